@@ -1,0 +1,163 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Problem is one thing wrong with one variable.
+type Problem struct {
+	Variable string // its full name
+	Reason   string // what is wrong and what to do, on one line, without secrets
+}
+
+// Problems is everything wrong with the configuration.
+type Problems []Problem
+
+// Error returns one line for each problem: the variable's name, what is wrong, and what to do.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.Variable + ": " + problem.Reason
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (p *Problems) add(variable, format string, args ...any) {
+	*p = append(*p, Problem{Variable: variable, Reason: fmt.Sprintf(format, args...)})
+}
+
+// require adds a problem unless ok holds, or the variable has a problem already.
+func (p *Problems) require(ok bool, variable, format string, args ...any) {
+	if !ok && !p.has(variable) {
+		p.add(variable, format, args...)
+	}
+}
+
+func (p *Problems) has(variable string) bool {
+	return slices.ContainsFunc(*p, func(problem Problem) bool { return problem.Variable == variable })
+}
+
+// Bounds of what can be set.
+const (
+	minBody            = Bytes(1 << 10)
+	maxBody            = Bytes(64 << 20)
+	minDedupWindow     = 100 * time.Millisecond // of nats-server
+	maxDeliveryTimeout = 5 * time.Minute
+	maxReplicas        = 5 // of nats-server
+	minTokenLength     = 16
+)
+
+// check finds what is wrong with the values together, and with single values beyond their form.
+func check(p *Problems, c *Config) {
+	checkAddress(p, "JETHOOK_LISTEN", c.Listen)
+	checkAddress(p, "JETHOOK_ADMIN_LISTEN", c.AdminListen)
+	if c.NATSListen != "off" {
+		checkAddress(p, "JETHOOK_NATS_LISTEN", c.NATSListen)
+	}
+	p.require(c.AdminListen != c.Listen || strings.HasSuffix(c.Listen, ":0"), "JETHOOK_ADMIN_LISTEN",
+		"%q is JETHOOK_LISTEN too, which is public: choose another port", c.AdminListen)
+	p.require(c.AdminToken.IsZero() || len(c.AdminToken.Reveal()) >= minTokenLength, "JETHOOK_ADMIN_TOKEN",
+		"is shorter than %d characters: choose a longer one, or unset it and one is generated", minTokenLength)
+
+	checkNATS(p, c)
+
+	p.require(minBody <= c.MaxBody && c.MaxBody <= maxBody, "JETHOOK_MAX_BODY",
+		"%s is out of range: choose %s to %s", c.MaxBody, minBody, maxBody)
+	p.require(c.DedupWindow >= minDedupWindow, "JETHOOK_DEDUP_WINDOW",
+		"%s is too short: choose %s or more", shortDuration(c.DedupWindow), minDedupWindow)
+	p.require(c.Retention >= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), "JETHOOK_RETENTION",
+		"%s is shorter than JETHOOK_DEDUP_WINDOW, %s: NATS remembers an event's id no longer than the event; change either",
+		shortDuration(c.Retention), shortDuration(c.DedupWindow))
+	p.require(0 < c.DeliveryTimeout && c.DeliveryTimeout <= maxDeliveryTimeout, "JETHOOK_DELIVERY_TIMEOUT",
+		"%s is out of range: choose more than 0 and at most %s",
+		shortDuration(c.DeliveryTimeout), shortDuration(maxDeliveryTimeout))
+}
+
+func checkAddress(p *Problems, variable, address string) {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	p.require(err == nil, variable,
+		"%q is not an address to listen on: write host:port or :port, such as 127.0.0.1:8080", address)
+}
+
+func checkNATS(p *Problems, c *Config) {
+	checkNATSURL(p, c.NATSURL)
+	p.require(1 <= c.Replicas && c.Replicas <= maxReplicas, "JETHOOK_REPLICAS",
+		"%d is out of range: choose 1 to %d", c.Replicas, maxReplicas)
+	p.require((c.NATSTLSCert == "") == (c.NATSTLSKey == ""), "JETHOOK_NATS_TLS_CERT",
+		"goes together with JETHOOK_NATS_TLS_KEY: set both or neither")
+	if c.NATSURL != "" {
+		return
+	}
+	p.require(c.Replicas == 1, "JETHOOK_REPLICAS",
+		"%d replicas need a cluster: set JETHOOK_NATS_URL, or leave 1 for the embedded server", c.Replicas)
+	const unused = "is for a cluster: set JETHOOK_NATS_URL too, or unset this for the embedded server"
+	p.require(c.NATSCreds == "", "JETHOOK_NATS_CREDS", unused)
+	p.require(c.NATSTLSCA == "", "JETHOOK_NATS_TLS_CA", unused)
+	p.require(c.NATSTLSCert == "", "JETHOOK_NATS_TLS_CERT", unused)
+}
+
+// checkNATSURL names a bad URL by its place only, since any part of a malformed one may be a password.
+func checkNATSURL(p *Problems, urls string) {
+	const variable = "JETHOOK_NATS_URL"
+	list := splitList(urls)
+	p.require(urls == "" || len(list) > 0, variable, "holds no URL: write one such as nats://host:4222")
+	for i, text := range list {
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text // as nats.go reads it
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Hostname() == "" {
+			p.add(variable, "URL %d is malformed: write nats://host:4222, and %%-escape what is special in a password", i+1)
+			continue
+		}
+		switch u.Scheme {
+		case "nats", "tls":
+			if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+				p.add(variable, "URL %d has more than a host and port: %%-escape /, ? and # in a password", i+1)
+			}
+		case "ws", "wss":
+		default:
+			p.add(variable, "URL %d has a scheme that NATS does not know: write nats, tls, ws or wss", i+1)
+		}
+	}
+}
+
+// sourceName is what can stand in a URL's path and as one token of a NATS subject, and has an environment
+// variable.
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// reservedSource would make a sender's webhooks look like the internal events of the EVENTS stream.
+const reservedSource = "events"
+
+func checkSourceNames(p *Problems, names []string) {
+	const variable = "JETHOOK_SOURCES"
+	owner := make(map[string]string, len(names))
+	for _, name := range names {
+		if !sourceName.MatchString(name) {
+			p.add(variable, "%q is not a source's name: "+
+				"write at most 64 lower-case letters, digits, - and _, first a letter or digit", name)
+		}
+		if name == reservedSource {
+			p.add(variable, "%q is reserved: choose another name and set its PROVIDER", name)
+		}
+		variables := variablesOf(name)
+		other, taken := owner[variables]
+		switch {
+		case taken && other == name:
+			p.add(variable, "%q is listed twice", name)
+		case taken:
+			p.add(variable, "%q and %q would share the variables %s...: rename one", other, name, variables)
+		}
+		owner[variables] = name
+	}
+}

@@ -1,0 +1,77 @@
+// Package config reads Jethook's settings from the environment.
+//
+// Every setting is one field of [Config], with its default and meaning beside it; the README's table is
+// generated from those fields. [Load] reports every problem at once, each with its variable's name, and
+// refuses JETHOOK_ variables it does not know, so that a misspelling never silently falls back to a default.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Config is everything an operator can set. The zero value is not usable: take it from [Load], or in tests
+// from [Default]. Printing one shows no secret.
+type Config struct {
+	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
+	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
+	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
+	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
+	NATSURL         string         `envconfig:"NATS_URL" desc:"an existing NATS cluster to use; empty: the embedded server"`
+	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients; off: in process only"`
+	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
+	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token its clients must give"`
+	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
+	NATSTLSCert     string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
+	NATSTLSKey      string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`
+	Sync            Sync           `envconfig:"SYNC" default:"always" desc:"embedded server: fsync before each acknowledgement (always), or every so often (2m)"`
+	Replicas        int            `envconfig:"REPLICAS" default:"1" desc:"replicas of every stream and bucket: 1 to 5; more than 1 needs a cluster"`
+	SourceNames     []string       `envconfig:"SOURCES" desc:"comma-separated names of the senders to receive from: lower-case letters, digits, - and _"`
+	MaxBody         Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, after decompression: bytes or KiB, MiB; 1KiB to 64MiB"`
+	DedupWindow     time.Duration  `envconfig:"DEDUP_WINDOW" default:"1h" desc:"how long an event id is remembered"`
+	Retention       time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
+	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
+	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
+	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
+	LogLevel        LogLevel       `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+
+	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
+	Sources []Source `ignored:"true"`
+}
+
+// Source is one sender to receive webhooks from, read from JETHOOK_SOURCE_<NAME>_ variables (the name in
+// upper case, "-" as "_"). Header and the fields after it configure the generic hmac and token presets.
+// A field's variable is a single word, so that no two sources can ever mean the same variable.
+type Source struct {
+	Name string `ignored:"true"`
+
+	Provider string   `envconfig:"PROVIDER" desc:"which preset verifies it; default: the source's name"`
+	Secrets  []Secret `envconfig:"SECRET" desc:"one or more, comma-separated: any may match, for rotation"`
+
+	Header    string `envconfig:"HEADER" desc:"hmac, token: the header that carries the signature or the token"`
+	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what stands before it, such as sha256="`
+	Algorithm string `envconfig:"ALGORITHM" desc:"hmac: sha256 (default), sha1 or sha512"`
+	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default) or base64"`
+	Type      string `envconfig:"TYPE" desc:"hmac, token: where the event type stands: json:PATH (default json:type), header:NAME or const:VALUE"`
+	ID        string `envconfig:"ID" desc:"hmac, token: where the event id stands: json:PATH, header:NAME; default: a hash of source and body"`
+}
+
+// Format prints every field but the password or token that NATSURL may hold; a [Secret] hides itself.
+func (c Config) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, fmt.FormatString(f, verb), c.printable())
+}
+
+// MarshalJSON hides what [Config.Format] hides.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return json.Marshal(c.printable())
+}
+
+// printable is a Config without its methods, so that printing it does not recurse.
+type printable Config
+
+func (c Config) printable() printable {
+	c.NATSURL = redactURLs(c.NATSURL)
+	return printable(c)
+}

@@ -1,0 +1,239 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// setenv makes env all that the environment holds of ours: an empty variable counts as unset.
+func setenv(t *testing.T, env map[string]string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, prefix) {
+			t.Setenv(name, "")
+		}
+	}
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+}
+
+func TestDefault(t *testing.T) {
+	c := Default()
+	want := &Config{
+		Listen: ":8080", AdminListen: "127.0.0.1:8081", DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
+		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
+		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
+		DeliveryTimeout: 20 * time.Second,
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("Default() = %+v, want %+v", c, want)
+	}
+
+	unset := map[string]string{}
+	for _, s := range settings(prefix, c) {
+		unset[s.name] = " " // compose files pass empty variables
+	}
+	setenv(t, unset)
+	// Without our prefix a variable is another program's.
+	t.Setenv("NATS_URL", "nats://elsewhere:4222")
+	t.Setenv("LISTEN", ":1")
+	loaded, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(loaded, c) {
+		t.Errorf("Load() of an empty environment = %+v, want %+v", loaded, c)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	setenv(t, map[string]string{
+		"JETHOOK_LISTEN": "0.0.0.0:80", "JETHOOK_ADMIN_LISTEN": "[::1]:81", "JETHOOK_NATS_LISTEN": "off",
+		"JETHOOK_ADMIN_TOKEN": " 0123456789abcdef\n", "JETHOOK_DATA_DIR": "/data", "JETHOOK_SYNC": "2m",
+		"JETHOOK_NATS_URL": "nats://me:pass@one:4222, two", "JETHOOK_NATS_TOKEN": "nats-token",
+		"JETHOOK_NATS_CREDS": "creds", "JETHOOK_NATS_TLS_CA": "ca", "JETHOOK_NATS_TLS_CERT": "cert", "JETHOOK_NATS_TLS_KEY": "key",
+		"JETHOOK_REPLICAS": "3", "JETHOOK_MAX_BODY": "1 MiB", "JETHOOK_DEDUP_WINDOW": "2h", "JETHOOK_RETENTION": "2h",
+		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_LOG_LEVEL": "Debug",
+		"JETHOOK_ALLOWED_NETWORKS":    "10.1.2.3/8 , 192.168.1.5, fd00::/8, ::1",
+		"JETHOOK_SOURCES":             " a , a-b,,shop_2 ",
+		"JETHOOK_SOURCE_A_SECRET":     " new , ,old,",
+		"JETHOOK_SOURCE_A_B_PROVIDER": "hmac", "JETHOOK_SOURCE_A_B_SECRET": "a-b's", "JETHOOK_SOURCE_A_B_HEADER": "X-Sig",
+		"JETHOOK_SOURCE_A_B_PREFIX": "sha256= ", "JETHOOK_SOURCE_A_B_ALGORITHM": "sha1", "JETHOOK_SOURCE_A_B_ENCODING": "base64",
+		"JETHOOK_SOURCE_A_B_TYPE": "json:type", "JETHOOK_SOURCE_A_B_ID": "header:X-Id",
+		"JETHOOK_SOURCE_GONE_SECRET": "", "JETHOOK_LISEN": "",
+	})
+	got, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		Listen: "0.0.0.0:80", AdminListen: "[::1]:81", NATSListen: "off",
+		AdminToken: NewSecret("0123456789abcdef"), DataDir: "/data", Sync: Sync(2 * time.Minute),
+		NATSURL: "nats://me:pass@one:4222, two", NATSToken: NewSecret("nats-token"),
+		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
+		Replicas: 3, MaxBody: 1 << 20, DedupWindow: 2 * time.Hour, Retention: 2 * time.Hour,
+		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, LogLevel: -4,
+		AllowedNetworks: []netip.Prefix{
+			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
+			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
+		},
+		SourceNames: []string{"a", "a-b", "shop_2"},
+		Sources: []Source{
+			{Name: "a", Provider: "a", Secrets: []Secret{NewSecret("new"), NewSecret("old")}},
+			{
+				Name: "a-b", Provider: "hmac", Secrets: []Secret{NewSecret("a-b's")}, Header: "X-Sig", Prefix: "sha256= ",
+				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id",
+			},
+			{Name: "shop_2", Provider: "shop_2"},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Load() = %+v\nwant %+v", got, want)
+	}
+}
+
+// Each case is one environment and all its problems, each a variable and a part of the reason.
+func TestLoadProblems(t *testing.T) {
+	type env = map[string]string
+	tests := []struct {
+		name string
+		env  env
+		want [][2]string
+	}{
+		{"all at once", env{
+			"JETHOOK_REPLICAS": "three", "JETHOOK_SYNC": "never", "JETHOOK_MAX_BODY": "big", "JETHOOK_RETENTION": "7d",
+			"JETHOOK_DEDUP_WINDOW": "200h", "JETHOOK_LOG_LEVEL": "loud", "JETHOOK_LISEN": ":1", "JETHOOK_FOO": "1",
+		}, [][2]string{
+			{"JETHOOK_SYNC", `"never" is neither always nor an interval`},
+			{"JETHOOK_REPLICAS", `"three" is not a whole number`},
+			{"JETHOOK_MAX_BODY", `"big" is not a size`},
+			{"JETHOOK_RETENTION", `"7d" is not a duration`},
+			{"JETHOOK_LOG_LEVEL", `"loud" is not a log level`},
+			{"JETHOOK_FOO", "is not a variable of Jethook: unset it"},
+			{"JETHOOK_LISEN", "did you mean JETHOOK_LISTEN?"},
+		}},
+		{"too small", env{
+			"JETHOOK_SYNC": "999us", "JETHOOK_REPLICAS": "0", "JETHOOK_MAX_BODY": "1023", "JETHOOK_DEDUP_WINDOW": "-1h",
+			"JETHOOK_DELIVERY_TIMEOUT": "0", "JETHOOK_ADMIN_TOKEN": "123456789012345", "JETHOOK_RETRY_SCHEDULE": "5m,0s",
+		}, [][2]string{
+			{"JETHOOK_SYNC", "1ms or more"},
+			{"JETHOOK_RETRY_SCHEDULE", `not a pause: "0s"`},
+			{"JETHOOK_ADMIN_TOKEN", "shorter than 16"},
+			{"JETHOOK_REPLICAS", "0 is out of range: choose 1 to 5"},
+			{"JETHOOK_MAX_BODY", "1023B is out of range: choose 1KiB to 64MiB"},
+			{"JETHOOK_DEDUP_WINDOW", "-1h is too short"},
+			{"JETHOOK_DELIVERY_TIMEOUT", "0s is out of range"},
+		}},
+		{"too large", env{
+			"JETHOOK_NATS_URL": "nats://x", "JETHOOK_REPLICAS": "6", "JETHOOK_MAX_BODY": "65MiB", "JETHOOK_DELIVERY_TIMEOUT": "301s",
+			"JETHOOK_RETRY_SCHEDULE": strings.Repeat("1s,", 21),
+		}, [][2]string{
+			{"JETHOOK_RETRY_SCHEDULE", "21 pauses are too many"},
+			{"JETHOOK_REPLICAS", "6 is out of range"},
+			{"JETHOOK_MAX_BODY", "65MiB is out of range"},
+			{"JETHOOK_DELIVERY_TIMEOUT", "5m1s is out of range"},
+		}},
+		{"retention under dedup window", env{"JETHOOK_RETENTION": "30m"}, [][2]string{
+			{"JETHOOK_RETENTION", "30m is shorter than JETHOOK_DEDUP_WINDOW, 1h"},
+		}},
+		{"cluster settings without a cluster", env{
+			"JETHOOK_REPLICAS": "3", "JETHOOK_NATS_CREDS": "c", "JETHOOK_NATS_TLS_CA": "c",
+			"JETHOOK_NATS_TLS_CERT": "c", "JETHOOK_NATS_TLS_KEY": "k",
+		}, [][2]string{
+			{"JETHOOK_REPLICAS", "3 replicas need a cluster: set JETHOOK_NATS_URL"},
+			{"JETHOOK_NATS_CREDS", "set JETHOOK_NATS_URL"},
+			{"JETHOOK_NATS_TLS_CA", "set JETHOOK_NATS_URL"},
+			{"JETHOOK_NATS_TLS_CERT", "set JETHOOK_NATS_URL"},
+		}},
+		{"certificate without key", env{"JETHOOK_NATS_URL": "tls://x", "JETHOOK_NATS_TLS_CERT": "c"}, [][2]string{
+			{"JETHOOK_NATS_TLS_CERT", "JETHOOK_NATS_TLS_KEY"},
+		}},
+		{"addresses", env{
+			"JETHOOK_LISTEN": "8080", "JETHOOK_ADMIN_LISTEN": "localhost:http", "JETHOOK_NATS_LISTEN": ":65536",
+		}, [][2]string{
+			{"JETHOOK_LISTEN", `"8080" is not an address`},
+			{"JETHOOK_ADMIN_LISTEN", `"localhost:http" is not an address`},
+			{"JETHOOK_NATS_LISTEN", `":65536" is not an address`},
+		}},
+		{"one address for both", env{"JETHOOK_LISTEN": ":9", "JETHOOK_ADMIN_LISTEN": ":9"}, [][2]string{
+			{"JETHOOK_ADMIN_LISTEN", `":9" is JETHOOK_LISTEN too`},
+		}},
+		{"any port for both", env{"JETHOOK_LISTEN": "127.0.0.1:0", "JETHOOK_ADMIN_LISTEN": "127.0.0.1:0"}, nil},
+		{"networks", env{"JETHOOK_ALLOWED_NETWORKS": "10.0.0.0/33,10.0.0.0/8,home"}, [][2]string{
+			{"JETHOOK_ALLOWED_NETWORKS", `not a network: "10.0.0.0/33", "home"`},
+		}},
+		{"empty lists", env{"JETHOOK_RETRY_SCHEDULE": ",", "JETHOOK_NATS_URL": " , "}, [][2]string{
+			{"JETHOOK_RETRY_SCHEDULE", "holds no pause"},
+			{"JETHOOK_NATS_URL", "holds no URL"},
+		}},
+		{"source names", env{
+			"JETHOOK_SOURCES":             "Polar,a-b,a_b,events,-x,a.b,x,x," + strings.Repeat("y", 65),
+			"JETHOOK_SOURCE_POLAR_SECRET": "s", "JETHOOK_SOURCE_A_B_SECRET": "s",
+		}, [][2]string{
+			{"JETHOOK_SOURCES", `"Polar" is not a source's name`},
+			{"JETHOOK_SOURCES", `"a-b" and "a_b" would share the variables JETHOOK_SOURCE_A_B_`},
+			{"JETHOOK_SOURCES", `"events" is reserved`},
+			{"JETHOOK_SOURCES", `"-x" is not a source's name`},
+			{"JETHOOK_SOURCES", `"a.b" is not a source's name`},
+			{"JETHOOK_SOURCES", `"x" is listed twice`},
+			{"JETHOOK_SOURCES", `"yyy`},
+		}},
+		{"source variables", env{
+			"JETHOOK_SOURCES": "a", "JETHOOK_SOURCE_A_SECRTE": "s", "JETHOOK_SOURCE_A_B_SECRET": "s",
+		}, [][2]string{
+			{"JETHOOK_SOURCE_A_B_SECRET", "belongs to no source that JETHOOK_SOURCES names"},
+			{"JETHOOK_SOURCE_A_SECRTE", "did you mean JETHOOK_SOURCE_A_SECRET?"},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			setenv(t, tt.env)
+			c, err := Load()
+			var problems Problems
+			if err != nil && (!errors.As(err, &problems) || c != nil) {
+				t.Fatalf("Load() = %v, %v; want nil and Problems", c, err)
+			}
+			if len(problems) != len(tt.want) {
+				t.Errorf("%d problems, want %d", len(problems), len(tt.want))
+			}
+			for i := range min(len(problems), len(tt.want)) {
+				if p, want := problems[i], tt.want[i]; p.Variable != want[0] || !strings.Contains(p.Reason, want[1]) {
+					t.Errorf("problem %d is %q, want %q", i, p, want)
+				}
+			}
+			if err != nil && strings.Count(err.Error(), "\n") != len(problems)-1 {
+				t.Error("not one line for each problem")
+			}
+			if t.Failed() {
+				t.Logf("Load: %v", err)
+			}
+		})
+	}
+}
+
+// Two sources could mean the same variable if a field's name had several words: a's B_SECRET and a-b's SECRET.
+func TestSourceFieldsAreSingleWords(t *testing.T) {
+	t.Parallel()
+	for _, s := range settings("", &Source{}) {
+		if strings.Contains(s.name, "_") {
+			t.Errorf("%s is more than one word", s.name)
+		}
+	}
+}
+
+// Decode panics on a field whose type it does not know.
+func TestEveryFieldCanBeRead(t *testing.T) {
+	t.Parallel()
+	for _, s := range append(settings(prefix, &Config{}), settings(sourcePrefix, &Source{})...) {
+		_ = s.Decode("x")
+		if s.meaning == "" {
+			t.Errorf("%s has no desc", s.name)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func configIn(dir string) *Config {
+	c := Default()
+	c.DataDir = dir
+	return c
+}
+
+func TestEnsureAdminToken(t *testing.T) {
+	t.Parallel()
+	c := configIn(filepath.Join(t.TempDir(), "new", "data"))
+	token, err := c.EnsureAdminToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := base64.RawURLEncoding.DecodeString(token.Reveal()); err != nil || len(raw) != 32 {
+		t.Errorf("a generated token of %d bytes, %v", len(raw), err)
+	}
+	for path, want := range map[string]os.FileMode{c.DataDir: 0o700, c.AdminTokenFile(): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o, want %o", path, info.Mode().Perm(), want)
+		}
+	}
+	for name, find := range map[string]func() (Secret, error){"Ensure": c.EnsureAdminToken, "Read": c.ReadAdminToken} {
+		if again, err := find(); err != nil || again.Reveal() != token.Reveal() {
+			t.Errorf("%sAdminToken() finds another token than was made: %v", name, err)
+		}
+	}
+
+	c.AdminToken = NewSecret(sesame)
+	if own, err := c.EnsureAdminToken(); err != nil || own.Reveal() != sesame {
+		t.Errorf("EnsureAdminToken() does not return the token that is set: %v", err)
+	}
+}
+
+func TestAdminTokenFile(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, content string
+		want          string // what ReadAdminToken finds; empty: an error that holds wantErr
+		wantErr       string
+	}{
+		{"plain", sesame, sesame, ""},
+		{"first line", "\n " + sesame + " \nanother-token-of-a-race\n", sesame, ""},
+		{"short", "secret\n", "", "shorter than 16 characters: remove the file"},
+		{"empty", "", "", "set JETHOOK_ADMIN_TOKEN"},
+		{"blank", " \n", "", "set JETHOOK_ADMIN_TOKEN"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := configIn(t.TempDir())
+			if err := os.WriteFile(c.AdminTokenFile(), []byte(tt.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			token, err := c.ReadAdminToken()
+			if token.Reveal() != tt.want || (err == nil) != (tt.want != "") {
+				t.Fatalf("ReadAdminToken() = %q, %v", token.Reveal(), err)
+			}
+			if err == nil {
+				return
+			}
+			if !strings.Contains(err.Error(), tt.wantErr) || !strings.Contains(err.Error(), c.AdminTokenFile()) {
+				t.Errorf("ReadAdminToken() = %v, want %q and the file's name", err, tt.wantErr)
+			}
+			if tt.content == "secret\n" {
+				return
+			}
+			if token, err := c.EnsureAdminToken(); err != nil || token.IsZero() {
+				t.Errorf("EnsureAdminToken() over an empty file: zero %t, %v", token.IsZero(), err)
+			}
+		})
+	}
+}
+
+func TestReadAdminTokenWithoutDirectory(t *testing.T) {
+	t.Parallel()
+	c := configIn(filepath.Join(t.TempDir(), "missing"))
+	if _, err := c.ReadAdminToken(); err == nil || !strings.Contains(err.Error(), c.AdminTokenFile()) {
+		t.Errorf("ReadAdminToken() = %v, want where it looked", err)
+	}
+	if _, err := os.Stat(c.DataDir); !os.IsNotExist(err) {
+		t.Errorf("ReadAdminToken() made the directory: %v", err)
+	}
+}
+
+func TestRacingStartsAgreeOnOneToken(t *testing.T) {
+	t.Parallel()
+	for _, emptyFile := range []bool{false, true} {
+		for range 20 {
+			c := configIn(t.TempDir())
+			if emptyFile {
+				if err := os.WriteFile(c.AdminTokenFile(), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tokens := make([]string, 8)
+			var wg sync.WaitGroup
+			for i := range tokens {
+				wg.Go(func() {
+					token, err := c.EnsureAdminToken()
+					if err != nil {
+						t.Error(err)
+					}
+					tokens[i] = token.Reveal()
+				})
+			}
+			wg.Wait()
+			for _, token := range tokens {
+				if token == "" || token != tokens[0] {
+					t.Fatalf("racing starts got different tokens (empty file: %t)", emptyFile)
+				}
+			}
+		}
+	}
+}

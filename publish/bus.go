@@ -1,0 +1,170 @@
+// Package publish is the way onto the bus: the NATS connection (to the embedded server or to a cluster), the
+// streams, the subjects and headers of an event, and the writes, which return once JetStream acknowledged them.
+//
+// Everything Jethook stores goes through here by group commit: what waits while one batch is being stored
+// forms the next batch. It does not decide what to store; ingest and consume do.
+package publish
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+// Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
+type Bus struct {
+	log       *slog.Logger
+	srv       *embedded // nil on a cluster
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	endpoints jetstream.KeyValue
+	maxBody   int64
+
+	webhooks, events, ops, deliveries, dead, history *committer
+
+	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
+}
+
+// Open starts the embedded server, or connects to the cluster of NATS_URL, and makes the streams that are
+// missing. It fails when a stream that exists would break a guarantee, and when another process uses DATA_DIR.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
+	b := &Bus{log: log}
+	if cfg.NATSURL == "" {
+		srv, err := startEmbedded(ctx, cfg, log)
+		if err != nil {
+			return nil, err
+		}
+		b.srv = srv
+	}
+	if err := b.open(ctx, cfg); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
+	l := newLink()
+	var srv = b.srv
+	if srv != nil {
+		b.nc, err = connect(cfg, srv.Server, l, b.log)
+	} else {
+		b.nc, err = connect(cfg, nil, l, b.log)
+	}
+	if err != nil {
+		return err
+	}
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		return fmt.Errorf("opening JetStream: %w", err)
+	}
+	b.maxBody = min(int64(cfg.MaxBody), b.nc.MaxPayload()-headerRoom)
+	if b.maxBody < int64(cfg.MaxBody) {
+		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY", "max_body_bytes", b.maxBody)
+	}
+	streams, err := ensureStreams(ctx, b.js, cfg)
+	if err != nil {
+		return err
+	}
+	if b.endpoints, err = ensureBucket(ctx, b.js, cfg); err != nil {
+		return err
+	}
+	for name, c := range b.committers() {
+		if *c, err = newCommitter(b.nc, l, name, streams[name].AllowAtomicPublish); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) committers() map[string]**committer {
+	return map[string]**committer{
+		StreamWebhooks: &b.webhooks, StreamEvents: &b.events, StreamOps: &b.ops,
+		StreamDeliveries: &b.deliveries, StreamDead: &b.dead, StreamHistory: &b.history,
+	}
+}
+
+// Close stores what waits, closes the connection and stops the embedded server. Nothing may be published
+// after it.
+func (b *Bus) Close() {
+	for _, c := range b.committers() {
+		if *c != nil {
+			(*c).close()
+		}
+	}
+	if b.nc != nil {
+		if err := b.nc.FlushTimeout(2 * time.Second); err != nil {
+			b.log.Debug("flushing the NATS connection", "error", err)
+		}
+		b.nc.Close()
+	}
+	if b.srv != nil {
+		b.srv.stop()
+	}
+}
+
+// Publish stores e and returns after the acknowledgement. An event whose id was stored within the
+// deduplication window is a success with Receipt.Duplicate set. Errors are of the classes ErrUnavailable,
+// ErrFull, ErrBusy, ErrTooLarge and ErrRefused.
+func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
+	c := b.events
+	switch {
+	case e.Source != "":
+		c = b.webhooks
+	case isOps(e.Subject):
+		c = b.ops
+	}
+	r, err := c.publish(ctx, e.msg())
+	if err != nil {
+		b.lastFailure.Store(time.Now().UnixNano())
+		return r, fmt.Errorf("publishing to %s: %w", e.Subject, err)
+	}
+	b.lastFailure.Store(0)
+	return r, nil
+}
+
+// MaxBody is the largest body in bytes that can be stored.
+func (b *Bus) MaxBody() int64 { return b.maxBody }
+
+// Endpoints is the bucket of the endpoint registry.
+func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
+
+// ClientURL is where services reach the embedded server; empty when it takes none or on a cluster.
+func (b *Bus) ClientURL() string {
+	if b.srv == nil || b.srv.Addr() == nil {
+		return ""
+	}
+	return b.srv.ClientURL()
+}
+
+// recentFailure is how long one failed write keeps the store unready: long enough for a load balancer to see
+// it, short enough that readiness comes back by itself when traffic does not.
+const recentFailure = 5 * time.Second
+
+// Ready returns nil when events can be stored: connected, the streams answer and have room, and the last
+// event was not refused a moment ago.
+func (b *Bus) Ready(ctx context.Context) error {
+	if !b.nc.IsConnected() {
+		return fmt.Errorf("%w: not connected to NATS", ErrUnavailable)
+	}
+	if at := b.lastFailure.Load(); at != 0 && time.Since(time.Unix(0, at)) < recentFailure {
+		return fmt.Errorf("%w: the last event could not be stored", ErrUnavailable)
+	}
+	for _, name := range []string{StreamWebhooks, StreamEvents, StreamDeliveries} {
+		s, err := b.js.Stream(ctx, name)
+		if err != nil {
+			return fmt.Errorf("%w: asking for stream %s: %w", ErrUnavailable, name, err)
+		}
+		cfg, state := s.CachedInfo().Config, s.CachedInfo().State
+		if cfg.Discard == jetstream.DiscardNew && cfg.MaxBytes > 0 && state.Bytes+1024 > uint64(cfg.MaxBytes) {
+			return fmt.Errorf("%w: stream %s holds %d of %d bytes", ErrFull, name, state.Bytes, cfg.MaxBytes)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,356 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+const (
+	// maxBatch and maxBatchBytes bound one commit. The server takes at most 1,000 messages in a batch; past a
+	// few hundred the fsync is paid for and only latency grows.
+	maxBatch      = 500
+	maxBatchBytes = 4 << 20
+	// maxWaiting and maxWaitingBytes bound what waits in this process for its commit.
+	maxWaiting      = 16384
+	maxWaitingBytes = 128 << 20
+	// commitTimeout is how long the store may take for one commit before it counts as unavailable.
+	commitTimeout = 5 * time.Second
+)
+
+// Headers of an atomic batch: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
+const (
+	headerBatchID     = "Nats-Batch-Id"
+	headerBatchSeq    = "Nats-Batch-Sequence"
+	headerBatchCommit = "Nats-Batch-Commit"
+)
+
+// Receipt says where a message was stored.
+type Receipt struct {
+	Stream    string
+	Seq       uint64
+	Duplicate bool // an event with this id was stored before: nothing was added
+}
+
+// pending is one message that waits to be stored, and whom to tell.
+type pending struct {
+	msg  *nats.Msg
+	done func(Receipt, error)
+}
+
+// committer stores messages of one stream by group commit: while one batch is being stored, what arrives
+// forms the next one. There is no timer, so a lone message waits for nothing, and under load one fsync pays
+// for hundreds of messages.
+type committer struct {
+	nc     *nats.Conn
+	link   *link
+	stream string
+	atomic bool // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
+
+	mu     sync.Mutex // guards what follows
+	queue  []pending
+	bytes  int
+	closed bool
+
+	wake    chan struct{}
+	stopped chan struct{}
+
+	acks    *nats.Subscription
+	replies string // prefix of this committer's reply subjects
+	arrived chan ack
+	round   uint64 // number of the current exchange, so that a late answer to an earlier one is dropped
+}
+
+// ack is the store's answer to message i of an exchange.
+type ack struct {
+	round uint64
+	i     int
+	r     Receipt
+	err   error
+}
+
+func newCommitter(nc *nats.Conn, l *link, stream string, atomic bool) (*committer, error) {
+	c := &committer{
+		nc: nc, link: l, stream: stream, atomic: atomic,
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		replies: nats.NewInbox() + ".",
+		arrived: make(chan ack, maxBatch),
+	}
+	sub, err := nc.Subscribe(c.replies+"*.*", c.onAck)
+	if err != nil {
+		return nil, fmt.Errorf("subscribing to acknowledgements of %s: %w", stream, err)
+	}
+	// The flush makes the interest known before the first publish: an answer without a listener is lost.
+	if err := nc.Flush(); err != nil {
+		return nil, fmt.Errorf("subscribing to acknowledgements of %s: %w", stream, err)
+	}
+	c.acks = sub
+	go c.run()
+	return c, nil
+}
+
+// publish stores msg and returns once the store acknowledged it, or ctx ended.
+func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error) {
+	type result struct {
+		r   Receipt
+		err error
+	}
+	ch := make(chan result, 1)
+	c.enqueue(msg, func(r Receipt, err error) { ch <- result{r, err} })
+	select {
+	case res := <-ch:
+		return res.r, res.err
+	case <-ctx.Done():
+		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+	}
+}
+
+// enqueue hands msg over; done is called exactly once, from another goroutine or from this one, and must not
+// block.
+func (c *committer) enqueue(msg *nats.Msg, done func(Receipt, error)) {
+	c.mu.Lock()
+	var err error
+	switch {
+	case c.closed:
+		err = fmt.Errorf("%w: shutting down", ErrUnavailable)
+	case len(c.queue) >= maxWaiting || c.bytes+len(msg.Data) > maxWaitingBytes:
+		err = ErrBusy
+	default:
+		c.queue = append(c.queue, pending{msg, done})
+		c.bytes += len(msg.Data)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		done(Receipt{}, err)
+		return
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close stores what waits and returns when nothing does.
+func (c *committer) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	<-c.stopped
+	c.acks.Unsubscribe()
+}
+
+func (c *committer) run() {
+	defer close(c.stopped)
+	for {
+		batch, closed := c.take()
+		switch {
+		case len(batch) > 0:
+			c.commit(batch)
+		case closed:
+			return
+		default:
+			<-c.wake
+		}
+	}
+}
+
+// take removes the next batch from the queue: as much as fits, up to a message whose id is already in it,
+// which the store would refuse together with all the others.
+func (c *committer) take() (batch []pending, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids := make(map[string]struct{}, min(len(c.queue), maxBatch))
+	bytes := 0
+	n := 0
+	for ; n < len(c.queue) && n < maxBatch; n++ {
+		msg := c.queue[n].msg
+		if n > 0 && bytes+len(msg.Data) > maxBatchBytes {
+			break
+		}
+		if id := msg.Header.Get(HeaderMsgID); id != "" {
+			if _, twice := ids[id]; twice {
+				break
+			}
+			ids[id] = struct{}{}
+		}
+		bytes += len(msg.Data)
+	}
+	batch = c.queue[:n:n]
+	c.queue = c.queue[n:]
+	c.bytes -= bytes
+	return batch, c.closed
+}
+
+// commit stores a batch and tells everyone in it. A batch that the store refuses (one duplicate is enough) is
+// resolved message by message, so that each gets its own answer.
+func (c *committer) commit(batch []pending) {
+	if !c.atomic || len(batch) == 1 || !c.commitAtomic(batch) {
+		c.commitEach(batch)
+	}
+	clear(batch) // the queue's array outlives the batch; its messages must not
+}
+
+// commitAtomic publishes the batch as one atomic batch and reports whether everyone was told. False means
+// that the store refused it and nothing of it is stored.
+func (c *committer) commitAtomic(batch []pending) bool {
+	id := nuid.Next()
+	last := len(batch) - 1
+	for i, p := range batch {
+		p.msg.Header[headerBatchID] = []string{id}
+		p.msg.Header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
+	}
+	batch[last].msg.Header[headerBatchCommit] = []string{"1"}
+	defer func() {
+		for _, p := range batch {
+			p.msg.Reply = ""
+			delete(p.msg.Header, headerBatchID)
+			delete(p.msg.Header, headerBatchSeq)
+			delete(p.msg.Header, headerBatchCommit)
+		}
+	}()
+	// Only the commit asks for an answer: a fault in an earlier message makes the commit fail too.
+	got := c.exchange(1, func(reply func(int) string) error {
+		batch[last].msg.Reply = reply(0)
+		for _, p := range batch {
+			if err := c.nc.PublishMsg(p.msg); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	a := got[0]
+	if a.err != nil {
+		if !refused(a.err) {
+			for _, p := range batch {
+				p.done(Receipt{}, a.err)
+			}
+			return true
+		}
+		return false
+	}
+	first := a.r.Seq - uint64(last)
+	for i, p := range batch {
+		p.done(Receipt{Stream: a.r.Stream, Seq: first + uint64(i)}, nil)
+	}
+	return true
+}
+
+// commitEach publishes each message on its own, all at once, and tells each its own answer.
+func (c *committer) commitEach(batch []pending) {
+	got := c.exchange(len(batch), func(reply func(int) string) error {
+		for i, p := range batch {
+			p.msg.Reply = reply(i)
+			if err := c.nc.PublishMsg(p.msg); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, p := range batch {
+		p.done(got[i].r, got[i].err)
+	}
+}
+
+// exchange runs send and collects the n answers. An answer that did not come counts as ErrUnavailable.
+func (c *committer) exchange(n int, send func(reply func(int) string) error) []ack {
+	c.round++
+	round := strconv.FormatUint(c.round, 10)
+	got := make([]ack, n)
+	missing := fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, commitTimeout)
+	for i := range got {
+		got[i].err = missing
+	}
+	down := c.link.down()
+	if err := send(func(i int) string { return c.replies + round + "." + strconv.Itoa(i) }); err != nil {
+		for i := range got {
+			got[i].err = classify(err)
+		}
+		return got
+	}
+	timeout := time.NewTimer(commitTimeout)
+	defer timeout.Stop()
+	for left := n; left > 0; {
+		select {
+		case a := <-c.arrived:
+			if a.round == c.round {
+				got[a.i] = a
+				left--
+			}
+		case <-down:
+			for i := range got {
+				if got[i].err == missing {
+					got[i].err = fmt.Errorf("%w: connection lost", ErrUnavailable)
+				}
+			}
+			return got
+		case <-timeout.C:
+			return got
+		}
+	}
+	return got
+}
+
+// refused reports whether the store answered, and answered no: then nothing of the batch is stored.
+func refused(err error) bool {
+	_, ok := err.(*refusedError)
+	return ok
+}
+
+// refusedError is an answer of the store, as opposed to no answer.
+type refusedError struct{ error }
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// onAck decodes one answer of the store.
+func (c *committer) onAck(m *nats.Msg) {
+	a, ok := c.parseReply(m.Subject)
+	if !ok {
+		return
+	}
+	if m.Header.Get("Status") == "503" {
+		a.err = fmt.Errorf("%w: no stream takes this subject", ErrUnavailable)
+	} else {
+		a.r, a.err = parseAck(m.Data)
+	}
+	select {
+	case c.arrived <- a:
+	case <-c.stopped:
+	}
+}
+
+func (c *committer) parseReply(subject string) (ack, bool) {
+	round, i, ok := strings.Cut(strings.TrimPrefix(subject, c.replies), ".")
+	if !ok {
+		return ack{}, false
+	}
+	r, err1 := strconv.ParseUint(round, 10, 64)
+	n, err2 := strconv.Atoi(i)
+	return ack{round: r, i: n}, err1 == nil && err2 == nil
+}
+
+func parseAck(data []byte) (Receipt, error) {
+	var answer struct {
+		Stream    string   `json:"stream"`
+		Seq       uint64   `json:"seq"`
+		Duplicate bool     `json:"duplicate"`
+		Error     *refusal `json:"error"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return Receipt{}, fmt.Errorf("%w: reading the store's answer: %w", ErrUnavailable, err)
+	}
+	if answer.Error != nil {
+		return Receipt{}, &refusedError{answer.Error.err()}
+	}
+	return Receipt{Stream: answer.Stream, Seq: answer.Seq, Duplicate: answer.Duplicate}, nil
+}

@@ -1,0 +1,230 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Subjects of Jethook's own streams.
+const (
+	opsPrefix     = "jethook.ops."
+	duePrefix     = "jethook.due."
+	retryPrefix   = "jethook.retry."
+	deadPrefix    = "jethook.dead."
+	historyPrefix = "jethook.history."
+
+	dueSubjects     = duePrefix + ">"
+	retrySubjects   = retryPrefix + ">"
+	deadSubjects    = deadPrefix + ">"
+	historySubjects = historyPrefix + ">"
+)
+
+// Headers of a delivery that waits or is dead, beside those of its event.
+const (
+	headerEndpoint = "Jethook-Endpoint"
+	headerSubject  = "Jethook-Subject"
+	headerAttempt  = "Jethook-Attempt"
+	headerDue      = "Jethook-Due"
+	headerWhy      = "Jethook-Why"
+	headerReason   = "Jethook-Reason"
+
+	headerSchedule       = "Nats-Schedule"
+	headerScheduleTarget = "Nats-Schedule-Target"
+	headerScheduler      = "Nats-Scheduler"
+	headerScheduleNext   = "Nats-Schedule-Next"
+	headerExpectedSeq    = "Nats-Expected-Last-Subject-Sequence"
+	headerExpectedSubj   = "Nats-Expected-Last-Subject-Sequence-Subject"
+)
+
+// Delivery is one event on its way to one endpoint: the unit that is delivered, waits, or is dead.
+type Delivery struct {
+	Endpoint string    // the endpoint's id
+	Event    Event     // Header is not kept: it is no part of a delivery
+	Attempt  int       // the attempt to be made next, from 1; of a dead one, the attempts that were made
+	Due      time.Time // of a waiting one: when
+	Why      Why       // of a waiting one: why it waits
+	Reason   string    // what the last attempt failed of; of a dead one, why it is dead
+	Since    time.Time // when it was stored; read only
+
+	seq uint64 // of the stored message; read only
+}
+
+// Why says for what a delivery waits. The set is closed.
+type Why string
+
+// What a delivery waits for.
+const (
+	WhyRetry    Why = "retry"    // its place in the retry schedule
+	WhyTurn     Why = "turn"     // its turn at an endpoint that has more to do than it can take
+	WhyDisabled Why = "disabled" // its endpoint is disabled
+)
+
+// maxKeyBytes bounds the readable form of a delivery's key.
+const maxKeyBytes = 96
+
+// Key names the event within all of Jethook: equal for every copy of it, different for equal ids of different
+// senders. It is one subject token, and readable when the event's id is.
+func (e *Event) Key() string {
+	source := e.Source
+	if source == "" {
+		source = "events"
+	}
+	key := source + ":" + e.ID
+	if len(key) > maxKeyBytes || strings.ContainsFunc(e.ID, notKeyRune) {
+		// "~" is no key rune, so that no readable key equals a hashed one.
+		return source + ":~" + strings.TrimPrefix(HashID(e.ID), "sha256-")
+	}
+	return key
+}
+
+func notKeyRune(r rune) bool {
+	return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
+}
+
+// ID names the delivery: its endpoint and its event's key.
+func (d *Delivery) ID() string { return DeliveryID(d.Endpoint, d.Event.Key()) }
+
+// DeliveryID is the id of the delivery of the event with the given key to an endpoint.
+func DeliveryID(endpoint, key string) string { return endpoint + "." + key }
+
+func isOps(subject string) bool { return strings.HasPrefix(subject, opsPrefix) }
+
+// msg encodes d without its subject.
+func (d *Delivery) msg() *nats.Msg {
+	e := &d.Event
+	h := make(nats.Header, 16)
+	set := func(name, value string) {
+		if value != "" {
+			h[name] = []string{value}
+		}
+	}
+	set(HeaderID, e.ID)
+	set(HeaderType, e.Type)
+	set(HeaderSource, e.Source)
+	set(HeaderReceived, e.Received.UTC().Format(time.RFC3339Nano))
+	set(HeaderContentType, e.ContentType)
+	set(HeaderTraceparent, e.Traceparent)
+	set(headerEndpoint, d.Endpoint)
+	set(headerSubject, e.Subject)
+	set(headerAttempt, strconv.Itoa(d.Attempt))
+	set(headerReason, headerText(d.Reason))
+	if !d.Due.IsZero() {
+		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
+		set(headerWhy, string(d.Why))
+	}
+	return &nats.Msg{Header: h, Data: e.Body}
+}
+
+// headerText makes any text fit into a header.
+func headerText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > 512 {
+		s = strings.ToValidUTF8(s[:512], "")
+	}
+	return s
+}
+
+// errNoDelivery means that a message on one of Jethook's own subjects is none of Jethook's.
+var errNoDelivery = errors.New("not a delivery")
+
+// parseDelivery decodes a message that Delivery.msg made.
+func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
+	attempt, err := strconv.Atoi(h.Get(headerAttempt))
+	if err != nil || attempt < 1 || h.Get(headerEndpoint) == "" || h.Get(HeaderID) == "" {
+		return Delivery{}, errNoDelivery
+	}
+	d := Delivery{
+		Endpoint: h.Get(headerEndpoint),
+		Event:    eventOf(h, body),
+		Attempt:  attempt,
+		Why:      Why(h.Get(headerWhy)),
+		Reason:   h.Get(headerReason),
+	}
+	d.Event.Subject = h.Get(headerSubject)
+	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue)) // absent on a dead one
+	return d, nil
+}
+
+// eventOf decodes the headers of an event.
+func eventOf(h nats.Header, body []byte) Event {
+	received, _ := time.Parse(time.RFC3339Nano, h.Get(HeaderReceived)) // absent when a service published it
+	return Event{
+		ID: h.Get(HeaderID), Type: h.Get(HeaderType), Source: h.Get(HeaderSource), Received: received,
+		ContentType: h.Get(HeaderContentType), Traceparent: h.Get(HeaderTraceparent), Body: body,
+	}
+}
+
+// Schedule stores that d is to be attempted at d.Due; done is told once that is acknowledged. A delivery has
+// one schedule: a later call for the same event and endpoint replaces the earlier.
+func (b *Bus) Schedule(d *Delivery, done func(error)) {
+	m := d.msg()
+	m.Subject = retryPrefix + d.Endpoint + "." + d.Event.Key()
+	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
+	m.Header[headerScheduleTarget] = []string{duePrefix + d.Endpoint}
+	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
+func (b *Bus) Bury(d *Delivery, done func(error)) {
+	m := d.msg()
+	m.Subject = deadPrefix + d.Endpoint + "." + d.Event.Key()
+	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// Record stores one line of an endpoint's history; done is told once that is acknowledged. Endpoint and
+// outcome must be subject tokens.
+func (b *Bus) Record(endpoint, outcome string, line []byte, done func(error)) {
+	m := &nats.Msg{Subject: historyPrefix + endpoint + "." + outcome, Data: line}
+	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// RetryNow makes a waiting delivery due at once, in one write that also removes its schedule. ErrConflict
+// means that it became due, or was changed, in between.
+func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
+	now := *d
+	now.Due, now.Why = time.Now(), WhyRetry
+	m := now.msg()
+	retry := retryPrefix + d.Endpoint + "." + d.Event.Key()
+	m.Subject = duePrefix + d.Endpoint
+	m.Header[headerScheduler] = []string{retry}
+	m.Header[headerScheduleNext] = []string{"purge"}
+	m.Header[headerExpectedSeq] = []string{strconv.FormatUint(d.seq, 10)}
+	m.Header[headerExpectedSubj] = []string{retry}
+	if _, err := b.deliveries.publish(ctx, m); err != nil {
+		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
+	}
+	return nil
+}
+
+// Replay makes a dead letter due at once, from its first attempt on, and removes it from the dead ones. Done
+// twice, even by two processes or across a crash, it delivers once.
+func (b *Bus) Replay(ctx context.Context, d *Delivery) error {
+	again := *d
+	again.Attempt, again.Due, again.Why, again.Reason = 1, time.Now(), WhyRetry, ""
+	m := again.msg()
+	m.Subject = duePrefix + d.Endpoint
+	m.Header[HeaderMsgID] = []string{fmt.Sprintf("replay:%s:%d", d.ID(), d.seq)}
+	if _, err := b.deliveries.publish(ctx, m); err != nil {
+		return fmt.Errorf("replaying %s: %w", d.ID(), err)
+	}
+	s, err := b.js.Stream(ctx, StreamDead)
+	if err != nil {
+		return fmt.Errorf("replaying %s: %w", d.ID(), classify(err))
+	}
+	if err := s.DeleteMsg(ctx, d.seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), classify(err))
+	}
+	return nil
+}

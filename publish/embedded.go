@@ -1,0 +1,152 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"jethook/config"
+)
+
+// maxPending bounds what waits in the server for one slow client. The server wants it above its largest
+// message, which is MAX_BODY's limit and headerRoom.
+const maxPending = 128 << 20
+
+// headerRoom is what a stored request may need beside its body: headers and protocol.
+const headerRoom = 64 << 10
+
+// embedded is the built-in nats-server together with the lock on its store.
+type embedded struct {
+	*server.Server
+	lock *os.File
+}
+
+// startEmbedded starts the built-in server on the store in cfg.DataDir and returns when it takes messages.
+// Recovering a large store takes time; ctx bounds it.
+func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*embedded, error) {
+	opts, err := serverOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("creating JETHOOK_DATA_DIR: %w", err)
+	}
+	lock, err := lockDir(filepath.Join(cfg.DataDir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (does another jethook run on it?): %w", cfg.DataDir, err)
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("configuring the embedded NATS server: %w", err)
+	}
+	fatal := &serverLog{log: log.With("component", "nats"), fatal: make(chan string, 1)}
+	srv.SetLoggerV2(fatal, false, false, false)
+	e := &embedded{srv, lock}
+	go srv.Start()
+	if err := e.awaitReady(ctx, fatal.fatal, log); err != nil {
+		e.stop()
+		return nil, fmt.Errorf("starting the embedded NATS server: %w", err)
+	}
+	return e, nil
+}
+
+func serverOptions(cfg *config.Config) (*server.Options, error) {
+	opts := &server.Options{
+		ServerName:             "jethook",
+		NoSigs:                 true,
+		JetStream:              true,
+		StoreDir:               cfg.DataDir,
+		DisableJetStreamBanner: true,
+		MaxPayload:             int32(int64(cfg.MaxBody) + headerRoom),
+		MaxPending:             maxPending,
+		Authorization:          cfg.NATSToken.Reveal(),
+	}
+	if cfg.Sync == 0 {
+		opts.SyncAlways = true
+	} else {
+		opts.SyncInterval = time.Duration(cfg.Sync)
+	}
+	if cfg.NATSListen == "off" {
+		opts.DontListen = true
+		return opts, nil
+	}
+	host, port, err := net.SplitHostPort(cfg.NATSListen)
+	if err != nil {
+		return nil, fmt.Errorf("reading JETHOOK_NATS_LISTEN: %w", err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, fmt.Errorf("reading the port of JETHOOK_NATS_LISTEN: %w", err)
+	}
+	opts.Host, opts.Port = host, n
+	if n == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	if host == "" {
+		opts.Host = "0.0.0.0"
+	}
+	return opts, nil
+}
+
+// awaitReady waits until the server takes clients. It says so when that takes long.
+func (e *embedded) awaitReady(ctx context.Context, fatal <-chan string, log *slog.Logger) error {
+	ready := make(chan struct{})
+	go func() {
+		for ctx.Err() == nil && !e.ReadyForConnections(time.Second) {
+		}
+		close(ready)
+	}()
+	slow := time.NewTicker(5 * time.Second)
+	defer slow.Stop()
+	for {
+		select {
+		case <-ready:
+			return ctx.Err()
+		case cause := <-fatal:
+			if strings.Contains(cause, "address already in use") {
+				cause += " (set JETHOOK_NATS_LISTEN to another address, or to off)"
+			}
+			return errors.New(cause)
+		case <-slow.C:
+			log.Info("recovering the store")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// stop shuts the server down, its store flushed, and releases the store's lock.
+func (e *embedded) stop() {
+	e.Shutdown()
+	e.WaitForShutdown()
+	e.lock.Close()
+}
+
+// serverLog passes the server's log on: its notices are of interest only when debugging.
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan string
+}
+
+func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+
+func (l *serverLog) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default:
+	}
+}

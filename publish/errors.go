@@ -1,0 +1,77 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Errors of a publish, told apart because callers answer differently. Test with errors.Is.
+var (
+	// ErrUnavailable means the store could not be reached or did not answer in time. The event may or may not
+	// be stored; publishing it again is safe, since its id makes the second copy a duplicate.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrFull means the store took nothing for want of room.
+	ErrFull = errors.New("store full")
+	// ErrBusy means too much already waits to be stored in this process.
+	ErrBusy = errors.New("too many events wait to be stored")
+	// ErrTooLarge means the message exceeds what the store takes.
+	ErrTooLarge = errors.New("message too large for the store")
+	// ErrConflict means that what was to be replaced has changed meanwhile.
+	ErrConflict = errors.New("changed meanwhile")
+	// ErrRefused means the store refused the message for another reason, which the error tells.
+	ErrRefused = errors.New("store refused the message")
+)
+
+// JetStream error codes that callers must tell apart; nats.go names only some of them.
+// https://github.com/nats-io/nats-server/blob/main/server/errors.json
+const (
+	codeAccountResources  = 10002
+	codeInsufficient      = 10023
+	codeMemoryResources   = 10028
+	codeStorageResources  = 10047
+	codeMessageTooLarge   = 10054
+	codeStoreFailed       = 10077
+	codeWrongLastSequence = 10071
+	codeWrongLastConstant = 10164
+)
+
+// refusal is the error part of a JetStream acknowledgement.
+type refusal struct {
+	Code        int    `json:"code"`
+	ErrCode     int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (r *refusal) err() error {
+	class := ErrRefused
+	switch r.ErrCode {
+	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, codeStoreFailed:
+		class = ErrFull
+	case codeMessageTooLarge:
+		class = ErrTooLarge
+	case codeWrongLastSequence, codeWrongLastConstant:
+		class = ErrConflict
+	default:
+		if r.Code >= 500 {
+			class = ErrUnavailable
+		}
+	}
+	return fmt.Errorf("%w: %s (%d)", class, r.Description, r.ErrCode)
+}
+
+// classify names the class of an error that nats.go returned.
+func classify(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, context.Canceled):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+}

@@ -1,0 +1,124 @@
+package publish
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/textproto"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Headers of a stored event.
+const (
+	HeaderID          = "Jethook-Id"
+	HeaderType        = "Jethook-Type"
+	HeaderSource      = "Jethook-Source"
+	HeaderReceived    = "Jethook-Received"
+	HeaderContentType = "Content-Type"
+	HeaderTraceparent = "traceparent"
+	HeaderMsgID       = "Nats-Msg-Id"
+)
+
+// Event is one event as it lies on the bus: a received webhook, or an event of an internal service.
+type Event struct {
+	ID          string    // stable: the same on every copy and every delivery of the event
+	Type        string    // as the sender wrote it; never empty
+	Source      string    // the sender's name; empty for an internal event
+	Subject     string    // where it is stored
+	Received    time.Time // when Jethook took it
+	ContentType string
+	Traceparent string
+	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event
+	Body        []byte      // the sender's bytes, unchanged
+}
+
+// msg encodes e. Headers that steer the server or Jethook itself are never taken from e.Header.
+func (e *Event) msg() *nats.Msg {
+	h := make(nats.Header, len(e.Header)+7)
+	for name, values := range e.Header {
+		if !reservedHeader(name) {
+			h[name] = values
+		}
+	}
+	set := func(name, value string) {
+		if value != "" {
+			h[name] = []string{value}
+		}
+	}
+	msgID := e.ID
+	if e.Source != "" {
+		msgID = e.Source + ":" + e.ID
+	}
+	set(HeaderMsgID, msgID)
+	set(HeaderID, e.ID)
+	set(HeaderType, e.Type)
+	set(HeaderSource, e.Source)
+	set(HeaderReceived, e.Received.UTC().Format(time.RFC3339Nano))
+	set(HeaderContentType, e.ContentType)
+	set(HeaderTraceparent, e.Traceparent)
+	return &nats.Msg{Subject: e.Subject, Header: h, Data: e.Body}
+}
+
+// reservedHeader reports whether name may only be written by Jethook: a sender that could set Nats-Rollup or
+// Nats-Msg-Id would purge the stream or silence other events.
+func reservedHeader(name string) bool {
+	n := textproto.CanonicalMIMEHeaderKey(name)
+	return strings.HasPrefix(n, "Nats-") || strings.HasPrefix(n, "Jethook-") ||
+		n == HeaderContentType || n == "Traceparent"
+}
+
+// maxIDBytes bounds an event id: it becomes part of headers and subjects.
+const maxIDBytes = 128
+
+// CleanID returns id when it can stand in a header as it is, and otherwise a hash of it: equal ids stay
+// equal, whatever bytes they hold. An empty id stays empty.
+func CleanID(id string) string {
+	if len(id) > maxIDBytes {
+		return HashID(id)
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return HashID(id)
+		}
+	}
+	return id
+}
+
+// HashID returns an id made of the parts: the same parts give the same id.
+func HashID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return "sha256-" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// CleanType returns an event type that can stand in a header: characters that a header cannot hold become
+// "_", 256 bytes at most, "unknown" for nothing.
+func CleanType(t string) string {
+	t = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return '_'
+		}
+		return r
+	}, strings.TrimSpace(t))
+	if len(t) > maxTypeBytes {
+		t = strings.ToValidUTF8(t[:maxTypeBytes], "")
+	}
+	if t == "" {
+		return UnknownType
+	}
+	return t
+}
+
+// NewTraceparent returns a fresh W3C trace context (https://www.w3.org/TR/trace-context/) for an event that
+// came without one.
+func NewTraceparent() string {
+	var b [24]byte
+	rand.Read(b[:])
+	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-01"
+}

@@ -1,0 +1,132 @@
+package publish
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"jethook/config"
+)
+
+// link tells who waits for the store that the connection broke, so that nobody waits for an answer that
+// cannot come any more.
+type link struct {
+	mu   sync.Mutex
+	lost chan struct{} // closed when the connection breaks; replaced when it is back
+}
+
+func newLink() *link { return &link{lost: make(chan struct{})} }
+
+// down returns a channel that is closed when the connection of this moment breaks.
+func (l *link) down() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+func (l *link) broke() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.lost:
+	default:
+		close(l.lost)
+	}
+}
+
+func (l *link) restored() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.lost:
+		l.lost = make(chan struct{})
+	default:
+	}
+}
+
+// connect opens the NATS connection: in process when srv is given, else to the configured cluster. It comes
+// back by itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being
+// acknowledged by memory.
+func connect(cfg *config.Config, srv *server.Server, l *link, log *slog.Logger) (*nats.Conn, error) {
+	opts := []nats.Option{
+		nats.Name("jethook"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectBufSize(-1),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			l.broke()
+			if err != nil {
+				log.Warn("connection to NATS lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			l.restored()
+			log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("NATS connection error", "error", err)
+		}),
+	}
+	if srv != nil {
+		opts = append(opts, nats.InProcessServer(srv))
+		if !cfg.NATSToken.IsZero() {
+			opts = append(opts, nats.Token(cfg.NATSToken.Reveal()))
+		}
+		return nats.Connect("", opts...)
+	}
+	opts = append(opts, clusterLogin(cfg)...)
+	nc, err := nats.Connect(cfg.NATSURL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the NATS cluster of JETHOOK_NATS_URL: %w", err)
+	}
+	if err := checkVersion(nc.ConnectedServerVersion()); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return nc, nil
+}
+
+func clusterLogin(cfg *config.Config) []nats.Option {
+	var opts []nats.Option
+	if cfg.NATSCreds != "" {
+		opts = append(opts, nats.UserCredentials(cfg.NATSCreds))
+	}
+	if !cfg.NATSToken.IsZero() {
+		opts = append(opts, nats.Token(cfg.NATSToken.Reveal()))
+	}
+	if cfg.NATSTLSCA != "" {
+		opts = append(opts, nats.RootCAs(cfg.NATSTLSCA))
+	}
+	if cfg.NATSTLSCert != "" {
+		opts = append(opts, nats.ClientCert(cfg.NATSTLSCert, cfg.NATSTLSKey))
+	}
+	if cfg.NATSTLSCA != "" || cfg.NATSTLSCert != "" {
+		opts = append(opts, func(o *nats.Options) error {
+			o.TLSConfig.MinVersion = tls.VersionTLS12
+			return nil
+		})
+	}
+	return opts
+}
+
+// errOldServer refuses a cluster without message schedules, on which all waiting rests.
+var errOldServer = errors.New("nats-server 2.12 or newer is needed (message schedules)")
+
+func checkVersion(v string) error {
+	major, rest, _ := strings.Cut(v, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, err1 := strconv.Atoi(major)
+	b, err2 := strconv.Atoi(minor)
+	if err1 != nil || err2 != nil || a < 2 || a == 2 && b < 12 {
+		return fmt.Errorf("%w: the cluster of JETHOOK_NATS_URL runs %q", errOldServer, v)
+	}
+	return nil
+}

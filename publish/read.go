@@ -1,0 +1,281 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNotFound means that there is no such message.
+var ErrNotFound = errors.New("not found")
+
+// Consumer opens the consumer that all consume processes share on one of the streams that are delivered from:
+// StreamWebhooks, StreamEvents, StreamOps and StreamDeliveries.
+func (b *Bus) Consumer(ctx context.Context, stream string) (jetstream.Consumer, error) {
+	filter := map[string]string{
+		StreamWebhooks: "webhooks.>", StreamEvents: "events.>", StreamOps: "jethook.ops.>", StreamDeliveries: dueSubjects,
+	}[stream]
+	return ensureConsumer(ctx, b.js, stream, filter)
+}
+
+// DecodeEvent reads an event from the bus, whoever published it: its id is its Jethook-Id, or else its
+// Nats-Msg-Id, or else its place in the stream.
+func DecodeEvent(m jetstream.Msg) (Event, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return Event{}, fmt.Errorf("reading an event's place: %w", err)
+	}
+	return decodeEvent(m.Subject(), m.Headers(), m.Data(), meta.Stream, meta.Sequence.Stream, meta.Timestamp), nil
+}
+
+func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Event {
+	e := eventOf(h, body)
+	e.Subject = subject
+	if e.ID == "" {
+		e.ID = h.Get(HeaderMsgID)
+	}
+	if e.ID = CleanID(e.ID); e.ID == "" {
+		e.ID = stream + "-" + strconv.FormatUint(seq, 10)
+	}
+	if stream != StreamWebhooks {
+		e.Source = "" // only a received webhook has one, whatever a service writes
+	} else if e.Source == "" {
+		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
+	}
+	if e.Type == "" {
+		e.Type = strings.TrimPrefix(subject, EventsPrefix)
+	}
+	e.Type = CleanType(e.Type)
+	if e.Received.IsZero() {
+		e.Received = at
+	}
+	return e
+}
+
+// DecodeDelivery reads a delivery that came due.
+func DecodeDelivery(m jetstream.Msg) (Delivery, error) {
+	return parseDelivery(m.Headers(), m.Data())
+}
+
+// Waiting returns the schedule of a delivery, or ErrNotFound when it waits for nothing.
+func (b *Bus) Waiting(ctx context.Context, id string) (Delivery, error) {
+	return b.lastDelivery(ctx, StreamDeliveries, retryPrefix+id)
+}
+
+// Dead returns the dead letter of a delivery, or ErrNotFound when it is not dead.
+func (b *Bus) Dead(ctx context.Context, id string) (Delivery, error) {
+	return b.lastDelivery(ctx, StreamDead, deadPrefix+id)
+}
+
+func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Delivery, error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("opening %s: %w", stream, classify(err))
+	}
+	m, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Delivery{}, ErrNotFound
+	}
+	if err != nil {
+		return Delivery{}, fmt.Errorf("reading %s: %w", subject, classify(err))
+	}
+	d, err := parseDelivery(m.Header, m.Data)
+	d.seq, d.Since = m.Sequence, m.Time
+	return d, err
+}
+
+// Forget removes all that waits for an endpoint and its dead letters: the endpoint is no more.
+func (b *Bus) Forget(ctx context.Context, endpoint string) error {
+	for _, f := range []struct{ stream, subject string }{
+		{StreamDeliveries, retryPrefix + endpoint + ".>"},
+		{StreamDeliveries, duePrefix + endpoint},
+		{StreamDead, deadPrefix + endpoint + ".>"},
+	} {
+		s, err := b.js.Stream(ctx, f.stream)
+		if err == nil {
+			err = s.Purge(ctx, jetstream.WithPurgeSubject(f.subject))
+		}
+		if err != nil {
+			return fmt.Errorf("purging %s: %w", f.subject, classify(err))
+		}
+	}
+	return nil
+}
+
+// Stored is a message as it lies in a stream.
+type Stored struct {
+	Subject string
+	Seq     uint64
+	Time    time.Time
+	Header  nats.Header
+	Data    []byte
+}
+
+// Delivery decodes a stored delivery, waiting or dead.
+func (s *Stored) Delivery() (Delivery, error) {
+	d, err := parseDelivery(s.Header, s.Data)
+	d.seq, d.Since = s.Seq, s.Time
+	return d, err
+}
+
+// Shelf is a part of a stream that can be listed. An empty endpoint or outcome in its constructors means all.
+type Shelf struct{ stream, subject string }
+
+// RetryShelf lists deliveries that wait for their time.
+func RetryShelf(endpoint string) Shelf {
+	return Shelf{StreamDeliveries, retryPrefix + orAny(endpoint) + ".>"}
+}
+
+// DueShelf lists deliveries that came due and are being attempted.
+func DueShelf(endpoint string) Shelf { return Shelf{StreamDeliveries, duePrefix + orAny(endpoint)} }
+
+// DeadShelf lists dead letters.
+func DeadShelf(endpoint string) Shelf { return Shelf{StreamDead, deadPrefix + orAny(endpoint) + ".>"} }
+
+// HistoryShelf lists the history's lines with one outcome.
+func HistoryShelf(endpoint, outcome string) Shelf {
+	return Shelf{StreamHistory, historyPrefix + orAny(endpoint) + "." + orAny(outcome)}
+}
+
+// SourceShelf lists a source's webhooks.
+func SourceShelf(source string) Shelf { return Shelf{StreamWebhooks, WebhooksPrefix + source + ".>"} }
+
+func orAny(token string) string {
+	if token == "" {
+		return "*"
+	}
+	return token
+}
+
+const (
+	firstSpan = 128
+	maxSpan   = 16384
+)
+
+// Before returns up to limit messages of the shelf with sequences below before (0: from the newest on),
+// newest first, and the sequence to go on before; 0 when there is no more. JetStream reads forwards only, so
+// it reads ever larger spans from the end; one call reads at most maxSpan messages, which may be fewer than
+// limit found.
+func (b *Bus) Before(ctx context.Context, sh Shelf, before uint64, limit int) (found []Stored, next uint64, err error) {
+	s, err := b.js.Stream(ctx, sh.stream)
+	if err != nil {
+		return nil, 0, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+	}
+	state := s.CachedInfo().State
+	hi := state.LastSeq
+	if before > 0 {
+		hi = min(hi, before-1)
+	}
+	for span := uint64(firstSpan); len(found) < limit && span <= maxSpan; span *= 4 {
+		if state.Msgs == 0 || hi < state.FirstSeq || hi == 0 {
+			return found, 0, nil
+		}
+		lo := max(state.FirstSeq, 1)
+		if hi >= lo+span {
+			lo = hi - span + 1
+		}
+		part, err := b.span(ctx, sh, lo, hi)
+		if err != nil {
+			return nil, 0, err
+		}
+		slices.Reverse(part)
+		found = append(found, part...)
+		hi = lo - 1
+	}
+	if len(found) > limit {
+		found = found[:limit]
+		return found, found[limit-1].Seq, nil
+	}
+	return found, hi + 1, nil
+}
+
+// span reads the shelf's messages with sequences from lo to hi.
+func (b *Bus) span(ctx context.Context, sh Shelf, lo, hi uint64) (out []Stored, err error) {
+	for lo <= hi {
+		part, done, err := b.directGet(ctx, sh, lo, min(int(hi-lo)+1, 512))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range part {
+			if m.Seq > hi {
+				return out, nil
+			}
+			out = append(out, m)
+			lo = m.Seq + 1
+		}
+		if done || len(part) == 0 {
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// directGet reads up to n messages of the shelf from sequence lo on, and reports whether those were the last.
+// nats.go has no call for it: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
+func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []Stored, done bool, err error) {
+	req, err := json.Marshal(map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject})
+	if err != nil {
+		return nil, false, err
+	}
+	sub, err := b.nc.SubscribeSync(nats.NewInbox())
+	if err != nil {
+		return nil, false, classify(err)
+	}
+	defer sub.Unsubscribe()
+	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+sh.stream, sub.Subject, req); err != nil {
+		return nil, false, classify(err)
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("reading %s: %w", sh.stream, classify(err))
+		}
+		switch m.Header.Get("Status") {
+		case "":
+			out = append(out, stored(m))
+		case "204": // end of batch
+			return out, m.Header.Get("Nats-Num-Pending") == "0", nil
+		case "404": // nothing there
+			return out, true, nil
+		default:
+			return nil, false, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, sh.stream, m.Header.Get("Description"))
+		}
+	}
+}
+
+func stored(m *nats.Msg) Stored {
+	seq, _ := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64) // written by the server
+	at, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
+	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data}
+}
+
+// Count returns how many messages the shelf holds and when the newest came; zero when there is none.
+func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, err error) {
+	s, err := b.js.Stream(ctx, sh.stream)
+	if err != nil {
+		return 0, newest, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
+	if err != nil {
+		return 0, newest, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+	}
+	for _, c := range info.State.Subjects {
+		n += c
+	}
+	m, err := s.GetLastMsgForSubject(ctx, sh.subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return n, newest, nil
+	case err != nil:
+		return 0, newest, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))
+	}
+	return n, m.Time, nil
+}

@@ -1,0 +1,190 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+// Names of the streams and of the bucket.
+const (
+	StreamWebhooks   = "WEBHOOKS"
+	StreamEvents     = "EVENTS"
+	StreamOps        = "OPS"
+	StreamDeliveries = "DELIVERIES"
+	StreamDead       = "DEAD"
+	StreamHistory    = "HISTORY"
+	BucketEndpoints  = "jethook_endpoints"
+)
+
+// Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
+// nothing more when it is full, since dropping the oldest event to make room could drop one that is still to
+// be delivered.
+const (
+	deadAge      = 30 * 24 * time.Hour
+	deadBytes    = 4 << 30
+	historyAge   = 30 * 24 * time.Hour
+	historyBytes = 4 << 30
+	opsBytes     = 64 << 20
+)
+
+// streamConfigs are the streams as Jethook makes them when they are missing.
+func streamConfigs(cfg *config.Config) []jetstream.StreamConfig {
+	events := func(name, subjects, description string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: name, Description: description, Subjects: []string{subjects},
+			Discard: jetstream.DiscardNew, MaxAge: cfg.Retention, Duplicates: cfg.DedupWindow,
+			AllowAtomicPublish: true, AllowDirect: true,
+		}
+	}
+	ops := events(StreamOps, "jethook.ops.>", "operational events of Jethook")
+	ops.Discard, ops.MaxBytes = jetstream.DiscardOld, opsBytes
+	streams := []jetstream.StreamConfig{
+		events(StreamWebhooks, "webhooks.>", "received webhooks"),
+		events(StreamEvents, "events.>", "events of internal services"),
+		ops,
+		{
+			Name: StreamDeliveries, Description: "deliveries that wait for their time",
+			Subjects:  []string{dueSubjects, retrySubjects},
+			Retention: jetstream.WorkQueuePolicy, Duplicates: cfg.DedupWindow,
+			AllowMsgSchedules: true, AllowRollup: true, AllowAtomicPublish: true, AllowDirect: true,
+		},
+		{
+			Name: StreamDead, Description: "deliveries that failed for good",
+			Subjects: []string{deadSubjects}, MaxMsgsPerSubject: 1, MaxAge: deadAge, MaxBytes: deadBytes,
+			AllowAtomicPublish: true, AllowDirect: true,
+		},
+		{
+			Name: StreamHistory, Description: "every attempt",
+			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: historyBytes, AllowDirect: true,
+		},
+	}
+	for i := range streams {
+		s := &streams[i]
+		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
+		s.Duplicates = min(s.Duplicates, cfg.Retention)
+	}
+	if cfg.Replicas == 1 {
+		// History is written for every delivery and losing its last moments to a power cut harms no delivery.
+		streams[len(streams)-1].PersistMode = jetstream.AsyncPersistMode
+	}
+	return streams
+}
+
+// ErrStreamMismatch means that a stream exists with settings under which a guarantee would break.
+var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
+
+// ensureStreams creates what is missing and returns each stream's settings as they are. What an operator made
+// is never changed: differences that break a guarantee are reported, all at once; others are theirs to choose.
+func ensureStreams(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (map[string]jetstream.StreamConfig, error) {
+	have := make(map[string]jetstream.StreamConfig)
+	var problems []string
+	for _, want := range streamConfigs(cfg) {
+		s, err := js.Stream(ctx, want.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			s, err = js.CreateStream(ctx, want)
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster
+				s, err = js.Stream(ctx, want.Name)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("creating stream %s: %w", want.Name, err)
+		}
+		got := s.CachedInfo().Config
+		have[want.Name] = got
+		for _, d := range mismatches(want, got) {
+			problems = append(problems, want.Name+": "+d)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%w; change them, or remove the stream and Jethook makes it anew:\n  %s",
+			ErrStreamMismatch, strings.Join(problems, "\n  "))
+	}
+	return have, nil
+}
+
+// mismatches names the differences under which a guarantee would break.
+func mismatches(want, got jetstream.StreamConfig) []string {
+	var out []string
+	bad := func(wrong bool, format string, a ...any) {
+		if wrong {
+			out = append(out, fmt.Sprintf(format, a...))
+		}
+	}
+	for _, s := range want.Subjects {
+		bad(!slices.Contains(got.Subjects, s), "it does not take the subject %s", s)
+	}
+	bad(got.Storage != jetstream.FileStorage, "it keeps messages in memory, so a restart loses them")
+	bad(got.Retention != want.Retention, "its retention is %s, needed is %s", got.Retention, want.Retention)
+	bad(got.NoAck, "no_ack is set, so nothing tells whether a message is stored")
+	bad(got.Sealed, "it is sealed")
+	bad(got.Mirror != nil, "it is a mirror")
+	bad(want.AllowMsgSchedules && !got.AllowMsgSchedules, "allow_msg_schedules is off, so no retry could wait")
+	bad(want.AllowRollup && (!got.AllowRollup || got.DenyPurge), "roll-ups are off, so a schedule could not be replaced")
+	bad(want.Name == StreamDeliveries && (got.MaxAge > 0 || got.MaxBytes > 0 || got.MaxMsgs > 0 || got.MaxMsgsPerSubject > 0),
+		"it has limits, which would drop deliveries that wait")
+	bad(want.Discard == jetstream.DiscardNew && got.Discard != jetstream.DiscardNew && (got.MaxBytes > 0 || got.MaxMsgs > 0),
+		"it drops the oldest events when it is full (discard: old)")
+	bad(want.Name == StreamDead && got.MaxMsgsPerSubject != 1, "max_msgs_per_subject is %d, needed is 1", got.MaxMsgsPerSubject)
+	return out
+}
+
+// ensureBucket opens the endpoints' bucket, and makes it if it is missing.
+func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (jetstream.KeyValue, error) {
+	kv, err := js.KeyValue(ctx, BucketEndpoints)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
+			Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+		})
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			kv, err = js.KeyValue(ctx, BucketEndpoints)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening bucket %s: %w", BucketEndpoints, err)
+	}
+	return kv, nil
+}
+
+// Settings of the consumers that consume processes share.
+const (
+	consumerName = "jethook"
+	// AckWait is how long what a killed process held waits until another one gets it. A living process keeps
+	// what it holds by telling so more often than that.
+	AckWait = 5 * time.Second
+	// maxAckPending is well above what the processes together hold, so that a killed process delays only what
+	// it held itself.
+	maxAckPending = 100_000
+)
+
+// ensureConsumer opens the consumer that all consume processes share on stream, and makes it if it is missing.
+func ensureConsumer(ctx context.Context, js jetstream.JetStream, stream, filter string) (jetstream.Consumer, error) {
+	c, err := js.Consumer(ctx, stream, consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		c, err = js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+			Durable: consumerName, Description: "deliveries to endpoints", FilterSubject: filter,
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: maxAckPending,
+			DeliverPolicy: jetstream.DeliverAllPolicy,
+		})
+		if errors.Is(err, jetstream.ErrConsumerExists) {
+			c, err = js.Consumer(ctx, stream, consumerName)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening consumer %s of %s: %w", consumerName, stream, err)
+	}
+	got := c.CachedInfo().Config
+	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != filter {
+		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly, deliver without limit and filter %s; remove it and Jethook makes it anew",
+			ErrStreamMismatch, consumerName, stream, filter)
+	}
+	return c, nil
+}
