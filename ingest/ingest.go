@@ -1,0 +1,148 @@
+// Package ingest is the public HTTP endpoint: it takes webhooks at POST /webhooks/{source}, verifies each with
+// its source's sender, stores it, and answers once it is stored.
+//
+// What does not verify is never stored, and there is no source without a verifier. A fault on this side is
+// always a 5xx with Retry-After, since some senders give up for good on a 4xx. Everything a request can make
+// this process hold is bounded: header and body, inflated or not, and all bodies together.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// Publisher stores events; *publish.Bus is one.
+type Publisher interface {
+	// Publish returns once e is stored, or with an error that errors.Is tells to be publish.ErrUnavailable,
+	// publish.ErrFull, publish.ErrBusy or publish.ErrTooLarge. A duplicate is a success.
+	Publish(ctx context.Context, e *publish.Event) (publish.Receipt, error)
+}
+
+// Options are what a Server works with.
+type Options struct {
+	Sources   []config.Source
+	Publisher Publisher
+	MaxBody   int64 // largest body in bytes, as sent and after decompression
+	Log       *slog.Logger
+	Now       func() time.Time // default time.Now
+}
+
+const (
+	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 32 of the default largest. Beyond
+	// it senders are asked to try again, which loses nothing, while running out of memory would.
+	bodyMemory = 256 << 20
+	// logPause is how long a failure that repeats is logged at debug level only: an outage repeats one, and
+	// anyone can send what is refused.
+	logPause = 10 * time.Second
+)
+
+// Server is the public endpoint.
+type Server struct {
+	sources map[string]*source
+	bus     Publisher
+	maxBody int64
+	memory  *semaphore.Weighted // bytes of bodies
+	log     *slog.Logger
+	now     func() time.Time
+	echo    *echo.Echo
+
+	failures rate.Sometimes // logs a store that stays away once in a while
+}
+
+// New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong
+// with any of them.
+func New(o Options) (*Server, error) {
+	sources, err := newSources(o.Sources)
+	if err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{
+		sources: sources,
+		bus:     o.Publisher,
+		maxBody: o.MaxBody,
+		memory:  semaphore.NewWeighted(max(bodyMemory, 2*o.MaxBody)),
+		log:     o.Log,
+		now:     o.Now,
+		echo:    echo.New(),
+
+		failures: rate.Sometimes{First: 1, Interval: logPause},
+	}
+	s.echo.HTTPErrorHandler = s.fail
+	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
+		DisableStackAll: true,
+		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+			s.log.Error("handler panicked", "error", err, "stack", string(stack))
+			return err
+		},
+	}))
+	s.echo.POST("/webhooks/:source", s.receive)
+	s.echo.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", func(c echo.Context) error {
+		return c.String(http.StatusOK, "ok")
+	})
+	return s, nil
+}
+
+// Handler is the endpoint without a listener.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+const (
+	// A header comes in one piece; who takes longer is holding a connection open on purpose.
+	readHeaderTimeout = 5 * time.Second
+	// The default largest body takes this long at 2.2 Mbit/s.
+	readTimeout = 30 * time.Second
+	// It runs from the end of the header, so it holds the body's time, the store's, and some for the answer.
+	writeTimeout = readTimeout + publishTimeout + 10*time.Second
+	// Longer than load balancers keep an idle connection, commonly 60 s: the side that sends must be the one
+	// to close, or a request meets a connection that is just being closed.
+	idleTimeout = 2 * time.Minute
+	// Senders need about 2 KiB. A store takes the header with the event, so it must stay well below
+	// the room that a stored event has beside its body.
+	maxHeaderBytes = 32 << 10
+	// drainTimeout is how long a stop waits for requests in flight. Storing ends within publishTimeout; what
+	// takes longer is a sender that is slow to send.
+	drainTimeout = 20 * time.Second
+)
+
+// Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
+// flight, at most for 20 s, and returns nil.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving webhooks: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("requests still in flight were cut off", "after", drainTimeout)
+		server.Close()
+	}
+	return nil
+}

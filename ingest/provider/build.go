@@ -1,0 +1,130 @@
+package provider
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Names of the configurable senders.
+const (
+	customHMAC  = "hmac"
+	customToken = "token"
+)
+
+// Options are what an operator may set for a sender: where a type and an id stand for any of them, the rest
+// for the configurable ones, hmac and token. Empty means the default.
+type Options struct {
+	Header    string // the header that holds the signature or the token; it has no default
+	Prefix    string // what stands before it; default none
+	Algorithm string // sha256 (default), sha1 or sha512; hmac only
+	Encoding  string // hex (default), base64 or base64url; hmac only
+	Type      string // json:PATH, header:NAME or const:VALUE; default json:type
+	ID        string // json:PATH or header:NAME; default none
+}
+
+// OptionError is a fault in one option.
+type OptionError struct {
+	Option  string // PROVIDER, HEADER, PREFIX, ALGORITHM, ENCODING, TYPE or ID, as its variable ends
+	Problem string
+}
+
+// Error implements error.
+func (e OptionError) Error() string { return e.Option + ": " + e.Problem }
+
+// Build returns the named sender with the options applied, or everything that is wrong with them.
+func Build(name string, o Options) (Sender, []OptionError) {
+	b := builder{o: o}
+	s := b.sender(name)
+	if o.Type != "" {
+		s.Type = b.value("TYPE", o.Type)
+	}
+	if o.ID != "" {
+		s.ID = b.value("ID", o.ID)
+		if s.ID.kind == constant {
+			b.fail("ID", "a constant would make every event a duplicate of the first")
+		}
+	}
+	return s, b.faults
+}
+
+type builder struct {
+	o      Options
+	faults []OptionError
+}
+
+func (b *builder) fail(option, problem string) {
+	b.faults = append(b.faults, OptionError{option, problem})
+}
+
+func (b *builder) sender(name string) Sender {
+	switch name {
+	case customHMAC:
+		return Sender{Name: name, Scheme: b.hmac(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+	case customToken:
+		return Sender{Name: name, Scheme: b.token(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+	}
+	s, found := Lookup(name)
+	if !found {
+		b.fail("PROVIDER", fmt.Sprintf("unknown sender %q; known are %s", name, strings.Join(Names(), ", ")))
+		return s
+	}
+	const fixed = "only the hmac and token senders take it; "
+	b.unset("HEADER", b.o.Header, fixed+name+" has its own")
+	b.unset("PREFIX", b.o.Prefix, fixed+name+" has its own")
+	b.unset("ALGORITHM", b.o.Algorithm, "only the hmac sender takes it; "+name+" has its own")
+	b.unset("ENCODING", b.o.Encoding, "only the hmac sender takes it; "+name+" has its own")
+	return s
+}
+
+func (b *builder) hmac() Scheme {
+	s := HMAC{From: b.header(), Prefix: b.o.Prefix}
+	switch strings.ToLower(b.o.Algorithm) {
+	case "", "sha256":
+	case "sha1":
+		s.Hash = SHA1
+	case "sha512":
+		s.Hash = SHA512
+	default:
+		b.fail("ALGORITHM", fmt.Sprintf("unknown %q; want sha256, sha1 or sha512", b.o.Algorithm))
+	}
+	switch strings.ToLower(b.o.Encoding) {
+	case "", "hex":
+	case "base64":
+		s.Encoding = Base64
+	case "base64url":
+		s.Encoding = Base64URL
+	default:
+		b.fail("ENCODING", fmt.Sprintf("unknown %q; want hex, base64 or base64url", b.o.Encoding))
+	}
+	return s
+}
+
+func (b *builder) token() Scheme {
+	b.unset("ALGORITHM", b.o.Algorithm, "only the hmac sender takes it")
+	b.unset("ENCODING", b.o.Encoding, "only the hmac sender takes it")
+	return Token{From: b.header(), Prefix: b.o.Prefix}
+}
+
+func (b *builder) header() Value {
+	switch {
+	case b.o.Header == "":
+		b.fail("HEADER", "must name the header that holds the signature or the token")
+	case !validHeaderName(b.o.Header):
+		b.fail("HEADER", fmt.Sprintf("%q is no header name", b.o.Header))
+	}
+	return Header(b.o.Header)
+}
+
+func (b *builder) unset(option, value, problem string) {
+	if value != "" {
+		b.fail(option, problem)
+	}
+}
+
+func (b *builder) value(option, s string) Value {
+	v, err := ParseValue(s)
+	if err != nil {
+		b.fail(option, fmt.Sprintf("%q: %v", s, err))
+	}
+	return v
+}

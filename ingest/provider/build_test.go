@@ -1,0 +1,127 @@
+package provider
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestBuildCustom(t *testing.T) {
+	t.Parallel()
+	m := hmac.New(sha1.New, []byte("key"))
+	m.Write([]byte(`{"n":7}`))
+	signed := &Request{Body: []byte(`{"n":7}`), Header: http.Header{
+		"X-Sig": {"sha1=" + base64.StdEncoding.EncodeToString(m.Sum(nil))}, "X-Topic": {"orders/create"},
+	}}
+	s, faults := Build("hmac", Options{
+		Header: "x-sig", Prefix: "sha1=", Algorithm: "SHA1", Encoding: "base64", Type: "header:x-topic", ID: "json:n",
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if err := bind(t, s, "key").Verify(signed, at); err != nil {
+		t.Error(err)
+	}
+	if gotType, gotID := s.Event(signed); gotType != "orders/create" || gotID != "7" {
+		t.Errorf("event %q %q", gotType, gotID)
+	}
+
+	s, faults = Build("token", Options{Header: "x-token", Prefix: "Token"})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	for header, want := range map[string]string{"Token secret": "", "tokensecret": "", "Token": "malformed_header", "secret": "malformed_header", "Token secret2": "bad_signature"} {
+		err := bind(t, s, "secret").Verify(&Request{Header: http.Header{"X-Token": {header}}}, at)
+		if err == nil && want != "" || err != nil && Reason(err) != want {
+			t.Errorf("%q: %v, want %q", header, err, want)
+		}
+	}
+}
+
+func TestBuildFaults(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		sender string
+		o      Options
+		want   []string // options at fault
+	}{
+		{"polaris", Options{Type: "const:x", ID: "header:x-id"}, nil},
+		{"polaris", Options{Header: "x", Prefix: "x", Algorithm: "sha1", Encoding: "hex"}, []string{"HEADER", "PREFIX", "ALGORITHM", "ENCODING"}},
+		{"hmac", Options{}, []string{"HEADER"}},
+		{"hmac", Options{Header: "x sig"}, []string{"HEADER"}},
+		{"hmac", Options{Header: "x", Algorithm: "md5", Encoding: "rot13", Type: "type", ID: "const:1"}, []string{"ALGORITHM", "ENCODING", "TYPE", "ID"}},
+		{"token", Options{Algorithm: "sha1", Encoding: "hex"}, []string{"HEADER", "ALGORITHM", "ENCODING"}},
+		{"hmac", Options{Header: "x", Type: "header:a b", ID: "json:"}, []string{"TYPE", "ID"}},
+		{"polariss", Options{}, []string{"PROVIDER"}},
+	} {
+		_, faults := Build(test.sender, test.o)
+		var got []string
+		for _, f := range faults {
+			got = append(got, f.Option)
+		}
+		slices.Sort(got)
+		slices.Sort(test.want)
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s %+v: %v, want %v", test.sender, test.o, faults, test.want)
+		}
+	}
+	_, faults := Build("polariss", Options{})
+	if msg := faults[0].Error(); !strings.Contains(msg, `"polariss"`) || !strings.Contains(msg, "hmac, notify, polar, polaris") {
+		t.Errorf("unknown sender: %s", msg)
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"a":{"b":"text"}}`:       "text",
+		`{"a":{"b":12.50}}`:        "12.50",
+		`{"a":{"b":1e400}}`:        "1e400",
+		`{"a":{"b":"\u003e\n"}}`:   ">\n",
+		`{"a":{"b":""}}`:           "",
+		`{"a":{"b":null}}`:         "",
+		`{"a":{"b":true}}`:         "",
+		`{"a":{"b":{"c":1}}}`:      "",
+		`{"a":{"b":["x"]}}`:        "",
+		`[{"a":{"b":"x"}}]`:        "",
+		`{"a":{"b":"x"}`:           "",
+		`{"a":{"b":"x"}} trailing`: "",
+		`a=b`:                      "",
+		``:                         "",
+	} {
+		if got := JSON("a.b").find(&Request{Body: []byte(body)}); got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+	r := &Request{Header: http.Header{"X-One": {"1"}, "X-Two": {"1", "2"}}}
+	for s, want := range map[string]string{"header:x-one": "1", "header:X-Two": "", "header:X-None": "", "const:a:b": "a:b"} {
+		v, err := ParseValue(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.find(r); got != want {
+			t.Errorf("%s: %q, want %q", s, got, want)
+		}
+	}
+}
+
+// TestDeepJSON would end the process if validation recursed for each level.
+func TestDeepJSON(t *testing.T) {
+	t.Parallel()
+	for _, open := range []string{"[", `{"type":`} {
+		r := &Request{Body: []byte(strings.Repeat(open, 8<<20/len(open)))}
+		if got := JSON("type").find(r); got != "" {
+			t.Errorf("type %q", got)
+		}
+	}
+	wide, _ := json.Marshal(map[string]any{"a": make([][]int, 2*maxBrackets), "type": "wide"})
+	wide = []byte(strings.ReplaceAll(string(wide), "null", "[]"))
+	if got := JSON("type").find(&Request{Body: wide}); got != "wide" {
+		t.Errorf("type %q of a wide body", got)
+	}
+}

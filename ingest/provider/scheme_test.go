@@ -1,0 +1,139 @@
+package provider
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHMACForms(t *testing.T) {
+	t.Parallel()
+	const secret, body = "key", "body"
+	mac := func(h func() hash.Hash) []byte {
+		m := hmac.New(h, []byte(secret))
+		m.Write([]byte(body))
+		return m.Sum(nil)
+	}
+	sum1, sum256, sum512 := mac(sha1.New), sha256MAC([]byte(secret), body), mac(sha512.New)
+	b64 := base64.StdEncoding.EncodeToString(sum256)
+	sig := Header("X-Sig")
+	for name, test := range map[string]struct {
+		scheme HMAC
+		header string
+		want   error
+	}{
+		"sha1":                  {HMAC{From: sig, Hash: SHA1}, hex.EncodeToString(sum1), nil},
+		"sha512":                {HMAC{From: sig, Hash: SHA512}, hex.EncodeToString(sum512), nil},
+		"upper case hex":        {HMAC{From: sig}, strings.ToUpper(hex.EncodeToString(sum256)), nil},
+		"half a sum":            {HMAC{From: sig}, hex.EncodeToString(sum256[:16]), ErrMalformedHeader},
+		"sum and more":          {HMAC{From: sig}, hex.EncodeToString(sum256) + "00", ErrMalformedHeader},
+		"another hash":          {HMAC{From: sig}, hex.EncodeToString(sum1), ErrMalformedHeader},
+		"another encoding":      {HMAC{From: sig}, b64, ErrMalformedHeader},
+		"base64":                {HMAC{From: sig, Encoding: Base64}, b64, nil},
+		"base64 unpadded":       {HMAC{From: sig, Encoding: Base64}, strings.TrimRight(b64, "="), nil},
+		"base64url":             {HMAC{From: sig, Encoding: Base64URL}, base64.URLEncoding.EncodeToString(sum256), nil},
+		"prefix":                {HMAC{From: sig, Prefix: "sha256="}, "sha256=" + hex.EncodeToString(sum256), nil},
+		"prefix missing":        {HMAC{From: sig, Prefix: "sha256="}, hex.EncodeToString(sum256), ErrMalformedHeader},
+		"wrong prefix":          {HMAC{From: sig, Prefix: "sha256="}, "sha1=" + hex.EncodeToString(sum1), ErrMalformedHeader},
+		"list":                  {HMAC{From: sig, Format: Versioned, Encoding: Base64}, "v1a,eA== v0,x v1 v1, v1," + b64 + "  v2,y", nil},
+		"list without v1":       {HMAC{From: sig, Format: Versioned, Encoding: Base64}, "v1a," + b64 + " v2," + b64, ErrMalformedHeader},
+		"list without versions": {HMAC{From: sig, Format: Versioned, Encoding: Base64}, b64, ErrMalformedHeader},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := bind(t, Sender{Scheme: test.scheme}, "other", secret)
+			err := v.Verify(&Request{Header: http.Header{"X-Sig": {test.header}}, Body: []byte(body)}, at)
+			if !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func TestMillisecondTimestamp(t *testing.T) {
+	t.Parallel()
+	ts := Timestamp{From: Header("X-Time"), Unit: Milliseconds, Tolerance: time.Second}
+	r := &Request{Header: http.Header{"X-Time": {fmt.Sprint(at.UnixMilli() + 1)}}}
+	if err := ts.check(r, at.Add(time.Second)); err != nil {
+		t.Error(err)
+	}
+	if err := ts.check(r, at.Add(time.Second+2*time.Millisecond)); !errors.Is(err, ErrTooOld) {
+		t.Errorf("%v, want too old", err)
+	}
+}
+
+func TestBindRefusesSecrets(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_not*base64"
+	for _, row := range table {
+		for name, secrets := range map[string][]string{"none": nil, "empty": {""}, "one of two empty": {"c2VjcmV0", ""}} {
+			if _, err := row.Scheme.Bind(secrets); !errors.Is(err, ErrNoSecret) {
+				t.Errorf("%s with %s: %v, want no secret", row.Name, name, err)
+			}
+		}
+	}
+	standard, _ := Lookup("standard-webhooks")
+	for _, s := range []string{secret, "whsec_", "whsec_===="} {
+		_, err := standard.Scheme.Bind([]string{"c2VjcmV0", s})
+		if !errors.Is(err, ErrBadSecret) || strings.Contains(err.Error(), "not*") || !strings.Contains(err.Error(), "secret 2") {
+			t.Errorf("%q: %v, want a malformed second secret, untold", s, err)
+		}
+	}
+}
+
+func TestBodyCoverage(t *testing.T) {
+	t.Parallel()
+	for _, row := range table {
+		if got, want := row.Scheme.CoversBody(), row.Name != "polytomic"; got != want {
+			t.Errorf("%s covers the body: %t", row.Name, got)
+		}
+	}
+	polytomic, _ := Lookup("polytomic")
+	if got := polytomic.Scheme.Credentials(); len(got) != 1 || got[0] != "Authorization" {
+		t.Errorf("credentials of polytomic: %q", got)
+	}
+	if (HMAC{Content: []Value{Header("X-Id")}}).CoversBody() {
+		t.Error("a signature over a header alone covers the body")
+	}
+}
+
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{
+		ErrMissingHeader: "missing_header", ErrMalformedHeader: "malformed_header", ErrBadSignature: "bad_signature",
+		ErrTooOld: "too_old", ErrTooNew: "too_new", ErrNoSecret: "no_secret", errors.New("else"): "other",
+	} {
+		if got := Reason(fmt.Errorf("wrapped: %w", err)); got != want {
+			t.Errorf("Reason(%v) = %q, want %q", err, got, want)
+		}
+	}
+}
+
+func TestRowsAreComplete(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, row := range table {
+		if row.Name == "" || seen[row.Name] || row.Name == customHMAC || row.Name == customToken {
+			t.Errorf("name %q is empty or taken", row.Name)
+		}
+		seen[row.Name] = true
+		if row.Success.Status/100 != 2 || row.Refusal.Status/100 != 4 {
+			t.Errorf("%s answers %d and %d", row.Name, row.Success.Status, row.Refusal.Status)
+		}
+		if row.Type.kind == nowhere {
+			t.Errorf("%s has no event type", row.Name)
+		}
+	}
+	if got := len(Names()); got != len(table)+2 {
+		t.Errorf("%d names", got)
+	}
+}

@@ -1,0 +1,222 @@
+package ingest
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// rig is a store and a plain NATS client of it.
+type rig struct {
+	bus    *publish.Bus
+	nc     *nats.Conn
+	stream jetstream.Stream // WEBHOOKS
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	cfg := config.Default()
+	cfg.DataDir = t.TempDir()
+	cfg.NATSListen = "127.0.0.1:0"
+	cfg.Sync = config.Sync(2 * time.Minute) // how the store syncs is tested where the store is
+	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	nc, err := nats.Connect(bus.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rig{bus, nc, stream}
+}
+
+// stored is how many events are in the stream.
+func (r *rig) stored(t testing.TB) uint64 {
+	t.Helper()
+	info, err := r.stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Msgs
+}
+
+// last is the newest event in the stream.
+func (r *rig) last(t testing.TB) *jetstream.RawStreamMsg {
+	t.Helper()
+	info, err := r.stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := r.stream.GetMsg(t.Context(), info.State.LastSeq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
+
+// serve starts a server over HTTP and returns its address.
+func serve(t testing.TB, o Options) string {
+	t.Helper()
+	if o.MaxBody == 0 {
+		o.MaxBody = 1 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewServer(s.Handler())
+	t.Cleanup(h.Close)
+	return h.URL
+}
+
+// plain is a source that signs as polaris does, with the secret "key".
+func plain(name string) config.Source {
+	return config.Source{Name: name, Provider: "polaris", Secrets: []config.Secret{config.NewSecret("key")}}
+}
+
+// signed is a request that plain sources accept.
+func signed(t testing.TB, url, body string) *http.Request {
+	t.Helper()
+	m := hmac.New(sha256.New, []byte("key"))
+	m.Write([]byte(body))
+	return request(t, url, body, http.Header{
+		"Content-Type": {"application/json"}, "X-Polaris-Signature": {hex.EncodeToString(m.Sum(nil))},
+	})
+}
+
+func request(t testing.TB, url, body string, h http.Header) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = h
+	return r
+}
+
+// do sends r and returns the answer with its body read.
+func do(t testing.TB, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// wantError checks that an answer is the one form of error, with that status and code.
+func wantError(t testing.TB, resp *http.Response, body string, status int, code string) {
+	t.Helper()
+	var e errorBody
+	d := json.NewDecoder(bytes.NewReader([]byte(body)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&e); err != nil || e.Error.Message == "" {
+		t.Errorf("answer %q is no error: %v", body, err)
+	}
+	if resp.StatusCode != status || e.Error.Code != code {
+		t.Errorf("answer %d %s, want %d %s", resp.StatusCode, e.Error.Code, status, code)
+	}
+	if got := resp.Header.Get("Retry-After"); (got != "") != (status >= 500) {
+		t.Errorf("Retry-After %q with %d", got, status)
+	}
+}
+
+// vector is a documented sample of a sender.
+type vector struct {
+	ID      string            `json:"id"`
+	Preset  string            `json:"preset"`
+	Secret  string            `json:"secret"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body"`
+	Now     *int64            `json:"now"`
+}
+
+func (v vector) header() http.Header {
+	h := http.Header{}
+	for name, value := range v.Headers {
+		h.Set(name, value)
+	}
+	return h
+}
+
+func (v vector) options(bus Publisher) Options {
+	o := Options{
+		Publisher: bus,
+		Sources:   []config.Source{{Name: v.Preset, Provider: v.Preset, Secrets: []config.Secret{config.NewSecret(v.Secret)}}},
+	}
+	if v.Now != nil {
+		o.Now = func() time.Time { return time.Unix(*v.Now, 0) }
+	}
+	return o
+}
+
+func readVector(t testing.TB, id string) vector {
+	t.Helper()
+	data, err := os.ReadFile("provider/testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []vector
+	if err := json.Unmarshal(data, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vectors {
+		if v.ID == id {
+			return v
+		}
+	}
+	t.Fatalf("no vector %q", id)
+	return vector{}
+}
+
+// lockedBuffer is a log that a test reads while a server writes.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,45 @@
+package ingest
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"jethook/config"
+)
+
+// TestMisconfiguredSources shows that all faults of all sources are told at once, by their variables and
+// without secrets, and that a source without a verifier does not start.
+func TestMisconfiguredSources(t *testing.T) {
+	t.Parallel()
+	secrets := []config.Secret{config.NewSecret("s3cret!")}
+	_, err := New(Options{Log: slog.New(slog.DiscardHandler), Sources: []config.Source{
+		plain("fine"),
+		{Name: "mystery", Provider: "mystery", Secrets: secrets},
+		{Name: "open-door", Provider: "polar"},
+		{Name: "standard", Provider: "standard-webhooks", Secrets: secrets},
+		{Name: "custom", Provider: "hmac", Secrets: secrets, Algorithm: "md5"},
+		{Name: "fixed", Provider: "notify", Secrets: secrets, Header: "x-other"},
+		{Name: "bare", Provider: "token"},
+	}})
+	problems, ok := errors.AsType[config.Problems](err)
+	if !ok {
+		t.Fatalf("%v is no config.Problems", err)
+	}
+	want := []string{
+		"JETHOOK_SOURCE_MYSTERY_PROVIDER", "JETHOOK_SOURCE_OPEN_DOOR_SECRET", "JETHOOK_SOURCE_STANDARD_SECRET",
+		"JETHOOK_SOURCE_CUSTOM_HEADER", "JETHOOK_SOURCE_CUSTOM_ALGORITHM", "JETHOOK_SOURCE_FIXED_HEADER",
+		"JETHOOK_SOURCE_BARE_HEADER", "JETHOOK_SOURCE_BARE_SECRET",
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Variable)
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("problems with\n%v\nwant\n%v", got, want)
+	}
+	if msg := err.Error(); strings.Contains(msg, "s3cret") || !strings.Contains(msg, "standard-webhooks, token") {
+		t.Errorf("message:\n%s", msg)
+	}
+}
