@@ -75,8 +75,11 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.endpoints, err = ensureBucket(ctx, b.js, cfg); err != nil {
 		return err
 	}
+	// An atomic batch costs the server a staging file and saves an fsync for every message but one: worth it
+	// only where each message would be synced.
+	synced := b.srv != nil && cfg.Sync == 0
 	for name, c := range b.committers() {
-		if *c, err = newCommitter(b.nc, l, name, streams[name].AllowAtomicPublish); err != nil {
+		if *c, err = newCommitter(b.nc, l, name, synced && streams[name].AllowAtomicPublish); err != nil {
 			return err
 		}
 	}

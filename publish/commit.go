@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+	"github.com/tidwall/gjson"
 )
 
 const (
@@ -339,18 +340,22 @@ func (c *committer) parseReply(subject string) (ack, bool) {
 	return ack{round: r, i: n}, err1 == nil && err2 == nil
 }
 
+// parseAck reads the store's answer. Unless it is a refusal, it is read field by field: there is one for every
+// event, and decoding it whole would cost more than all else that is done for an event here.
 func parseAck(data []byte) (Receipt, error) {
-	var answer struct {
-		Stream    string   `json:"stream"`
-		Seq       uint64   `json:"seq"`
-		Duplicate bool     `json:"duplicate"`
-		Error     *refusal `json:"error"`
+	if !gjson.ValidBytes(data) {
+		return Receipt{}, fmt.Errorf("%w: its answer is no JSON", ErrUnavailable)
 	}
-	if err := json.Unmarshal(data, &answer); err != nil {
-		return Receipt{}, fmt.Errorf("%w: reading the store's answer: %w", ErrUnavailable, err)
+	if fault := gjson.GetBytes(data, "error"); fault.Exists() {
+		var r refusal
+		if err := json.Unmarshal([]byte(fault.Raw), &r); err != nil {
+			return Receipt{}, fmt.Errorf("%w: reading its refusal: %w", ErrUnavailable, err)
+		}
+		return Receipt{}, &refusedError{r.err()}
 	}
-	if answer.Error != nil {
-		return Receipt{}, &refusedError{answer.Error.err()}
-	}
-	return Receipt{Stream: answer.Stream, Seq: answer.Seq, Duplicate: answer.Duplicate}, nil
+	return Receipt{
+		Stream:    gjson.GetBytes(data, "stream").Str,
+		Seq:       gjson.GetBytes(data, "seq").Uint(),
+		Duplicate: gjson.GetBytes(data, "duplicate").Bool(),
+	}, nil
 }
