@@ -1,0 +1,178 @@
+// Package attempt makes one attempt at one delivery: it gives the event the form that the endpoint takes, signs
+// it, sends it as one HTTP POST to an address that the policy allows, and classifies what came of it.
+//
+// An attempt never fails with an error: every failure is a [Result], and only the caller decides what follows
+// from it. The package keeps nothing between attempts but open connections. It does not schedule, limit,
+// log or store.
+package attempt
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"jethook/consume/endpoint"
+)
+
+// Options are what a Client works with. The zero value is usable.
+type Options struct {
+	AllowedNetworks []netip.Prefix   // networks that are not public and that endpoints may resolve to
+	Timeout         time.Duration    // of an attempt to an endpoint without its own; 0: 20 s
+	UserAgent       string           // empty: "jethook"
+	Now             func() time.Time // the clock; nil: time.Now
+	Resolver        *net.Resolver    // nil: the system's
+}
+
+const (
+	defaultTimeout   = 20 * time.Second
+	defaultUserAgent = "jethook"
+)
+
+// Client makes attempts. It is safe for concurrent use and keeps connections open for the next attempt to the
+// same host, so a process needs one.
+type Client struct {
+	transport *http.Transport
+	timeout   time.Duration
+	userAgent string
+	now       func() time.Time
+	buffers   sync.Pool // of *[maxResponse + 1]byte
+}
+
+// NewClient returns a client.
+func NewClient(o Options) *Client {
+	c := &Client{
+		transport: newTransport(endpoint.NewAddressPolicy(o.AllowedNetworks), o.Resolver),
+		timeout:   o.Timeout,
+		userAgent: o.UserAgent,
+		now:       o.Now,
+		buffers:   sync.Pool{New: func() any { return new([maxResponse + 1]byte) }},
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.userAgent == "" {
+		c.userAgent = defaultUserAgent
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c
+}
+
+// Close closes the connections that no attempt uses.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Request is one attempt to be made. Do changes nothing in it, but may still read Body for a moment after it
+// returned, when the receiver answered early: Body must not be reused.
+type Request struct {
+	Endpoint    *endpoint.Endpoint
+	EventID     string // the same in every attempt; fit for a header
+	EventType   string // fit for a header
+	Subject     string
+	ContentType string // empty: JSON if the body is, else application/octet-stream
+	Traceparent string // W3C trace context; empty: none
+	Body        []byte
+	Attempt     int // from 1
+}
+
+// Result is what came of an attempt.
+type Result struct {
+	Verdict    Verdict
+	Class      Class
+	Status     int           // of the response; 0 when there was none
+	Detail     string        // one sentence for people, without secrets and without the URL; empty when delivered
+	RetryAfter time.Duration // the pause that the receiver asked for with a 429 or 503; 0: none
+	Started    time.Time     // also the time in the signature
+	Duration   time.Duration
+	Response   []byte // the first 16 KiB of the response's body, as it came
+	Truncated  bool   // the body was longer than Response, or broke off
+}
+
+// maxResponse is how many bytes of a response are read and kept.
+const maxResponse = 16 << 10
+
+// Do makes one attempt, from DNS to the last byte of the response within the endpoint's timeout. When ctx ends
+// before the response's status is there, the result is Aborted.
+//
+// A status line decides alone: a body that hangs or breaks off after it only marks the result Truncated. A
+// receiver that said 200 has the event, and would get it twice if its slow body made this a failure.
+func (c *Client) Do(ctx context.Context, r Request) Result {
+	res := Result{Started: c.now()}
+	c.send(ctx, &r, &res)
+	res.Duration = c.now().Sub(res.Started)
+	return res
+}
+
+func (c *Client) send(parent context.Context, r *Request, res *Result) {
+	timeout := c.timeout
+	if own := time.Duration(r.Endpoint.Timeout); own > 0 {
+		timeout = own
+	}
+	ctx, cancel := context.WithTimeout(parent, timeout)
+	defer cancel()
+	req, err := c.request(ctx, r, res.Started)
+	if err != nil {
+		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
+		return
+	}
+	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		res.fail(err, parent, ctx, timeout)
+		return
+	}
+	c.read(resp, res)
+	res.judge(resp, r.Endpoint.Format, c.now())
+}
+
+// request builds the HTTP request. The error is fit for Result.Detail.
+func (c *Client) request(ctx context.Context, r *Request, now time.Time) (*http.Request, error) {
+	body, contentType := form(r)
+	header, err := c.header(r, body, contentType, now)
+	if err != nil {
+		return nil, err
+	}
+	// A bytes.Reader lets net/http set Content-Length, and send the request again.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, errBadURL // err would repeat the URL
+	}
+	// An idle connection that the receiver has just closed is no fault of the receiver, and must not cost an
+	// attempt. This entry, of which nothing goes out, lets net/http send the request on another connection then;
+	// without it only requests that it knows to be idempotent are sent again. Receivers deduplicate by webhook-id.
+	header[headerIdempotencyKey] = nil
+	req.Header = header
+	return req, nil
+}
+
+// read takes at most maxResponse bytes of the body. A body that was read to its end leaves the connection
+// open for the next attempt; closing one that goes on closes the connection, however much there is left.
+func (c *Client) read(resp *http.Response, res *Result) {
+	defer resp.Body.Close()
+	res.Status = resp.StatusCode
+	if resp.StatusCode < http.StatusOK {
+		return // 101: what follows is no body, and the deadline does not reach it
+	}
+	buf := c.buffers.Get().(*[maxResponse + 1]byte)
+	defer c.buffers.Put(buf)
+	n := 0
+	for n < len(buf) {
+		m, err := resp.Body.Read(buf[n:])
+		n += m
+		if err != nil {
+			res.Truncated = err != io.EOF
+			break
+		}
+	}
+	if n > maxResponse {
+		n, res.Truncated = maxResponse, true
+	}
+	if n > 0 {
+		res.Response = bytes.Clone(buf[:n])
+	}
+}

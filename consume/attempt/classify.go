@@ -1,0 +1,180 @@
+package attempt
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"jethook/consume/endpoint"
+)
+
+// Verdict is what an attempt means for its delivery.
+type Verdict int
+
+// The verdicts.
+const (
+	Failed    Verdict = iota // the attempt is used up
+	Delivered                // the receiver has the event
+	Gone                     // as Failed, and the receiver wants no event any more: 410
+	Aborted                  // a fault or a stop on our side: the attempt is not used up
+)
+
+// String returns the verdict's name in lower case.
+func (v Verdict) String() string {
+	return [...]string{"failed", "delivered", "gone", "aborted"}[v]
+}
+
+// Class is the kind of an outcome, from a small set that is fit for filters and metrics.
+type Class string
+
+// The classes.
+const (
+	ClassOK                Class = "ok"                 // 2xx
+	ClassStatus            Class = "status"             // any other status
+	ClassRedirect          Class = "redirect"           // 3xx, which is not followed
+	ClassDNS               Class = "dns"                // the host's name could not be resolved
+	ClassAddressRefused    Class = "address_refused"    // an address that is neither public nor allowed
+	ClassConnectionRefused Class = "connection_refused" // nobody listens there
+	ClassUnreachable       Class = "unreachable"        // no route to the address
+	ClassConnectionReset   Class = "connection_reset"   // the connection ended before a response
+	ClassTLS               Class = "tls"                // no secure connection: certificate, version, no TLS at all
+	ClassTimeout           Class = "timeout"            // no response in time
+	ClassBadResponse       Class = "bad_response"       // what came is not HTTP
+	ClassRequest           Class = "request"            // no request could be made of the event and the endpoint
+	ClassAborted           Class = "aborted"            // ended by the caller
+	ClassLocal             Class = "local"              // this machine lacks something, such as file descriptors
+)
+
+// judge decides by the response's status. It is the one table of what a status means.
+func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.Time) {
+	switch s := res.Status; {
+	case s >= 200 && s <= 299:
+		res.Verdict, res.Class = Delivered, ClassOK
+		return
+	case s >= 300 && s <= 399:
+		res.Verdict, res.Class = Failed, ClassRedirect
+	case s == http.StatusGone:
+		res.Verdict, res.Class = Gone, ClassStatus
+	default:
+		res.Verdict, res.Class = Failed, ClassStatus
+	}
+	res.Detail = strings.TrimSpace(fmt.Sprintf("answered %d %s", res.Status, http.StatusText(res.Status)))
+	if res.Class == ClassRedirect {
+		res.Detail += ", and redirects are not followed"
+	}
+	if res.Status == http.StatusTooManyRequests || res.Status == http.StatusServiceUnavailable {
+		res.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
+		if format == endpoint.FormatDiscord {
+			res.RetryAfter = max(res.RetryAfter, discordRetryAfter(res.Response))
+		}
+	}
+}
+
+// fail decides by the error that came instead of a response. parent is the caller's context, ctx the one with
+// the timeout.
+func (res *Result) fail(err error, parent, ctx context.Context, timeout time.Duration) {
+	res.Verdict = Failed
+	switch {
+	case parent.Err() != nil:
+		res.Verdict, res.Class, res.Detail = Aborted, ClassAborted, "stopped before the response came"
+	case isLocal(err):
+		res.Verdict, res.Class, res.Detail = Aborted, ClassLocal, "this machine could not connect: "+reason(err)
+	case ctx.Err() != nil:
+		res.Class, res.Detail = ClassTimeout, fmt.Sprintf("no response within %s", endpoint.Duration(timeout))
+	default:
+		res.Class, res.Detail = classify(err)
+	}
+}
+
+// isLocal reports whether the fault is ours. Ports that ran out (EADDRNOTAVAIL) are not told from an address
+// that this machine can never reach, and so count as the endpoint's.
+func isLocal(err error) bool {
+	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS)
+}
+
+// classify names the fault of the endpoint behind an error. The more special cases come first, since timeouts
+// and system errors also come wrapped in them.
+func classify(err error) (Class, string) {
+	var timeout net.Error
+	switch dns, isDNS := errors.AsType[*net.DNSError](err); {
+	case errors.Is(err, endpoint.ErrAddressRefused):
+		return ClassAddressRefused, refusal(err)
+	case isDNS && dns.IsNotFound:
+		return ClassDNS, fmt.Sprintf("the host %q is not known", dns.Name)
+	case isDNS:
+		return ClassDNS, fmt.Sprintf("looking up the host %q failed", dns.Name)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return ClassTimeout, fmt.Sprintf("no connection within %s", connectTimeout)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ClassConnectionRefused, "the connection was refused"
+	case isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL):
+		return ClassUnreachable, "there is no route to the host"
+	case isTLS(err):
+		return ClassTLS, "no secure connection: " + reason(err)
+	case isAny(err, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF) || isHangUp(err):
+		return ClassConnectionReset, "the connection ended before a response came"
+	default:
+		return ClassBadResponse, "the response is not valid: " + reason(err)
+	}
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// isTLS also looks at the text: most errors of crypto/tls have no type.
+func isTLS(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	return errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ")
+}
+
+// isHangUp knows the errors of net/http for a connection that the receiver closed. They have no exported type.
+func isHangUp(err error) bool {
+	for _, text := range []string{"server closed idle connection", "stream error: ", "server sent GOAWAY", "client connection lost"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal is the text of the guard's own error, without what net wrapped around it.
+func refusal(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	return reason(err)
+}
+
+// maxReason bounds what an error may quote of a response.
+const maxReason = 200
+
+// reason is an error's text, cut to a size and as valid UTF-8.
+func reason(err error) string {
+	text := err.Error()
+	if len(text) > maxReason {
+		text = text[:maxReason] + "..."
+	}
+	return strings.ToValidUTF8(text, "")
+}

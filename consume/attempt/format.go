@@ -1,0 +1,208 @@
+package attempt
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+	"golang.org/x/net/http/httpguts"
+
+	"jethook/consume/endpoint"
+)
+
+const (
+	typeJSON   = "application/json"
+	typeBinary = "application/octet-stream"
+)
+
+// maxMessage is the longest text of a chat message. Discord takes no more
+// (https://docs.discord.com/developers/resources/webhook#execute-webhook); Slack would cut at 40,000
+// (https://docs.slack.dev/reference/methods/chat.postMessage), but that is nothing to read in a channel. It
+// counts UTF-16 units, which are never fewer than characters: whichever of the two a service counts, it fits.
+const maxMessage = 2000
+
+// maxPassed bounds, in bytes, a body that is taken for a chat message as it is.
+const maxPassed = 64 << 10
+
+// chat is how one chat service wants its messages.
+type chat struct {
+	bold   string
+	text   string          // the field that holds the text
+	parts  []string        // fields that make a message even without text
+	fields map[string]bool // all fields of a message
+	escape *strings.Replacer
+	wrap   func(text string) any // the message with this text
+}
+
+// chats are the services that have a format.
+var chats = map[endpoint.Format]*chat{
+	// https://docs.slack.dev/messaging/formatting-message-text says what to escape.
+	endpoint.FormatSlack: {
+		bold: "*", text: "text", parts: []string{"blocks", "attachments"},
+		fields: set("text", "blocks", "attachments", "username", "icon_emoji", "icon_url", "channel", "thread_ts",
+			"reply_broadcast", "mrkdwn", "unfurl_links", "unfurl_media", "link_names", "parse", "metadata", "response_type",
+			"replace_original", "delete_original"),
+		escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;"),
+		wrap: func(text string) any {
+			return struct {
+				Text string `json:"text"`
+			}{text}
+		},
+	},
+	// https://docs.discord.com/developers/resources/webhook#execute-webhook
+	endpoint.FormatDiscord: {
+		bold: "**", text: "content", parts: []string{"embeds", "components", "poll"},
+		fields: set("content", "embeds", "components", "poll", "username", "avatar_url", "tts", "allowed_mentions",
+			"flags", "thread_name", "applied_tags", "attachments"),
+		escape: strings.NewReplacer(),
+		wrap: func(text string) any {
+			// An event must not be able to call everybody on the server.
+			type mentions struct {
+				Parse []string `json:"parse"`
+			}
+			return struct {
+				Content         string   `json:"content"`
+				AllowedMentions mentions `json:"allowed_mentions"`
+			}{text, mentions{Parse: []string{}}}
+		},
+	},
+}
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
+}
+
+// form returns the body that the endpoint gets, and its content type.
+//
+// For a chat service that is a message with the event's type, id and body. A body that is a message of that
+// service already, made of its fields alone and within its limits, goes out as it is, so that who publishes
+// the event can write it: some senders have formats for both services.
+func form(r *Request) (body []byte, contentType string) {
+	c, ok := chats[r.Endpoint.Format]
+	if !ok {
+		return r.Body, rawType(r)
+	}
+	if c.isMessage(r.Body) {
+		return r.Body, typeJSON
+	}
+	message, _ := json.Marshal(c.wrap(c.compose(r))) // strings always can
+	return message, typeJSON
+}
+
+// rawType is the event's content type. Services that publish over NATS seldom give one, and most receivers
+// parse a body only when it says that it is JSON: so it says so if it is.
+func rawType(r *Request) string {
+	switch {
+	case r.ContentType != "" && httpguts.ValidHeaderFieldValue(r.ContentType):
+		return r.ContentType
+	case gjson.ValidBytes(r.Body):
+		return typeJSON
+	default:
+		return typeBinary
+	}
+}
+
+// isMessage reports whether body is a message of the service already.
+func (c *chat) isMessage(body []byte) bool {
+	if len(body) > maxPassed || !gjson.ValidBytes(body) || !utf8.Valid(body) {
+		return false
+	}
+	message := gjson.ParseBytes(body)
+	if !message.IsObject() {
+		return false
+	}
+	known := true
+	message.ForEach(func(key, _ gjson.Result) bool {
+		known = c.fields[key.String()]
+		return known
+	})
+	text := message.Get(c.text)
+	if !known || units(text.String()) > maxMessage || text.Exists() && text.Type != gjson.String {
+		return false
+	}
+	for _, part := range c.parts {
+		if v := message.Get(part); v.IsArray() && len(v.Array()) > 0 || v.IsObject() {
+			return true
+		}
+	}
+	return text.String() != ""
+}
+
+// compose renders an event as text: its type and id, and its body in a code block, cut to fit.
+func (c *chat) compose(r *Request) string {
+	const fence = "```"
+	head := c.line(r.EventType)
+	head = c.bold + head + c.bold + "  `" + c.line(r.EventID) + "`\n" + fence + "\n"
+	mark := fmt.Sprintf("\n... (cut; the event has %d bytes)", len(r.Body))
+	text, whole := c.fit(readable(r), maxMessage-units(head)-units(mark)-units(fence)-1)
+	if !whole {
+		text += mark
+	}
+	return head + text + "\n" + fence
+}
+
+// line makes an event's type or id safe in the message's first line.
+func (c *chat) line(s string) string {
+	const most = 128
+	s, _ = c.fit(strings.Map(func(r rune) rune {
+		if r == '`' || r == '*' || unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, s), most)
+	return s
+}
+
+// fit escapes text and cuts it to a number of UTF-16 units, never within a character or an escape. It
+// returns false if it cut.
+func (c *chat) fit(text string, most int) (string, bool) {
+	var b strings.Builder
+	for _, r := range text {
+		piece := c.escape.Replace(string(r))
+		if most -= units(piece); most < 0 {
+			return b.String(), false
+		}
+		b.WriteString(piece)
+	}
+	return b.String(), true
+}
+
+// readable is the part of an event's body that may be shown, as text that can't end the code block it will
+// stand in. It is longer than a message, if the body is, but not by much.
+func readable(r *Request) string {
+	const most = 4 * maxMessage
+	var text string
+	switch {
+	case !utf8.Valid(r.Body):
+		return fmt.Sprintf("(%d bytes of %s)", len(r.Body), rawType(r))
+	case gjson.ValidBytes(r.Body):
+		text = string(indent(r.Body, most))
+	default:
+		text = string(r.Body[:min(len(r.Body), most)])
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	// A space without width after every second backtick.
+	return strings.ReplaceAll(text, "``", "`\u200b`")
+}
+
+// units counts UTF-16 units.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += max(utf16.RuneLen(r), 1)
+	}
+	return n
+}

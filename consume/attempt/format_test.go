@@ -1,0 +1,184 @@
+package attempt
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"jethook/consume/endpoint"
+)
+
+// chatText forms the event for a chat service and returns the text that its readers see.
+func chatText(t *testing.T, format endpoint.Format, r Request) string {
+	t.Helper()
+	e := *endpointAt("http://example.com")
+	e.Format, r.Endpoint = format, &e
+	body, contentType := form(&r)
+	var message map[string]json.RawMessage
+	if err := json.Unmarshal(body, &message); err != nil || contentType != "application/json" {
+		t.Fatalf("%s: not a message: %v: %s", format, err, body)
+	}
+	field := map[endpoint.Format]string{endpoint.FormatSlack: "text", endpoint.FormatDiscord: "content"}[format]
+	var text string
+	if err := json.Unmarshal(message[field], &text); err != nil {
+		t.Fatalf("%s: no text: %s", format, body)
+	}
+	if n := len(utf16.Encode([]rune(text))); n > 2000 || !utf8.ValidString(text) {
+		t.Errorf("%s: text of %d characters, valid %t", format, n, utf8.ValidString(text))
+	}
+	if strings.Count(text, "```") != 2 || !strings.HasSuffix(text, "\n```") {
+		t.Errorf("%s: not one code block: %s", format, text)
+	}
+	if format == endpoint.FormatDiscord && string(message["allowed_mentions"]) != `{"parse":[]}` {
+		t.Errorf("mentions are not ruled out: %s", body)
+	}
+	return text
+}
+
+func TestSlackText(t *testing.T) {
+	t.Parallel()
+	r := requestTo(nil)
+	r.EventType = "a<b&c"
+	r.Body = []byte(`{"id":1,"text":"<!channel> & <@U1>","list":[1,{"a":null}],"empty":{}, "none": [ ],"say":"\"hi\", {you}"}`)
+	want := "*a&lt;b&amp;c*  `evt_1`\n```\n" + `{
+  "id": 1,
+  "text": "&lt;!channel&gt; &amp; &lt;@U1&gt;",
+  "list": [
+    1,
+    {
+      "a": null
+    }
+  ],
+  "empty": {},
+  "none": [],
+  "say": "\"hi\", {you}"
+}` + "\n```"
+	if got := chatText(t, endpoint.FormatSlack, r); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestDiscordText(t *testing.T) {
+	t.Parallel()
+	r := requestTo(nil)
+	r.Body = []byte(`{"say":"@everyone <b>"}`)
+	want := "**order.created**  `evt_1`\n```\n{\n  \"say\": \"@everyone <b>\"\n}\n```"
+	if got := chatText(t, endpoint.FormatDiscord, r); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestChatLimits(t *testing.T) {
+	t.Parallel()
+	long := func(s string) []byte { return []byte(`{"say":"` + strings.Repeat(s, 5000) + `"}`) }
+	for name, body := range map[string][]byte{
+		"ascii": long("x"), "two bytes": long("ü"), "three bytes": long("日"), "four bytes": long("😀"), "escaped": long("&"), "combined": long("👩‍👩‍👧"),
+		"backticks": long("`"), "fences": long("a```b"), "deep": []byte(strings.Repeat("[", 9000) + strings.Repeat("]", 9000)),
+		"wide and deep": []byte(strings.Repeat("[", 4000) + strings.Repeat("1,", 100000) + "1" + strings.Repeat("]", 4000)),
+		"text":          []byte(strings.Repeat("a=b&c=日\n", 1000)), "control characters": []byte("a\x00b\x1b[31mc\r\n"), "empty": nil,
+	} {
+		for _, format := range []endpoint.Format{endpoint.FormatSlack, endpoint.FormatDiscord} {
+			r := requestTo(nil)
+			r.Body = body
+			text := chatText(t, format, r)
+			if cut := fmt.Sprintf("(cut; the event has %d bytes)", len(body)); (len(body) > 4000) != strings.Contains(text, cut) {
+				t.Errorf("%s, %s: %.200s", name, format, text)
+			}
+			if strings.ContainsAny(text, "\x00\x1b\r") {
+				t.Errorf("%s, %s: control characters in %q", name, format, text)
+			}
+			// An escape is never cut in two.
+			if format == endpoint.FormatSlack && strings.Count(text, "&") != strings.Count(text, "&amp;") {
+				t.Errorf("%s: a cut escape in %q", name, text)
+			}
+		}
+	}
+}
+
+func TestChatOddEvents(t *testing.T) {
+	t.Parallel()
+	r := requestTo(nil)
+	r.EventType, r.EventID = strings.Repeat("*`\n日", 200), strings.Repeat("``", 200)
+	r.Body, r.ContentType = []byte("\xff\xfe\x00"), "image/png"
+	for _, format := range []endpoint.Format{endpoint.FormatSlack, endpoint.FormatDiscord} {
+		if text := chatText(t, format, r); !strings.Contains(text, "(3 bytes of image/png)") {
+			t.Errorf("%s: %s", format, text)
+		}
+	}
+}
+
+func TestChatMessagesPass(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		format endpoint.Format
+		body   string
+		passes bool
+	}{
+		{endpoint.FormatSlack, `{"text":"hello <!here>"}`, true},
+		{endpoint.FormatSlack, ` {"text":"x","blocks":[{"type":"divider"}]}`, true},
+		{endpoint.FormatSlack, `{"blocks":[{"type":"divider"}]}`, true},
+		{endpoint.FormatSlack, `{"text":""}`, false},
+		{endpoint.FormatSlack, `{"blocks":[]}`, false},
+		{endpoint.FormatSlack, `{"text":5}`, false},
+		{endpoint.FormatSlack, `{"text":"x","id":1}`, false}, // an event that has a text
+		{endpoint.FormatSlack, `{"content":"x"}`, false},
+		{endpoint.FormatSlack, `["text"]`, false},
+		{endpoint.FormatSlack, `"text"`, false},
+		{endpoint.FormatSlack, `{"text":"x"`, false},
+		{endpoint.FormatSlack, `{"text":"` + strings.Repeat("x", 2001) + `"}`, false},
+		{endpoint.FormatDiscord, `{"content":"hello","username":"me"}`, true},
+		{endpoint.FormatDiscord, `{"embeds":[{"title":"x"}],"allowed_mentions":{"parse":[]}}`, true},
+		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1000) + `"}`, true},
+		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1001) + `"}`, false},
+		{endpoint.FormatDiscord, `{"text":"x"}`, false},
+		{endpoint.FormatDiscord, `{}`, false},
+	} {
+		e := endpointAt("http://example.com")
+		e.Format = row.format
+		r := requestTo(e)
+		r.Body = []byte(row.body)
+		body, _ := form(&r)
+		if passes := string(body) == row.body; passes != row.passes {
+			t.Errorf("%s: %.60s: passed %t", row.format, row.body, passes)
+		}
+	}
+}
+
+// What is signed is what is sent.
+func TestFormatIsSigned(t *testing.T) {
+	t.Parallel()
+	url, got := recorder(t)
+	e := endpointAt(url)
+	e.Format = endpoint.FormatSlack
+	local(t).Do(t.Context(), requestTo(e))
+	req := <-got
+	timestamp := req.header.Get("webhook-timestamp")
+	if want := standardSignature(e.Secrets, "evt_1", timestamp, req.body, testNow); req.header.Get("webhook-signature") != want {
+		t.Error("the signature is not of the message")
+	}
+	if !strings.HasPrefix(string(req.body), `{"text":`) {
+		t.Errorf("sent %s", req.body)
+	}
+}
+
+func FuzzIndent(f *testing.F) {
+	f.Add([]byte(`{"a":[1,"\\\"",{}],"b":[ ]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if !json.Valid(body) {
+			return
+		}
+		var want, got any
+		if json.Unmarshal(body, &want) == nil {
+			laid := indent(body, 1<<20)
+			if err := json.Unmarshal(laid, &got); err != nil || fmt.Sprint(want) != fmt.Sprint(got) {
+				t.Errorf("%s became %s", body, laid)
+			}
+		}
+		if n := len(indent(body, 100)); n > 100+1+2*maxIndent+2 {
+			t.Errorf("%d bytes", n)
+		}
+	})
+}

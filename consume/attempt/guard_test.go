@@ -1,0 +1,127 @@
+package attempt
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"jethook/consume/endpoint"
+)
+
+var quiet = log.New(io.Discard, "", 0)
+
+// dnsServer answers every question for an IPv4 address with these.
+func dnsServer(t *testing.T, addrs ...[4]byte) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(buf[:n]) != nil {
+				continue
+			}
+			q := m.Questions[0]
+			m = dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true}, Questions: m.Questions}
+			if len(addrs) == 0 {
+				m.RCode = dnsmessage.RCodeNameError
+			}
+			for _, a := range addrs {
+				if q.Type == dnsmessage.TypeA {
+					m.Answers = append(m.Answers, dnsmessage.Resource{
+						Header: dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 1}, Body: &dnsmessage.AResource{A: a},
+					})
+				}
+			}
+			out, err := m.Pack()
+			if err == nil {
+				_, _ = conn.WriteTo(out, from)
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+// Every form of an address that is not public is refused, and nothing reaches a server there.
+func TestGuardRefuses(t *testing.T) {
+	t.Parallel()
+	reached := make(chan struct{}, 1)
+	url := rawServer(t, func(net.Conn) { reached <- struct{}{} })
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	c := newClient(t, Options{})
+	for _, host := range []string{
+		"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "127.1.2.3", "10.0.0.1",
+		"169.254.169.254", "168.63.129.16", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1%25lo]", "[fd00:ec2::254]",
+	} {
+		res := c.Do(t.Context(), requestTo(endpointAt("http://"+host+":"+port)))
+		expect(t, res, Failed, ClassAddressRefused)
+		if !strings.Contains(res.Detail, "is not a public address") || !strings.Contains(res.Detail, "JETHOOK_ALLOWED_NETWORKS") {
+			t.Errorf("%s: %s", host, res.Detail)
+		}
+	}
+	select {
+	case <-reached:
+		t.Error("a request got through")
+	default:
+	}
+}
+
+func TestGuardAfterDNS(t *testing.T) {
+	t.Parallel()
+	url := rawServer(t, answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
+	named := requestTo(endpointAt("http://hook.example.com:" + port))
+
+	c := newClient(t, Options{Resolver: dnsServer(t, [4]byte{127, 0, 0, 1})})
+	expect(t, c.Do(t.Context(), named), Failed, ClassAddressRefused)
+	c = newClient(t, Options{Resolver: dnsServer(t, [4]byte{10, 0, 0, 1}, [4]byte{127, 0, 0, 1}, [4]byte{169, 254, 169, 254})})
+	expect(t, c.Do(t.Context(), named), Failed, ClassAddressRefused)
+
+	// Of several addresses, those that are allowed are tried.
+	c = newClient(t, Options{Resolver: dnsServer(t, [4]byte{10, 0, 0, 1}, [4]byte{127, 0, 0, 1}), AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	expect(t, c.Do(t.Context(), named), Delivered, ClassOK)
+}
+
+func TestDNSFaults(t *testing.T) {
+	t.Parallel()
+	r := requestTo(endpointAt("http://hook.example.com/path"))
+	res := newClient(t, Options{Resolver: dnsServer(t)}).Do(t.Context(), r)
+	expect(t, res, Failed, ClassDNS)
+	if res.Detail != `the host "hook.example.com" is not known` {
+		t.Errorf("detail %q", res.Detail)
+	}
+	broken := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no name server")
+	}}
+	res = newClient(t, Options{Resolver: broken}).Do(t.Context(), r)
+	expect(t, res, Failed, ClassDNS)
+	if res.Detail != `looking up the host "hook.example.com" failed` {
+		t.Errorf("detail %q", res.Detail)
+	}
+	r.Endpoint.Timeout = endpoint.Duration(100 * time.Millisecond)
+	silent := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	res = newClient(t, Options{Resolver: silent}).Do(t.Context(), r)
+	expect(t, res, Failed, ClassTimeout)
+}

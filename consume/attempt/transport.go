@@ -1,0 +1,57 @@
+package attempt
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"jethook/consume/endpoint"
+)
+
+const (
+	connectTimeout   = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
+	keepIdle         = 90 * time.Second
+	maxHeaderBytes   = 64 << 10
+	// Twice the requests that a lane makes at once by default, so that a burst does not close connections.
+	maxIdlePerHost = 128
+	// All endpoints together: each connection is a file descriptor.
+	maxIdle     = 1024
+	tlsSessions = 1024
+)
+
+// newTransport returns a transport that dials allowed addresses only.
+func newTransport(policy *endpoint.AddressPolicy, resolver *net.Resolver) *http.Transport {
+	d := &net.Dialer{Timeout: connectTimeout, Resolver: resolver, ControlContext: guard(policy)}
+	return &http.Transport{
+		// No proxy, also not the environment's: it would resolve and dial out of the guard's sight.
+		Proxy:                  nil,
+		DialContext:            d.DialContext,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions)},
+		ForceAttemptHTTP2:      true, // off by default beside an own dialer
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+		DisableCompression:     true, // what is kept is what was sent, and no bomb is inflated
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		MaxIdleConns:           maxIdle,
+		IdleConnTimeout:        keepIdle,
+	}
+}
+
+// guard checks each address right before it is dialed, after DNS: a name that resolved to a public address a
+// moment ago may not now.
+func guard(policy *endpoint.AddressPolicy) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		target, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("reading the address to dial: %w", endpoint.ErrAddressRefused)
+		}
+		return policy.Check(target.Addr())
+	}
+}

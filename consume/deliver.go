@@ -1,0 +1,187 @@
+package consume
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"jethook/consume/attempt"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// deliver makes one attempt and stores what came of it. It returns the time that the attempt took, zero when
+// none was made.
+func (e *Engine) deliver(j *job) time.Duration {
+	if e.stopping() {
+		e.deferUntil(j, time.Now())
+		return 0
+	}
+	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
+	switch {
+	case !ok:
+		e.finish(j)
+		return 0
+	case ep.Disabled:
+		e.park(j)
+		return 0
+	case !e.awaitDue(j):
+		e.deferUntil(j, j.d.Due)
+		return 0
+	}
+	res := e.client.Do(e.flight, attempt.Request{
+		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
+		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent,
+		Body: j.d.Event.Body, Attempt: j.d.Attempt,
+	})
+	e.conclude(j, ep, &res)
+	return res.Duration
+}
+
+// awaitDue holds a delivery that came a moment early. It returns false when the process stops first.
+func (e *Engine) awaitDue(j *job) bool {
+	early := time.Until(j.d.Due)
+	if j.d.Due.IsZero() || early <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(early):
+		return true
+	case <-e.flight.Done():
+		return false
+	}
+}
+
+// localPause is how long a delivery waits when this machine could not make the request.
+const localPause = 5 * time.Second
+
+// conclude stores the outcome of an attempt: this is the only place that acts on one.
+func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
+	if res.Verdict == attempt.Aborted { // our own doing: it uses no attempt up
+		again := time.Now()
+		if res.Class == attempt.ClassLocal { // this machine is out of something, and not for a moment only
+			again = again.Add(localPause)
+		}
+		e.deferUntil(j, again)
+		return
+	}
+	if res.Verdict == attempt.Delivered {
+		e.record(j, attemptOf(&j.d, res, OutcomeDelivered))
+		return
+	}
+	if res.Verdict == attempt.Gone {
+		e.disable(j.d.Endpoint, "answered 410 Gone")
+	}
+	next := j.d
+	next.Reason = res.Detail
+	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
+	if !more {
+		next.Due, next.Why = time.Time{}, ""
+		e.store(func(done func(error)) { e.bus.Bury(&next, done) }, func() {
+			e.announceDeath(&next)
+			e.record(j, attemptOf(&j.d, res, OutcomeDead))
+		})
+		return
+	}
+	next.Attempt++
+	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
+	e.store(func(done func(error)) { e.bus.Schedule(&next, done) }, func() {
+		a := attemptOf(&j.d, res, OutcomeFailed)
+		due := next.Due.UTC()
+		a.Next = &due
+		e.record(j, a)
+	})
+}
+
+// deferUntil puts a delivery back on the bus until its turn. It is no attempt.
+func (e *Engine) deferUntil(j *job, turn time.Time) { e.wait(j, turn, publish.WhyTurn) }
+
+// park puts a delivery of a disabled endpoint back on the bus.
+func (e *Engine) park(j *job) { e.wait(j, time.Now().Add(parkedFor), publish.WhyDisabled) }
+
+func (e *Engine) wait(j *job, until time.Time, why publish.Why) {
+	next := j.d
+	next.Due, next.Why = until, why
+	e.store(func(done func(error)) { e.bus.Schedule(&next, done) }, func() { e.finish(j) })
+}
+
+// record writes the attempt into the history and ends the job.
+func (e *Engine) record(j *job, a Attempt) {
+	if e.log.Enabled(e.flight, slog.LevelDebug) { // the arguments cost more than the question
+		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt,
+			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS)
+	}
+	line, err := json.Marshal(a)
+	if err != nil {
+		e.log.Error("attempt not recorded", "delivery", a.Delivery, "error", err)
+		e.finish(j)
+		return
+	}
+	e.store(func(done func(error)) { e.bus.Record(a.Endpoint, string(a.Outcome), line, done) }, func() { e.finish(j) })
+}
+
+// finish ends a job whose outcome is stored and makes room for the next.
+func (e *Engine) finish(j *job) {
+	j.h.done()
+	if j.slot {
+		e.slots.Release(1)
+	}
+}
+
+// retryStore is the pause before an outcome that could not be stored is stored again.
+const retryStore = 250 * time.Millisecond
+
+// store writes an outcome and then calls then. While the store takes nothing it tries again for as long as
+// the process lives, since without the outcome the delivery would be made again. When the process stops
+// first, the message stays unacknowledged and comes again.
+func (e *Engine) store(write func(done func(error)), then func()) {
+	e.unsaved.Add(1)
+	var try func()
+	try = func() {
+		write(func(err error) {
+			switch {
+			case err == nil:
+				if e.storeErr.CompareAndSwap(true, false) {
+					e.log.Info("outcomes can be stored again")
+				}
+				then()
+				e.unsaved.Done()
+			case e.stopping() && !errors.Is(err, publish.ErrBusy):
+				e.log.Warn("outcome not stored; its event comes again", "error", err)
+				e.unsaved.Done()
+			default:
+				if e.storeErr.CompareAndSwap(false, true) {
+					e.log.Error("outcomes can't be stored; trying again until they can", "error", err)
+				}
+				time.AfterFunc(retryStore, try)
+			}
+		})
+	}
+	try()
+}
+
+// errDisabledAlready ends an update that has nothing to change.
+var errDisabledAlready = errors.New("disabled already")
+
+// disable switches an endpoint off. Its waiting deliveries stay and go on when it is enabled.
+func (e *Engine) disable(id, reason string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
+	defer cancel()
+	_, err := e.endpoints.Update(ctx, id, func(ep *endpoint.Endpoint) error {
+		if ep.Disabled {
+			return errDisabledAlready
+		}
+		ep.Disabled, ep.DisabledReason = true, reason
+		return nil
+	})
+	switch {
+	case errors.Is(err, endpoint.ErrNotFound), errors.Is(err, errDisabledAlready):
+	case err != nil:
+		e.log.Error("disabling the endpoint failed", "endpoint", id, "reason", reason, "error", err)
+	default:
+		e.log.Warn("endpoint disabled", "endpoint", id, "reason", reason)
+		e.announce("endpoint.disabled", map[string]any{"endpoint": id, "reason": reason})
+	}
+}

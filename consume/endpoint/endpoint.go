@@ -1,0 +1,142 @@
+// Package endpoint holds what Jethook knows of the receivers of its deliveries: the validated [Endpoint], its
+// secrets and retry schedule, the rule for the addresses it may have, and the [Registry] in which all processes
+// see the same endpoints.
+//
+// An Endpoint only comes from [New], [Endpoint.With] or [Decode], so that its fields hold what their comments
+// say and nobody checks them again. The package makes no requests: package attempt does.
+package endpoint
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"jethook/config"
+)
+
+// Endpoint is one receiver of deliveries. It must not be changed once others may see it: take a copy with
+// [Endpoint.With] or [Endpoint.Rotated].
+type Endpoint struct {
+	ID     string   `json:"id"` // "ep_" and 20 letters or digits: a subject token and a bucket's key
+	Name   string   `json:"name"`
+	URL    string   `json:"url"`    // absolute, http or https, without credentials
+	Events []string `json:"events"` // subject patterns, each one once
+
+	Secrets   []Secret          `json:"-"` // the newest first; it never expires
+	Format    Format            `json:"format"`
+	Signature Signature         `json:"signature"`
+	Headers   map[string]string `json:"headers,omitempty"` // canonical names, none of Jethook's own
+
+	RetrySchedule []Duration `json:"retry_schedule,omitzero"` // nil: the default schedule; empty: a single attempt
+	Timeout       Duration   `json:"timeout,omitzero"`        // of one attempt; 0: the default
+	RateLimit     *Rate      `json:"rate_limit,omitempty"`    // nil: none
+	Concurrency   int        `json:"concurrency,omitempty"`   // most requests at once in one process; 0: the default
+
+	Disabled       bool      `json:"disabled"`
+	DisabledReason string    `json:"disabled_reason,omitempty"`
+	CreatedAt      time.Time `json:"created_at"`
+	UpdatedAt      time.Time `json:"updated_at"`
+
+	// Revision is the bucket's, set by the Registry and not stored.
+	Revision uint64 `json:"-"`
+}
+
+// Spec is what a caller says of an endpoint, unchecked. What is nil is left as it is, or at its default in a
+// new endpoint. An empty string sets an optional field back to its default.
+type Spec struct {
+	Name      *string        `json:"name,omitempty"`
+	URL       *string        `json:"url,omitempty"`
+	Events    []string       `json:"events,omitempty"`
+	Secret    *string        `json:"secret,omitempty"` // replaces all secrets at once; empty: a new one is made
+	Format    *string        `json:"format,omitempty"` // default: what the URL's service takes
+	Signature *SignatureSpec `json:"signature,omitempty"`
+
+	Headers       map[string]string `json:"headers,omitempty"`        // replaces all; empty: none
+	RetrySchedule []string          `json:"retry_schedule,omitempty"` // empty: a single attempt; ["default"]: the default
+	Timeout       *string           `json:"timeout,omitempty"`
+	RateLimit     *string           `json:"rate_limit,omitempty"`
+	Concurrency   *int              `json:"concurrency,omitempty"`
+	Disabled      *bool             `json:"disabled,omitempty"`
+}
+
+// SignatureSpec is what a caller says of an endpoint's [Signature], unchecked.
+type SignatureSpec struct {
+	Scheme string `json:"scheme,omitempty"`
+	Header string `json:"header,omitempty"`
+}
+
+// New returns a new endpoint made of s, with an id and, unless s gives one, a secret. Its URL is held against
+// policy as far as that is possible without DNS. The error is a [Problems] with everything that is wrong.
+func New(s *Spec, policy *AddressPolicy, now time.Time) (Endpoint, error) {
+	blank := Endpoint{
+		ID:        newID(),
+		Secrets:   []Secret{GenerateSecret()},
+		Signature: Signature{Scheme: SchemeStandard},
+		CreatedAt: now.UTC(),
+	}
+	c := checker{policy: policy}
+	c.require("name", s.Name != nil)
+	c.require("url", s.URL != nil)
+	c.require("events", s.Events != nil)
+	return c.apply(blank, s, now)
+}
+
+// With returns the endpoint as it is after the change s; the receiver stays as it was. The error is a
+// [Problems] with everything that is wrong.
+func (e *Endpoint) With(s *Spec, policy *AddressPolicy, now time.Time) (Endpoint, error) {
+	c := checker{policy: policy}
+	return c.apply(*e, s, now)
+}
+
+// newID returns an id that nobody can guess, in letters that every place an id stands in can hold.
+func newID() string {
+	return "ep_" + strings.ToLower(rand.Text()[:20])
+}
+
+// record is an Endpoint without its methods.
+type record Endpoint
+
+// stored is an endpoint in the bucket. It holds the secrets in clear, which no other encoding does.
+type stored struct {
+	record
+	Secrets []storedSecret `json:"secrets"`
+}
+
+type storedSecret struct {
+	Value   string    `json:"value"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Encode returns e as the bucket stores it, its secrets in clear: nothing else may show it.
+func Encode(e Endpoint) ([]byte, error) {
+	s := stored{record: record(e), Secrets: make([]storedSecret, len(e.Secrets))}
+	for i, secret := range e.Secrets {
+		s.Secrets[i] = storedSecret{Value: secret.Value.Reveal(), Expires: secret.Expires}
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encoding endpoint %s: %w", e.ID, err)
+	}
+	return data, nil
+}
+
+// Decode reads what Encode wrote. Fields that only a newer version knows are ignored, so that processes of
+// two versions can share a bucket. The error says nothing of the content, which holds secrets.
+func Decode(data []byte) (Endpoint, error) {
+	var s stored
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Endpoint{}, errors.New("the stored endpoint is not JSON of the right form")
+	}
+	if s.ID == "" || len(s.Secrets) == 0 {
+		return Endpoint{}, errors.New("the stored endpoint has no id or no secret")
+	}
+	e := Endpoint(s.record)
+	e.Secrets = make([]Secret, len(s.Secrets))
+	for i, secret := range s.Secrets {
+		e.Secrets[i] = Secret{Value: config.NewSecret(secret.Value), Expires: secret.Expires}
+	}
+	return e, nil
+}

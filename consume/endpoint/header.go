@@ -1,0 +1,154 @@
+package endpoint
+
+import (
+	"errors"
+	"fmt"
+	"net/textproto"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+const (
+	maxHeaders          = 50
+	maxHeaderNameBytes  = 128
+	maxHeaderValueBytes = 4096
+)
+
+// reservedHeaders are those that the connection or Jethook sets. User-Agent is not among them: some receivers
+// let only certain ones in.
+var reservedHeaders = map[string]string{
+	"Connection":          "belongs to the connection",
+	"Keep-Alive":          "belongs to the connection",
+	"Proxy-Authenticate":  "belongs to the connection",
+	"Proxy-Authorization": "belongs to the connection",
+	"Proxy-Connection":    "belongs to the connection",
+	"Te":                  "belongs to the connection",
+	"Trailer":             "belongs to the connection",
+	"Transfer-Encoding":   "belongs to the connection",
+	"Upgrade":             "belongs to the connection",
+	"Expect":              "belongs to the connection",
+	"Host":                "comes from the URL",
+	"Content-Length":      "comes from the body",
+	"Content-Encoding":    "comes from the body",
+	"Content-Type":        "comes from the event",
+	"Traceparent":         "comes from the event",
+	// One key for all events would make a receiver drop each but the first.
+	"Idempotency-Key":   "would be the same for every event; receivers find the event's id in webhook-id",
+	"X-Idempotency-Key": "would be the same for every event; receivers find the event's id in webhook-id",
+}
+
+// Prefixes of the headers that Jethook sets.
+const (
+	webhookPrefix = "Webhook-"
+	jethookPrefix = "Jethook-"
+)
+
+// Headers that a scheme signs with.
+const (
+	headerAuthorization = "Authorization"
+	defaultHMACHeader   = "X-Webhook-Signature"
+)
+
+func (c *checker) headers(raw map[string]string) map[string]string {
+	if len(raw) > maxHeaders {
+		c.add("headers", "must be at most %d", maxHeaders)
+		return nil
+	}
+	headers := make(map[string]string, len(raw))
+	for _, given := range sortedKeys(raw) {
+		field := "headers." + given
+		name := textproto.CanonicalMIMEHeaderKey(given)
+		if _, twice := headers[name]; twice {
+			c.add(field, "is given twice, in upper and lower case")
+		}
+		if c.check(field, checkHeaderName(name)) {
+			c.check(field, notReserved(name))
+		}
+		c.check(field, checkHeaderValue(raw[given]))
+		headers[name] = raw[given]
+	}
+	return headers
+}
+
+func checkHeaderName(name string) error {
+	if len(name) > maxHeaderNameBytes || !httpguts.ValidHeaderFieldName(name) {
+		return errors.New("is not a header's name")
+	}
+	return nil
+}
+
+func checkHeaderValue(value string) error {
+	if len(value) > maxHeaderValueBytes {
+		return fmt.Errorf("must be at most %d bytes long", maxHeaderValueBytes)
+	}
+	if !httpguts.ValidHeaderFieldValue(value) {
+		return errors.New("holds a character that a header cannot")
+	}
+	return nil
+}
+
+// notReserved takes a canonical name.
+func notReserved(name string) error {
+	if why, ok := reservedHeaders[name]; ok {
+		return errors.New("cannot be set: it " + why)
+	}
+	if strings.HasPrefix(name, webhookPrefix) || strings.HasPrefix(name, jethookPrefix) {
+		return errors.New("cannot be set: Jethook sets it")
+	}
+	return nil
+}
+
+func (c *checker) signature(raw SignatureSpec) Signature {
+	s := Signature{Scheme: Scheme(raw.Scheme), Header: textproto.CanonicalMIMEHeaderKey(raw.Header)}
+	if s.Scheme == "" {
+		s.Scheme = SchemeStandard
+	}
+	switch s.Scheme {
+	case SchemeStandard:
+		if s.Header != "" {
+			c.add("signature.header", "cannot be chosen with scheme %s", SchemeStandard)
+		}
+		return s
+	case SchemeHMAC:
+		if s.Header == "" {
+			s.Header = defaultHMACHeader
+		}
+	case SchemeBearer:
+		if s.Header == "" {
+			return s
+		}
+	default:
+		c.add("signature.scheme", "must be %s, %s or %s", SchemeStandard, SchemeHMAC, SchemeBearer)
+		return s
+	}
+	if c.check("signature.header", checkHeaderName(s.Header)) && !ownSignatureHeader(s) {
+		c.check("signature.header", notReserved(s.Header))
+	}
+	return s
+}
+
+// ownSignatureHeader allows the one reserved name that a receiver may be written for: some senders put their
+// HMAC into Webhook-Signature, and Jethook sets it with the standard scheme only.
+func ownSignatureHeader(s Signature) bool {
+	return s.Scheme == SchemeHMAC && s.Header == "Webhook-Signature"
+}
+
+// collision refuses headers that the signature would overwrite.
+func (c *checker) collision(e *Endpoint) {
+	var taken []string
+	switch e.Signature.Scheme {
+	case SchemeHMAC:
+		taken = []string{e.Signature.Header}
+	case SchemeBearer:
+		taken = []string{headerAuthorization, e.Signature.Header}
+		if e.Signature.Header == headerAuthorization {
+			c.add("signature.header", "cannot be %s: the token goes there", headerAuthorization)
+		}
+	}
+	for _, name := range taken {
+		if _, ok := e.Headers[name]; ok {
+			c.add("headers."+name, "cannot be set: the signature goes there")
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package endpoint
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Format is the form in which an endpoint gets the event's body.
+type Format string
+
+// The formats.
+const (
+	FormatRaw     Format = "raw"     // the event's bytes, unchanged
+	FormatSlack   Format = "slack"   // a Slack message
+	FormatDiscord Format = "discord" // a Discord message
+)
+
+// Scheme is how a delivery proves that it comes from this Jethook.
+type Scheme string
+
+// The schemes.
+const (
+	// SchemeStandard is Standard Webhooks: https://www.standardwebhooks.com
+	SchemeStandard Scheme = "standard"
+	// SchemeHMAC is the hexadecimal HMAC-SHA256 of the body in a header of the endpoint's choice. The key is the
+	// secret's text as it is, also if it starts with "whsec_".
+	SchemeHMAC Scheme = "hmac"
+	// SchemeBearer is the secret as bearer token.
+	SchemeBearer Scheme = "bearer"
+)
+
+// Signature is the scheme that an endpoint expects.
+type Signature struct {
+	Scheme Scheme `json:"scheme"`
+	// Header carries the signature of SchemeHMAC. With SchemeBearer it is an additional header for the time of
+	// the attempt in RFC 3339, or empty. With SchemeStandard it is empty.
+	Header string `json:"header,omitempty"`
+}
+
+// Duration is a time.Duration that is written like "1h30m".
+type Duration time.Duration
+
+// String returns the duration without its zero parts: 5m, where time.Duration gives 5m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText returns what String does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what time.ParseDuration does.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write one such as 30s, 5m or 2h", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Rate is a number of deliveries in a time.
+type Rate struct {
+	Count int           // at least 1
+	Per   time.Duration // a second, a minute or an hour
+}
+
+// rateUnits are the units of a rate.
+var rateUnits = []struct {
+	name string
+	per  time.Duration
+}{{"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}}
+
+// maxRate bounds a rate's count.
+const maxRate = 1_000_000
+
+var errRate = errors.New("not a rate: write 1 to 1000000 for each s, m or h, such as 10/s, 600/m or 1000/h")
+
+// String returns the rate as [Rate.UnmarshalText] reads it.
+func (r Rate) String() string {
+	for _, unit := range rateUnits {
+		if unit.per == r.Per {
+			return strconv.Itoa(r.Count) + "/" + unit.name
+		}
+	}
+	return fmt.Sprintf("%d per %s", r.Count, r.Per)
+}
+
+// MarshalText returns what String does.
+func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a rate such as 10/s, 600/m or 1000/h. On an error r keeps its value.
+func (r *Rate) UnmarshalText(text []byte) error {
+	count, name, _ := strings.Cut(strings.TrimSpace(string(text)), "/")
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 || n > maxRate {
+		return errRate
+	}
+	for _, unit := range rateUnits {
+		if unit.name == name {
+			*r = Rate{Count: n, Per: unit.per}
+			return nil
+		}
+	}
+	return errRate
+}

@@ -1,0 +1,117 @@
+package consume_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"jethook/consume"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// An endpoint that hangs takes nothing from one that does not, however many events wait for it.
+func TestHangingEndpointHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	release := make(chan struct{})
+	hanging := receive(t, func(_ int, _ request, w http.ResponseWriter) { <-release })
+	defer close(release)
+	healthy := receive(t, always(http.StatusOK))
+	r.add(t, hanging.URL, nil, "events.>")
+	r.add(t, healthy.URL, nil, "events.>")
+	const n = 4600 // more than one process holds
+	for i := range n {
+		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
+	}
+	seen := map[string]bool{}
+	for len(seen) < n {
+		seen[healthy.next(t).header.Get("webhook-id")] = true
+	}
+}
+
+// What does not fit into a lane waits on the bus for its turn. That is no attempt, and nothing is lost or
+// doubled by it.
+func TestOverflowWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	slow := receive(t, func(_ int, _ request, w http.ResponseWriter) {
+		select { // 4 at once, 5 ms each: 800 a second at most
+		case <-time.After(5 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	})
+	other := receive(t, always(http.StatusOK))
+	four := 4
+	ep := r.add(t, slow.URL, func(s *endpoint.Spec) { s.Concurrency = &four }, "events.>")
+	r.add(t, other.URL, nil, "events.unused")
+	const n = 2400
+	for i := range n {
+		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
+	}
+	deferred := false
+	eventually(t, "some wait for their turn", func() bool {
+		for _, d := range r.list(t, consume.Query{Status: consume.StatusWaiting}) {
+			deferred = deferred || d.Waits == string(publish.WhyTurn) && d.Attempts == 0
+		}
+		return deferred
+	})
+	seen := map[string]int{}
+	for len(seen) < n {
+		got := slow.next(t)
+		seen[got.header.Get("webhook-id")]++
+		if a := got.header.Get("Jethook-Attempt"); a != "1" {
+			t.Fatalf("a deferral was counted as an attempt: %s", a)
+		}
+	}
+	r.settled(t, publish.StreamDeliveries)
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s came %d times", id, times)
+		}
+	}
+	if w := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting}); len(w) != 0 {
+		t.Errorf("%d wait still", len(w))
+	}
+}
+
+// A graceful stop finishes what is in flight, puts the rest back, and makes no delivery twice.
+func TestStopLosesNothingAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	r := start(t, cfg)
+	rc := receive(t, func(_ int, _ request, w http.ResponseWriter) {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	})
+	two := 2
+	r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &two }, "events.>")
+	const n = 600
+	for i := range n {
+		r.publish(t, fmt.Sprint("evt_", i), "a")
+	}
+	seen := map[string]int{}
+	for range 20 {
+		seen[rc.next(t).header.Get("webhook-id")]++
+	}
+	for range 3 {
+		r.stop()
+		r = start(t, cfg)
+		for range 20 {
+			seen[rc.next(t).header.Get("webhook-id")]++
+		}
+	}
+	for len(seen) < n {
+		seen[rc.next(t).header.Get("webhook-id")]++
+	}
+	r.settled(t, publish.StreamEvents)
+	r.settled(t, publish.StreamDeliveries)
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s came %d times", id, times)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package consume_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+	"jethook/consume"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// patience is how long a test waits for what must come; it is never waited out in a test that passes.
+const patience = 40 * time.Second
+
+// rig is an engine that runs on its own embedded server.
+type rig struct {
+	cfg      *config.Config
+	bus      *publish.Bus
+	registry *endpoint.Registry
+	ledger   *consume.Ledger
+	js       jetstream.JetStream
+	stop     func() // ends the engine and closes the bus; idempotent
+}
+
+func settings(t testing.TB, schedule ...time.Duration) *config.Config {
+	cfg := config.Default()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	cfg.NATSListen = "127.0.0.1:0"
+	cfg.Sync = config.Sync(2 * time.Minute)
+	cfg.RetrySchedule = schedule
+	cfg.DeliveryTimeout = 5 * time.Second
+	cfg.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	return cfg
+}
+
+func start(t testing.TB, cfg *config.Config) *rig {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	bus, err := publish.Open(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(bus.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	engine := consume.New(bus, registry, cfg, "test", log)
+	go func() { ended <- engine.Run(ctx) }()
+	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: consume.NewLedger(bus), js: js}
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		nc.Close()
+		bus.Close()
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+// add creates an endpoint that this process knows of when add returns.
+func (r *rig) add(t testing.TB, url string, change func(*endpoint.Spec), events ...string) endpoint.Endpoint {
+	t.Helper()
+	name := "test"
+	spec := &endpoint.Spec{Name: &name, URL: &url, Events: events}
+	if change != nil {
+		change(spec)
+	}
+	e, err := endpoint.New(spec, endpoint.NewAddressPolicy(r.cfg.AllowedNetworks), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.registry.Create(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the endpoint is seen", func() bool { _, ok := r.registry.Lookup(e.ID); return ok })
+	return e
+}
+
+func (r *rig) publish(t testing.TB, id, eventType string) {
+	t.Helper()
+	if _, err := r.bus.Publish(t.Context(), internal(id, eventType)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func internal(id, eventType string) *publish.Event {
+	return &publish.Event{
+		ID: id, Type: eventType, Subject: publish.EventSubject(eventType), Received: time.Now(),
+		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: fmt.Appendf(nil, `{"id":%q}`, id),
+	}
+}
+
+func (r *rig) list(t testing.TB, q consume.Query) []consume.Delivery {
+	t.Helper()
+	q.Limit = consume.MaxLimit
+	items, _, err := r.ledger.List(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return items
+}
+
+// history returns the recorded attempts of an endpoint, the oldest first.
+func (r *rig) history(t testing.TB, id string) (out []consume.Attempt) {
+	t.Helper()
+	page, _, err := r.bus.Before(t.Context(), publish.HistoryShelf(id, ""), 0, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(page) - 1; i >= 0; i-- {
+		var a consume.Attempt
+		if err := json.Unmarshal(page[i].Data, &a); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// settled waits until the event's consumer has nothing left to do.
+func (r *rig) settled(t testing.TB, stream string) {
+	t.Helper()
+	c, err := r.bus.Consumer(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, stream+" is settled", func() bool {
+		info, err := c.Info(t.Context())
+		return err == nil && info.NumPending == 0 && info.NumAckPending == 0
+	})
+}
+
+// eventually polls a state that sends no event of its own.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+// request is one delivery as a receiver saw it.
+type request struct {
+	at     time.Time
+	header http.Header
+	body   []byte
+	path   string
+}
+
+// receiver is an HTTP endpoint; answer is asked for each request, the first being number 1.
+type receiver struct {
+	*httptest.Server
+	got chan request
+}
+
+func receive(t testing.TB, answer func(n int, r request, w http.ResponseWriter)) *receiver {
+	t.Helper()
+	rc := &receiver{got: make(chan request, 100_000)}
+	var mu sync.Mutex
+	n := 0
+	rc.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return
+		}
+		r := request{at: time.Now(), header: req.Header, body: body, path: req.URL.Path}
+		mu.Lock()
+		n++
+		k := n
+		mu.Unlock()
+		rc.got <- r
+		answer(k, r, w)
+	}))
+	t.Cleanup(rc.Server.Close)
+	return rc
+}
+
+func (rc *receiver) next(t testing.TB) request {
+	t.Helper()
+	select {
+	case r := <-rc.got:
+		return r
+	case <-time.After(patience):
+		t.Fatal("no request came")
+		return request{}
+	}
+}
+
+// always answers every request with one status.
+func always(status int) func(int, request, http.ResponseWriter) {
+	return func(_ int, _ request, w http.ResponseWriter) { w.WriteHeader(status) }
+}
