@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"jethook/config"
+	"jethook/consume/admin"
+)
+
+// clientGroup is a noun: a command over the admin API that holds its verbs, which share how to reach it and
+// how to print.
+func clientGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	group := &cobra.Command{
+		Use: use, Short: short, RunE: needsCommand,
+		Long: short + ".\n\nIt asks the admin API at JETHOOK_ADMIN_LISTEN or --admin, with JETHOOK_ADMIN_TOKEN or, " +
+			"on the server's machine, the token that is kept in JETHOOK_DATA_DIR.",
+	}
+	group.PersistentFlags().String("admin", "", "address or URL of the admin API (default JETHOOK_ADMIN_LISTEN)")
+	group.PersistentFlags().Bool("json", false, "print the API's JSON as it is")
+	group.AddCommand(verbs...)
+	return group
+}
+
+// clientTimeout is longer than the API takes for its slowest request.
+const clientTimeout = 3 * time.Minute
+
+// client makes requests of the admin API.
+type client struct {
+	url   string
+	token config.Secret
+	http  http.Client
+}
+
+func newClient(cmd *cobra.Command) (*client, error) {
+	cfg, err := config.Load()
+	if err != nil {
+		return nil, err
+	}
+	address, err := cmd.Flags().GetString("admin")
+	if err != nil {
+		return nil, err
+	}
+	if address == "" {
+		address = cfg.AdminListen
+	}
+	token, err := cfg.ReadAdminToken()
+	if err != nil {
+		return nil, err
+	}
+	return &client{url: adminURL(address), token: token, http: http.Client{
+		Timeout: clientTimeout,
+		// The API never redirects, and the token is for nobody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// adminURL is where a client reaches an API that listens on address, which may be a URL already. A server
+// that listens on every address of its machine is asked on the machine itself.
+func adminURL(address string) string {
+	if strings.Contains(address, "://") {
+		return strings.TrimRight(address, "/")
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "http://" + address
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// maxAnswer bounds, in bytes, an answer that is read; a page of the API is far smaller.
+const maxAnswer = 64 << 20
+
+// do makes a request, with body as JSON unless it is nil, and returns the answer's body. An answer that is not
+// a success is an error that says what the API said.
+func (c *client) do(ctx context.Context, method, path string, body any) ([]byte, error) {
+	content, err := encode(body)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(content))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--admin: %w", err)}
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.http.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("nothing listens at %s: is 'jethook serve' running? "+
+			"If it listens elsewhere, set JETHOOK_ADMIN_LISTEN or give --admin", c.url)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking the admin API: %w", err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("reading the admin API's answer: %w", err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return nil, c.refusal(res.StatusCode, answer)
+	}
+	return answer, nil
+}
+
+// rawBody is JSON that is sent byte for byte.
+type rawBody []byte
+
+func encode(body any) ([]byte, error) {
+	switch b := body.(type) {
+	case nil:
+		return nil, nil
+	case rawBody:
+		return b, nil
+	default:
+		return json.Marshal(b)
+	}
+}
+
+// refusal is what the API said instead of doing what it was asked, with a line for each field that is wrong.
+func (c *client) refusal(status int, answer []byte) error {
+	var f admin.Failure
+	switch err := json.Unmarshal(answer, &f); {
+	case err != nil || f.Detail.Code == "":
+		return fmt.Errorf("what answers at %s with status %d is not Jethook's admin API", c.url, status)
+	case status == http.StatusUnauthorized:
+		return fmt.Errorf("%s has another admin token: set JETHOOK_ADMIN_TOKEN to it, or JETHOOK_DATA_DIR to the server's folder", c.url)
+	}
+	text := "the admin API says: " + f.Detail.Message
+	for _, field := range f.Detail.Fields {
+		text += "\n  " + field.Field + ": " + field.Message
+	}
+	return errors.New(text)
+}
+
+// call makes a request and prints the answer: as it came with --json, and otherwise as show writes it.
+func call[T any](cmd *cobra.Command, method, path string, body any, show func(w io.Writer, answer *T)) error {
+	c, err := newClient(cmd)
+	if err != nil {
+		return err
+	}
+	raw, err := c.do(cmd.Context(), method, path, body)
+	if err != nil {
+		return err
+	}
+	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
+		return errors.Join(err, output(cmd, raw))
+	}
+	var answer T
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &answer); err != nil {
+			return fmt.Errorf("reading the admin API's answer: %w", err)
+		}
+	}
+	var text bytes.Buffer
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	show(table, &answer)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return output(cmd, text.Bytes())
+}
+
+func output(cmd *cobra.Command, text []byte) error {
+	_, err := cmd.OutOrStdout().Write(text)
+	return err
+}
+
+// row writes one line of a table. What senders and endpoints chose may hold control characters, which must
+// not reach a terminal.
+func row(w io.Writer, cells ...any) {
+	for i, cell := range cells {
+		text := strings.Map(func(r rune) rune {
+			if unicode.IsPrint(r) {
+				return r
+			}
+			return '?'
+		}, fmt.Sprint(cell))
+		if i > 0 {
+			text = "\t" + text
+		}
+		io.WriteString(w, text) // into memory
+	}
+	io.WriteString(w, "\n")
+}
+
+// stamp prints a time as logs do; nothing for none.
+func stamp(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// filters are the flags that choose from a list, with their help. They are named as the API's parameters.
+var filters = map[string]string{
+	"endpoint": "only of this endpoint",
+	"status":   "only in this state: delivered, waiting or dead",
+	"type":     "only of this event type",
+	"since":    "only since a time (RFC 3339), or for how long, such as 24h",
+	"until":    "only before a time (RFC 3339), or how long ago, such as 1h",
+	"limit":    "how many at most, 1 to 500 (default 50)",
+	"cursor":   "go on where the page ended that printed this",
+}
+
+func addFilters(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		cmd.Flags().String(name, "", filters[name])
+	}
+}
+
+// query returns the filters that are given as a query of the API.
+func query(cmd *cobra.Command) string {
+	q := url.Values{}
+	for name := range filters {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			q.Set(name, f.Value.String())
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
+// more tells how to go on, beside the table and not in it.
+func more(cmd *cobra.Command, cursor string) {
+	if cursor != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "There is more: add --cursor %s\n", cursor)
+	}
+}

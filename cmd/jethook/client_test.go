@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"jethook/config"
+	"jethook/consume/admin"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// serveAdmin runs an admin API, and sets the environment so that the commands find it. Tests that use it are
+// not parallel, since the environment is the process's.
+func serveAdmin(t *testing.T) *publish.Bus {
+	t.Helper()
+	const token = "a-token-of-the-tests"
+	cfg := config.Default()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	cfg.NATSListen = "off"
+	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}}
+	log := slog.New(slog.DiscardHandler)
+	bus, err := publish.Open(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- registry.Run(ctx, func(endpoint.Change) {}) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	server := httptest.NewServer(admin.New(admin.Options{
+		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Log: log,
+	}).Handler())
+	t.Cleanup(server.Close)
+	t.Setenv("JETHOOK_ADMIN_LISTEN", server.Listener.Addr().String())
+	t.Setenv("JETHOOK_ADMIN_TOKEN", token)
+	t.Setenv("JETHOOK_DATA_DIR", cfg.DataDir)
+	return bus
+}
+
+// result is what a command left behind.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+func jethook(t *testing.T, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), args, &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// ok runs a command that must succeed and returns what it printed.
+func ok(t *testing.T, args ...string) string {
+	t.Helper()
+	r := jethook(t, args...)
+	if r.code != exitOK {
+		t.Fatalf("jethook %s: exit %d: %s", strings.Join(args, " "), r.code, r.stderr)
+	}
+	return r.stdout
+}
+
+// holds checks that text has each line pattern, in which a space stands for any.
+func holds(t *testing.T, text string, patterns ...string) {
+	t.Helper()
+	for _, p := range patterns {
+		if !regexp.MustCompile(`(?m)^` + strings.ReplaceAll(p, " ", " +") + ` *$`).MatchString(text) {
+			t.Errorf("%q is not in:\n%s", p, text)
+		}
+	}
+}
+
+func TestEventAndDeliveryCommands(t *testing.T) {
+	bus := serveAdmin(t)
+	holds(t, ok(t, "event", "send", "order.created"), `evt_\w+`)
+	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7`)
+	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7 was sent before; nothing was added`)
+
+	dead := store(t, "ep_1", "evt_dead", bus.Bury)
+	waits := store(t, "ep_1", "evt_waits", bus.Schedule)
+	out := ok(t, "delivery", "ls")
+	holds(t, out, `ID STATUS TYPE ATTEMPTS AT NEXT REASON`,
+		waits+` waiting order\.created 1 \S+Z \S+Z status 500`, dead+` dead order\.created 2 \S+Z - status 500`)
+	if strings.Index(out, waits) > strings.Index(out, dead) {
+		t.Errorf("not newest first:\n%s", out)
+	}
+	if out := ok(t, "delivery", "ls", "--status", "dead", "--endpoint", "ep_1", "--since", "1h", "--type", "order.created"); strings.Contains(out, waits) {
+		t.Errorf("filter had no effect:\n%s", out)
+	}
+	holds(t, ok(t, "delivery", "retry", waits), waits+` is being attempted`)
+	holds(t, ok(t, "dead", "ls", "--endpoint", "ep_1"), dead+` dead .*`)
+	holds(t, ok(t, "dead", "replay", "--since", "1h", "--endpoint", "ep_2"), `replayed: 0`)
+	holds(t, ok(t, "dead", "replay", dead), `replayed: 1`)
+	store(t, "ep_1", "evt_dead", bus.Bury)
+	holds(t, ok(t, "dead", "replay", "--endpoint", "ep_1"), `replayed: 1`)
+	holds(t, ok(t, "dead", "replay", "--all"), `replayed: 0`)
+	holds(t, ok(t, "source", "ls"), `NAME PROVIDER RECEIVED LAST SEEN`, `shop standard-webhooks 0 -`)
+}
+
+// store puts a delivery on the bus by write, and returns its id.
+func store(t *testing.T, endpoint, event string, write func(*publish.Delivery, func(error))) string {
+	t.Helper()
+	d := &publish.Delivery{
+		Endpoint: endpoint, Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry, Reason: "status 500",
+		Event: publish.Event{ID: event, Type: "order.created", Subject: "events.order.created", Received: time.Now(), Body: []byte(`{}`)},
+	}
+	done := make(chan error, 1)
+	write(d, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return d.ID()
+}
+
+func TestJSONIsTheAPIs(t *testing.T) {
+	serveAdmin(t)
+	id := addEndpoint(t)
+	for _, args := range [][]string{
+		{"endpoint", "ls"},
+		{"endpoint", "show", id},
+		{"endpoint", "disable", id},
+		{"endpoint", "add", "--name", "n", "--url", "https://example.com", "--events", "events.>"},
+		{"event", "send", "a"},
+		{"delivery", "ls"},
+		{"dead", "ls"},
+		{"dead", "replay", "--all"},
+		{"source", "ls"},
+	} {
+		out := ok(t, append(args, "--json")...)
+		if !json.Valid([]byte(out)) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%v: %q", args, out)
+		}
+	}
+	if out := ok(t, "endpoint", "rm", id, "--json"); out != "" {
+		t.Errorf("rm: %q, but the API says nothing", out)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	serveAdmin(t)
+	tests := []struct {
+		args   string
+		code   int
+		stderr string
+	}{
+		{"endpoint", exitUsage, `"jethook endpoint" needs a command`},
+		{"endpoint list", exitUsage, `unknown command "list"`},
+		{"endpoint ls x", exitUsage, "arguments"},
+		{"endpoint ls --nope", exitUsage, "unknown flag: --nope"},
+		{"endpoint show", exitUsage, "ID"},
+		{"endpoint add", exitUsage, "--name must be given"},
+		{"endpoint add --name n --url u", exitUsage, "--events must be given"},
+		{"endpoint add --name n --url u --events e --header x", exitUsage, "--header must be NAME=VALUE"},
+		{"endpoint add --name n --url u --events e --concurrency x", exitUsage, "invalid argument"},
+		{"endpoint add --name n --url u --events e", exitFailure, "the admin API says: the request is not valid\n  url: "},
+		{"endpoint add --name n --url https://example.com --events e,events.> --timeout 1y", exitFailure, "\n  events[0]: "},
+		{"endpoint show ep_none", exitFailure, "there is no such endpoint"},
+		{"endpoint rm ep_none", exitFailure, "there is no such endpoint"},
+		{"endpoint show ../sources", exitFailure, "there is no such endpoint"},
+		{"event send", exitUsage, "TYPE"},
+		{"event send a --data {", exitUsage, "--data is not JSON"},
+		{"event send a --data @/no/such/file", exitFailure, "no such file"},
+		{"event send a.*", exitFailure, "\n  type: "},
+		{"delivery ls --status lost", exitFailure, "\n  status: "},
+		{"delivery ls --limit 0", exitFailure, "\n  limit: "},
+		{"delivery retry", exitUsage, "ID"},
+		{"delivery retry ep_1.events:none", exitFailure, "no such delivery is waiting or dead"},
+		{"dead replay", exitUsage, "which ones?"},
+		{"dead replay id --all", exitUsage, "not several of them"},
+		{"dead replay id --since 1h", exitUsage, "not several of them"},
+		{"dead replay --all --since 1h", exitUsage, "not several of them"},
+		{"dead replay *", exitFailure, "\n  ids[0]: "},
+		{"source ls --admin http://[::1", exitUsage, "--admin"},
+		{"source ls --help", exitOK, ""},
+	}
+	for _, tt := range tests {
+		r := jethook(t, strings.Fields(tt.args)...)
+		if r.code != tt.code || !strings.Contains(r.stderr, tt.stderr) || (tt.code == exitOK) != (r.stderr == "") {
+			t.Errorf("jethook %s: exit %d, want %d with %q:\n%s", tt.args, r.code, tt.code, tt.stderr, r.stderr)
+		}
+	}
+}
+
+func TestEveryClientCommandHasAnExample(t *testing.T) {
+	t.Parallel()
+	for _, group := range newRoot(nil, nil).Commands() {
+		for _, verb := range group.Commands() {
+			if verb.Example == "" || verb.Flag("json") == nil {
+				t.Errorf("%s has no example or no --json", verb.CommandPath())
+			}
+		}
+	}
+}
+
+func TestUnreachableAPI(t *testing.T) {
+	serveAdmin(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.Addr().String()
+	l.Close()
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	elsewhere := httptest.NewServer(http.RedirectHandler("http://"+closed, http.StatusFound))
+	defer elsewhere.Close()
+	for name, tt := range map[string]struct{ admin, stderr string }{
+		"nothing listens": {closed, "is 'jethook serve' running?"},
+		"not Jethook":     {other.URL, "is not Jethook's admin API"},
+		"redirects":       {elsewhere.URL + "/", "with status 302 is not Jethook's admin API"},
+	} {
+		if r := jethook(t, "source", "ls", "--admin", tt.admin); r.code != exitFailure || !strings.Contains(r.stderr, tt.stderr) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	t.Setenv("JETHOOK_ADMIN_TOKEN", "not-the-token-of-the-server")
+	if r := jethook(t, "source", "ls"); r.code != exitFailure || !strings.Contains(r.stderr, "has another admin token: set JETHOOK_ADMIN_TOKEN") {
+		t.Errorf("wrong token: %+v", r)
+	}
+	t.Setenv("JETHOOK_ADMIN_TOKEN", "")
+	if r := jethook(t, "source", "ls"); r.code != exitFailure || !strings.Contains(r.stderr, "no admin token") {
+		t.Errorf("no token: %+v", r)
+	}
+	t.Setenv("JETHOOK_ADMIN_TOKN", "x")
+	if r := jethook(t, "source", "ls"); r.code != exitFailure || !strings.Contains(r.stderr, "JETHOOK_ADMIN_TOKN") {
+		t.Errorf("misspelt variable: %+v", r)
+	}
+}
+
+func TestAdminURL(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		":8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", "[::]:8081": "http://127.0.0.1:8081",
+		"127.0.0.1:8081": "http://127.0.0.1:8081", "10.0.0.7:80": "http://10.0.0.7:80", "[::1]:8081": "http://[::1]:8081",
+		"jethook": "http://jethook", "https://jethook.example/admin/": "https://jethook.example/admin",
+	} {
+		if got := adminURL(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}
+
+func TestRowsKeepControlCharactersFromTheTerminal(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	row(&b, "a\x1b[31mred", "tab\tnew\nline", fmt.Sprint(7), "é ✓ \u202e\u009b")
+	if want := "a?[31mred\ttab?new?line\t7\té ✓ ??\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}

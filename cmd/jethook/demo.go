@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/config"
+	"jethook/consume/endpoint"
+)
+
+// demoSchedule replaces the default schedule, which nobody wants to watch.
+var demoSchedule = config.Schedule{2 * time.Second, 3 * time.Second, 5 * time.Second}
+
+// demoTimeout is how long --once waits for everything to be delivered.
+const demoTimeout = time.Minute
+
+func demoCommand() *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See it work: five senders, a receiver that fails first, everything in a temporary folder",
+		Long: "See it work, with nothing else installed: an embedded NATS server in a temporary folder, a local receiver " +
+			"that fails first and then recovers, and the documented sample requests of five senders, signed and sent. " +
+			"Every step is printed as it happens. It stays up until Ctrl-C, so that you can send more.",
+		Example: "  jethook demo\n  jethook demo --once   # end when all is delivered",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "end with exit code 0 when all is delivered")
+	return cmd
+}
+
+// demo is the running show.
+type demo struct {
+	out      *printer
+	bridge   *bridge
+	receiver *receiver
+	client   *nats.Conn
+	senders  []demoSender
+}
+
+func runDemo(ctx context.Context, stdout, stderr io.Writer, once bool) (err error) {
+	dir, err := os.MkdirTemp("", "jethook-demo-")
+	if err != nil {
+		return fmt.Errorf("making a temporary folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	d := &demo{out: &printer{w: stdout}, senders: demoSenders()}
+	d.out.title("Jethook %s demo", version())
+	if err := d.start(ctx, dir, stderr); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.bridge.run(gctx) })
+	g.Go(func() error { return d.receiver.serve(gctx) })
+	g.Go(func() error {
+		if once {
+			defer stop()
+		}
+		return d.show(gctx, once)
+	})
+	err = g.Wait()
+	stop()
+	d.client.Close()
+	return err
+}
+
+// start opens the bridge, the receiver, and a subscriber that knows nothing of Jethook.
+func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err error) {
+	cfg := config.Default()
+	cfg.DataDir = dir
+	cfg.Listen, cfg.AdminListen = freeAddress("127.0.0.1:8080"), freeAddress("127.0.0.1:8081")
+	cfg.NATSListen = freeAddress("127.0.0.1:4222")
+	cfg.RetrySchedule = demoSchedule
+	cfg.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	for _, s := range d.senders {
+		cfg.Sources = append(cfg.Sources, config.Source{
+			Name: s.name, Provider: s.name, Secrets: []config.Secret{config.NewSecret(s.secret)},
+		})
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	if d.bridge, err = openBridge(ctx, cfg, receiving|delivering, log); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.bridge.close()
+		}
+	}()
+	d.out.say("An embedded NATS server stores everything in %s", dir)
+	d.out.say("Services can subscribe at %s", d.bridge.bus.ClientURL())
+	if d.client, err = nats.Connect(d.bridge.bus.ClientURL()); err != nil {
+		return fmt.Errorf("connecting a subscriber: %w", err)
+	}
+	if d.receiver, err = newReceiver(d.out); err != nil {
+		return err
+	}
+	name, url := "demo receiver", d.receiver.url()
+	ep, err := endpoint.New(&endpoint.Spec{
+		Name: &name, URL: &url, Events: []string{"webhooks.>", "events.>"},
+	}, endpoint.NewAddressPolicy(cfg.AllowedNetworks), time.Now())
+	if err != nil {
+		return fmt.Errorf("making the endpoint: %w", err)
+	}
+	if err := d.receiver.trust(ep.Secrets[0].Value.Reveal()); err != nil {
+		return err
+	}
+	if _, err := d.bridge.endpoints.Create(ctx, ep); err != nil {
+		return fmt.Errorf("storing the endpoint: %w", err)
+	}
+	d.out.say("The endpoint %s delivers webhooks.> and events.> to %s", ep.ID, ep.URL)
+	d.out.say("It answers 503 to every first attempt and then recovers; the schedule here is %s (normally %s)",
+		cfg.RetrySchedule, config.Default().RetrySchedule)
+	return nil
+}
+
+// freeAddress returns the address if it can be listened on, and else one with a free port.
+func freeAddress(address string) string {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	l.Close()
+	return address
+}
+
+// show plays the demo: send, watch, sum up.
+func (d *demo) show(ctx context.Context, once bool) error {
+	_, err := d.client.Subscribe("webhooks.>", func(m *nats.Msg) {
+		d.out.say("  bus       a plain NATS subscriber got %s (%d bytes)", m.Subject, len(m.Data))
+	})
+	if err != nil {
+		return fmt.Errorf("subscribing: %w", err)
+	}
+	if err := d.client.Flush(); err != nil {
+		return fmt.Errorf("subscribing: %w", err)
+	}
+	d.out.title("Five senders send the sample request of their documentation")
+	for _, s := range d.senders {
+		if err := d.send(ctx, s); err != nil {
+			return err
+		}
+	}
+	d.out.title("Waiting for the redeliveries")
+	select {
+	case <-d.receiver.all(len(d.senders)):
+	case <-time.After(demoTimeout):
+		return fmt.Errorf("not all was delivered within %s", demoTimeout)
+	case <-ctx.Done():
+		return nil
+	}
+	d.out.title("All %d events are delivered: none lost, each signed, each with the same webhook-id on every attempt", len(d.senders))
+	if !once {
+		d.printMore()
+	}
+	return nil
+}
+
+// send makes one sender's request.
+func (d *demo) send(ctx context.Context, s demoSender) error {
+	url := "http://" + d.bridge.public.Addr().String() + "/webhooks/" + s.name
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(s.body))
+	if err != nil {
+		return fmt.Errorf("making the request of %s: %w", s.name, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	s.sign(req, s.body, s.secret)
+	d.out.say("  %-9s POST %s", s.name, url)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("sending as %s: %w", s.name, err)
+	}
+	res.Body.Close()
+	d.out.say("  %-9s was answered %s: it is stored", s.name, res.Status)
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("sending as %s: got status %s", s.name, res.Status)
+	}
+	return nil
+}
+
+// printMore tells how to go on from here.
+func (d *demo) printMore() {
+	admin := "http://" + d.bridge.private.Addr().String()
+	notify := d.senders[2]
+	d.out.title("Send more (any body; the signature is made by openssl)")
+	d.out.say(`  BODY='{"event":"connection.updated","event_id":"evt_'$RANDOM'","data":{}}'`)
+	d.out.say(`  curl -i http://%s/webhooks/notify -H 'Content-Type: application/json' -d "$BODY" \`, d.bridge.public.Addr())
+	d.out.say(`    -H "x-notify-signature: $(printf %%s "$BODY" | openssl dgst -sha256 -hmac %s -r | cut -d' ' -f1)"`, notify.secret)
+	d.out.say("")
+	d.out.say("  curl %s/api/v1/deliveries -H 'Authorization: Bearer %s'", admin, d.bridge.token.Reveal())
+	d.out.title("The admin API is at %s, its description at %s/openapi.json. Ctrl-C ends the demo.", admin, admin)
+}
+
+// printer prints whole lines from many goroutines.
+type printer struct {
+	mu sync.Mutex // guards w
+	w  io.Writer
+}
+
+func (p *printer) say(format string, a ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.w, strings.TrimRight(fmt.Sprintf(format, a...), "\n"))
+}
+
+func (p *printer) title(format string, a ...any) { p.say("\n"+format, a...) }

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// load sends webhooks from several connections until it is stopped, and remembers what it was told of each.
+type load struct {
+	stop func() // returns when no request is in flight
+
+	mu       sync.Mutex           // guards what follows
+	accepted map[string]time.Time // answered 2xx, and when
+	refused  map[string]bool      // badly signed
+}
+
+func startLoad(p *process, connections int) *load {
+	l := &load{accepted: map[string]time.Time{}, refused: map[string]bool{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var serial atomic.Int64
+	for range connections {
+		wg.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
+			defer client.CloseIdleConnections()
+			for ctx.Err() == nil {
+				n := serial.Add(1)
+				if n%20 == 0 {
+					l.send(p, client, fmt.Sprint("bad_", n), "a wrong secret")
+				} else {
+					l.send(p, client, fmt.Sprint("evt_", n), secret)
+				}
+			}
+		})
+	}
+	l.stop = func() { cancel(); wg.Wait() }
+	return l
+}
+
+func (l *load) send(p *process, client *http.Client, id, key string) {
+	// Not the load's context: a request that is cut off would hide what the server did.
+	status, _ := p.post(context.Background(), client, id, key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case status/100 == 2:
+		l.accepted[id] = time.Now()
+	case status == http.StatusUnauthorized:
+		l.refused[id] = true
+	case status == 0: // it is down: do not spin
+		l.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		l.mu.Lock()
+	}
+}
+
+// pending returns what was accepted and did not arrive yet.
+func (l *load) pending(s *sink) (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range l.accepted {
+		if _, ok := s.first[id]; !ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// The real binary, killed 30 times at random moments under load: what got a 2xx is in the stream and reaches
+// the endpoint; what was refused is in neither.
+func TestKilledThirtyTimesUnderLoad(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t)
+	s := newSink(t, func(int) int { return http.StatusOK })
+	p.start(t, "serve")
+	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
+	l := startLoad(p, 8)
+	for range 30 {
+		time.Sleep(time.Duration(50+rand.IntN(450)) * time.Millisecond) // the random moment
+		p.kill(t)
+		p.start(t, "serve")
+	}
+	l.stop()
+	s.await(t, "all that was accepted arrives", func() bool {
+		for id := range l.accepted {
+			if _, ok := s.first[id]; !ok {
+				return false
+			}
+		}
+		return true
+	})
+	stored := storedIDs(t, p)
+	for id := range l.accepted {
+		if !stored[id] {
+			t.Errorf("%s was answered 2xx and is not in the stream", id)
+		}
+	}
+	if len(l.refused) == 0 {
+		t.Error("nothing was refused")
+	}
+	for id := range l.refused {
+		if _, ok := s.first[id]; ok || stored[id] {
+			t.Errorf("%s was refused and is stored or delivered", id)
+		}
+	}
+	again := 0
+	for _, tries := range s.tries {
+		again += len(tries) - 1
+	}
+	t.Logf("30 kills: %d accepted, %d stored, %d requests repeated", len(l.accepted), len(stored), again)
+}
+
+// storedIDs reads the ids of all webhooks with a client that knows nothing of Jethook.
+func storedIDs(t *testing.T, p *process) map[string]bool {
+	t.Helper()
+	nc, err := nats.Connect("nats://" + p.nats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "WEBHOOKS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := js.OrderedConsumer(t.Context(), "WEBHOOKS", jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for range stream.CachedInfo().State.Msgs {
+		m, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[m.Headers().Get("Jethook-Id")] = true
+	}
+	return ids
+}
+
+// After a kill, new events flow at once, and what the killed process held comes again soon.
+func TestDeliveriesFlowAgainAfterAKill(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t)
+	hang := make(chan struct{})
+	var hanging atomic.Bool
+	s := newSink(t, func(int) int { return http.StatusOK })
+	slow := newSink(t, func(int) int { return http.StatusOK })
+	slow.answer = func(int) int {
+		if hanging.Load() {
+			slow.mu.Unlock()
+			<-hang
+			slow.mu.Lock()
+		}
+		return http.StatusOK
+	}
+	p.start(t, "serve")
+	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
+	p.api(t, "POST", "/api/v1/endpoints", `{"name":"slow","url":"`+slow.url+`","events":["webhooks.>"]}`, nil)
+
+	// The slow endpoint holds what comes now, so the process holds it too.
+	hanging.Store(true)
+	var held []string
+	for i := range 200 {
+		id := fmt.Sprint("held_", i)
+		if status, _ := p.post(t.Context(), http.DefaultClient, id, secret); status/100 != 2 {
+			t.Fatalf("%s: status %d", id, status)
+		}
+		held = append(held, id)
+	}
+	s.await(t, "the fast endpoint has everything", func() bool { return len(s.first) == len(held) })
+	p.kill(t)
+	hanging.Store(false)
+	close(hang)
+	slow.mu.Lock()
+	clear(slow.first) // what came before the kill got no answer
+	slow.mu.Unlock()
+	p.start(t, "serve")
+	restarted := time.Now()
+
+	if status, _ := p.post(t.Context(), http.DefaultClient, "new", secret); status/100 != 2 {
+		t.Fatalf("status %d after the restart", status)
+	}
+	s.await(t, "a new event arrives", func() bool { return !s.first["new"].IsZero() })
+	flow := s.first["new"].Sub(restarted)
+	slow.await(t, "what was held comes again", func() bool {
+		return !slices.ContainsFunc(held, func(id string) bool { return slow.first[id].IsZero() })
+	})
+	var last time.Time
+	for _, id := range held {
+		if at := slow.first[id]; at.After(last) {
+			last = at
+		}
+	}
+	t.Logf("after the restart: a new event arrived in %s, all that was held within %s", flow, last.Sub(restarted))
+	if flow > 2*time.Second || last.Sub(restarted) > 10*time.Second {
+		t.Errorf("want at most 2 s and 10 s")
+	}
+}
+
+// A kill while a delivery waits changes neither its time nor its number.
+func TestKilledWhileADeliveryWaits(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, "JETHOOK_RETRY_SCHEDULE=3s")
+	s := newSink(t, func(n int) int {
+		if n == 1 {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	})
+	p.start(t, "serve")
+	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
+	if status, _ := p.post(t.Context(), http.DefaultClient, "evt_1", secret); status/100 != 2 {
+		t.Fatalf("status %d", status)
+	}
+	var list struct {
+		Items []struct {
+			ID   string    `json:"id"`
+			Next time.Time `json:"next_attempt"`
+		} `json:"items"`
+	}
+	for len(list.Items) == 0 {
+		p.api(t, "GET", "/api/v1/deliveries?status=waiting", "", &list)
+	}
+	due := list.Items[0].Next
+	p.kill(t)
+	p.start(t, "serve")
+	var second time.Time
+	s.await(t, "the second attempt", func() bool { second = time.Now(); return len(s.tries["evt_1"]) == 2 })
+	if second.Before(due) || s.tries["evt_1"][1] != "2" {
+		t.Errorf("came at %s, due at %s, attempts %v", second, due, s.tries["evt_1"])
+	}
+}

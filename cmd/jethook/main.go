@@ -1,0 +1,117 @@
+// Command jethook is a bridge between webhooks and NATS JetStream. See the README.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal stops gracefully; after it the default is back, so that a second one kills.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// usageError is a wrong use of a command: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "jethook: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "jethook: %v\n", err)
+		return exitFailure
+	}
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "jethook",
+		Short: "A bridge between webhooks and NATS JetStream",
+		Long: "Jethook receives webhooks, stores them in NATS JetStream, and delivers events to HTTP endpoints.\n\n" +
+			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables; the README lists them.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          needsCommand,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
+		endpointCommand(), eventCommand(), deliveryCommand(), deadCommand(), sourceCommand(),
+	)
+	return root
+}
+
+// needsCommand is run by a command that only groups others.
+func needsCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())}
+	}
+	return usageError{fmt.Errorf("%q needs a command", cmd.CommandPath())}
+}
+
+// exactArgs is cobra.ExactArgs with the exit code of a wrong use and the names of what is missing.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return usageError{fmt.Errorf("got %d arguments, want %v", len(args), names)}
+		}
+		return nil
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "jethook", version())
+			return err
+		},
+	}
+}
+
+// buildVersion is set by the linker of a release: -ldflags "-X main.buildVersion=v1.2.3".
+var buildVersion string
+
+// version is the version of this binary: the release's, or the module's as go install knows it, or "dev".
+func version() string {
+	if buildVersion != "" {
+		return buildVersion
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

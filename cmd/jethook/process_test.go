@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the real jethook, built once for the tests that kill it or run it from scripts.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "jethook-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "jethook")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building jethook: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// limit is how long a test waits for what must come; it is never waited out in a test that passes.
+const limit = 60 * time.Second
+
+// secret is that of the source acme.
+const secret = "a-secret-for-tests"
+
+// process is a jethook that can be killed and started again on the same store and the same addresses.
+type process struct {
+	public, admin, nats string
+	env                 []string
+	cmd                 *exec.Cmd
+	log                 *bytes.Buffer
+}
+
+// newProcess prepares a jethook with one source, acme, and no login but the token.
+func newProcess(t *testing.T, env ...string) *process {
+	t.Helper()
+	p := &process{public: freePort(t), admin: freePort(t), nats: freePort(t)}
+	p.env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"JETHOOK_LISTEN=" + p.public, "JETHOOK_ADMIN_LISTEN=" + p.admin, "JETHOOK_NATS_LISTEN=" + p.nats,
+		"JETHOOK_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "JETHOOK_ADMIN_TOKEN=token-for-tests-only",
+		"JETHOOK_SOURCES=acme", "JETHOOK_SOURCE_ACME_PROVIDER=hmac", "JETHOOK_SOURCE_ACME_SECRET=" + secret,
+		"JETHOOK_SOURCE_ACME_HEADER=X-Acme-Signature", "JETHOOK_SOURCE_ACME_ID=json:id",
+		"JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8",
+	}, env...)
+	return p
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start runs the command until the test ends and returns when it is ready.
+func (p *process) start(t *testing.T, command string) {
+	t.Helper()
+	p.log = &bytes.Buffer{}
+	p.cmd = exec.Command(binary, command)
+	p.cmd.Env, p.cmd.Stderr = p.env, p.log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := p.cmd
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	p.await(t, "readyz", http.StatusOK)
+}
+
+// await polls a health route of the admin listener until it answers with status.
+func (p *process) await(t *testing.T, route string, status int) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; {
+		res, err := http.Get("http://" + p.admin + "/" + route)
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == status {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("/%s never answered %d: %v\n%s", route, status, err, p.log)
+		}
+		time.Sleep(5 * time.Millisecond) // another process sends no event that could be waited on
+	}
+}
+
+func (p *process) signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kill ends the process without a word of warning.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGKILL)
+	p.cmd.Wait()
+}
+
+// api calls the admin API.
+func (p *process) api(t *testing.T, method, path, body string, into any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.admin+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer token-for-tests-only")
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %s %s %v", method, path, res.Status, data, err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(data, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// post sends a webhook of acme and returns the response's status and Retry-After; 0 when there was none.
+func (p *process) post(ctx context.Context, client *http.Client, id, key string) (status int, retryAfter string) {
+	body := fmt.Sprintf(`{"id":%q,"type":"thing.happened"}`, id)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.public+"/webhooks/acme", strings.NewReader(body))
+	if err != nil {
+		return 0, ""
+	}
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(body))
+	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, ""
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	return res.StatusCode, res.Header.Get("Retry-After")
+}
+
+// sink is an endpoint in the test's own process: it outlives every kill.
+type sink struct {
+	url    string
+	answer func(n int) int // the status of the nth request
+
+	mu     sync.Mutex // guards what follows
+	n      int
+	first  map[string]time.Time // when each event came first
+	tries  map[string][]string  // Jethook-Attempt of each request, by event
+	signal chan struct{}        // has one entry when something came
+}
+
+func newSink(t *testing.T, answer func(n int) int) *sink {
+	t.Helper()
+	s := &sink{answer: answer, first: map[string]time.Time{}, tries: map[string][]string{}, signal: make(chan struct{}, 1)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: s}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	s.url = "http://" + l.Addr().String()
+	return s
+}
+
+func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	s.mu.Lock()
+	s.n++
+	id := r.Header.Get("webhook-id")
+	if _, ok := s.first[id]; !ok {
+		s.first[id] = time.Now()
+	}
+	s.tries[id] = append(s.tries[id], r.Header.Get("Jethook-Attempt"))
+	status := s.answer(s.n)
+	s.mu.Unlock()
+	w.WriteHeader(status)
+	select {
+	case s.signal <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until done is true of what came so far.
+func (s *sink) await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(limit)
+	for {
+		s.mu.Lock()
+		ok := done()
+		s.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-s.signal:
+		case <-deadline:
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}

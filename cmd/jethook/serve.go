@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/config"
+	"jethook/consume"
+	"jethook/consume/admin"
+	"jethook/consume/endpoint"
+	"jethook/ingest"
+	"jethook/publish"
+)
+
+// part is a half of the bridge; a process runs one or both.
+type part int
+
+const (
+	receiving part = 1 << iota
+	delivering
+)
+
+func serveCommand() *cobra.Command {
+	return bridgeCommand("serve", "Receive and deliver, all in one process", receiving|delivering,
+		`  # everything on this machine, nothing else installed
+  JETHOOK_SOURCES=polar JETHOOK_SOURCE_POLAR_SECRET=polar_whs_... jethook serve`)
+}
+
+func ingestCommand() *cobra.Command {
+	return bridgeCommand("ingest", "Only receive webhooks", receiving,
+		`  # as many as wanted, on a NATS cluster
+  JETHOOK_NATS_URL=nats://nats:4222 JETHOOK_SOURCES=polar JETHOOK_SOURCE_POLAR_SECRET=polar_whs_... jethook ingest`)
+}
+
+func consumeCommand() *cobra.Command {
+	return bridgeCommand("consume", "Only deliver events to endpoints", delivering,
+		`  # as many as wanted, on a NATS cluster
+  JETHOOK_NATS_URL=nats://nats:4222 jethook consume`)
+}
+
+func bridgeCommand(use, short string, parts part, example string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Example: example, Args: exactArgs(),
+		Long: short + ".\n\nSettings are JETHOOK_ environment variables; the README lists them. " +
+			"The first SIGTERM or Ctrl-C finishes what is in flight and stops; a second one stops at once.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load()
+			if err != nil {
+				return err
+			}
+			b, err := openBridge(cmd.Context(), cfg, parts, newLogger(cfg, cmd.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			return b.run(cmd.Context())
+		},
+	}
+}
+
+// newLogger logs for people on a terminal, and for machines otherwise.
+func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return slog.New(slog.NewTextHandler(w, opts))
+		}
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+// bridge is a running Jethook: the bus, and the parts of it that this process runs.
+type bridge struct {
+	log       *slog.Logger
+	bus       *publish.Bus
+	endpoints *endpoint.Registry // nil unless delivering
+	engine    *consume.Engine    // nil unless delivering
+	ingest    *ingest.Server     // nil unless receiving
+	public    net.Listener       // nil unless receiving
+	admin     *admin.Server
+	private   net.Listener
+	token     config.Secret
+}
+
+// openBridge opens everything that can fail, so that a wrong setting ends the start and not the run.
+func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.Logger) (b *bridge, err error) {
+	b = &bridge{log: log}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.token, err = cfg.EnsureAdminToken(); err != nil {
+		return b, err
+	}
+	if b.bus, err = publish.Open(ctx, cfg, log); err != nil {
+		return b, err
+	}
+	if parts&receiving != 0 {
+		if b.ingest, err = ingest.New(ingest.Options{
+			Sources: cfg.Sources, Publisher: b.bus, MaxBody: b.bus.MaxBody(), Log: log.With("component", "ingest"),
+		}); err != nil {
+			return b, err
+		}
+		if b.public, err = listen("JETHOOK_LISTEN", cfg.Listen); err != nil {
+			return b, err
+		}
+	}
+	if parts&delivering != 0 {
+		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Endpoints(), log); err != nil {
+			return b, err
+		}
+		b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
+	}
+	b.admin = admin.New(admin.Options{
+		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
+		Version: version(), Log: log.With("component", "admin"),
+	})
+	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
+	return b, err
+}
+
+func listen(variable, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", variable, err)
+	}
+	return l, nil
+}
+
+// run serves until ctx ends, then finishes what is in flight, and closes the bus last.
+func (b *bridge) run(ctx context.Context) error {
+	defer b.close()
+	g, ctx := errgroup.WithContext(ctx)
+	if b.ingest != nil {
+		g.Go(func() error { return b.ingest.Serve(ctx, b.public) })
+		b.log.Info("receiving webhooks", "listen", b.public.Addr().String())
+	}
+	if b.engine != nil {
+		g.Go(func() error { return b.engine.Run(ctx) })
+		b.log.Info("delivering events", "endpoints", len(b.endpoints.All()))
+	}
+	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
+	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "nats", b.bus.ClientURL())
+	err := g.Wait()
+	b.log.Info("stopped")
+	return err
+}
+
+// close frees whatever was opened.
+func (b *bridge) close() {
+	for _, l := range []net.Listener{b.public, b.private} {
+		if l != nil {
+			l.Close() // a server that ran on it has closed it already
+		}
+	}
+	if b.bus != nil {
+		b.bus.Close()
+	}
+}
+
+func healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "health", Short: "Tell whether the Jethook of this configuration is alive",
+		Long: "Tell whether the Jethook of this configuration is alive: exit code 0 when it is. " +
+			"It asks /healthz on JETHOOK_ADMIN_LISTEN, for container health checks.",
+		Example: "  jethook health",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load()
+			if err != nil {
+				return err
+			}
+			return checkHealth(cmd.Context(), cfg.AdminListen)
+		},
+	}
+}
+
+// errUnhealthy means that something answers, but not as a healthy Jethook does.
+var errUnhealthy = errors.New("not healthy")
+
+func checkHealth(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, adminURL(address)+"/healthz", nil)
+	if err != nil {
+		return fmt.Errorf("asking for health: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking for health: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: status %d", errUnhealthy, res.StatusCode)
+	}
+	return nil
+}

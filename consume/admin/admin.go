@@ -1,0 +1,223 @@
+// Package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
+// dead letters and sources, described by the OpenAPI document at /openapi.json.
+//
+// Everything but that document and the health checks needs the bearer token. Browsers can't be made to send
+// it, so no page elsewhere can act in an operator's name, and no answer carries CORS headers. Whatever goes
+// wrong has one JSON form, [Failure].
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"golang.org/x/time/rate"
+
+	"jethook/config"
+	"jethook/consume"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// Options are what a Server works with.
+type Options struct {
+	Config   *config.Config
+	Bus      *publish.Bus
+	Registry *endpoint.Registry // nil in a process that keeps none: it has no endpoint routes then
+	Token    config.Secret      // what a request must bear; a zero one lets nobody in
+	Version  string
+	Log      *slog.Logger
+}
+
+// Server is the admin API.
+type Server struct {
+	cfg      *config.Config
+	bus      *publish.Bus
+	registry *endpoint.Registry
+	policy   *endpoint.AddressPolicy
+	ledger   *consume.Ledger
+	token    config.Secret
+	log      *slog.Logger
+
+	echo *echo.Echo
+	api  huma.API
+
+	strangers rate.Sometimes // logs refused tokens once in a while
+	faults    rate.Sometimes // logs a store that stays away once in a while
+}
+
+// logPause is how often a fault that repeats is logged.
+const logPause = 5 * time.Second
+
+// New returns the API over what o names.
+func New(o Options) *Server {
+	s := &Server{
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
+		policy: endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
+		token:  o.Token, log: o.Log, echo: echo.New(),
+		strangers: rate.Sometimes{First: 1, Interval: logPause},
+		faults:    rate.Sometimes{First: 1, Interval: logPause},
+	}
+	s.echo.HTTPErrorHandler = s.fail
+	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate)
+	s.api = newAPI(s.echo, o.Version)
+	if s.registry != nil {
+		s.endpointRoutes()
+	}
+	s.eventRoutes()
+	s.deliveryRoutes()
+	s.deadRoutes()
+	s.sourceRoutes()
+	s.openRoutes()
+	return s
+}
+
+// newAPI prepares huma without what it would serve by itself: its pages load scripts from other hosts.
+func newAPI(e *echo.Echo, version string) huma.API {
+	adaptHuma()
+	return humaecho.New(e, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			Info: &huma.Info{
+				Title: "Jethook", Version: version,
+				Description: "Endpoints, events, deliveries, dead letters and sources of a bridge between webhooks and NATS JetStream.",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"token": {Type: "http", Scheme: "bearer", Description: "JETHOOK_ADMIN_TOKEN"},
+				},
+			},
+			Security: []map[string][]string{{"token": {}}},
+		},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: "application/json",
+		// A misspelt filter must not list everything.
+		RejectUnknownQueryParameters: true,
+	})
+}
+
+const (
+	// requestTimeout bounds what a request waits for the store.
+	requestTimeout = 10 * time.Second
+	// replayTimeout is for the one request whose work has no bound of its own.
+	replayTimeout = 2 * time.Minute
+	// bodyTimeout is how long a body may take to arrive.
+	bodyTimeout = 30 * time.Second
+	// maxBody bounds, in bytes, every body but that of an event.
+	maxBody = 1 << 20
+)
+
+// register adds an operation: its place in the OpenAPI document, its limits, and the form of its errors.
+func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, handle func(context.Context, *I) (*O, error)) {
+	op.BodyReadTimeout = bodyTimeout
+	// huma refuses a body of exactly this many bytes.
+	op.MaxBodyBytes = max(op.MaxBodyBytes, maxBody) + 1
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusServiceUnavailable)
+	if op.Method == http.MethodPost || op.Method == http.MethodPatch {
+		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, s.failure(err)
+		}
+		return out, nil
+	})
+}
+
+// Handler is the API without a listener.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = bodyTimeout + readHeaderTimeout
+	// It runs from the end of the header and must leave the slowest request time to answer.
+	writeTimeout   = replayTimeout + bodyTimeout
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 32 << 10
+	// drainTimeout is how long a stop waits for requests in flight.
+	drainTimeout = requestTimeout + 5*time.Second
+)
+
+// Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
+// flight, at most for 15 s, and returns nil.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving the admin API: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("requests still in flight were cut off", "after", drainTimeout)
+		server.Close()
+	}
+	return nil
+}
+
+// setHeaders makes answers safe to meet in a browser, and keeps them, which may hold a secret, out of caches.
+func setHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		return next(c)
+	}
+}
+
+func (s *Server) catchPanics() echo.MiddlewareFunc {
+	return middleware.RecoverWithConfig(middleware.RecoverConfig{
+		DisableStackAll: true,
+		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
+			s.log.Error("handler panicked", "error", err, "stack", string(stack))
+			return err
+		},
+	})
+}
+
+// openPaths need no token: whoever asks for health has none, and the document only says what the source code
+// says too.
+var openPaths = map[string]bool{"/healthz": true, "/readyz": true, "/openapi.json": true}
+
+// authenticate lets a request pass that bears the token. Paths that don't exist are refused like others, so
+// that a stranger learns nothing of them.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !openPaths[c.Path()] && !s.bearsToken(c.Request()) {
+			return errUnauthorized
+		}
+		return next(c)
+	}
+}
+
+// bearsToken compares hashes, so that the time it takes says nothing of the token, not even its length.
+func (s *Server) bearsToken(r *http.Request) bool {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	want, got := sha256.Sum256([]byte(s.token.Reveal())), sha256.Sum256([]byte(given))
+	return strings.EqualFold(scheme, "Bearer") && !s.token.IsZero() && subtle.ConstantTimeCompare(want[:], got[:]) == 1
+}

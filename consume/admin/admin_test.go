@@ -1,0 +1,254 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"jethook/config"
+	"jethook/consume/admin"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+const token = "a-token-of-the-tests"
+
+// api is an admin API over its own bus.
+type api struct {
+	t        testing.TB
+	url      string
+	bus      *publish.Bus
+	registry *endpoint.Registry
+}
+
+// start runs an API that nothing else reaches.
+func start(t testing.TB) *api {
+	t.Helper()
+	cfg := config.Default()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	cfg.NATSListen = "off"
+	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}, {Name: "quiet", Provider: "token"}}
+	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &api{t: t, bus: bus, registry: registry}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = registry.Run(ctx, func(endpoint.Change) {}) // fails where a test closes the bus
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	server := httptest.NewServer(admin.New(admin.Options{
+		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Version: "v1.2.3",
+		Log: slog.New(slog.DiscardHandler),
+	}).Handler())
+	t.Cleanup(server.Close)
+	a.url = server.URL
+	return a
+}
+
+// answer is what the API said.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// code is the code word of an error.
+func (a answer) code() string {
+	var f admin.Failure
+	if json.Unmarshal([]byte(a.body), &f) != nil {
+		return ""
+	}
+	return f.Detail.Code
+}
+
+// fields are the names of the fields that are wrong.
+func (a answer) fields() []string {
+	var f admin.Failure
+	if json.Unmarshal([]byte(a.body), &f) != nil {
+		return nil
+	}
+	var names []string
+	for _, field := range f.Detail.Fields {
+		names = append(names, field.Field)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// do makes one request with the token.
+func (a *api) do(method, path, body string) answer {
+	a.t.Helper()
+	return a.send(method, path, body, http.Header{"Authorization": {"Bearer " + token}})
+}
+
+func (a *api) send(method, path, body string, header http.Header) answer {
+	a.t.Helper()
+	req, err := http.NewRequestWithContext(a.t.Context(), method, a.url+path, strings.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header = header
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(content)}
+}
+
+// get makes a request that must succeed with the status, and decodes its answer.
+func get[T any](a *api, status int, method, path, body string) (v T) {
+	a.t.Helper()
+	got := a.do(method, path, body)
+	if got.status != status {
+		a.t.Fatalf("%s %s: got %d, want %d: %s", method, path, got.status, status, got.body)
+	}
+	if got.body == "" {
+		return v
+	}
+	if err := json.Unmarshal([]byte(got.body), &v); err != nil {
+		a.t.Fatalf("%s %s: %v: %s", method, path, err, got.body)
+	}
+	return v
+}
+
+func TestEverythingNeedsTheToken(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	requests := []struct{ method, path string }{
+		{"GET", "/api/v1/endpoints"},
+		{"POST", "/api/v1/endpoints"},
+		{"DELETE", "/api/v1/endpoints/ep_1"},
+		{"POST", "/api/v1/events"},
+		{"GET", "/api/v1/deliveries"},
+		{"POST", "/api/v1/deliveries/x/retry"},
+		{"GET", "/api/v1/dead"},
+		{"POST", "/api/v1/dead/replay"},
+		{"GET", "/api/v1/sources"},
+		{"PUT", "/api/v1/sources"},
+		{"GET", "/no/such/path"},
+		{"GET", "/"},
+	}
+	for _, r := range requests {
+		for name, value := range map[string]string{
+			"none": "", "wrong": "Bearer wrong", "empty": "Bearer ", "part": "Bearer " + token[:5], "longer": "Bearer " + token + "x",
+			"other scheme": "Basic " + token, "bare": token,
+		} {
+			got := a.send(r.method, r.path, "{}", http.Header{"Authorization": {value}})
+			if got.status != http.StatusUnauthorized || got.code() != "unauthorized" ||
+				!strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Bearer") {
+				t.Errorf("%s %s with token %s: %d %s", r.method, r.path, name, got.status, got.body)
+			}
+		}
+	}
+	if got := a.send("GET", "/api/v1/sources", "", http.Header{"Authorization": {"bearer " + token}}); got.status != http.StatusOK {
+		t.Errorf("the scheme's case must not matter: %d", got.status)
+	}
+}
+
+func TestNoTokenConfiguredLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	h := admin.New(admin.Options{Config: config.Default(), Bus: a.bus, Log: slog.New(slog.DiscardHandler)}).Handler()
+	for _, value := range []string{"", "Bearer", "Bearer "} {
+		r := httptest.NewRequest("GET", "/api/v1/sources", http.NoBody)
+		r.Header.Set("Authorization", value)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%q: %d", value, w.Code)
+		}
+	}
+}
+
+func TestWhatNeedsNoToken(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
+		if got := a.send("GET", path, "", http.Header{}); got.status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := a.send("HEAD", "/healthz", "", http.Header{}); got.status != http.StatusOK {
+		t.Errorf("HEAD /healthz: %d", got.status)
+	}
+}
+
+func TestAnswersAreSafeInBrowsersAndCaches(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, got := range []answer{
+		a.do("GET", "/api/v1/sources", ""),
+		a.do("GET", "/api/v1/nothing", ""),
+		a.send("GET", "/api/v1/sources", "", http.Header{"Origin": {"https://evil.example"}}),
+		a.send("OPTIONS", "/api/v1/endpoints", "", http.Header{
+			"Origin": {"https://evil.example"}, "Access-Control-Request-Method": {"POST"},
+		}),
+	} {
+		if got.header.Get("X-Content-Type-Options") != "nosniff" || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("headers missing: %v", got.header)
+		}
+		for name := range got.header {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("a CORS header: %s", name)
+			}
+		}
+	}
+}
+
+func TestServeStopsGracefully(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	server := admin.New(admin.Options{
+		Config: config.Default(), Bus: a.bus, Token: config.NewSecret(token), Log: slog.New(slog.DiscardHandler),
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, l) }()
+	res, err := http.Get("http://" + l.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("it still listens")
+	}
+	if err := server.Serve(t.Context(), l); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("a closed listener must be an error: %v", err)
+	}
+}

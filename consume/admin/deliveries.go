@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/consume"
+)
+
+func (s *Server) deliveryRoutes() {
+	register(s, huma.Operation{
+		OperationID: "list-deliveries", Method: http.MethodGet, Path: "/api/v1/deliveries", Tags: []string{"deliveries"},
+		Summary: "List deliveries",
+		Description: "Newest first. A page may be short, or even empty, and still have a next one: " +
+			"go on while next_cursor is not empty.",
+	}, requestTimeout, s.listDeliveries)
+	register(s, huma.Operation{
+		OperationID: "retry-delivery", Method: http.MethodPost, Path: "/api/v1/deliveries/{id}/retry", Tags: []string{"deliveries"},
+		Summary: "Attempt a delivery now",
+		Description: "A waiting delivery keeps its place in the schedule if this attempt fails too; " +
+			"a dead one begins a new schedule. Asked twice, it is attempted once.",
+		DefaultStatus: http.StatusAccepted,
+		Errors:        []int{http.StatusNotFound, http.StatusConflict},
+	}, requestTimeout, s.retryDelivery)
+}
+
+// PageParams choose a part of a list. They are exported because huma passes over embedded types that are not.
+type PageParams struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+// FilterParams choose deliveries.
+type FilterParams struct {
+	Endpoint string `query:"endpoint" doc:"an endpoint's id"`
+	Since    string `query:"since" doc:"a time (RFC 3339), or how long ago, such as 24h" example:"24h"`
+	Until    string `query:"until" doc:"a time (RFC 3339), or how long ago; excluded itself" example:"2026-01-02T15:04:05Z"`
+}
+
+type listDeliveriesInput struct {
+	PageParams
+	FilterParams
+	Status string `query:"status" enum:"delivered,waiting,dead"`
+	Type   string `query:"type" doc:"an event type"`
+}
+
+// DeliveryPage is one page of a list of deliveries.
+type DeliveryPage struct {
+	Items      []consume.Delivery `json:"items"`
+	NextCursor string             `json:"next_cursor" doc:"of the next page; empty when there is none"`
+}
+
+type deliveriesOutput struct{ Body DeliveryPage }
+
+func (s *Server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*deliveriesOutput, error) {
+	return s.list(ctx, in.PageParams, in.FilterParams, consume.Query{Status: consume.Status(in.Status), Type: in.Type})
+}
+
+func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q consume.Query) (*deliveriesOutput, error) {
+	if fields := f.apply(&q, time.Now()); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	q.Limit, q.Cursor = p.Limit, p.Cursor
+	items, next, err := s.ledger.List(ctx, q)
+	if errors.Is(err, consume.ErrBadCursor) {
+		return nil, invalid(badCursor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &deliveriesOutput{DeliveryPage{Items: items, NextCursor: next}}, nil
+}
+
+var badCursor = FailureField{Field: "cursor", Message: "is not the next_cursor of this list"}
+
+// idToken is what can stand in a subject where an endpoint's id does: a wildcard would choose all.
+var idToken = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// apply checks the filter and adds it to q. A time that is a duration counts back from now.
+func (f *FilterParams) apply(q *consume.Query, now time.Time) (fields []FailureField) {
+	if f.Endpoint != "" && !idToken.MatchString(f.Endpoint) {
+		fields = append(fields, FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
+	}
+	q.Endpoint = f.Endpoint
+	for _, t := range []struct {
+		field, text string
+		to          *time.Time
+	}{{"since", f.Since, &q.Since}, {"until", f.Until, &q.Until}} {
+		var ok bool
+		if *t.to, ok = parseTime(t.text, now); !ok {
+			fields = append(fields, FailureField{
+				Field: t.field, Message: "must be a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h",
+			})
+		}
+	}
+	return fields
+}
+
+// parseTime reads a time, or how long ago it was; nothing is the zero time.
+func parseTime(text string, now time.Time) (t time.Time, ok bool) {
+	if text == "" {
+		return time.Time{}, true
+	}
+	if ago, err := time.ParseDuration(text); err == nil {
+		return now.Add(-ago), ago >= 0
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	return t, err == nil
+}
+
+// deliveryID is the form of a delivery's id: its endpoint, its event's source, and the event's id or a hash
+// of it. Anything else would reach the bus as part of a subject, where wildcards choose other deliveries.
+var deliveryID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}\.[0-9A-Za-z_-]{1,64}:~?[0-9A-Za-z_-]{1,128}$`)
+
+type retryInput struct {
+	ID string `path:"id" doc:"the delivery's id"`
+}
+
+// RetriedDelivery answers a retry.
+type RetriedDelivery struct {
+	ID string `json:"id" doc:"the delivery that is being attempted"`
+}
+
+type retryOutput struct{ Body RetriedDelivery }
+
+func (s *Server) retryDelivery(ctx context.Context, in *retryInput) (*retryOutput, error) {
+	if !deliveryID.MatchString(in.ID) {
+		return nil, consume.ErrNoDelivery
+	}
+	if err := s.ledger.Retry(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	return &retryOutput{RetriedDelivery{ID: in.ID}}, nil
+}

@@ -1,0 +1,220 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"jethook/consume"
+	"jethook/consume/admin"
+	"jethook/publish"
+)
+
+// delivery is one of an event of type order.created, that failed once and waits an hour.
+func delivery(endpoint, event string) *publish.Delivery {
+	return &publish.Delivery{
+		Endpoint: endpoint, Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry, Reason: "status 500",
+		Event: publish.Event{
+			ID: event, Type: "order.created", Subject: "events.order.created", Received: time.Now(),
+			ContentType: "application/json", Body: []byte(`{}`),
+		},
+	}
+}
+
+func (a *api) schedule(d *publish.Delivery) {
+	a.stored(func(done func(error)) { a.bus.Schedule(d, done) })
+}
+
+func (a *api) bury(d *publish.Delivery) { a.stored(func(done func(error)) { a.bus.Bury(d, done) }) }
+
+// deliver records that d was delivered.
+func (a *api) deliver(d *publish.Delivery) {
+	a.t.Helper()
+	line, err := json.Marshal(consume.Attempt{
+		Time: time.Now(), Delivery: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type,
+		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: consume.OutcomeDelivered, Status: 204,
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.stored(func(done func(error)) {
+		a.bus.Record(d.Endpoint, string(consume.OutcomeDelivered), line, done)
+	})
+}
+
+func (a *api) stored(write func(done func(error))) {
+	a.t.Helper()
+	done := make(chan error, 1)
+	write(func(err error) { done <- err })
+	if err := <-done; err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// listed returns all pages of the deliveries that the query chooses.
+func (a *api) listed(query string) (all []consume.Delivery) {
+	a.t.Helper()
+	for cursor := ""; ; {
+		page := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?"+query+"&cursor="+cursor, "")
+		all = append(all, page.Items...)
+		if cursor = page.NextCursor; cursor == "" {
+			return all
+		}
+	}
+}
+
+func TestListDeliveries(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	if got := a.do("GET", "/api/v1/deliveries", ""); got.body != `{"items":[],"next_cursor":""}`+"\n" {
+		t.Errorf("empty list: %s", got.body)
+	}
+	// 30 deliveries of two endpoints, in every state by turns.
+	var want []string
+	for i := range 30 {
+		d := delivery(fmt.Sprint("ep_", i%2), fmt.Sprint("evt_", i))
+		[]func(*publish.Delivery){a.schedule, a.bury, a.deliver}[i%3](d)
+		want = append(want, d.ID())
+	}
+	slices.Reverse(want) // newest first
+	for _, limit := range []int{1, 4, 7, 500} {
+		var got []string
+		for _, d := range a.listed(fmt.Sprint("limit=", limit)) {
+			got = append(got, d.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("limit %d: got %v, want %v", limit, got, want)
+		}
+	}
+	for query, n := range map[string]int{
+		"status=waiting": 10, "status=dead": 10, "status=delivered": 10, "endpoint=ep_0": 15, "endpoint=ep_1&status=dead": 5,
+		"type=order.created": 30, "type=order.deleted": 0, "endpoint=ep_9": 0, "since=1h": 30, "until=1h": 0,
+		"since=2000-01-02T15:04:05Z": 30, "until=2000-01-02T15:04:05%2B01:00": 0, "since=2000-01-01T00:00:00.5Z&until=0s": 30,
+	} {
+		if got := a.listed(query + "&limit=4"); len(got) != n {
+			t.Errorf("%s: got %d, want %d", query, len(got), n)
+		}
+	}
+	dead := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/dead?endpoint=ep_1&limit=3", "")
+	if len(dead.Items) != 3 || dead.NextCursor == "" || dead.Items[0].Status != consume.StatusDead || dead.Items[0].Reason != "status 500" {
+		t.Errorf("dead letters: %+v", dead)
+	}
+}
+
+func TestDeliveriesSayWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	d := delivery("ep_1", "evt_1")
+	a.schedule(d)
+	got := a.listed("")[0]
+	if got.Attempts != 1 || got.Next == nil || got.Next.Sub(d.Due).Abs() > time.Second || got.Waits != "retry" ||
+		got.Reason != "status 500" || got.Subject != "events.order.created" || got.EventID != "evt_1" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestPagesStayStableWhileNewOnesCome(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for i := range 6 {
+		a.schedule(delivery("ep_1", fmt.Sprint("evt_", i)))
+	}
+	first := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3", "")
+	a.schedule(delivery("ep_1", "evt_new"))
+	second := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3&cursor="+first.NextCursor, "")
+	var got []string
+	for _, d := range append(first.Items, second.Items...) {
+		got = append(got, d.EventID)
+	}
+	if want := "evt_5 evt_4 evt_3 evt_2 evt_1 evt_0"; strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+func TestRetryDelivery(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	waits, dead, hashed := delivery("ep_1", "evt_waits"), delivery("ep_1", "evt_dead"), delivery("ep_1", "id with spaces")
+	a.schedule(waits)
+	a.bury(dead)
+	a.schedule(hashed)
+	for _, d := range []*publish.Delivery{waits, dead, hashed} {
+		got := get[admin.RetriedDelivery](a, http.StatusAccepted, "POST", "/api/v1/deliveries/"+d.ID()+"/retry", "")
+		if got.ID != d.ID() {
+			t.Errorf("got %+v", got)
+		}
+	}
+	// Nothing consumes here, so all three lie due now, and nothing waits or is dead any more.
+	for _, d := range a.listed("") {
+		if d.Next == nil || time.Until(*d.Next) > 0 {
+			t.Errorf("not due: %+v", d)
+		}
+	}
+	if n, _, err := a.bus.Count(t.Context(), publish.DueShelf("ep_1")); n != 3 || err != nil {
+		t.Errorf("%d are due, want 3: %v", n, err)
+	}
+	if got := a.do("POST", "/api/v1/deliveries/"+dead.ID()+"/retry", ""); got.status != http.StatusNotFound {
+		t.Errorf("a dead letter that is replayed: %d %s", got.status, got.body)
+	}
+}
+
+func TestRetryPressedManyTimesAttemptsOnce(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	d := delivery("ep_1", "evt_1")
+	a.schedule(d)
+	answers := make(chan answer, 8)
+	for range cap(answers) {
+		go func() { answers <- a.do("POST", "/api/v1/deliveries/"+d.ID()+"/retry", "") }()
+	}
+	taken := 0
+	for range cap(answers) {
+		switch got := <-answers; got.status {
+		case http.StatusAccepted:
+			taken++
+		case http.StatusNotFound, http.StatusConflict: // it lies due already
+		default:
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	}
+	if n, _, err := a.bus.Count(t.Context(), publish.DueShelf("ep_1")); taken != 1 || n != 1 || err != nil {
+		t.Errorf("taken %d times, %d are due, want 1 and 1: %v", taken, n, err)
+	}
+}
+
+func TestReplayDead(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, body string
+		replayed   int
+	}{
+		{"all", `{}`, 4},
+		{"by id", `{"ids":["ep_1.events:evt_0","ep_2.events:evt_1","ep_1.events:no_such"]}`, 2},
+		{"by endpoint", `{"endpoint":"ep_1"}`, 2},
+		{"since", `{"since":"1h"}`, 4},
+		{"until", `{"until":"1h"}`, 0},
+		{"range", `{"endpoint":"ep_2","since":"2000-01-02T15:04:05Z","until":"0s"}`, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			for i := range 4 {
+				a.bury(delivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
+			}
+			got := get[admin.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body)
+			left := len(a.listed("status=dead"))
+			due := len(a.listed("status=waiting"))
+			if got.Replayed != tt.replayed || left != 4-tt.replayed || due != tt.replayed {
+				t.Errorf("replayed %d, %d left, %d due; want %d replayed", got.Replayed, left, due, tt.replayed)
+			}
+			if again := get[admin.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body); again.Replayed != 0 {
+				t.Errorf("replayed %d once more", again.Replayed)
+			}
+		})
+	}
+}

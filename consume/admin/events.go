@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/nats-io/nuid"
+
+	"jethook/publish"
+)
+
+func (s *Server) eventRoutes() {
+	register(s, huma.Operation{
+		OperationID: "send-event", Method: http.MethodPost, Path: "/api/v1/events", Tags: []string{"events"},
+		Summary:       "Publish an event",
+		Description:   "Publishes data, byte for byte, on events.<type>, and answers once it is stored.",
+		DefaultStatus: http.StatusAccepted,
+		MaxBodyBytes:  s.bus.MaxBody() + maxBody, // room for what stands around data
+	}, requestTimeout, s.sendEvent)
+}
+
+type sendEventInput struct {
+	Traceparent string `header:"traceparent" doc:"W3C trace that the event belongs to; a new one unless given"`
+	Body        NewEvent
+}
+
+// NewEvent is an event to publish.
+type NewEvent struct {
+	Type string          `json:"type" doc:"its subject without the prefix events." example:"order.created"`
+	Data json.RawMessage `json:"data" doc:"any JSON: the body of the event"`
+	ID   string          `json:"id,omitempty" minLength:"1" doc:"tells copies of one event: sent again, nothing is added; made up unless given"`
+}
+
+// SentEvent answers a NewEvent that is stored.
+type SentEvent struct {
+	ID        string `json:"id"`
+	Duplicate bool   `json:"duplicate,omitempty" doc:"an event with this id was stored before, and nothing was added"`
+}
+
+type sendEventOutput struct{ Body SentEvent }
+
+func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventOutput, error) {
+	if fields := checkEvent(&in.Body); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	if int64(len(in.Body.Data)) > s.bus.MaxBody() {
+		return nil, errBodyTooLarge
+	}
+	if in.Body.ID == "" {
+		in.Body.ID = "evt_" + nuid.Next()
+	}
+	if !validTraceparent(in.Traceparent) {
+		in.Traceparent = publish.NewTraceparent()
+	}
+	receipt, err := s.bus.Publish(ctx, &publish.Event{
+		ID: in.Body.ID, Type: in.Body.Type, Subject: publish.EventSubject(in.Body.Type), Received: time.Now(),
+		ContentType: "application/json", Traceparent: in.Traceparent, Body: in.Body.Data,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sendEventOutput{SentEvent{ID: in.Body.ID, Duplicate: receipt.Duplicate}}, nil
+}
+
+// checkEvent finds what a webhook's sender is forgiven and a service is not: a type that is no subject would
+// be published on another one than its subscribers wait for.
+func checkEvent(e *NewEvent) (fields []FailureField) {
+	switch {
+	case publish.TypeTokens(e.Type) != e.Type:
+		fields = append(fields, FailureField{
+			Field:   "type",
+			Message: "must be words separated by dots, such as order.created, without spaces, / : * or >, at most 256 bytes",
+		})
+	case strings.HasPrefix(e.Type, publish.EventsPrefix):
+		fields = append(fields, FailureField{Field: "type", Message: "leave the prefix events. out: it is added"})
+	}
+	if publish.CleanID(e.ID) != e.ID {
+		fields = append(fields, FailureField{Field: "id", Message: "must be at most 128 visible ASCII characters"})
+	}
+	return fields
+}
+
+// traceparent is the form of https://www.w3.org/TR/trace-context/#traceparent-header in version 00.
+var traceparent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$`)
+
+func validTraceparent(s string) bool {
+	m := traceparent.FindStringSubmatch(s)
+	return m != nil && strings.Trim(m[1], "0") != "" && strings.Trim(m[2], "0") != ""
+}

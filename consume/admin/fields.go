@@ -1,0 +1,95 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/consume/endpoint"
+)
+
+// EndpointFields is what a client chooses of an endpoint: an endpoint.Spec, described for the OpenAPI
+// document. What is left out has its default.
+type EndpointFields struct {
+	Name   *string  `json:"name" nullable:"false" doc:"for people" example:"billing"`
+	URL    *string  `json:"url" nullable:"false" doc:"where deliveries are sent: http or https, at a public address or in JETHOOK_ALLOWED_NETWORKS" example:"https://example.com/hook"`
+	Events []string `json:"events" doc:"NATS subject patterns of what it gets, such as events.order.* or webhooks.polar.>" example:"events.order.*"`
+	Secret *string  `json:"secret,omitempty" doc:"signs deliveries; a new one is made unless given; a change replaces all secrets at once" writeOnly:"true"`
+	Format *string  `json:"format,omitempty" enum:"raw,slack,discord" doc:"default: what the URL's service takes, else raw"`
+
+	Signature     *endpoint.SignatureSpec `json:"signature,omitempty" doc:"default: scheme standard (Standard Webhooks); hmac and bearer for receivers written for other senders"`
+	Headers       map[string]string       `json:"headers,omitempty" doc:"sent with every delivery"`
+	RetrySchedule []string                `json:"retry_schedule,omitzero" doc:"pauses between attempts; empty: a single attempt; default: JETHOOK_RETRY_SCHEDULE" example:"5m,30m,2h"`
+	Timeout       *string                 `json:"timeout,omitempty" doc:"of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
+	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"most deliveries in a time; not available yet" example:"10/s"`
+	Concurrency   *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"most requests at once from one process; 0: the default"`
+	Disabled      *bool                   `json:"disabled,omitempty" doc:"nothing is delivered while true"`
+}
+
+// notYet refuses what the bridge would not hold to.
+func notYet(s *endpoint.Spec) error {
+	if s.RateLimit != nil && *s.RateLimit != "" {
+		return invalid(FailureField{Field: "rate_limit", Message: "is not available yet; use concurrency"})
+	}
+	return nil
+}
+
+// endpointChange is the body of a change: some EndpointFields, as they came, since null means another thing
+// than nothing.
+type endpointChange map[string]json.RawMessage
+
+// defaults are what null stands for in a change, as endpoint.Spec writes it. Fields that are not here can't
+// be null.
+var defaults = map[string]json.RawMessage{
+	"format":         json.RawMessage(`""`),
+	"signature":      json.RawMessage(`{}`),
+	"headers":        json.RawMessage(`{}`),
+	"retry_schedule": json.RawMessage(`["default"]`),
+	"timeout":        json.RawMessage(`""`),
+	"rate_limit":     json.RawMessage(`""`),
+	"concurrency":    json.RawMessage(`0`),
+	"disabled":       json.RawMessage(`false`),
+}
+
+// Schema is that of EndpointFields with nothing required and null allowed, as huma asks for it.
+func (endpointChange) Schema(r huma.Registry) *huma.Schema {
+	all := r.Schema(reflect.TypeFor[EndpointFields](), false, "")
+	s := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Properties: make(map[string]*huma.Schema)}
+	for name, property := range all.Properties {
+		p := *property
+		_, p.Nullable = defaults[name]
+		s.Properties[name] = &p
+	}
+	return s
+}
+
+// spec returns the change as package endpoint takes it.
+func (c endpointChange) spec() (*endpoint.Spec, error) {
+	var fields []FailureField
+	for name, value := range c {
+		if string(value) != "null" {
+			continue
+		}
+		var ok bool
+		if c[name], ok = defaults[strings.ToLower(name)]; !ok {
+			fields = append(fields, FailureField{Field: name, Message: "can't be null"})
+		}
+	}
+	if len(fields) > 0 {
+		slices.SortFunc(fields, func(a, b FailureField) int { return strings.Compare(a.Field, b.Field) })
+		return nil, invalid(fields...)
+	}
+	var s endpoint.Spec
+	data, err := json.Marshal(c)
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a change that fits its schema: %w", err)
+	}
+	return &s, nil
+}

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/publish"
+)
+
+func (s *Server) sourceRoutes() {
+	register(s, huma.Operation{
+		OperationID: "list-sources", Method: http.MethodGet, Path: "/api/v1/sources", Tags: []string{"sources"},
+		Summary:     "List sources",
+		Description: "The senders that webhooks are received from, as configured for this process.",
+	}, requestTimeout, s.listSources)
+}
+
+// Source is one sender to receive webhooks from.
+type Source struct {
+	Name     string     `json:"name"`
+	Provider string     `json:"provider" doc:"the preset that verifies it"`
+	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
+	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`
+}
+
+// SourcePage lists all sources.
+type SourcePage struct {
+	Items      []Source `json:"items"`
+	NextCursor string   `json:"next_cursor" doc:"always empty: there is one page"`
+}
+
+type sourcesOutput struct{ Body SourcePage }
+
+func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, error) {
+	items := make([]Source, 0, len(s.cfg.Sources))
+	for _, c := range s.cfg.Sources {
+		n, newest, err := s.bus.Count(ctx, publish.SourceShelf(c.Name))
+		if err != nil {
+			return nil, err
+		}
+		src := Source{Name: c.Name, Provider: c.Provider, Received: n}
+		if !newest.IsZero() {
+			newest = newest.UTC()
+			src.LastSeen = &newest
+		}
+		items = append(items, src)
+	}
+	return &sourcesOutput{SourcePage{Items: items}}, nil
+}
