@@ -53,9 +53,9 @@ type Source struct {
 	Header    string `envconfig:"HEADER" desc:"hmac, token: the header that carries the signature or the token"`
 	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what stands before it, such as sha256="`
 	Algorithm string `envconfig:"ALGORITHM" desc:"hmac: sha256 (default), sha1 or sha512"`
-	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default) or base64"`
-	Type      string `envconfig:"TYPE" desc:"hmac, token: where the event type stands: json:PATH (default json:type), header:NAME or const:VALUE"`
-	ID        string `envconfig:"ID" desc:"hmac, token: where the event id stands: json:PATH, header:NAME; default: a hash of source and body"`
+	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default), base64 or base64url"`
+	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME or const:VALUE"`
+	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: json:PATH or header:NAME"`
 }
 
 // Format prints every field but the password or token that NATSURL may hold; a [Secret] hides itself.

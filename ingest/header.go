@@ -48,20 +48,9 @@ func (src *source) storedHeaders(h http.Header) (kept nats.Header, traceparent s
 			delete(kept, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
 	}
-	if traces := h["Traceparent"]; len(traces) == 1 && validTraceparent(traces[0]) {
+	if traces := h["Traceparent"]; len(traces) == 1 && publish.ValidTraceparent(traces[0]) {
 		return kept, traces[0]
 	}
 	delete(kept, "Tracestate") // belongs to the trace that is not continued
 	return kept, publish.NewTraceparent()
-}
-
-// validTraceparent reports whether s has the form of https://www.w3.org/TR/trace-context/#traceparent-header:
-// version 00, trace id, parent id and flags in lower-case hex, neither id all zeros.
-func validTraceparent(s string) bool {
-	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
-		return false
-	}
-	trace, parent, flags := s[3:35], s[36:52], s[53:]
-	return strings.Trim(trace+parent+flags, "0123456789abcdef") == "" &&
-		strings.Trim(trace, "0") != "" && strings.Trim(parent, "0") != ""
 }

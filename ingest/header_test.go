@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jethook/config"
+	"jethook/publish"
 )
 
 // TestStoredHeaders sends what a sender might send to steer the store, to leave secrets in it, or to pass for
@@ -101,7 +102,7 @@ func TestTrace(t *testing.T) {
 			h["Traceparent"] = test.lines
 		}
 		kept, got := src.storedHeaders(h)
-		if !validTraceparent(got) || (got == sent) != test.keep || (kept.Get("Tracestate") != "") != test.keep {
+		if !publish.ValidTraceparent(got) || (got == sent) != test.keep || (kept.Get("Tracestate") != "") != test.keep {
 			t.Errorf("%q: %q with tracestate %q", test.lines, got, kept.Get("Tracestate"))
 		}
 	}

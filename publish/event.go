@@ -122,3 +122,14 @@ func NewTraceparent() string {
 	rand.Read(b[:])
 	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-01"
 }
+
+// ValidTraceparent reports whether s has the form of https://www.w3.org/TR/trace-context/#traceparent-header:
+// version 00, trace id, parent id and flags in lower-case hex, neither id all zeros.
+func ValidTraceparent(s string) bool {
+	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
+		return false
+	}
+	trace, parent, flags := s[3:35], s[36:52], s[53:]
+	return strings.Trim(trace+parent+flags, "0123456789abcdef") == "" &&
+		strings.Trim(trace, "0") != "" && strings.Trim(parent, "0") != ""
+}

@@ -168,7 +168,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"endpoint", exitUsage, `"jethook endpoint" needs a command`},
 		{"endpoint list", exitUsage, `unknown command "list"`},
-		{"endpoint ls x", exitUsage, "arguments"},
+		{"endpoint ls x", exitUsage, "unknown argument"},
 		{"endpoint ls --nope", exitUsage, "unknown flag: --nope"},
 		{"endpoint show", exitUsage, "ID"},
 		{"endpoint add", exitUsage, "--name must be given"},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -58,8 +59,11 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Long: "Jethook receives webhooks, stores them in NATS JetStream, and delivers events to HTTP endpoints.\n\n" +
 			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables; the README lists them.",
 		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE:          needsCommand,
+		// As far as a slip of the fingers goes.
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		Args:                       cobra.ArbitraryArgs, // so that needsCommand sees an unknown one
+		RunE:                       needsCommand,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -75,7 +79,11 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 // needsCommand is run by a command that only groups others.
 func needsCommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())}
+		hint := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+		}
+		return usageError{fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)}
 	}
 	return usageError{fmt.Errorf("%q needs a command", cmd.CommandPath())}
 }
@@ -83,8 +91,11 @@ func needsCommand(cmd *cobra.Command, args []string) error {
 // exactArgs is cobra.ExactArgs with the exit code of a wrong use and the names of what is missing.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
+		if len(names) == 0 && len(args) > 0 {
+			return usageError{fmt.Errorf("unknown argument %q", args[0])}
+		}
 		if len(args) != len(names) {
-			return usageError{fmt.Errorf("got %d arguments, want %v", len(args), names)}
+			return usageError{fmt.Errorf("got %d arguments, want %d: %s", len(args), len(names), strings.Join(names, " "))}
 		}
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 	if in.Body.ID == "" {
 		in.Body.ID = "evt_" + nuid.Next()
 	}
-	if !validTraceparent(in.Traceparent) {
+	if !publish.ValidTraceparent(in.Traceparent) {
 		in.Traceparent = publish.NewTraceparent()
 	}
 	receipt, err := s.bus.Publish(ctx, &publish.Event{
@@ -83,12 +82,4 @@ func checkEvent(e *NewEvent) (fields []FailureField) {
 		fields = append(fields, FailureField{Field: "id", Message: "must be at most 128 visible ASCII characters"})
 	}
 	return fields
-}
-
-// traceparent is the form of https://www.w3.org/TR/trace-context/#traceparent-header in version 00.
-var traceparent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$`)
-
-func validTraceparent(s string) bool {
-	m := traceparent.FindStringSubmatch(s)
-	return m != nil && strings.Trim(m[1], "0") != "" && strings.Trim(m[2], "0") != ""
 }

@@ -51,7 +51,7 @@ func (x *index) remove(id string, revision uint64) (before *Endpoint, err error)
 	defer x.mu.Unlock()
 	before = x.byID[id]
 	delete(x.byID, id)
-	x.removed[id] = revision
+	x.removed[id] = max(revision, x.removed[id])
 	return before, x.drop(before)
 }
 

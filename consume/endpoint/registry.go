@@ -112,10 +112,12 @@ func (r *Registry) complain(id string, err error) {
 // changed takes over what this process stored. Without it an event that is published right after the change
 // could be matched before the watch brings it.
 func (r *Registry) changed(e Endpoint) {
-	c, news := r.put(&e)
-	if !news {
-		return
+	if c, news := r.put(&e); news {
+		r.tell(c)
 	}
+}
+
+func (r *Registry) tell(c Change) {
 	select {
 	case r.changes <- c:
 	default: // nobody runs the registry
@@ -193,11 +195,17 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*Endpoint)
 
 // Delete removes an endpoint.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	if _, err := r.Get(ctx, id); err != nil {
+	e, err := r.Get(ctx, id)
+	if err != nil {
 		return err
 	}
 	if err := r.kv.Purge(ctx, id); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	before, err := r.index.remove(id, e.Revision)
+	r.complain(id, err)
+	if before != nil {
+		r.tell(Change{Before: before})
 	}
 	return nil
 }

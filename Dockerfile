@@ -1,0 +1,46 @@
+# An image that holds one static binary and what it reads: certificates and time zones.
+#
+#   docker build --build-arg VERSION=v1.2.3 -t jethook .
+#   docker run --rm jethook demo --once
+
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates tzdata \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir /empty
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS
+ARG TARGETARCH
+ARG VERSION
+RUN --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -ldflags "-s -w -X main.buildVersion=$VERSION" -o /jethook ./cmd/jethook
+
+FROM scratch
+LABEL org.opencontainers.image.title="Jethook" \
+      org.opencontainers.image.description="A bridge between webhooks and NATS JetStream" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
+# A new volume on /data takes its owner from here. Only `jethook demo` writes to /tmp.
+COPY --from=build --chown=65532:65532 /empty /data
+COPY --from=build --chown=65532:65532 /empty /tmp
+COPY LICENSE /
+COPY --from=build /jethook /
+
+# The admin API asks for its token, so it may listen where other containers and published ports reach it.
+# The embedded NATS server lets everyone in unless JETHOOK_NATS_TOKEN is set, so it keeps its default, this
+# container's loopback: to open it, set the token and JETHOOK_NATS_LISTEN=:4222.
+ENV JETHOOK_DATA_DIR=/data \
+    JETHOOK_ADMIN_LISTEN=:8081
+VOLUME /data
+EXPOSE 8080 8081 4222
+# A numeric user, so that Kubernetes can see that it is not root.
+USER 65532:65532
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/jethook", "health"]
+ENTRYPOINT ["/jethook"]
+CMD ["serve"]
