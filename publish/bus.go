@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -52,13 +53,11 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	l := newLink()
-	var srv = b.srv
-	if srv != nil {
-		b.nc, err = connect(cfg, srv.Server, l, b.log)
-	} else {
-		b.nc, err = connect(cfg, nil, l, b.log)
+	var srv *server.Server
+	if b.srv != nil {
+		srv = b.srv.Server
 	}
-	if err != nil {
+	if b.nc, err = connect(cfg, srv, l, b.log); err != nil {
 		return err
 	}
 	if b.js, err = jetstream.New(b.nc); err != nil {

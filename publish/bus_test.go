@@ -244,8 +244,10 @@ func TestStreamsOfAnOperator(t *testing.T) {
 	}{
 		"kept as they are":    {func(c *jetstream.StreamConfig) { c.MaxAge = 3 * time.Hour; c.Description = "mine" }, "EVENTS", nil},
 		"no acknowledgements": {func(c *jetstream.StreamConfig) { c.NoAck = true; c.AllowAtomicPublish = false }, "WEBHOOKS", publish.ErrStreamMismatch},
-		"drops the oldest": {func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20; c.Discard = jetstream.DiscardOld },
-			"WEBHOOKS", publish.ErrStreamMismatch},
+		"drops the oldest": {
+			func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20; c.Discard = jetstream.DiscardOld },
+			"WEBHOOKS", publish.ErrStreamMismatch,
+		},
 		"limits on deliveries": {func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "DELIVERIES", publish.ErrStreamMismatch},
 	}
 	for name, c := range cases {

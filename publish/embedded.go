@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,6 +52,9 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	}
 	fatal := &serverLog{log: log.With("component", "nats"), fatal: make(chan string, 1)}
 	srv.SetLoggerV2(fatal, false, false, false)
+	if !isLoopback(opts.Host) && opts.Authorization == "" && !opts.DontListen {
+		log.Warn("anyone who reaches JETHOOK_NATS_LISTEN can publish and read events: set JETHOOK_NATS_TOKEN", "listen", cfg.NATSListen)
+	}
 	e := &embedded{srv, lock}
 	go srv.Start()
 	if err := e.awaitReady(ctx, fatal.fatal, log); err != nil {
@@ -98,6 +102,11 @@ func serverOptions(cfg *config.Config) (*server.Options, error) {
 	return opts, nil
 }
 
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
 // awaitReady waits until the server takes clients. It says so when that takes long.
 func (e *embedded) awaitReady(ctx context.Context, fatal <-chan string, log *slog.Logger) error {
 	ready := make(chan struct{})
@@ -141,8 +150,15 @@ type serverLog struct {
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *serverLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+
+// Warnf leaves out that large payloads are discouraged: MAX_BODY is the operator's choice.
+func (l *serverLog) Warnf(format string, v ...any) {
+	if text := fmt.Sprintf(format, v...); !strings.HasPrefix(text, "Maximum payloads over") {
+		l.log.Warn(text)
+	}
+}
+
+func (l *serverLog) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	select {

@@ -64,20 +64,6 @@ func (l *load) send(p *process, client *http.Client, id, key string) {
 	}
 }
 
-// pending returns what was accepted and did not arrive yet.
-func (l *load) pending(s *sink) (ids []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range l.accepted {
-		if _, ok := s.first[id]; !ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // The real binary, killed 30 times at random moments under load: what got a 2xx is in the stream and reaches
 // the endpoint; what was refused is in neither.
 func TestKilledThirtyTimesUnderLoad(t *testing.T) {
