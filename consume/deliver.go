@@ -12,24 +12,22 @@ import (
 	"jethook/publish"
 )
 
-// deliver makes one attempt and stores what came of it. It returns the time that the attempt took, zero when
-// none was made.
-func (e *Engine) deliver(j *job) time.Duration {
-	if e.stopping() {
-		e.deferUntil(j, time.Now())
-		return 0
-	}
+// deliver makes one attempt and stores what came of it. It returns nil when none was made.
+func (e *Engine) deliver(j *job) *attempt.Result {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
 		e.finish(j)
-		return 0
+		return nil
 	case ep.Disabled:
 		e.park(j)
-		return 0
+		return nil
+	case e.stopping():
+		e.deferUntil(j, time.Now())
+		return nil
 	case !e.awaitDue(j):
 		e.deferUntil(j, j.d.Due)
-		return 0
+		return nil
 	}
 	res := e.client.Do(e.flight, attempt.Request{
 		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
@@ -37,19 +35,26 @@ func (e *Engine) deliver(j *job) time.Duration {
 		Body: j.d.Event.Body, Attempt: j.d.Attempt,
 	})
 	e.conclude(j, ep, &res)
-	return res.Duration
+	return &res
 }
 
-// awaitDue holds a delivery that came a moment early. It returns false when the process stops first.
+// maxEarly is how early a delivery may come by a difference of clocks and be waited for in its lane.
+const maxEarly = 2 * time.Second
+
+// awaitDue holds a delivery that came a moment early. It returns false when that moment is too long, or when
+// the process stops first.
 func (e *Engine) awaitDue(j *job) bool {
 	early := time.Until(j.d.Due)
 	if j.d.Due.IsZero() || early <= 0 {
 		return true
 	}
+	if early > maxEarly {
+		return false
+	}
 	select {
 	case <-time.After(early):
 		return true
-	case <-e.flight.Done():
+	case <-e.stop:
 		return false
 	}
 }
@@ -74,20 +79,21 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	if res.Verdict == attempt.Gone {
 		e.disable(j.d.Endpoint, "answered 410 Gone")
 	}
+	if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok { // removed meanwhile, with all that waits for it
+		e.finish(j)
+		return
+	}
 	next := j.d
 	next.Reason = res.Detail
 	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
 	if !more {
 		next.Due, next.Why = time.Time{}, ""
-		e.store(func(done func(error)) { e.bus.Bury(&next, done) }, func() {
-			e.announceDeath(&next)
-			e.record(j, attemptOf(&j.d, res, OutcomeDead))
-		})
+		e.bury(j, next, func() { e.record(j, attemptOf(&j.d, res, OutcomeDead)) })
 		return
 	}
 	next.Attempt++
 	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
-	e.store(func(done func(error)) { e.bus.Schedule(&next, done) }, func() {
+	e.reschedule(j, next, func() {
 		a := attemptOf(&j.d, res, OutcomeFailed)
 		due := next.Due.UTC()
 		a.Next = &due
@@ -95,16 +101,49 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	})
 }
 
+// reschedule stores when d is attempted next. A message that the store refuses for ever, because its headers
+// make it larger than the store takes, would hold its place for ever: it becomes a dead letter.
+func (e *Engine) reschedule(j *job, d publish.Delivery, then func()) {
+	e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, func(err error) {
+		dead := j.d
+		dead.Due, dead.Why, dead.Reason = time.Time{}, "", "it can't be stored for another attempt: "+err.Error()
+		e.bury(j, dead, func() { e.finish(j) })
+	})
+}
+
+// bury stores a dead letter. One that is too large goes without its body, which the event still has.
+func (e *Engine) bury(j *job, d publish.Delivery, then func()) {
+	buried := func() { e.announceDeath(&d); then() }
+	e.store(func(done func(error)) { e.bus.Bury(&d, done) }, buried, func(err error) {
+		bare := d
+		bare.Event.Body = nil
+		bare.Reason += " (without its body: " + err.Error() + ")"
+		e.store(func(done func(error)) { e.bus.Bury(&bare, done) }, buried, func(err error) {
+			e.log.Error("dead letter not stored", "delivery", d.ID(), "error", err)
+			e.finish(j)
+		})
+	})
+}
+
 // deferUntil puts a delivery back on the bus until its turn. It is no attempt.
-func (e *Engine) deferUntil(j *job, turn time.Time) { e.wait(j, turn, publish.WhyTurn) }
-
-// park puts a delivery of a disabled endpoint back on the bus.
-func (e *Engine) park(j *job) { e.wait(j, time.Now().Add(parkedFor), publish.WhyDisabled) }
-
-func (e *Engine) wait(j *job, until time.Time, why publish.Why) {
+func (e *Engine) deferUntil(j *job, turn time.Time) {
 	next := j.d
-	next.Due, next.Why = until, why
-	e.store(func(done func(error)) { e.bus.Schedule(&next, done) }, func() { e.finish(j) })
+	next.Due, next.Why = turn, publish.WhyTurn
+	e.reschedule(j, next, func() { e.finish(j) })
+}
+
+// park puts a delivery of a disabled endpoint back on the bus. If the endpoint was enabled meanwhile, what it
+// waited for may have been released before this was stored, so it goes on at once.
+func (e *Engine) park(j *job) {
+	parked := j.d
+	parked.Due, parked.Why = time.Now().Add(parkedFor), publish.WhyDisabled
+	e.reschedule(j, parked, func() {
+		if ep, ok := e.endpoints.Lookup(j.d.Endpoint); ok && !ep.Disabled {
+			e.deferUntil(j, time.Now())
+			return
+		}
+		e.finish(j)
+	})
 }
 
 // record writes the attempt into the history and ends the job.
@@ -119,7 +158,11 @@ func (e *Engine) record(j *job, a Attempt) {
 		e.finish(j)
 		return
 	}
-	e.store(func(done func(error)) { e.bus.Record(a.Endpoint, string(a.Outcome), line, done) }, func() { e.finish(j) })
+	e.store(func(done func(error)) { e.bus.Record(a.Endpoint, string(a.Outcome), line, done) }, func() { e.finish(j) },
+		func(err error) { // the delivery's outcome stands without it
+			e.log.Error("attempt not recorded", "delivery", a.Delivery, "error", err)
+			e.finish(j)
+		})
 }
 
 // finish ends a job whose outcome is stored and makes room for the next.
@@ -127,6 +170,7 @@ func (e *Engine) finish(j *job) {
 	j.h.done()
 	if j.slot {
 		e.slots.Release(1)
+		e.moved.Store(time.Now().UnixNano())
 	}
 }
 
@@ -135,8 +179,8 @@ const retryStore = 250 * time.Millisecond
 
 // store writes an outcome and then calls then. While the store takes nothing it tries again for as long as
 // the process lives, since without the outcome the delivery would be made again. When the process stops
-// first, the message stays unacknowledged and comes again.
-func (e *Engine) store(write func(done func(error)), then func()) {
+// first, the message stays unacknowledged and comes again. What the store will never take goes to refused.
+func (e *Engine) store(write func(done func(error)), then func(), refused func(error)) {
 	e.unsaved.Add(1)
 	var try func()
 	try = func() {
@@ -147,6 +191,9 @@ func (e *Engine) store(write func(done func(error)), then func()) {
 					e.log.Info("outcomes can be stored again")
 				}
 				then()
+				e.unsaved.Done()
+			case errors.Is(err, publish.ErrTooLarge), errors.Is(err, publish.ErrRefused):
+				refused(err)
 				e.unsaved.Done()
 			case e.stopping() && !errors.Is(err, publish.ErrBusy):
 				e.log.Warn("outcome not stored; its event comes again", "error", err)

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,15 +29,22 @@ import (
 
 const (
 	// window is how many deliveries one process holds at once, running or queued, and windowBytes how many
-	// bytes of bodies.
+	// bytes of events.
 	window      = 4096
-	windowBytes = 128 << 20
+	windowBytes = 256 << 20
+	// stuck is how long a delivery waits for a place in the full window before it is deferred instead: in that
+	// time many places become free, unless those who hold them do not move.
+	stuck = 100 * time.Millisecond
+	// shedEvery is how often lanes that have become slow give back what they hold too much.
+	shedEvery = 250 * time.Millisecond
 	// drainTimeout is how long attempts in flight may take to finish when the process stops. It is longer
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
 	drainTimeout = 25 * time.Second
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
 	// the endpoint releases it at once; this is for a release that a crash cut off.
 	parkedFor = time.Hour
+	// retryRelease is the pause after a release that failed.
+	retryRelease = 5 * time.Second
 )
 
 // Engine delivers events. Make it with New, then call Run once.
@@ -47,14 +56,15 @@ type Engine struct {
 	log       *slog.Logger
 
 	slots *semaphore.Weighted // places in the window
-	bytes *semaphore.Weighted // bytes of bodies in the window
+	bytes *semaphore.Weighted // bytes of events, in the window and on their way into it
+	moved atomic.Int64        // unix nanoseconds of when a place last became free
 
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
 	busyLanes atomic.Int32
 
 	attempts sync.WaitGroup  // goroutines of lanes
-	stopped  atomic.Bool     // set when no attempt may begin any more
+	stop     chan struct{}   // closed when no attempt may begin any more
 	flight   context.Context // of the attempts; outlives Run's by drainTimeout
 	storeErr atomic.Bool     // the last outcome could not be stored
 	unsaved  sync.WaitGroup  // outcomes that are being stored
@@ -68,8 +78,9 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 			AllowedNetworks: cfg.AllowedNetworks, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
 		}),
 		slots: semaphore.NewWeighted(window),
-		bytes: semaphore.NewWeighted(windowBytes),
+		bytes: semaphore.NewWeighted(windowBytes + int64(len(streams)*pullBytes(bus))),
 		lanes: make(map[string]*lane),
+		stop:  make(chan struct{}),
 	}
 }
 
@@ -85,24 +96,20 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer unkeep()
 	var keepers errgroup.Group
 	g, gctx := errgroup.WithContext(ctx)
-	for _, stream := range []string{publish.StreamDeliveries, publish.StreamEvents, publish.StreamWebhooks, publish.StreamOps} {
-		consumer, err := e.bus.Consumer(ctx, stream)
-		if err != nil {
-			g.Go(func() error { return err })
-			break
-		}
+	g.Go(func() error {
+		return e.endpoints.Run(gctx, e.bus.Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
+	})
+	g.Go(func() error { return e.shed(gctx) })
+	for _, stream := range streams {
 		submit := e.submitEvent
 		if stream == publish.StreamDeliveries {
 			submit = e.submitDue
 		}
-		in := newIntake(consumer, submit, e.log.With("stream", stream))
+		in := newIntake(e, stream, submit)
 		g.Go(func() error { return in.fetch(gctx) })
 		g.Go(func() error { return in.dispatch(gctx) })
 		keepers.Go(func() error { return in.keep(kept) })
 	}
-	g.Go(func() error {
-		return e.endpoints.Run(gctx, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
-	})
 	err := g.Wait()
 	if ctx.Err() != nil { // stopped on purpose; what that interrupted is no fault
 		err = nil
@@ -115,14 +122,24 @@ func (e *Engine) Run(ctx context.Context) error {
 // drain ends what is in flight without losing any of it: running attempts finish, or are cut off after
 // drainTimeout and made again later; queued ones go back to the bus.
 func (e *Engine) drain(cutOff func()) {
-	e.stopped.Store(true)
+	close(e.stop)
 	timer := time.AfterFunc(drainTimeout, cutOff)
 	defer timer.Stop()
 	e.attempts.Wait()
 	e.unsaved.Wait()
 }
 
-func (e *Engine) stopping() bool { return e.stopped.Load() }
+func (e *Engine) stopping() bool {
+	select {
+	case <-e.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// streams are where deliveries come from.
+var streams = []string{publish.StreamDeliveries, publish.StreamEvents, publish.StreamWebhooks, publish.StreamOps}
 
 // job is one delivery that this process works on, a part of a held message.
 type job struct {
@@ -130,6 +147,8 @@ type job struct {
 	h    *held
 	slot bool // it has a place in the window
 }
+
+func (j *job) size() int64 { return int64(len(j.d.Event.Body)) }
 
 // submitEvent hands an event to the lanes of the endpoints that subscribed to it.
 func (e *Engine) submitEvent(ctx context.Context, h *held) {
@@ -143,10 +162,14 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 	var jobs []*job
 	for _, ep := range matched {
 		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
-		if h.again && e.hasOutcome(ctx, &j.d) {
-			continue
+		settled, err := e.hasOutcome(ctx, h, &j.d)
+		if err != nil {
+			h.giveBackLater(err)
+			return
 		}
-		jobs = append(jobs, j)
+		if !settled {
+			jobs = append(jobs, j)
+		}
 	}
 	e.submit(ctx, h, jobs)
 }
@@ -159,57 +182,118 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 		h.settle()
 		return
 	}
-	if h.again && e.hasOutcome(ctx, &d) {
+	settled, err := e.hasOutcome(ctx, h, &d)
+	switch {
+	case err != nil:
+		h.giveBackLater(err)
+	case settled:
 		h.settle()
-		return
+	default:
+		e.submit(ctx, h, []*job{{d: d, h: h}})
 	}
-	e.submit(ctx, h, []*job{{d: d, h: h}})
 }
 
 // hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed:
-// then attempting d again would double its chain of attempts.
-func (e *Engine) hasOutcome(ctx context.Context, d *publish.Delivery) bool {
+// then attempting d again would double its chain of attempts. What was stored before the message is none: it
+// belongs to an earlier copy of the event, or is the dead letter that is being replayed.
+func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
+	if !h.again {
+		return false, nil
+	}
 	for _, find := range []func(context.Context, string) (publish.Delivery, error){e.bus.Waiting, e.bus.Dead} {
-		if _, err := find(ctx, d.ID()); err == nil {
-			return true
+		found, err := find(ctx, d.ID())
+		switch {
+		case errors.Is(err, publish.ErrNotFound):
+		case err != nil:
+			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
+		case found.Since.After(h.stored):
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
-// submit waits for room in the window and hands the jobs of one message to their lanes.
+// submit hands the jobs of one message to their lanes.
 func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 	if len(jobs) == 0 {
 		h.settle()
 		return
 	}
-	size := min(int64(len(h.msg.Data())), windowBytes)
-	if e.bytes.Acquire(ctx, size) != nil {
-		h.giveBack()
-		return
-	}
-	h.split(len(jobs), func() { e.bytes.Release(size) })
+	h.split(len(jobs))
 	for _, j := range jobs {
 		e.start(ctx, j)
 	}
 }
 
-// start hands one job to its lane. Once ctx has ended the lane is not asked any more: the job goes back to
-// the bus, since other jobs of its message may have been handed on already.
+// start hands one job to its lane, or defers it when the lane or the window has no room. Once ctx has ended
+// the lane is not asked any more: the job goes back to the bus, since other jobs of its message may have been
+// handed on already.
 func (e *Engine) start(ctx context.Context, j *job) {
-	err := e.slots.Acquire(ctx, 1)
-	j.slot = err == nil
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
 		e.log.Info("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
 		e.finish(j)
+		return
 	case ep.Disabled:
 		e.park(j)
-	case err != nil:
+		return
+	case ctx.Err() != nil:
 		e.deferUntil(j, time.Now())
-	default:
-		e.lane(ep.ID).submit(j, ep)
+		return
+	}
+	l := e.lane(ep.ID)
+	verdict, turn := l.admit(ep, j.size())
+	if verdict == comeBack || verdict == ifRoom && !e.room(ctx, j) {
+		e.deferUntil(j, turn)
+		return
+	}
+	l.take(j)
+}
+
+// room gets the job a place in the window. It waits for one only while places become free: when those who
+// hold them do not move, nobody must wait behind them.
+func (e *Engine) room(ctx context.Context, j *job) bool {
+	for !j.slot {
+		if j.slot = e.slots.TryAcquire(1); j.slot {
+			return true
+		}
+		began := time.Now()
+		if time.Since(time.Unix(0, e.moved.Load())) > stuck {
+			return false
+		}
+		wait, cancel := context.WithTimeout(ctx, stuck)
+		j.slot = e.slots.Acquire(wait, 1) == nil
+		cancel()
+		if ctx.Err() != nil || !j.slot && time.Since(began) >= stuck {
+			return j.slot
+		}
+	}
+	return true
+}
+
+// crowd is among how many lanes the window is shared.
+func (e *Engine) crowd() int64 { return max(1, int64(e.busyLanes.Load())) }
+
+// shed makes lanes that have become slow give back what they hold too much, until ctx ends.
+func (e *Engine) shed(ctx context.Context) error {
+	t := time.NewTicker(shedEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
+		e.mu.Lock()
+		lanes := slices.Collect(maps.Values(e.lanes))
+		e.mu.Unlock()
+		for _, l := range lanes {
+			jobs, turns := l.shed()
+			for i, j := range jobs {
+				e.deferUntil(j, turns[i])
+			}
+		}
 	}
 }
 
@@ -218,7 +302,7 @@ func (e *Engine) lane(id string) *lane {
 	defer e.mu.Unlock()
 	l, ok := e.lanes[id]
 	if !ok {
-		l = &lane{engine: e, latency: firstLatency}
+		l = newLane(e)
 		e.lanes[id] = l
 	}
 	return l
@@ -235,12 +319,25 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 	case c.After != nil && c.Before != nil && c.Before.Disabled && !c.After.Disabled:
 		id := c.After.ID
 		g.Go(func() error {
-			if n, err := e.release(ctx, id); err != nil && ctx.Err() == nil {
-				e.log.Warn("releasing deliveries of an enabled endpoint failed; they go on within the hour",
-					"endpoint", id, "released", n, "error", err)
-			}
+			e.releaseAll(ctx, id)
 			return nil
 		})
+	}
+}
+
+// releaseAll releases what waits for an endpoint, and tries again while the bus is away.
+func (e *Engine) releaseAll(ctx context.Context, id string) {
+	for {
+		_, err := e.release(ctx, id)
+		if err == nil {
+			return
+		}
+		e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again", "endpoint", id, "error", err)
+		select {
+		case <-time.After(retryRelease):
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -256,10 +353,10 @@ func (e *Engine) release(ctx context.Context, id string) (released int, err erro
 			if err != nil || d.Why != publish.WhyDisabled {
 				continue
 			}
-			switch err := e.bus.RetryNow(ctx, &d); {
+			switch err := retryNow(ctx, e.bus, d.ID()); {
 			case err == nil:
 				released++
-			case !errors.Is(err, publish.ErrConflict): // a conflict: another process released it
+			case !errors.Is(err, publish.ErrConflict) && !errors.Is(err, publish.ErrNotFound): // else another process released it
 				return released, err
 			}
 		}

@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,7 @@ import (
 const (
 	// fetchMessages and fetchBytes bound one request for messages; ahead is how many may lie ready beyond it.
 	fetchMessages = 256
-	fetchBytes    = 16 << 20
+	fetchBytes    = 4 << 20
 	ahead         = 2 * fetchMessages
 	// fetchWait is how long an idle request for messages stays open.
 	fetchWait = 10 * time.Second
@@ -28,9 +29,12 @@ const (
 
 // intake takes messages off one stream and keeps those it holds from being given to another process.
 type intake struct {
-	consumer jetstream.Consumer
-	submit   func(context.Context, *held)
-	log      *slog.Logger
+	bus    *publish.Bus
+	stream string
+	submit func(context.Context, *held)
+	log    *slog.Logger
+	bytes  *semaphore.Weighted // of what the engine holds
+	pull   int                 // bytes that one request may bring
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -43,16 +47,22 @@ type intake struct {
 // is stored.
 type held struct {
 	msg   jetstream.Msg
-	seq   uint64
-	again bool // the message was given out before: a part of it may have its outcome
-	in    *intake
-	parts atomic.Int32
-	ended func() // called after the last part
+	seq    uint64
+	stored time.Time // when the message was stored
+	again  bool      // it was given out before: a part of it may have its outcome
+	in     *intake
+	size   int64
+	parts  atomic.Int32
 }
 
-func newIntake(c jetstream.Consumer, submit func(context.Context, *held), log *slog.Logger) *intake {
+// pullBytes is how many bytes one request for messages may bring: less than the largest message would never
+// bring that one.
+func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) }
+
+func newIntake(e *Engine, stream string, submit func(context.Context, *held)) *intake {
 	return &intake{
-		consumer: c, submit: submit, log: log,
+		bus: e.bus, stream: stream, submit: submit, log: e.log.With("stream", stream),
+		bytes: e.bytes, pull: pullBytes(e.bus),
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
 		held:   make(map[uint64]*held),
@@ -63,44 +73,71 @@ func newIntake(c jetstream.Consumer, submit func(context.Context, *held), log *s
 // works on, so that another process has it at once.
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
-	for {
-		if in.credit.Acquire(ctx, fetchMessages) != nil {
-			return nil
+	var consumer jetstream.Consumer
+	failing := false
+	for ctx.Err() == nil {
+		var err error
+		if consumer == nil {
+			consumer, err = in.bus.Consumer(ctx, in.stream)
 		}
-		n, err := in.fetchOnce(ctx)
-		in.credit.Release(int64(fetchMessages - n))
-		if ctx.Err() != nil {
-			return nil
+		if err == nil {
+			err = in.fetchOnce(ctx, consumer)
+		}
+		if failed := err != nil && ctx.Err() == nil; failed != failing {
+			failing = failed
+			if failing {
+				in.log.Warn("no events can be taken off the bus; trying again until they can", "error", err)
+			} else {
+				in.log.Info("events are taken off the bus again")
+			}
 		}
 		if err != nil {
-			in.log.Debug("fetching failed", "error", err)
+			consumer = nil // it may be gone, and is then made anew
 			select {
 			case <-time.After(retryFetch):
 			case <-ctx.Done():
-				return nil
 			}
 		}
 	}
+	return nil
 }
 
-func (in *intake) fetchOnce(ctx context.Context) (n int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchWait)
+// fetchOnce makes one request for messages, for which there is room beforehand.
+func (in *intake) fetchOnce(ctx context.Context, consumer jetstream.Consumer) error {
+	if in.credit.Acquire(ctx, fetchMessages) != nil || in.bytes.Acquire(ctx, int64(in.pull)) != nil {
+		return nil
+	}
+	n, size := 0, int64(0)
+	defer func() {
+		in.credit.Release(int64(fetchMessages - n))
+		in.bytes.Release(int64(in.pull) - size)
+	}()
+	wait, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
-	batch, err := in.consumer.Fetch(fetchMessages, jetstream.FetchContext(ctx), jetstream.FetchMaxBytes(fetchBytes))
+	began := time.Now()
+	batch, err := consumer.Fetch(fetchMessages, jetstream.FetchContext(wait), jetstream.FetchMaxBytes(in.pull))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for m := range batch.Messages() {
 		if h := in.hold(m); h != nil {
 			n++
+			size += h.size
 			in.ready <- h
 		}
 	}
-	if ctx.Err() != nil { // idle for the whole time
-		return n, nil
+	switch {
+	case wait.Err() != nil: // idle for the whole time
+		return nil
+	case batch.Error() == nil && n == 0 && time.Since(began) < retryFetch:
+		return errNothing
 	}
-	return n, batch.Error()
+	return batch.Error()
 }
+
+// errNothing means that a request for messages ended early and brought none; asked again at once, it would so
+// for ever.
+var errNothing = errors.New("the bus gave no reason")
 
 // hold registers a message. It returns nil for a copy of one that is being worked on already: the outcome of
 // that work answers for both.
@@ -110,7 +147,10 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		in.log.Error("message without a place", "subject", m.Subject(), "error", err)
 		return nil
 	}
-	h := &held{msg: m, seq: meta.Sequence.Stream, again: meta.NumDelivered > 1, in: in}
+	h := &held{
+		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, again: meta.NumDelivered > 1, in: in,
+		size: min(int64(len(m.Data())), int64(in.pull)),
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if _, twice := in.held[h.seq]; twice {
@@ -169,18 +209,13 @@ func (in *intake) snapshot(into []*held) []*held {
 	return into
 }
 
-// split says of how many parts the message consists and what to call after the last of them. It is called
-// once, before any part is done.
-func (h *held) split(parts int, ended func()) {
-	h.parts.Store(int32(parts))
-	h.ended = ended
-}
+// split says of how many parts the message consists. It is called once, before any part is done.
+func (h *held) split(parts int) { h.parts.Store(int32(parts)) }
 
 // done ends one part; the last one acknowledges the message.
 func (h *held) done() {
 	if h.parts.Add(-1) == 0 {
 		h.settle()
-		h.ended()
 	}
 }
 
@@ -200,8 +235,18 @@ func (h *held) giveBack() {
 	h.release()
 }
 
+// giveBackLater returns the message to the bus, to come again after a moment.
+func (h *held) giveBackLater(cause error) {
+	h.in.log.Debug("giving back for a moment", "subject", h.msg.Subject(), "error", cause)
+	if err := h.msg.NakWithDelay(time.Second); err != nil {
+		h.in.log.Debug("giving back failed", "subject", h.msg.Subject(), "error", err)
+	}
+	h.release()
+}
+
 func (h *held) release() {
 	h.in.mu.Lock()
 	delete(h.in.held, h.seq)
 	h.in.mu.Unlock()
+	h.in.bytes.Release(h.size)
 }

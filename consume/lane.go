@@ -4,123 +4,214 @@ import (
 	"sync"
 	"time"
 
+	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 )
 
 const (
 	// defaultConcurrency is how many requests one process makes to one endpoint at once, unless the endpoint
-	// sets its own.
+	// sets its own; firstConcurrency is where a lane begins.
 	defaultConcurrency = 64
+	firstConcurrency   = 8
 	// patience is how long a delivery may wait in memory for its lane. What would wait longer goes back to the
 	// bus until its turn.
 	patience = time.Second
-	// minTurn keeps a deferred delivery from coming back before the lane has moved.
+	// minTurn keeps a deferred delivery from coming back before the lane has moved, and maxTurn bounds how far
+	// ahead a turn is guessed: the endpoint may become faster meanwhile.
 	minTurn = time.Second
-	// maxTurn bounds how far ahead a turn is guessed: an endpoint may become faster meanwhile.
-	maxTurn = 5 * time.Minute
+	maxTurn = 2 * time.Minute
 	// firstLatency is assumed until an endpoint has answered once. It is on the low side: a turn that comes
 	// too early costs one more write, and one that comes too late is time lost.
 	firstLatency = 5 * time.Millisecond
 )
 
-// lane is one endpoint's share of this process: a bounded number of requests at once and a short queue. What
-// exceeds it is deferred, durably, to the time its turn comes, so that one endpoint's backlog never fills the
-// window that all endpoints share.
+// lane is one endpoint's share of this process: a number of requests at once that grows with success and
+// shrinks with timeouts, and a short queue. What exceeds it is deferred, durably, to the time its turn comes,
+// so that one endpoint's backlog never fills the window that all endpoints share.
 type lane struct {
 	engine *Engine
 
 	mu       sync.Mutex // guards what follows
 	queue    []*job
+	bytes    int64 // of the bodies that it holds
 	running  int
+	ceiling  int           // most requests at once, as the endpoint wants it
+	limit    int           // requests at once, as the endpoint bears it
+	proven   bool          // the endpoint has taken something, and nothing timed out since
 	latency  time.Duration // smoothed time of one request
+	moved    time.Time     // when a request last ended
 	nextTurn time.Time     // when the last deferred delivery has its turn
 }
 
-// submit runs the job, queues it, or defers it to its turn.
-func (l *lane) submit(j *job, ep *endpoint.Endpoint) {
-	l.mu.Lock()
-	limit := ep.Concurrency
-	if limit == 0 {
-		limit = defaultConcurrency
-	}
-	switch {
-	case l.engine.stopping():
-		l.mu.Unlock()
-		l.engine.deferUntil(j, time.Now())
-	case l.running < limit:
-		l.running++
-		if l.running == 1 {
-			l.engine.busyLanes.Add(1)
-		}
-		l.mu.Unlock()
-		l.engine.attempts.Go(func() { l.work(j) })
-	case l.mayQueue(limit):
-		l.queue = append(l.queue, j)
-		l.mu.Unlock()
-	default:
-		turn := l.turn(limit)
-		l.mu.Unlock()
-		l.engine.deferUntil(j, turn)
-	}
+func newLane(e *Engine) *lane {
+	return &lane{engine: e, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
 }
 
-// mayQueue reports whether the lane may hold one more delivery in memory: within its fair share of the
-// window always; beyond it when the queue moves fast enough that nobody has to wait long for the place. An
-// endpoint that is alone has nobody to hold up.
-func (l *lane) mayQueue(limit int) bool {
-	used := l.running + len(l.queue)
-	if used < window/2/max(1, int(l.engine.busyLanes.Load())) {
-		return true
+// admission is what a lane says to one more delivery.
+type admission int
+
+const (
+	enter    admission = iota // it has room, whatever the others hold
+	ifRoom                    // it has room if the window has
+	comeBack                  // not before its turn
+)
+
+// admit says whether the lane may hold one more delivery. It always may hold a few, so that no crowd of others
+// can keep it out; its fair share while the window has room; and more than that when it moves so fast that
+// nobody waits long for the place.
+func (l *lane) admit(ep *endpoint.Endpoint, size int64) (admission, time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ceiling = ep.Concurrency; l.ceiling == 0 {
+		l.ceiling = defaultConcurrency
 	}
-	if l.wait(limit) > patience {
-		return false
+	l.limit = min(l.limit, l.ceiling)
+	now := time.Now()
+	if l.running == 0 { // idle: it is not its fault that nothing moved
+		l.moved = now
 	}
-	return used < window/4 || l.engine.endpoints.Enabled() == 1
+	held := l.running + len(l.queue)
+	if held == 0 {
+		return enter, now
+	}
+	if held >= l.capacity(now) || l.bytes+size > windowBytes/2/l.engine.crowd() {
+		return comeBack, l.turn(now)
+	}
+	if held < reserved {
+		return enter, now
+	}
+	return ifRoom, now
+}
+
+// reserved is how many deliveries a lane may hold although the window is full.
+const reserved = 4
+
+// capacity is how many deliveries the lane may hold, running and queued.
+func (l *lane) capacity(now time.Time) int {
+	share := max(1, window/2/int(l.engine.crowd()))
+	if !l.proven || l.wait(now) > patience {
+		return min(share, 2*l.limit)
+	}
+	if l.engine.endpoints.Enabled() == 1 {
+		return window // there is nobody to hold up
+	}
+	return max(share, window/4)
 }
 
 // wait estimates how long a delivery at the end of the queue waits.
-func (l *lane) wait(limit int) time.Duration {
-	return time.Duration(len(l.queue)) * l.latency / time.Duration(limit)
+func (l *lane) wait(now time.Time) time.Duration {
+	return time.Duration(len(l.queue)) * l.pace(now)
+}
+
+// pace estimates the time from one request's end to the next one's. A lane that stands still gets slower with
+// every moment.
+func (l *lane) pace(now time.Time) time.Duration {
+	latency := l.latency
+	if l.running > 0 {
+		latency = max(latency, now.Sub(l.moved))
+	}
+	return latency / time.Duration(l.limit)
 }
 
 // turn returns when a delivery that is deferred now has its turn: behind the queue and behind those deferred
 // before it, at the pace of the lane.
-func (l *lane) turn(limit int) time.Time {
-	now := time.Now()
-	earliest, latest := now.Add(max(minTurn, l.wait(limit))), now.Add(maxTurn)
+func (l *lane) turn(now time.Time) time.Time {
+	earliest, latest := now.Add(max(minTurn, l.wait(now))), now.Add(maxTurn)
 	if l.nextTurn.Before(earliest) {
 		l.nextTurn = earliest
 	}
 	if l.nextTurn.Before(latest) {
-		l.nextTurn = l.nextTurn.Add(l.latency / time.Duration(limit))
+		l.nextTurn = l.nextTurn.Add(l.pace(now))
 	}
 	return l.nextTurn
 }
 
-// work attempts the job and then what is queued, until the queue is empty.
-func (l *lane) work(j *job) {
-	for j != nil {
-		took := l.engine.deliver(j)
-		j = l.next(took)
+// take runs the job or queues it.
+func (l *lane) take(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes += j.size()
+	if l.running < l.limit {
+		l.run(j)
+	} else {
+		l.queue = append(l.queue, j)
 	}
 }
 
-// next records how long the last request took and returns the next job, or nil when there is none.
-func (l *lane) next(took time.Duration) *job {
+func (l *lane) run(j *job) {
+	if l.running++; l.running == 1 {
+		l.engine.busyLanes.Add(1)
+	}
+	l.engine.attempts.Go(func() { l.work(j) })
+}
+
+// work attempts the job and then what is queued, until the queue is empty or the limit has shrunk.
+func (l *lane) work(j *job) {
+	for j != nil {
+		res := l.engine.deliver(j)
+		j = l.next(j, res)
+	}
+}
+
+// next learns from a result, nil when no request was made, and returns the next job; nil ends the worker.
+func (l *lane) next(done *job, res *attempt.Result) *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if took > 0 {
-		l.latency += (took - l.latency) / 8
+	l.bytes -= done.size()
+	l.moved = time.Now()
+	if res != nil {
+		l.learn(res)
 	}
-	if len(l.queue) > 0 {
-		j := l.queue[0]
-		l.queue[0] = nil
-		l.queue = l.queue[1:]
-		return j
+	if len(l.queue) > 0 && l.running <= l.limit {
+		if l.running < l.limit && len(l.queue) > 1 {
+			l.run(l.pop())
+		}
+		return l.pop()
 	}
-	l.running--
-	if l.running == 0 {
+	if l.running--; l.running == 0 {
 		l.engine.busyLanes.Add(-1)
 	}
 	return nil
+}
+
+// learn adapts the lane: one more request at once for each one that went well while all places were taken,
+// half as many after a timeout.
+func (l *lane) learn(res *attempt.Result) {
+	l.latency += (res.Duration - l.latency) / 8
+	switch {
+	case res.Class == attempt.ClassTimeout:
+		l.limit, l.proven = max(1, l.limit/2), false
+	case res.Verdict == attempt.Delivered:
+		l.proven = true
+		if l.running >= l.limit && l.limit < l.ceiling {
+			l.limit++
+		}
+	}
+}
+
+func (l *lane) pop() *job {
+	j := l.queue[0]
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	return j
+}
+
+// shed takes from the queue what the lane may not hold any more, because its endpoint has become slow, and
+// returns it with the turns it gets.
+func (l *lane) shed() (jobs []*job, turns []time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	keep := max(0, l.capacity(now)-l.running)
+	if len(l.queue) <= keep {
+		return nil, nil
+	}
+	jobs = append(jobs, l.queue[keep:]...)
+	clear(l.queue[keep:])
+	l.queue = l.queue[:keep]
+	for _, j := range jobs {
+		l.bytes -= j.size()
+		turns = append(turns, l.turn(now))
+	}
+	return jobs, turns
 }

@@ -85,7 +85,7 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 		if marks[i] == 0 && ended { // read to its end by an earlier page
 			continue
 		}
-		page, next, err := l.bus.Before(ctx, sh.Shelf, marks[i], q.Limit)
+		page, next, err := l.read(ctx, sh.Shelf, marks[i], q.Limit)
 		if err != nil {
 			return nil, "", fmt.Errorf("listing deliveries: %w", err)
 		}
@@ -96,6 +96,21 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 	}
 	slices.SortStableFunc(found, func(a, b placed) int { return b.at.Compare(a.at) })
 	return cut(found, shelves, marks, q)
+}
+
+// rounds bounds how long one page looks for the first message of a shelf that has few of them.
+const rounds = 100
+
+// read reads a part of a shelf that holds something, if anything of the shelf is near enough.
+func (l *Ledger) read(ctx context.Context, sh publish.Shelf, before uint64, limit int) (page []publish.Stored, next uint64, err error) {
+	next = before
+	for range rounds {
+		page, next, err = l.bus.Before(ctx, sh, next, limit)
+		if err != nil || len(page) > 0 || next == 0 {
+			break
+		}
+	}
+	return page, next, err
 }
 
 // shelf is one stream's part of the list, with the state that its messages stand for.
@@ -131,7 +146,11 @@ func cut(found []placed, shelves []shelf, marks []uint64, q Query) ([]Delivery, 
 		if marks[i] == 0 {
 			continue
 		}
-		if at := oldest(found, i); at.After(horizon) {
+		at, read := oldest(found, i)
+		if !read { // anything may follow
+			at = endOfTime
+		}
+		if at.After(horizon) {
 			horizon = at
 		}
 	}
@@ -168,14 +187,17 @@ func cut(found []placed, shelves []shelf, marks []uint64, q Query) ([]Delivery, 
 	return items, formatCursor(marks), nil
 }
 
-// oldest returns the time of the shelf's oldest message that was read; zero when none was.
-func oldest(found []placed, shelf int) time.Time {
+// endOfTime is after everything.
+var endOfTime = time.Unix(1<<40, 0)
+
+// oldest returns the time of the shelf's oldest message that was read, if any was.
+func oldest(found []placed, shelf int) (time.Time, bool) {
 	for _, p := range slices.Backward(found) {
 		if p.shelf == shelf {
-			return p.at
+			return p.at, true
 		}
 	}
-	return time.Time{}
+	return time.Time{}, false
 }
 
 // newest returns a mark above the shelf's newest message that was read, or mark when none was.
@@ -227,19 +249,25 @@ func describe(d *publish.Delivery, status Status) Delivery {
 // Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
 // too; a dead one begins a new schedule. Asked twice, it attempts once.
 func (l *Ledger) Retry(ctx context.Context, id string) error {
-	d, err := l.bus.Waiting(ctx, id)
+	err := retryNow(ctx, l.bus, id)
 	switch {
 	case err == nil:
-		if err := l.bus.RetryNow(ctx, &d); errors.Is(err, publish.ErrConflict) {
-			return ErrUnderWay
-		} else if err != nil {
-			return fmt.Errorf("retrying: %w", err)
-		}
 		return nil
+	case errors.Is(err, publish.ErrConflict):
+		return ErrUnderWay
 	case !errors.Is(err, publish.ErrNotFound):
 		return fmt.Errorf("retrying: %w", err)
 	}
 	return l.replay(ctx, id)
+}
+
+// retryNow makes a waiting delivery due at once.
+func retryNow(ctx context.Context, bus *publish.Bus, id string) error {
+	d, err := bus.Waiting(ctx, id)
+	if err != nil {
+		return err
+	}
+	return bus.RetryNow(ctx, &d)
 }
 
 func (l *Ledger) replay(ctx context.Context, id string) error {
@@ -277,10 +305,12 @@ func (l *Ledger) Replay(ctx context.Context, ids []string, q Query) (replayed in
 			if err != nil || !q.Since.IsZero() && d.Since.Before(q.Since) || !q.Until.IsZero() && !d.Since.Before(q.Until) {
 				continue
 			}
-			if err := l.bus.Replay(ctx, &d); err != nil {
+			switch err := l.replay(ctx, d.ID()); {
+			case err == nil:
+				replayed++
+			case !errors.Is(err, ErrNoDelivery): // else somebody else was faster
 				return replayed, err
 			}
-			replayed++
 		}
 		if next == 0 {
 			return replayed, nil

@@ -7,6 +7,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -25,7 +26,9 @@ type Bus struct {
 	srv       *embedded // nil on a cluster
 	nc        *nats.Conn
 	js        jetstream.JetStream
+	link      *link
 	endpoints jetstream.KeyValue
+	streams   map[string]jetstream.Stream
 	maxBody   int64
 
 	webhooks, events, ops, deliveries, dead, history *committer
@@ -52,12 +55,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 }
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
-	l := newLink()
+	b.link = newLink()
 	var srv *server.Server
 	if b.srv != nil {
 		srv = b.srv.Server
 	}
-	if b.nc, err = connect(cfg, srv, l, b.log); err != nil {
+	if b.nc, err = connect(cfg, srv, b.link, b.log); err != nil {
 		return err
 	}
 	if b.js, err = jetstream.New(b.nc); err != nil {
@@ -67,8 +70,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.maxBody < int64(cfg.MaxBody) {
 		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY", "max_body_bytes", b.maxBody)
 	}
-	streams, err := ensureStreams(ctx, b.js, cfg)
-	if err != nil {
+	if b.streams, err = ensureStreams(ctx, b.js, cfg, b.maxBody); err != nil {
 		return err
 	}
 	if b.endpoints, err = ensureBucket(ctx, b.js, cfg); err != nil {
@@ -78,7 +80,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	// only where each message would be synced.
 	synced := b.srv != nil && cfg.Sync == 0
 	for name, c := range b.committers() {
-		if *c, err = newCommitter(b.nc, l, name, synced && streams[name].AllowAtomicPublish); err != nil {
+		if *c, err = newCommitter(b.nc, b.link, name, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish); err != nil {
 			return err
 		}
 	}
@@ -124,7 +126,9 @@ func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
 	}
 	r, err := c.publish(ctx, e.msg())
 	if err != nil {
-		b.lastFailure.Store(time.Now().UnixNano())
+		if (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrFull)) && !errors.Is(err, context.Canceled) {
+			b.lastFailure.Store(time.Now().UnixNano())
+		}
 		return r, fmt.Errorf("publishing to %s: %w", e.Subject, err)
 	}
 	b.lastFailure.Store(0)
@@ -133,6 +137,13 @@ func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
 
 // MaxBody is the largest body in bytes that can be stored.
 func (b *Bus) MaxBody() int64 { return b.maxBody }
+
+// MaxMessage bounds the size in bytes of one message on the bus, with its headers.
+func (b *Bus) MaxMessage() int { return int(b.nc.MaxPayload()) + headerRoom }
+
+// Restored returns a channel that is closed when a connection that broke is back the next time. Whoever watches
+// the bus learns by it that it may have missed something.
+func (b *Bus) Restored() <-chan struct{} { return b.link.restoredNext() }
 
 // Endpoints is the bucket of the endpoint registry.
 func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
@@ -159,11 +170,11 @@ func (b *Bus) Ready(ctx context.Context) error {
 		return fmt.Errorf("%w: the last event could not be stored", ErrUnavailable)
 	}
 	for _, name := range []string{StreamWebhooks, StreamEvents, StreamDeliveries} {
-		s, err := b.js.Stream(ctx, name)
+		info, err := b.streams[name].Info(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: asking for stream %s: %w", ErrUnavailable, name, err)
 		}
-		cfg, state := s.CachedInfo().Config, s.CachedInfo().State
+		cfg, state := info.Config, info.State
 		if cfg.Discard == jetstream.DiscardNew && cfg.MaxBytes > 0 && state.Bytes+1024 > uint64(cfg.MaxBytes) {
 			return fmt.Errorf("%w: stream %s holds %d of %d bytes", ErrFull, name, state.Bytes, cfg.MaxBytes)
 		}

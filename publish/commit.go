@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -221,24 +222,25 @@ func (c *committer) commitAtomic(batch []pending) bool {
 		}
 	}()
 	// Only the commit asks for an answer: a fault in an earlier message makes the commit fail too.
-	got := c.exchange(1, func(reply func(int) string) error {
+	sent := true
+	a := c.exchange(1, func(reply func(int) string) []error {
 		batch[last].msg.Reply = reply(0)
 		for _, p := range batch {
 			if err := c.nc.PublishMsg(p.msg); err != nil {
-				return err
+				sent = false // the store drops what came before it
+				return []error{err}
 			}
 		}
 		return nil
-	})
-	a := got[0]
-	if a.err != nil {
-		if !refused(a.err) {
-			for _, p := range batch {
-				p.done(Receipt{}, a.err)
-			}
-			return true
-		}
+	})[0]
+	switch {
+	case !sent || refused(a.err):
 		return false
+	case a.err != nil:
+		for _, p := range batch {
+			p.done(Receipt{}, a.err)
+		}
+		return true
 	}
 	first := a.r.Seq - uint64(last)
 	for i, p := range batch {
@@ -249,22 +251,22 @@ func (c *committer) commitAtomic(batch []pending) bool {
 
 // commitEach publishes each message on its own, all at once, and tells each its own answer.
 func (c *committer) commitEach(batch []pending) {
-	got := c.exchange(len(batch), func(reply func(int) string) error {
+	got := c.exchange(len(batch), func(reply func(int) string) []error {
+		errs := make([]error, len(batch))
 		for i, p := range batch {
 			p.msg.Reply = reply(i)
-			if err := c.nc.PublishMsg(p.msg); err != nil {
-				return err
-			}
+			errs[i] = c.nc.PublishMsg(p.msg)
 		}
-		return nil
+		return errs
 	})
 	for i, p := range batch {
 		p.done(got[i].r, got[i].err)
 	}
 }
 
-// exchange runs send and collects the n answers. An answer that did not come counts as ErrUnavailable.
-func (c *committer) exchange(n int, send func(reply func(int) string) error) []ack {
+// exchange runs send and collects the answers to n messages. A message that send could not send, as its errors
+// tell, gets no answer; an answer that does not come counts as ErrUnavailable.
+func (c *committer) exchange(n int, send func(reply func(int) string) []error) []ack {
 	c.round++
 	round := strconv.FormatUint(c.round, 10)
 	got := make([]ack, n)
@@ -273,15 +275,16 @@ func (c *committer) exchange(n int, send func(reply func(int) string) error) []a
 		got[i].err = missing
 	}
 	down := c.link.down()
-	if err := send(func(i int) string { return c.replies + round + "." + strconv.Itoa(i) }); err != nil {
-		for i := range got {
+	left := n
+	for i, err := range send(func(i int) string { return c.replies + round + "." + strconv.Itoa(i) }) {
+		if err != nil {
 			got[i].err = classify(err)
+			left--
 		}
-		return got
 	}
 	timeout := time.NewTimer(commitTimeout)
 	defer timeout.Stop()
-	for left := n; left > 0; {
+	for left > 0 {
 		select {
 		case a := <-c.arrived:
 			if a.round == c.round {
@@ -304,7 +307,7 @@ func (c *committer) exchange(n int, send func(reply func(int) string) error) []a
 
 // refused reports whether the store answered, and answered no: then nothing of the batch is stored.
 func refused(err error) bool {
-	_, ok := err.(*refusedError)
+	_, ok := errors.AsType[*refusedError](err)
 	return ok
 }
 

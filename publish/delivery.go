@@ -219,11 +219,7 @@ func (b *Bus) Replay(ctx context.Context, d *Delivery) error {
 	if _, err := b.deliveries.publish(ctx, m); err != nil {
 		return fmt.Errorf("replaying %s: %w", d.ID(), err)
 	}
-	s, err := b.js.Stream(ctx, StreamDead)
-	if err != nil {
-		return fmt.Errorf("replaying %s: %w", d.ID(), classify(err))
-	}
-	if err := s.DeleteMsg(ctx, d.seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+	if err := b.streams[StreamDead].DeleteMsg(ctx, d.seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), classify(err))
 	}
 	return nil

@@ -69,6 +69,8 @@ func classify(err error) error {
 		return nil
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, nats.ErrBadSubject):
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case errors.Is(err, context.Canceled):
 		return err
 	default:

@@ -21,9 +21,10 @@ import (
 type link struct {
 	mu   sync.Mutex
 	lost chan struct{} // closed when the connection breaks; replaced when it is back
+	back chan struct{} // closed when the connection is back; replaced at once
 }
 
-func newLink() *link { return &link{lost: make(chan struct{})} }
+func newLink() *link { return &link{lost: make(chan struct{}), back: make(chan struct{})} }
 
 // down returns a channel that is closed when the connection of this moment breaks.
 func (l *link) down() <-chan struct{} {
@@ -50,6 +51,15 @@ func (l *link) restored() {
 		l.lost = make(chan struct{})
 	default:
 	}
+	close(l.back)
+	l.back = make(chan struct{})
+}
+
+// restoredNext returns a channel that is closed when the connection is back the next time.
+func (l *link) restoredNext() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.back
 }
 
 // connect opens the NATS connection: in process when srv is given, else to the configured cluster. It comes
@@ -59,6 +69,7 @@ func connect(cfg *config.Config, srv *server.Server, l *link, log *slog.Logger) 
 	opts := []nats.Option{
 		nats.Name("jethook"),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a login that is refused for a while, during a rotation, is no reason to give up
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {

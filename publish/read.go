@@ -47,7 +47,7 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 	}
 	if stream != StreamWebhooks {
 		e.Source = "" // only a received webhook has one, whatever a service writes
-	} else if e.Source == "" {
+	} else {
 		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
 	}
 	if e.Type == "" {
@@ -76,11 +76,7 @@ func (b *Bus) Dead(ctx context.Context, id string) (Delivery, error) {
 }
 
 func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Delivery, error) {
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return Delivery{}, fmt.Errorf("opening %s: %w", stream, classify(err))
-	}
-	m, err := s.GetLastMsgForSubject(ctx, subject)
+	m, err := b.streams[stream].GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return Delivery{}, ErrNotFound
 	}
@@ -99,18 +95,14 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 		{StreamDeliveries, duePrefix + endpoint},
 		{StreamDead, deadPrefix + endpoint + ".>"},
 	} {
-		s, err := b.js.Stream(ctx, f.stream)
-		if err == nil {
-			err = s.Purge(ctx, jetstream.WithPurgeSubject(f.subject))
-		}
-		if err != nil {
+		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
 			return fmt.Errorf("purging %s: %w", f.subject, classify(err))
 		}
 	}
 	return nil
 }
 
-// Stored is a message as it lies in a stream.
+// Stored is a message as it lies in a stream; of a delivery without its body.
 type Stored struct {
 	Subject string
 	Seq     uint64
@@ -158,18 +150,21 @@ func orAny(token string) string {
 const (
 	firstSpan = 128
 	maxSpan   = 16384
+	// readBytes bounds one answer of the store, and readTimeout how long it may take.
+	readBytes   = 8 << 20
+	readTimeout = 5 * time.Second
 )
 
 // Before returns up to limit messages of the shelf with sequences below before (0: from the newest on),
 // newest first, and the sequence to go on before; 0 when there is no more. JetStream reads forwards only, so
 // it reads ever larger spans from the end; one call reads at most maxSpan messages, which may be fewer than
-// limit found.
+// limit found. Of deliveries the bodies are left out: a page of them could be gigabytes.
 func (b *Bus) Before(ctx context.Context, sh Shelf, before uint64, limit int) (found []Stored, next uint64, err error) {
-	s, err := b.js.Stream(ctx, sh.stream)
+	info, err := b.streams[sh.stream].Info(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
 	}
-	state := s.CachedInfo().State
+	state := info.State
 	hi := state.LastSeq
 	if before > 0 {
 		hi = min(hi, before-1)
@@ -221,7 +216,9 @@ func (b *Bus) span(ctx context.Context, sh Shelf, lo, hi uint64) (out []Stored, 
 // directGet reads up to n messages of the shelf from sequence lo on, and reports whether those were the last.
 // nats.go has no call for it: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []Stored, done bool, err error) {
-	req, err := json.Marshal(map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject})
+	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
+	defer cancel()
+	req, err := json.Marshal(map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject, "max_bytes": readBytes})
 	if err != nil {
 		return nil, false, err
 	}
@@ -240,7 +237,11 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 		}
 		switch m.Header.Get("Status") {
 		case "":
-			out = append(out, stored(m))
+			one := stored(m)
+			if sh.stream != StreamHistory {
+				one.Data = nil
+			}
+			out = append(out, one)
 		case "204": // end of batch
 			return out, m.Header.Get("Nats-Num-Pending") == "0", nil
 		case "404": // nothing there
@@ -259,10 +260,7 @@ func stored(m *nats.Msg) Stored {
 
 // Count returns how many messages the shelf holds and when the newest came; zero when there is none.
 func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, err error) {
-	s, err := b.js.Stream(ctx, sh.stream)
-	if err != nil {
-		return 0, newest, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
-	}
+	s := b.streams[sh.stream]
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
 	if err != nil {
 		return 0, newest, fmt.Errorf("counting %s: %w", sh.subject, classify(err))

@@ -36,11 +36,13 @@ const (
 )
 
 // streamConfigs are the streams as Jethook makes them when they are missing.
-func streamConfigs(cfg *config.Config) []jetstream.StreamConfig {
+func streamConfigs(cfg *config.Config, maxBody int64) []jetstream.StreamConfig {
 	events := func(name, subjects, description string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Description: description, Subjects: []string{subjects},
 			Discard: jetstream.DiscardNew, MaxAge: cfg.Retention, Duplicates: cfg.DedupWindow,
+			// A retry of the event, which has more headers, must fit into a message too.
+			MaxMsgSize:         int32(maxBody + headerRoom/2),
 			AllowAtomicPublish: true, AllowDirect: true,
 		}
 	}
@@ -81,12 +83,12 @@ func streamConfigs(cfg *config.Config) []jetstream.StreamConfig {
 // ErrStreamMismatch means that a stream exists with settings under which a guarantee would break.
 var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 
-// ensureStreams creates what is missing and returns each stream's settings as they are. What an operator made
-// is never changed: differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (map[string]jetstream.StreamConfig, error) {
-	have := make(map[string]jetstream.StreamConfig)
+// ensureStreams creates what is missing and returns the streams. What an operator made is never changed:
+// differences that break a guarantee are reported, all at once; others are theirs to choose.
+func ensureStreams(ctx context.Context, js jetstream.JetStream, cfg *config.Config, maxBody int64) (map[string]jetstream.Stream, error) {
+	have := make(map[string]jetstream.Stream)
 	var problems []string
-	for _, want := range streamConfigs(cfg) {
+	for _, want := range streamConfigs(cfg, maxBody) {
 		s, err := js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			s, err = js.CreateStream(ctx, want)
@@ -97,9 +99,8 @@ func ensureStreams(ctx context.Context, js jetstream.JetStream, cfg *config.Conf
 		if err != nil {
 			return nil, fmt.Errorf("creating stream %s: %w", want.Name, err)
 		}
-		got := s.CachedInfo().Config
-		have[want.Name] = got
-		for _, d := range mismatches(want, got) {
+		have[want.Name] = s
+		for _, d := range mismatches(want, s.CachedInfo().Config) {
 			problems = append(problems, want.Name+": "+d)
 		}
 	}
@@ -132,6 +133,9 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 		"it has limits, which would drop deliveries that wait")
 	bad(want.Discard == jetstream.DiscardNew && got.Discard != jetstream.DiscardNew && (got.MaxBytes > 0 || got.MaxMsgs > 0),
 		"it drops the oldest events when it is full (discard: old)")
+	own := want.Name == StreamDeliveries || want.Name == StreamDead || want.Name == StreamHistory
+	bad(own && !got.AllowDirect, "allow_direct is off, so nothing of it could be listed")
+	bad(want.Name == StreamDeliveries && got.Duplicates < time.Minute, "its duplicate window is under a minute, so a replay pressed twice could deliver twice")
 	bad(want.Name == StreamDead && got.MaxMsgsPerSubject != 1, "max_msgs_per_subject is %d, needed is 1", got.MaxMsgsPerSubject)
 	return out
 }

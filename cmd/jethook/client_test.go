@@ -43,7 +43,7 @@ func serveAdmin(t *testing.T) *publish.Bus {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- registry.Run(ctx, func(endpoint.Change) {}) }()
+	go func() { ended <- registry.Run(ctx, bus.Restored, func(endpoint.Change) {}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -53,7 +53,7 @@ func start(t testing.TB) *api {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = registry.Run(ctx, func(endpoint.Change) {}) // fails where a test closes the bus
+		_ = registry.Run(ctx, bus.Restored, func(endpoint.Change) {})
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -57,25 +57,99 @@ func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, log *slog.Logger) 
 	}
 }
 
-// Run applies changes as they come and tells changed of each, until ctx ends.
-func (r *Registry) Run(ctx context.Context, changed func(Change)) error {
-	defer r.watch.Stop()
+// Run applies changes as they come and tells changed of each, until ctx ends. When the connection comes back,
+// which restored tells, or the watch ends, it reads the bucket anew: changes may have been missed, and the
+// client library would take ten seconds to notice.
+func (r *Registry) Run(ctx context.Context, restored func() <-chan struct{}, changed func(Change)) error {
+	defer func() { r.watch.Stop() }()
+	back := restored()
 	for {
 		select {
 		case entry, ok := <-r.watch.Updates():
 			if !ok {
-				return errors.New("watching the endpoints' bucket ended")
+				r.reread(ctx, changed)
+			} else if entry != nil {
+				if c, news := r.apply(entry); news {
+					changed(c)
+				}
 			}
-			if entry == nil {
-				continue
-			}
-			if c, news := r.apply(entry); news {
-				changed(c)
-			}
+		case <-back:
+			back = restored()
+			r.reread(ctx, changed)
 		case c := <-r.changes:
 			changed(c)
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// rereadPause is the pause before a bucket that could not be read is read again.
+const rereadPause = 250 * time.Millisecond
+
+// reread watches the bucket anew and takes over what is different, however often that takes.
+func (r *Registry) reread(ctx context.Context, changed func(Change)) {
+	r.watch.Stop()
+	for ctx.Err() == nil {
+		err := r.rereadOnce(ctx, changed)
+		if err == nil {
+			return
+		}
+		r.log.Warn("reading the endpoints' bucket failed; trying again", "error", err)
+		select {
+		case <-time.After(rereadPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
+	known := r.index.all() // before the bucket is read: what comes meanwhile is not missing from it
+	w, err := r.kv.WatchAll(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool)
+	timeout := time.NewTimer(rereadTimeout)
+	defer timeout.Stop()
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return errors.New("the watch ended")
+			}
+			if entry == nil {
+				r.watch = w
+				r.forget(known, there, changed)
+				return nil
+			}
+			there[entry.Key()] = entry.Operation() == jetstream.KeyValuePut
+			if c, news := r.apply(entry); news {
+				changed(c)
+			}
+		case <-timeout.C:
+			w.Stop()
+			return errors.New("the bucket did not come")
+		case <-ctx.Done():
+			w.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// rereadTimeout is how long the bucket's content may take to come.
+const rereadTimeout = 10 * time.Second
+
+// forget removes the endpoints that were known and are not in the bucket any more.
+func (r *Registry) forget(known []*Endpoint, there map[string]bool, changed func(Change)) {
+	for _, e := range known {
+		if there[e.ID] {
+			continue
+		}
+		before, err := r.index.remove(e.ID, e.Revision)
+		r.complain(e.ID, err)
+		if before != nil {
+			changed(Change{Before: before})
 		}
 	}
 }

@@ -37,7 +37,7 @@ func process(t testing.TB, bus *publish.Bus) (*endpoint.Registry, <-chan endpoin
 	changes := make(chan endpoint.Change, 100)
 	ended := make(chan error, 1)
 	ctx := t.Context()
-	go func() { ended <- r.Run(ctx, func(c endpoint.Change) { changes <- c }) }()
+	go func() { ended <- r.Run(ctx, bus.Restored, func(c endpoint.Change) { changes <- c }) }()
 	t.Cleanup(func() {
 		if err := <-ended; err != nil {
 			t.Error(err)
