@@ -141,137 +141,6 @@ func (e *Engine) stopping() bool {
 // streams are where deliveries come from.
 var streams = []string{publish.StreamDeliveries, publish.StreamEvents, publish.StreamWebhooks, publish.StreamOps}
 
-// job is one delivery that this process works on, a part of a held message.
-type job struct {
-	d    publish.Delivery
-	h    *held
-	slot bool // it has a place in the window
-}
-
-func (j *job) size() int64 { return int64(len(j.d.Event.Body)) }
-
-// submitEvent hands an event to the lanes of the endpoints that subscribed to it.
-func (e *Engine) submitEvent(ctx context.Context, h *held) {
-	event, err := publish.DecodeEvent(h.msg)
-	if err != nil {
-		e.log.Error("event not readable", "subject", h.msg.Subject(), "error", err)
-		h.settle()
-		return
-	}
-	matched := e.endpoints.Match(event.Subject)
-	var jobs []*job
-	for _, ep := range matched {
-		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
-		settled, err := e.hasOutcome(ctx, h, &j.d)
-		if err != nil {
-			h.giveBackLater(err)
-			return
-		}
-		if !settled {
-			jobs = append(jobs, j)
-		}
-	}
-	e.submit(ctx, h, jobs)
-}
-
-// submitDue hands a delivery that came due to its endpoint's lane.
-func (e *Engine) submitDue(ctx context.Context, h *held) {
-	d, err := publish.DecodeDelivery(h.msg)
-	if err != nil {
-		e.log.Error("delivery not readable", "subject", h.msg.Subject(), "error", err)
-		h.settle()
-		return
-	}
-	settled, err := e.hasOutcome(ctx, h, &d)
-	switch {
-	case err != nil:
-		h.giveBackLater(err)
-	case settled:
-		h.settle()
-	default:
-		e.submit(ctx, h, []*job{{d: d, h: h}})
-	}
-}
-
-// hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed:
-// then attempting d again would double its chain of attempts. What was stored before the message is none: it
-// belongs to an earlier copy of the event, or is the dead letter that is being replayed.
-func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
-	if !h.again {
-		return false, nil
-	}
-	for _, find := range []func(context.Context, string) (publish.Delivery, error){e.bus.Waiting, e.bus.Dead} {
-		found, err := find(ctx, d.ID())
-		switch {
-		case errors.Is(err, publish.ErrNotFound):
-		case err != nil:
-			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
-		case found.Since.After(h.stored):
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// submit hands the jobs of one message to their lanes.
-func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
-	if len(jobs) == 0 {
-		h.settle()
-		return
-	}
-	h.split(len(jobs))
-	for _, j := range jobs {
-		e.start(ctx, j)
-	}
-}
-
-// start hands one job to its lane, or defers it when the lane or the window has no room. Once ctx has ended
-// the lane is not asked any more: the job goes back to the bus, since other jobs of its message may have been
-// handed on already.
-func (e *Engine) start(ctx context.Context, j *job) {
-	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
-	switch {
-	case !ok:
-		e.log.Info("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
-		e.finish(j)
-		return
-	case ep.Disabled:
-		e.park(j)
-		return
-	case ctx.Err() != nil:
-		e.deferUntil(j, time.Now())
-		return
-	}
-	l := e.lane(ep.ID)
-	verdict, turn := l.admit(ep, j.size())
-	if verdict == comeBack || verdict == ifRoom && !e.room(ctx, j) {
-		e.deferUntil(j, turn)
-		return
-	}
-	l.take(j)
-}
-
-// room gets the job a place in the window. It waits for one only while places become free: when those who
-// hold them do not move, nobody must wait behind them.
-func (e *Engine) room(ctx context.Context, j *job) bool {
-	for !j.slot {
-		if j.slot = e.slots.TryAcquire(1); j.slot {
-			return true
-		}
-		began := time.Now()
-		if time.Since(time.Unix(0, e.moved.Load())) > stuck {
-			return false
-		}
-		wait, cancel := context.WithTimeout(ctx, stuck)
-		j.slot = e.slots.Acquire(wait, 1) == nil
-		cancel()
-		if ctx.Err() != nil || !j.slot && time.Since(began) >= stuck {
-			return j.slot
-		}
-	}
-	return true
-}
-
 // crowd is among how many lanes the window is shared.
 func (e *Engine) crowd() int64 { return max(1, int64(e.busyLanes.Load())) }
 
@@ -297,29 +166,38 @@ func (e *Engine) shed(ctx context.Context) error {
 	}
 }
 
-func (e *Engine) lane(id string) *lane {
+func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l, ok := e.lanes[id]
+	l, ok := e.lanes[ep.ID]
 	if !ok {
-		l = newLane(e)
-		e.lanes[id] = l
+		l = newLane(e, ep)
+		e.lanes[ep.ID] = l
 	}
 	return l
 }
 
-// endpointChanged follows a change of the registry: a removed endpoint loses its lane, and one that was
-// enabled gets what waited for that.
+// endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
+// endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
 func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
-	switch {
-	case c.After == nil && c.Before != nil:
-		e.mu.Lock()
+	if c.Before == nil { // new: nothing waits for it
+		return
+	}
+	e.mu.Lock()
+	l := e.lanes[c.Before.ID]
+	if c.After == nil {
 		delete(e.lanes, c.Before.ID)
-		e.mu.Unlock()
-	case c.After != nil && c.Before != nil && c.Before.Disabled && !c.After.Disabled:
-		id := c.After.ID
+	}
+	e.mu.Unlock()
+	if c.After == nil {
+		return
+	}
+	if l != nil {
+		l.resize(c.After)
+	}
+	if c.Before.Disabled && !c.After.Disabled {
 		g.Go(func() error {
-			e.releaseAll(ctx, id)
+			e.releaseAll(ctx, c.After.ID)
 			return nil
 		})
 	}

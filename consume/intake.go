@@ -46,7 +46,7 @@ type intake struct {
 // held is one message that this process works on. It is acknowledged once all its parts have an outcome that
 // is stored.
 type held struct {
-	msg   jetstream.Msg
+	msg    jetstream.Msg
 	seq    uint64
 	stored time.Time // when the message was stored
 	again  bool      // it was given out before: a part of it may have its outcome

@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -43,8 +44,20 @@ type lane struct {
 	nextTurn time.Time     // when the last deferred delivery has its turn
 }
 
-func newLane(e *Engine) *lane {
-	return &lane{engine: e, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
+func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
+	l := &lane{engine: e, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
+	l.resize(ep)
+	return l
+}
+
+// resize follows the endpoint's own concurrency. What runs beyond it ends by and by.
+func (l *lane) resize(ep *endpoint.Endpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ceiling = ep.Concurrency; l.ceiling == 0 {
+		l.ceiling = defaultConcurrency
+	}
+	l.limit = min(l.limit, l.ceiling)
 }
 
 // admission is what a lane says to one more delivery.
@@ -59,13 +72,9 @@ const (
 // admit says whether the lane may hold one more delivery. It always may hold a few, so that no crowd of others
 // can keep it out; its fair share while the window has room; and more than that when it moves so fast that
 // nobody waits long for the place.
-func (l *lane) admit(ep *endpoint.Endpoint, size int64) (admission, time.Time) {
+func (l *lane) admit(size int64) (admission, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ceiling = ep.Concurrency; l.ceiling == 0 {
-		l.ceiling = defaultConcurrency
-	}
-	l.limit = min(l.limit, l.ceiling)
 	now := time.Now()
 	if l.running == 0 { // idle: it is not its fault that nothing moved
 		l.moved = now
@@ -86,16 +95,20 @@ func (l *lane) admit(ep *endpoint.Endpoint, size int64) (admission, time.Time) {
 // reserved is how many deliveries a lane may hold although the window is full.
 const reserved = 4
 
-// capacity is how many deliveries the lane may hold, running and queued.
+// capacity is how many deliveries the lane may hold, running and queued: little more than what runs when it is
+// slow, its share until it has shown what it can, and then more than its share.
 func (l *lane) capacity(now time.Time) int {
 	share := max(1, window/2/int(l.engine.crowd()))
-	if !l.proven || l.wait(now) > patience {
+	switch {
+	case l.wait(now) > patience, !l.proven && now.Sub(l.moved) > patience:
 		return min(share, 2*l.limit)
+	case !l.proven:
+		return share
+	case l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
+		return math.MaxInt
+	default:
+		return max(share, window/4)
 	}
-	if l.engine.endpoints.Enabled() == 1 {
-		return window // there is nobody to hold up
-	}
-	return max(share, window/4)
 }
 
 // wait estimates how long a delivery at the end of the queue waits.

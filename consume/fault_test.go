@@ -1,0 +1,282 @@
+package consume_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+	"jethook/consume"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// never is a receiver that answers nothing until the test ends.
+func never(t testing.TB) *receiver {
+	release := make(chan struct{})
+	rc := receive(t, func(int, request, http.ResponseWriter) { <-release })
+	t.Cleanup(func() { close(release) }) // runs before the server is closed, which waits for its requests
+	return rc
+}
+
+// hangingSettings are such that a test which waits for a hanging endpoint's timeout fails.
+func hangingSettings(t testing.TB) *config.Config {
+	cfg := settings(t, time.Hour)
+	cfg.DeliveryTimeout = 5 * time.Minute
+	return cfg
+}
+
+// A crowd of hanging endpoints, each with more events than a lane holds, leaves room for one that is well.
+func TestHangingCrowdLeavesRoom(t *testing.T) {
+	t.Parallel()
+	r := start(t, hangingSettings(t))
+	hanging, healthy := never(t), receive(t, always(http.StatusOK))
+	const crowd = 70
+	for range crowd {
+		r.add(t, hanging.URL, nil, "events.hanging")
+	}
+	r.add(t, healthy.URL, nil, "events.healthy")
+	for i := range 80 {
+		r.publish(t, fmt.Sprint("hanging_", i), "hanging")
+	}
+	for range crowd {
+		hanging.next(t)
+	}
+	for i := range 20 {
+		r.publish(t, fmt.Sprint("healthy_", i), "healthy")
+	}
+	for range 20 {
+		healthy.next(t)
+	}
+	for hanging.got != nil && len(hanging.got) > 0 { // the stop below must not wait for them
+		<-hanging.got
+	}
+}
+
+// Large events for a hanging endpoint fill neither the memory nor the way of others.
+func TestLargeEventsForAHangingEndpoint(t *testing.T) {
+	t.Parallel()
+	r := start(t, hangingSettings(t))
+	hanging, healthy := never(t), receive(t, always(http.StatusOK))
+	r.add(t, hanging.URL, nil, "events.large")
+	r.add(t, healthy.URL, nil, "events.small")
+	for i := range 270 { // more than a process holds
+		e := internal(fmt.Sprint("large_", i), "large")
+		e.Body = make([]byte, 1<<20)
+		if _, err := r.bus.Publish(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.publish(t, "small", "small")
+	healthy.next(t)
+}
+
+// An event that is larger than what is usually fetched at once gets through, and so does the next one.
+func TestEventLargerThanOneFetch(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.MaxBody = 32 << 20
+	r := start(t, cfg)
+	rc := receive(t, always(http.StatusOK))
+	r.add(t, rc.URL, nil, "events.>")
+	e := internal("large", "a")
+	e.Body = make([]byte, 20<<20)
+	if _, err := r.bus.Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	r.publish(t, "small", "a")
+	sizes := len(rc.next(t).body) + len(rc.next(t).body)
+	if sizes < 20<<20 {
+		t.Errorf("got %d bytes", sizes)
+	}
+}
+
+// An event that fills a message leaves no room for the headers of a retry: it becomes a dead letter that says
+// so, instead of holding its place for ever.
+func TestEventTooLargeForARetry(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t, time.Hour)
+	cfg.MaxBody = 1 << 20
+	r := start(t, cfg)
+	s, err := r.js.Stream(t.Context(), "EVENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := s.CachedInfo().Config
+	sc.MaxMsgSize = -1 // an operator's choice
+	if _, err := r.js.UpdateStream(t.Context(), sc); err != nil {
+		t.Fatal(err)
+	}
+	rc := receive(t, always(http.StatusInternalServerError))
+	r.add(t, rc.URL, nil, "events.>")
+	if _, err := r.js.Publish(t.Context(), "events.a", make([]byte, r.js.Conn().MaxPayload())); err != nil {
+		t.Fatal(err)
+	}
+	r.settled(t, publish.StreamEvents)
+	dead := r.list(t, consume.Query{Status: consume.StatusDead})
+	if len(dead) != 1 || !strings.Contains(dead[0].Reason, "without its body") {
+		t.Errorf("got %+v", dead)
+	}
+}
+
+// A replay that was killed between its two writes leaves a dead letter that is older than the delivery. That
+// one is no outcome of it.
+func TestOldDeadLetterIsNoOutcome(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t, time.Hour)
+	r := start(t, cfg)
+	rc := receive(t, always(http.StatusOK))
+	ep := r.add(t, rc.URL, nil, "events.other")
+	r.stop()
+
+	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &publish.Delivery{Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Why: publish.WhyRetry, Due: time.Now()}
+	done := make(chan error, 1)
+	bus.Bury(d, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	bus.Schedule(d, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := bus.Consumer(t.Context(), publish.StreamDeliveries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := consumer.Next(jetstream.FetchMaxWait(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Nak(); err != nil { // as if its holder had been killed
+		t.Fatal(err)
+	}
+	bus.Close()
+
+	start(t, cfg)
+	if got := rc.next(t); got.header.Get("webhook-id") != "evt_1" {
+		t.Errorf("got %v", got.header)
+	}
+}
+
+// An operator who deletes the consumer stops nothing for good.
+func TestDeletedConsumerIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, always(http.StatusOK))
+	r.add(t, rc.URL, nil, "events.>")
+	r.publish(t, "evt_1", "a")
+	rc.next(t)
+	r.settled(t, publish.StreamEvents)
+	if err := r.js.DeleteConsumer(t.Context(), "EVENTS", "jethook"); err != nil {
+		t.Fatal(err)
+	}
+	r.publish(t, "evt_2", "a")
+	for rc.next(t).header.Get("webhook-id") != "evt_2" { // the first comes again: the consumer knew that it had been
+	}
+}
+
+// An endpoint that is removed while a request to it is under way leaves nothing behind.
+func TestRemovedWhileUnderWay(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	release := make(chan struct{})
+	rc := receive(t, func(_ int, _ request, w http.ResponseWriter) {
+		<-release
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	ep := r.add(t, rc.URL, nil, "events.>")
+	r.publish(t, "evt_1", "a")
+	rc.next(t)
+	if err := r.registry.Delete(t.Context(), ep.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.bus.Forget(t.Context(), ep.ID); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	r.settled(t, publish.StreamEvents)
+	if left := r.list(t, consume.Query{}); len(left) != 0 {
+		t.Errorf("left behind: %+v", left)
+	}
+}
+
+// A lower concurrency is in force as soon as the requests of before have ended.
+func TestLowerConcurrencyTakesEffect(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	var now, most, since atomic.Int64
+	var lowered atomic.Bool
+	rc := receive(t, func(_ int, _ request, _ http.ResponseWriter) {
+		n := now.Add(1)
+		if lowered.Load() && since.Add(1) > 100 {
+			most.Store(max(most.Load(), n))
+		}
+		time.Sleep(time.Millisecond) // so that requests overlap
+		now.Add(-1)
+	})
+	sixteen := 16
+	ep := r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &sixteen }, "events.>")
+	for i := range 800 {
+		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
+	}
+	for range 50 {
+		rc.next(t)
+	}
+	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error { e.Concurrency = 1; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	lowered.Store(true)
+	for range 750 {
+		rc.next(t)
+	}
+	if most.Load() != 1 {
+		t.Errorf("%d requests at once, after it was lowered to 1", most.Load())
+	}
+}
+
+// A page does not end, and does not lose its order, where one stream has nothing near.
+func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, func(n int, _ request, w http.ResponseWriter) {
+		if n == 2 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	ep := r.add(t, rc.URL, nil, "events.>")
+	r.publish(t, "delivered", "a")
+	rc.next(t)
+	r.settled(t, publish.StreamEvents)
+	since := time.Now()
+	r.publish(t, "waiting", "a")
+	rc.next(t)
+	r.settled(t, publish.StreamEvents)
+	const others = 12_000
+	done := make(chan error, others)
+	for i := range others {
+		go r.bus.Schedule(&publish.Delivery{
+			Endpoint: "ep_other", Event: *internal(fmt.Sprint(i), "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry,
+		}, func(err error) { done <- err })
+	}
+	for range others {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if items := r.list(t, consume.Query{Endpoint: ep.ID, Since: since}); len(items) != 1 || items[0].EventID != "waiting" {
+		t.Errorf("since: %+v", items)
+	}
+	if items := r.list(t, consume.Query{Endpoint: ep.ID}); len(items) != 2 || items[0].EventID != "waiting" {
+		t.Errorf("all: %+v", items)
+	}
+}
