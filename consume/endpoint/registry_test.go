@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/config"
 	"jethook/consume/endpoint"
@@ -214,5 +217,72 @@ func BenchmarkMatch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// natsServer runs a nats-server of its own, on a free port when port is -1.
+func natsServer(t *testing.T, port int, dir string) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true, MaxPayload: 9 << 20,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(30 * time.Second) {
+		t.Fatal("nats-server did not start")
+	}
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return s
+}
+
+// What others change while a process is cut off from the bus, it sees when the connection is back; and what
+// they change after that, too.
+func TestReconnectedProcessSeesChanges(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := natsServer(t, -1, dir)
+	port := s.Addr().(*net.TCPAddr).Port
+	cfg := config.Default()
+	cfg.NATSURL = s.ClientURL()
+	openHere := func() *publish.Bus {
+		bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(bus.Close)
+		return bus
+	}
+	bus := openHere()
+	r, changes := process(t, bus)
+	removed, err := r.Create(t.Context(), newEndpoint(t, "events.>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told(t, changes)
+
+	s.Shutdown()
+	s.WaitForShutdown()
+	natsServer(t, port, dir)
+	other, err := endpoint.OpenRegistry(t.Context(), openHere().Endpoints(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Delete(t.Context(), removed.ID); err != nil {
+		t.Fatal(err)
+	}
+	if c := told(t, changes); c.After != nil || c.Before.ID != removed.ID {
+		t.Errorf("told %+v", c)
+	}
+	created, err := other.Create(t.Context(), newEndpoint(t, "events.>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := told(t, changes); c.After == nil || c.After.ID != created.ID {
+		t.Errorf("told %+v", c)
+	}
+	if got := matches(r, "events.a"); len(got) != 1 || got[0] != created.ID {
+		t.Errorf("matches %v", got)
 	}
 }
