@@ -79,6 +79,9 @@ func (in *intake) fetch(ctx context.Context) error {
 		var err error
 		if consumer == nil {
 			consumer, err = in.bus.Consumer(ctx, in.stream)
+			if errors.Is(err, publish.ErrStreamMismatch) { // trying again would not mend it
+				return err
+			}
 		}
 		if err == nil {
 			err = in.fetchOnce(ctx, consumer)
