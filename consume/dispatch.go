@@ -111,6 +111,13 @@ func (e *Engine) start(ctx context.Context, j *job) {
 		return
 	}
 	l := e.lane(ep)
+	if ep.RateLimit != nil && j.d.Why != publish.WhyTurn { // a turn is a slot already
+		j.d.Due = l.slot(ep.RateLimit)
+		if time.Until(j.d.Due) > patience {
+			e.deferUntil(j, j.d.Due)
+			return
+		}
+	}
 	verdict, turn := l.admit(j.size())
 	if verdict == comeBack || verdict == ifRoom && !e.room(ctx, j) {
 		e.deferUntil(j, turn)

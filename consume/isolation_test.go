@@ -76,6 +76,35 @@ func TestOverflowWaitsForItsTurn(t *testing.T) {
 	}
 }
 
+// A rate limit spaces requests evenly, those that wait in memory and those that wait on the bus alike.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	rc := receive(t, always(http.StatusOK))
+	rate := "20/s"
+	r.add(t, rc.URL, func(s *endpoint.Spec) { s.RateLimit = &rate }, "events.>")
+	const n = 70
+	for i := range n {
+		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
+	}
+	first := rc.next(t)
+	seen := map[string]int{first.header.Get("webhook-id"): 1}
+	var last request
+	for range n - 1 {
+		last = rc.next(t)
+		seen[last.header.Get("webhook-id")]++
+		if a := last.header.Get("Jethook-Attempt"); a != "1" {
+			t.Errorf("waiting was counted as an attempt: %s", a)
+		}
+	}
+	if took, least := last.at.Sub(first.at), (n-1)*50*time.Millisecond-500*time.Millisecond; took < least {
+		t.Errorf("%d requests in %s, want at least %s", n, took, least)
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d came", len(seen), n)
+	}
+}
+
 // A graceful stop finishes what is in flight, puts the rest back, and makes no delivery twice.
 func TestStopLosesNothingAndDoublesNothing(t *testing.T) {
 	t.Parallel()

@@ -42,6 +42,7 @@ type lane struct {
 	latency  time.Duration // smoothed time of one request
 	moved    time.Time     // when a request last ended
 	nextTurn time.Time     // when the last deferred delivery has its turn
+	lastSlot time.Time     // the last place in time that the endpoint's rate limit gave away
 }
 
 func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
@@ -137,6 +138,18 @@ func (l *lane) turn(now time.Time) time.Time {
 		l.nextTurn = l.nextTurn.Add(l.pace(now))
 	}
 	return l.nextTurn
+}
+
+// slot returns the next free place in time under the rate, and takes it.
+func (l *lane) slot(r *endpoint.Rate) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.lastSlot.Add(r.Per / time.Duration(r.Count))
+	if now := time.Now(); next.Before(now) {
+		next = now
+	}
+	l.lastSlot = next
+	return next
 }
 
 // take runs the job or queues it.

@@ -61,6 +61,7 @@ func endpointAddCommand() *cobra.Command {
 	f.StringSlice("retry-schedule", nil, "pauses between attempts, such as 5m,30m, or none (default JETHOOK_RETRY_SCHEDULE)")
 	f.String("timeout", "", "of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
 	f.Int("concurrency", 0, "most requests at once from one process (default 64)")
+	f.String("rate-limit", "", "most requests in a time from one process, such as 10/s or 600/m")
 	f.Bool("disabled", false, "deliver nothing until it is enabled")
 	return cmd
 }
@@ -83,6 +84,7 @@ func endpointFields(cmd *cobra.Command) (*admin.EndpointFields, error) {
 	}
 	fields := &admin.EndpointFields{
 		Name: text("name"), URL: text("url"), Secret: text("secret"), Format: text("format"), Timeout: text("timeout"),
+		RateLimit: text("rate-limit"),
 	}
 	var err error
 	if fields.Events, err = f.GetStringSlice("events"); err != nil {

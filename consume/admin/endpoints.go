@@ -65,9 +65,6 @@ type createEndpointOutput struct {
 
 func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*createEndpointOutput, error) {
 	spec := endpoint.Spec(in.Body)
-	if err := notYet(&spec); err != nil {
-		return nil, err
-	}
 	e, err := endpoint.New(&spec, s.policy, time.Now())
 	if err != nil {
 		return nil, err
@@ -146,9 +143,6 @@ type changeEndpointInput struct {
 func (s *Server) changeEndpoint(ctx context.Context, in *changeEndpointInput) (*endpointOutput, error) {
 	spec, err := in.Body.spec()
 	if err != nil {
-		return nil, err
-	}
-	if err := notYet(spec); err != nil {
 		return nil, err
 	}
 	return s.update(ctx, in.ID, spec)

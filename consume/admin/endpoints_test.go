@@ -100,7 +100,7 @@ func TestRefusedEndpoints(t *testing.T) {
 		{"bad concurrency", with(`"concurrency":1001`), "concurrency"},
 		{"huge concurrency", with(`"concurrency":1e30`), "concurrency"},
 		{"fraction", with(`"concurrency":1.5`), "concurrency"},
-		{"rate limit", with(`"rate_limit":"10/s"`), "rate_limit"},
+		{"bad rate limit", with(`"rate_limit":"10/day"`), "rate_limit"},
 		{"short secret", with(`"secret":"x"`), "secret"},
 		{"several", with(`"timeout":"x","disabled":"yes"`), "disabled"},
 	}
@@ -171,7 +171,7 @@ func TestRefusedChanges(t *testing.T) {
 		`{"events":[]}`:            "events",
 		`{"id":"ep_2"}`:            "id",
 		`{"nope":null}`:            "nope",
-		`{"rate_limit":"1/s"}`:     "rate_limit",
+		`{"rate_limit":"fast"}`:    "rate_limit",
 		`{"timeout":7}`:            "timeout",
 		`{"signature":"standard"}`: "signature",
 	} {

@@ -25,17 +25,9 @@ type EndpointFields struct {
 	Headers       map[string]string       `json:"headers,omitempty" doc:"sent with every delivery"`
 	RetrySchedule []string                `json:"retry_schedule,omitzero" doc:"pauses between attempts; empty: a single attempt; default: JETHOOK_RETRY_SCHEDULE" example:"5m,30m,2h"`
 	Timeout       *string                 `json:"timeout,omitempty" doc:"of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
-	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"most deliveries in a time; not available yet" example:"10/s"`
+	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"most requests in a second, minute or hour, evenly spaced, from each process" example:"10/s"`
 	Concurrency   *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"most requests at once from one process; 0: the default"`
 	Disabled      *bool                   `json:"disabled,omitempty" doc:"nothing is delivered while true"`
-}
-
-// notYet refuses what the bridge would not hold to.
-func notYet(s *endpoint.Spec) error {
-	if s.RateLimit != nil && *s.RateLimit != "" {
-		return invalid(FailureField{Field: "rate_limit", Message: "is not available yet; use concurrency"})
-	}
-	return nil
 }
 
 // endpointChange is the body of a change: some EndpointFields, as they came, since null means another thing
