@@ -35,7 +35,8 @@ func Default() *Config {
 }
 
 // Load reads the configuration from the environment and checks it. A variable that is set but empty counts as
-// unset. The error is a [Problems] that holds everything wrong; it never shows a secret.
+// unset. The error is a [Problems] that holds everything wrong; it never shows a secret. The Config that comes
+// with an error is only good for looking for more problems.
 func Load() (*Config, error) {
 	c := Default()
 	var l loader
@@ -49,7 +50,7 @@ func Load() (*Config, error) {
 	check(&l.problems, c)
 	l.problems = append(l.problems, unknown(os.Environ(), l.known)...)
 	if len(l.problems) > 0 {
-		return nil, l.problems
+		return c, l.problems
 	}
 	return c, nil
 }

@@ -277,3 +277,44 @@ func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
 		t.Errorf("all: %+v", items)
 	}
 }
+
+// A filter chooses among all deliveries, not among those of one page.
+func TestFiltersLookBeyondAPage(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, always(http.StatusOK))
+	r.add(t, rc.URL, nil, "events.>")
+	for i := range 6 {
+		r.publish(t, fmt.Sprint("rare_", i), "rare")
+	}
+	r.settled(t, publish.StreamEvents)
+	before := time.Now()
+	for i := range 700 {
+		r.publish(t, fmt.Sprint("common_", i), "common")
+	}
+	r.settled(t, publish.StreamEvents)
+	for _, q := range []consume.Query{
+		{Type: "rare", Limit: 4},
+		{Until: before, Limit: 4},
+		{Type: "rare", Status: consume.StatusDelivered, Limit: 4},
+	} {
+		first, cursor, err := r.ledger.List(t.Context(), q)
+		if err != nil || len(first) != 4 || cursor == "" {
+			t.Fatalf("%+v: %d items, cursor %q, %v", q, len(first), cursor, err)
+		}
+		q.Cursor = cursor
+		second, cursor, err := r.ledger.List(t.Context(), q)
+		if err != nil || len(second) != 2 || cursor != "" {
+			t.Errorf("%+v: then %d items, cursor %q, %v", q, len(second), cursor, err)
+		}
+		seen := map[string]bool{}
+		for _, d := range append(first, second...) {
+			seen[d.EventID] = d.Type == "rare"
+		}
+		for i := range 6 {
+			if !seen[fmt.Sprint("rare_", i)] {
+				t.Errorf("%+v: rare_%d is missing in %v", q, i, seen)
+			}
+		}
+	}
+}

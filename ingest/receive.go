@@ -48,7 +48,6 @@ func (s *Server) receive(c echo.Context) error {
 // event is what is stored of a verified request.
 func (src *source) event(r *provider.Request, now time.Time) *publish.Event {
 	eventType, id := src.sender.Event(r)
-	eventType = publish.CleanType(eventType)
 	if id = publish.CleanID(id); id == "" {
 		// The sum of the body stands for it: a body may be megabytes, and a string would copy it.
 		sum := sha256.Sum256(r.Body)
@@ -57,7 +56,7 @@ func (src *source) event(r *provider.Request, now time.Time) *publish.Event {
 	header, traceparent := src.storedHeaders(r.Header)
 	return &publish.Event{
 		ID:          id,
-		Type:        eventType,
+		Type:        publish.CleanType(eventType),
 		Source:      src.name,
 		Subject:     publish.WebhookSubject(src.name, eventType),
 		Received:    now,

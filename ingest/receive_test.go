@@ -159,7 +159,7 @@ func TestTypes(t *testing.T) {
 		{`{"type":"*"}`, "_"},
 		{`{"type":"a.*.>"}`, "a._._"},
 		{`{"type":"Push Hook"}`, "Push_Hook"},
-		{`{"type":"  "}`, "unknown"},
+		{`{"type":"  "}`, "__"},
 		{`{"type":"...."}`, "unknown"},
 		{`{"type":"..a..b.."}`, "a.b"},
 		{`{"type":"a\r\nNats-Rollup: all\u0000"}`, "a__Nats-Rollup._all_"},

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"strings"
 
 	"golang.org/x/time/rate"
@@ -31,6 +32,13 @@ func newSources(configured []config.Source) (map[string]*source, error) {
 		return nil, problems
 	}
 	return sources, nil
+}
+
+// Check returns everything that is wrong with the sources, as New would.
+func Check(sources []config.Source) config.Problems {
+	_, err := newSources(sources)
+	problems, _ := errors.AsType[config.Problems](err)
+	return problems
 }
 
 func newSource(c config.Source) (*source, config.Problems) {

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -56,11 +55,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.link = newLink()
-	var srv *server.Server
-	if b.srv != nil {
-		srv = b.srv.Server
-	}
-	if b.nc, err = connect(cfg, srv, b.link, b.log); err != nil {
+	if b.nc, err = connect(cfg, b.srv, b.link, b.log); err != nil {
 		return err
 	}
 	if b.js, err = jetstream.New(b.nc); err != nil {
@@ -70,7 +65,11 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.maxBody < int64(cfg.MaxBody) {
 		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY", "max_body_bytes", b.maxBody)
 	}
-	if b.streams, err = ensureStreams(ctx, b.js, cfg, b.maxBody); err != nil {
+	storage, err := b.storage(ctx)
+	if err != nil {
+		return err
+	}
+	if b.streams, err = ensureStreams(ctx, b.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
 		return err
 	}
 	if b.endpoints, err = ensureBucket(ctx, b.js, cfg); err != nil {
@@ -80,11 +79,30 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	// only where each message would be synced.
 	synced := b.srv != nil && cfg.Sync == 0
 	for name, c := range b.committers() {
-		if *c, err = newCommitter(b.nc, b.link, name, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish); err != nil {
+		if *c, err = newCommitter(b.nc, b.link, name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// storage is how many bytes all streams together may hold; 0 when there is no limit.
+func (b *Bus) storage(ctx context.Context) (int64, error) {
+	if b.srv != nil {
+		return b.srv.current().JetStreamConfig().MaxStore, nil
+	}
+	info, err := b.js.AccountInfo(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the limits of JetStream: %w", err)
+	}
+	return max(0, info.Limits.MaxStore), nil
+}
+
+// stuck is told that the store answers nothing although the connection stands.
+func (b *Bus) stuck() {
+	if b.srv != nil {
+		b.srv.heal()
+	}
 }
 
 func (b *Bus) committers() map[string]**committer {
@@ -150,10 +168,10 @@ func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
 
 // ClientURL is where services reach the embedded server; empty when it takes none or on a cluster.
 func (b *Bus) ClientURL() string {
-	if b.srv == nil || b.srv.Addr() == nil {
+	if b.srv == nil || b.srv.opts.DontListen {
 		return ""
 	}
-	return b.srv.ClientURL()
+	return b.srv.current().ClientURL()
 }
 
 // recentFailure is how long one failed write keeps the store unready: long enough for a load balancer to see

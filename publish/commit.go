@@ -54,7 +54,8 @@ type committer struct {
 	nc     *nats.Conn
 	link   *link
 	stream string
-	atomic bool // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
+	stuck  func() // is told that the store gives no answers
+	atomic bool   // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
 
 	mu     sync.Mutex // guards what follows
 	queue  []pending
@@ -67,6 +68,7 @@ type committer struct {
 	acks    *nats.Subscription
 	replies string // prefix of this committer's reply subjects
 	arrived chan ack
+	silent  int    // exchanges in a row that ran out of time
 	round   uint64 // number of the current exchange, so that a late answer to an earlier one is dropped
 }
 
@@ -78,9 +80,9 @@ type ack struct {
 	err   error
 }
 
-func newCommitter(nc *nats.Conn, l *link, stream string, atomic bool) (*committer, error) {
+func newCommitter(nc *nats.Conn, l *link, stream string, stuck func(), atomic bool) (*committer, error) {
 	c := &committer{
-		nc: nc, link: l, stream: stream, atomic: atomic,
+		nc: nc, link: l, stream: stream, stuck: stuck, atomic: atomic,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		replies: nats.NewInbox() + ".",
 		arrived: make(chan ack, maxBatch),
@@ -299,9 +301,13 @@ func (c *committer) exchange(n int, send func(reply func(int) string) []error) [
 			}
 			return got
 		case <-timeout.C:
+			if c.silent++; c.silent > 1 { // once may be a slow disk
+				c.stuck()
+			}
 			return got
 		}
 	}
+	c.silent = 0
 	return got
 }
 

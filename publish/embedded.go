@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -27,8 +28,14 @@ const headerRoom = 64 << 10
 
 // embedded is the built-in nats-server together with the lock on its store.
 type embedded struct {
-	*server.Server
+	opts *server.Options
 	lock *os.File
+	log  *slog.Logger
+
+	mu     sync.Mutex // guards what follows
+	srv    *server.Server
+	closed bool
+	healed time.Time // when the server was last restarted because its store stood still
 }
 
 // startEmbedded starts the built-in server on the store in cfg.DataDir and returns when it takes messages.
@@ -45,21 +52,16 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (does another jethook run on it?): %w", cfg.DataDir, err)
 	}
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("configuring the embedded NATS server: %w", err)
-	}
-	fatal := &serverLog{log: log.With("component", "nats"), fatal: make(chan string, 1)}
-	srv.SetLoggerV2(fatal, false, false, false)
 	if !isLoopback(opts.Host) && opts.Authorization == "" && !opts.DontListen {
 		log.Warn("anyone who reaches JETHOOK_NATS_LISTEN can publish and read events: set JETHOOK_NATS_TOKEN", "listen", cfg.NATSListen)
 	}
-	e := &embedded{srv, lock}
-	go srv.Start()
-	if err := e.awaitReady(ctx, fatal.fatal, log); err != nil {
-		e.stop()
-		return nil, fmt.Errorf("starting the embedded NATS server: %w", err)
+	e := &embedded{opts: opts, lock: lock, log: log}
+	if e.srv, err = startServer(ctx, opts, log); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if addr, ok := e.srv.Addr().(*net.TCPAddr); ok {
+		opts.Port = addr.Port // so that a restarted server is found where the first one was
 	}
 	return e, nil
 }
@@ -107,11 +109,27 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
+func startServer(ctx context.Context, opts *server.Options, log *slog.Logger) (*server.Server, error) {
+	srv, err := server.NewServer(opts.Clone())
+	if err != nil {
+		return nil, fmt.Errorf("configuring the embedded NATS server: %w", err)
+	}
+	out := &serverLog{log: log.With("component", "nats"), fatal: make(chan string, 1)}
+	srv.SetLoggerV2(out, false, false, false)
+	go srv.Start()
+	if err := awaitReady(ctx, srv, out.fatal, log); err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, fmt.Errorf("starting the embedded NATS server: %w", err)
+	}
+	return srv, nil
+}
+
 // awaitReady waits until the server takes clients. It says so when that takes long.
-func (e *embedded) awaitReady(ctx context.Context, fatal <-chan string, log *slog.Logger) error {
+func awaitReady(ctx context.Context, srv *server.Server, fatal <-chan string, log *slog.Logger) error {
 	ready := make(chan struct{})
 	go func() {
-		for ctx.Err() == nil && !e.ReadyForConnections(time.Second) {
+		for ctx.Err() == nil && !srv.ReadyForConnections(time.Second) {
 		}
 		close(ready)
 	}()
@@ -134,10 +152,56 @@ func (e *embedded) awaitReady(ctx context.Context, fatal <-chan string, log *slo
 	}
 }
 
+// InProcessConn opens a connection to the server of this moment.
+func (e *embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
+
+func (e *embedded) current() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.srv
+}
+
+const (
+	// healPause is the least time between two restarts of a server whose store stands still.
+	healPause = 10 * time.Second
+	// restartPause is the pause after a restart that failed.
+	restartPause = time.Second
+	// healRoom is how much of the disk must be free for a restart to help.
+	healRoom = 32 << 20
+)
+
+// heal restarts the server when its store stands still although the disk has room: after a write failed, for
+// want of room mostly, the server takes nothing more for that stream until it is started again. Clients see it
+// as a short loss of their connection.
+func (e *embedded) heal() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || time.Since(e.healed) < healPause || freeBytes(e.opts.StoreDir) < healRoom {
+		return
+	}
+	e.log.Warn("the store stands still; restarting the embedded NATS server")
+	e.srv.Shutdown()
+	e.srv.WaitForShutdown()
+	for !e.closed {
+		srv, err := startServer(context.Background(), e.opts, e.log)
+		if err == nil {
+			e.srv, e.healed = srv, time.Now()
+			return
+		}
+		e.log.Error("restarting the embedded NATS server failed; trying again", "error", err)
+		e.mu.Unlock()
+		time.Sleep(restartPause)
+		e.mu.Lock()
+	}
+}
+
 // stop shuts the server down, its store flushed, and releases the store's lock.
 func (e *embedded) stop() {
-	e.Shutdown()
-	e.WaitForShutdown()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	e.srv.Shutdown()
+	e.srv.WaitForShutdown()
 	e.lock.Close()
 }
 

@@ -105,7 +105,7 @@ func CleanType(t string) string {
 			return '_'
 		}
 		return r
-	}, strings.TrimSpace(t))
+	}, t)
 	if len(t) > maxTypeBytes {
 		t = strings.ToValidUTF8(t[:maxTypeBytes], "")
 	}

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"jethook/config"
@@ -65,7 +64,7 @@ func (l *link) restoredNext() <-chan struct{} {
 // connect opens the NATS connection: in process when srv is given, else to the configured cluster. It comes
 // back by itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being
 // acknowledged by memory.
-func connect(cfg *config.Config, srv *server.Server, l *link, log *slog.Logger) (*nats.Conn, error) {
+func connect(cfg *config.Config, srv *embedded, l *link, log *slog.Logger) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("jethook"),
 		nats.MaxReconnects(-1),

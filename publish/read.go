@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,9 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 	if e.Received.IsZero() {
 		e.Received = at
 	}
+	if !ValidTraceparent(e.Traceparent) {
+		e.Traceparent = NewTraceparent()
+	}
 	return e
 }
 
@@ -102,13 +106,14 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// Stored is a message as it lies in a stream; of a delivery without its body.
+// Stored is a message as it lies in a stream.
 type Stored struct {
 	Subject string
 	Seq     uint64
 	Time    time.Time
 	Header  nats.Header
 	Data    []byte
+	Cut     bool // Data is only the beginning
 }
 
 // Delivery decodes a stored delivery, waiting or dead.
@@ -158,7 +163,8 @@ const (
 // Before returns up to limit messages of the shelf with sequences below before (0: from the newest on),
 // newest first, and the sequence to go on before; 0 when there is no more. JetStream reads forwards only, so
 // it reads ever larger spans from the end; one call reads at most maxSpan messages, which may be fewer than
-// limit found. Of deliveries the bodies are left out: a page of them could be gigabytes.
+// limit found. Bodies of deliveries are left out, but for the beginning of a dead letter's: a page of them could
+// be gigabytes.
 func (b *Bus) Before(ctx context.Context, sh Shelf, before uint64, limit int) (found []Stored, next uint64, err error) {
 	info, err := b.streams[sh.stream].Info(ctx)
 	if err != nil {
@@ -238,8 +244,12 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 		switch m.Header.Get("Status") {
 		case "":
 			one := stored(m)
-			if sh.stream != StreamHistory {
-				one.Data = nil
+			switch sh.stream {
+			case StreamHistory:
+			case StreamDead:
+				one.cut(deadPreview)
+			default:
+				one.cut(0)
 			}
 			out = append(out, one)
 		case "204": // end of batch
@@ -249,6 +259,16 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 		default:
 			return nil, false, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, sh.stream, m.Header.Get("Description"))
 		}
+	}
+}
+
+// deadPreview is how many bytes of a dead letter's body a list shows.
+const deadPreview = 16 << 10
+
+// cut keeps the first n bytes of the body.
+func (s *Stored) cut(n int) {
+	if s.Cut = len(s.Data) > n; s.Cut {
+		s.Data = bytes.Clone(s.Data[:n]) // a slice would keep the whole
 	}
 }
 

@@ -28,15 +28,26 @@ const (
 // nothing more when it is full, since dropping the oldest event to make room could drop one that is still to
 // be delivered.
 const (
-	deadAge      = 30 * 24 * time.Hour
-	deadBytes    = 4 << 30
-	historyAge   = 30 * 24 * time.Hour
-	historyBytes = 4 << 30
-	opsBytes     = 64 << 20
+	deadAge    = 30 * 24 * time.Hour
+	historyAge = 30 * 24 * time.Hour
+	// ownBytes bounds the dead letters, and the history, and opsBytes the operational events; all of them to a
+	// part of a small store, since JetStream sets aside what a stream may grow to.
+	ownBytes  = 1 << 30
+	ownShare  = 10
+	opsBytes  = 64 << 20
+	opsShare  = 100
+	leastRoom = 1 << 20
 )
 
-// streamConfigs are the streams as Jethook makes them when they are missing.
-func streamConfigs(cfg *config.Config, maxBody int64) []jetstream.StreamConfig {
+// streamConfigs are the streams as Jethook makes them when they are missing, in a store of so many bytes; 0 for
+// one without a limit.
+func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.StreamConfig {
+	bound := func(most, share int64) int64 {
+		if storage == 0 {
+			return most
+		}
+		return min(most, max(leastRoom, storage/share/int64(cfg.Replicas)))
+	}
 	events := func(name, subjects, description string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Description: description, Subjects: []string{subjects},
@@ -47,7 +58,7 @@ func streamConfigs(cfg *config.Config, maxBody int64) []jetstream.StreamConfig {
 		}
 	}
 	ops := events(StreamOps, "jethook.ops.>", "operational events of Jethook")
-	ops.Discard, ops.MaxBytes = jetstream.DiscardOld, opsBytes
+	ops.Discard, ops.MaxBytes = jetstream.DiscardOld, bound(opsBytes, opsShare)
 	streams := []jetstream.StreamConfig{
 		events(StreamWebhooks, "webhooks.>", "received webhooks"),
 		events(StreamEvents, "events.>", "events of internal services"),
@@ -60,12 +71,12 @@ func streamConfigs(cfg *config.Config, maxBody int64) []jetstream.StreamConfig {
 		},
 		{
 			Name: StreamDead, Description: "deliveries that failed for good",
-			Subjects: []string{deadSubjects}, MaxMsgsPerSubject: 1, MaxAge: deadAge, MaxBytes: deadBytes,
+			Subjects: []string{deadSubjects}, MaxMsgsPerSubject: 1, MaxAge: deadAge, MaxBytes: bound(ownBytes, ownShare),
 			AllowAtomicPublish: true, AllowDirect: true,
 		},
 		{
 			Name: StreamHistory, Description: "every attempt",
-			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: historyBytes, AllowDirect: true,
+			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: bound(ownBytes, ownShare), AllowDirect: true,
 		},
 	}
 	for i := range streams {
@@ -85,10 +96,10 @@ var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 
 // ensureStreams creates what is missing and returns the streams. What an operator made is never changed:
 // differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, js jetstream.JetStream, cfg *config.Config, maxBody int64) (map[string]jetstream.Stream, error) {
+func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
 	have := make(map[string]jetstream.Stream)
 	var problems []string
-	for _, want := range streamConfigs(cfg, maxBody) {
+	for _, want := range wanted {
 		s, err := js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			s, err = js.CreateStream(ctx, want)
@@ -97,7 +108,7 @@ func ensureStreams(ctx context.Context, js jetstream.JetStream, cfg *config.Conf
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("creating stream %s: %w", want.Name, err)
+			return nil, fmt.Errorf("creating stream %s for the subjects %s: %w", want.Name, strings.Join(want.Subjects, " "), err)
 		}
 		have[want.Name] = s
 		for _, d := range mismatches(want, s.CachedInfo().Config) {

@@ -102,15 +102,23 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "jethook", version())
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  jethook version --json",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if asJSON {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "{\"version\":%q}\n", version())
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "jethook", version())
+			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
 // buildVersion is set by the linker of a release: -ldflags "-X main.buildVersion=v1.2.3".

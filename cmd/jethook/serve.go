@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,7 @@ func bridgeCommand(use, short string, parts part, example string) *cobra.Command
 		Long: short + ".\n\nSettings are JETHOOK_ environment variables; the README lists them. " +
 			"The first SIGTERM or Ctrl-C finishes what is in flight and stops; a second one stops at once.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load()
+			cfg, err := loadBridge(parts)
 			if err != nil {
 				return err
 			}
@@ -65,6 +66,26 @@ func bridgeCommand(use, short string, parts part, example string) *cobra.Command
 			return b.run(cmd.Context())
 		},
 	}
+}
+
+// loadBridge reads the settings and reports all that is wrong with them, the sources' senders included.
+func loadBridge(parts part) (*config.Config, error) {
+	cfg, err := config.Load()
+	problems, ok := errors.AsType[config.Problems](err)
+	if err != nil && !ok {
+		return nil, err
+	}
+	if parts&receiving != 0 {
+		for _, p := range ingest.Check(cfg.Sources) {
+			if !slices.ContainsFunc(problems, func(known config.Problem) bool { return known.Variable == p.Variable }) {
+				problems = append(problems, p)
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
 }
 
 // newLogger logs for people on a terminal, and for machines otherwise.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -126,11 +127,26 @@ type RetriedDelivery struct {
 	ID string `json:"id" doc:"the delivery that is being attempted"`
 }
 
+// mayDeliver refuses what could only wait on: a retry while the endpoint is disabled.
+func (s *Server) mayDeliver(delivery string) error {
+	if s.registry == nil {
+		return nil
+	}
+	id, _, _ := strings.Cut(delivery, ".")
+	if e, ok := s.registry.Lookup(id); ok && e.Disabled {
+		return errDisabled
+	}
+	return nil
+}
+
 type retryOutput struct{ Body RetriedDelivery }
 
 func (s *Server) retryDelivery(ctx context.Context, in *retryInput) (*retryOutput, error) {
 	if !deliveryID.MatchString(in.ID) {
 		return nil, consume.ErrNoDelivery
+	}
+	if err := s.mayDeliver(in.ID); err != nil {
+		return nil, err
 	}
 	if err := s.ledger.Retry(ctx, in.ID); err != nil {
 		return nil, err

@@ -162,6 +162,32 @@ func TestRetryDelivery(t *testing.T) {
 	}
 }
 
+// A retry that could only wait on, since its endpoint is disabled, is refused instead of promised.
+func TestRetryOfADisabledEndpoint(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	e := a.create(`{"name":"x","url":"https://example.com/","events":["events.>"],"disabled":true}`)
+	d := delivery(e.ID, "evt_1")
+	a.schedule(d)
+	if got := a.do("POST", "/api/v1/deliveries/"+d.ID()+"/retry", ""); got.status != http.StatusConflict || !strings.Contains(string(got.body), "endpoint_disabled") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// A dead letter shows its body; of a long one the beginning.
+func TestDeadLetterShowsItsBody(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	short, long := delivery("ep_1", "short"), delivery("ep_1", "long")
+	short.Event.Body, long.Event.Body = []byte(`{"n":1}`), []byte(strings.Repeat("x", 20_000))
+	a.bury(short)
+	a.bury(long)
+	got := a.listed("status=dead")
+	if len(got) != 2 || got[1].Body != `{"n":1}` || got[1].Cut || len(got[0].Body) != 16<<10 || !got[0].Cut {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestRetryPressedManyTimesAttemptsOnce(t *testing.T) {
 	t.Parallel()
 	a := start(t)

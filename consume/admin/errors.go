@@ -23,6 +23,7 @@ import (
 var (
 	errUnauthorized = errors.New("no valid token")
 	errBodyTooLarge = errors.New("body too large")
+	errDisabled     = errors.New("endpoint disabled")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -94,6 +95,7 @@ var failures = []struct {
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
+	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{publish.ErrConflict, http.StatusConflict, "conflict", "it was changed meanwhile; try again"},
 	{errBodyTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the body is too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the event is too large to store"},

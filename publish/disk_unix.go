@@ -20,3 +20,12 @@ func lockDir(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// freeBytes is how much of the disk that holds dir is free; 0 when that can't be told.
+func freeBytes(dir string) uint64 {
+	var s syscall.Statfs_t
+	if syscall.Statfs(dir, &s) != nil {
+		return 0
+	}
+	return s.Bavail * uint64(s.Bsize)
+}
