@@ -118,9 +118,9 @@ func (e *Engine) start(ctx context.Context, j *job) {
 			return
 		}
 	}
-	verdict, turn := l.admit(j.size())
+	verdict := l.admit(j.size())
 	if verdict == comeBack || verdict == ifRoom && !e.room(ctx, j) {
-		e.deferUntil(j, turn)
+		e.deferUntil(j, l.turn())
 		return
 	}
 	l.take(j)
@@ -129,20 +129,14 @@ func (e *Engine) start(ctx context.Context, j *job) {
 // room gets the job a place in the window. It waits for one only while places become free: when those who
 // hold them do not move, nobody must wait behind them.
 func (e *Engine) room(ctx context.Context, j *job) bool {
-	for !j.slot {
-		if j.slot = e.slots.TryAcquire(1); j.slot {
-			return true
-		}
-		began := time.Now()
-		if time.Since(time.Unix(0, e.moved.Load())) > stuck {
-			return false
-		}
-		wait, cancel := context.WithTimeout(ctx, stuck)
-		j.slot = e.slots.Acquire(wait, 1) == nil
-		cancel()
-		if ctx.Err() != nil || !j.slot && time.Since(began) >= stuck {
-			return j.slot
-		}
+	if j.slot = e.slots.TryAcquire(1); j.slot {
+		return true
 	}
-	return true
+	if time.Since(time.Unix(0, e.moved.Load())) > stuck {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, stuck)
+	defer cancel()
+	j.slot = e.slots.Acquire(ctx, 1) == nil
+	return j.slot
 }

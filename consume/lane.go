@@ -73,7 +73,7 @@ const (
 // admit says whether the lane may hold one more delivery. It always may hold a few, so that no crowd of others
 // can keep it out; its fair share while the window has room; and more than that when it moves so fast that
 // nobody waits long for the place.
-func (l *lane) admit(size int64) (admission, time.Time) {
+func (l *lane) admit(size int64) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -81,16 +81,16 @@ func (l *lane) admit(size int64) (admission, time.Time) {
 		l.moved = now
 	}
 	held := l.running + len(l.queue)
-	if held == 0 {
-		return enter, now
+	switch {
+	case held == 0:
+		return enter
+	case held >= l.capacity(now), l.bytes+size > windowBytes/2/l.engine.crowd():
+		return comeBack
+	case held < reserved:
+		return enter
+	default:
+		return ifRoom
 	}
-	if held >= l.capacity(now) || l.bytes+size > windowBytes/2/l.engine.crowd() {
-		return comeBack, l.turn(now)
-	}
-	if held < reserved {
-		return enter, now
-	}
-	return ifRoom, now
 }
 
 // reserved is how many deliveries a lane may hold although the window is full.
@@ -127,9 +127,15 @@ func (l *lane) pace(now time.Time) time.Duration {
 	return latency / time.Duration(l.limit)
 }
 
-// turn returns when a delivery that is deferred now has its turn: behind the queue and behind those deferred
-// before it, at the pace of the lane.
-func (l *lane) turn(now time.Time) time.Time {
+// turn returns when a delivery that is deferred now has its turn.
+func (l *lane) turn() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.turnAt(time.Now())
+}
+
+// turnAt is behind the queue and behind those deferred before, at the pace of the lane.
+func (l *lane) turnAt(now time.Time) time.Time {
 	earliest, latest := now.Add(max(minTurn, l.wait(now))), now.Add(maxTurn)
 	if l.nextTurn.Before(earliest) {
 		l.nextTurn = earliest
@@ -237,7 +243,7 @@ func (l *lane) shed() (jobs []*job, turns []time.Time) {
 	l.queue = l.queue[:keep]
 	for _, j := range jobs {
 		l.bytes -= j.size()
-		turns = append(turns, l.turn(now))
+		turns = append(turns, l.turnAt(now))
 	}
 	return jobs, turns
 }
