@@ -134,14 +134,15 @@ func (l *lane) turn() time.Time {
 	return l.turnAt(time.Now())
 }
 
-// turnAt is behind the queue and behind those deferred before, at the pace of the lane.
+// turnAt is behind the queue and behind those deferred before. A lane that stands still is asked again later and
+// later, but all that waits for it then comes at the pace it had before: it may have recovered.
 func (l *lane) turnAt(now time.Time) time.Time {
 	earliest, latest := now.Add(max(minTurn, l.wait(now))), now.Add(maxTurn)
 	if l.nextTurn.Before(earliest) {
 		l.nextTurn = earliest
 	}
 	if l.nextTurn.Before(latest) {
-		l.nextTurn = l.nextTurn.Add(l.pace(now))
+		l.nextTurn = l.nextTurn.Add(l.latency / time.Duration(l.limit))
 	}
 	return l.nextTurn
 }
