@@ -134,15 +134,21 @@ func (l *lane) turn() time.Time {
 	return l.turnAt(time.Now())
 }
 
-// turnAt is behind the queue and behind those deferred before. A lane that stands still is asked again later and
-// later, but all that waits for it then comes at the pace it had before: it may have recovered.
+// turnAt is behind the queue and behind those deferred before, at the pace the lane had when it last moved. One
+// that stands still is asked again after as long as it has stood: it may have recovered, or it is asked less
+// and less often.
 func (l *lane) turnAt(now time.Time) time.Time {
-	earliest, latest := now.Add(max(minTurn, l.wait(now))), now.Add(maxTurn)
+	step := l.latency / time.Duration(l.limit)
+	ahead := max(minTurn, time.Duration(len(l.queue))*step)
+	if l.running > 0 {
+		ahead = max(ahead, now.Sub(l.moved))
+	}
+	earliest, latest := now.Add(min(ahead, maxTurn)), now.Add(maxTurn)
 	if l.nextTurn.Before(earliest) {
 		l.nextTurn = earliest
 	}
 	if l.nextTurn.Before(latest) {
-		l.nextTurn = l.nextTurn.Add(l.latency / time.Duration(l.limit))
+		l.nextTurn = l.nextTurn.Add(step)
 	}
 	return l.nextTurn
 }

@@ -79,6 +79,13 @@ func TestKilledThirtyTimesUnderLoad(t *testing.T) {
 		p.start(t, "serve")
 	}
 	l.stop()
+	defer func() {
+		if t.Failed() {
+			var waiting any
+			p.api(t, "GET", "/api/v1/deliveries?status=waiting&limit=5", "", &waiting)
+			t.Logf("%d of %d arrived; waiting: %v", len(s.first), len(l.accepted), waiting)
+		}
+	}()
 	s.await(t, "all that was accepted arrives", func() bool {
 		for id := range l.accepted {
 			if _, ok := s.first[id]; !ok {
