@@ -35,6 +35,7 @@ type intake struct {
 	log    *slog.Logger
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
+	opened time.Time
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -49,7 +50,7 @@ type held struct {
 	msg    jetstream.Msg
 	seq    uint64
 	stored time.Time // when the message was stored
-	again  bool      // it was given out before: a part of it may have its outcome
+	again  bool      // it may have been given out before: a part of it may have its outcome
 	in     *intake
 	size   int64
 	parts  atomic.Int32
@@ -62,7 +63,7 @@ func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) 
 func newIntake(e *Engine, stream string, submit func(context.Context, *held)) *intake {
 	return &intake{
 		bus: e.bus, stream: stream, submit: submit, log: e.log.With("stream", stream),
-		bytes: e.bytes, pull: pullBytes(e.bus),
+		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(),
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
 		held:   make(map[uint64]*held),
@@ -151,8 +152,10 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		return nil
 	}
 	h := &held{
-		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, again: meta.NumDelivered > 1, in: in,
-		size: min(int64(len(m.Data())), int64(in.pull)),
+		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, in: in,
+		// A server that was killed may have forgotten that it gave out what it gave out last.
+		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened),
+		size:  min(int64(len(m.Data())), int64(in.pull)),
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
