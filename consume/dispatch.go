@@ -26,9 +26,8 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		h.settle()
 		return
 	}
-	matched := e.endpoints.Match(event.Subject)
 	var jobs []*job
-	for _, ep := range matched {
+	for _, ep := range e.endpoints.Match(event.Subject) {
 		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
 		settled, err := e.hasOutcome(ctx, h, &j.d)
 		if err != nil {

@@ -206,7 +206,7 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 // releaseAll releases what waits for an endpoint, and tries again while the bus is away.
 func (e *Engine) releaseAll(ctx context.Context, id string) {
 	for {
-		_, err := e.release(ctx, id)
+		err := e.release(ctx, id)
 		if err == nil {
 			return
 		}
@@ -220,26 +220,24 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 }
 
 // release makes due what waits for its endpoint to be enabled.
-func (e *Engine) release(ctx context.Context, id string) (released int, err error) {
+func (e *Engine) release(ctx context.Context, id string) error {
 	for before := uint64(0); ; {
-		page, next, err := e.bus.Before(ctx, publish.RetryShelf(id), before, 500)
+		page, next, err := e.bus.Before(ctx, publish.RetryShelf(id), before, MaxLimit)
 		if err != nil {
-			return released, fmt.Errorf("listing what waits: %w", err)
+			return fmt.Errorf("listing what waits: %w", err)
 		}
 		for i := range page {
 			d, err := page[i].Delivery()
 			if err != nil || d.Why != publish.WhyDisabled {
 				continue
 			}
-			switch err := retryNow(ctx, e.bus, d.ID()); {
-			case err == nil:
-				released++
-			case !errors.Is(err, publish.ErrConflict) && !errors.Is(err, publish.ErrNotFound): // else another process released it
-				return released, err
+			err = retryNow(ctx, e.bus, d.ID())
+			if err != nil && !errors.Is(err, publish.ErrConflict) && !errors.Is(err, publish.ErrNotFound) { // else another process released it
+				return err
 			}
 		}
 		if next == 0 {
-			return released, nil
+			return nil
 		}
 		before = next
 	}

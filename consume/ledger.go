@@ -19,9 +19,6 @@ const (
 	StatusDead      Status = "dead"
 )
 
-// Statuses are all of them.
-var Statuses = []Status{StatusDelivered, StatusWaiting, StatusDead}
-
 // Delivery is one event on its way to one endpoint, as an operator sees it.
 type Delivery struct {
 	ID       string     `json:"id"`

@@ -11,13 +11,10 @@ import (
 	"jethook/publish"
 )
 
-// opsPrefix stands before the type of an operational event in its subject.
-const opsPrefix = "jethook.ops."
-
 // announceDeath publishes that a delivery is dead, unless it was itself an operational event: an endpoint
 // that can't take those must not cause more of them.
 func (e *Engine) announceDeath(d *publish.Delivery) {
-	if strings.HasPrefix(d.Event.Subject, opsPrefix) {
+	if strings.HasPrefix(d.Event.Subject, publish.OpsPrefix) {
 		return
 	}
 	e.announce("delivery.dead", map[string]any{
@@ -32,7 +29,7 @@ func (e *Engine) announce(kind string, data map[string]any) {
 	now := time.Now().UTC()
 	id := nuid.Next()
 	body, err := json.Marshal(map[string]any{
-		"specversion": "1.0", "id": id, "source": "jethook", "type": opsPrefix + kind,
+		"specversion": "1.0", "id": id, "source": "jethook", "type": publish.OpsPrefix + kind,
 		"time": now.Format(time.RFC3339Nano), "data": data,
 	})
 	if err != nil {
@@ -40,7 +37,7 @@ func (e *Engine) announce(kind string, data map[string]any) {
 		return
 	}
 	event := &publish.Event{
-		ID: id, Type: opsPrefix + kind, Subject: opsPrefix + kind, Received: now,
+		ID: id, Type: publish.OpsPrefix + kind, Subject: publish.OpsPrefix + kind, Received: now,
 		ContentType: "application/json", Body: body,
 	}
 	e.unsaved.Go(func() {

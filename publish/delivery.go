@@ -14,7 +14,6 @@ import (
 
 // Subjects of Jethook's own streams.
 const (
-	opsPrefix     = "jethook.ops."
 	duePrefix     = "jethook.due."
 	retryPrefix   = "jethook.retry."
 	deadPrefix    = "jethook.dead."
@@ -89,12 +88,9 @@ func notKeyRune(r rune) bool {
 }
 
 // ID names the delivery: its endpoint and its event's key.
-func (d *Delivery) ID() string { return DeliveryID(d.Endpoint, d.Event.Key()) }
+func (d *Delivery) ID() string { return d.Endpoint + "." + d.Event.Key() }
 
-// DeliveryID is the id of the delivery of the event with the given key to an endpoint.
-func DeliveryID(endpoint, key string) string { return endpoint + "." + key }
-
-func isOps(subject string) bool { return strings.HasPrefix(subject, opsPrefix) }
+func isOps(subject string) bool { return strings.HasPrefix(subject, OpsPrefix) }
 
 // msg encodes d without its subject.
 func (d *Delivery) msg() *nats.Msg {
@@ -170,7 +166,7 @@ func eventOf(h nats.Header, body []byte) Event {
 // one schedule: a later call for the same event and endpoint replaces the earlier.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
 	m := d.msg()
-	m.Subject = retryPrefix + d.Endpoint + "." + d.Event.Key()
+	m.Subject = retryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
 	m.Header[headerScheduleTarget] = []string{duePrefix + d.Endpoint}
 	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
@@ -179,7 +175,7 @@ func (b *Bus) Schedule(d *Delivery, done func(error)) {
 // Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
 func (b *Bus) Bury(d *Delivery, done func(error)) {
 	m := d.msg()
-	m.Subject = deadPrefix + d.Endpoint + "." + d.Event.Key()
+	m.Subject = deadPrefix + d.ID()
 	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
 }
 
@@ -196,7 +192,7 @@ func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 	now := *d
 	now.Due, now.Why = time.Now(), WhyRetry
 	m := now.msg()
-	retry := retryPrefix + d.Endpoint + "." + d.Event.Key()
+	retry := retryPrefix + d.ID()
 	m.Subject = duePrefix + d.Endpoint
 	m.Header[headerScheduler] = []string{retry}
 	m.Header[headerScheduleNext] = []string{"purge"}

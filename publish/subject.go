@@ -10,6 +10,7 @@ import (
 const (
 	WebhooksPrefix = "webhooks."
 	EventsPrefix   = "events."
+	OpsPrefix      = "jethook.ops."
 )
 
 // UnknownType stands for an event type that is missing or holds nothing a subject could.
