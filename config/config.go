@@ -34,6 +34,7 @@ type Config struct {
 	Retention       time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
 	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
 	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
+	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`
 	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
 	LogLevel        LogLevel       `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 

@@ -29,7 +29,7 @@ func TestDefault(t *testing.T) {
 		Listen: ":8080", AdminListen: "127.0.0.1:8081", DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
 		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
-		DeliveryTimeout: 20 * time.Second,
+		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("Default() = %+v, want %+v", c, want)
@@ -59,7 +59,7 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_NATS_URL": "nats://me:pass@one:4222, two", "JETHOOK_NATS_TOKEN": "nats-token",
 		"JETHOOK_NATS_CREDS": "creds", "JETHOOK_NATS_TLS_CA": "ca", "JETHOOK_NATS_TLS_CERT": "cert", "JETHOOK_NATS_TLS_KEY": "key",
 		"JETHOOK_REPLICAS": "3", "JETHOOK_MAX_BODY": "1 MiB", "JETHOOK_DEDUP_WINDOW": "2h", "JETHOOK_RETENTION": "2h",
-		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_LOG_LEVEL": "Debug",
+		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_DISABLE_AFTER": "0", "JETHOOK_LOG_LEVEL": "Debug",
 		"JETHOOK_ALLOWED_NETWORKS":    "10.1.2.3/8 , 192.168.1.5, fd00::/8, ::1",
 		"JETHOOK_SOURCES":             " a , a-b,,shop_2 ",
 		"JETHOOK_SOURCE_A_SECRET":     " new , ,old,",
@@ -78,7 +78,7 @@ func TestLoad(t *testing.T) {
 		NATSURL: "nats://me:pass@one:4222, two", NATSToken: NewSecret("nats-token"),
 		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
 		Replicas: 3, MaxBody: 1 << 20, DedupWindow: 2 * time.Hour, Retention: 2 * time.Hour,
-		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, LogLevel: -4,
+		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4,
 		AllowedNetworks: []netip.Prefix{
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
 			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
@@ -120,7 +120,7 @@ func TestLoadProblems(t *testing.T) {
 		}},
 		{"too small", env{
 			"JETHOOK_SYNC": "999us", "JETHOOK_REPLICAS": "0", "JETHOOK_MAX_BODY": "1023", "JETHOOK_DEDUP_WINDOW": "-1h",
-			"JETHOOK_DELIVERY_TIMEOUT": "0", "JETHOOK_ADMIN_TOKEN": "123456789012345", "JETHOOK_RETRY_SCHEDULE": "5m,0s",
+			"JETHOOK_DELIVERY_TIMEOUT": "0", "JETHOOK_DISABLE_AFTER": "-1s", "JETHOOK_ADMIN_TOKEN": "123456789012345", "JETHOOK_RETRY_SCHEDULE": "5m,0s",
 		}, [][2]string{
 			{"JETHOOK_SYNC", "1ms or more"},
 			{"JETHOOK_RETRY_SCHEDULE", `not a pause: "0s"`},
@@ -129,6 +129,7 @@ func TestLoadProblems(t *testing.T) {
 			{"JETHOOK_MAX_BODY", "1023B is out of range: choose 1KiB to 64MiB"},
 			{"JETHOOK_DEDUP_WINDOW", "-1h is too short"},
 			{"JETHOOK_DELIVERY_TIMEOUT", "0s is out of range"},
+			{"JETHOOK_DISABLE_AFTER", "-1s is negative"},
 		}},
 		{"too large", env{
 			"JETHOOK_NATS_URL": "nats://x", "JETHOOK_REPLICAS": "6", "JETHOOK_MAX_BODY": "65MiB", "JETHOOK_DELIVERY_TIMEOUT": "301s",

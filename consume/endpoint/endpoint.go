@@ -35,8 +35,11 @@ type Endpoint struct {
 	RateLimit     *Rate      `json:"rate_limit,omitempty"`    // nil: none
 	Concurrency   int        `json:"concurrency,omitempty"`   // most requests at once in one process; 0: the default
 
+	Ordered bool `json:"ordered,omitempty"` // one delivery at a time, in the order of the stream; never changes
+
 	Disabled       bool      `json:"disabled"`
 	DisabledReason string    `json:"disabled_reason,omitempty"`
+	FailingSince   time.Time `json:"failing_since,omitzero"` // it has taken nothing since, and its circuit is open; zero: it is well
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 
@@ -59,6 +62,7 @@ type Spec struct {
 	Timeout       *string           `json:"timeout,omitempty"`
 	RateLimit     *string           `json:"rate_limit,omitempty"`
 	Concurrency   *int              `json:"concurrency,omitempty"`
+	Ordered       *bool             `json:"ordered,omitempty"` // only a new endpoint can be given true
 	Disabled      *bool             `json:"disabled,omitempty"`
 }
 

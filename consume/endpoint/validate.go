@@ -72,7 +72,9 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 	}
 	if s.URL != nil {
 		followsURL := e.Format == formatOf(e.URL)
-		e.URL = strings.TrimSpace(*s.URL)
+		if url := strings.TrimSpace(*s.URL); url != e.URL {
+			e.URL, e.FailingSince = url, time.Time{} // of another receiver nothing is known
+		}
 		c.check("url", checkURL(e.URL, c.policy))
 		if followsURL || e.Format == "" {
 			e.Format = formatOf(e.URL)
@@ -93,8 +95,9 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 	}
 	c.collision(&e)
 	c.pace(&e, s)
+	c.order(&e, s)
 	if s.Disabled != nil && *s.Disabled != e.Disabled {
-		e.Disabled, e.DisabledReason = *s.Disabled, ""
+		e.Disabled, e.DisabledReason, e.FailingSince = *s.Disabled, "", time.Time{}
 		if e.Disabled {
 			e.DisabledReason = "disabled on request"
 		}
@@ -123,6 +126,18 @@ func (c *checker) pace(e *Endpoint, s *Spec) {
 			c.add("concurrency", "must be 1 to %d, or 0 for the default", maxConcurrency)
 		}
 	}
+}
+
+// order is chosen once: an endpoint that changed over would get what is under way in no order, or twice.
+func (c *checker) order(e *Endpoint, s *Spec) {
+	if s.Ordered == nil || *s.Ordered == e.Ordered {
+		return
+	}
+	if !e.UpdatedAt.IsZero() {
+		c.add("ordered", "can't be changed: make a new endpoint")
+		return
+	}
+	e.Ordered = *s.Ordered
 }
 
 func (c *checker) name(raw string) string {
