@@ -1,7 +1,6 @@
 package consume
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -13,7 +12,7 @@ import (
 )
 
 // deliver makes one attempt and stores what came of it. It returns nil when none was made.
-func (e *Engine) deliver(j *job) *attempt.Result {
+func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
@@ -27,6 +26,9 @@ func (e *Engine) deliver(j *job) *attempt.Result {
 		return nil
 	case !e.awaitDue(j):
 		e.deferUntil(j, j.d.Due)
+		return nil
+	case !l.passes(j):
+		e.failFast(j)
 		return nil
 	}
 	res := e.client.Do(e.flight, attempt.Request{
@@ -207,28 +209,4 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 		})
 	}
 	try()
-}
-
-// errDisabledAlready ends an update that has nothing to change.
-var errDisabledAlready = errors.New("disabled already")
-
-// disable switches an endpoint off. Its waiting deliveries stay and go on when it is enabled.
-func (e *Engine) disable(id, reason string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-	defer cancel()
-	_, err := e.endpoints.Update(ctx, id, func(ep *endpoint.Endpoint) error {
-		if ep.Disabled {
-			return errDisabledAlready
-		}
-		ep.Disabled, ep.DisabledReason = true, reason
-		return nil
-	})
-	switch {
-	case errors.Is(err, endpoint.ErrNotFound), errors.Is(err, errDisabledAlready):
-	case err != nil:
-		e.log.Error("disabling the endpoint failed", "endpoint", id, "reason", reason, "error", err)
-	default:
-		e.log.Warn("endpoint disabled", "endpoint", id, "reason", reason)
-		e.announce("endpoint.disabled", map[string]any{"endpoint": id, "reason": reason})
-	}
 }

@@ -11,9 +11,10 @@ import (
 
 // job is one delivery that this process works on, a part of a held message.
 type job struct {
-	d    publish.Delivery
-	h    *held
-	slot bool // it has a place in the window
+	d     publish.Delivery
+	h     *held
+	slot  bool // it has a place in the window
+	probe bool // an open circuit lets it through
 }
 
 func (j *job) size() int64 { return int64(len(j.d.Event.Body)) }
@@ -110,19 +111,14 @@ func (e *Engine) start(ctx context.Context, j *job) {
 		return
 	}
 	l := e.lane(ep)
-	if ep.RateLimit != nil && j.d.Why != publish.WhyTurn { // a turn is a slot already
-		j.d.Due = l.slot(ep.RateLimit)
-		if time.Until(j.d.Due) > patience {
-			e.deferUntil(j, j.d.Due)
-			return
-		}
+	switch verdict := l.admit(j); {
+	case verdict == failFast:
+		e.failFast(j)
+	case verdict == enter, verdict == ifRoom && e.room(ctx, j):
+		l.take(j)
+	default:
+		e.deferUntil(j, l.turn(j.class()))
 	}
-	verdict := l.admit(j.size())
-	if verdict == comeBack || verdict == ifRoom && !e.room(ctx, j) {
-		e.deferUntil(j, l.turn())
-		return
-	}
-	l.take(j)
 }
 
 // room gets the job a place in the window. It waits for one only while places become free: when those who

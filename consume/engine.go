@@ -35,8 +35,9 @@ const (
 	// stuck is how long a delivery waits for a place in the full window before it is deferred instead: in that
 	// time many places become free, unless those who hold them do not move.
 	stuck = 100 * time.Millisecond
-	// shedEvery is how often lanes that have become slow give back what they hold too much.
-	shedEvery = 250 * time.Millisecond
+	// tendEvery is how often lanes that have become slow give back what they hold too much, and those that have
+	// become fast get what they deferred.
+	tendEvery = 250 * time.Millisecond
 	// drainTimeout is how long attempts in flight may take to finish when the process stops. It is longer
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
 	drainTimeout = 25 * time.Second
@@ -54,6 +55,8 @@ type Engine struct {
 	client    *attempt.Client
 	schedule  []time.Duration
 	log       *slog.Logger
+
+	disableAfter time.Duration // how long an endpoint may fail before it is disabled; 0: for ever
 
 	slots *semaphore.Weighted // places in the window
 	bytes *semaphore.Weighted // bytes of events, in the window and on their way into it
@@ -73,7 +76,7 @@ type Engine struct {
 // New returns an engine that delivers from bus to the endpoints of the registry.
 func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, version string, log *slog.Logger) *Engine {
 	return &Engine{
-		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log,
+		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: attempt.NewClient(attempt.Options{
 			AllowedNetworks: cfg.AllowedNetworks, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
 		}),
@@ -99,7 +102,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error {
 		return e.endpoints.Run(gctx, e.bus.Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
 	})
-	g.Go(func() error { return e.shed(gctx) })
+	g.Go(func() error { return e.tend(gctx, g) })
 	for _, stream := range streams {
 		submit := e.submitEvent
 		if stream == publish.StreamDeliveries {
@@ -123,6 +126,9 @@ func (e *Engine) Run(ctx context.Context) error {
 // drainTimeout and made again later; queued ones go back to the bus.
 func (e *Engine) drain(cutOff func()) {
 	close(e.stop)
+	for _, l := range e.allLanes() {
+		l.startMore() // what waits for a rate limit
+	}
 	timer := time.AfterFunc(drainTimeout, cutOff)
 	defer timer.Stop()
 	e.attempts.Wait()
@@ -144,9 +150,9 @@ var streams = []string{publish.StreamDeliveries, publish.StreamEvents, publish.S
 // crowd is among how many lanes the window is shared.
 func (e *Engine) crowd() int64 { return max(1, int64(e.busyLanes.Load())) }
 
-// shed makes lanes that have become slow give back what they hold too much, until ctx ends.
-func (e *Engine) shed(ctx context.Context) error {
-	t := time.NewTicker(shedEvery)
+// tend balances, until ctx ends, what lanes hold and what waits for them on the bus.
+func (e *Engine) tend(ctx context.Context, g *errgroup.Group) error {
+	t := time.NewTicker(tendEvery)
 	defer t.Stop()
 	for {
 		select {
@@ -154,16 +160,29 @@ func (e *Engine) shed(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		e.mu.Lock()
-		lanes := slices.Collect(maps.Values(e.lanes))
-		e.mu.Unlock()
-		for _, l := range lanes {
+		for _, l := range e.allLanes() {
 			jobs, turns := l.shed()
 			for i, j := range jobs {
-				e.deferUntil(j, turns[i])
+				if turns == nil {
+					e.failFast(j)
+				} else {
+					e.deferUntil(j, turns[i])
+				}
+			}
+			if n, from := l.appetite(); n > 0 {
+				g.Go(func() error {
+					e.feed(ctx, l, n, from)
+					return nil
+				})
 			}
 		}
 	}
+}
+
+func (e *Engine) allLanes() []*lane {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Collect(maps.Values(e.lanes))
 }
 
 func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
@@ -189,11 +208,14 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 		delete(e.lanes, c.Before.ID)
 	}
 	e.mu.Unlock()
-	if c.After == nil {
+	switch {
+	case c.After == nil:
+		if l != nil {
+			l.close()
+		}
 		return
-	}
-	if l != nil {
-		l.resize(c.After)
+	case l != nil:
+		l.follow(c.Before, c.After)
 	}
 	if c.Before.Disabled && !c.After.Disabled {
 		g.Go(func() error {

@@ -7,7 +7,7 @@ import (
 	"jethook/publish"
 )
 
-// Outcome says where an attempt left its delivery. The set is closed; it is the last token of the history's
+// Outcome says where an attempt left its delivery, or what became of the endpoint's circuit. The set is closed; it is the last token of the history's
 // subjects.
 type Outcome string
 
@@ -16,10 +16,14 @@ const (
 	OutcomeDelivered Outcome = "delivered" // the endpoint took it
 	OutcomeFailed    Outcome = "failed"    // another attempt is scheduled
 	OutcomeDead      Outcome = "dead"      // no attempt is left
+
+	// These lines are about the endpoint, and no attempt.
+	OutcomeCircuitOpened Outcome = "circuit_opened" // it keeps failing, and is only probed from here on
+	OutcomeCircuitClosed Outcome = "circuit_closed" // it takes deliveries again
 )
 
-// Attempt is one line of the history: one request that was made to an endpoint, or could not be made for a
-// fault of the endpoint.
+// Attempt is one line of the history: one request that was made to an endpoint, or was not made for a fault of
+// the endpoint; or the opening or closing of its circuit.
 type Attempt struct {
 	Time       time.Time     `json:"time"` // when it began
 	Delivery   string        `json:"delivery"`

@@ -1,12 +1,12 @@
 package consume
 
 import (
-	"math"
 	"sync"
 	"time"
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/publish"
 )
 
 const (
@@ -17,48 +17,104 @@ const (
 	// patience is how long a delivery may wait in memory for its lane. What would wait longer goes back to the
 	// bus until its turn.
 	patience = time.Second
-	// minTurn keeps a deferred delivery from coming back before the lane has moved, and maxTurn bounds how far
-	// ahead a turn is guessed: the endpoint may become faster meanwhile.
-	minTurn = time.Second
-	maxTurn = 2 * time.Minute
 	// firstLatency is assumed until an endpoint has answered once. It is on the low side: a turn that comes
 	// too early costs one more write, and one that comes too late is time lost.
 	firstLatency = 5 * time.Millisecond
+	// reserved is how many deliveries a lane may hold although the window is full.
+	reserved = 4
 )
 
 // lane is one endpoint's share of this process: a number of requests at once that grows with success and
-// shrinks with timeouts, and a short queue. What exceeds it is deferred, durably, to the time its turn comes,
-// so that one endpoint's backlog never fills the window that all endpoints share.
+// shrinks with timeouts, and two short queues. What exceeds them is deferred, durably, to the time its turn
+// comes, so that one endpoint's backlog never fills the window that all endpoints share.
 type lane struct {
 	engine *Engine
+	id     string // of its endpoint
 
-	mu       sync.Mutex // guards what follows
-	queue    []*job
-	bytes    int64 // of the bodies that it holds
-	running  int
-	ceiling  int           // most requests at once, as the endpoint wants it
-	limit    int           // requests at once, as the endpoint bears it
-	proven   bool          // the endpoint has taken something, and nothing timed out since
-	latency  time.Duration // smoothed time of one request
-	moved    time.Time     // when a request last ended
-	nextTurn time.Time     // when the last deferred delivery has its turn
-	lastSlot time.Time     // the last place in time that the endpoint's rate limit gave away
+	mu      sync.Mutex // guards what follows
+	queues  [2][]*job  // by class
+	last    class      // the class that was served last
+	bytes   int64      // of the bodies that it holds
+	running int
+	ceiling int           // most requests at once, as the endpoint wants it
+	limit   int           // requests at once, as the endpoint bears it
+	proven  bool          // the endpoint has taken something, and nothing timed out since
+	latency time.Duration // smoothed time of one request
+	moved   time.Time     // when a request last ended
+	circuit circuit
+	pacer   pacer
+	backlog backlog
+}
+
+// class is what a delivery is to its lane. When both wait, each gets every other place: retries that come due
+// never hold back first attempts, nor the other way round.
+type class int
+
+const (
+	fresh class = iota // its first attempt
+	again              // a later one, or one that was asked for
+)
+
+func (j *job) class() class {
+	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry {
+		return again
+	}
+	return fresh
 }
 
 func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
-	l := &lane{engine: e, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
+	l := &lane{engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
+	l.pacer.due = l.startMore
+	l.backlog.perhaps = true // of an earlier process
+	if !ep.FailingSince.IsZero() {
+		l.circuit.trip(ep.FailingSince)
+	}
 	l.resize(ep)
 	return l
 }
 
-// resize follows the endpoint's own concurrency. What runs beyond it ends by and by.
-func (l *lane) resize(ep *endpoint.Endpoint) {
+// follow takes over what changed of the endpoint, here or in another process.
+func (l *lane) follow(before, after *endpoint.Endpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ceiling = ep.Concurrency; l.ceiling == 0 {
+	switch was, is := !before.FailingSince.IsZero(), !after.FailingSince.IsZero(); {
+	case is && !was:
+		l.circuit.trip(after.FailingSince)
+	case was && !is:
+		l.circuit.reset()
+	}
+	l.resize(after)
+	l.start(time.Now())
+}
+
+// close lets everything queued run at once: the endpoint is removed, and what is for it is dropped.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pacer.set(nil)
+	l.start(time.Now())
+}
+
+// resize follows the endpoint's own concurrency and rate. What runs beyond them ends by and by.
+func (l *lane) resize(ep *endpoint.Endpoint) {
+	switch {
+	case ep.Ordered:
+		l.ceiling = 1
+	case ep.Concurrency > 0:
+		l.ceiling = ep.Concurrency
+	default:
 		l.ceiling = defaultConcurrency
 	}
 	l.limit = min(l.limit, l.ceiling)
+	l.pacer.set(ep.RateLimit)
+}
+
+// parallel is how many requests may be made at once now.
+func (l *lane) parallel() int {
+	if l.circuit.open {
+		return 1
+	}
+	return l.limit
 }
 
 // admission is what a lane says to one more delivery.
@@ -68,23 +124,33 @@ const (
 	enter    admission = iota // it has room, whatever the others hold
 	ifRoom                    // it has room if the window has
 	comeBack                  // not before its turn
+	failFast                  // the circuit is open: it has failed without a request
 )
 
 // admit says whether the lane may hold one more delivery. It always may hold a few, so that no crowd of others
 // can keep it out; its fair share while the window has room; and more than that when it moves so fast that
 // nobody waits long for the place.
-func (l *lane) admit(size int64) admission {
+func (l *lane) admit(j *job) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if l.running == 0 { // idle: it is not its fault that nothing moved
+	c := j.class()
+	held := l.running + len(l.queues[c])
+	if held == 0 { // idle: it is not its fault that nothing moved
 		l.moved = now
 	}
-	held := l.running + len(l.queue)
+	wait := l.wait(c, now)
 	switch {
+	case l.circuit.open:
+		if j.probe = (held == 0 || wait <= patience) && l.circuit.probe(now); j.probe {
+			return enter
+		}
+		return failFast
+	case l.pacer.limits() && wait > 2*patience:
+		return comeBack
 	case held == 0:
 		return enter
-	case held >= l.capacity(now), l.bytes+size > windowBytes/2/l.engine.crowd():
+	case held >= l.capacity(c, now), l.bytes+j.size() > windowBytes/2/l.engine.crowd():
 		return comeBack
 	case held < reserved:
 		return enter
@@ -93,28 +159,27 @@ func (l *lane) admit(size int64) admission {
 	}
 }
 
-// reserved is how many deliveries a lane may hold although the window is full.
-const reserved = 4
-
-// capacity is how many deliveries the lane may hold, running and queued: little more than what runs when it is
-// slow, its share until it has shown what it can, and then more than its share.
-func (l *lane) capacity(now time.Time) int {
+// capacity is how many deliveries of a class the lane may hold, running and queued: little more than what runs
+// when it is slow, its share until it has shown what it can, and then more than its share.
+func (l *lane) capacity(c class, now time.Time) int {
 	share := max(1, window/2/int(l.engine.crowd()))
 	switch {
-	case l.wait(now) > patience, !l.proven && now.Sub(l.moved) > patience:
+	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && now.Sub(l.moved) > patience:
 		return min(share, 2*l.limit)
 	case !l.proven:
 		return share
 	case l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
-		return math.MaxInt
+		return window / 2
 	default:
 		return max(share, window/4)
 	}
 }
 
-// wait estimates how long a delivery at the end of the queue waits.
-func (l *lane) wait(now time.Time) time.Duration {
-	return time.Duration(len(l.queue)) * l.pace(now)
+// wait estimates how long a delivery at the end of its class's queue waits.
+func (l *lane) wait(c class, now time.Time) time.Duration {
+	n := len(l.queues[c])
+	n += min(n, len(l.queues[1-c])) // every other place is the other class's
+	return l.pacer.wait(now) + time.Duration(n)*max(l.pace(now), l.pacer.interval)
 }
 
 // pace estimates the time from one request's end to the next one's. A lane that stands still gets slower with
@@ -124,45 +189,7 @@ func (l *lane) pace(now time.Time) time.Duration {
 	if l.running > 0 {
 		latency = max(latency, now.Sub(l.moved))
 	}
-	return latency / time.Duration(l.limit)
-}
-
-// turn returns when a delivery that is deferred now has its turn.
-func (l *lane) turn() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.turnAt(time.Now())
-}
-
-// turnAt is behind the queue and behind those deferred before, at the pace the lane had when it last moved. One
-// that stands still is asked again after as long as it has stood: it may have recovered, or it is asked less
-// and less often.
-func (l *lane) turnAt(now time.Time) time.Time {
-	step := l.latency / time.Duration(l.limit)
-	ahead := max(minTurn, time.Duration(len(l.queue))*step)
-	if l.running > 0 {
-		ahead = max(ahead, now.Sub(l.moved))
-	}
-	earliest, latest := now.Add(min(ahead, maxTurn)), now.Add(maxTurn)
-	if l.nextTurn.Before(earliest) {
-		l.nextTurn = earliest
-	}
-	if l.nextTurn.Before(latest) {
-		l.nextTurn = l.nextTurn.Add(step)
-	}
-	return l.nextTurn
-}
-
-// slot returns the next free place in time under the rate, and takes it.
-func (l *lane) slot(r *endpoint.Rate) time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	next := l.lastSlot.Add(r.Per / time.Duration(r.Count))
-	if now := time.Now(); next.Before(now) {
-		next = now
-	}
-	l.lastSlot = next
-	return next
+	return latency / time.Duration(l.parallel())
 }
 
 // take runs the job or queues it.
@@ -170,42 +197,53 @@ func (l *lane) take(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bytes += j.size()
-	if l.running < l.limit {
-		l.run(j)
-	} else {
-		l.queue = append(l.queue, j)
-	}
+	l.queues[j.class()] = append(l.queues[j.class()], j)
+	l.start(time.Now())
 }
 
-func (l *lane) run(j *job) {
-	if l.running++; l.running == 1 {
-		l.engine.busyLanes.Add(1)
-	}
-	l.engine.attempts.Go(func() { l.work(j) })
-}
-
-// work attempts the job and then what is queued, until the queue is empty or the limit has shrunk.
-func (l *lane) work(j *job) {
-	for j != nil {
-		res := l.engine.deliver(j)
-		j = l.next(j, res)
-	}
-}
-
-// next learns from a result, nil when no request was made, and returns the next job; nil ends the worker.
-func (l *lane) next(done *job, res *attempt.Result) *job {
+// startMore starts what may run now: the rate limit allows one more, or the process stops.
+func (l *lane) startMore() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.bytes -= done.size()
-	l.moved = time.Now()
-	if res != nil {
-		l.learn(res)
-	}
-	if len(l.queue) > 0 && l.running <= l.limit {
-		if l.running < l.limit && len(l.queue) > 1 {
-			l.run(l.pop())
+	l.pacer.armed = false
+	l.start(time.Now())
+}
+
+func (l *lane) start(now time.Time) {
+	for l.running < l.parallel() {
+		j := l.pop(now)
+		if j == nil {
+			return
 		}
-		return l.pop()
+		if l.running++; l.running == 1 {
+			l.engine.busyLanes.Add(1)
+		}
+		l.engine.attempts.Go(func() { l.work(j) })
+	}
+}
+
+// work attempts the job and then what is queued, until the queues are empty or the limit has shrunk.
+func (l *lane) work(j *job) {
+	for j != nil {
+		if res := l.engine.deliver(l, j); res != nil {
+			l.engine.examine(l, res)
+		}
+		j = l.next(j)
+	}
+}
+
+// next returns the job to do after the one that is done; nil ends the worker.
+func (l *lane) next(done *job) *job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.bytes -= done.size()
+	l.moved = now
+	if l.running <= l.parallel() {
+		if j := l.pop(now); j != nil {
+			l.start(now)
+			return j
+		}
 	}
 	if l.running--; l.running == 0 {
 		l.engine.busyLanes.Add(-1)
@@ -213,44 +251,50 @@ func (l *lane) next(done *job, res *attempt.Result) *job {
 	return nil
 }
 
-// learn adapts the lane: one more request at once for each one that went well while all places were taken,
-// half as many after a timeout.
-func (l *lane) learn(res *attempt.Result) {
-	l.latency += (res.Duration - l.latency) / 8
-	switch {
-	case res.Class == attempt.ClassTimeout:
-		l.limit, l.proven = max(1, l.limit/2), false
-	case res.Verdict == attempt.Delivered:
-		l.proven = true
-		if l.running >= l.limit && l.limit < l.ceiling {
-			l.limit++
-		}
+// pop takes the next job from the queues; nil when there is none, or when the rate limit does not allow it yet.
+// While the process stops everything goes, to be put back on the bus.
+func (l *lane) pop(now time.Time) *job {
+	c := 1 - l.last
+	if len(l.queues[c]) == 0 {
+		c = l.last
 	}
-}
-
-func (l *lane) pop() *job {
-	j := l.queue[0]
-	l.queue[0] = nil
-	l.queue = l.queue[1:]
+	q := l.queues[c]
+	if len(q) == 0 || !l.pacer.ready(now) && !l.engine.stopping() {
+		return nil
+	}
+	j := q[0]
+	q[0] = nil
+	l.queues[c], l.last = q[1:], c
 	return j
 }
 
-// shed takes from the queue what the lane may not hold any more, because its endpoint has become slow, and
-// returns it with the turns it gets.
-func (l *lane) shed() (jobs []*job, turns []time.Time) {
+// passes reports whether a request may be made for the job. A circuit that opened while the job was queued
+// holds for it too.
+func (l *lane) passes(j *job) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	keep := max(0, l.capacity(now)-l.running)
-	if len(l.queue) <= keep {
-		return nil, nil
+	return !l.circuit.open || j.probe || l.circuit.probe(time.Now())
+}
+
+// learn adapts the lane to a request's result: one more request at once for each one that went well while all
+// places were taken, half as many after a timeout. It returns whether the circuit is open now, and since when
+// the endpoint has failed.
+func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latency += (res.Duration - l.latency) / 8
+	if res.Class == attempt.ClassTimeout {
+		l.limit, l.proven = max(1, l.limit/2), false
 	}
-	jobs = append(jobs, l.queue[keep:]...)
-	clear(l.queue[keep:])
-	l.queue = l.queue[:keep]
-	for _, j := range jobs {
-		l.bytes -= j.size()
-		turns = append(turns, l.turnAt(now))
+	switch {
+	case res.Verdict == attempt.Delivered:
+		l.proven = true
+		l.circuit.succeeded()
+		if l.running >= l.limit && l.limit < l.ceiling {
+			l.limit++
+		}
+	case res.Class != attempt.ClassRequest: // else the endpoint was not asked
+		l.circuit.failed(time.Now(), l.engine.disableAfter/disableNotice)
 	}
-	return jobs, turns
+	return l.circuit.open, l.circuit.since
 }

@@ -189,8 +189,22 @@ func (b *Bus) Record(endpoint, outcome string, line []byte, done func(error)) {
 // RetryNow makes a waiting delivery due at once, in one write that also removes its schedule. ErrConflict
 // means that it became due, or was changed, in between.
 func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
+	if _, err := b.deliveries.publish(ctx, dueNow(d, WhyRetry)); err != nil {
+		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
+	}
+	return nil
+}
+
+// Advance makes due at once a delivery that waits for its turn, as RetryNow does; done is told.
+func (b *Bus) Advance(d *Delivery, done func(error)) {
+	b.deliveries.enqueue(dueNow(d, WhyTurn), func(_ Receipt, err error) { done(err) })
+}
+
+// dueNow is a message that makes d due and removes its schedule, provided that the schedule is still the one
+// that was read.
+func dueNow(d *Delivery, why Why) *nats.Msg {
 	now := *d
-	now.Due, now.Why = time.Now(), WhyRetry
+	now.Due, now.Why = time.Now(), why
 	m := now.msg()
 	retry := retryPrefix + d.ID()
 	m.Subject = duePrefix + d.Endpoint
@@ -198,10 +212,7 @@ func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 	m.Header[headerScheduleNext] = []string{"purge"}
 	m.Header[headerExpectedSeq] = []string{strconv.FormatUint(d.seq, 10)}
 	m.Header[headerExpectedSubj] = []string{retry}
-	if _, err := b.deliveries.publish(ctx, m); err != nil {
-		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
-	}
-	return nil
+	return m
 }
 
 // Replay makes a dead letter due at once, from its first attempt on, and removes it from the dead ones. Done

@@ -124,26 +124,35 @@ func (s *Stored) Delivery() (Delivery, error) {
 }
 
 // Shelf is a part of a stream that can be listed. An empty endpoint or outcome in its constructors means all.
-type Shelf struct{ stream, subject string }
+type Shelf struct {
+	stream, subject string
+	whole           bool // messages are read with their whole bodies
+}
 
 // RetryShelf lists deliveries that wait for their time.
 func RetryShelf(endpoint string) Shelf {
-	return Shelf{StreamDeliveries, retryPrefix + orAny(endpoint) + ".>"}
+	return Shelf{stream: StreamDeliveries, subject: retryPrefix + orAny(endpoint) + ".>"}
 }
 
 // DueShelf lists deliveries that came due and are being attempted.
-func DueShelf(endpoint string) Shelf { return Shelf{StreamDeliveries, duePrefix + orAny(endpoint)} }
+func DueShelf(endpoint string) Shelf {
+	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint)}
+}
 
 // DeadShelf lists dead letters.
-func DeadShelf(endpoint string) Shelf { return Shelf{StreamDead, deadPrefix + orAny(endpoint) + ".>"} }
+func DeadShelf(endpoint string) Shelf {
+	return Shelf{stream: StreamDead, subject: deadPrefix + orAny(endpoint) + ".>"}
+}
 
 // HistoryShelf lists the history's lines with one outcome.
 func HistoryShelf(endpoint, outcome string) Shelf {
-	return Shelf{StreamHistory, historyPrefix + orAny(endpoint) + "." + orAny(outcome)}
+	return Shelf{stream: StreamHistory, subject: historyPrefix + orAny(endpoint) + "." + orAny(outcome)}
 }
 
 // SourceShelf lists a source's webhooks.
-func SourceShelf(source string) Shelf { return Shelf{StreamWebhooks, WebhooksPrefix + source + ".>"} }
+func SourceShelf(source string) Shelf {
+	return Shelf{stream: StreamWebhooks, subject: WebhooksPrefix + source + ".>"}
+}
 
 func orAny(token string) string {
 	if token == "" {
@@ -244,9 +253,9 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 		switch m.Header.Get("Status") {
 		case "":
 			one := stored(m)
-			switch sh.stream {
-			case StreamHistory:
-			case StreamDead:
+			switch {
+			case sh.whole, sh.stream == StreamHistory:
+			case sh.stream == StreamDead:
 				one.cut(deadPreview)
 			default:
 				one.cut(0)
@@ -260,6 +269,36 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 			return nil, false, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, sh.stream, m.Header.Get("Description"))
 		}
 	}
+}
+
+// maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.
+const maxPassed = 2048
+
+// Turns returns up to n deliveries of an endpoint that wait for their turn, in the order in which they were
+// deferred, from place from in the stream on; the place to go on from; and whether there may be more.
+func (b *Bus) Turns(ctx context.Context, endpoint string, from uint64, n int) (found []Delivery, next uint64, more bool, err error) {
+	sh := RetryShelf(endpoint)
+	sh.whole = true
+	next = max(from, 1)
+	for read := 0; read < maxPassed; {
+		part, done, err := b.directGet(ctx, sh, next, n)
+		if err != nil {
+			return found, next, true, err
+		}
+		for i := range part {
+			if len(found) == n {
+				return found, next, true, nil
+			}
+			next = part[i].Seq + 1
+			if d, err := part[i].Delivery(); err == nil && d.Why == WhyTurn {
+				found = append(found, d)
+			}
+		}
+		if read += len(part); done || len(part) == 0 {
+			return found, next, false, nil
+		}
+	}
+	return found, next, true, nil
 }
 
 // deadPreview is how many bytes of a dead letter's body a list shows.

@@ -49,6 +49,7 @@ const (
 	ClassTimeout           Class = "timeout"            // no response in time
 	ClassBadResponse       Class = "bad_response"       // what came is not HTTP
 	ClassRequest           Class = "request"            // no request could be made of the event and the endpoint
+	ClassCircuitOpen       Class = "circuit_open"       // no request was made: the endpoint keeps failing
 	ClassAborted           Class = "aborted"            // ended by the caller
 	ClassLocal             Class = "local"              // this machine lacks something, such as file descriptors
 )

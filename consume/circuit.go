@@ -1,0 +1,70 @@
+package consume
+
+import (
+	"math/bits"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// openAfter failures one after the other open the circuit, and so do openShare failures among the last 64
+	// requests: an endpoint that takes one event in twenty is as good as down.
+	openAfter = 10
+	openShare = 58
+	// probesAtOnce and probesPerSecond are how many real deliveries an open circuit lets through. An endpoint
+	// that gets little never notices its circuit: each of its deliveries is a probe. One that gets much knows
+	// within a second that it is well again.
+	probesAtOnce    = 5
+	probesPerSecond = 1
+	// disableNotice is which part of DISABLE_AFTER an endpoint must have failed for its circuit to open even if
+	// it got few requests: what is disabled has been reported as failing before.
+	disableNotice = 4
+)
+
+// circuit keeps an endpoint that fails and fails from being asked over and over. Closed, it lets everything
+// through. Open, it lets a few real deliveries through, one of which closes it by its success. It is not safe
+// for concurrent use: its lane's lock guards it.
+type circuit struct {
+	failures uint64    // of the last 64 requests, the latest in the lowest bit; 1: it failed
+	since    time.Time // of the first failure after the last success; zero: there is none
+	open     bool
+	probes   *rate.Limiter // while open
+}
+
+// failed notes a request that failed and reports whether the circuit is open now. An endpoint that has failed
+// for patience opens it whatever the number of requests; 0: never.
+func (c *circuit) failed(now time.Time, patience time.Duration) bool {
+	if c.since.IsZero() {
+		c.since = now
+	}
+	c.failures = c.failures<<1 | 1
+	const last = 1<<openAfter - 1
+	if c.failures&last == last || bits.OnesCount64(c.failures) >= openShare ||
+		patience > 0 && now.Sub(c.since) >= patience {
+		c.trip(c.since)
+	}
+	return c.open
+}
+
+// succeeded notes a request that went well. It closes the circuit, which then judges anew.
+func (c *circuit) succeeded() {
+	c.since = time.Time{}
+	c.failures <<= 1
+	if c.open {
+		c.open, c.failures = false, 0
+	}
+}
+
+// trip opens the circuit of an endpoint that has failed since then.
+func (c *circuit) trip(since time.Time) {
+	if c.since = since; !c.open {
+		c.open, c.probes = true, rate.NewLimiter(probesPerSecond, probesAtOnce)
+	}
+}
+
+// reset forgets everything.
+func (c *circuit) reset() { *c = circuit{} }
+
+// probe reports whether an open circuit lets one more delivery through.
+func (c *circuit) probe(now time.Time) bool { return c.probes.AllowN(now, 1) }

@@ -1,0 +1,205 @@
+package consume_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"jethook/consume"
+	"jethook/consume/attempt"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// switchable is a receiver that answers with the status that was set last.
+func switchable(t testing.TB, status int32) (*receiver, *atomic.Int32) {
+	var now atomic.Int32
+	now.Store(status)
+	return receive(t, func(_ int, _ request, w http.ResponseWriter) { w.WriteHeader(int(now.Load())) }), &now
+}
+
+// ops subscribes a receiver to the operational events and returns a func that waits for the next one.
+func ops(t testing.TB, r *rig) func() (kind string, data map[string]any) {
+	rc := receive(t, always(http.StatusOK))
+	r.add(t, rc.URL, nil, "jethook.ops.endpoint.*")
+	return func() (string, map[string]any) {
+		var event struct {
+			Type string
+			Data map[string]any
+		}
+		if err := json.Unmarshal(rc.next(t).body, &event); err != nil {
+			t.Fatal(err)
+		}
+		return event.Type, event.Data
+	}
+}
+
+func outcomes(history []consume.Attempt, class attempt.Class, outcome consume.Outcome) (n int) {
+	for _, a := range history {
+		if a.Class == class && a.Outcome == outcome {
+			n++
+		}
+	}
+	return n
+}
+
+// An endpoint that keeps failing gets a few requests instead of all; the others fail at once into their place in
+// the schedule. When it takes one, it gets everything again. Both are told to whom it concerns.
+func TestCircuitOpensAndCloses(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour, time.Hour))
+	next := ops(t, r)
+	rc, status := switchable(t, http.StatusInternalServerError)
+	ep := r.add(t, rc.URL, nil, "events.>")
+	const n = 300
+	for i := range n {
+		r.publish(t, fmt.Sprint("evt_", i), "a")
+	}
+	r.settled(t, publish.StreamEvents)
+	if kind, data := next(); kind != "jethook.ops.endpoint.failing" || data["endpoint"] != ep.ID || data["reason"] == "" {
+		t.Errorf("got %s %v", kind, data)
+	}
+	asked := len(rc.got)
+	if asked > n/3 {
+		t.Errorf("an endpoint that fails was asked %d times for %d events", asked, n)
+	}
+	history := r.history(t, ep.ID)
+	if got := outcomes(history, attempt.ClassStatus, consume.OutcomeFailed); got != asked {
+		t.Errorf("%d requests are recorded, %d were made", got, asked)
+	}
+	if got := outcomes(history, attempt.ClassCircuitOpen, consume.OutcomeFailed); got != n-asked {
+		t.Errorf("%d are recorded as failed by the circuit, want %d", got, n-asked)
+	}
+	for _, d := range r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting}) {
+		if d.Attempts != 1 || d.Waits != string(publish.WhyRetry) || d.Reason == "" {
+			t.Fatalf("got %+v", d)
+		}
+	}
+	if e, _ := r.registry.Lookup(ep.ID); e.FailingSince.IsZero() {
+		t.Error("the endpoint does not say that it is failing")
+	}
+
+	status.Store(http.StatusOK)
+	eventually(t, "a probe finds the endpoint well", func() bool {
+		r.publish(t, fmt.Sprint("probe_", time.Now().UnixNano()), "a")
+		e, _ := r.registry.Lookup(ep.ID)
+		return e.FailingSince.IsZero()
+	})
+	if kind, data := next(); kind != "jethook.ops.endpoint.recovered" || data["endpoint"] != ep.ID {
+		t.Errorf("got %s %v", kind, data)
+	}
+	r.settled(t, publish.StreamEvents)
+	for len(rc.got) > 0 {
+		<-rc.got
+	}
+	for i := range 50 {
+		r.publish(t, fmt.Sprint("well_", i), "a")
+	}
+	for range 50 {
+		rc.next(t)
+	}
+	history = r.history(t, ep.ID)
+	if o, c := outcomes(history, "", consume.OutcomeCircuitOpened), outcomes(history, "", consume.OutcomeCircuitClosed); o != 1 || c != 1 {
+		t.Errorf("recorded: opened %d times, closed %d times", o, c)
+	}
+}
+
+// That an endpoint fails is known to a process that starts later, too.
+func TestOpenCircuitOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t, time.Hour)
+	r := start(t, cfg)
+	rc, _ := switchable(t, http.StatusInternalServerError)
+	ep := r.add(t, rc.URL, nil, "events.>")
+	for i := range 100 {
+		r.publish(t, fmt.Sprint("before_", i), "a")
+	}
+	eventually(t, "it is failing", func() bool { e, _ := r.registry.Lookup(ep.ID); return !e.FailingSince.IsZero() })
+	r.settled(t, publish.StreamEvents)
+	r.stop()
+	before := len(rc.got)
+
+	r = start(t, cfg)
+	for i := range 100 {
+		r.publish(t, fmt.Sprint("after_", i), "a")
+	}
+	r.settled(t, publish.StreamEvents)
+	if asked := len(rc.got) - before; asked > 25 {
+		t.Errorf("asked %d times for 100 events", asked)
+	}
+}
+
+// A poor but working endpoint keeps its circuit closed: every event gets its request.
+func TestFlakyEndpointKeepsItsCircuit(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, func(n int, _ request, w http.ResponseWriter) {
+		if n%3 != 0 {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})
+	r.add(t, rc.URL, nil, "events.>")
+	for i := range 200 {
+		r.publish(t, fmt.Sprint("evt_", i), "a")
+	}
+	for range 200 {
+		rc.next(t)
+	}
+}
+
+// An endpoint that has taken nothing for DISABLE_AFTER is disabled. What waits for it stays, and goes on when it
+// is enabled.
+func TestDisabledAfterFailingForLong(t *testing.T) {
+	t.Parallel()
+	pauses := make([]time.Duration, 15)
+	for i := range pauses {
+		pauses[i] = 200 * time.Millisecond
+	}
+	cfg := settings(t, pauses...)
+	cfg.DisableAfter = time.Second
+	r := start(t, cfg)
+	next := ops(t, r)
+	rc, status := switchable(t, http.StatusInternalServerError)
+	ep := r.add(t, rc.URL, nil, "events.>")
+	r.publish(t, "evt", "a")
+	if kind, _ := next(); kind != "jethook.ops.endpoint.failing" {
+		t.Errorf("got %s", kind)
+	}
+	if kind, data := next(); kind != "jethook.ops.endpoint.disabled" || !strings.Contains(fmt.Sprint(data["reason"]), "1s") {
+		t.Errorf("got %s %v", kind, data)
+	}
+	e, _ := r.registry.Lookup(ep.ID)
+	if !e.Disabled || e.DisabledReason == "" {
+		t.Errorf("got %+v", e)
+	}
+	eventually(t, "it waits for being enabled", func() bool {
+		w := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled)
+	})
+	r.publish(t, "meanwhile", "a") // passes it by
+	r.settled(t, publish.StreamEvents)
+
+	status.Store(http.StatusOK)
+	made := len(rc.got)
+	off := false
+	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) (err error) {
+		*e, err = e.With(&endpoint.Spec{Disabled: &off}, endpoint.NewAddressPolicy(r.cfg.AllowedNetworks), time.Now())
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range made {
+		rc.next(t)
+	}
+	if got := rc.next(t).header.Get("webhook-id"); got != "evt" {
+		t.Errorf("got %s", got)
+	}
+	r.settled(t, publish.StreamDeliveries)
+	if len(rc.got) > 0 {
+		t.Error("more than what waited was delivered")
+	}
+}
