@@ -1,0 +1,108 @@
+package consume_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// BenchmarkHerd makes b.N retries of ten endpoints due at one moment, while another endpoint gets 200 events a
+// second, and reports how much longer the slowest hundredth of those takes then than before:
+// go test ./consume -run '^$' -bench Herd -benchtime 200000x
+func BenchmarkHerd(b *testing.B) {
+	for name, fsync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
+		b.Run(name, func(b *testing.B) {
+			cfg := settings(b, time.Hour)
+			cfg.Sync = fsync
+			herd(b, start(b, cfg))
+		})
+	}
+}
+
+func herd(b *testing.B, r *rig) {
+	const endpoints = 10
+	rc := count(b, b.N)
+	var ids []string
+	for range endpoints {
+		ids = append(ids, r.add(b, rc.URL, nil, "events.unused").ID)
+	}
+	var latencies struct {
+		sync.Mutex
+		all []time.Duration
+	}
+	healthy := receive(b, func(_ int, got request, _ http.ResponseWriter) {
+		sent, _ := strconv.ParseInt(string(got.body[:19]), 10, 64)
+		latencies.Lock()
+		defer latencies.Unlock()
+		latencies.all = append(latencies.all, time.Since(time.Unix(0, sent)))
+	})
+	r.add(b, healthy.URL, nil, "events.healthy")
+	p99 := func() time.Duration {
+		latencies.Lock()
+		defer latencies.Unlock()
+		defer func() { latencies.all = nil }()
+		slices.Sort(latencies.all)
+		return latencies.all[len(latencies.all)*99/100]
+	}
+
+	due := time.Now().Add(max(20*time.Second, time.Duration(b.N)*100*time.Microsecond))
+	body := make([]byte, 1024)
+	var stored sync.WaitGroup
+	var full atomic.Int64
+	for i := range b.N {
+		for full.Load() > 8000 {
+			time.Sleep(time.Millisecond)
+		}
+		e := internal(fmt.Sprint("herd_", i), "unused")
+		e.Body = body
+		full.Add(1)
+		stored.Add(1)
+		r.bus.Schedule(&publish.Delivery{Endpoint: ids[i%endpoints], Event: *e, Attempt: 2, Due: due, Why: publish.WhyRetry}, func(err error) {
+			if err != nil {
+				b.Error(err)
+			}
+			full.Add(-1)
+			stored.Done()
+		})
+	}
+	stored.Wait()
+	if time.Until(due) < 6*time.Second {
+		b.Fatal("storing took too long")
+	}
+	stop := make(chan struct{})
+	go func() {
+		t := time.NewTicker(5 * time.Millisecond)
+		defer t.Stop()
+		for i := 0; ; i++ {
+			select {
+			case now := <-t.C:
+				e := internal(fmt.Sprint("healthy_", i), "healthy")
+				e.Body = strconv.AppendInt(make([]byte, 0, 1024), now.UnixNano(), 10)
+				go r.bus.Publish(b.Context(), e)
+			case <-stop:
+				return
+			}
+		}
+	}()
+	time.Sleep(time.Until(due) - 5*time.Second)
+	p99()
+	time.Sleep(5 * time.Second)
+	before := p99()
+	b.ResetTimer()
+	rc.await(b)
+	during := p99()
+	b.StopTimer()
+	close(stop)
+	b.ReportMetric(float64(before.Microseconds())/1000, "p99_before_ms")
+	b.ReportMetric(float64(during.Microseconds())/1000, "p99_during_ms")
+	b.ReportMetric(float64(during)/float64(before), "p99_ratio")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "retries/s")
+}
