@@ -27,7 +27,7 @@ func benchCommand() *cobra.Command {
 			"Set TMPDIR to a folder on the disk that is to be measured. Load, receiver and Jethook share this machine's cores.",
 	}
 	group.PersistentFlags().Bool("json", false, "print JSON")
-	group.AddCommand(benchIngestCommand(), benchBareCommand())
+	group.AddCommand(benchIngestCommand(), benchDeliverCommand(), benchBareCommand())
 	return group
 }
 
@@ -68,6 +68,57 @@ func benchIngestCommand() *cobra.Command {
 	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
 	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
 	return cmd
+}
+
+func benchDeliverCommand() *cobra.Command {
+	o := bench.DeliverOptions{Body: 1024}
+	cmd := &cobra.Command{
+		Use: "deliver", Short: "Measure how fast events reach HTTP endpoints",
+		Long: "Measure how fast events get from their publication over NATS to HTTP endpoints in this process, each of which gets every event. " +
+			"Every event is counted at every healthy endpoint: the exit code is 1 when one did not arrive. " +
+			"With bad endpoints, the same load is first measured without them.\n\n" +
+			"Without --rate, events queue up and the latency is mostly that of the queue.\n\n" +
+			"With --admin a running Jethook is measured. Its endpoints of the run are removed again; its events stay until JETHOOK_RETENTION ends, " +
+			"and other endpoints that subscribe to them get them too. " +
+			"Its JETHOOK_ALLOWED_NETWORKS must hold the receiver's address unless that is public.",
+		Example: `  jethook bench deliver
+  jethook bench deliver --endpoints 100 --events 10000
+  jethook bench deliver --endpoints 20 --slow 0.1 --failing 0.1 --rate 500 --events 10000
+  jethook bench deliver --admin http://10.0.0.5:8081 --token ... --nats nats://10.0.0.5:4222 \
+    --receiver-listen 0.0.0.0:9000 --receiver-url http://10.0.0.9:9000`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := errors.Join(notWith(cmd, "admin", "sync"),
+				onlyWith(cmd, "admin", "token", "nats", "receiver-listen", "receiver-url"), o.Check())
+			if err != nil {
+				return usageError{err}
+			}
+			report, err := bench.Deliver(cmd.Context(), o, benchTools(cmd))
+			if err != nil {
+				return err
+			}
+			return errors.Join(printReport(cmd, report), report.Lost())
+		},
+	}
+	deliverFlags(cmd.Flags(), &o)
+	return cmd
+}
+
+func deliverFlags(f *pflag.FlagSet, o *bench.DeliverOptions) {
+	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of one of our own")
+	f.StringVar(&o.Token, "token", "", "the token of the admin API")
+	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; a login stands in the URL")
+	f.StringVar(&o.ReceiverListen, "receiver-listen", "127.0.0.1:0", "where this process takes deliveries")
+	f.StringVar(&o.ReceiverURL, "receiver-url", "", "where the Jethook at --admin reaches this process, if not at --receiver-listen")
+	f.IntVar(&o.Events, "events", 100_000, "how many events to publish")
+	f.IntVar(&o.Endpoints, "endpoints", 1, "how many endpoints get each event")
+	f.Float64Var(&o.Slow, "slow", 0, "the share of endpoints that answer late, 0 to 1")
+	f.DurationVar(&o.SlowFor, "slow-for", 20*time.Second, "how late")
+	f.Float64Var(&o.Failing, "failing", 0, "the share of endpoints that answer 500, 0 to 1")
+	f.Float64Var(&o.Rate, "rate", 0, "how many events to publish a second; 0: as fast as they go")
+	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for a next arrival")
+	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
+	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
 }
 
 // benchBareCommand runs the bare handler, which bench starts as a process of its own.

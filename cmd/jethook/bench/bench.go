@@ -96,8 +96,11 @@ func checkBody(size int64) error {
 
 // ended turns what went wrong because the run was stopped into the one thing that is true of it.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ErrInterrupted
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	if left, ok := errors.AsType[*leftError](err); ok {
+		return fmt.Errorf("%w; %w", ErrInterrupted, left)
+	}
+	return ErrInterrupted
 }
