@@ -156,7 +156,7 @@ func (r *ingestRun) remote(ctx context.Context, report *IngestReport) error {
 		address = net.JoinHostPort(u.Hostname(), "80")
 	}
 	to := target{address: address, paths: []string{u.RequestURI()}, secret: r.Secret, header: r.Header, idHeader: r.IDHeader}
-	result, err := r.measure(ctx, r.URL, to, r.Duration)
+	result, err := r.measure(ctx, "jethook at "+r.URL, to, r.Duration)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (r *ingestRun) measure(ctx context.Context, name string, to target, duratio
 	l := &load{target: to, connections: r.Connections, body: r.body}
 	warm := l.run(ctx, min(time.Second, duration/5))
 	if ctx.Err() == nil && warm.latency.Count() == 0 {
-		return nil, fmt.Errorf("measuring the %s: %w: %s", name, errNothingTaken, warm.firstError)
+		return nil, fmt.Errorf("measuring %s: %w: %s", name, errNothingTaken, warm.firstError)
 	}
 	start := time.Now()
 	stop := watch(r.tools.Progress, func() string {

@@ -25,6 +25,7 @@ type tally struct {
 	begun     time.Time
 	published []atomic.Int64 // by event: when, in nanoseconds since begun
 	endpoints []counted
+	shards    []shard
 	want      int64 // deliveries to healthy endpoints
 
 	probed   atomic.Int64  // healthy endpoints that got a probe
@@ -39,31 +40,35 @@ type tally struct {
 
 // counted is what arrived at one endpoint.
 type counted struct {
-	kind kind
+	kind  kind
+	shard *shard
 
-	mu      sync.Mutex // guards what follows
-	probed  bool
-	seen    []uint64   // a bit for each event
-	latency *Histogram // may be shared: see newTally
-	share   *sync.Mutex
+	mu     sync.Mutex // guards what follows
+	probed bool
+	seen   []uint64 // a bit for each event
 }
 
-// histograms is how many of them the endpoints share, so that thousands of endpoints take little memory and their
-// requests seldom wait for each other.
-const histograms = 16
+// shard is what some of the endpoints share.
+type shard struct {
+	mu      sync.Mutex // guards latency
+	latency Histogram
+}
+
+// maxShards keeps thousands of endpoints from taking much memory, and their requests from waiting for each other.
+const maxShards = 16
 
 func newTally(events int, kinds []kind, slowFor time.Duration) *tally {
 	t := &tally{
 		run: token(), slowFor: slowFor, begun: time.Now(), published: make([]atomic.Int64, events),
-		endpoints: make([]counted, len(kinds)), complete: make(chan struct{}), released: make(chan struct{}),
+		endpoints: make([]counted, len(kinds)), shards: make([]shard, min(maxShards, len(kinds))),
+		complete: make(chan struct{}), released: make(chan struct{}),
 	}
 	t.release = sync.OnceFunc(func() { close(t.released) })
-	shared, locks := make([]Histogram, min(histograms, len(kinds))), make([]sync.Mutex, min(histograms, len(kinds)))
 	for i := range t.endpoints {
 		e := &t.endpoints[i]
-		if e.kind = kinds[i]; e.kind == healthy {
+		e.kind, e.shard = kinds[i], &t.shards[i%len(t.shards)]
+		if e.kind == healthy {
 			e.seen = make([]uint64, (events+63)/64)
-			e.latency, e.share = &shared[i%len(shared)], &locks[i%len(shared)]
 			t.want += int64(events)
 		}
 	}
@@ -108,14 +113,8 @@ func (t *tally) arrive(e *counted, id string) {
 		t.repeated.Add(1)
 		return
 	}
-	e.share.Lock()
-	e.latency.Add(time.Duration(now - t.published[event].Load()))
-	e.share.Unlock()
-	for {
-		last := t.last.Load()
-		if last >= now || t.last.CompareAndSwap(last, now) {
-			break
-		}
+	e.shard.add(time.Duration(now - t.published[event].Load()))
+	for last := t.last.Load(); last < now && !t.last.CompareAndSwap(last, now); last = t.last.Load() {
 	}
 	if t.arrived.Add(1) == t.want {
 		close(t.complete)
@@ -152,19 +151,20 @@ func (t *tally) wait(ctx context.Context) {
 	}
 }
 
+func (s *shard) add(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency.Add(d)
+}
+
 // latency merges that of all endpoints.
 func (t *tally) latency() *Histogram {
 	total := &Histogram{}
-	merged := map[*Histogram]bool{}
-	for i := range t.endpoints {
-		e := &t.endpoints[i]
-		if e.latency == nil || merged[e.latency] {
-			continue
-		}
-		merged[e.latency] = true
-		e.share.Lock()
-		total.Merge(e.latency)
-		e.share.Unlock()
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		total.Merge(&s.latency)
+		s.mu.Unlock()
 	}
 	return total
 }
