@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"jethook/cmd/jethook/bench"
 	"jethook/config"
@@ -100,11 +99,12 @@ func benchDeliverCommand() *cobra.Command {
 			return errors.Join(printReport(cmd, report), report.Lost())
 		},
 	}
-	deliverFlags(cmd.Flags(), &o)
+	deliverFlags(cmd, &o)
 	return cmd
 }
 
-func deliverFlags(f *pflag.FlagSet, o *bench.DeliverOptions) {
+func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
+	f := cmd.Flags()
 	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of one of our own")
 	f.StringVar(&o.Token, "token", "", "the token of the admin API")
 	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; a login stands in the URL")
@@ -126,6 +126,7 @@ func benchBareCommand() *cobra.Command {
 	var o bench.BareOptions
 	cmd := &cobra.Command{
 		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: exactArgs(),
+		Example: "  jethook bench bare --secret a-secret   # it prints its address",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return bench.ServeBare(cmd.Context(), o, cmd.OutOrStdout())
 		},
@@ -199,8 +200,6 @@ type textFlag struct {
 	}
 	kind string // names the type in help
 }
-
-var _ pflag.Value = textFlag{}
 
 func (f textFlag) String() string { return f.value.String() }
 
