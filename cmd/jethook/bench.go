@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jethook/cmd/jethook/bench"
+	"jethook/config"
+)
+
+func benchCommand() *cobra.Command {
+	group := &cobra.Command{
+		Use: "bench", Short: "Measure how fast it is, beside the least that the same work can cost", RunE: needsCommand,
+		Long: "Measure how fast it is on this machine, beside the least that the same work can cost there: compare the ratios, " +
+			"since figures move with the machine.\n\n" +
+			"It starts a Jethook of its own on a store in a temporary folder and removes both at the end; JETHOOK_ variables are not read. " +
+			"Set TMPDIR to a folder on the disk that is to be measured. Load, receiver and Jethook share this machine's cores.",
+	}
+	group.PersistentFlags().Bool("json", false, "print JSON")
+	group.AddCommand(benchIngestCommand(), benchDeliverCommand(), benchBareCommand())
+	return group
+}
+
+func benchIngestCommand() *cobra.Command {
+	o := bench.IngestOptions{Body: 1024}
+	cmd := &cobra.Command{
+		Use: "ingest", Short: "Measure how fast webhooks are verified and stored",
+		Long: "Measure how fast webhooks are verified and stored, and the same load on a bare Echo handler that verifies them and stores nothing. " +
+			"Each connection sends its next request when the one before is answered.\n\n" +
+			"With --url a running Jethook is measured, which keeps what it is sent: give it a source of its own for that, " +
+			"with the provider hmac and its ID=header:X-Id.",
+		Example: `  jethook bench ingest
+  jethook bench ingest --connections 256 --duration 30s --compare-sync
+  jethook bench ingest --url http://10.0.0.5:8080/webhooks/bench --secret ...`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := errors.Join(notWith(cmd, "url", "sync", "compare-sync", "mode", "sources"), onlyWith(cmd, "url", "secret"), o.Check())
+			if err != nil {
+				return usageError{err}
+			}
+			report, err := bench.Ingest(cmd.Context(), o, benchTools(cmd))
+			if err != nil {
+				return err
+			}
+			return printReport(cmd, report)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.URL, "url", "", "a source of a running Jethook, instead of one of our own")
+	f.StringVar(&o.Secret, "secret", "", "the secret of the source at --url")
+	f.StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
+	f.StringVar(&o.IDHeader, "id-header", "X-Id", "the header that carries the event's id")
+	f.StringVar(&o.Mode, "mode", "serve", "the command to measure: serve or ingest")
+	f.BoolVar(&o.CompareSync, "compare-sync", false, "also measure with fsync before each answer, or without if that is what --sync says")
+	f.IntVar(&o.Sources, "sources", 1, "how many sources the connections share")
+	f.IntVar(&o.Connections, "connections", 64, "how many requests are made at once")
+	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long to measure Jethook; the bare handler takes as long again")
+	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
+	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
+	return cmd
+}
+
+func benchDeliverCommand() *cobra.Command {
+	o := bench.DeliverOptions{Body: 1024}
+	cmd := &cobra.Command{
+		Use: "deliver", Short: "Measure how fast events reach HTTP endpoints",
+		Long: "Measure how fast events get from their publication over NATS to HTTP endpoints in this process, each of which gets every event. " +
+			"Every event is counted at every healthy endpoint: the exit code is 1 when one did not arrive. " +
+			"With bad endpoints, the same load is first measured without them.\n\n" +
+			"Without --rate, events queue up and the latency is mostly that of the queue.\n\n" +
+			"With --admin a running Jethook is measured. Its endpoints of the run are removed again; its events stay until JETHOOK_RETENTION ends, " +
+			"and other endpoints that subscribe to them get them too. " +
+			"Its JETHOOK_ALLOWED_NETWORKS must hold the receiver's address unless that is public.",
+		Example: `  jethook bench deliver
+  jethook bench deliver --endpoints 100 --events 10000
+  jethook bench deliver --endpoints 20 --slow 0.1 --failing 0.1 --rate 500 --events 10000
+  jethook bench deliver --admin http://10.0.0.5:8081 --token ... --nats nats://10.0.0.5:4222 \
+    --receiver-listen 0.0.0.0:9000 --receiver-url http://10.0.0.9:9000`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := errors.Join(notWith(cmd, "admin", "sync"),
+				onlyWith(cmd, "admin", "token", "nats", "receiver-listen", "receiver-url"), o.Check())
+			if err != nil {
+				return usageError{err}
+			}
+			report, err := bench.Deliver(cmd.Context(), o, benchTools(cmd))
+			if err != nil {
+				return err
+			}
+			return errors.Join(printReport(cmd, report), report.Lost())
+		},
+	}
+	deliverFlags(cmd, &o)
+	return cmd
+}
+
+func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
+	f := cmd.Flags()
+	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of one of our own")
+	f.StringVar(&o.Token, "token", "", "the token of the admin API")
+	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; a login stands in the URL")
+	f.StringVar(&o.ReceiverListen, "receiver-listen", "127.0.0.1:0", "where this process takes deliveries")
+	f.StringVar(&o.ReceiverURL, "receiver-url", "", "where the Jethook at --admin reaches this process, if not at --receiver-listen")
+	f.IntVar(&o.Events, "events", 100_000, "how many events to publish")
+	f.IntVar(&o.Endpoints, "endpoints", 1, "how many endpoints get each event")
+	f.Float64Var(&o.Slow, "slow", 0, "the share of endpoints that answer late, 0 to 1")
+	f.DurationVar(&o.SlowFor, "slow-for", 20*time.Second, "how late")
+	f.Float64Var(&o.Failing, "failing", 0, "the share of endpoints that answer 500, 0 to 1")
+	f.Float64Var(&o.Rate, "rate", 0, "how many events to publish a second; 0: as fast as they go")
+	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for a next arrival")
+	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
+	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
+}
+
+// benchBareCommand runs the bare handler, which bench starts as a process of its own.
+func benchBareCommand() *cobra.Command {
+	var o bench.BareOptions
+	cmd := &cobra.Command{
+		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: exactArgs(),
+		Example: "  jethook bench bare --secret a-secret   # it prints its address",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench.ServeBare(cmd.Context(), o, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&o.Secret, "secret", "", "the key of the signature")
+	cmd.Flags().StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
+	return cmd
+}
+
+// benchTools lends a run what is the commands' own.
+func benchTools(cmd *cobra.Command) bench.Tools {
+	t := bench.Tools{Version: version(), Progress: cmd.ErrOrStderr(), API: func(url, token string) bench.API {
+		c := &client{url: adminURL(url), token: config.NewSecret(token), http: http.Client{Timeout: clientTimeout}}
+		return c.do
+	}}
+	// A script that reads JSON wants no lines beside it; a person who looks on does.
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON && !bench.IsTerminal(t.Progress) {
+		t.Progress = nil
+	}
+	return t
+}
+
+// printReport prints a report as JSON with --json, and as tables otherwise.
+func printReport(cmd *cobra.Command, report interface{ Write(io.Writer) }) error {
+	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
+		text, encoding := json.MarshalIndent(report, "", "  ")
+		return errors.Join(err, encoding, output(cmd, append(text, '\n')))
+	}
+	var text bytes.Buffer
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	report.Write(table)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return output(cmd, text.Bytes())
+}
+
+// notWith refuses flags that mean nothing beside another one.
+func notWith(cmd *cobra.Command, flag string, others ...string) error {
+	if !cmd.Flags().Changed(flag) {
+		return nil
+	}
+	var problems []error
+	for _, other := range others {
+		if cmd.Flags().Changed(other) {
+			problems = append(problems, fmt.Errorf("--%s is for a Jethook of our own: it can't be given with --%s", other, flag))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// onlyWith refuses flags that mean nothing without another one.
+func onlyWith(cmd *cobra.Command, flag string, others ...string) error {
+	if cmd.Flags().Changed(flag) {
+		return nil
+	}
+	var problems []error
+	for _, other := range others {
+		if cmd.Flags().Changed(other) {
+			problems = append(problems, fmt.Errorf("--%s is for a running Jethook: it needs --%s", other, flag))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// textFlag is a flag of a type that reads itself.
+type textFlag struct {
+	value interface {
+		encoding.TextUnmarshaler
+		fmt.Stringer
+	}
+	kind string // names the type in help
+}
+
+func (f textFlag) String() string { return f.value.String() }
+
+func (f textFlag) Set(text string) error { return f.value.UnmarshalText([]byte(text)) }
+
+func (f textFlag) Type() string { return f.kind }

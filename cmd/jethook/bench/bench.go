@@ -1,0 +1,106 @@
+// Package bench measures a Jethook and, in the same run, the least that the same work can cost on the same
+// machine: a bare handler that verifies and stores nothing, and a bare client that posts and records nothing.
+// The ratio of the two says more than either figure, since it moves less with the machine.
+//
+// The Jethook is one of its own, a child process on a store in a temporary folder, or one that runs already.
+// Load generator, receiver and Jethook share the machine's cores unless the Jethook runs elsewhere, so the
+// figures are those of all of them together.
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// ErrInterrupted means that the run was ended before its end.
+var ErrInterrupted = errors.New("interrupted")
+
+// Tools are what the commands lend to a run.
+type Tools struct {
+	Version  string
+	Progress io.Writer // one line that is rewritten if it is a terminal; nil: none
+	// API returns a client of the admin API at a URL.
+	API func(url, token string) API
+}
+
+// API makes a request of an admin API and returns the answer's body; what is not a success is an error.
+type API func(ctx context.Context, method, path string, body any) ([]byte, error)
+
+// Machine says what a figure was measured on.
+type Machine struct {
+	Version    string `json:"version"`
+	OS         string `json:"os"`
+	Arch       string `json:"arch"`
+	CPUs       int    `json:"cpus"`
+	GOMAXPROCS int    `json:"gomaxprocs"`
+}
+
+func (t *Tools) machine() Machine {
+	return Machine{t.Version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0)}
+}
+
+// Latency is how long things took, in milliseconds.
+type Latency struct {
+	P50 float64 `json:"p50_ms"`
+	P90 float64 `json:"p90_ms"`
+	P99 float64 `json:"p99_ms"`
+	Max float64 `json:"max_ms"`
+}
+
+func latencyOf(h *Histogram) Latency {
+	return Latency{P50: ms(h.Quantile(0.5)), P90: ms(h.Quantile(0.9)), P99: ms(h.Quantile(0.99)), Max: ms(h.Max())}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// perSecond is 0 when nothing was done, also in no time.
+func perSecond(n int64, in time.Duration) float64 { return ratio(float64(n), in.Seconds()) }
+
+// ratio is 0 when there is nothing to compare with: JSON knows no infinity.
+func ratio(a, b float64) float64 {
+	if b <= 0 {
+		return 0
+	}
+	return a / b
+}
+
+// token returns a word that no other run has.
+func token() string {
+	b := make([]byte, 8)
+	rand.Read(b) // it never fails
+	return hex.EncodeToString(b)
+}
+
+// smallestBody is what the frame of a payload takes.
+const smallestBody = 64
+
+// payload returns a JSON object of exactly size bytes.
+func payload(size int) []byte {
+	const head, tail = `{"type":"bench.load","data":"`, `"}`
+	return []byte(head + strings.Repeat("x", size-len(head)-len(tail)) + tail)
+}
+
+func checkBody(size int64) error {
+	if size < smallestBody || size > 64<<20 {
+		return fmt.Errorf("--body is %d bytes: write %d bytes to 64MiB", size, smallestBody)
+	}
+	return nil
+}
+
+// ended turns what went wrong because the run was stopped into the one thing that is true of it.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if left, ok := errors.AsType[*leftError](err); ok {
+		return fmt.Errorf("%w; %w", ErrInterrupted, left)
+	}
+	return ErrInterrupted
+}

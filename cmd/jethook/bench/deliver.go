@@ -1,0 +1,210 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"time"
+
+	"jethook/config"
+)
+
+// DeliverOptions say what to publish for which endpoints of which Jethook.
+type DeliverOptions struct {
+	Admin          string // of a running Jethook; empty: one of our own
+	Token          string // of its admin API
+	NATS           string // where it takes events
+	ReceiverListen string // where this process takes deliveries
+	ReceiverURL    string // where the Jethook reaches that; empty: as this process would
+
+	Sync      config.Sync
+	Events    int
+	Endpoints int
+	Slow      float64 // share of the endpoints that answer after SlowFor
+	SlowFor   time.Duration
+	Failing   float64 // share of the endpoints that answer 500
+	Body      config.Bytes
+	Rate      float64       // events a second; 0: as fast as they go
+	Timeout   time.Duration // without a further arrival, after which the run is over
+}
+
+const (
+	maxEvents = 100_000_000
+	// maxCounted bounds the memory for exact counts, a bit each.
+	maxCounted = 4_000_000_000
+)
+
+// Check returns what is wrong with the options, all of it.
+func (o *DeliverOptions) Check() error {
+	var problems []error
+	bad := func(wrong bool, format string, a ...any) {
+		if wrong {
+			problems = append(problems, fmt.Errorf(format, a...))
+		}
+	}
+	bad(o.Events < 1 || o.Events > maxEvents, "--events is %d: write 1 to %d", o.Events, maxEvents)
+	bad(o.Endpoints < 1 || o.Endpoints > 100_000, "--endpoints is %d: write 1 to 100000", o.Endpoints)
+	bad(!isShare(o.Slow), "--slow is %v: write a share of the endpoints, 0 to 1", o.Slow)
+	bad(!isShare(o.Failing), "--failing is %v: write a share of the endpoints, 0 to 1", o.Failing)
+	bad(!(o.Rate >= 0) || math.IsInf(o.Rate, 0), "--rate is %v: write events a second, or 0 for as fast as they go", o.Rate)
+	bad(o.Timeout <= 0, "--timeout is %s: write how long to wait for the next arrival", o.Timeout)
+	bad(o.SlowFor <= 0, "--slow-for is %s: write how late a slow endpoint answers", o.SlowFor)
+	if len(problems) == 0 {
+		n := o.Endpoints - o.number(o.Slow) - o.number(o.Failing)
+		bad(n < 1, "--slow and --failing leave none of %s healthy: there would be nothing to measure", count(o.Endpoints, "endpoint"))
+		bad(n*o.Events > maxCounted, "--events times --endpoints is more than the %d deliveries that can be counted", maxCounted)
+	}
+	bad(o.Admin != "" && o.Token == "", "--token is missing: endpoints are made at --admin")
+	bad(o.Admin != "" && o.NATS == "", "--nats is missing: events are published to the Jethook at --admin over NATS")
+	if o.ReceiverURL != "" {
+		u, err := url.Parse(o.ReceiverURL)
+		bad(err != nil || u.Scheme != "http" || u.Host == "", "--receiver-url is %q: write such as http://10.0.0.5:9000", o.ReceiverURL)
+	}
+	_, _, err := net.SplitHostPort(o.ReceiverListen)
+	bad(err != nil, "--receiver-listen is %q: write such as 0.0.0.0:9000", o.ReceiverListen)
+	return errors.Join(append(problems, checkBody(int64(o.Body)))...)
+}
+
+func isShare(f float64) bool { return f >= 0 && f <= 1 } // false for what is not a number
+
+// number is how many endpoints a share is: a share of more than none is at least one.
+func (o *DeliverOptions) number(share float64) int {
+	if share == 0 {
+		return 0
+	}
+	return max(1, int(math.Round(share*float64(o.Endpoints))))
+}
+
+// kinds returns the endpoints to make. Those that are bad stand between the others.
+func (o *DeliverOptions) kinds(withBad bool) []kind {
+	late, broken := o.number(o.Slow), o.number(o.Failing)
+	kinds := make([]kind, o.Endpoints-late-broken)
+	if withBad {
+		kinds = make([]kind, o.Endpoints)
+		for i := range late + broken {
+			k := slow
+			if i >= late {
+				k = failing
+			}
+			kinds[i*o.Endpoints/(late+broken)] = k
+		}
+	}
+	return kinds
+}
+
+// DeliverReport is what a run of [Deliver] measured.
+type DeliverReport struct {
+	Bench string `json:"bench"` // "deliver"
+	Machine
+	RatioToBarePosts float64  `json:"ratio_to_bare_posts"`                 // deliveries to healthy endpoints / bare posts
+	RatioWithBad     *float64 `json:"ratio_deliveries_with_bad,omitempty"` // deliveries a second to healthy ones: with bad ones / without
+	RatioP99WithBad  *float64 `json:"ratio_p99_with_bad,omitempty"`        // of their latency
+	BarePostsPerSec  float64  `json:"bare_posts_per_second"`               // before and after, averaged
+
+	Jethook  DeliverFigures  `json:"jethook"`
+	Baseline *DeliverFigures `json:"baseline,omitempty"` // without the bad endpoints
+
+	Mode      string  `json:"mode"`           // serve; of a running one: remote
+	Sync      string  `json:"sync,omitempty"` // not known of a running one
+	Events    int     `json:"events"`
+	Slow      int     `json:"slow_endpoints"`
+	SlowFor   float64 `json:"slow_for_seconds"`
+	Failing   int     `json:"failing_endpoints"`
+	BodyBytes int64   `json:"body_bytes"`
+	Rate      float64 `json:"rate_per_second"` // 0: as fast as they go
+	InMemory  bool    `json:"store_in_memory"` // the temporary folder is no disk, so fsync cost nothing
+}
+
+// DeliverFigures are those of one run. Deliveries are those to healthy endpoints. What is nil was not measured.
+type DeliverFigures struct {
+	Healthy             int     `json:"healthy_endpoints"`
+	Expected            int64   `json:"expected"`
+	Arrived             int64   `json:"arrived"`
+	Lost                int64   `json:"lost"`       // not arrived when the run was over
+	Duplicated          int64   `json:"duplicated"` // arrived again
+	DeliveriesPerSecond float64 `json:"deliveries_per_second"`
+	PublishedPerSecond  float64 `json:"published_per_second"`
+	Latency                     // from publication to arrival
+	BadRequests         int64   `json:"bad_endpoint_requests"`
+
+	CPUPerDelivery *float64 `json:"cpu_ms_per_delivery"`
+	BytesPerEvent  *float64 `json:"disk_bytes_per_event"`
+	PeakMemory     *int64   `json:"peak_memory_bytes"`
+}
+
+// ErrLost means that not every event arrived at every healthy endpoint while the run waited.
+var ErrLost = errors.New("lost")
+
+// Lost returns an error if anything was.
+func (r *DeliverReport) Lost() error {
+	f := &r.Jethook
+	if r.Baseline != nil && f.Lost == 0 {
+		f = r.Baseline
+	}
+	if f.Lost == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d deliveries did not arrive in time", ErrLost, f.Lost, f.Expected)
+}
+
+const (
+	postConnections = 64
+	postTime        = 2 * time.Second
+	fewestPosts     = 5000
+)
+
+// Deliver measures how fast events get from their publication to HTTP endpoints, and holds it against a client that only posts
+// the same bodies. Bad endpoints are measured beside the same load without them.
+func Deliver(ctx context.Context, o DeliverOptions, t Tools) (*DeliverReport, error) {
+	rc, err := newReceiver(o.ReceiverListen)
+	if err != nil {
+		return nil, err
+	}
+	defer rc.close()
+	r := &deliverRun{DeliverOptions: &o, tools: t, receiver: rc, body: payload(int(o.Body))}
+	report := &DeliverReport{
+		Bench: "deliver", Machine: t.machine(), Mode: "serve", Sync: o.Sync.String(), Events: o.Events, Slow: o.number(o.Slow),
+		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), BodyBytes: int64(o.Body), Rate: o.Rate,
+		InMemory: o.Admin == "" && inMemory(os.TempDir()),
+	}
+	if o.Admin != "" {
+		report.Mode, report.Sync = "remote", ""
+	}
+	if err := r.measure(ctx, report); err != nil {
+		return nil, ended(ctx, err)
+	}
+	return report, nil
+}
+
+// measure makes all the runs, in an order in which what drifts on the machine meets both sides.
+func (r *deliverRun) measure(ctx context.Context, report *DeliverReport) error {
+	before, err := r.posts(ctx)
+	if err != nil {
+		return err
+	}
+	if report.Slow+report.Failing > 0 {
+		if report.Baseline, err = r.run(ctx, "baseline", r.kinds(false)); err != nil {
+			return err
+		}
+	}
+	figures, err := r.run(ctx, "deliveries", r.kinds(true))
+	if err != nil {
+		return err
+	}
+	report.Jethook = *figures
+	after, err := r.posts(ctx)
+	if err != nil {
+		return err
+	}
+	report.BarePostsPerSec = (before + after) / 2
+	report.RatioToBarePosts = ratio(figures.DeliveriesPerSecond, report.BarePostsPerSec)
+	if b := report.Baseline; b != nil {
+		deliveries, p99 := ratio(figures.DeliveriesPerSecond, b.DeliveriesPerSecond), ratio(figures.P99, b.P99)
+		report.RatioWithBad, report.RatioP99WithBad = &deliveries, &p99
+	}
+	return nil
+}
