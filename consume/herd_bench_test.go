@@ -49,6 +49,9 @@ func herd(b *testing.B, r *rig) {
 		latencies.Lock()
 		defer latencies.Unlock()
 		defer func() { latencies.all = nil }()
+		if len(latencies.all) == 0 {
+			return 0
+		}
 		slices.Sort(latencies.all)
 		return latencies.all[len(latencies.all)*99/100]
 	}
