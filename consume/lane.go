@@ -58,6 +58,9 @@ func (l *lane) resize(ep *endpoint.Endpoint) {
 	if l.ceiling = ep.Concurrency; l.ceiling == 0 {
 		l.ceiling = defaultConcurrency
 	}
+	if ep.Ordered {
+		l.ceiling = 1
+	}
 	l.limit = min(l.limit, l.ceiling)
 }
 
