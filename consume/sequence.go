@@ -141,45 +141,78 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 		return err
 	}
 	for state.Err() == nil {
-		h, err := in.fetchNext(state, consumer)
+		m, err := q.fetchNext(state, consumer)
 		if err != nil {
 			return err
 		}
 		report(nil)
-		if h != nil {
-			q.pass(state, h)
+		if m != nil {
+			q.receive(state, in, m)
 		}
 	}
 	return nil
 }
 
-// fetchNext asks for one message and holds it. It returns nil when none came in a while.
-func (in *intake) fetchNext(ctx context.Context, consumer jetstream.Consumer) (*held, error) {
-	wait, cancel := context.WithTimeout(ctx, fetchWait)
-	defer cancel()
+// fetchNext asks for one message. It returns nil when none came in a while, or when state ends first.
+func (q *sequence) fetchNext(state context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
+	wait, cancel := context.WithTimeout(context.WithoutCancel(state), fetchWait)
 	began := time.Now()
 	batch, err := consumer.Fetch(1, jetstream.FetchContext(wait))
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	if m, ok := <-batch.Messages(); ok {
-		h := in.hold(m)
-		// Only now is there a body to account for: room for the largest, kept for each idle endpoint, would be
-		// more than there is.
-		if h != nil && in.bytes.Acquire(ctx, h.size) != nil {
-			h.size = 0
-			h.giveBack()
+	select {
+	case m, came := <-batch.Messages():
+		idle := wait.Err() != nil
+		cancel()
+		switch {
+		case came:
+			return m, nil
+		case idle: // for the whole time
 			return nil, nil
+		case batch.Error() == nil && time.Since(began) < retryFetch:
+			return nil, errNothing
 		}
-		return h, nil
-	}
-	switch {
-	case wait.Err() != nil: // idle for the whole time
+		return nil, batch.Error()
+	case <-state.Done():
+		q.engine.attempts.Go(func() {
+			defer cancel()
+			giveBackNext(batch)
+		})
 		return nil, nil
-	case batch.Error() == nil && time.Since(began) < retryFetch:
-		return nil, errNothing
 	}
-	return nil, batch.Error()
+}
+
+// farewell is how long a request for a message that nobody wants any more is kept open.
+const farewell = 100 * time.Millisecond
+
+// giveBackNext gives back the message that may be on its way. One that comes when nobody listens any more would
+// come again only after the ack wait, and all the endpoint's others wait for it.
+func giveBackNext(batch jetstream.MessageBatch) {
+	select {
+	case m, came := <-batch.Messages():
+		if came {
+			m.Nak() //nolint:errcheck // it comes again after the ack wait
+		}
+	case <-time.After(farewell):
+	}
+}
+
+// receive holds one message and brings it to its outcome, or gives it back.
+func (q *sequence) receive(state context.Context, in *intake, m jetstream.Msg) {
+	h := in.hold(m)
+	if h == nil {
+		return
+	}
+	// Only now is there a body to account for: room for the largest, kept for each idle endpoint, would be more
+	// than there is.
+	if state.Err() != nil || in.bytes.Acquire(state, h.size) != nil {
+		h.size = 0
+		h.giveBack()
+		return
+	}
+	q.pass(state, h)
 }
 
 // pass brings one event to its outcome. While the one before it, or anything else of its endpoint, waits, the
@@ -187,6 +220,9 @@ func (in *intake) fetchNext(ctx context.Context, consumer jetstream.Consumer) (*
 func (q *sequence) pass(state context.Context, h *held) {
 	d, wanted, err := q.decode(state, h)
 	switch {
+	case state.Err() != nil:
+		h.giveBack()
+		return
 	case err != nil:
 		h.giveBackLater(err)
 		return
