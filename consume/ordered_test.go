@@ -1,160 +1,23 @@
 package consume_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
-
-// judge is a receiver that fails some attempts and watches that one delivery follows the other: each begins
-// only after the one before is delivered or out of attempts, and no two are under way at once.
-type judge struct {
-	*receiver
-	attempts int                      // that a delivery has
-	fails    func(n, attempt int) int // status of the answer
-	finished chan int                 // numbers of the events that are done, in the order in which they were
-
-	mu      sync.Mutex // guards what follows
-	busy    bool
-	last    int  // the event that came last
-	done    bool // it is delivered or dead
-	repeats int  // requests for what was done
-	faults  []string
-}
-
-func judging(t testing.TB, attempts int, fails func(n, attempt int) int) *judge {
-	j := &judge{attempts: attempts, fails: fails, finished: make(chan int, 10_000), done: true, last: -1}
-	j.receiver = receive(t, j.answer)
-	return j
-}
-
-func (j *judge) answer(_ int, r request, w http.ResponseWriter) {
-	_, number, _ := strings.Cut(r.header.Get("webhook-id"), "_")
-	n, _ := strconv.Atoi(number)
-	attempt, _ := strconv.Atoi(r.header.Get("Jethook-Attempt"))
-	j.begin(n)
-	status := j.fails(n, attempt)
-	j.end(n, status < 300 || attempt == j.attempts)
-	w.WriteHeader(status)
-}
-
-func (j *judge) begin(n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	switch {
-	case j.busy:
-		j.faults = append(j.faults, fmt.Sprintf("%d came while %d was under way", n, j.last))
-	case n == j.last && j.done:
-		j.repeats++
-	case n != j.last && (!j.done || n != j.last+1):
-		j.faults = append(j.faults, fmt.Sprintf("%d came after %d, done: %t", n, j.last, j.done))
-	}
-	j.busy, j.last, j.done = true, n, false
-}
-
-func (j *judge) end(n int, done bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.busy, j.done = false, done; done {
-		j.finished <- n
-	}
-}
-
-// await waits until event n is done.
-func (j *judge) await(t testing.TB, n int) {
-	t.Helper()
-	for deadline := time.After(2 * patience); ; {
-		select {
-		case got := <-j.finished:
-			if got == n {
-				return
-			}
-		case <-deadline:
-			t.Fatalf("event %d never came to its end", n)
-		}
-	}
-}
-
-// verdict fails the test for every fault. Only a process that was stopped may repeat something.
-func (j *judge) verdict(t testing.TB, repeats int) {
-	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, fault := range j.faults {
-		t.Error(fault)
-	}
-	if j.repeats > repeats {
-		t.Errorf("%d deliveries were made again", j.repeats)
-	}
-}
-
-func ordered(s *endpoint.Spec) {
-	yes := true
-	s.Ordered = &yes
-}
-
-// publishRange publishes the events from lo on and below hi, in this order.
-func (r *rig) publishRange(t testing.TB, lo, hi int) {
-	t.Helper()
-	for n := lo; n < hi; n++ {
-		r.publish(t, fmt.Sprintf("evt_%d", n), "a.b")
-	}
-}
-
-// join starts a second process on the bus of the first and returns what ends it.
-func (r *rig) join(t testing.TB) (stop func()) {
-	t.Helper()
-	cfg := *r.cfg
-	cfg.NATSURL = r.bus.ClientURL()
-	log := slog.New(slog.DiscardHandler)
-	bus, err := publish.Open(t.Context(), &cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- consume.New(bus, registry, &cfg, "test", log).Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		bus.Close()
-	})
-	t.Cleanup(stop)
-	return stop
-}
-
-// orderedConsumers returns on which streams the endpoint has a consumer of its own.
-func (r *rig) orderedConsumers(t testing.TB, id string) (on []string) {
-	t.Helper()
-	for _, stream := range publish.OrderedStreams {
-		ids, err := r.bus.Ordered(t.Context(), stream)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if slices.Contains(ids, id) {
-			on = append(on, stream)
-		}
-	}
-	return on
-}
 
 // Five hundred events come one by one in the order of the stream, although some fail and one dies.
 func TestOrderedKeepsTheOrder(t *testing.T) {
@@ -192,7 +55,7 @@ func TestOrderedAcrossProcesses(t *testing.T) {
 		return http.StatusOK
 	})
 	ep := r.add(t, j.URL, ordered, "events.>")
-	stop := r.join(t)
+	stop := r.join(t, r.bus.ClientURL())
 	r.publishRange(t, 0, 300)
 	<-half
 	stop()
@@ -200,6 +63,75 @@ func TestOrderedAcrossProcesses(t *testing.T) {
 	j.verdict(t, 0)
 	eventually(t, "all are delivered", func() bool {
 		return len(r.list(t, consume.Query{Status: consume.StatusDelivered, Endpoint: ep.ID})) == 300
+	})
+}
+
+// A process that loses the bus in the middle, as one that is killed does, leaves to the other what it held.
+func TestOrderedWhenAProcessIsCutOff(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, 200*time.Millisecond))
+	half := make(chan struct{})
+	j := judging(t, 2, func(n, attempt int) int {
+		if n == 100 && attempt == 1 {
+			close(half)
+		}
+		if n%100 == 99 && attempt == 1 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	})
+	r.add(t, j.URL, ordered, "events.>")
+	url, cut := cable(t, r.bus.ClientURL())
+	r.join(t, url)
+	r.publishRange(t, 0, 200)
+	<-half
+	cut()
+	j.await(t, 199)
+	j.verdict(t, 1)
+}
+
+// Two streams take turns at one endpoint: never two requests at once, and each stream in its order.
+func TestOrderedFromTwoStreams(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	const each = 100
+	var atOnce atomic.Int32
+	rc := receive(t, func(int, request, http.ResponseWriter) {})
+	rc.Config.Handler = alone(t, &atOnce, rc.Config.Handler)
+	r.add(t, rc.URL, ordered, "events.>", "jethook.ops.>")
+	var publishers errgroup.Group
+	for _, subject := range []string{"events.a", "jethook.ops.a"} {
+		publishers.Go(func() error {
+			for n := range each {
+				e := internal(fmt.Sprintf("%s_%d", subject, n), "a")
+				e.Subject = subject
+				if _, err := r.bus.Publish(t.Context(), e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := publishers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	next := map[string]int{}
+	for range 2 * each {
+		subject, number, _ := strings.Cut(rc.next(t).header.Get("webhook-id"), "_")
+		if number != strconv.Itoa(next[subject]) {
+			t.Errorf("%s: %s came, wanted %d", subject, number, next[subject])
+		}
+		next[subject]++
+	}
+}
+
+func alone(t testing.TB, atOnce *atomic.Int32, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if atOnce.Add(1) != 1 {
+			t.Error("two requests at once")
+		}
+		h.ServeHTTP(w, r)
+		atOnce.Add(-1)
 	})
 }
 
