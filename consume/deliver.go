@@ -170,6 +170,7 @@ func (e *Engine) record(j *job, a Attempt) {
 // finish ends a job whose outcome is stored and makes room for the next.
 func (e *Engine) finish(j *job) {
 	j.h.done()
+	e.orderedEnded(j.d.Endpoint)
 	if j.slot {
 		e.slots.Release(1)
 		e.moved.Store(time.Now().UnixNano())

@@ -29,6 +29,9 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 	}
 	var jobs []*job
 	for _, ep := range e.endpoints.Match(event.Subject) {
+		if ep.Ordered { // it takes its events itself
+			continue
+		}
 		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
 		settled, err := e.hasOutcome(ctx, h, &j.d)
 		if err != nil {

@@ -65,6 +65,7 @@ type Engine struct {
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
 	busyLanes atomic.Int32
+	sequences sync.Map // of *sequence, by the id of the ordered endpoint
 
 	attempts sync.WaitGroup  // goroutines of lanes
 	stop     chan struct{}   // closed when no attempt may begin any more
@@ -103,6 +104,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		return e.endpoints.Run(gctx, e.bus.Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
 	})
 	g.Go(func() error { return e.tend(gctx, g) })
+	e.startOrdered(gctx, g)
+	keepers.Go(func() error { return e.keepOrdered(kept) })
 	for _, stream := range streams {
 		submit := e.submitEvent
 		if stream == publish.StreamDeliveries {
@@ -199,6 +202,7 @@ func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
 // endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
 // endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
 func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
+	e.orderedChanged(ctx, g, c)
 	if c.Before == nil { // new: nothing waits for it
 		return
 	}

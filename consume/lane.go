@@ -105,6 +105,9 @@ func (l *lane) resize(ep *endpoint.Endpoint) {
 	default:
 		l.ceiling = defaultConcurrency
 	}
+	if ep.Ordered {
+		l.ceiling = 1
+	}
 	l.limit = min(l.limit, l.ceiling)
 	l.pacer.set(ep.RateLimit)
 }

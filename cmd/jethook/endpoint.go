@@ -62,6 +62,7 @@ func endpointAddCommand() *cobra.Command {
 	f.String("timeout", "", "of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
 	f.Int("concurrency", 0, "most requests at once from one process (default 64)")
 	f.String("rate-limit", "", "most requests in a time from one process, such as 10/s or 600/m")
+	f.Bool("ordered", false, "one delivery at a time, in the order of the stream; can't be changed later")
 	f.Bool("disabled", false, "deliver nothing until it is enabled")
 	return cmd
 }
@@ -110,12 +111,15 @@ func endpointFields(cmd *cobra.Command) (*admin.EndpointFields, error) {
 		}
 		fields.Concurrency = &n
 	}
-	if f.Changed("disabled") {
-		disabled, err := f.GetBool("disabled")
+	for name, field := range map[string]**bool{"ordered": &fields.Ordered, "disabled": &fields.Disabled} {
+		if !f.Changed(name) {
+			continue
+		}
+		value, err := f.GetBool(name)
 		if err != nil {
 			return nil, err
 		}
-		fields.Disabled = &disabled
+		*field = &value
 	}
 	fields.Headers, err = headerFlags(cmd)
 	return fields, err
@@ -199,6 +203,7 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 	line("timeout", e.Timeout, e.Timeout != 0)
 	line("rate limit", e.RateLimit, e.RateLimit != nil)
 	line("concurrency", e.Concurrency, e.Concurrency != 0)
+	line("ordered", e.Ordered, e.Ordered)
 	line("created", e.CreatedAt.Format(time.RFC3339), true)
 	line("updated", e.UpdatedAt.Format(time.RFC3339), true)
 }

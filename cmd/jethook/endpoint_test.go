@@ -35,9 +35,9 @@ func TestEndpointCommands(t *testing.T) {
 func TestEndpointAddSendsEveryFlag(t *testing.T) {
 	serveAdmin(t)
 	id := addEndpoint(t, "--secret", "my own secret", "--format", "discord", "--signature", "hmac", "--signature-header", "x-sig",
-		"--header", "x-a=1,2=3", "--header", "x-b=", "--retry-schedule", "1m,5m", "--timeout", "3s", "--concurrency", "4", "--disabled")
+		"--header", "x-a=1,2=3", "--header", "x-b=", "--retry-schedule", "1m,5m", "--timeout", "3s", "--concurrency", "4", "--ordered", "--disabled")
 	holds(t, ok(t, "endpoint", "show", id), `format: discord`, `signature: hmac`, `signature header: X-Sig`,
-		`headers: map\[X-A:1,2=3 X-B:\]`, `retry schedule: \[1m 5m\]`, `timeout: 3s`, `concurrency: 4`, `state: disabled`)
+		`headers: map\[X-A:1,2=3 X-B:\]`, `retry schedule: \[1m 5m\]`, `timeout: 3s`, `concurrency: 4`, `ordered: true`, `state: disabled`)
 	id = addEndpoint(t, "--retry-schedule", "none")
 	holds(t, ok(t, "endpoint", "show", id), `retry schedule: \[\]`)
 	if out := ok(t, "endpoint", "ls", "--limit", "1", "--json"); !strings.Contains(out, `"next_cursor":"`) {

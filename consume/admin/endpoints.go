@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ func (s *Server) endpointRoutes() {
 	register(s, op("enable-endpoint", http.MethodPost, one+"/enable", "Enable an endpoint",
 		"What waited for that is delivered now."), requestTimeout, s.setDisabled(false))
 	register(s, op("disable-endpoint", http.MethodPost, one+"/disable", "Disable an endpoint",
-		"Deliveries that wait stay until it is enabled. Events that come meanwhile are not kept for it."),
+		"Deliveries that wait stay until it is enabled. Events that come meanwhile are not kept for it, unless it is ordered."),
 		requestTimeout, s.setDisabled(true))
 }
 
@@ -68,6 +69,11 @@ func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*
 	e, err := endpoint.New(&spec, s.policy, time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if e.Ordered {
+		if err := s.bus.PrepareOrdered(ctx, e.ID, e.Events); err != nil {
+			return nil, err
+		}
 	}
 	if e, err = s.registry.Create(ctx, e); err != nil {
 		return nil, err
@@ -159,6 +165,11 @@ func (s *Server) update(ctx context.Context, id string, spec *endpoint.Spec) (*e
 		next, err := e.With(spec, s.policy, time.Now())
 		if err != nil {
 			return err
+		}
+		if next.Ordered && !slices.Equal(e.Events, next.Events) {
+			if err := s.bus.PrepareOrdered(ctx, id, slices.Concat(e.Events, next.Events)); err != nil {
+				return err
+			}
 		}
 		*e = next
 		return nil

@@ -1,0 +1,145 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// startOrdered begins the sequences of the endpoints that there are, and removes what those left that were
+// removed while no process ran.
+func (e *Engine) startOrdered(ctx context.Context, g *errgroup.Group) {
+	for _, ep := range e.endpoints.All() {
+		e.beginSequence(ctx, g, ep)
+	}
+	g.Go(func() error {
+		for _, stream := range publish.OrderedStreams {
+			insist(ctx, func() error { return e.dropOrphans(ctx, stream) }, func(err error) {
+				e.log.Warn("consumers of removed endpoints can't be removed; trying again until they can", "stream", stream, "error", err)
+			})
+		}
+		return nil
+	})
+}
+
+// insist calls do until it succeeds or ctx ends, and complain when it fails for the first time.
+func insist(ctx context.Context, do func() error, complain func(error)) {
+	for complained := false; ; complained = true {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !complained {
+			complain(err)
+		}
+		select {
+		case <-time.After(lastLook):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
+	ids, err := e.bus.Ordered(ctx, stream)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, ok := e.endpoints.Lookup(id); ok {
+			continue
+		}
+		// Another process may have made it a moment ago.
+		_, err := e.endpoints.Get(ctx, id)
+		if errors.Is(err, endpoint.ErrNotFound) {
+			err = e.bus.DropOrdered(ctx, stream, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) beginSequence(ctx context.Context, g *errgroup.Group, ep *endpoint.Endpoint) {
+	if !ep.Ordered {
+		return
+	}
+	q := newSequence(ctx, e, ep.ID)
+	if _, running := e.sequences.LoadOrStore(ep.ID, q); running {
+		return
+	}
+	for _, in := range q.intakes {
+		g.Go(func() error {
+			q.follow(in)
+			if q.following.Add(-1) == 0 {
+				e.sequences.Delete(q.id)
+			}
+			return nil
+		})
+	}
+}
+
+// orderedChanged lets an endpoint's sequence follow a change of the registry.
+func (e *Engine) orderedChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
+	switch {
+	case c.Before == nil:
+		e.beginSequence(ctx, g, c.After)
+		return
+	case c.After != nil && c.Before.Disabled == c.After.Disabled && slices.Equal(c.Before.Events, c.After.Events):
+		return
+	}
+	if q := e.sequence(c.Before.ID); q != nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.next()
+		q.state, q.next = context.WithCancel(q.run)
+	}
+}
+
+func (e *Engine) sequence(id string) *sequence {
+	q, _ := e.sequences.Load(id)
+	found, _ := q.(*sequence)
+	return found
+}
+
+// orderedEnded wakes who waits for a delivery to end.
+func (e *Engine) orderedEnded(id string) {
+	if q := e.sequence(id); q != nil {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		close(q.ended)
+		q.ended = make(chan struct{})
+	}
+}
+
+// keepOrdered is keep for the messages of all ordered endpoints.
+func (e *Engine) keepOrdered(ctx context.Context) error {
+	t := time.NewTicker(heartbeat)
+	defer t.Stop()
+	var working []*held
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
+		for _, h := range working {
+			if h.in.holds(h) {
+				h.msg.InProgress() //nolint:errcheck // without a connection nothing can be told
+			}
+		}
+		working = working[:0]
+		for _, q := range e.sequences.Range {
+			for _, in := range q.(*sequence).intakes {
+				working = in.snapshot(working)
+			}
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// An endpoint that wants its events in order has a consumer of its own on each stream that it listens to. It
+// gives out one message at a time, and the same one again when whoever held it is gone: so the bus itself keeps
+// the order among all processes.
+
+// orderedMark is in the metadata of those consumers, so that nobody else's is taken for one.
+const orderedMark = "jethook-ordered"
+
+// OrderedStreams are the streams that an ordered endpoint can listen to.
+var OrderedStreams = []string{StreamEvents, StreamWebhooks, StreamOps}
+
+// OrderedFilters returns the patterns that concern a stream, without those that another one includes:
+// JetStream refuses them in one consumer. Patterns that overlap in part may stand side by side there, and a
+// message that several of them match comes once.
+func OrderedFilters(stream string, patterns []string) (filters []string) {
+	root := map[string]string{StreamWebhooks: WebhooksPrefix, StreamEvents: EventsPrefix, StreamOps: OpsPrefix}[stream]
+	for _, p := range patterns {
+		if strings.HasPrefix(p, root) && !slices.Contains(filters, p) {
+			filters = append(filters, p)
+		}
+	}
+	all := slices.Sorted(slices.Values(filters))
+	return slices.DeleteFunc(slices.Clone(all), func(p string) bool {
+		return slices.ContainsFunc(all, func(wider string) bool { return p != wider && server.SubjectMatchesFilter(p, wider) })
+	})
+}
+
+// MatchesAny reports whether one of the patterns matches subject.
+func MatchesAny(subject string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return server.SubjectMatchesFilter(subject, p) })
+}
+
+// PrepareOrdered opens an ordered endpoint's consumers, as OrderedConsumer does, from this moment on. Called
+// before an endpoint is stored, or changed with its old and its new patterns, it makes exact from which event
+// on the endpoint gets them, whatever the clocks of the machines show.
+func (b *Bus) PrepareOrdered(ctx context.Context, endpoint string, patterns []string) error {
+	for _, stream := range OrderedStreams {
+		if len(OrderedFilters(stream, patterns)) == 0 {
+			continue
+		}
+		if _, err := b.OrderedConsumer(ctx, stream, endpoint, patterns, time.Time{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OrderedConsumer opens the consumer that an ordered endpoint has on stream, with the filters of its patterns. One
+// that is missing is made anew, for what is stored since then or, if that is zero, from now on.
+func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patterns []string, since time.Time) (jetstream.Consumer, error) {
+	filters := OrderedFilters(stream, patterns)
+	c, err := b.js.Consumer(ctx, stream, endpoint)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		cfg := jetstream.ConsumerConfig{
+			Durable: endpoint, Description: "deliveries to one endpoint, in order", FilterSubjects: filters,
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: 1,
+			DeliverPolicy: jetstream.DeliverNewPolicy, Metadata: map[string]string{orderedMark: endpoint},
+		}
+		if !since.IsZero() {
+			cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+		}
+		c, err = b.js.CreateConsumer(ctx, stream, cfg)
+		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
+			c, err = b.js.Consumer(ctx, stream, endpoint)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, classify(err))
+	}
+	cfg := c.CachedInfo().Config
+	if slices.Equal(cfg.FilterSubjects, filters) && cfg.MaxAckPending == 1 {
+		return c, nil
+	}
+	cfg.FilterSubject, cfg.FilterSubjects, cfg.MaxAckPending = "", filters, 1
+	if c, err = b.js.UpdateConsumer(ctx, stream, cfg); err != nil {
+		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
+	}
+	return c, nil
+}
+
+// DropOrdered removes the consumer that an endpoint has on stream, if there is one.
+func (b *Bus) DropOrdered(ctx context.Context, stream, endpoint string) error {
+	err := b.js.DeleteConsumer(ctx, stream, endpoint)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("removing consumer %s of %s: %w", endpoint, stream, classify(err))
+	}
+	return nil
+}
+
+// Ordered returns the endpoints that have a consumer of their own on stream.
+func (b *Bus) Ordered(ctx context.Context, stream string) (endpoints []string, err error) {
+	list := b.streams[stream].ListConsumers(ctx)
+	for info := range list.Info() {
+		if info.Config.Metadata[orderedMark] == info.Name {
+			endpoints = append(endpoints, info.Name)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("listing the consumers of %s: %w", stream, classify(err))
+	}
+	return endpoints, nil
+}
+
+// quickly is how long it may take to look at what waits while the stream changes. A retry that fails and comes
+// due again within it could be missed by both looks: it is well below any pause that is worth having.
+const quickly = 100 * time.Millisecond
+
+// Idle reports whether nothing waits for an endpoint and nothing is due to it. It asks the stream's leader: what
+// was stored before the call is seen.
+func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
+	// A delivery moves from retry to due when its time comes, and back when it fails: it is stored in its new
+	// place before it leaves the old one. One that moves from the second place to the first between two looks
+	// is in the first again at the third.
+	began := time.Now()
+	var seqs [3]uint64
+	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint, retryPrefix + endpoint + ".>"} {
+		info, err := b.streams[StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err != nil {
+			return false, fmt.Errorf("looking for what waits: %w", classify(err))
+		}
+		if len(info.State.Subjects) > 0 {
+			return false, nil
+		}
+		seqs[i] = info.State.LastSeq
+	}
+	return seqs[0] == seqs[2] || time.Since(began) < quickly, nil
+}
