@@ -25,8 +25,19 @@ type backlog struct {
 	last    [2]time.Time // when the last deferred delivery of each class has its turn
 	perhaps bool         // something waits for its turn, for all that is known
 	looking bool         // something is being brought forward
-	from    uint64       // where in the stream the next look begins
+	from    uint64       // where in the stream the next look begins; 0: nothing was deferred here yet
 }
+
+// add notes that something is deferred and will lie behind a place in the stream.
+func (b *backlog) add(behind uint64) {
+	if !b.perhaps && !b.looking {
+		b.from = max(b.from, behind, 1)
+	}
+	b.perhaps = true
+}
+
+// met notes that something came that was deferred. If it was not by this process, there may be more of it.
+func (b *backlog) met() { b.perhaps = b.perhaps || b.from == 0 }
 
 // turn returns when a delivery that is deferred now has its turn.
 func (l *lane) turn(c class) time.Time {
@@ -39,7 +50,7 @@ func (l *lane) turn(c class) time.Time {
 // One that stands still is asked again after as long as it has stood: it may have recovered, or it is asked
 // less and less often. A turn is a little early, so that the lane does not run dry.
 func (l *lane) turnAt(c class, now time.Time) time.Time {
-	l.backlog.perhaps = true
+	l.backlog.add(l.engine.bus.Position())
 	step := max(l.latency/time.Duration(l.limit), l.pacer.interval)
 	if l.backlog.last[1-c].After(now) { // both classes wait
 		step *= 2

@@ -65,7 +65,6 @@ func (j *job) class() class {
 func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
 	l := &lane{engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
 	l.pacer.due = l.startMore
-	l.backlog.perhaps = true // of an earlier process
 	if !ep.FailingSince.IsZero() {
 		l.circuit.trip(ep.FailingSince)
 	}
@@ -105,9 +104,6 @@ func (l *lane) resize(ep *endpoint.Endpoint) {
 	default:
 		l.ceiling = defaultConcurrency
 	}
-	if ep.Ordered {
-		l.ceiling = 1
-	}
 	l.limit = min(l.limit, l.ceiling)
 	l.pacer.set(ep.RateLimit)
 }
@@ -136,6 +132,9 @@ const (
 func (l *lane) admit(j *job) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if j.d.Why == publish.WhyTurn {
+		l.backlog.met()
+	}
 	now := time.Now()
 	c := j.class()
 	held := l.running + len(l.queues[c])

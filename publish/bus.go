@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
@@ -22,12 +21,13 @@ import (
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
 type Bus struct {
 	log       *slog.Logger
-	srv       *embedded // nil on a cluster
-	nc        *nats.Conn
-	js        jetstream.JetStream
-	link      *link
+	srv       *embedded   // nil on a cluster
+	front     *connection // for events that come in, and what is done with them first
+	back      *connection // for deliveries that wait and come due: a crowd of them must not hold up events
+	reads     *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	endpoints jetstream.KeyValue
-	streams   map[string]jetstream.Stream
+	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
+	shelves   map[string]jetstream.Stream // to read from
 	maxBody   int64
 
 	webhooks, events, ops, deliveries, dead, history *committer
@@ -54,14 +54,12 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 }
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
-	b.link = newLink()
-	if b.nc, err = connect(cfg, b.srv, b.link, b.log); err != nil {
-		return err
+	for purpose, c := range map[string]**connection{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
+		if *c, err = connect(cfg, b.srv, purpose, b.log); err != nil {
+			return err
+		}
 	}
-	if b.js, err = jetstream.New(b.nc); err != nil {
-		return fmt.Errorf("opening JetStream: %w", err)
-	}
-	b.maxBody = min(int64(cfg.MaxBody), b.nc.MaxPayload()-headerRoom)
+	b.maxBody = min(int64(cfg.MaxBody), b.front.MaxPayload()-headerRoom)
 	if b.maxBody < int64(cfg.MaxBody) {
 		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY", "max_body_bytes", b.maxBody)
 	}
@@ -69,21 +67,37 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, b.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
+	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
 		return err
 	}
-	if b.endpoints, err = ensureBucket(ctx, b.js, cfg); err != nil {
+	if b.endpoints, err = ensureBucket(ctx, b.front.js, cfg); err != nil {
 		return err
+	}
+	b.shelves = make(map[string]jetstream.Stream)
+	for name := range b.streams {
+		if b.shelves[name], err = b.reads.js.Stream(ctx, name); err != nil {
+			return fmt.Errorf("opening stream %s: %w", name, err)
+		}
 	}
 	// An atomic batch costs the server a staging file and saves an fsync for every message but one: worth it
 	// only where each message would be synced.
 	synced := b.srv != nil && cfg.Sync == 0
 	for name, c := range b.committers() {
-		if *c, err = newCommitter(b.nc, b.link, name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish); err != nil {
+		if *c, err = newCommitter(b.connectionFor(name), name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// connectionFor returns the connection for writing to a stream and for taking from it.
+func (b *Bus) connectionFor(stream string) *connection {
+	switch stream {
+	case StreamDeliveries, StreamDead, StreamHistory:
+		return b.back
+	default:
+		return b.front
+	}
 }
 
 // storage is how many bytes all streams together may hold; 0 when there is no limit.
@@ -91,7 +105,7 @@ func (b *Bus) storage(ctx context.Context) (int64, error) {
 	if b.srv != nil {
 		return b.srv.current().JetStreamConfig().MaxStore, nil
 	}
-	info, err := b.js.AccountInfo(ctx)
+	info, err := b.front.js.AccountInfo(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("asking for the limits of JetStream: %w", err)
 	}
@@ -120,11 +134,10 @@ func (b *Bus) Close() {
 			(*c).close()
 		}
 	}
-	if b.nc != nil {
-		if err := b.nc.FlushTimeout(2 * time.Second); err != nil {
-			b.log.Debug("flushing the NATS connection", "error", err)
+	for _, c := range []*connection{b.front, b.back, b.reads} {
+		if c != nil {
+			c.end(b.log)
 		}
-		b.nc.Close()
 	}
 	if b.srv != nil {
 		b.srv.stop()
@@ -157,11 +170,11 @@ func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
 func (b *Bus) MaxBody() int64 { return b.maxBody }
 
 // MaxMessage bounds the size in bytes of one message on the bus, with its headers.
-func (b *Bus) MaxMessage() int { return int(b.nc.MaxPayload()) + headerRoom }
+func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }
 
 // Restored returns a channel that is closed when a connection that broke is back the next time. Whoever watches
 // the bus learns by it that it may have missed something.
-func (b *Bus) Restored() <-chan struct{} { return b.link.restoredNext() }
+func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 
 // Endpoints is the bucket of the endpoint registry.
 func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
@@ -181,7 +194,7 @@ const recentFailure = 5 * time.Second
 // Ready returns nil when events can be stored: connected, the streams answer and have room, and the last
 // event was not refused a moment ago.
 func (b *Bus) Ready(ctx context.Context) error {
-	if !b.nc.IsConnected() {
+	if !b.front.IsConnected() || !b.back.IsConnected() {
 		return fmt.Errorf("%w: not connected to NATS", ErrUnavailable)
 	}
 	if at := b.lastFailure.Load(); at != 0 && time.Since(time.Unix(0, at)) < recentFailure {

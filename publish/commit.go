@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -51,11 +52,10 @@ type pending struct {
 // forms the next one. There is no timer, so a lone message waits for nothing, and under load one fsync pays
 // for hundreds of messages.
 type committer struct {
-	nc     *nats.Conn
-	link   *link
-	stream string
-	stuck  func() // is told that the store gives no answers
-	atomic bool   // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
+	nc      *connection
+	stream  string
+	stuck   func() // is told that the store gives no answers
+	batches bool   // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
 
 	mu     sync.Mutex // guards what follows
 	queue  []pending
@@ -65,6 +65,7 @@ type committer struct {
 	wake    chan struct{}
 	stopped chan struct{}
 
+	newest  atomic.Uint64 // the last place in the stream that was acknowledged
 	acks    *nats.Subscription
 	replies string // prefix of this committer's reply subjects
 	arrived chan ack
@@ -80,9 +81,9 @@ type ack struct {
 	err   error
 }
 
-func newCommitter(nc *nats.Conn, l *link, stream string, stuck func(), atomic bool) (*committer, error) {
+func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*committer, error) {
 	c := &committer{
-		nc: nc, link: l, stream: stream, stuck: stuck, atomic: atomic,
+		nc: nc, stream: stream, stuck: stuck, batches: batches,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		replies: nats.NewInbox() + ".",
 		arrived: make(chan ack, maxBatch),
@@ -199,7 +200,7 @@ func (c *committer) take() (batch []pending, closed bool) {
 // commit stores a batch and tells everyone in it. A batch that the store refuses (one duplicate is enough) is
 // resolved message by message, so that each gets its own answer.
 func (c *committer) commit(batch []pending) {
-	if !c.atomic || len(batch) == 1 || !c.commitAtomic(batch) {
+	if !c.batches || len(batch) == 1 || !c.commitAtomic(batch) {
 		c.commitEach(batch)
 	}
 	clear(batch) // the queue's array outlives the batch; its messages must not
@@ -276,7 +277,7 @@ func (c *committer) exchange(n int, send func(reply func(int) string) []error) [
 	for i := range got {
 		got[i].err = missing
 	}
-	down := c.link.down()
+	down := c.nc.down()
 	left := n
 	for i, err := range send(func(i int) string { return c.replies + round + "." + strconv.Itoa(i) }) {
 		if err != nil {
@@ -332,6 +333,7 @@ func (c *committer) onAck(m *nats.Msg) {
 		a.err = fmt.Errorf("%w: no stream takes this subject", ErrUnavailable)
 	} else {
 		a.r, a.err = parseAck(m.Data)
+		c.newest.Store(max(a.r.Seq, c.newest.Load())) // nobody else writes it
 	}
 	select {
 	case c.arrived <- a:

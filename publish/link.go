@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
 )
@@ -61,12 +62,42 @@ func (l *link) restoredNext() <-chan struct{} {
 	return l.back
 }
 
-// connect opens the NATS connection: in process when srv is given, else to the configured cluster. It comes
-// back by itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being
-// acknowledged by memory.
-func connect(cfg *config.Config, srv *embedded, l *link, log *slog.Logger) (*nats.Conn, error) {
+// connection is one way to the server. What goes through it waits for what went before, so what must not wait
+// for each other has its own.
+type connection struct {
+	*nats.Conn
+	*link
+	js jetstream.JetStream
+}
+
+// connect opens a connection for a purpose.
+func connect(cfg *config.Config, srv *embedded, purpose string, log *slog.Logger) (*connection, error) {
+	c := &connection{link: newLink()}
+	var err error
+	if c.Conn, err = dial(cfg, srv, purpose, c.link, log.With("connection", purpose)); err != nil {
+		return nil, err
+	}
+	if c.js, err = jetstream.New(c.Conn); err != nil {
+		c.Conn.Close()
+		return nil, fmt.Errorf("opening JetStream: %w", err)
+	}
+	return c, nil
+}
+
+// end closes the connection after what was sent has arrived.
+func (c *connection) end(log *slog.Logger) {
+	if err := c.FlushTimeout(2 * time.Second); err != nil {
+		log.Debug("flushing a NATS connection", "error", err)
+	}
+	c.Conn.Close()
+}
+
+// dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
+// itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
+// by memory.
+func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.Logger) (*nats.Conn, error) {
 	opts := []nats.Option{
-		nats.Name("jethook"),
+		nats.Name("jethook " + purpose),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a login that is refused for a while, during a rotation, is no reason to give up
 		nats.ReconnectWait(250 * time.Millisecond),

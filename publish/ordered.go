@@ -62,7 +62,7 @@ func (b *Bus) PrepareOrdered(ctx context.Context, endpoint string, patterns []st
 // that is missing is made anew, for what is stored since then or, if that is zero, from now on.
 func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patterns []string, since time.Time) (jetstream.Consumer, error) {
 	filters := OrderedFilters(stream, patterns)
-	c, err := b.js.Consumer(ctx, stream, endpoint)
+	c, err := b.front.js.Consumer(ctx, stream, endpoint)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		cfg := jetstream.ConsumerConfig{
 			Durable: endpoint, Description: "deliveries to one endpoint, in order", FilterSubjects: filters,
@@ -72,9 +72,9 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 		if !since.IsZero() {
 			cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
 		}
-		c, err = b.js.CreateConsumer(ctx, stream, cfg)
+		c, err = b.front.js.CreateConsumer(ctx, stream, cfg)
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
-			c, err = b.js.Consumer(ctx, stream, endpoint)
+			c, err = b.front.js.Consumer(ctx, stream, endpoint)
 		}
 	}
 	if err != nil {
@@ -85,7 +85,7 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 		return c, nil
 	}
 	cfg.FilterSubject, cfg.FilterSubjects, cfg.MaxAckPending = "", filters, 1
-	if c, err = b.js.UpdateConsumer(ctx, stream, cfg); err != nil {
+	if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
 		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
 	}
 	return c, nil
@@ -93,7 +93,7 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 
 // DropOrdered removes the consumer that an endpoint has on stream, if there is one.
 func (b *Bus) DropOrdered(ctx context.Context, stream, endpoint string) error {
-	err := b.js.DeleteConsumer(ctx, stream, endpoint)
+	err := b.front.js.DeleteConsumer(ctx, stream, endpoint)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("removing consumer %s of %s: %w", endpoint, stream, classify(err))
 	}

@@ -24,7 +24,7 @@ func (b *Bus) Consumer(ctx context.Context, stream string) (jetstream.Consumer, 
 	filter := map[string]string{
 		StreamWebhooks: "webhooks.>", StreamEvents: "events.>", StreamOps: "jethook.ops.>", StreamDeliveries: dueSubjects,
 	}[stream]
-	return ensureConsumer(ctx, b.js, stream, filter)
+	return ensureConsumer(ctx, b.connectionFor(stream).js, stream, filter)
 }
 
 // DecodeEvent reads an event from the bus, whoever published it: its id is its Jethook-Id, or else its
@@ -80,7 +80,7 @@ func (b *Bus) Dead(ctx context.Context, id string) (Delivery, error) {
 }
 
 func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Delivery, error) {
-	m, err := b.streams[stream].GetLastMsgForSubject(ctx, subject)
+	m, err := b.shelves[stream].GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return Delivery{}, ErrNotFound
 	}
@@ -175,7 +175,7 @@ const (
 // limit found. Bodies of deliveries are left out, but for the beginning of a dead letter's: a page of them could
 // be gigabytes.
 func (b *Bus) Before(ctx context.Context, sh Shelf, before uint64, limit int) (found []Stored, next uint64, err error) {
-	info, err := b.streams[sh.stream].Info(ctx)
+	info, err := b.shelves[sh.stream].Info(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
 	}
@@ -237,12 +237,12 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 	if err != nil {
 		return nil, false, err
 	}
-	sub, err := b.nc.SubscribeSync(nats.NewInbox())
+	sub, err := b.reads.SubscribeSync(nats.NewInbox())
 	if err != nil {
 		return nil, false, classify(err)
 	}
 	defer sub.Unsubscribe()
-	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+sh.stream, sub.Subject, req); err != nil {
+	if err := b.reads.PublishRequest("$JS.API.DIRECT.GET."+sh.stream, sub.Subject, req); err != nil {
 		return nil, false, classify(err)
 	}
 	for {
@@ -270,6 +270,9 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 		}
 	}
 }
+
+// Position returns a place in DELIVERIES behind which everything lies that this process stores there from now on.
+func (b *Bus) Position() uint64 { return b.deliveries.newest.Load() }
 
 // maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.
 const maxPassed = 2048
@@ -319,7 +322,7 @@ func stored(m *nats.Msg) Stored {
 
 // Count returns how many messages the shelf holds and when the newest came; zero when there is none.
 func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, err error) {
-	s := b.streams[sh.stream]
+	s := b.shelves[sh.stream]
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
 	if err != nil {
 		return 0, newest, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
