@@ -82,7 +82,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 			AllowedNetworks: cfg.AllowedNetworks, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
 		}),
 		slots: semaphore.NewWeighted(window),
-		bytes: semaphore.NewWeighted(windowBytes + int64(len(streams)*pullBytes(bus))),
+		bytes: semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
 		lanes: make(map[string]*lane),
 		stop:  make(chan struct{}),
 	}
@@ -106,12 +106,17 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.tend(gctx, g) })
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
-	for _, stream := range streams {
+	retries := newThrottle()
+	g.Go(func() error { return retries.run(gctx) })
+	for _, queue := range queues {
 		submit := e.submitEvent
-		if stream == publish.StreamDeliveries {
+		if queue.Stream == publish.StreamDeliveries {
 			submit = e.submitDue
 		}
-		in := newIntake(e, stream, submit)
+		in := newIntake(e, queue, submit)
+		if queue == publish.QueueDue {
+			in.throttle = retries
+		}
 		g.Go(func() error { return in.fetch(gctx) })
 		g.Go(func() error { return in.dispatch(gctx) })
 		keepers.Go(func() error { return in.keep(kept) })
@@ -147,8 +152,8 @@ func (e *Engine) stopping() bool {
 	}
 }
 
-// streams are where deliveries come from.
-var streams = []string{publish.StreamDeliveries, publish.StreamEvents, publish.StreamWebhooks, publish.StreamOps}
+// queues are where deliveries come from.
+var queues = []publish.Queue{publish.QueueDue, publish.QueueTurns, publish.QueueEvents, publish.QueueWebhooks, publish.QueueOps}
 
 // crowd is among how many lanes the window is shared.
 func (e *Engine) crowd() int64 { return max(1, int64(e.busyLanes.Load())) }

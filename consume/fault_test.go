@@ -146,7 +146,7 @@ func TestOldDeadLetterIsNoOutcome(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := bus.Consumer(t.Context(), publish.StreamDeliveries)
+	consumer, err := bus.Consumer(t.Context(), publish.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,12 +30,14 @@ const (
 // intake takes messages off one stream and keeps those it holds from being given to another process.
 type intake struct {
 	bus    *publish.Bus
-	stream string
+	queue  publish.Queue
 	submit func(context.Context, *held)
 	log    *slog.Logger
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
 	opened time.Time
+
+	throttle *throttle // nil: none
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -60,9 +62,9 @@ type held struct {
 // bring that one.
 func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) }
 
-func newIntake(e *Engine, stream string, submit func(context.Context, *held)) *intake {
+func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
 	return &intake{
-		bus: e.bus, stream: stream, submit: submit, log: e.log.With("stream", stream),
+		bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
 		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(),
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
@@ -79,7 +81,7 @@ func (in *intake) fetch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
-			consumer, err = in.bus.Consumer(ctx, in.stream)
+			consumer, err = in.bus.Consumer(ctx, in.queue)
 			if errors.Is(err, publish.ErrStreamMismatch) { // trying again would not mend it
 				return err
 			}
@@ -172,6 +174,9 @@ func (in *intake) dispatch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			h.giveBack()
 		} else {
+			if in.throttle != nil {
+				in.throttle.wait(ctx)
+			}
 			in.submit(ctx, h)
 		}
 		in.credit.Release(1)

@@ -91,6 +91,7 @@ func shelvesOf(q Query) []shelf {
 	all := []shelf{
 		{publish.RetryShelf(q.Endpoint), StatusWaiting},
 		{publish.DueShelf(q.Endpoint), StatusWaiting},
+		{publish.TurnShelf(q.Endpoint), StatusWaiting},
 		{publish.DeadShelf(q.Endpoint), StatusDead},
 		{publish.HistoryShelf(q.Endpoint, string(OutcomeDelivered)), StatusDelivered},
 	}

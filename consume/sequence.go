@@ -43,7 +43,7 @@ func newSequence(ctx context.Context, e *Engine, id string) *sequence {
 	q.following.Store(int32(len(publish.OrderedStreams)))
 	for _, stream := range publish.OrderedStreams {
 		q.intakes = append(q.intakes, &intake{
-			bus: e.bus, stream: stream, log: e.log.With("stream", stream, "endpoint", id),
+			bus: e.bus, queue: publish.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
 			bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), held: make(map[uint64]*held),
 		})
 	}
@@ -66,7 +66,7 @@ func (q *sequence) follow(in *intake) {
 		state, ep, ok := q.now()
 		var err error
 		switch {
-		case !ok || len(publish.OrderedFilters(in.stream, ep.Events)) == 0:
+		case !ok || len(publish.OrderedFilters(in.queue.Stream, ep.Events)) == 0:
 			if err = q.leave(state, in); err == nil && !ok {
 				return
 			}
@@ -121,10 +121,10 @@ func (q *sequence) leave(ctx context.Context, in *intake) error {
 	case errors.Is(err, endpoint.ErrNotFound):
 	case err != nil:
 		return err
-	case len(publish.OrderedFilters(in.stream, ep.Events)) > 0:
+	case len(publish.OrderedFilters(in.queue.Stream, ep.Events)) > 0:
 		return errLags
 	}
-	return q.engine.bus.DropOrdered(ctx, in.stream, q.id)
+	return q.engine.bus.DropOrdered(ctx, in.queue.Stream, q.id)
 }
 
 // take delivers from a stream until state ends or the bus fails.
@@ -136,7 +136,7 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 	if err != nil {
 		return err
 	}
-	consumer, err := q.engine.bus.OrderedConsumer(state, in.stream, q.id, ep.Events, since)
+	consumer, err := q.engine.bus.OrderedConsumer(state, in.queue.Stream, q.id, ep.Events, since)
 	if err != nil {
 		return err
 	}

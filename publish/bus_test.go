@@ -298,7 +298,7 @@ func TestSecondProcessOnTheSameStoreIsRefused(t *testing.T) {
 // next fetches one delivery that came due.
 func next(t *testing.T, b *publish.Bus) (publish.Delivery, jetstream.Msg) {
 	t.Helper()
-	c, err := b.Consumer(t.Context(), publish.StreamDeliveries)
+	c, err := b.Consumer(t.Context(), publish.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}

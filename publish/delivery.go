@@ -15,11 +15,13 @@ import (
 // Subjects of Jethook's own streams.
 const (
 	duePrefix     = "jethook.due."
+	turnPrefix    = "jethook.turn."
 	retryPrefix   = "jethook.retry."
 	deadPrefix    = "jethook.dead."
 	historyPrefix = "jethook.history."
 
 	dueSubjects     = duePrefix + ">"
+	turnSubjects    = turnPrefix + ">"
 	retrySubjects   = retryPrefix + ">"
 	deadSubjects    = deadPrefix + ">"
 	historySubjects = historyPrefix + ">"
@@ -168,8 +170,16 @@ func (b *Bus) Schedule(d *Delivery, done func(error)) {
 	m := d.msg()
 	m.Subject = retryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
-	m.Header[headerScheduleTarget] = []string{duePrefix + d.Endpoint}
+	m.Header[headerScheduleTarget] = []string{dueSubject(d)}
 	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// dueSubject is where d comes when it is due. Turns have their own, so that they don't wait behind retries.
+func dueSubject(d *Delivery) string {
+	if d.Why == WhyTurn {
+		return turnPrefix + d.Endpoint
+	}
+	return duePrefix + d.Endpoint
 }
 
 // Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
@@ -207,7 +217,7 @@ func dueNow(d *Delivery, why Why) *nats.Msg {
 	now.Due, now.Why = time.Now(), why
 	m := now.msg()
 	retry := retryPrefix + d.ID()
-	m.Subject = duePrefix + d.Endpoint
+	m.Subject = dueSubject(&now)
 	m.Header[headerScheduler] = []string{retry}
 	m.Header[headerScheduleNext] = []string{"purge"}
 	m.Header[headerExpectedSeq] = []string{strconv.FormatUint(d.seq, 10)}

@@ -121,12 +121,12 @@ const quickly = 100 * time.Millisecond
 // Idle reports whether nothing waits for an endpoint and nothing is due to it. It asks the stream's leader: what
 // was stored before the call is seen.
 func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
-	// A delivery moves from retry to due when its time comes, and back when it fails: it is stored in its new
-	// place before it leaves the old one. One that moves from the second place to the first between two looks
-	// is in the first again at the third.
+	// A delivery moves from retry to due or turn when its time comes, and back when it fails: it is stored in its new
+	// place before it leaves the old one. One that moves from there to the first between two looks
+	// is in the first again at the last.
 	began := time.Now()
-	var seqs [3]uint64
-	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint, retryPrefix + endpoint + ".>"} {
+	var seqs [4]uint64
+	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint, turnPrefix + endpoint, retryPrefix + endpoint + ".>"} {
 		info, err := b.streams[StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
 		if err != nil {
 			return false, fmt.Errorf("looking for what waits: %w", classify(err))
@@ -136,5 +136,5 @@ func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
 		}
 		seqs[i] = info.State.LastSeq
 	}
-	return seqs[0] == seqs[2] || time.Since(began) < quickly, nil
+	return seqs[0] == seqs[3] || time.Since(began) < quickly, nil
 }

@@ -18,13 +18,9 @@ import (
 // ErrNotFound means that there is no such message.
 var ErrNotFound = errors.New("not found")
 
-// Consumer opens the consumer that all consume processes share on one of the streams that are delivered from:
-// StreamWebhooks, StreamEvents, StreamOps and StreamDeliveries.
-func (b *Bus) Consumer(ctx context.Context, stream string) (jetstream.Consumer, error) {
-	filter := map[string]string{
-		StreamWebhooks: "webhooks.>", StreamEvents: "events.>", StreamOps: "jethook.ops.>", StreamDeliveries: dueSubjects,
-	}[stream]
-	return ensureConsumer(ctx, b.connectionFor(stream).js, stream, filter)
+// Consumer opens the consumer of a queue.
+func (b *Bus) Consumer(ctx context.Context, q Queue) (jetstream.Consumer, error) {
+	return ensureConsumer(ctx, b.connectionFor(q.Stream).js, q)
 }
 
 // DecodeEvent reads an event from the bus, whoever published it: its id is its Jethook-Id, or else its
@@ -97,6 +93,7 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	for _, f := range []struct{ stream, subject string }{
 		{StreamDeliveries, retryPrefix + endpoint + ".>"},
 		{StreamDeliveries, duePrefix + endpoint},
+		{StreamDeliveries, turnPrefix + endpoint},
 		{StreamDead, deadPrefix + endpoint + ".>"},
 	} {
 		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
@@ -132,6 +129,11 @@ type Shelf struct {
 // RetryShelf lists deliveries that wait for their time.
 func RetryShelf(endpoint string) Shelf {
 	return Shelf{stream: StreamDeliveries, subject: retryPrefix + orAny(endpoint) + ".>"}
+}
+
+// TurnShelf lists deliveries that got their turn and are being attempted, and DueShelf the others that came due.
+func TurnShelf(endpoint string) Shelf {
+	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint)}
 }
 
 // DueShelf lists deliveries that came due and are being attempted.

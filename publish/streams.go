@@ -65,7 +65,7 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		ops,
 		{
 			Name: StreamDeliveries, Description: "deliveries that wait for their time",
-			Subjects:  []string{dueSubjects, retrySubjects},
+			Subjects:  []string{dueSubjects, turnSubjects, retrySubjects},
 			Retention: jetstream.WorkQueuePolicy, Duplicates: cfg.DedupWindow,
 			AllowMsgSchedules: true, AllowRollup: true, AllowAtomicPublish: true, AllowDirect: true,
 		},
@@ -180,26 +180,38 @@ const (
 	maxAckPending = 100_000
 )
 
-// ensureConsumer opens the consumer that all consume processes share on stream, and makes it if it is missing.
-func ensureConsumer(ctx context.Context, js jetstream.JetStream, stream, filter string) (jetstream.Consumer, error) {
-	c, err := js.Consumer(ctx, stream, consumerName)
+// Queue is what all consume processes share of one stream: each message of it is given to one of them.
+type Queue struct{ Stream, consumer, filter string }
+
+// The queues.
+var (
+	QueueWebhooks = Queue{StreamWebhooks, consumerName, "webhooks.>"}
+	QueueEvents   = Queue{StreamEvents, consumerName, "events.>"}
+	QueueOps      = Queue{StreamOps, consumerName, "jethook.ops.>"}
+	QueueDue      = Queue{StreamDeliveries, consumerName, dueSubjects}
+	QueueTurns    = Queue{StreamDeliveries, consumerName + "-turns", turnSubjects}
+)
+
+// ensureConsumer opens the consumer of a queue, and makes it if it is missing.
+func ensureConsumer(ctx context.Context, js jetstream.JetStream, q Queue) (jetstream.Consumer, error) {
+	c, err := js.Consumer(ctx, q.Stream, q.consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-			Durable: consumerName, Description: "deliveries to endpoints", FilterSubject: filter,
+		c, err = js.CreateConsumer(ctx, q.Stream, jetstream.ConsumerConfig{
+			Durable: q.consumer, Description: "deliveries to endpoints", FilterSubject: q.filter,
 			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: maxAckPending,
 			DeliverPolicy: jetstream.DeliverAllPolicy,
 		})
 		if errors.Is(err, jetstream.ErrConsumerExists) {
-			c, err = js.Consumer(ctx, stream, consumerName)
+			c, err = js.Consumer(ctx, q.Stream, q.consumer)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening consumer %s of %s: %w", consumerName, stream, err)
+		return nil, fmt.Errorf("opening consumer %s of %s: %w", q.consumer, q.Stream, err)
 	}
 	got := c.CachedInfo().Config
-	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != filter {
+	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != q.filter {
 		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly, deliver without limit and filter %s; remove it and Jethook makes it anew",
-			ErrStreamMismatch, consumerName, stream, filter)
+			ErrStreamMismatch, q.consumer, q.Stream, q.filter)
 	}
 	return c, nil
 }

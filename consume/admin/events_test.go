@@ -13,7 +13,7 @@ import (
 // last returns the event that was sent last, and nobody read yet.
 func (a *api) last() publish.Event {
 	a.t.Helper()
-	c, err := a.bus.Consumer(a.t.Context(), publish.StreamEvents)
+	c, err := a.bus.Consumer(a.t.Context(), publish.QueueEvents)
 	if err != nil {
 		a.t.Fatal(err)
 	}
