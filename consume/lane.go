@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -171,7 +172,7 @@ func (l *lane) capacity(c class, now time.Time) int {
 	case !l.proven:
 		return share
 	case l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
-		return window / 2
+		return math.MaxInt
 	default:
 		return max(share, window/4)
 	}
