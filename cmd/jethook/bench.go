@@ -116,6 +116,7 @@ func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 	f.DurationVar(&o.SlowFor, "slow-for", 20*time.Second, "how late")
 	f.Float64Var(&o.Failing, "failing", 0, "the share of endpoints that answer 500, 0 to 1")
 	f.Float64Var(&o.Rate, "rate", 0, "how many events to publish a second; 0: as fast as they go")
+	f.IntVar(&o.Batch, "batch", 0, "how many events to publish at once, atomically; 0: 250 where each one alone would cost an fsync, else 1")
 	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for a next arrival")
 	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
 	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")

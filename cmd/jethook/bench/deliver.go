@@ -29,6 +29,7 @@ type DeliverOptions struct {
 	Failing   float64 // share of the endpoints that answer 500
 	Body      config.Bytes
 	Rate      float64       // events a second; 0: as fast as they go
+	Batch     int           // events in one atomic publish; 0: as many as pay, 1: each for itself
 	Timeout   time.Duration // without a further arrival, after which the run is over
 }
 
@@ -51,6 +52,8 @@ func (o *DeliverOptions) Check() error {
 	bad(!isShare(o.Slow), "--slow is %v: write a share of the endpoints, 0 to 1", o.Slow)
 	bad(!isShare(o.Failing), "--failing is %v: write a share of the endpoints, 0 to 1", o.Failing)
 	bad(!(o.Rate >= 0) || math.IsInf(o.Rate, 0), "--rate is %v: write events a second, or 0 for as fast as they go", o.Rate)
+	bad(o.Batch < 0 || o.Batch > maxBatch, "--batch is %d: write 1 to %d events", o.Batch, maxBatch)
+	bad(o.Batch > 1 && o.Rate > 0, "--batch and --rate don't go together: events that come at a rate come one by one")
 	bad(o.Timeout <= 0, "--timeout is %s: write how long to wait for the next arrival", o.Timeout)
 	bad(o.SlowFor <= 0, "--slow-for is %s: write how late a slow endpoint answers", o.SlowFor)
 	if len(problems) == 0 {
@@ -77,6 +80,19 @@ func (o *DeliverOptions) number(share float64) int {
 		return 0
 	}
 	return max(1, int(math.Round(share*float64(o.Endpoints))))
+}
+
+// batch is how many events are published at once. A batch costs the server a temporary file and saves it an fsync
+// for each event but one.
+func (o *DeliverOptions) batch() int {
+	switch {
+	case o.Batch > 0:
+		return o.Batch
+	case o.Rate == 0 && o.Admin == "" && o.Sync == 0:
+		return goodBatch
+	default:
+		return 1
+	}
 }
 
 // kinds returns the endpoints to make. Those that are bad stand between the others.
@@ -116,6 +132,7 @@ type DeliverReport struct {
 	Failing   int     `json:"failing_endpoints"`
 	BodyBytes int64   `json:"body_bytes"`
 	Rate      float64 `json:"rate_per_second"` // 0: as fast as they go
+	Batch     int     `json:"batch"`           // events in one atomic publish
 	InMemory  bool    `json:"store_in_memory"` // the temporary folder is no disk, so fsync cost nothing
 }
 
@@ -168,7 +185,7 @@ func Deliver(ctx context.Context, o DeliverOptions, t Tools) (*DeliverReport, er
 	r := &deliverRun{DeliverOptions: &o, tools: t, receiver: rc, body: payload(int(o.Body))}
 	report := &DeliverReport{
 		Bench: "deliver", Machine: t.machine(), Mode: "serve", Sync: o.Sync.String(), Events: o.Events, Slow: o.number(o.Slow),
-		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), BodyBytes: int64(o.Body), Rate: o.Rate,
+		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), BodyBytes: int64(o.Body), Rate: o.Rate, Batch: o.batch(),
 		InMemory: o.Admin == "" && inMemory(os.TempDir()),
 	}
 	if o.Admin != "" {

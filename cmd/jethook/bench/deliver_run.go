@@ -104,7 +104,7 @@ func (r *deliverRun) deliver(ctx context.Context, m *measured, t *tally, name st
 	start, cpu := time.Now(), m.cpu()
 	published := make(chan error, 1)
 	go func() {
-		err := p.run(ctx, t, r.Rate)
+		err := p.run(ctx, t, r.Rate, r.batch())
 		f.PublishedPerSecond = perSecond(int64(r.Events), time.Since(start))
 		published <- err
 	}()

@@ -48,7 +48,7 @@ func (r *DeliverReport) Write(w io.Writer) {
 	fmt.Fprintf(w, "\nCPU for each delivery\t%s\ndisk for each event\t%s\npeak memory\t%s\n",
 		measurement(f.CPUPerDelivery, "%.3f ms"), measurement(f.BytesPerEvent, "%.0f bytes"), mebibytes(f.PeakMemory))
 	fmt.Fprintf(w, "\njethook\t%s, %s\nload\t%s of %d bytes, %s, to %s\n",
-		r.Version, r.Mode, count(r.Events, "event"), r.BodyBytes, pace(r.Rate), count(f.Healthy, "healthy endpoint"))
+		r.Version, r.Mode, count(r.Events, "event"), r.BodyBytes, pace(r.Rate, r.Batch), count(f.Healthy, "healthy endpoint"))
 	if r.Slow+r.Failing > 0 {
 		fmt.Fprintf(w, "bad endpoints\t%d that answer after %v s, %d that answer 500; %d requests to them\n",
 			r.Slow, r.SlowFor, r.Failing, f.BadRequests)
@@ -62,11 +62,15 @@ func (f *DeliverFigures) write(w io.Writer, name string) {
 		f.Expected, f.Lost, f.Duplicated, f.PublishedPerSecond)
 }
 
-func pace(rate float64) string {
-	if rate == 0 {
+func pace(rate float64, batch int) string {
+	switch {
+	case rate > 0:
+		return fmt.Sprintf("%v a second", rate)
+	case batch > 1:
+		return fmt.Sprintf("%d at once, as fast as they go", batch)
+	default:
 		return "as fast as they go"
 	}
-	return fmt.Sprintf("%v a second", rate)
 }
 
 const notMeasured = "not measured"
