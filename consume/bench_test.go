@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/publish"
 )
 
 // BenchmarkDeliver takes 1 KiB events from their publication to one fast endpoint, signed and recorded; the
@@ -31,6 +32,33 @@ func BenchmarkDeliver(b *testing.B) {
 			go publishMany(b, r, b.N, body)
 			rc.await(b)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+		})
+	}
+}
+
+// BenchmarkFanOut takes each event to 100 endpoints, and reports how many messages it took to let deliveries wait.
+func BenchmarkFanOut(b *testing.B) {
+	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
+		b.Run(name, func(b *testing.B) {
+			cfg := settings(b, time.Minute)
+			cfg.Sync = sync
+			r := start(b, cfg)
+			const endpoints = 100
+			rc := count(b, b.N*endpoints)
+			for range endpoints {
+				r.add(b, rc.URL, nil, "events.>")
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			go publishMany(b, r, b.N, make([]byte, 1024))
+			rc.await(b)
+			b.StopTimer()
+			b.ReportMetric(float64(b.N*endpoints)/b.Elapsed().Seconds(), "deliveries/s")
+			s, err := r.js.Stream(b.Context(), publish.StreamDeliveries)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(s.CachedInfo().State.LastSeq)/float64(b.N*endpoints), "waits/delivery")
 		})
 	}
 }

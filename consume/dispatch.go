@@ -128,9 +128,12 @@ func (e *Engine) start(ctx context.Context, j *job) {
 // hold them do not move, nobody must wait behind them.
 func (e *Engine) room(ctx context.Context, j *job) bool {
 	if j.slot = e.slots.TryAcquire(1); j.slot {
+		e.full.Store(0)
 		return true
 	}
-	if time.Since(time.Unix(0, e.moved.Load())) > stuck {
+	now := time.Now().UnixNano()
+	e.full.CompareAndSwap(0, now)
+	if now-max(e.moved.Load(), e.full.Load()) > int64(stuck) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, stuck)

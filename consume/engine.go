@@ -61,6 +61,7 @@ type Engine struct {
 	slots *semaphore.Weighted // places in the window
 	bytes *semaphore.Weighted // bytes of events, in the window and on their way into it
 	moved atomic.Int64        // unix nanoseconds of when a place last became free
+	full  atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
 
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
