@@ -18,10 +18,10 @@ const (
 	handshakeTimeout = 10 * time.Second
 	keepIdle         = 90 * time.Second
 	maxHeaderBytes   = 64 << 10
-	// Twice the requests that a lane makes at once by default, so that a burst does not close connections.
-	maxIdlePerHost = 128
+	// Many endpoints may live on one host, and a burst for all of them must not close connections.
+	maxIdlePerHost = 1024
 	// All endpoints together: each connection is a file descriptor.
-	maxIdle     = 1024
+	maxIdle     = 4096
 	tlsSessions = 1024
 )
 
