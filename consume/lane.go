@@ -163,15 +163,16 @@ func (l *lane) admit(j *job) admission {
 }
 
 // capacity is how many deliveries of a class the lane may hold, running and queued: little more than what runs
-// when it is slow, its share until it has shown what it can, and then more than its share.
+// when it is slow, its share when it has not shown for a while what it can, and otherwise more than its share.
 func (l *lane) capacity(c class, now time.Time) int {
 	share := max(1, window/2/int(l.engine.crowd()))
+	still := now.Sub(l.moved)
 	switch {
-	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && now.Sub(l.moved) > patience:
+	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && still > patience:
 		return min(share, 2*l.limit)
-	case !l.proven:
+	case !l.proven && still > stuck:
 		return share
-	case l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
+	case l.proven && l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
 		return math.MaxInt
 	default:
 		return max(share, window/4)
