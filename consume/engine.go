@@ -33,8 +33,8 @@ const (
 	window      = 4096
 	windowBytes = 256 << 20
 	// stuck is how long a delivery waits for a place in the full window before it is deferred instead: in that
-	// time many places become free, unless those who hold them do not move.
-	stuck = 100 * time.Millisecond
+	// time many places become free, unless those who hold them do not move. A disk may be busy for as long.
+	stuck = 500 * time.Millisecond
 	// tendEvery is how often lanes that have become slow give back what they hold too much, and those that have
 	// become fast get what they deferred.
 	tendEvery = 250 * time.Millisecond

@@ -21,6 +21,8 @@ const (
 	// firstLatency is assumed until an endpoint has answered once. It is on the low side: a turn that comes
 	// too early costs one more write, and one that comes too late is time lost.
 	firstLatency = 5 * time.Millisecond
+	// newcomer is how long a lane that has shown nothing yet may hold as much as one that has.
+	newcomer = 100 * time.Millisecond
 	// reserved is how many deliveries a lane may hold although the window is full.
 	reserved = 4
 )
@@ -170,7 +172,7 @@ func (l *lane) capacity(c class, now time.Time) int {
 	switch {
 	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && still > patience:
 		return min(share, 2*l.limit)
-	case !l.proven && still > stuck:
+	case !l.proven && still > newcomer:
 		return share
 	case l.proven && l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
 		return math.MaxInt

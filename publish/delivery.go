@@ -196,9 +196,18 @@ func (b *Bus) Record(endpoint, outcome string, line []byte, done func(error)) {
 	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
 }
 
+// leastAhead is how far in the future a schedule must lie to be replaced. One that lies in the past may be firing:
+// the server has read it then and makes it due whatever happens to it, which would make two of one.
+const leastAhead = time.Second
+
+func comingDue(d *Delivery) bool { return time.Until(d.Due) < leastAhead }
+
 // RetryNow makes a waiting delivery due at once, in one write that also removes its schedule. ErrConflict
-// means that it became due, or was changed, in between.
+// means that it became due, or was changed, in between, or becomes due this moment.
 func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
+	if comingDue(d) {
+		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict)
+	}
 	if _, err := b.deliveries.publish(ctx, dueNow(d, WhyRetry)); err != nil {
 		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
 	}

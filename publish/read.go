@@ -295,7 +295,7 @@ func (b *Bus) Turns(ctx context.Context, endpoint string, from uint64, n int) (f
 				return found, next, true, nil
 			}
 			next = part[i].Seq + 1
-			if d, err := part[i].Delivery(); err == nil && d.Why == WhyTurn {
+			if d, err := part[i].Delivery(); err == nil && d.Why == WhyTurn && !comingDue(&d) {
 				found = append(found, d)
 			}
 		}
