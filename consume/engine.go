@@ -63,6 +63,8 @@ type Engine struct {
 	moved atomic.Int64        // unix nanoseconds of when a place last became free
 	full  atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
 
+	throttle *throttle // of retries
+
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
 	busyLanes atomic.Int32
@@ -84,8 +86,8 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		}),
 		slots: semaphore.NewWeighted(window),
 		bytes: semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
-		lanes: make(map[string]*lane),
-		stop:  make(chan struct{}),
+		lanes: make(map[string]*lane), throttle: newThrottle(),
+		stop: make(chan struct{}),
 	}
 }
 
@@ -107,8 +109,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.tend(gctx, g) })
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
-	retries := newThrottle()
-	g.Go(func() error { return retries.run(gctx) })
+	g.Go(func() error { return e.throttle.run(gctx) })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {
@@ -116,7 +117,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		in := newIntake(e, queue, submit)
 		if queue == publish.QueueDue {
-			in.throttle = retries
+			in.throttle = e.throttle
 		}
 		g.Go(func() error { return in.fetch(gctx) })
 		g.Go(func() error { return in.dispatch(gctx) })

@@ -296,7 +296,7 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 	case res.Verdict == attempt.Delivered:
 		l.proven = true
 		l.circuit.succeeded()
-		if l.running >= l.limit && l.limit < l.ceiling {
+		if l.running >= l.limit && l.limit < l.ceiling && !l.engine.throttle.full.Load() {
 			l.limit++
 		}
 	case res.Class != attempt.ClassRequest: // else the endpoint was not asked

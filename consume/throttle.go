@@ -14,6 +14,9 @@ const (
 	adjustEvery = 50 * time.Millisecond
 	// busy is the time that a goroutine of the slowest tenth waits for a processor when there is too much to do.
 	busy = 25 * time.Microsecond
+	// saturated is that time when the processors are what limits everything: more requests at once would only
+	// wait for each other.
+	saturated = 500 * time.Microsecond
 	// leastRate and mostRate bound the deliveries a second that a throttle lets through: however busy the process
 	// is, retries go on.
 	leastRate, firstRate, mostRate = 1000, 4000, 1_000_000
@@ -25,6 +28,7 @@ const (
 type throttle struct {
 	limiter *rate.Limiter
 	passed  atomic.Int64 // since the last look
+	full    atomic.Bool  // the processors are saturated
 	sample  []metrics.Sample
 	before  []uint64 // counts of the last sample
 }
@@ -55,8 +59,10 @@ func (t *throttle) run(ctx context.Context) error {
 		}
 		now := float64(t.limiter.Limit())
 		used := float64(t.passed.Swap(0)) > now*adjustEvery.Seconds()*0.8
-		switch slow := t.latency() > busy; {
-		case slow:
+		latency := t.latency()
+		t.full.Store(latency > saturated)
+		switch {
+		case latency > busy:
 			t.limiter.SetLimit(rate.Limit(max(leastRate, now*0.75)))
 		case used:
 			t.limiter.SetLimit(rate.Limit(min(mostRate, now*1.125)))
