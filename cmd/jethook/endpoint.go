@@ -165,10 +165,14 @@ func endpointListCommand() *cobra.Command {
 }
 
 func stateOf(e *endpoint.Endpoint) string {
-	if e.Disabled {
+	switch {
+	case e.Disabled:
 		return "disabled"
+	case !e.FailingSince.IsZero():
+		return "failing"
+	default:
+		return "enabled"
 	}
-	return "enabled"
 }
 
 func endpointShowCommand() *cobra.Command {
@@ -195,6 +199,7 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 	line("events", strings.Join(e.Events, ", "), true)
 	line("state", stateOf(e), true)
 	line("disabled because", e.DisabledReason, e.DisabledReason != "")
+	line("failing since", e.FailingSince.Format(time.RFC3339), !e.FailingSince.IsZero())
 	line("format", e.Format, true)
 	line("signature", e.Signature.Scheme, true)
 	line("signature header", e.Signature.Header, e.Signature.Header != "")
