@@ -73,6 +73,9 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.endpoints, err = ensureBucket(ctx, b.front.js, cfg); err != nil {
 		return err
 	}
+	if b.srv != nil {
+		b.srv.stage()
+	}
 	b.shelves = make(map[string]jetstream.Stream)
 	for name := range b.streams {
 		if b.shelves[name], err = b.reads.js.Stream(ctx, name); err != nil {

@@ -28,9 +28,10 @@ const headerRoom = 64 << 10
 
 // embedded is the built-in nats-server together with the lock on its store.
 type embedded struct {
-	opts *server.Options
-	lock *os.File
-	log  *slog.Logger
+	opts    *server.Options
+	lock    *os.File
+	log     *slog.Logger
+	staging *staging // nil where nothing is synced, so that it would save nothing
 
 	mu     sync.Mutex // guards what follows
 	srv    *server.Server
@@ -56,6 +57,9 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 		log.Warn("anyone who reaches JETHOOK_NATS_LISTEN can publish and read events: set JETHOOK_NATS_TOKEN", "listen", cfg.NATSListen)
 	}
 	e := &embedded{opts: opts, lock: lock, log: log}
+	if opts.SyncAlways {
+		e.staging = newStaging(opts.StoreDir)
+	}
 	if e.srv, err = startServer(ctx, opts, log); err != nil {
 		lock.Close()
 		return nil, err
@@ -186,12 +190,23 @@ func (e *embedded) heal() {
 		srv, err := startServer(context.Background(), e.opts, e.log)
 		if err == nil {
 			e.srv, e.healed = srv, time.Now()
+			e.stage()
 			return
 		}
 		e.log.Error("restarting the embedded NATS server failed; trying again", "error", err)
 		e.mu.Unlock()
 		time.Sleep(restartPause)
 		e.mu.Lock()
+	}
+}
+
+// stage lets batches wait in memory for their commit, if that is possible here. The streams must be there.
+func (e *embedded) stage() {
+	if e.staging == nil {
+		return
+	}
+	if err := e.staging.open(); err != nil {
+		e.log.Debug("batches wait on the disk", "error", err)
 	}
 }
 
@@ -202,6 +217,9 @@ func (e *embedded) stop() {
 	e.closed = true
 	e.srv.Shutdown()
 	e.srv.WaitForShutdown()
+	if e.staging != nil {
+		e.staging.close()
+	}
 	e.lock.Close()
 }
 

@@ -1,0 +1,84 @@
+package publish_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// Batches wait in memory for their commit. What a killed process left there is removed by the next one, and a
+// store whose place in memory is gone, as after a power cut, opens as any other.
+func TestBatchesWaitInMemory(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		t.Skip("there is no place in memory")
+	}
+	cfg := config.Default()
+	cfg.DataDir, cfg.NATSListen = filepath.Join(t.TempDir(), "data"), "off"
+	link := filepath.Join(cfg.DataDir, "jetstream/$G/streams/WEBHOOKS/batches")
+	open := func() (*publish.Bus, string) {
+		b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, err := os.Readlink(link)
+		if err != nil || !strings.HasPrefix(target, "/dev/shm/") {
+			t.Fatalf("got %q, %v", target, err)
+		}
+		return b, filepath.Dir(target)
+	}
+	publishMany := func(b *publish.Bus, prefix string) {
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				e := &publish.Event{ID: fmt.Sprint(prefix, i), Source: "s", Type: "t", Subject: "webhooks.s.t"}
+				if _, err := b.Publish(t.Context(), e); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	gone := func(dir string) {
+		t.Helper()
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", dir, err)
+		}
+	}
+
+	b, first := open()
+	publishMany(b, "a")
+	b.Close()
+	gone(first)
+
+	left, err := os.MkdirTemp("/dev/shm", "jethook-staging-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(left, "WEBHOOKS"), link); err != nil {
+		t.Fatal(err)
+	}
+	b, second := open()
+	gone(left)
+	publishMany(b, "b")
+	b.Close()
+	gone(second)
+
+	if err := os.Symlink("/dev/shm/jethook-staging-cut/WEBHOOKS", link); err != nil {
+		t.Fatal(err)
+	}
+	b, third := open()
+	publishMany(b, "c")
+	if n, _, err := b.Count(t.Context(), publish.SourceShelf("s")); n != 300 || err != nil {
+		t.Errorf("%d events are stored, %v", n, err)
+	}
+	b.Close()
+	gone(third)
+}
