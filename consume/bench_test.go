@@ -36,6 +36,25 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
+// BenchmarkDeliverAmong delivers to one endpoint among others that subscribed to something else.
+func BenchmarkDeliverAmong(b *testing.B) {
+	for _, others := range []int{10, 10_000} {
+		b.Run(fmt.Sprint(others), func(b *testing.B) {
+			r := start(b, settings(b, time.Minute))
+			rc := count(b, b.N)
+			for i := range others {
+				r.add(b, rc.URL, nil, fmt.Sprintf("events.other.%d.>", i))
+			}
+			r.add(b, rc.URL, nil, "events.a")
+			body := make([]byte, 1024)
+			b.ResetTimer()
+			go publishMany(b, r, b.N, body)
+			rc.await(b)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+		})
+	}
+}
+
 // BenchmarkFanOut takes each event to 100 endpoints, and reports how many messages it took to let deliveries wait.
 func BenchmarkFanOut(b *testing.B) {
 	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {

@@ -116,11 +116,11 @@ func CleanType(t string) string {
 }
 
 // NewTraceparent returns a fresh W3C trace context (https://www.w3.org/TR/trace-context/) for an event that
-// came without one.
+// came without one. It is not marked as sampled, since Jethook records no trace: whoever goes on with it decides.
 func NewTraceparent() string {
 	var b [24]byte
 	rand.Read(b[:])
-	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-01"
+	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-00"
 }
 
 // ValidTraceparent reports whether s has the form of https://www.w3.org/TR/trace-context/#traceparent-header:
