@@ -25,19 +25,8 @@ type backlog struct {
 	last    [2]time.Time // when the last deferred delivery of each class has its turn
 	perhaps bool         // something waits for its turn, for all that is known
 	looking bool         // something is being brought forward
-	from    uint64       // where in the stream the next look begins; 0: nothing was deferred here yet
+	from    uint64       // where in the stream the next look begins: what lies before it has been looked at
 }
-
-// add notes that something is deferred and will lie behind a place in the stream.
-func (b *backlog) add(behind uint64) {
-	if !b.perhaps && !b.looking {
-		b.from = max(b.from, behind, 1)
-	}
-	b.perhaps = true
-}
-
-// met notes that something came that was deferred. If it was not by this process, there may be more of it.
-func (b *backlog) met() { b.perhaps = b.perhaps || b.from == 0 }
 
 // turn returns when a delivery that is deferred now has its turn.
 func (l *lane) turn(c class) time.Time {
@@ -50,7 +39,7 @@ func (l *lane) turn(c class) time.Time {
 // One that stands still is asked again after as long as it has stood: it may have recovered, or it is asked
 // less and less often. A turn is a little early, so that the lane does not run dry.
 func (l *lane) turnAt(c class, now time.Time) time.Time {
-	l.backlog.add(l.engine.bus.Position())
+	l.backlog.perhaps = true
 	step := max(l.latency/time.Duration(l.limit), l.pacer.interval)
 	if l.backlog.last[1-c].After(now) { // both classes wait
 		step *= 2
@@ -82,6 +71,7 @@ func (l *lane) shed() (jobs []*job, turns []time.Time) {
 			keep = min(keep, probesAtOnce)
 		}
 		q := l.queues[c]
+		keep = min(keep, l.fitting(q))
 		if len(q) <= keep {
 			continue
 		}
@@ -98,6 +88,15 @@ func (l *lane) shed() (jobs []*job, turns []time.Time) {
 	return jobs, turns
 }
 
+// fitting is how many of a queue's first jobs leave the lane with no more than its share of bytes.
+func (l *lane) fitting(q []*job) int {
+	n := len(q)
+	for over := l.bytes - l.byteShare(); n > 0 && over > 0; n-- {
+		over -= q[n-1].size()
+	}
+	return n
+}
+
 // appetite returns how many deferred deliveries the lane could do within its patience, and where to look for
 // them; 0 when there is nothing to bring forward, or no room. The caller must call fed then.
 func (l *lane) appetite() (n int, from uint64) {
@@ -106,11 +105,11 @@ func (l *lane) appetite() (n int, from uint64) {
 	now := time.Now()
 	b := &l.backlog
 	room := patience/2 - max(l.wait(fresh, now), l.wait(again, now))
-	if !b.perhaps || b.looking || l.circuit.open || room <= 0 || l.bytes > windowBytes/4/l.engine.crowd() {
+	if !b.perhaps || b.looking || l.circuit.open || room <= 0 || l.bytes > l.byteShare()/2 {
 		return 0, 0
 	}
 	n = int(room / max(l.pace(now), l.pacer.interval, time.Microsecond))
-	n = min(n, maxPull, l.capacity(again, now)-l.running-len(l.queues[again]))
+	n = min(max(n, 1), maxPull, l.capacity(again, now)-l.running-len(l.queues[again]))
 	if n <= 0 {
 		return 0, 0
 	}
@@ -123,7 +122,9 @@ func (l *lane) fed(from uint64, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.backlog.looking, l.backlog.from = false, from
-	l.backlog.perhaps = l.backlog.perhaps || more
+	if l.backlog.perhaps = l.backlog.perhaps || more; !l.backlog.perhaps {
+		l.backlog.last = [2]time.Time{}
+	}
 }
 
 // feed brings up to n deferred deliveries forward, whatever their turn: the lane has room now.

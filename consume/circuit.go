@@ -28,13 +28,17 @@ const (
 type circuit struct {
 	failures uint64    // of the last 64 requests, the latest in the lowest bit; 1: it failed
 	since    time.Time // of the first failure after the last success; zero: there is none
+	asked    time.Time // when the last request that failed was made
 	open     bool
 	probes   *rate.Limiter // while open
 }
 
-// failed notes a request that failed and reports whether the circuit is open now. An endpoint that has failed
-// for patience opens it whatever the number of requests; 0: never.
-func (c *circuit) failed(now time.Time, patience time.Duration) bool {
+// failed notes a request that was made at a time and has failed now. An endpoint that has failed for patience
+// opens the circuit whatever the number of requests; 0: never.
+func (c *circuit) failed(asked, now time.Time, patience time.Duration) {
+	if c.asked.Before(asked) {
+		c.asked = asked
+	}
 	if c.since.IsZero() {
 		c.since = now
 	}
@@ -44,7 +48,6 @@ func (c *circuit) failed(now time.Time, patience time.Duration) bool {
 		patience > 0 && now.Sub(c.since) >= patience {
 		c.trip(c.since)
 	}
-	return c.open
 }
 
 // succeeded notes a request that went well. It closes the circuit, which then judges anew.

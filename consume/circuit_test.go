@@ -13,7 +13,7 @@ func TestCircuit(t *testing.T) {
 	now := time.Now()
 	fail := func(c *circuit, n int) {
 		for range n {
-			c.failed(now, 0)
+			c.failed(now, now, 0)
 		}
 	}
 	t.Run("opens after failures in a row", func(t *testing.T) {
@@ -52,11 +52,11 @@ func TestCircuit(t *testing.T) {
 	t.Run("opens when it has failed for long", func(t *testing.T) {
 		t.Parallel()
 		var c circuit
-		c.failed(now, time.Hour)
-		if c.failed(now.Add(time.Hour-1), time.Hour); c.open {
+		c.failed(now, now, time.Hour)
+		if c.failed(now, now.Add(time.Hour-1), time.Hour); c.open {
 			t.Error("open too early")
 		}
-		if c.failed(now.Add(time.Hour), time.Hour); !c.open || !c.since.Equal(now) {
+		if c.failed(now, now.Add(time.Hour), time.Hour); !c.open || !c.since.Equal(now) {
 			t.Errorf("open %t since %s", c.open, c.since)
 		}
 	})

@@ -25,10 +25,10 @@ func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 		e.deferUntil(j, time.Now())
 		return nil
 	case !e.awaitDue(j):
-		e.deferUntil(j, j.d.Due)
+		e.putBack(j)
 		return nil
 	case !l.passes(j):
-		e.failFast(j)
+		e.failFast(l, j)
 		return nil
 	}
 	res := e.client.Do(e.flight, attempt.Request{
@@ -134,6 +134,9 @@ func (e *Engine) deferUntil(j *job, turn time.Time) {
 	e.reschedule(j, next, func() { e.finish(j) })
 }
 
+// putBack puts a delivery that came too early back on the bus for the time it was due.
+func (e *Engine) putBack(j *job) { e.reschedule(j, j.d, func() { e.finish(j) }) }
+
 // park puts a delivery of a disabled endpoint back on the bus. If the endpoint was enabled meanwhile, what it
 // waited for may have been released before this was stored, so it goes on at once.
 func (e *Engine) park(j *job) {
@@ -141,8 +144,7 @@ func (e *Engine) park(j *job) {
 	parked.Due, parked.Why = time.Now().Add(parkedFor), publish.WhyDisabled
 	e.reschedule(j, parked, func() {
 		if ep, ok := e.endpoints.Lookup(j.d.Endpoint); ok && !ep.Disabled {
-			e.deferUntil(j, time.Now())
-			return
+			e.unsaved.Go(func() { e.releaseOne(j.d.ID()) })
 		}
 		e.finish(j)
 	})

@@ -17,6 +17,14 @@ type job struct {
 	probe bool // an open circuit lets it through
 }
 
+// due is since when the delivery could have been made.
+func (j *job) due() time.Time {
+	if j.d.Due.After(j.h.stored) {
+		return j.d.Due
+	}
+	return j.h.stored
+}
+
 func (j *job) size() int64 { return int64(len(j.d.Event.Body)) }
 
 // submitEvent hands an event to the lanes of the endpoints that subscribed to it.
@@ -90,6 +98,9 @@ func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 		h.settle()
 		return
 	}
+	for e.storeErr.Load() && ctx.Err() == nil { // what is attempted now could not be noted
+		time.Sleep(retryStore / 5)
+	}
 	h.split(len(jobs))
 	for _, j := range jobs {
 		e.start(ctx, j)
@@ -114,9 +125,15 @@ func (e *Engine) start(ctx context.Context, j *job) {
 		return
 	}
 	l := e.lane(ep)
+	switch {
+	case j.class() == fresh:
+		e.throttle.sawFresh()
+	case j.h.in.queue == publish.QueueDue && l.works():
+		e.throttle.wait(ctx)
+	}
 	switch verdict := l.admit(j); {
 	case verdict == failFast:
-		e.failFast(j)
+		e.failFast(l, j)
 	case verdict == enter, verdict == ifRoom && e.room(ctx, j):
 		l.take(j)
 	default:

@@ -116,9 +116,6 @@ func (e *Engine) Run(ctx context.Context) error {
 			submit = e.submitDue
 		}
 		in := newIntake(e, queue, submit)
-		if queue == publish.QueueDue {
-			in.throttle = e.throttle
-		}
 		g.Go(func() error { return in.fetch(gctx) })
 		g.Go(func() error { return in.dispatch(gctx) })
 		keepers.Go(func() error { return in.keep(kept) })
@@ -174,7 +171,7 @@ func (e *Engine) tend(ctx context.Context, g *errgroup.Group) error {
 			jobs, turns := l.shed()
 			for i, j := range jobs {
 				if turns == nil {
-					e.failFast(j)
+					e.failFast(l, j)
 				} else {
 					e.deferUntil(j, turns[i])
 				}
@@ -200,6 +197,9 @@ func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
 	defer e.mu.Unlock()
 	l, ok := e.lanes[ep.ID]
 	if !ok {
+		if now, ok := e.endpoints.Lookup(ep.ID); ok { // its last change may just have been told
+			ep = now
+		}
 		l = newLane(e, ep)
 		e.lanes[ep.ID] = l
 	}
@@ -226,7 +226,9 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 		}
 		return
 	case l != nil:
-		l.follow(c.Before, c.After)
+		if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order
+			l.follow(now)
+		}
 	}
 	if c.Before.Disabled && !c.After.Disabled {
 		g.Go(func() error {
@@ -249,6 +251,17 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// releaseOne makes a single parked delivery due, unless that has been done. If it fails, the delivery is looked at
+// again after parkedFor.
+func (e *Engine) releaseOne(id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
+	defer cancel()
+	err := retryNow(ctx, e.bus, id)
+	if err != nil && !errors.Is(err, publish.ErrConflict) && !errors.Is(err, publish.ErrNotFound) {
+		e.log.Warn("releasing a delivery of an enabled endpoint failed", "delivery", id, "error", err)
 	}
 }
 

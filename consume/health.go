@@ -30,7 +30,9 @@ func (e *Engine) examine(l *lane, res *attempt.Result) {
 		}
 	case open && !noted:
 		e.failing(l.id, since, res.Detail)
-	case open && e.disableAfter > 0 && time.Since(since) >= e.disableAfter:
+	case open && e.disableAfter > 0 && time.Since(since) >= e.disableAfter &&
+		// Every process has had time to say that the endpoint takes something.
+		time.Since(ep.UpdatedAt) >= e.disableAfter/(2*disableNotice):
 		e.disable(l.id, "has taken nothing for "+endpoint.Duration(e.disableAfter).String())
 	}
 }
@@ -111,11 +113,16 @@ func (e *Engine) mark(id string, outcome Outcome, reason string) {
 }
 
 // failFast gives a delivery its place in the retry schedule without a request, because the endpoint's circuit
-// is open: a request of the last moments has failed, or still hangs.
-func (e *Engine) failFast(j *job) {
+// is open: a request of the last moments has failed, or still hangs. The last attempt fails only when a request
+// failed that was made after the delivery came due; until then it waits for its turn.
+func (e *Engine) failFast(l *lane, j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	if !ok {
 		e.finish(j)
+		return
+	}
+	if _, more := ep.Next(j.d.Attempt, 0, e.schedule); !more && !l.failedSince(j.due()) {
+		e.deferUntil(j, l.turn(j.class()))
 		return
 	}
 	e.conclude(j, ep, &attempt.Result{

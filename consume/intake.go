@@ -37,8 +37,6 @@ type intake struct {
 	pull   int                 // bytes that one request may bring
 	opened time.Time
 
-	throttle *throttle // nil: none
-
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
 
@@ -174,9 +172,6 @@ func (in *intake) dispatch(ctx context.Context) error {
 		if ctx.Err() != nil {
 			h.giveBack()
 		} else {
-			if in.throttle != nil {
-				in.throttle.wait(ctx)
-			}
 			in.submit(ctx, h)
 		}
 		in.credit.Release(1)

@@ -34,10 +34,11 @@ type lane struct {
 	engine *Engine
 	id     string // of its endpoint
 
-	mu      sync.Mutex // guards what follows
-	queues  [2][]*job  // by class
-	last    class      // the class that was served last
-	bytes   int64      // of the bodies that it holds
+	mu      sync.Mutex         // guards what follows
+	ep      *endpoint.Endpoint // as the lane has last heard of it
+	queues  [2][]*job          // by class
+	last    class              // the class that was served last
+	bytes   int64              // of the bodies that it holds
 	running int
 	ceiling int           // most requests at once, as the endpoint wants it
 	limit   int           // requests at once, as the endpoint bears it
@@ -75,17 +76,19 @@ func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
 	return l
 }
 
-// follow takes over what changed of the endpoint, here or in another process.
-func (l *lane) follow(before, after *endpoint.Endpoint) {
+// follow takes over what changed of the endpoint, here or in another process. What was known of an endpoint that
+// was disabled, or moved to another address, says nothing about it any more.
+func (l *lane) follow(ep *endpoint.Endpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch was, is := !before.FailingSince.IsZero(), !after.FailingSince.IsZero(); {
-	case is && !was:
-		l.circuit.trip(after.FailingSince)
-	case was && !is:
+	was, is := !l.ep.FailingSince.IsZero(), !ep.FailingSince.IsZero()
+	if was && !is || l.ep.Disabled && !ep.Disabled || l.ep.URL != ep.URL {
 		l.circuit.reset()
 	}
-	l.resize(after)
+	if is && !l.circuit.open {
+		l.circuit.trip(ep.FailingSince)
+	}
+	l.resize(ep)
 	l.start(time.Now())
 }
 
@@ -93,12 +96,13 @@ func (l *lane) follow(before, after *endpoint.Endpoint) {
 func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pacer.set(nil)
+	l.pacer.set(nil, time.Now())
 	l.start(time.Now())
 }
 
 // resize follows the endpoint's own concurrency and rate. What runs beyond them ends by and by.
 func (l *lane) resize(ep *endpoint.Endpoint) {
+	l.ep = ep
 	switch {
 	case ep.Ordered:
 		l.ceiling = 1
@@ -108,7 +112,7 @@ func (l *lane) resize(ep *endpoint.Endpoint) {
 		l.ceiling = defaultConcurrency
 	}
 	l.limit = min(l.limit, l.ceiling)
-	l.pacer.set(ep.RateLimit)
+	l.pacer.set(ep.RateLimit, time.Now())
 }
 
 // parallel is how many requests may be made at once now.
@@ -135,8 +139,8 @@ const (
 func (l *lane) admit(j *job) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if j.d.Why == publish.WhyTurn {
-		l.backlog.met()
+	if j.d.Why == publish.WhyTurn { // there may be more of it, from this process or another one
+		l.backlog.perhaps = true
 	}
 	now := time.Now()
 	c := j.class()
@@ -147,7 +151,8 @@ func (l *lane) admit(j *job) admission {
 	wait := l.wait(c, now)
 	switch {
 	case l.circuit.open:
-		if j.probe = (held == 0 || wait <= patience) && l.circuit.probe(now); j.probe {
+		soon := (held == 0 || wait <= patience) && l.pacer.wait(now) <= 2*patience
+		if j.probe = soon && l.circuit.probe(now); j.probe {
 			return enter
 		}
 		return failFast
@@ -155,7 +160,7 @@ func (l *lane) admit(j *job) admission {
 		return comeBack
 	case held == 0:
 		return enter
-	case held >= l.capacity(c, now), l.bytes+j.size() > windowBytes/2/l.engine.crowd():
+	case held >= l.capacity(c, now), l.bytes+j.size() > l.byteShare():
 		return comeBack
 	case held < reserved:
 		return enter
@@ -169,17 +174,25 @@ func (l *lane) admit(j *job) admission {
 func (l *lane) capacity(c class, now time.Time) int {
 	share := max(1, window/2/int(l.engine.crowd()))
 	still := now.Sub(l.moved)
+	if l.pacer.limits() { // no more than its rate takes in a moment
+		share = min(share, 1+int(2*patience/l.pacer.interval))
+	}
 	switch {
 	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && still > patience:
 		return min(share, 2*l.limit)
 	case !l.proven && still > newcomer:
 		return share
+	case l.pacer.limits():
+		return max(1, min(window/4, 1+int(2*patience/l.pacer.interval)))
 	case l.proven && l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
 		return math.MaxInt
 	default:
 		return max(share, window/4)
 	}
 }
+
+// byteShare is how many bytes of bodies the lane may hold.
+func (l *lane) byteShare() int64 { return windowBytes / 2 / l.engine.crowd() }
 
 // wait estimates how long a delivery at the end of its class's queue waits.
 func (l *lane) wait(c class, now time.Time) time.Duration {
@@ -282,6 +295,20 @@ func (l *lane) passes(j *job) bool {
 	return !l.circuit.open || j.probe || l.circuit.probe(time.Now())
 }
 
+// works reports whether the endpoint's circuit is closed.
+func (l *lane) works() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.circuit.open
+}
+
+// failedSince reports whether a request failed that was made at that time or later.
+func (l *lane) failedSince(t time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.circuit.asked.Before(t)
+}
+
 // learn adapts the lane to a request's result: one more request at once for each one that went well while all
 // places were taken, half as many after a timeout. It returns whether the circuit is open now, and since when
 // the endpoint has failed.
@@ -300,7 +327,7 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 			l.limit++
 		}
 	case res.Class != attempt.ClassRequest: // else the endpoint was not asked
-		l.circuit.failed(time.Now(), l.engine.disableAfter/disableNotice)
+		l.circuit.failed(res.Started, time.Now(), l.engine.disableAfter/disableNotice)
 	}
 	return l.circuit.open, l.circuit.since
 }

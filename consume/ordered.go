@@ -78,7 +78,8 @@ func (e *Engine) beginSequence(ctx context.Context, g *errgroup.Group, ep *endpo
 	for _, in := range q.intakes {
 		g.Go(func() error {
 			q.follow(in)
-			if q.following.Add(-1) == 0 {
+			// When the process stops, what is in flight is still kept by way of the sequence.
+			if q.following.Add(-1) == 0 && ctx.Err() == nil {
 				e.sequences.Delete(q.id)
 			}
 			return nil

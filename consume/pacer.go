@@ -19,11 +19,21 @@ type pacer struct {
 	armed    bool // due is yet to be told
 }
 
-// set takes over an endpoint's rate; nil means no limit.
-func (p *pacer) set(r *endpoint.Rate) {
-	p.interval = 0
+// set takes over an endpoint's rate as of now; nil means no limit.
+func (p *pacer) set(r *endpoint.Rate, now time.Time) {
+	interval := time.Duration(0)
 	if r != nil {
-		p.interval = r.Per / time.Duration(r.Count)
+		interval = r.Per / time.Duration(r.Count)
+	}
+	if interval == p.interval {
+		return
+	}
+	p.interval = interval
+	if soonest := now.Add(interval); p.next.After(soonest) {
+		p.next = soonest
+	}
+	if p.armed {
+		p.timer.Reset(0)
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 	saturated = 500 * time.Microsecond
 	// leastRate and mostRate bound the deliveries a second that a throttle lets through: however busy the process
 	// is, retries go on.
-	leastRate, firstRate, mostRate = 1000, 4000, 1_000_000
+	leastRate, firstRate, mostRate = 2000, 4000, 1_000_000
 )
 
 // throttle makes deliveries that come due wait while the process has more to do than its processors can. Two
@@ -28,6 +28,7 @@ const (
 type throttle struct {
 	limiter *rate.Limiter
 	passed  atomic.Int64 // since the last look
+	fresh   atomic.Int64 // unix nanoseconds of the last first attempt
 	full    atomic.Bool  // the processors are saturated
 	sample  []metrics.Sample
 	before  []uint64 // counts of the last sample
@@ -40,9 +41,16 @@ func newThrottle() *throttle {
 	}
 }
 
-// wait returns when one more delivery may be started. It returns early when ctx ends.
+// sawFresh notes that a first attempt is to be made.
+func (t *throttle) sawFresh() { t.fresh.Store(time.Now().UnixNano()) }
+
+// wait returns when one more retry may be started: at once when there are no first attempts that it could delay.
+// It returns early when ctx ends.
 func (t *throttle) wait(ctx context.Context) {
 	t.passed.Add(1)
+	if time.Since(time.Unix(0, t.fresh.Load())) > time.Second {
+		return
+	}
 	t.limiter.Wait(ctx) //nolint:errcheck // who is stopped sees it by ctx
 }
 

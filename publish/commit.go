@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -65,7 +64,6 @@ type committer struct {
 	wake    chan struct{}
 	stopped chan struct{}
 
-	newest  atomic.Uint64 // the last place in the stream that was acknowledged
 	acks    *nats.Subscription
 	replies string // prefix of this committer's reply subjects
 	arrived chan ack
@@ -333,7 +331,6 @@ func (c *committer) onAck(m *nats.Msg) {
 		a.err = fmt.Errorf("%w: no stream takes this subject", ErrUnavailable)
 	} else {
 		a.r, a.err = parseAck(m.Data)
-		c.newest.Store(max(a.r.Seq, c.newest.Load())) // nobody else writes it
 	}
 	select {
 	case c.arrived <- a:

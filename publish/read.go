@@ -273,9 +273,6 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 	}
 }
 
-// Position returns a place in DELIVERIES behind which everything lies that this process stores there from now on.
-func (b *Bus) Position() uint64 { return b.deliveries.newest.Load() }
-
 // maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.
 const maxPassed = 2048
 
@@ -285,7 +282,8 @@ func (b *Bus) Turns(ctx context.Context, endpoint string, from uint64, n int) (f
 	sh := RetryShelf(endpoint)
 	sh.whole = true
 	next = max(from, 1)
-	for read := 0; read < maxPassed; {
+	bytes := 0
+	for read := 0; read < maxPassed && bytes < readBytes; {
 		part, done, err := b.directGet(ctx, sh, next, n)
 		if err != nil {
 			return found, next, true, err
@@ -297,6 +295,7 @@ func (b *Bus) Turns(ctx context.Context, endpoint string, from uint64, n int) (f
 			next = part[i].Seq + 1
 			if d, err := part[i].Delivery(); err == nil && d.Why == WhyTurn && !comingDue(&d) {
 				found = append(found, d)
+				bytes += len(d.Event.Body)
 			}
 		}
 		if read += len(part); done || len(part) == 0 {
