@@ -68,7 +68,8 @@ type Engine struct {
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
 	busyLanes atomic.Int32
-	sequences sync.Map // of *sequence, by the id of the ordered endpoint
+	laneBytes atomic.Int64 // of bodies that lanes hold; one that goes to several counts for each
+	sequences sync.Map     // of *sequence, by the id of the ordered endpoint
 
 	attempts sync.WaitGroup  // goroutines of lanes
 	stop     chan struct{}   // closed when no attempt may begin any more

@@ -68,6 +68,7 @@ func (j *job) class() class {
 
 func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
 	l := &lane{engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
+	l.backlog.perhaps = true // an earlier process may have left some
 	l.pacer.due = l.startMore
 	if !ep.FailingSince.IsZero() {
 		l.circuit.trip(ep.FailingSince)
@@ -160,7 +161,7 @@ func (l *lane) admit(j *job) admission {
 		return comeBack
 	case held == 0:
 		return enter
-	case held >= l.capacity(c, now), l.bytes+j.size() > l.byteShare():
+	case held >= l.capacity(c, now), l.bytes+j.size() > l.byteShare(), l.engine.laneBytes.Load()+j.size() > windowBytes/2:
 		return comeBack
 	case held < reserved:
 		return enter
@@ -191,6 +192,12 @@ func (l *lane) capacity(c class, now time.Time) int {
 	}
 }
 
+// hold counts bytes of bodies in, and out if they are negative.
+func (l *lane) hold(bytes int64) {
+	l.bytes += bytes
+	l.engine.laneBytes.Add(bytes)
+}
+
 // byteShare is how many bytes of bodies the lane may hold.
 func (l *lane) byteShare() int64 { return windowBytes / 2 / l.engine.crowd() }
 
@@ -215,7 +222,7 @@ func (l *lane) pace(now time.Time) time.Duration {
 func (l *lane) take(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.bytes += j.size()
+	l.hold(j.size())
 	l.queues[j.class()] = append(l.queues[j.class()], j)
 	l.start(time.Now())
 }
@@ -256,7 +263,7 @@ func (l *lane) next(done *job) *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	l.bytes -= done.size()
+	l.hold(-done.size())
 	l.moved = now
 	if l.running <= l.parallel() {
 		if j := l.pop(now); j != nil {
