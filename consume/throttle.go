@@ -19,7 +19,7 @@ const (
 	saturated = 500 * time.Microsecond
 	// leastRate and mostRate bound the deliveries a second that a throttle lets through: however busy the process
 	// is, retries go on.
-	leastRate, firstRate, mostRate = 2000, 4000, 1_000_000
+	leastRate, firstRate, mostRate = 1000, 4000, 1_000_000
 )
 
 // throttle makes deliveries that come due wait while the process has more to do than its processors can. Two
