@@ -68,7 +68,6 @@ func (j *job) class() class {
 
 func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
 	l := &lane{engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
-	l.backlog.perhaps = true // an earlier process may have left some
 	l.pacer.due = l.startMore
 	if !ep.FailingSince.IsZero() {
 		l.circuit.trip(ep.FailingSince)
@@ -140,11 +139,12 @@ const (
 func (l *lane) admit(j *job) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if j.d.Why == publish.WhyTurn { // there may be more of it, from this process or another one
-		l.backlog.perhaps = true
-	}
 	now := time.Now()
 	c := j.class()
+	// A turn that came may not be the only one, and at first an earlier process may have left some.
+	if j.d.Why == publish.WhyTurn || c == fresh && l.backlog.from == 0 {
+		l.backlog.perhaps = true
+	}
 	held := l.running + len(l.queues[c])
 	if held == 0 { // idle: it is not its fault that nothing moved
 		l.moved = now

@@ -26,20 +26,7 @@ func TestRetriesDoNotHoldBackFirstAttempts(t *testing.T) {
 	ep := r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &four }, "events.>")
 	r.add(t, rc.URL, nil, "events.unused")
 	const retries, events = 2000, 100
-	due := time.Now().Add(time.Second)
-	var stored sync.WaitGroup
-	for i := range retries {
-		stored.Add(1)
-		r.bus.Schedule(&publish.Delivery{
-			Endpoint: ep.ID, Event: *internal(fmt.Sprint("old_", i), "a"), Attempt: 2, Due: due, Why: publish.WhyRetry,
-		}, func(err error) {
-			if err != nil {
-				t.Error(err)
-			}
-			stored.Done()
-		})
-	}
-	stored.Wait()
+	schedule(t, r, ep.ID, "old", retries, publish.Delivery{Attempt: 2, Due: time.Now().Add(time.Second), Why: publish.WhyRetry})
 	for range 20 {
 		rc.next(t) // they come due
 	}
@@ -134,4 +121,63 @@ func TestTurnsAreWrittenAFewTimes(t *testing.T) {
 	if written > 6*n {
 		t.Errorf("%d messages were written for %d deliveries", written, n)
 	}
+}
+
+// Turns that an earlier process gave, however far ahead, are brought forward by an idle lane.
+func TestTurnsOfAnEarlierProcess(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	rc := receive(t, always(http.StatusOK))
+	ep := r.add(t, rc.URL, nil, "events.>")
+	schedule(t, r, ep.ID, "old", 3, publish.Delivery{Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyTurn})
+	r.publish(t, "new", "a")
+	for range 4 {
+		rc.next(t)
+	}
+}
+
+// The last attempt of a delivery is not given up without a request to an endpoint that is well again.
+func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, func(int, request, http.ResponseWriter) {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	})
+	ep := r.add(t, rc.URL, nil, "events.>")
+	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error {
+		e.FailingSince = time.Now().Add(-time.Minute)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	schedule(t, r, ep.ID, "last", n, publish.Delivery{Attempt: 2, Due: time.Now().Add(time.Second), Why: publish.WhyRetry})
+	for range n {
+		rc.next(t)
+	}
+	r.settled(t, publish.StreamDeliveries)
+	if dead := r.list(t, consume.Query{Status: consume.StatusDead}); len(dead) > 0 {
+		t.Errorf("%d are dead", len(dead))
+	}
+}
+
+// schedule stores n deliveries as d describes them.
+func schedule(t testing.TB, r *rig, ep, prefix string, n int, d publish.Delivery) {
+	t.Helper()
+	var stored sync.WaitGroup
+	for i := range n {
+		one := d
+		one.Endpoint, one.Event = ep, *internal(fmt.Sprint(prefix, "_", i), "a")
+		stored.Add(1)
+		r.bus.Schedule(&one, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			stored.Done()
+		})
+	}
+	stored.Wait()
 }

@@ -164,13 +164,13 @@ func (r *rig) settled(t testing.TB, stream string) {
 		})
 		return
 	}
-	c, err := r.js.Consumer(t.Context(), stream, "jethook")
-	if err != nil {
-		t.Fatal(err)
-	}
 	eventually(t, stream+" is settled", func() bool {
-		info, err := c.Info(t.Context())
-		return err == nil && info.NumPending == 0 && info.NumAckPending == 0 && info.AckFloor.Stream >= last
+		c, err := r.js.Consumer(t.Context(), stream, "jethook") // the engine makes it when it starts
+		if err != nil {
+			return false
+		}
+		info := c.CachedInfo()
+		return info.NumPending == 0 && info.NumAckPending == 0 && info.AckFloor.Stream >= last
 	})
 }
 
