@@ -62,6 +62,9 @@ func TestFullDiskRecovers(t *testing.T) {
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		_, err := b.Publish(t.Context(), large("after"))
 		if err == nil {
+			err = b.Ready(t.Context()) // each connection comes back by itself
+		}
+		if err == nil {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -74,9 +77,6 @@ func TestFullDiskRecovers(t *testing.T) {
 		if err != nil || !r.Duplicate {
 			t.Errorf("%s was acknowledged and is not there: %+v %v", id, r, err)
 		}
-	}
-	if err := b.Ready(t.Context()); err != nil {
-		t.Errorf("there is room, and not ready: %v", err)
 	}
 }
 
