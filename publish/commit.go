@@ -224,7 +224,8 @@ func (c *committer) commitAtomic(batch []pending) bool {
 	}()
 	// Only the commit asks for an answer: a fault in an earlier message makes the commit fail too.
 	sent := true
-	a := c.exchange(1, func(reply func(int) string) []error {
+	var a ack
+	c.exchange(1, func(reply func(int) string) []error {
 		batch[last].msg.Reply = reply(0)
 		for _, p := range batch {
 			if err := c.nc.PublishMsg(p.msg); err != nil {
@@ -233,7 +234,7 @@ func (c *committer) commitAtomic(batch []pending) bool {
 			}
 		}
 		return nil
-	})[0]
+	}, func(_ int, answer ack) { a = answer })
 	switch {
 	case !sent || refused(a.err):
 		return false
@@ -250,37 +251,41 @@ func (c *committer) commitAtomic(batch []pending) bool {
 	return true
 }
 
-// commitEach publishes each message on its own, all at once, and tells each its own answer.
+// commitEach publishes each message on its own, all at once, and tells each its own answer when it comes.
 func (c *committer) commitEach(batch []pending) {
-	got := c.exchange(len(batch), func(reply func(int) string) []error {
+	c.exchange(len(batch), func(reply func(int) string) []error {
 		errs := make([]error, len(batch))
 		for i, p := range batch {
 			p.msg.Reply = reply(i)
 			errs[i] = c.nc.PublishMsg(p.msg)
 		}
 		return errs
-	})
-	for i, p := range batch {
-		p.done(got[i].r, got[i].err)
-	}
+	}, func(i int, a ack) { batch[i].done(a.r, a.err) })
 }
 
-// exchange runs send and collects the answers to n messages. A message that send could not send, as its errors
-// tell, gets no answer; an answer that does not come counts as ErrUnavailable.
-func (c *committer) exchange(n int, send func(reply func(int) string) []error) []ack {
+// exchange runs send and tells the answer to each of n messages, once. A message that send could not send, as its
+// errors tell, gets that as its answer; one that does not come is ErrUnavailable.
+func (c *committer) exchange(n int, send func(reply func(int) string) []error, tell func(int, ack)) {
 	c.round++
 	round := strconv.FormatUint(c.round, 10)
-	got := make([]ack, n)
-	missing := fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, commitTimeout)
-	for i := range got {
-		got[i].err = missing
+	told := make([]bool, n)
+	left := n
+	answer := func(i int, a ack) {
+		if !told[i] {
+			told[i] = true
+			left--
+			tell(i, a)
+		}
+	}
+	abandon := func(err error) {
+		for i := range told {
+			answer(i, ack{err: err})
+		}
 	}
 	down := c.nc.down()
-	left := n
 	for i, err := range send(func(i int) string { return c.replies + round + "." + strconv.Itoa(i) }) {
 		if err != nil {
-			got[i].err = classify(err)
-			left--
+			answer(i, ack{err: classify(err)})
 		}
 	}
 	timeout := time.NewTimer(commitTimeout)
@@ -288,26 +293,21 @@ func (c *committer) exchange(n int, send func(reply func(int) string) []error) [
 	for left > 0 {
 		select {
 		case a := <-c.arrived:
-			if a.round == c.round {
-				got[a.i] = a
-				left--
+			if a.round == c.round && a.i >= 0 && a.i < n {
+				answer(a.i, a)
 			}
 		case <-down:
-			for i := range got {
-				if got[i].err == missing {
-					got[i].err = fmt.Errorf("%w: connection lost", ErrUnavailable)
-				}
-			}
-			return got
+			abandon(fmt.Errorf("%w: connection lost", ErrUnavailable))
+			return
 		case <-timeout.C:
 			if c.silent++; c.silent > 1 { // once may be a slow disk
 				c.stuck()
 			}
-			return got
+			abandon(fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, commitTimeout))
+			return
 		}
 	}
 	c.silent = 0
-	return got
 }
 
 // refused reports whether the store answered, and answered no: then nothing of the batch is stored.
