@@ -23,6 +23,8 @@ const (
 	firstLatency = 5 * time.Millisecond
 	// newcomer is how long a lane that has shown nothing yet may hold as much as one that has.
 	newcomer = 100 * time.Millisecond
+	// enoughAtOnce is how many requests at once keep any processors busy.
+	enoughAtOnce = 512
 	// reserved is how many deliveries a lane may hold although the window is full.
 	reserved = 4
 )
@@ -208,12 +210,12 @@ func (l *lane) wait(c class, now time.Time) time.Duration {
 	return l.pacer.wait(now) + time.Duration(n)*max(l.pace(now), l.pacer.interval)
 }
 
-// pace estimates the time from one request's end to the next one's. A lane that stands still gets slower with
-// every moment.
+// pace estimates the time from one request's end to the next one's. A lane that has stood still for longer than a
+// busy machine explains gets slower with every moment.
 func (l *lane) pace(now time.Time) time.Duration {
 	latency := l.latency
-	if l.running > 0 {
-		latency = max(latency, now.Sub(l.moved))
+	if still := now.Sub(l.moved); l.running > 0 && still > newcomer {
+		latency = max(latency, still)
 	}
 	return latency / time.Duration(l.parallel())
 }
@@ -309,6 +311,12 @@ func (l *lane) works() bool {
 	return !l.circuit.open
 }
 
+// mayGrow reports whether one more request at once is of use: when the processors are what limits everything, only
+// up to the lane's share of the requests that keep them busy.
+func (l *lane) mayGrow() bool {
+	return !l.engine.throttle.full.Load() || l.limit < enoughAtOnce/int(l.engine.crowd())
+}
+
 // failedSince reports whether a request failed that was made at that time or later.
 func (l *lane) failedSince(t time.Time) bool {
 	l.mu.Lock()
@@ -330,7 +338,7 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 	case res.Verdict == attempt.Delivered:
 		l.proven = true
 		l.circuit.succeeded()
-		if l.running >= l.limit && l.limit < l.ceiling && !l.engine.throttle.full.Load() {
+		if l.running >= l.limit && l.limit < l.ceiling && l.mayGrow() {
 			l.limit++
 		}
 	case res.Class != attempt.ClassRequest: // else the endpoint was not asked
