@@ -3,8 +3,8 @@ package ingest
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -84,20 +84,19 @@ func startNATS(t *testing.T, dir string, port int) *server.Server {
 	return s
 }
 
+// freePort returns a port that nobody listens on, and that the system gives to nobody by itself: while the server is
+// started again, another one's connection must not take it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 10_000, 32_000 // below the ephemeral ports
+	for range 100 {
+		port := first + rand.IntN(last-first)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	t.Fatal("no port is free")
+	return 0
 }
