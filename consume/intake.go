@@ -19,6 +19,9 @@ const (
 	fetchMessages = 256
 	fetchBytes    = 4 << 20
 	ahead         = 2 * fetchMessages
+	// fetchRetries bounds a request for retries instead: hundreds that come at once take a processor for
+	// milliseconds, and these have waited for minutes.
+	fetchRetries = 32
 	// fetchWait is how long an idle request for messages stays open.
 	fetchWait = 10 * time.Second
 	// retryFetch is the pause after a failed request for messages.
@@ -108,18 +111,22 @@ func (in *intake) fetch(ctx context.Context) error {
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
 func (in *intake) fetchOnce(ctx context.Context, consumer jetstream.Consumer) error {
-	if in.credit.Acquire(ctx, fetchMessages) != nil || in.bytes.Acquire(ctx, int64(in.pull)) != nil {
+	most := fetchMessages
+	if in.queue == publish.QueueDue {
+		most = fetchRetries
+	}
+	if in.credit.Acquire(ctx, int64(most)) != nil || in.bytes.Acquire(ctx, int64(in.pull)) != nil {
 		return nil
 	}
 	n, size := 0, int64(0)
 	defer func() {
-		in.credit.Release(int64(fetchMessages - n))
+		in.credit.Release(int64(most - n))
 		in.bytes.Release(int64(in.pull) - size)
 	}()
 	wait, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
 	began := time.Now()
-	batch, err := consumer.Fetch(fetchMessages, jetstream.FetchContext(wait), jetstream.FetchMaxBytes(in.pull))
+	batch, err := consumer.Fetch(most, jetstream.FetchContext(wait), jetstream.FetchMaxBytes(in.pull))
 	if err != nil {
 		return err
 	}
