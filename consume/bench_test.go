@@ -19,19 +19,25 @@ import (
 // publisher and the receiver run in the same process. BenchmarkBarePost is the limit it can be held against:
 // the same requests, and nothing else.
 func BenchmarkDeliver(b *testing.B) {
+	eachSync(b, time.Minute, func(b *testing.B, r *rig) {
+		rc := count(b, b.N)
+		r.add(b, rc.URL, nil, "events.>")
+		body := make([]byte, 1024)
+		b.ReportAllocs()
+		b.ResetTimer()
+		go publishMany(b, r, b.N, body)
+		rc.await(b)
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+	})
+}
+
+// eachSync runs a benchmark with fsync and without.
+func eachSync(b *testing.B, schedule time.Duration, run func(*testing.B, *rig)) {
 	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
 		b.Run(name, func(b *testing.B) {
-			cfg := settings(b, time.Minute)
+			cfg := settings(b, schedule)
 			cfg.Sync = sync
-			r := start(b, cfg)
-			rc := count(b, b.N)
-			r.add(b, rc.URL, nil, "events.>")
-			body := make([]byte, 1024)
-			b.ReportAllocs()
-			b.ResetTimer()
-			go publishMany(b, r, b.N, body)
-			rc.await(b)
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+			run(b, start(b, cfg))
 		})
 	}
 }
@@ -57,29 +63,24 @@ func BenchmarkDeliverAmong(b *testing.B) {
 
 // BenchmarkFanOut takes each event to 100 endpoints, and reports how many messages it took to let deliveries wait.
 func BenchmarkFanOut(b *testing.B) {
-	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
-		b.Run(name, func(b *testing.B) {
-			cfg := settings(b, time.Minute)
-			cfg.Sync = sync
-			r := start(b, cfg)
-			const endpoints = 100
-			rc := count(b, b.N*endpoints)
-			for range endpoints {
-				r.add(b, rc.URL, nil, "events.>")
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			go publishMany(b, r, b.N, make([]byte, 1024))
-			rc.await(b)
-			b.StopTimer()
-			b.ReportMetric(float64(b.N*endpoints)/b.Elapsed().Seconds(), "deliveries/s")
-			s, err := r.js.Stream(b.Context(), publish.StreamDeliveries)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(s.CachedInfo().State.LastSeq)/float64(b.N*endpoints), "waits/delivery")
-		})
-	}
+	eachSync(b, time.Minute, func(b *testing.B, r *rig) {
+		const endpoints = 100
+		rc := count(b, b.N*endpoints)
+		for range endpoints {
+			r.add(b, rc.URL, nil, "events.>")
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		go publishMany(b, r, b.N, make([]byte, 1024))
+		rc.await(b)
+		b.StopTimer()
+		b.ReportMetric(float64(b.N*endpoints)/b.Elapsed().Seconds(), "deliveries/s")
+		s, err := r.js.Stream(b.Context(), publish.StreamDeliveries)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(s.CachedInfo().State.LastSeq)/float64(b.N*endpoints), "waits/delivery")
+	})
 }
 
 func BenchmarkBarePost(b *testing.B) {

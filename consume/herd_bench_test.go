@@ -6,26 +6,16 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"jethook/config"
 	"jethook/publish"
 )
 
 // BenchmarkHerd makes b.N retries of ten endpoints due at one moment, while another endpoint gets 200 events a
 // second, and reports how much longer the slowest hundredth of those takes then than before:
 // go test ./consume -run '^$' -bench Herd -benchtime 200000x
-func BenchmarkHerd(b *testing.B) {
-	for name, fsync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
-		b.Run(name, func(b *testing.B) {
-			cfg := settings(b, time.Hour)
-			cfg.Sync = fsync
-			herd(b, start(b, cfg))
-		})
-	}
-}
+func BenchmarkHerd(b *testing.B) { eachSync(b, time.Hour, herd) }
 
 func herd(b *testing.B, r *rig) {
 	const endpoints = 10
@@ -58,25 +48,11 @@ func herd(b *testing.B, r *rig) {
 
 	due := time.Now().Add(max(20*time.Second, time.Duration(b.N)*100*time.Microsecond))
 	body := make([]byte, 1024)
-	var stored sync.WaitGroup
-	var full atomic.Int64
-	for i := range b.N {
-		for full.Load() > 8000 {
-			time.Sleep(time.Millisecond)
-		}
+	r.schedule(b, b.N, func(i int) publish.Delivery {
 		e := internal(fmt.Sprint("herd_", i), "unused")
 		e.Body = body
-		full.Add(1)
-		stored.Add(1)
-		r.bus.Schedule(&publish.Delivery{Endpoint: ids[i%endpoints], Event: *e, Attempt: 2, Due: due, Why: publish.WhyRetry}, func(err error) {
-			if err != nil {
-				b.Error(err)
-			}
-			full.Add(-1)
-			stored.Done()
-		})
-	}
-	stored.Wait()
+		return publish.Delivery{Endpoint: ids[i%endpoints], Event: *e, Attempt: 2, Due: due, Why: publish.WhyRetry}
+	})
 	if time.Until(due) < 6*time.Second {
 		b.Fatal("storing took too long")
 	}

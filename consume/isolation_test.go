@@ -36,12 +36,7 @@ func TestHangingEndpointHoldsNobodyUp(t *testing.T) {
 func TestOverflowWaitsForItsTurn(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t))
-	slow := receive(t, func(_ int, _ request, w http.ResponseWriter) {
-		select { // 4 at once, 5 ms each: 800 a second at most
-		case <-time.After(5 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	})
+	slow := receive(t, after(t, 5*time.Millisecond)) // 4 at once, 5 ms each: 800 a second at most
 	other := receive(t, always(http.StatusOK))
 	four := 4
 	ep := r.add(t, slow.URL, func(s *endpoint.Spec) { s.Concurrency = &four }, "events.>")
@@ -110,12 +105,7 @@ func TestStopLosesNothingAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
 	r := start(t, cfg)
-	rc := receive(t, func(_ int, _ request, w http.ResponseWriter) {
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	})
+	rc := receive(t, after(t, 5*time.Millisecond))
 	two := 2
 	r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &two }, "events.>")
 	const n = 600

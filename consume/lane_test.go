@@ -3,7 +3,6 @@ package consume_test
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,17 +15,17 @@ import (
 func TestRetriesDoNotHoldBackFirstAttempts(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t))
-	rc := receive(t, func(int, request, http.ResponseWriter) {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	})
+	rc := receive(t, after(t, 10*time.Millisecond))
 	four := 4
 	ep := r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &four }, "events.>")
 	r.add(t, rc.URL, nil, "events.unused")
 	const retries, events = 2000, 100
-	schedule(t, r, ep.ID, "old", retries, publish.Delivery{Attempt: 2, Due: time.Now().Add(time.Second), Why: publish.WhyRetry})
+	due := time.Now().Add(time.Second)
+	r.schedule(t, retries, func(i int) publish.Delivery {
+		return publish.Delivery{
+			Endpoint: ep.ID, Event: *internal(fmt.Sprint("old_", i), "a"), Attempt: 2, Due: due, Why: publish.WhyRetry,
+		}
+	})
 	for range 20 {
 		rc.next(t) // they come due
 	}
@@ -94,12 +93,7 @@ func TestTurnsAreBroughtForward(t *testing.T) {
 func TestTurnsAreWrittenAFewTimes(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t))
-	rc := receive(t, func(int, request, http.ResponseWriter) {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	})
+	rc := receive(t, after(t, 10*time.Millisecond))
 	two := 2
 	r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &two }, "events.>")
 	other := receive(t, always(http.StatusOK))
@@ -129,7 +123,12 @@ func TestTurnsOfAnEarlierProcess(t *testing.T) {
 	r := start(t, settings(t))
 	rc := receive(t, always(http.StatusOK))
 	ep := r.add(t, rc.URL, nil, "events.>")
-	schedule(t, r, ep.ID, "old", 3, publish.Delivery{Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyTurn})
+	due := time.Now().Add(time.Hour)
+	r.schedule(t, 3, func(i int) publish.Delivery {
+		return publish.Delivery{
+			Endpoint: ep.ID, Event: *internal(fmt.Sprint("old_", i), "a"), Attempt: 1, Due: due, Why: publish.WhyTurn,
+		}
+	})
 	r.publish(t, "new", "a")
 	for range 4 {
 		rc.next(t)
@@ -140,12 +139,7 @@ func TestTurnsOfAnEarlierProcess(t *testing.T) {
 func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	rc := receive(t, func(int, request, http.ResponseWriter) {
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	})
+	rc := receive(t, after(t, 50*time.Millisecond))
 	ep := r.add(t, rc.URL, nil, "events.>")
 	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error {
 		e.FailingSince = time.Now().Add(-time.Minute)
@@ -154,7 +148,12 @@ func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
 		t.Fatal(err)
 	}
 	const n = 300
-	schedule(t, r, ep.ID, "last", n, publish.Delivery{Attempt: 2, Due: time.Now().Add(time.Second), Why: publish.WhyRetry})
+	due := time.Now().Add(time.Second)
+	r.schedule(t, n, func(i int) publish.Delivery {
+		return publish.Delivery{
+			Endpoint: ep.ID, Event: *internal(fmt.Sprint("last_", i), "a"), Attempt: 2, Due: due, Why: publish.WhyRetry,
+		}
+	})
 	for range n {
 		rc.next(t)
 	}
@@ -162,22 +161,4 @@ func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
 	if dead := r.list(t, consume.Query{Status: consume.StatusDead}); len(dead) > 0 {
 		t.Errorf("%d are dead", len(dead))
 	}
-}
-
-// schedule stores n deliveries as d describes them.
-func schedule(t testing.TB, r *rig, ep, prefix string, n int, d publish.Delivery) {
-	t.Helper()
-	var stored sync.WaitGroup
-	for i := range n {
-		one := d
-		one.Endpoint, one.Event = ep, *internal(fmt.Sprint(prefix, "_", i), "a")
-		stored.Add(1)
-		r.bus.Schedule(&one, func(err error) {
-			if err != nil {
-				t.Error(err)
-			}
-			stored.Done()
-		})
-	}
-	stored.Wait()
 }

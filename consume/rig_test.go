@@ -241,3 +241,33 @@ func (rc *receiver) next(t testing.TB) request {
 func always(status int) func(int, request, http.ResponseWriter) {
 	return func(_ int, _ request, w http.ResponseWriter) { w.WriteHeader(status) }
 }
+
+// after answers every request with 200 after a while.
+func after(t testing.TB, d time.Duration) func(int, request, http.ResponseWriter) {
+	return func(int, request, http.ResponseWriter) {
+		select {
+		case <-time.After(d):
+		case <-t.Context().Done():
+		}
+	}
+}
+
+// schedule stores n deliveries as each describes them.
+func (r *rig) schedule(t testing.TB, n int, each func(i int) publish.Delivery) {
+	t.Helper()
+	var stored sync.WaitGroup
+	room := make(chan struct{}, 8000) // fewer than the bus lets wait for it
+	for i := range n {
+		d := each(i)
+		room <- struct{}{}
+		stored.Add(1)
+		r.bus.Schedule(&d, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			<-room
+			stored.Done()
+		})
+	}
+	stored.Wait()
+}

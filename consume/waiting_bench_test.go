@@ -3,7 +3,6 @@ package consume_test
 import (
 	"fmt"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -56,26 +55,14 @@ func heap() int64 {
 
 // scheduleMany stores n retries of a hundred endpoints that are due tomorrow.
 func scheduleMany(b *testing.B, r *rig, n int) {
-	var wg sync.WaitGroup
-	room := make(chan struct{}, 8000)
 	body := make([]byte, 1024)
 	due := time.Now().Add(24 * time.Hour)
-	for i := range n {
+	r.schedule(b, n, func(i int) publish.Delivery {
 		e := internal(fmt.Sprint("evt_", i), "a")
 		e.Body = body
-		room <- struct{}{}
-		wg.Add(1)
-		d := publish.Delivery{
+		return publish.Delivery{
 			Endpoint: fmt.Sprintf("ep_%020d", i%100), Event: *e, Attempt: 2, Why: publish.WhyRetry,
 			Due: due.Add(time.Duration(i) * time.Millisecond),
 		}
-		r.bus.Schedule(&d, func(err error) {
-			if err != nil {
-				b.Error(err)
-			}
-			<-room
-			wg.Done()
-		})
-	}
-	wg.Wait()
+	})
 }
