@@ -144,7 +144,7 @@ func (e *Engine) park(j *job) {
 	parked.Due, parked.Why = time.Now().Add(parkedFor), publish.WhyDisabled
 	e.reschedule(j, parked, func() {
 		if ep, ok := e.endpoints.Lookup(j.d.Endpoint); ok && !ep.Disabled {
-			e.unsaved.Go(func() { e.releaseOne(j.d.ID()) })
+			e.releaseSoon(j.d.ID())
 		}
 		e.finish(j)
 	})

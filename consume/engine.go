@@ -255,15 +255,24 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 	}
 }
 
-// releaseOne makes a single parked delivery due, unless that has been done. If it fails, the delivery is looked at
-// again after parkedFor.
-func (e *Engine) releaseOne(id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-	defer cancel()
+// releaseOne makes a single parked delivery due, unless another process has done so.
+func (e *Engine) releaseOne(ctx context.Context, id string) error {
 	err := retryNow(ctx, e.bus, id)
-	if err != nil && !errors.Is(err, publish.ErrConflict) && !errors.Is(err, publish.ErrNotFound) {
-		e.log.Warn("releasing a delivery of an enabled endpoint failed", "delivery", id, "error", err)
+	if errors.Is(err, publish.ErrConflict) || errors.Is(err, publish.ErrNotFound) {
+		return nil
 	}
+	return err
+}
+
+// releaseSoon is releaseOne for who can't wait. If it fails, the delivery is looked at again after parkedFor.
+func (e *Engine) releaseSoon(id string) {
+	e.unsaved.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
+		defer cancel()
+		if err := e.releaseOne(ctx, id); err != nil {
+			e.log.Warn("releasing a delivery of an enabled endpoint failed", "delivery", id, "error", err)
+		}
+	})
 }
 
 // release makes due what waits for its endpoint to be enabled.
@@ -278,8 +287,7 @@ func (e *Engine) release(ctx context.Context, id string) error {
 			if err != nil || d.Why != publish.WhyDisabled {
 				continue
 			}
-			err = retryNow(ctx, e.bus, d.ID())
-			if err != nil && !errors.Is(err, publish.ErrConflict) && !errors.Is(err, publish.ErrNotFound) { // else another process released it
+			if err := e.releaseOne(ctx, d.ID()); err != nil {
 				return err
 			}
 		}

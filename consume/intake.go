@@ -78,7 +78,7 @@ func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) 
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
 	var consumer jetstream.Consumer
-	failing := false
+	report := in.reporter("no events can be taken off the bus; trying again until they can", "events are taken off the bus again")
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
@@ -90,13 +90,8 @@ func (in *intake) fetch(ctx context.Context) error {
 		if err == nil {
 			err = in.fetchOnce(ctx, consumer)
 		}
-		if failed := err != nil && ctx.Err() == nil; failed != failing {
-			failing = failed
-			if failing {
-				in.log.Warn("no events can be taken off the bus; trying again until they can", "error", err)
-			} else {
-				in.log.Info("events are taken off the bus again")
-			}
+		if ctx.Err() == nil {
+			report(err)
 		}
 		if err != nil {
 			consumer = nil // it may be gone, and is then made anew
@@ -107,6 +102,20 @@ func (in *intake) fetch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// reporter returns what logs each change between failing and working, and not each try.
+func (in *intake) reporter(fails, works string) func(error) {
+	failing := false
+	return func(err error) {
+		switch {
+		case err != nil && !failing:
+			in.log.Warn(fails, "error", err)
+		case err == nil && failing:
+			in.log.Info(works)
+		}
+		failing = err != nil
+	}
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
@@ -187,7 +196,10 @@ func (in *intake) dispatch(ctx context.Context) error {
 }
 
 // keep tells the bus regularly that what is held is being worked on, until ctx ends.
-func (in *intake) keep(ctx context.Context) error {
+func (in *intake) keep(ctx context.Context) error { return keepHeld(ctx, in.snapshot) }
+
+// keepHeld tells the bus regularly that what snapshot adds to a list is being worked on, until ctx ends.
+func keepHeld(ctx context.Context, snapshot func(into []*held) []*held) error {
 	t := time.NewTicker(heartbeat)
 	defer t.Stop()
 	var working []*held
@@ -199,11 +211,11 @@ func (in *intake) keep(ctx context.Context) error {
 		}
 		// What came since the last beat is young enough to wait for the next one.
 		for _, h := range working {
-			if in.holds(h) {
+			if h.in.holds(h) {
 				h.msg.InProgress() //nolint:errcheck // without a connection nothing can be told
 			}
 		}
-		working = in.snapshot(working[:0])
+		working = snapshot(working[:0])
 	}
 }
 

@@ -178,7 +178,7 @@ func (l *lane) capacity(c class, now time.Time) int {
 	share := max(1, window/2/int(l.engine.crowd()))
 	still := now.Sub(l.moved)
 	if l.pacer.limits() { // no more than its rate takes in a moment
-		share = min(share, 1+int(2*patience/l.pacer.interval))
+		share = min(share, l.pacer.most())
 	}
 	switch {
 	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && still > patience:
@@ -186,7 +186,7 @@ func (l *lane) capacity(c class, now time.Time) int {
 	case !l.proven && still > newcomer:
 		return share
 	case l.pacer.limits():
-		return max(1, min(window/4, 1+int(2*patience/l.pacer.interval)))
+		return min(window/4, l.pacer.most())
 	case l.proven && l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
 		return math.MaxInt
 	default:

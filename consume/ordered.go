@@ -122,25 +122,12 @@ func (e *Engine) orderedEnded(id string) {
 
 // keepOrdered is keep for the messages of all ordered endpoints.
 func (e *Engine) keepOrdered(ctx context.Context) error {
-	t := time.NewTicker(heartbeat)
-	defer t.Stop()
-	var working []*held
-	for {
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return nil
-		}
-		for _, h := range working {
-			if h.in.holds(h) {
-				h.msg.InProgress() //nolint:errcheck // without a connection nothing can be told
-			}
-		}
-		working = working[:0]
+	return keepHeld(ctx, func(into []*held) []*held {
 		for _, q := range e.sequences.Range {
 			for _, in := range q.(*sequence).intakes {
-				working = in.snapshot(working)
+				into = in.snapshot(into)
 			}
 		}
-	}
+		return into
+	})
 }

@@ -61,7 +61,8 @@ func (q *sequence) now() (context.Context, *endpoint.Endpoint, bool) {
 // follow does for one stream what the endpoint's state asks for, until the endpoint is removed.
 func (q *sequence) follow(in *intake) {
 	since := func(ep *endpoint.Endpoint) time.Time { return ep.CreatedAt } // what a missing consumer begins with
-	report := in.reporter()
+	report := in.reporter("no events can be taken for an ordered endpoint; trying again until they can",
+		"events are taken for an ordered endpoint again")
 	for q.run.Err() == nil {
 		state, ep, ok := q.now()
 		var err error
@@ -81,20 +82,6 @@ func (q *sequence) follow(in *intake) {
 			report(err)
 		}
 		pause(state, err)
-	}
-}
-
-// reporter returns what logs each change between failing and working, and not each try.
-func (in *intake) reporter() func(error) {
-	failing := false
-	return func(err error) {
-		switch {
-		case err != nil && !failing:
-			in.log.Warn("no events can be taken for an ordered endpoint; trying again until they can", "error", err)
-		case err == nil && failing:
-			in.log.Info("events are taken for an ordered endpoint again")
-		}
-		failing = err != nil
 	}
 }
 

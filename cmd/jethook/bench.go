@@ -64,8 +64,7 @@ func benchIngestCommand() *cobra.Command {
 	f.IntVar(&o.Sources, "sources", 1, "how many sources the connections share")
 	f.IntVar(&o.Connections, "connections", 64, "how many requests are made at once")
 	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long to measure Jethook; the bare handler takes as long again")
-	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
-	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
+	loadFlags(cmd, &o.Body, &o.Sync)
 	return cmd
 }
 
@@ -118,8 +117,14 @@ func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 	f.Float64Var(&o.Rate, "rate", 0, "how many events to publish a second; 0: as fast as they go")
 	f.IntVar(&o.Batch, "batch", 0, "how many events to publish at once, atomically; 0: 250 where each one alone would cost an fsync, else 1")
 	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for a next arrival")
-	f.Var(textFlag{&o.Body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
-	f.Var(textFlag{&o.Sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
+	loadFlags(cmd, &o.Body, &o.Sync)
+}
+
+// loadFlags adds what every bench is asked for.
+func loadFlags(cmd *cobra.Command, body *config.Bytes, sync *config.Sync) {
+	f := cmd.Flags()
+	f.Var(textFlag{body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
+	f.Var(textFlag{sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")
 }
 
 // benchBareCommand runs the bare handler, which bench starts as a process of its own.
