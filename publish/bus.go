@@ -151,22 +151,34 @@ func (b *Bus) Close() {
 // deduplication window is a success with Receipt.Duplicate set. Errors are of the classes ErrUnavailable,
 // ErrFull, ErrBusy, ErrTooLarge and ErrRefused.
 func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
-	c := b.events
-	switch {
-	case e.Source != "":
-		c = b.webhooks
-	case isOps(e.Subject):
-		c = b.ops
-	}
-	r, err := c.publish(ctx, e.msg())
+	r, err := b.committerFor(e).publish(ctx, e.msg())
+	b.noteFailure(err)
 	if err != nil {
-		if (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrFull)) && !errors.Is(err, context.Canceled) {
-			b.lastFailure.Store(time.Now().UnixNano())
-		}
 		return r, fmt.Errorf("publishing to %s: %w", e.Subject, err)
 	}
-	b.lastFailure.Store(0)
 	return r, nil
+}
+
+// committerFor returns what stores e in its stream.
+func (b *Bus) committerFor(e *Event) *committer {
+	switch {
+	case e.Source != "":
+		return b.webhooks
+	case isOps(e.Subject):
+		return b.ops
+	default:
+		return b.events
+	}
+}
+
+// noteFailure remembers whether the last event could be stored: readiness depends on it.
+func (b *Bus) noteFailure(err error) {
+	switch {
+	case err == nil:
+		b.lastFailure.Store(0)
+	case (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrFull)) && !errors.Is(err, context.Canceled):
+		b.lastFailure.Store(time.Now().UnixNano())
+	}
 }
 
 // MaxBody is the largest body in bytes that can be stored.

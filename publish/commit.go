@@ -20,6 +20,8 @@ const (
 	// few hundred the fsync is paid for and only latency grows.
 	maxBatch      = 500
 	maxBatchBytes = 4 << 20
+	// maxGroup is how many messages are stored all or none.
+	maxGroup = 1000
 	// maxWaiting and maxWaitingBytes bound what waits in this process for its commit.
 	maxWaiting      = 16384
 	maxWaitingBytes = 128 << 20
@@ -45,6 +47,9 @@ type Receipt struct {
 type pending struct {
 	msg  *nats.Msg
 	done func(Receipt, error)
+	// group is set in the first of several messages that follow each other and are stored all or none: how many
+	// they are.
+	group int
 }
 
 // committer stores messages of one stream by group commit: while one batch is being stored, what arrives
@@ -84,7 +89,7 @@ func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*c
 		nc: nc, stream: stream, stuck: stuck, batches: batches,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		replies: nats.NewInbox() + ".",
-		arrived: make(chan ack, maxBatch),
+		arrived: make(chan ack, maxGroup),
 	}
 	sub, err := nc.Subscribe(c.replies+"*.*", c.onAck)
 	if err != nil {
@@ -118,26 +123,28 @@ func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error)
 // enqueue hands msg over; done is called exactly once, from another goroutine or from this one, and must not
 // block.
 func (c *committer) enqueue(msg *nats.Msg, done func(Receipt, error)) {
+	if err := c.append(len(msg.Data), pending{msg: msg, done: done}); err != nil {
+		done(Receipt{}, err)
+	}
+}
+
+// append puts messages of so many bytes at the end of the queue.
+func (c *committer) append(bytes int, p ...pending) error {
 	c.mu.Lock()
-	var err error
+	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		err = fmt.Errorf("%w: shutting down", ErrUnavailable)
-	case len(c.queue) >= maxWaiting || c.bytes+len(msg.Data) > maxWaitingBytes:
-		err = ErrBusy
-	default:
-		c.queue = append(c.queue, pending{msg, done})
-		c.bytes += len(msg.Data)
+		return fmt.Errorf("%w: shutting down", ErrUnavailable)
+	case len(c.queue) >= maxWaiting || c.bytes+bytes > maxWaitingBytes:
+		return ErrBusy
 	}
-	c.mu.Unlock()
-	if err != nil {
-		done(Receipt{}, err)
-		return
-	}
+	c.queue = append(c.queue, p...)
+	c.bytes += bytes
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
+	return nil
 }
 
 // close stores what waits and returns when nothing does.
@@ -156,10 +163,10 @@ func (c *committer) close() {
 func (c *committer) run() {
 	defer close(c.stopped)
 	for {
-		batch, closed := c.take()
+		batch, group, closed := c.take()
 		switch {
 		case len(batch) > 0:
-			c.commit(batch)
+			c.commit(batch, group)
 		case closed:
 			return
 		default:
@@ -169,20 +176,25 @@ func (c *committer) run() {
 }
 
 // take removes the next batch from the queue: as much as fits, up to a message whose id is already in it,
-// which the store would refuse together with all the others.
-func (c *committer) take() (batch []pending, closed bool) {
+// which the store would refuse together with all the others. A group is a batch of its own: what others sent must
+// not make the store refuse it.
+func (c *committer) take() (batch []pending, group, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ids := make(map[string]struct{}, min(len(c.queue), maxBatch))
+	most := maxBatch
+	if len(c.queue) > 0 && c.queue[0].group > 0 {
+		group, most = true, c.queue[0].group
+	}
+	ids := make(map[string]struct{}, min(len(c.queue), most))
 	bytes := 0
 	n := 0
-	for ; n < len(c.queue) && n < maxBatch; n++ {
+	for ; n < len(c.queue) && n < most; n++ {
 		msg := c.queue[n].msg
-		if n > 0 && bytes+len(msg.Data) > maxBatchBytes {
+		if n > 0 && !group && (c.queue[n].group > 0 || bytes+len(msg.Data) > maxBatchBytes) {
 			break
 		}
 		if id := msg.Header.Get(HeaderMsgID); id != "" {
-			if _, twice := ids[id]; twice {
+			if _, twice := ids[id]; twice && !group {
 				break
 			}
 			ids[id] = struct{}{}
@@ -192,21 +204,31 @@ func (c *committer) take() (batch []pending, closed bool) {
 	batch = c.queue[:n:n]
 	c.queue = c.queue[n:]
 	c.bytes -= bytes
-	return batch, c.closed
+	return batch, group, c.closed
 }
 
 // commit stores a batch and tells everyone in it. A batch that the store refuses (one duplicate is enough) is
-// resolved message by message, so that each gets its own answer.
-func (c *committer) commit(batch []pending) {
-	if !c.batches || len(batch) == 1 || !c.commitAtomic(batch) {
-		c.commitEach(batch)
+// resolved message by message, so that each gets its own answer; a group only where that breaks no promise.
+func (c *committer) commit(batch []pending, group bool) {
+	defer clear(batch) // the queue's array outlives the batch; its messages must not
+	if len(batch) > 1 && (c.batches || group) {
+		refusal := c.commitAtomic(batch)
+		if refusal == nil {
+			return
+		}
+		if group && !mayComeSingly(refusal) {
+			for _, p := range batch {
+				p.done(Receipt{}, refusal)
+			}
+			return
+		}
 	}
-	clear(batch) // the queue's array outlives the batch; its messages must not
+	c.commitEach(batch)
 }
 
-// commitAtomic publishes the batch as one atomic batch and reports whether everyone was told. False means
-// that the store refused it and nothing of it is stored.
-func (c *committer) commitAtomic(batch []pending) bool {
+// commitAtomic publishes the batch as one atomic batch and tells everyone. An error means that nobody was told: the
+// store refused it and nothing of it is stored.
+func (c *committer) commitAtomic(batch []pending) (refusal error) {
 	id := nuid.Next()
 	last := len(batch) - 1
 	for i, p := range batch {
@@ -223,32 +245,34 @@ func (c *committer) commitAtomic(batch []pending) bool {
 		}
 	}()
 	// Only the commit asks for an answer: a fault in an earlier message makes the commit fail too.
-	sent := true
+	var unsent error
 	var a ack
 	c.exchange(1, func(reply func(int) string) []error {
 		batch[last].msg.Reply = reply(0)
 		for _, p := range batch {
 			if err := c.nc.PublishMsg(p.msg); err != nil {
-				sent = false // the store drops what came before it
+				unsent = classify(err) // the store drops what came before it
 				return []error{err}
 			}
 		}
 		return nil
 	}, func(_ int, answer ack) { a = answer })
 	switch {
-	case !sent || refused(a.err):
-		return false
+	case unsent != nil:
+		return unsent
+	case refused(a.err):
+		return a.err
 	case a.err != nil:
 		for _, p := range batch {
 			p.done(Receipt{}, a.err)
 		}
-		return true
+		return nil
 	}
 	first := a.r.Seq - uint64(last)
 	for i, p := range batch {
 		p.done(Receipt{Stream: a.r.Stream, Seq: first + uint64(i)}, nil)
 	}
-	return true
+	return nil
 }
 
 // commitEach publishes each message on its own, all at once, and tells each its own answer when it comes.
@@ -317,7 +341,10 @@ func refused(err error) bool {
 }
 
 // refusedError is an answer of the store, as opposed to no answer.
-type refusedError struct{ error }
+type refusedError struct {
+	error
+	code int // JetStream's
+}
 
 func (e *refusedError) Unwrap() error { return e.error }
 
@@ -359,7 +386,7 @@ func parseAck(data []byte) (Receipt, error) {
 		if err := json.Unmarshal([]byte(fault.Raw), &r); err != nil {
 			return Receipt{}, fmt.Errorf("%w: reading its refusal: %w", ErrUnavailable, err)
 		}
-		return Receipt{}, &refusedError{r.err()}
+		return Receipt{}, &refusedError{r.err(), r.ErrCode}
 	}
 	return Receipt{
 		Stream:    gjson.GetBytes(data, "stream").Str,

@@ -36,6 +36,11 @@ const (
 	codeStoreFailed       = 10077
 	codeWrongLastSequence = 10071
 	codeWrongLastConstant = 10164
+	codeDuplicateUnderWay = 10158
+	codeBatchesDisabled   = 10174
+	codeBatchIncomplete   = 10176
+	codeBatchDuplicate    = 10201
+	codeBatchesInFlight   = 10210
 )
 
 // refusal is the error part of a JetStream acknowledgement.
@@ -54,6 +59,8 @@ func (r *refusal) err() error {
 		class = ErrTooLarge
 	case codeWrongLastSequence, codeWrongLastConstant:
 		class = ErrConflict
+	case codeBatchIncomplete, codeBatchesInFlight:
+		class = ErrBusy
 	default:
 		if r.Code >= 500 {
 			class = ErrUnavailable
