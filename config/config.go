@@ -36,6 +36,7 @@ type Config struct {
 	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
 	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`
 	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
+	TrustedProxies  []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
 	LogLevel        LogLevel       `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
@@ -44,7 +45,7 @@ type Config struct {
 
 // Source is one sender to receive webhooks from, read from JETHOOK_SOURCE_<NAME>_ variables (the name in
 // upper case, "-" as "_"). Header and the fields after it configure the generic hmac and token presets.
-// A field's variable is a single word, so that no two sources can ever mean the same variable.
+// No field's variable ends as "_" and another's, so that no two sources can ever mean the same variable.
 type Source struct {
 	Name string `ignored:"true"`
 
@@ -57,6 +58,9 @@ type Source struct {
 	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default), base64 or base64url"`
 	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME or const:VALUE"`
 	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: json:PATH or header:NAME"`
+
+	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
+	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`
 }
 
 // Format prints every field but the password or token that NATSURL may hold; a [Secret] hides itself.

@@ -218,12 +218,16 @@ func TestLoadProblems(t *testing.T) {
 	}
 }
 
-// Two sources could mean the same variable if a field's name had several words: a's B_SECRET and a-b's SECRET.
-func TestSourceFieldsAreSingleWords(t *testing.T) {
+// Two sources must never mean the same variable: with LIMIT beside RATE_LIMIT, JETHOOK_SOURCE_A_RATE_LIMIT would be
+// the one of source a and the other of source a-rate.
+func TestNoSourceFieldEndsAsAnother(t *testing.T) {
 	t.Parallel()
-	for _, s := range settings("", &Source{}) {
-		if strings.Contains(s.name, "_") {
-			t.Errorf("%s is more than one word", s.name)
+	list := settings("", &Source{})
+	for _, a := range list {
+		for _, b := range list {
+			if strings.HasSuffix(a.name, "_"+b.name) {
+				t.Errorf("%s ends as %s", a.name, b.name)
+			}
 		}
 	}
 }

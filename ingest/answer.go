@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 // Faults of a request, and of this side. What they look like to a sender stands in answers alone.
 var (
 	errNoSource   = errors.New("no such source")
+	errNotAllowed = errors.New("the address may not send to this source")
 	errTooLarge   = errors.New("body too large")
 	errBadBody    = errors.New("body cannot be read")
 	errEncoding   = errors.New("unsupported content encoding")
@@ -47,6 +49,7 @@ var answers = []struct {
 	{echo.ErrNotFound, answer{http.StatusNotFound, "not_found", "there is nothing here"}},
 	{echo.ErrMethodNotAllowed, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
 	{errNoSource, answer{http.StatusNotFound, "no_such_source", "there is no source of this name"}},
+	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address may not send here"}},
 	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
 	{publish.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
 	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is broken or was cut off"}},
@@ -62,6 +65,9 @@ var answers = []struct {
 func answerTo(err error) answer {
 	if e, ok := errors.AsType[*notVerifiedError](err); ok {
 		return answer{e.source.sender.Refusal.Status, "not_verified", "the request could not be verified"}
+	}
+	if _, ok := errors.AsType[*tooFastError](err); ok {
+		return answer{http.StatusTooManyRequests, "rate_limited", "too many requests; send again after the pause"}
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
@@ -91,7 +97,10 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	h := c.Response().Header()
+	fast, tooFast := errors.AsType[*tooFastError](err)
 	switch {
+	case tooFast:
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(fast.wait.Seconds()))))
 	case a.status >= http.StatusInternalServerError:
 		h.Set("Retry-After", strconv.Itoa(1+rand.IntN(maxRetryAfter)))
 	case a.status == http.StatusUnsupportedMediaType:
@@ -114,7 +123,7 @@ func (s *Server) fail(err error, c echo.Context) {
 func (s *Server) logFailure(r *http.Request, a answer, err error) {
 	log := func(level slog.Level, msg string, args ...any) {
 		s.log.Log(context.Background(), level, msg,
-			append(args, "path", r.URL.Path, "remote", r.RemoteAddr, "status", a.status, "code", a.code, "error", err)...)
+			append(args, "path", r.URL.Path, "remote", s.echo.IPExtractor(r), "status", a.status, "code", a.code, "error", err)...)
 	}
 	quiet := true
 	if e, ok := errors.AsType[*notVerifiedError](err); ok {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -35,7 +36,8 @@ type Publisher interface {
 type Options struct {
 	Sources   []config.Source
 	Publisher Publisher
-	MaxBody   int64 // largest body in bytes, as sent and after decompression
+	MaxBody   int64          // largest body in bytes, as sent and after decompression
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
 	Log       *slog.Logger
 	Now       func() time.Time // default time.Now
 }
@@ -84,6 +86,7 @@ func New(o Options) (*Server, error) {
 		failures: rate.Sometimes{First: 1, Interval: logPause},
 	}
 	s.echo.HTTPErrorHandler = s.fail
+	s.echo.IPExtractor = addressOf(o.Proxies)
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
 		DisableStackAll: true,
 		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {

@@ -24,6 +24,9 @@ func (s *Server) receive(c echo.Context) error {
 	if !ok {
 		return errNoSource
 	}
+	if !src.allows(c.RealIP()) {
+		return errNotAllowed
+	}
 	r := c.Request()
 	body := bodyReader{memory: s.memory, limit: s.maxBody}
 	defer body.release()
@@ -37,6 +40,9 @@ func (s *Server) receive(c echo.Context) error {
 	now := s.now()
 	if err := src.verifier.Verify(request, now); err != nil {
 		return &notVerifiedError{source: src, cause: err}
+	}
+	if err := src.admit(now); err != nil {
+		return err
 	}
 	event := src.event(request, now)
 	if err := s.store(r.Context(), event); err != nil {

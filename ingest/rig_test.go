@@ -150,7 +150,7 @@ func wantError(t testing.TB, resp *http.Response, body string, status int, code 
 	if resp.StatusCode != status || e.Error.Code != code {
 		t.Errorf("answer %d %s, want %d %s", resp.StatusCode, e.Error.Code, status, code)
 	}
-	if got := resp.Header.Get("Retry-After"); (got != "") != (status >= 500) {
+	if got := resp.Header.Get("Retry-After"); (got != "") != (status >= 500 || status == 429) {
 		t.Errorf("Retry-After %q with %d", got, status)
 	}
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 
 	"golang.org/x/time/rate"
@@ -16,6 +17,8 @@ type source struct {
 	sender   provider.Sender
 	verifier provider.Verifier
 	dropped  map[string]bool // request headers that are not stored, in canonical form
+	networks []netip.Prefix  // that may send; none: all
+	limiter  *rate.Limiter   // of verified requests; nil: none
 	refusals rate.Sometimes
 }
 
@@ -72,6 +75,8 @@ func newSource(c config.Source) (*source, config.Problems) {
 		sender:   sender,
 		verifier: verifier,
 		dropped:  droppedHeaders(sender.Scheme.Credentials()),
+		networks: c.AllowedIPs,
+		limiter:  newLimiter(c.RateLimit),
 		refusals: rate.Sometimes{First: 1, Interval: logPause},
 	}, nil
 }

@@ -128,7 +128,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	}
 	if parts&receiving != 0 {
 		if b.ingest, err = ingest.New(ingest.Options{
-			Sources: cfg.Sources, Publisher: b.bus, MaxBody: b.bus.MaxBody(), Log: log.With("component", "ingest"),
+			Sources: cfg.Sources, Publisher: b.bus, MaxBody: b.bus.MaxBody(), Proxies: cfg.TrustedProxies, Log: log.With("component", "ingest"),
 		}); err != nil {
 			return b, err
 		}
