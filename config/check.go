@@ -78,6 +78,8 @@ func check(p *Problems, c *Config) {
 	p.require(0 < c.DeliveryTimeout && c.DeliveryTimeout <= maxDeliveryTimeout, "JETHOOK_DELIVERY_TIMEOUT",
 		"%s is out of range: choose more than 0 and at most %s",
 		shortDuration(c.DeliveryTimeout), shortDuration(maxDeliveryTimeout))
+	p.require(c.RejectedRetention >= time.Minute, "JETHOOK_REJECTED_RETENTION",
+		"%s is too short: choose 1m or more; JETHOOK_REJECTED_MAX_BYTES=0 keeps nothing", shortDuration(c.RejectedRetention))
 	p.require(c.DisableAfter >= 0, "JETHOOK_DISABLE_AFTER",
 		"%s is negative: choose a duration such as 120h, or 0 for never", shortDuration(c.DisableAfter))
 }

@@ -30,6 +30,7 @@ func TestDefault(t *testing.T) {
 		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
+		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("Default() = %+v, want %+v", c, want)
@@ -60,6 +61,8 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_NATS_CREDS": "creds", "JETHOOK_NATS_TLS_CA": "ca", "JETHOOK_NATS_TLS_CERT": "cert", "JETHOOK_NATS_TLS_KEY": "key",
 		"JETHOOK_REPLICAS": "3", "JETHOOK_MAX_BODY": "1 MiB", "JETHOOK_DEDUP_WINDOW": "2h", "JETHOOK_RETENTION": "2h",
 		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_DISABLE_AFTER": "0", "JETHOOK_LOG_LEVEL": "Debug",
+		"JETHOOK_REJECTED_MAX_BYTES": "0", "JETHOOK_REJECTED_RETENTION": "24h", "JETHOOK_TRUSTED_PROXIES": "172.16.0.0/12",
+		"JETHOOK_SOURCE_A_ALLOWED_IPS": "192.0.2.0/24", "JETHOOK_SOURCE_A_RATE_LIMIT": "600/m",
 		"JETHOOK_ALLOWED_NETWORKS":    "10.1.2.3/8 , 192.168.1.5, fd00::/8, ::1",
 		"JETHOOK_SOURCES":             " a , a-b,,shop_2 ",
 		"JETHOOK_SOURCE_A_SECRET":     " new , ,old,",
@@ -83,9 +86,13 @@ func TestLoad(t *testing.T) {
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
 			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
 		},
+		RejectedRetention: 24 * time.Hour, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12")},
 		SourceNames: []string{"a", "a-b", "shop_2"},
 		Sources: []Source{
-			{Name: "a", Provider: "a", Secrets: []Secret{NewSecret("new"), NewSecret("old")}},
+			{
+				Name: "a", Provider: "a", Secrets: []Secret{NewSecret("new"), NewSecret("old")},
+				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RateLimit: Rate{Count: 600, Per: time.Minute},
+			},
 			{
 				Name: "a-b", Provider: "hmac", Secrets: []Secret{NewSecret("a-b's")}, Header: "X-Sig", Prefix: "sha256= ",
 				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id",

@@ -30,7 +30,7 @@ type Bus struct {
 	shelves   map[string]jetstream.Stream // to read from
 	maxBody   int64
 
-	webhooks, events, ops, deliveries, dead, history *committer
+	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
 	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
 }
@@ -96,7 +96,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 // connectionFor returns the connection for writing to a stream and for taking from it.
 func (b *Bus) connectionFor(stream string) *connection {
 	switch stream {
-	case StreamDeliveries, StreamDead, StreamHistory:
+	case StreamDeliveries, StreamDead, StreamHistory, StreamRejected:
 		return b.back
 	default:
 		return b.front
@@ -126,6 +126,7 @@ func (b *Bus) committers() map[string]**committer {
 	return map[string]**committer{
 		StreamWebhooks: &b.webhooks, StreamEvents: &b.events, StreamOps: &b.ops,
 		StreamDeliveries: &b.deliveries, StreamDead: &b.dead, StreamHistory: &b.history,
+		StreamRejected: &b.rejected,
 	}
 }
 

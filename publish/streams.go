@@ -21,6 +21,7 @@ const (
 	StreamDeliveries = "DELIVERIES"
 	StreamDead       = "DEAD"
 	StreamHistory    = "HISTORY"
+	StreamRejected   = "REJECTED"
 	BucketEndpoints  = "jethook_endpoints"
 )
 
@@ -78,15 +79,17 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			Name: StreamHistory, Description: "every attempt",
 			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: bound(ownBytes, ownShare), AllowDirect: true,
 		},
+		rejectedConfig(cfg, bound),
 	}
 	for i := range streams {
 		s := &streams[i]
 		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
 		s.Duplicates = min(s.Duplicates, cfg.Retention)
-	}
-	if cfg.Replicas == 1 {
-		// History is written for every delivery and losing its last moments to a power cut harms no delivery.
-		streams[len(streams)-1].PersistMode = jetstream.AsyncPersistMode
+		if cfg.Replicas == 1 && (s.Name == StreamHistory || s.Name == StreamRejected) {
+			// History is written for every delivery and losing its last moments to a power cut harms no delivery;
+			// rejected requests are written for anyone who sends them.
+			s.PersistMode = jetstream.AsyncPersistMode
+		}
 	}
 	return streams
 }
@@ -144,7 +147,7 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 		"it has limits, which would drop deliveries that wait")
 	bad(want.Discard == jetstream.DiscardNew && got.Discard != jetstream.DiscardNew && (got.MaxBytes > 0 || got.MaxMsgs > 0),
 		"it drops the oldest events when it is full (discard: old)")
-	own := want.Name == StreamDeliveries || want.Name == StreamDead || want.Name == StreamHistory
+	own := slices.Contains([]string{StreamDeliveries, StreamDead, StreamHistory, StreamRejected}, want.Name)
 	bad(own && !got.AllowDirect, "allow_direct is off, so nothing of it could be listed")
 	bad(want.Name == StreamDeliveries && got.Duplicates < time.Minute, "its duplicate window is under a minute, so a replay pressed twice could deliver twice")
 	bad(want.Name == StreamDead && got.MaxMsgsPerSubject != 1, "max_msgs_per_subject is %d, needed is 1", got.MaxMsgsPerSubject)

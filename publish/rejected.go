@@ -1,0 +1,100 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+const (
+	rejectedPrefix   = "jethook.rejected."
+	rejectedSubjects = rejectedPrefix + ">"
+
+	headerRequest = "Jethook-Request"
+
+	// maxRejected bounds what is kept of one source, so that a stranger who knows its name can't push out the
+	// others'.
+	maxRejected = 10_000
+)
+
+// Rejected is a request that did not verify, as it came.
+type Rejected struct {
+	Seq      uint64      `json:"-"` // its place in the stream; read only
+	Source   string      `json:"-"`
+	Reason   string      `json:"reason"` // one word
+	Received time.Time   `json:"received"`
+	Method   string      `json:"method"`
+	Query    string      `json:"query,omitempty"` // of the URL, as it came
+	Remote   string      `json:"remote,omitempty"`
+	Header   http.Header `json:"header"`
+	Size     int         `json:"size"` // of the body in bytes, also when it was not kept
+	NoBody   bool        `json:"no_body,omitempty"`
+	Body     []byte      `json:"-"`
+}
+
+// rejectedConfig is the stream of rejected requests. It is written for whoever can reach the public listener, so it
+// is not worth an fsync, and the oldest go.
+func rejectedConfig(cfg *config.Config, bound func(most, share int64) int64) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: StreamRejected, Description: "requests that did not verify",
+		Subjects: []string{rejectedSubjects}, MaxMsgsPerSubject: maxRejected,
+		MaxAge: cfg.RejectedRetention, MaxBytes: bound(max(int64(cfg.RejectedMaxBytes), leastRoom), ownShare), AllowDirect: true,
+	}
+}
+
+// Reject keeps r for an operator to look at. It does not wait; what can't be kept is dropped, and done is told why.
+func (b *Bus) Reject(r *Rejected, done func(error)) {
+	about, err := json.Marshal(r)
+	if err != nil {
+		done(fmt.Errorf("encoding a rejected request: %w", err))
+		return
+	}
+	b.rejected.enqueue(&nats.Msg{
+		Subject: rejectedPrefix + r.Source, Header: nats.Header{headerRequest: {string(about)}}, Data: r.Body,
+	}, func(_ Receipt, err error) { done(err) })
+}
+
+// RejectedShelf lists the rejected requests of a source; empty: of all.
+func RejectedShelf(source string) Shelf {
+	return Shelf{stream: StreamRejected, subject: rejectedPrefix + orAny(source)}
+}
+
+// Rejected decodes a stored rejected request.
+func (s *Stored) Rejected() (Rejected, error) {
+	r := Rejected{Seq: s.Seq, Body: s.Data}
+	if err := json.Unmarshal([]byte(s.Header.Get(headerRequest)), &r); err != nil {
+		return r, errors.New("not a rejected request")
+	}
+	r.Source = s.Subject[min(len(rejectedPrefix), len(s.Subject)):]
+	return r, nil
+}
+
+// GetRejected returns a rejected request with its body, or ErrNotFound.
+func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
+	m, err := b.shelves[StreamRejected].GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Rejected{}, ErrNotFound
+	}
+	if err != nil {
+		return Rejected{}, fmt.Errorf("reading a rejected request: %w", classify(err))
+	}
+	s := Stored{Subject: m.Subject, Seq: m.Sequence, Time: m.Time, Header: m.Header, Data: m.Data}
+	return s.Rejected()
+}
+
+// DropRejected removes a rejected request. One that is not there is no error.
+func (b *Bus) DropRejected(ctx context.Context, seq uint64) error {
+	err := b.streams[StreamRejected].DeleteMsg(ctx, seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return fmt.Errorf("removing a rejected request: %w", classify(err))
+	}
+	return nil
+}

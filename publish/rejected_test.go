@@ -1,0 +1,65 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"jethook/publish"
+)
+
+func reject(ctx context.Context, b *publish.Bus, r *publish.Rejected) error {
+	done := make(chan error, 1)
+	b.Reject(r, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestRejectedRequestsAreKeptAsTheyCame(t *testing.T) {
+	t.Parallel()
+	b := open(t, settings(t))
+	want := publish.Rejected{
+		Source: "stripe", Reason: "bad_signature", Received: time.Now().UTC().Round(0), Method: "POST", Query: "a=1&b=%0A",
+		Remote: "192.0.2.1", Size: 4, Body: []byte("\x00\r\n\xff"),
+		Header: http.Header{"X-Twice": {"1", "2"}, "X-Odd": {"a\r\nNats-Rollup: all\x00"}, "Nats-Msg-Id": {"x"}},
+	}
+	for range 3 { // the same again is another request
+		if err := reject(t.Context(), b, &want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := reject(t.Context(), b, &publish.Rejected{Source: "github", Reason: "too_old"}); err != nil {
+		t.Fatal(err)
+	}
+	page, _, err := b.Before(t.Context(), publish.RejectedShelf("stripe"), 0, 10)
+	if err != nil || len(page) != 3 {
+		t.Fatalf("%d listed, %v", len(page), err)
+	}
+	listed, err := page[0].Rejected()
+	if err != nil || listed.Source != "stripe" || listed.Reason != "bad_signature" || listed.Size != 4 {
+		t.Errorf("listed %+v, %v", listed, err)
+	}
+	got, err := b.GetRejected(t.Context(), listed.Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Seq = listed.Seq
+	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for range 2 { // removing it again is no error
+		if err := b.DropRejected(t.Context(), got.Seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.GetRejected(t.Context(), got.Seq); !errors.Is(err, publish.ErrNotFound) {
+		t.Errorf("got %v, want not found", err)
+	}
+}
