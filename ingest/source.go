@@ -65,7 +65,7 @@ func newSource(c config.Source) (*source, config.Problems) {
 	for i, s := range c.Secrets {
 		secrets[i] = s.Reveal()
 	}
-	verifier, err := sender.Scheme.Bind(secrets)
+	verifier, err := sender.Scheme.Bind(provider.Binding{Secrets: secrets})
 	if err != nil {
 		add("SECRET", err.Error())
 		return nil, problems

@@ -77,7 +77,7 @@ func (b *builder) sender(name string) Sender {
 }
 
 func (b *builder) hmac() Scheme {
-	s := HMAC{From: b.header(), Prefix: b.o.Prefix}
+	s := HMAC{Signature: Signature{From: []Value{b.header()}, Format: Prefixed(b.o.Prefix)}}
 	switch strings.ToLower(b.o.Algorithm) {
 	case "", "sha256":
 	case "sha1":

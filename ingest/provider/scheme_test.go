@@ -31,22 +31,22 @@ func TestHMACForms(t *testing.T) {
 		header string
 		want   error
 	}{
-		"sha1":                  {HMAC{From: sig, Hash: SHA1}, hex.EncodeToString(sum1), nil},
-		"sha512":                {HMAC{From: sig, Hash: SHA512}, hex.EncodeToString(sum512), nil},
-		"upper case hex":        {HMAC{From: sig}, strings.ToUpper(hex.EncodeToString(sum256)), nil},
-		"half a sum":            {HMAC{From: sig}, hex.EncodeToString(sum256[:16]), ErrMalformedHeader},
-		"sum and more":          {HMAC{From: sig}, hex.EncodeToString(sum256) + "00", ErrMalformedHeader},
-		"another hash":          {HMAC{From: sig}, hex.EncodeToString(sum1), ErrMalformedHeader},
-		"another encoding":      {HMAC{From: sig}, b64, ErrMalformedHeader},
-		"base64":                {HMAC{From: sig, Encoding: Base64}, b64, nil},
-		"base64 unpadded":       {HMAC{From: sig, Encoding: Base64}, strings.TrimRight(b64, "="), nil},
-		"base64url":             {HMAC{From: sig, Encoding: Base64URL}, base64.URLEncoding.EncodeToString(sum256), nil},
-		"prefix":                {HMAC{From: sig, Prefix: "sha256="}, "sha256=" + hex.EncodeToString(sum256), nil},
-		"prefix missing":        {HMAC{From: sig, Prefix: "sha256="}, hex.EncodeToString(sum256), ErrMalformedHeader},
-		"wrong prefix":          {HMAC{From: sig, Prefix: "sha256="}, "sha1=" + hex.EncodeToString(sum1), ErrMalformedHeader},
-		"list":                  {HMAC{From: sig, Format: Versioned, Encoding: Base64}, "v1a,eA== v0,x v1 v1, v1," + b64 + "  v2,y", nil},
-		"list without v1":       {HMAC{From: sig, Format: Versioned, Encoding: Base64}, "v1a," + b64 + " v2," + b64, ErrMalformedHeader},
-		"list without versions": {HMAC{From: sig, Format: Versioned, Encoding: Base64}, b64, ErrMalformedHeader},
+		"sha1":                  {HMAC{Hash: SHA1, Signature: Signature{From: []Value{sig}}}, hex.EncodeToString(sum1), nil},
+		"sha512":                {HMAC{Hash: SHA512, Signature: Signature{From: []Value{sig}}}, hex.EncodeToString(sum512), nil},
+		"upper case hex":        {HMAC{Signature: Signature{From: []Value{sig}}}, strings.ToUpper(hex.EncodeToString(sum256)), nil},
+		"half a sum":            {HMAC{Signature: Signature{From: []Value{sig}}}, hex.EncodeToString(sum256[:16]), ErrMalformedHeader},
+		"sum and more":          {HMAC{Signature: Signature{From: []Value{sig}}}, hex.EncodeToString(sum256) + "00", ErrMalformedHeader},
+		"another hash":          {HMAC{Signature: Signature{From: []Value{sig}}}, hex.EncodeToString(sum1), ErrMalformedHeader},
+		"another encoding":      {HMAC{Signature: Signature{From: []Value{sig}}}, b64, ErrMalformedHeader},
+		"base64":                {HMAC{Signature: Signature{From: []Value{sig}, Encoding: Base64}}, b64, nil},
+		"base64 unpadded":       {HMAC{Signature: Signature{From: []Value{sig}, Encoding: Base64}}, strings.TrimRight(b64, "="), nil},
+		"base64url":             {HMAC{Signature: Signature{From: []Value{sig}, Encoding: Base64URL}}, base64.URLEncoding.EncodeToString(sum256), nil},
+		"prefix":                {HMAC{Signature: Signature{From: []Value{sig}, Format: Prefixed("sha256=")}}, "sha256=" + hex.EncodeToString(sum256), nil},
+		"prefix missing":        {HMAC{Signature: Signature{From: []Value{sig}, Format: Prefixed("sha256=")}}, hex.EncodeToString(sum256), ErrMalformedHeader},
+		"wrong prefix":          {HMAC{Signature: Signature{From: []Value{sig}, Format: Prefixed("sha256=")}}, "sha1=" + hex.EncodeToString(sum1), ErrMalformedHeader},
+		"list":                  {HMAC{Signature: Signature{From: []Value{sig}, Format: Versioned("v1"), Encoding: Base64}}, "v1a,eA== v0,x v1 v1, v1," + b64 + "  v2,y", nil},
+		"list without v1":       {HMAC{Signature: Signature{From: []Value{sig}, Format: Versioned("v1"), Encoding: Base64}}, "v1a," + b64 + " v2," + b64, ErrMalformedHeader},
+		"list without versions": {HMAC{Signature: Signature{From: []Value{sig}, Format: Versioned("v1"), Encoding: Base64}}, b64, ErrMalformedHeader},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,10 +63,10 @@ func TestMillisecondTimestamp(t *testing.T) {
 	t.Parallel()
 	ts := Timestamp{From: Header("X-Time"), Unit: Milliseconds, Tolerance: time.Second}
 	r := &Request{Header: http.Header{"X-Time": {fmt.Sprint(at.UnixMilli() + 1)}}}
-	if err := ts.check(r, at.Add(time.Second)); err != nil {
+	if err := ts.check(r, "", at.Add(time.Second)); err != nil {
 		t.Error(err)
 	}
-	if err := ts.check(r, at.Add(time.Second+2*time.Millisecond)); !errors.Is(err, ErrTooOld) {
+	if err := ts.check(r, "", at.Add(time.Second+2*time.Millisecond)); !errors.Is(err, ErrTooOld) {
 		t.Errorf("%v, want too old", err)
 	}
 }
@@ -76,14 +76,14 @@ func TestBindRefusesSecrets(t *testing.T) {
 	const secret = "whsec_not*base64"
 	for _, row := range table {
 		for name, secrets := range map[string][]string{"none": nil, "empty": {""}, "one of two empty": {"c2VjcmV0", ""}} {
-			if _, err := row.Scheme.Bind(secrets); !errors.Is(err, ErrNoSecret) {
+			if _, err := row.Scheme.Bind(Binding{Secrets: secrets}); !errors.Is(err, ErrNoSecret) {
 				t.Errorf("%s with %s: %v, want no secret", row.Name, name, err)
 			}
 		}
 	}
 	standard, _ := Lookup("standard-webhooks")
 	for _, s := range []string{secret, "whsec_", "whsec_===="} {
-		_, err := standard.Scheme.Bind([]string{"c2VjcmV0", s})
+		_, err := standard.Scheme.Bind(Binding{Secrets: []string{"c2VjcmV0", s}})
 		if !errors.Is(err, ErrBadSecret) || strings.Contains(err.Error(), "not*") || !strings.Contains(err.Error(), "secret 2") {
 			t.Errorf("%q: %v, want a malformed second secret, untold", s, err)
 		}
@@ -101,7 +101,7 @@ func TestBodyCoverage(t *testing.T) {
 	if got := polytomic.Scheme.Credentials(); len(got) != 1 || got[0] != "Authorization" {
 		t.Errorf("credentials of polytomic: %q", got)
 	}
-	if (HMAC{Content: []Value{Header("X-Id")}}).CoversBody() {
+	if (Signature{Content: []Value{Header("X-Id")}}).CoversBody() {
 		t.Error("a signature over a header alone covers the body")
 	}
 }

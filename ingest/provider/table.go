@@ -14,18 +14,26 @@ var (
 	refusal403 = Answer{Status: http.StatusForbidden}
 )
 
-// standardContent and standardTime are what https://www.standardwebhooks.com signs, and by when.
-var (
-	standardContent = []Value{Header("webhook-id"), Const("."), Header("webhook-timestamp"), Const("."), Body()}
-	standardTime    = Timestamp{From: Header("webhook-timestamp"), Unit: Seconds, Tolerance: 5 * time.Minute}
-)
+// hexMAC is HMAC-SHA256 of the body, in hex.
+func hexMAC(header string) HMAC {
+	return HMAC{Signature: Signature{From: []Value{Header(header)}}}
+}
+
+// standardWebhooks is https://www.standardwebhooks.com.
+func standardWebhooks(key KeyEncoding) HMAC {
+	return HMAC{Key: key, Signature: Signature{
+		From: []Value{Header("webhook-signature")}, Format: Versioned("v1"), Encoding: Base64,
+		Content:   []Value{Header("webhook-id"), Const("."), Header("webhook-timestamp"), Const("."), Body()},
+		Timestamp: Timestamp{From: Header("webhook-timestamp"), Unit: Seconds, Tolerance: 5 * time.Minute},
+	}}
+}
 
 // table is every sender that needs no more than its name and its secret. It is never written to.
 var table = []Sender{
 	{
 		// Says 200 alone is a success.
 		Name:    "notify",
-		Scheme:  HMAC{From: Header("x-notify-signature")},
+		Scheme:  hexMAC("x-notify-signature"),
 		Type:    JSON("event"),
 		ID:      JSON("event_id"),
 		Success: success200, Refusal: refusal401,
@@ -35,7 +43,7 @@ var table = []Sender{
 		// samples answer 202, and 403 to a bad signature.
 		Name:    "polar",
 		Docs:    "https://polar.sh/docs/integrate/webhooks/delivery",
-		Scheme:  HMAC{From: Header("webhook-signature"), Format: Versioned, Encoding: Base64, Content: standardContent, Timestamp: standardTime},
+		Scheme:  standardWebhooks(RawKey),
 		Type:    JSON("type"),
 		ID:      Header("webhook-id"),
 		Success: success202, Refusal: refusal403,
@@ -43,7 +51,7 @@ var table = []Sender{
 	{
 		Name:    "polaris",
 		Docs:    "https://docs.polaris.revlv.com/webhooks",
-		Scheme:  HMAC{From: Header("x-polaris-signature")},
+		Scheme:  hexMAC("x-polaris-signature"),
 		Type:    JSON("type"),
 		ID:      JSON("id"),
 		Success: success202, Refusal: refusal401,
@@ -63,7 +71,7 @@ var table = []Sender{
 	{
 		Name:    "protocol",
 		Docs:    "https://protocol.tailwindui.com/webhooks",
-		Scheme:  HMAC{From: Header("x-protocol-signature")},
+		Scheme:  hexMAC("x-protocol-signature"),
 		Type:    JSON("type"),
 		ID:      JSON("id"),
 		Success: success202, Refusal: refusal401,
@@ -71,7 +79,7 @@ var table = []Sender{
 	{
 		Name:    "standard-webhooks",
 		Docs:    "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-		Scheme:  HMAC{From: Header("webhook-signature"), Format: Versioned, Encoding: Base64, Content: standardContent, Timestamp: standardTime, Key: WhsecKey},
+		Scheme:  standardWebhooks(WhsecKey),
 		Type:    JSON("type"),
 		ID:      Header("webhook-id"),
 		Success: success202, Refusal: refusal401,

@@ -6,14 +6,17 @@ import (
 	"time"
 )
 
-// Timestamp is the time at which a sender says it made a request, and how far that may be off. The zero
-// Timestamp is not checked.
+// Timestamp is the time at which a sender says it made a request, and how far that may be off. A zero Tolerance
+// means that it is not checked.
 type Timestamp struct {
-	// From is the header that holds it. A request without it does not verify.
+	// From is where it stands, nowhere if beside the signature in a header of [Pairs]. A request without it does
+	// not verify.
 	From Value
 	Unit Unit
 	// Tolerance is how far the time may lie back or ahead.
 	Tolerance time.Duration
+	// Optional allows a request without a timestamp, where the sender leaves it out of some.
+	Optional bool
 }
 
 // Unit is how a timestamp is written.
@@ -26,24 +29,36 @@ const (
 	RFC3339
 )
 
-// check returns nil when the request's time is near enough to now.
-func (t Timestamp) check(r *Request, now time.Time) error {
-	if t.From.kind == nowhere {
+// check returns nil when the request's time is near enough to now. Stamp is the one beside the signature.
+func (t *Timestamp) check(r *Request, stamp string, now time.Time) error {
+	if t.Tolerance == 0 {
 		return nil
 	}
-	s, err := t.From.only(r)
-	if err != nil {
-		return err
+	from := Stamp()
+	if t.From.kind != nowhere {
+		from = t.From
+		if t.Optional && !from.present(r) {
+			return nil
+		}
+		var err error
+		if stamp, err = from.only(r); err != nil {
+			return err
+		}
 	}
-	at, ok := t.Unit.parse(s)
+	at, ok := t.Unit.parse(stamp)
 	if !ok {
-		return fmt.Errorf("%s is no timestamp: %w", t.From, ErrMalformedHeader)
+		return fmt.Errorf("no timestamp: %w", from.malformed())
 	}
+	return near(from.String(), at, now, t.Tolerance)
+}
+
+// near returns nil when at lies no further from now than tolerance, either way.
+func near(what string, at, now time.Time, tolerance time.Duration) error {
 	switch age := now.Sub(at); {
-	case age > t.Tolerance:
-		return fmt.Errorf("%s lies %s back: %w", t.From, age.Round(time.Second), ErrTooOld)
-	case age < -t.Tolerance:
-		return fmt.Errorf("%s lies %s ahead: %w", t.From, (-age).Round(time.Second), ErrTooNew)
+	case age > tolerance:
+		return fmt.Errorf("%s lies %s back: %w", what, age.Round(time.Second), ErrTooOld)
+	case age < -tolerance:
+		return fmt.Errorf("%s lies %s ahead: %w", what, (-age).Round(time.Second), ErrTooNew)
 	}
 	return nil
 }

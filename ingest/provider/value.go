@@ -1,11 +1,10 @@
 package provider
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -13,8 +12,10 @@ import (
 
 // Value says where something stands in a request. The zero Value stands nowhere.
 type Value struct {
-	kind valueKind
-	arg  string
+	kind  valueKind
+	arg   string
+	path  string  // of JSON in a field, of an element in XML
+	parts []Value // of firstOf and joined
 }
 
 type valueKind uint8
@@ -23,23 +24,88 @@ const (
 	nowhere valueKind = iota
 	inHeader
 	inJSON
+	inForm
+	inQuery
+	inFormJSON
+	inMultipartJSON
+	inFormXML
 	constant
 	wholeBody
+	bodyOrField
+	theStamp
+	theMethod
+	theURL
+	theSecret
+	bodyCRC
+	firstOf
+	joined
 )
 
-// Header is the value of a header.
-func Header(name string) Value { return Value{inHeader, http.CanonicalHeaderKey(name)} }
+// Header is the value of a header. Other names that senders use for it may follow: the first that is there
+// counts.
+func Header(name string, others ...string) Value {
+	v := Value{kind: inHeader, arg: http.CanonicalHeaderKey(name)}
+	if len(others) == 0 {
+		return v
+	}
+	values := []Value{v}
+	for _, other := range others {
+		values = append(values, Header(other))
+	}
+	return FirstOf(values...)
+}
 
 // JSON is a string or a number in a JSON body, at a path of https://github.com/tidwall/gjson.
-func JSON(path string) Value { return Value{inJSON, path} }
+func JSON(path string) Value { return Value{kind: inJSON, arg: path} }
+
+// Form is a field of a form.
+func Form(field string) Value { return Value{kind: inForm, arg: field} }
+
+// Query is a parameter of the address as it was asked for.
+func Query(parameter string) Value { return Value{kind: inQuery, arg: parameter} }
+
+// FormJSON is a string or a number in the JSON that a form's field holds.
+func FormJSON(field, path string) Value { return Value{kind: inFormJSON, arg: field, path: path} }
+
+// MultipartJSON is a string or a number in the JSON that a multipart form's field holds.
+func MultipartJSON(field, path string) Value {
+	return Value{kind: inMultipartJSON, arg: field, path: path}
+}
+
+// FormXML is the text of the first element of that name in the XML that a form's field holds in base64.
+func FormXML(field, element string) Value { return Value{kind: inFormXML, arg: field, path: element} }
 
 // Const is the same text in every request.
-func Const(text string) Value { return Value{constant, text} }
+func Const(text string) Value { return Value{kind: constant, arg: text} }
 
 // Body is the whole body.
 func Body() Value { return Value{kind: wholeBody} }
 
-// ParseValue reads the form that operators write: json:PATH, header:NAME or const:VALUE.
+// BodyOrField is the form's field if the body is a form, else the whole body.
+func BodyOrField(field string) Value { return Value{kind: bodyOrField, arg: field} }
+
+// Stamp is the timestamp that stands beside the signature in a header of [Pairs].
+func Stamp() Value { return Value{kind: theStamp} }
+
+// Method is the request's method.
+func Method() Value { return Value{kind: theMethod} }
+
+// URL is the address that the sender was given, with the query it sent.
+func URL() Value { return Value{kind: theURL} }
+
+// BodyCRC is the CRC-32 of the body (IEEE) in decimal.
+func BodyCRC() Value { return Value{kind: bodyCRC} }
+
+// FirstOf is the first of the values that is there.
+func FirstOf(values ...Value) Value { return Value{kind: firstOf, parts: values} }
+
+// Join is the values with a - between each two, and nowhere unless all are there.
+func Join(values ...Value) Value { return Value{kind: joined, parts: values} }
+
+// secretText stands for the secret in what a plain hash is made of.
+func secretText() Value { return Value{kind: theSecret} }
+
+// ParseValue reads the form that operators write: json:PATH, header:NAME, form:FIELD, query:NAME or const:VALUE.
 func ParseValue(s string) (Value, error) {
 	kind, arg, _ := strings.Cut(s, ":")
 	switch {
@@ -48,25 +114,63 @@ func ParseValue(s string) (Value, error) {
 		return JSON(arg), nil
 	case kind == "header" && validHeaderName(arg):
 		return Header(arg), nil
+	case kind == "form":
+		return Form(arg), nil
+	case kind == "query":
+		return Query(arg), nil
 	case kind == "const":
 		return Const(arg), nil
 	}
-	return Value{}, errors.New("want json:PATH, header:NAME or const:VALUE")
+	return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, query:NAME or const:VALUE")
 }
 
-// String is the form that ParseValue reads.
+// String is the form that ParseValue reads, and one like it for what ParseValue does not take.
 func (v Value) String() string {
 	switch v.kind {
 	case inHeader:
 		return "header:" + v.arg
 	case inJSON:
 		return "json:" + v.arg
+	case inForm:
+		return "form:" + v.arg
+	case inQuery:
+		return "query:" + v.arg
+	case inFormJSON:
+		return "formjson:" + v.arg + ":" + v.path
+	case inMultipartJSON:
+		return "multipartjson:" + v.arg + ":" + v.path
+	case inFormXML:
+		return "formxml:" + v.arg + ":" + v.path
 	case constant:
 		return "const:" + v.arg
 	case wholeBody:
 		return "body"
+	case bodyOrField:
+		return "body or form:" + v.arg
+	case theStamp:
+		return "timestamp"
+	case theMethod:
+		return "method"
+	case theURL:
+		return "url"
+	case theSecret:
+		return "secret"
+	case bodyCRC:
+		return "crc32(body)"
+	case firstOf:
+		return join(v.parts, " or ")
+	case joined:
+		return join(v.parts, " + ")
 	}
 	return ""
+}
+
+func join(values []Value, separator string) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = v.String()
+	}
+	return strings.Join(words, separator)
 }
 
 // find returns the value, or nothing where it is missing, repeated, or neither text nor number.
@@ -77,60 +181,143 @@ func (v Value) find(r *Request) string {
 			return lines[0]
 		}
 	case inJSON:
-		if !r.validJSON() {
-			return ""
+		if r.validJSON() {
+			return scalar(gjson.GetBytes(r.Body, v.arg))
 		}
-		switch res := gjson.GetBytes(r.Body, v.arg); res.Type {
-		case gjson.String:
-			return res.Str
-		case gjson.Number:
-			return res.Raw
+	case inForm:
+		return onlyValue(r.formValues(), v.arg)
+	case inQuery:
+		return onlyValue(r.queryValues(), v.arg)
+	case inFormJSON:
+		if text := onlyValue(r.formValues(), v.arg); text != "" && validJSON([]byte(text)) {
+			return scalar(gjson.Get(text, v.path))
 		}
+	case inMultipartJSON:
+		if text := r.partText(v.arg); validJSON(text) {
+			return scalar(gjson.GetBytes(text, v.path))
+		}
+	case inFormXML:
+		return xmlElement(onlyValue(r.formValues(), v.arg), v.path)
 	case constant:
 		return v.arg
+	case theMethod:
+		return r.Method
+	case theURL:
+		return r.address()
+	case firstOf, joined:
+		return v.findParts(r)
 	}
 	return ""
 }
 
-// only returns the value of a header that has to be there once: were it repeated, the line that is verified
-// might not be the line that is read later.
-func (v Value) only(r *Request) (string, error) {
-	switch lines := r.Header[v.arg]; len(lines) {
-	case 0:
-		return "", fmt.Errorf("%s: %w", v, ErrMissingHeader)
-	case 1:
-		return lines[0], nil
-	default:
-		return "", fmt.Errorf("%s is repeated: %w", v, ErrMalformedHeader)
+func (v Value) findParts(r *Request) string {
+	var found []string
+	for _, part := range v.parts {
+		s := part.find(r)
+		switch {
+		case s == "" && v.kind == joined:
+			return ""
+		case s != "" && v.kind == firstOf:
+			return s
+		case s != "":
+			found = append(found, s)
+		}
 	}
+	return strings.Join(found, "-")
 }
 
-// jsonState is what is known about whether a body is JSON.
-type jsonState uint8
+func scalar(res gjson.Result) string {
+	switch res.Type {
+	case gjson.String:
+		return res.Str
+	case gjson.Number:
+		return res.Raw
+	}
+	return ""
+}
 
-const (
-	jsonUnknown jsonState = iota
-	jsonValid
-	jsonInvalid
-)
+func onlyValue(values url.Values, name string) string {
+	if v := values[name]; len(v) == 1 {
+		return v[0]
+	}
+	return ""
+}
 
-// maxBrackets is the number of opening brackets up to which a body is safe for gjson's validation, which
-// recurses once for each level: some megabytes of "[" overflow the stack, and that ends the process.
-const maxBrackets = 10_000
-
-// validJSON reports whether the body is JSON, which must be known before gjson reads from it.
-func (r *Request) validJSON() bool {
-	if r.json == jsonUnknown {
-		valid := gjson.ValidBytes
-		if bytes.Count(r.Body, []byte("["))+bytes.Count(r.Body, []byte("{")) > maxBrackets {
-			valid = json.Valid // slower, does not recurse, and refuses what is nested deeper than 10,000 levels
+// only returns a value that has to be there once: were it repeated, the one that is verified might not be the
+// one that is read later.
+func (v Value) only(r *Request) (string, error) {
+	switch v.kind {
+	case inHeader:
+		switch lines := r.Header[v.arg]; len(lines) {
+		case 0:
+			return "", fmt.Errorf("%s: %w", v, ErrMissingHeader)
+		case 1:
+			return lines[0], nil
+		default:
+			return "", fmt.Errorf("%s is repeated: %w", v, ErrMalformedHeader)
 		}
-		r.json = jsonInvalid
-		if valid(r.Body) {
-			r.json = jsonValid
+	case firstOf:
+		for _, part := range v.parts[:len(v.parts)-1] {
+			if part.present(r) {
+				return part.only(r)
+			}
+		}
+		return v.parts[len(v.parts)-1].only(r)
+	case theURL:
+		if r.URL == "" {
+			return "", ErrNoURL
 		}
 	}
-	return r.json == jsonValid
+	s := v.find(r)
+	if s == "" && v.kind != constant && v.kind != theMethod {
+		return "", v.missing()
+	}
+	return s, nil
+}
+
+// present reports whether there is anything where the value stands.
+func (v Value) present(r *Request) bool {
+	if v.kind == inHeader {
+		return len(r.Header[v.arg]) > 0
+	}
+	return v.find(r) != ""
+}
+
+// missing is the error of a value that is not there, malformed of one that cannot be read.
+func (v Value) missing() error {
+	if v.inHeaders() {
+		return fmt.Errorf("%s: %w", v, ErrMissingHeader)
+	}
+	return fmt.Errorf("%s: %w", v, ErrMissingField)
+}
+
+func (v Value) malformed() error {
+	if v.inHeaders() {
+		return fmt.Errorf("%s: %w", v, ErrMalformedHeader)
+	}
+	return fmt.Errorf("%s: %w", v, ErrMalformedBody)
+}
+
+func (v Value) inHeaders() bool {
+	if v.kind == firstOf {
+		return v.parts[len(v.parts)-1].inHeaders()
+	}
+	return v.kind == inHeader || v.kind == theStamp
+}
+
+// headerNames are the headers in which the value may stand.
+func (v Value) headerNames() []string {
+	switch v.kind {
+	case inHeader:
+		return []string{v.arg}
+	case firstOf, joined:
+		var names []string
+		for _, part := range v.parts {
+			names = append(names, part.headerNames()...)
+		}
+		return names
+	}
+	return nil
 }
 
 // validHeaderName reports whether name is a token of RFC 9110.

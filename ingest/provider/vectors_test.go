@@ -109,7 +109,7 @@ func value(s *string) string {
 
 func bind(t testing.TB, s Sender, secrets ...string) Verifier {
 	t.Helper()
-	v, err := s.Scheme.Bind(secrets)
+	v, err := s.Scheme.Bind(Binding{Secrets: secrets})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,78 @@
+package provider
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+)
+
+// Batch says where a request holds several events, and where in each its type and id stand.
+type Batch struct {
+	// Items is where the list stands in the JSON of the body, or of Field; empty if that is the list itself.
+	// Where there is no list, the request is one event.
+	Items string
+	// Field is the form's field that holds the JSON; empty if the body does.
+	Field string
+	// Type and ID are of an item, as of a request that has the item as its body.
+	Type Value
+	ID   Value
+	// Request is the id of the whole request, where the sender gives it one.
+	Request Value
+}
+
+// String is where the list stands, in words.
+func (b *Batch) String() string {
+	where := "body"
+	if b.Field != "" {
+		where = "form:" + b.Field
+	}
+	if b.Items != "" {
+		return where + " " + b.Items + "[]"
+	}
+	return where + " []"
+}
+
+// split returns the events in r, and whether there is a list of them at all.
+func (b *Batch) split(r *Request) ([]Event, bool) {
+	text := r.Body
+	if b.Field != "" {
+		text = []byte(onlyValue(r.formValues(), b.Field))
+	}
+	if !validJSON(text) {
+		return nil, false
+	}
+	list := gjson.ParseBytes(text)
+	if b.Items != "" {
+		list = list.Get(b.Items)
+	}
+	if !list.IsArray() {
+		return nil, false
+	}
+	var events []Event
+	seen := map[string]int{}
+	list.ForEach(func(_, item gjson.Result) bool {
+		events = append(events, b.event(r, []byte(item.Raw), seen))
+		return true
+	})
+	return events, true
+}
+
+// event is one item. An item without an id has the hash of its bytes for one. Where two items of a request come
+// to the same id, the later ones are numbered: they are different events, and would be taken for copies.
+func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
+	raw = bytes.TrimSpace(raw)
+	item := &Request{Method: r.Method, Header: r.Header, Body: raw, json: jsonValid}
+	id := b.ID.find(item)
+	if id == "" {
+		sum := sha256.Sum256(raw)
+		id = hex.EncodeToString(sum[:16])
+	}
+	seen[id]++
+	if n := seen[id]; n > 1 {
+		id += "-" + strconv.Itoa(n)
+	}
+	return Event{Type: b.Type.find(item), ID: id, Body: raw, ContentType: "application/json"}
+}

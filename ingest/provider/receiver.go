@@ -1,0 +1,127 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Receiver is a sender bound to what its requests are verified with. It may be used by any number of goroutines.
+type Receiver struct {
+	Sender   Sender
+	Verifier Verifier
+	secrets  []string
+	whole    bool
+}
+
+// Outcome is what a request turned out to be, and what must be done before Answer is given: store Events, keep
+// Learned, and ask for Confirm.
+type Outcome struct {
+	Answer Answer
+	// Events are what the request tells. There may be none: a handshake, or a list that is empty because the
+	// sender only tries the address.
+	Events []Event
+	// Handshake is the name of the handshake that the request is, empty if it is none.
+	Handshake string
+	// Learned is a secret that the sender handed over: it must be kept, and the sender bound again with it.
+	// There is one only where none was bound.
+	Learned string
+	// Confirm is an address of the sender that must be asked for with GET to end the handshake. It is checked:
+	// https, at a host of the sender's.
+	Confirm string
+}
+
+// Event is one event of a request.
+type Event struct {
+	// Type is as the sender wrote it, empty where there is none.
+	Type string
+	// ID is the same on every redelivery of the event. Empty: the sender has none, and the bytes of Body
+	// stand for it.
+	ID string
+	// Body is the event's own bytes, as they stand in the request.
+	Body        []byte
+	ContentType string
+}
+
+// Bind returns a Receiver. It fails with ErrNoSecret or ErrBadSecret. Without a secret it succeeds for a sender
+// that hands its own over, or probes the address before there is one: then nothing but that is answered.
+func (s Sender) Bind(b Binding) (*Receiver, error) {
+	v, err := s.Scheme.Bind(b)
+	if errors.Is(err, ErrNoSecret) && len(b.Secrets) == 0 && s.answersUnbound() {
+		v, err = nobody{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Receiver{Sender: s, Verifier: v, secrets: slices.Clone(b.Secrets)}, nil
+}
+
+func (s *Sender) answersUnbound() bool {
+	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return !h.Signed })
+}
+
+// nobody verifies nothing: there is no secret yet.
+type nobody struct{}
+
+func (nobody) Verify(*Request, time.Time) error { return ErrNoSecret }
+func (nobody) Signed(*Request) ([]byte, error)  { return nil, nil }
+
+// Whole returns a Receiver that keeps a request with several events as one.
+func (rc *Receiver) Whole() *Receiver {
+	whole := *rc
+	whole.whole = true
+	return &whole
+}
+
+// Receive verifies r and says what it is. Its errors wrap one of this package's reasons; the sender is then
+// given the row's Refusal, or, where the reason is ErrKeyUnavailable, asked to try again.
+func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
+	outcome, err := rc.handshake(r, false)
+	if err != nil || outcome.Handshake != "" {
+		return outcome, err
+	}
+	if r.Method != post && !slices.Contains(rc.Sender.Methods, r.Method) {
+		return Outcome{}, fmt.Errorf("method %.16q: %w", r.Method, ErrUnexpected)
+	}
+	if err := rc.Verifier.Verify(r, now); err != nil {
+		return Outcome{}, err
+	}
+	outcome, err = rc.handshake(r, true)
+	if err != nil || outcome.Handshake != "" {
+		return outcome, err
+	}
+	return Outcome{Answer: rc.Sender.Success, Events: rc.events(r)}, nil
+}
+
+// handshake answers r if it is one of the sender's handshakes.
+func (rc *Receiver) handshake(r *Request, signed bool) (Outcome, error) {
+	for _, h := range rc.Sender.Handshakes {
+		if h.Signed != signed {
+			continue
+		}
+		reply, err := h.ask(r, rc.secrets)
+		if err != nil {
+			return Outcome{}, fmt.Errorf("%s: %w", h.Name, err)
+		}
+		if reply != nil {
+			return Outcome{Answer: reply.answer, Handshake: h.Name, Learned: reply.learned, Confirm: reply.confirm}, nil
+		}
+	}
+	return Outcome{}, nil
+}
+
+func (rc *Receiver) events(r *Request) []Event {
+	eventType, id := rc.Sender.Event(r)
+	if batch := rc.Sender.Batch; batch != nil {
+		events, found := batch.split(r)
+		if found && (!rc.whole || len(events) == 0) {
+			return events
+		}
+		if found {
+			// The id of the first event is no id of the request: another one may begin with the same.
+			id = batch.Request.find(r)
+		}
+	}
+	return []Event{{Type: eventType, ID: id, Body: r.Body, ContentType: r.Header.Get("Content-Type")}}
+}

@@ -1,0 +1,159 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Request is what a sender sent, as far as senders' rows look at it. It remembers what was found out about its
+// body, so it must not be changed once used, nor be used by two goroutines at once.
+type Request struct {
+	Method string
+	// URL is the public address that the sender was given, empty if unknown. Schemes that sign the address need
+	// it; it never comes from the Host header, which anyone can choose.
+	URL string
+	// Query is the query of the address as it was asked for, encoded. It replaces URL's own.
+	Query string
+	// Header has its names in canonical form, as net/http gives them.
+	Header http.Header
+	// Body is the bytes as the sender signed them.
+	Body []byte
+
+	json  jsonState
+	query url.Values
+	form  url.Values
+	part  formPart
+}
+
+// formPart is the field of a multipart form that was looked up last.
+type formPart struct {
+	name string
+	text []byte
+}
+
+// address is the address that the sender asked for: what it was given, with the query it sent.
+func (r *Request) address() string {
+	if r.Query == "" {
+		return r.URL
+	}
+	base, _, _ := strings.Cut(r.URL, "?")
+	return base + "?" + r.Query
+}
+
+// path is the address without scheme and host, query included.
+func (r *Request) path() string {
+	s := r.address()
+	if _, rest, found := strings.Cut(s, "://"); found {
+		s = rest
+	}
+	if i := strings.IndexAny(s, "/?"); i >= 0 {
+		return s[i:]
+	}
+	return "/"
+}
+
+// jsonState is what is known about whether a body is JSON.
+type jsonState uint8
+
+const (
+	jsonUnknown jsonState = iota
+	jsonValid
+	jsonInvalid
+)
+
+// maxBrackets is the number of opening brackets up to which a text is safe for gjson's validation, which
+// recurses once for each level: some megabytes of "[" overflow the stack, and that ends the process.
+const maxBrackets = 10_000
+
+// validJSON reports whether the body is JSON, which must be known before gjson reads from it.
+func (r *Request) validJSON() bool {
+	if r.json == jsonUnknown {
+		r.json = jsonInvalid
+		if validJSON(r.Body) {
+			r.json = jsonValid
+		}
+	}
+	return r.json == jsonValid
+}
+
+func validJSON(text []byte) bool {
+	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) > maxBrackets {
+		return json.Valid(text) // slower, does not recurse, and refuses what is nested deeper than 10,000 levels
+	}
+	return gjson.ValidBytes(text)
+}
+
+// queryValues are the fields of the query, none if it cannot be read.
+func (r *Request) queryValues() url.Values {
+	if r.query == nil {
+		r.query = parseQuery(r.Query)
+	}
+	return r.query
+}
+
+// isForm reports whether the body says that it is a form.
+func (r *Request) isForm() bool {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+}
+
+// formValues are the fields of a form, none if the body is none or cannot be read.
+func (r *Request) formValues() url.Values {
+	if r.form == nil {
+		r.form = url.Values{}
+		if r.isForm() {
+			r.form = parseQuery(string(r.Body))
+		}
+	}
+	return r.form
+}
+
+func parseQuery(s string) url.Values {
+	values, err := url.ParseQuery(s)
+	if err != nil {
+		return url.Values{}
+	}
+	return values
+}
+
+// partText is the text of a multipart form's field, nil unless it is there once.
+func (r *Request) partText(name string) []byte {
+	if r.part.name != name {
+		r.part = formPart{name, readPart(r, name)}
+	}
+	return r.part.text
+}
+
+func readPart(r *Request, name string) []byte {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || !strings.EqualFold(mediaType, "multipart/form-data") || params["boundary"] == "" {
+		return nil
+	}
+	var found []byte
+	form := multipart.NewReader(bytes.NewReader(r.Body), params["boundary"])
+	for {
+		p, err := form.NextPart()
+		if err == io.EOF {
+			return found
+		}
+		if err != nil {
+			return nil
+		}
+		if p.FormName() != name {
+			continue
+		}
+		text, err := io.ReadAll(p)
+		if err != nil || found != nil {
+			return nil
+		}
+		found = text
+	}
+}
