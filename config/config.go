@@ -19,6 +19,7 @@ type Config struct {
 	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
 	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
+	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, to change it: the first encrypts, all decrypt"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"an existing NATS cluster to use; empty: the embedded server"`
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients; off: in process only"`
 	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
