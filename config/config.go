@@ -15,31 +15,34 @@ import (
 // Config is everything an operator can set. The zero value is not usable: take it from [Load], or in tests
 // from [Default]. Printing one shows no secret.
 type Config struct {
-	Listen            string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
-	AdminListen       string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
-	AdminToken        Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
-	DataDir           string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
-	NATSURL           string         `envconfig:"NATS_URL" desc:"an existing NATS cluster to use; empty: the embedded server"`
-	NATSListen        string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients; off: in process only"`
-	NATSCreds         string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
-	NATSToken         Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token its clients must give"`
-	NATSTLSCA         string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
-	NATSTLSCert       string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
-	NATSTLSKey        string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`
-	Sync              Sync           `envconfig:"SYNC" default:"always" desc:"embedded server: fsync before each acknowledgement (always), or every so often (2m)"`
-	Replicas          int            `envconfig:"REPLICAS" default:"1" desc:"replicas of every stream and bucket: 1 to 5; more than 1 needs a cluster"`
-	SourceNames       []string       `envconfig:"SOURCES" desc:"comma-separated names of the senders to receive from: lower-case letters, digits, - and _"`
-	MaxBody           Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, after decompression: bytes or KiB, MiB; 1KiB to 64MiB"`
-	DedupWindow       time.Duration  `envconfig:"DEDUP_WINDOW" default:"1h" desc:"how long an event id is remembered"`
-	Retention         time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
-	RetrySchedule     Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
-	DeliveryTimeout   time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
-	DisableAfter      time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`
-	AllowedNetworks   []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
+	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
+	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
+	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
+	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
+	NATSURL         string         `envconfig:"NATS_URL" desc:"an existing NATS cluster to use; empty: the embedded server"`
+	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients; off: in process only"`
+	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
+	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token its clients must give"`
+	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
+	NATSTLSCert     string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
+	NATSTLSKey      string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`
+	Sync            Sync           `envconfig:"SYNC" default:"always" desc:"embedded server: fsync before each acknowledgement (always), or every so often (2m)"`
+	Replicas        int            `envconfig:"REPLICAS" default:"1" desc:"replicas of every stream and bucket: 1 to 5; more than 1 needs a cluster"`
+	SourceNames     []string       `envconfig:"SOURCES" desc:"comma-separated names of the senders to receive from: lower-case letters, digits, - and _"`
+	MaxBody         Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, after decompression: bytes or KiB, MiB; 1KiB to 64MiB"`
+	DedupWindow     time.Duration  `envconfig:"DEDUP_WINDOW" default:"1h" desc:"how long an event id is remembered"`
+	Retention       time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
+	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
+	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
+	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`
+	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, to change it: the first encrypts, all decrypt"`
+	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
+
 	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much is kept of requests that did not verify, to look at and try again; 0: nothing"`
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
 	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
-	LogLevel          LogLevel       `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+
+	LogLevel LogLevel `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
 	Sources []Source `ignored:"true"`
