@@ -148,6 +148,16 @@ func checkNATSURL(p *Problems, urls string) {
 	}
 }
 
+// checkSourceURL makes sure that an address can be the one a sender signs: it is signed as it is written.
+func checkSourceURL(p *Problems, s *Source) {
+	if s.URL == "" {
+		return
+	}
+	u, err := url.Parse(s.URL)
+	p.require(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Fragment == "", variablesOf(s.Name)+"URL",
+		"is not an address as a sender is given it: write one such as https://hooks.example.com/webhooks/%s", s.Name)
+}
+
 // sourceName is what can stand in a URL's path and as one token of a NATS subject, and has an environment
 // variable.
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)

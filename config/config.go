@@ -64,6 +64,11 @@ type Source struct {
 	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME or const:VALUE"`
 	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: json:PATH or header:NAME"`
 
+	URL      string `envconfig:"URL" desc:"the public address that the sender was given, for senders that sign it, such as https://hooks.example.com/webhooks/twilio"`
+	Split    bool   `envconfig:"SPLIT" default:"true" desc:"whether several events in one request become a message each"`
+	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has"`
+	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs; default: any of the audience"`
+
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
 	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`
 }

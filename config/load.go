@@ -43,8 +43,9 @@ func Load() (*Config, error) {
 	l.read(settings(prefix, c))
 	checkSourceNames(&l.problems, c.SourceNames)
 	for _, name := range c.SourceNames {
-		source := Source{Name: name, Provider: name}
+		source := Source{Name: name, Provider: name, Split: true}
 		l.read(settings(variablesOf(name), &source))
+		checkSourceURL(&l.problems, &source)
 		c.Sources = append(c.Sources, source)
 	}
 	check(&l.problems, c)
@@ -140,6 +141,8 @@ func (s setting) Decode(text string) error {
 		for _, item := range splitList(text) {
 			*field = append(*field, NewSecret(item))
 		}
+	case *bool:
+		return set(field, parseBool, text)
 	case *int:
 		return set(field, parseInt, text)
 	case *time.Duration:

@@ -63,6 +63,8 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_DISABLE_AFTER": "0", "JETHOOK_LOG_LEVEL": "Debug",
 		"JETHOOK_REJECTED_MAX_BYTES": "0", "JETHOOK_REJECTED_RETENTION": "24h", "JETHOOK_TRUSTED_PROXIES": "172.16.0.0/12",
 		"JETHOOK_SOURCE_A_ALLOWED_IPS": "192.0.2.0/24", "JETHOOK_SOURCE_A_RATE_LIMIT": "600/m",
+		"JETHOOK_SOURCE_A_URL": "https://hooks.example.com/webhooks/a?k=1", "JETHOOK_SOURCE_A_SPLIT": "false",
+		"JETHOOK_SOURCE_A_AUDIENCE": "aud", "JETHOOK_SOURCE_A_EMAIL": "a@example.com",
 		"JETHOOK_ALLOWED_NETWORKS":    "10.1.2.3/8 , 192.168.1.5, fd00::/8, ::1",
 		"JETHOOK_SOURCES":             " a , a-b,,shop_2 ",
 		"JETHOOK_SOURCE_A_SECRET":     " new , ,old,",
@@ -92,12 +94,13 @@ func TestLoad(t *testing.T) {
 			{
 				Name: "a", Provider: "a", Secrets: []Secret{NewSecret("new"), NewSecret("old")},
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RateLimit: Rate{Count: 600, Per: time.Minute},
+				URL: "https://hooks.example.com/webhooks/a?k=1", Audience: "aud", Email: "a@example.com",
 			},
 			{
 				Name: "a-b", Provider: "hmac", Secrets: []Secret{NewSecret("a-b's")}, Header: "X-Sig", Prefix: "sha256= ",
-				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id",
+				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id", Split: true,
 			},
-			{Name: "shop_2", Provider: "shop_2"},
+			{Name: "shop_2", Provider: "shop_2", Split: true},
 		},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -146,6 +149,15 @@ func TestLoadProblems(t *testing.T) {
 			{"JETHOOK_REPLICAS", "6 is out of range"},
 			{"JETHOOK_MAX_BODY", "65MiB is out of range"},
 			{"JETHOOK_DELIVERY_TIMEOUT", "5m1s is out of range"},
+		}},
+		{"a source", env{
+			"JETHOOK_SOURCES": "a", "JETHOOK_SOURCE_A_URL": "hooks.example.com/a", "JETHOOK_SOURCE_A_SPLIT": "maybe",
+			"JETHOOK_SOURCE_A_RATE_LIMIT": "10", "JETHOOK_SOURCE_A_ALLOWED_IPS": "anyone",
+		}, [][2]string{
+			{"JETHOOK_SOURCE_A_SPLIT", `"maybe" is neither true nor false`},
+			{"JETHOOK_SOURCE_A_ALLOWED_IPS", `not a network: "anyone"`},
+			{"JETHOOK_SOURCE_A_RATE_LIMIT", "not a rate"},
+			{"JETHOOK_SOURCE_A_URL", "https://hooks.example.com/webhooks/a"},
 		}},
 		{"retention under dedup window", env{"JETHOOK_RETENTION": "30m"}, [][2]string{
 			{"JETHOOK_RETENTION", "30m is shorter than JETHOOK_DEDUP_WINDOW, 1h"},

@@ -156,6 +156,15 @@ func (l *LogLevel) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a log level: write debug, info, warn or error", word)
 }
 
+func parseBool(text string) (bool, error) {
+	word := strings.TrimSpace(text)
+	b, err := strconv.ParseBool(word)
+	if err != nil {
+		return false, fmt.Errorf("%q is neither true nor false", word)
+	}
+	return b, nil
+}
+
 func parseInt(text string) (int, error) {
 	word := strings.TrimSpace(text)
 	n, err := strconv.Atoi(word)

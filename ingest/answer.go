@@ -24,6 +24,7 @@ var (
 	errEncoding   = errors.New("unsupported content encoding")
 	errOverloaded = errors.New("too many bodies in memory")
 	errNotStored  = errors.New("event not stored")
+	errNotChecked = errors.New("request could not be checked")
 )
 
 // notVerifiedError is a request that its source's sender did not make, as far as can be told.
@@ -34,6 +35,14 @@ type notVerifiedError struct {
 
 func (e *notVerifiedError) Error() string { return "not verified: " + e.cause.Error() }
 func (e *notVerifiedError) Unwrap() error { return e.cause }
+
+// lacksKey reports whether the sender's key could not be had: the request may be right.
+func (e *notVerifiedError) lacksKey() bool { return errors.Is(e.cause, provider.ErrKeyUnavailable) }
+
+// wrongMethod reports whether r has a method that the sender does not use, rather than a wrong signature.
+func (e *notVerifiedError) wrongMethod(r *http.Request) bool {
+	return errors.Is(e.cause, provider.ErrUnexpected) && r.Method != http.MethodPost
+}
 
 // answer is what a sender is told. The code is stable; the message may change.
 type answer struct {
@@ -57,6 +66,8 @@ var answers = []struct {
 	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
 	{publish.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
 	{publish.ErrFull, answer{http.StatusServiceUnavailable, "store_full", "the store is full; try again later"}},
+	{errNotConfirmed, answer{http.StatusServiceUnavailable, "unavailable", "the subscription could not be confirmed; try again"}},
+	{errNotChecked, answer{http.StatusServiceUnavailable, "unavailable", "the request could not be checked; try again"}},
 	{errNotStored, answer{http.StatusServiceUnavailable, "unavailable", "the event could not be stored; try again"}},
 }
 
@@ -106,7 +117,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	case a.status == http.StatusUnsupportedMediaType:
 		h.Set("Accept-Encoding", "gzip")
 	}
-	if e, ok := errors.AsType[*notVerifiedError](err); ok && e.source.sender.Refusal.Body != "" {
+	if e, ok := errors.AsType[*notVerifiedError](err); ok && (e.source.sender.Refusal.Body != "" || e.source.sender.Refusal.Empty) {
 		err = send(c, e.source.sender.Refusal)
 	} else {
 		var body errorBody

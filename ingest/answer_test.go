@@ -22,6 +22,15 @@ func (f publisherFunc) Publish(ctx context.Context, e *publish.Event) (publish.R
 	return f(ctx, e)
 }
 
+func (f publisherFunc) PublishAll(ctx context.Context, events []*publish.Event) error {
+	for _, e := range events {
+		if _, err := f(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func newTestLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 // TestStoreFailures shows that a fault of the store is never the sender's.

@@ -9,37 +9,67 @@ import (
 	"jethook/publish"
 )
 
-// droppedHeaders returns the names of request headers that are never stored, those of the sender's own
-// credentials among them. Signatures are stored: they are no secrets, and let a subscriber verify again.
-func droppedHeaders(credentials []string) map[string]bool {
-	dropped := map[string]bool{}
-	for _, name := range [...]string{
-		// Credentials and sessions, of the sender or added by a proxy on the way.
-		"Authorization", "Proxy-Authorization", "Proxy-Authenticate", "Cookie", "Set-Cookie",
-		"Api-Key", "X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Amz-Security-Token",
-		"Cf-Access-Client-Secret", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion",
-		// What concerns the connection and not the message: RFC 9110, section 7.6.1.
-		"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
-		// What no longer holds for the body as it is stored.
-		"Content-Length", "Content-Encoding",
-		// Stored apart.
-		"Content-Type", "Traceparent",
-	} {
-		dropped[name] = true
+// credentialHeaders are headers that carry credentials or sessions, of the sender or added by a proxy on the way.
+var credentialHeaders = setOf(
+	"Authorization", "Proxy-Authorization", "Proxy-Authenticate", "Cookie", "Set-Cookie",
+	"Api-Key", "X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Amz-Security-Token",
+	"X-Hook-Secret", // Asana's handshake
+	"Cf-Access-Client-Secret", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion",
+)
+
+// transportHeaders are those that say nothing of the message as it is stored.
+var transportHeaders = setOf(
+	// What concerns the connection and not the message: RFC 9110, section 7.6.1.
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+	// What no longer holds for the body as it is stored.
+	"Content-Length", "Content-Encoding",
+	// Stored apart.
+	"Content-Type", "Traceparent",
+)
+
+func setOf(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
 	}
-	for _, name := range credentials {
-		dropped[name] = true
-	}
-	return dropped
+	return set
 }
 
-// storedHeaders returns those of a request's headers that are stored with its event, and the trace it belongs
-// to: the sender's, or a new one.
-func (src *source) storedHeaders(h http.Header) (kept nats.Header, traceparent string) {
+// headerRules say which of a request's headers are kept. Signatures are: they are no secrets, and let a subscriber
+// verify again.
+type headerRules struct {
+	credentials map[string]bool // of this sender: they hold the secret itself
+}
+
+func newHeaderRules(credentials []string) headerRules { return headerRules{setOf(credentials...)} }
+
+func (rules headerRules) stores(name string) bool {
+	// Jethook- and Nats- headers steer Jethook and the server.
+	return !credentialHeaders[name] && !transportHeaders[name] && !rules.credentials[name] &&
+		!strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-")
+}
+
+// leftOut stands for a credential in a rejected request.
+const leftOut = "(left out)"
+
+// rejected returns the header of a request as it is kept for verifying it again: with the sender's own credentials,
+// which that needs, and without all others.
+func (rules headerRules) rejected(header http.Header) http.Header {
+	kept := header.Clone()
+	for name := range kept {
+		if credentialHeaders[name] && !rules.credentials[name] {
+			kept[name] = []string{leftOut}
+		}
+	}
+	return kept
+}
+
+// stored returns those of a request's headers that are stored with its event, and the trace it belongs to: the
+// sender's, or a new one.
+func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent string) {
 	kept = make(nats.Header, len(h))
 	for name, values := range h {
-		// Jethook- and Nats- headers steer Jethook and the server.
-		if !src.dropped[name] && !strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-") {
+		if rules.stores(name) {
 			kept[name] = values
 		}
 	}

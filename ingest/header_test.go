@@ -77,7 +77,7 @@ func TestStoredHeaders(t *testing.T) {
 
 func TestTrace(t *testing.T) {
 	t.Parallel()
-	src, problems := newSource(plain("plain"))
+	src, problems := newSource(plain("plain"), nil)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -101,7 +101,7 @@ func TestTrace(t *testing.T) {
 		if test.lines != nil {
 			h["Traceparent"] = test.lines
 		}
-		kept, got := src.storedHeaders(h)
+		kept, got := src.headers.stored(h)
 		if !publish.ValidTraceparent(got) || (got == sent) != test.keep || (kept.Get("Tracestate") != "") != test.keep {
 			t.Errorf("%q: %q with tracestate %q", test.lines, got, kept.Get("Tracestate"))
 		}

@@ -30,6 +30,8 @@ type Publisher interface {
 	// Publish returns once e is stored, or with an error that errors.Is tells to be publish.ErrUnavailable,
 	// publish.ErrFull, publish.ErrBusy or publish.ErrTooLarge. A duplicate is a success.
 	Publish(ctx context.Context, e *publish.Event) (publish.Receipt, error)
+	// PublishAll does so for all events of one request, which are stored together.
+	PublishAll(ctx context.Context, events []*publish.Event) error
 }
 
 // Options are what a Server works with.
@@ -39,6 +41,9 @@ type Options struct {
 	MaxBody   int64          // largest body in bytes, as sent and after decompression
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
 	Log       *slog.Logger
+	Rejecter  Rejecter         // keeps what does not verify; nil: nobody
+	Learner   Learner          // keeps secrets that senders hand over; nil: none are taken
+	Web       *http.Client     // for senders' keys and confirmations; default: one with a timeout
 	Now       func() time.Time // default time.Now
 }
 
@@ -61,18 +66,26 @@ type Server struct {
 	now     func() time.Time
 	echo    *echo.Echo
 
+	rejecter      Rejecter
+	rejectedBytes *rate.Limiter
+	learner       Learner
+	web           *http.Client
+
 	failures rate.Sometimes // logs a store that stays away once in a while
 }
 
 // New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong
 // with any of them.
 func New(o Options) (*Server, error) {
-	sources, err := newSources(o.Sources)
-	if err != nil {
-		return nil, err
-	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Web == nil {
+		o.Web = newWebClient()
+	}
+	sources, err := newSources(o.Sources, newFetcher(o.Web, o.Now))
+	if err != nil {
+		return nil, err
 	}
 	s := &Server{
 		sources: sources,
@@ -82,6 +95,11 @@ func New(o Options) (*Server, error) {
 		log:     o.Log,
 		now:     o.Now,
 		echo:    echo.New(),
+
+		rejecter:      o.Rejecter,
+		rejectedBytes: newRejectedBytes(o.MaxBody),
+		learner:       o.Learner,
+		web:           o.Web,
 
 		failures: rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -94,7 +112,7 @@ func New(o Options) (*Server, error) {
 			return err
 		},
 	}))
-	s.echo.POST("/webhooks/:source", s.receive)
+	s.echo.Any("/webhooks/:source", s.receive) // handshakes come with other methods
 	s.echo.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", func(c echo.Context) error {
 		return c.String(http.StatusOK, "ok")
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -13,12 +14,12 @@ import (
 	"jethook/publish"
 )
 
-// publishTimeout is how long storing one event may take before the sender is asked to try again. Most senders
-// give up after 10 s and deliver again; an answer before that tells them why.
+// publishTimeout is how long storing the events of one request may take before the sender is asked to try again.
+// Most senders give up after 10 s and deliver again; an answer before that tells them why.
 const publishTimeout = 5 * time.Second
 
-// receive takes one webhook. The order matters: who does not know a source's secret costs no more than
-// reading and checking, and nothing is answered before the event is stored.
+// receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
+// no more than reading and checking, and nothing is answered before the events are stored.
 func (s *Server) receive(c echo.Context) error {
 	src, ok := s.sources[c.Param("source")]
 	if !ok {
@@ -34,62 +35,113 @@ func (s *Server) receive(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	now := s.now()
 	// A body that came compressed is verified decompressed, as it is stored: the one sender that compresses,
 	// Polytomic, signs nothing, and a proxy that compresses does not sign again.
-	request := &provider.Request{Method: r.Method, Header: r.Header, Body: data}
-	now := s.now()
-	if err := src.verifier.Verify(request, now); err != nil {
-		return &notVerifiedError{source: src, cause: err}
+	outcome, err := src.receiveFrom(src.request(r.Method, r.URL.RawQuery, r.Header, data), now)
+	if err != nil {
+		return s.refuse(c, src, data, now, err)
+	}
+	if outcome.Handshake != "" {
+		return s.shakeHands(c, src, &outcome, now)
 	}
 	if err := src.admit(now); err != nil {
 		return err
 	}
-	event := src.event(request, now)
-	if err := s.store(r.Context(), event); err != nil {
+	if err := s.store(r.Context(), src.events(outcome.Events, r.Header, now)); err != nil {
 		return err
 	}
-	return send(c, src.sender.Success)
+	return send(c, outcome.Answer)
 }
 
-// event is what is stored of a verified request.
-func (src *source) event(r *provider.Request, now time.Time) *publish.Event {
-	eventType, id := src.sender.Event(r)
-	if id = publish.CleanID(id); id == "" {
-		// The sum of the body stands for it: a body may be megabytes, and a string would copy it.
-		sum := sha256.Sum256(r.Body)
-		id = publish.HashID(src.name, string(sum[:]))
-	}
-	header, traceparent := src.storedHeaders(r.Header)
-	return &publish.Event{
-		ID:          id,
-		Type:        publish.CleanType(eventType),
-		Source:      src.name,
-		Subject:     publish.WebhookSubject(src.name, eventType),
-		Received:    now,
-		ContentType: r.Header.Get("Content-Type"),
-		Traceparent: traceparent,
-		Header:      header,
-		Body:        r.Body,
-	}
+// request is what the sender's row looks at. The address is the configured one: the Host header can be anything.
+func (src *source) request(method, query string, h http.Header, body []byte) *provider.Request {
+	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body}
 }
 
-// store returns once e is stored. A sender that hangs up meanwhile does not stop it: the event is verified,
-// and the sender's next try is then a duplicate instead of another chance to fail.
-func (s *Server) store(ctx context.Context, e *publish.Event) error {
+// refuse ends a request that did not verify.
+func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
+	e := &notVerifiedError{source: src, cause: cause}
+	switch {
+	case e.lacksKey():
+		return fmt.Errorf("%w: %w", errNotChecked, cause)
+	case e.wrongMethod(c.Request()):
+		c.Response().Header().Set(echo.HeaderAllow, http.MethodPost)
+		return echo.ErrMethodNotAllowed
+	}
+	s.reject(c, src, body, now, cause)
+	return e
+}
+
+// shakeHands does what a handshake asks for, and answers it.
+func (s *Server) shakeHands(c echo.Context, src *source, o *provider.Outcome, now time.Time) error {
+	ctx := c.Request().Context()
+	if o.Learned != "" {
+		if err := s.learn(ctx, src, o.Learned, now); err != nil {
+			return err
+		}
+	}
+	if o.Confirm != "" {
+		if err := s.confirm(ctx, o.Confirm); err != nil {
+			return err
+		}
+	}
+	s.log.Info("handshake answered", "source", src.name, "provider", src.sender.Name, "handshake", o.Handshake)
+	return send(c, o.Answer)
+}
+
+// events are what is stored of a verified request.
+func (src *source) events(found []provider.Event, h http.Header, now time.Time) []*publish.Event {
+	header, traceparent := src.headers.stored(h)
+	events := make([]*publish.Event, len(found))
+	for i, e := range found {
+		id := publish.CleanID(e.ID)
+		if id == "" {
+			// The sum of the body stands for it: a body may be megabytes, and a string would copy it.
+			sum := sha256.Sum256(e.Body)
+			id = publish.HashID(src.name, string(sum[:]))
+		}
+		events[i] = &publish.Event{
+			ID:          id,
+			Type:        publish.CleanType(e.Type),
+			Source:      src.name,
+			Subject:     publish.WebhookSubject(src.name, e.Type),
+			Received:    now,
+			ContentType: e.ContentType,
+			Traceparent: traceparent,
+			Header:      header,
+			Body:        e.Body,
+		}
+	}
+	return events
+}
+
+// store returns once all events are stored. A sender that hangs up meanwhile does not stop it: the request is
+// verified, and the sender's next try is then a duplicate instead of another chance to fail.
+func (s *Server) store(ctx context.Context, events []*publish.Event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	receipt, err := s.bus.Publish(ctx, e)
+	var err error
+	if len(events) == 1 {
+		_, err = s.bus.Publish(ctx, events[0])
+	} else {
+		err = s.bus.PublishAll(ctx, events)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	if s.log.Enabled(ctx, slog.LevelDebug) {
-		s.log.Debug("webhook stored", "source", e.Source, "type", e.Type, "id", e.ID, "subject", e.Subject,
-			"bytes", len(e.Body), "sequence", receipt.Seq, "duplicate", receipt.Duplicate)
+		for _, e := range events {
+			s.log.Debug("webhook stored", "source", e.Source, "type", e.Type, "id", e.ID, "subject", e.Subject, "bytes", len(e.Body))
+		}
 	}
 	return nil
 }
 
 func send(c echo.Context, a provider.Answer) error {
+	for name, value := range a.Header {
+		c.Response().Header().Set(name, value)
+	}
 	if a.Body == "" {
 		return c.NoContent(a.Status)
 	}

@@ -3,31 +3,40 @@ package ingest
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
 	"jethook/config"
 	"jethook/ingest/provider"
+	"jethook/publish"
 )
 
 // source is one sender as configured, ready to verify.
 type source struct {
 	name     string
+	url      string // the public address that the sender was given, empty if unknown
 	sender   provider.Sender
-	verifier provider.Verifier
-	dropped  map[string]bool // request headers that are not stored, in canonical form
-	networks []netip.Prefix  // that may send; none: all
-	limiter  *rate.Limiter   // of verified requests; nil: none
-	refusals rate.Sometimes
+	whole    bool             // a request with several events stays one
+	binding  provider.Binding // with the configured secrets alone
+	headers  headerRules
+	networks []netip.Prefix // that may send; none: all
+	limiter  *rate.Limiter  // of verified requests; nil: none
+	rejected *rate.Limiter  // of rejected requests that are kept
+	refusals rate.Sometimes // logs refused requests once in a while
+
+	receiver atomic.Pointer[provider.Receiver] // bound to all secrets that are known
+	pairing  atomic.Pointer[pairing]           // nil: closed
 }
 
 // newSources prepares every source, or reports as [config.Problems] everything wrong with all of them.
-func newSources(configured []config.Source) (map[string]*source, error) {
+func newSources(configured []config.Source, keys provider.KeySource) (map[string]*source, error) {
 	sources := make(map[string]*source, len(configured))
 	var problems config.Problems
 	for _, c := range configured {
-		src, found := newSource(c)
+		src, found := newSource(c, keys)
 		problems = append(problems, found...)
 		sources[c.Name] = src
 	}
@@ -39,12 +48,12 @@ func newSources(configured []config.Source) (map[string]*source, error) {
 
 // Check returns everything that is wrong with the sources, as New would.
 func Check(sources []config.Source) config.Problems {
-	_, err := newSources(sources)
+	_, err := newSources(sources, nil)
 	problems, _ := errors.AsType[config.Problems](err)
 	return problems
 }
 
-func newSource(c config.Source) (*source, config.Problems) {
+func newSource(c config.Source, keys provider.KeySource) (*source, config.Problems) {
 	var problems config.Problems
 	add := func(option, reason string) {
 		problems = append(problems, config.Problem{Variable: variable(c.Name, option), Reason: reason})
@@ -55,30 +64,61 @@ func newSource(c config.Source) (*source, config.Problems) {
 	for _, f := range faults {
 		add(f.Option, f.Problem)
 	}
-	if len(c.Secrets) == 0 {
-		add("SECRET", "must be set: requests that cannot be verified are not taken")
-	}
-	if len(problems) > 0 {
+	if sender.Scheme == nil { // there is no such sender
 		return nil, problems
 	}
-	secrets := make([]string, len(c.Secrets))
-	for i, s := range c.Secrets {
-		secrets[i] = s.Reveal()
+	if c.URL == "" && sender.NeedsURL {
+		add("URL", "must be set: "+sender.Name+" signs the address it was given, such as https://hooks.example.com/webhooks/"+c.Name)
 	}
-	verifier, err := sender.Scheme.Bind(provider.Binding{Secrets: secrets})
-	if err != nil {
-		add("SECRET", err.Error())
-		return nil, problems
-	}
-	return &source{
+	src := &source{
 		name:     c.Name,
+		url:      c.URL,
 		sender:   sender,
-		verifier: verifier,
-		dropped:  droppedHeaders(sender.Scheme.Credentials()),
+		whole:    !c.Split,
+		binding:  provider.Binding{Secrets: reveal(c.Secrets), Keys: keys, Audience: c.Audience, Email: c.Email},
+		headers:  newHeaderRules(sender.Scheme.Credentials()),
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
+		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
 		refusals: rate.Sometimes{First: 1, Interval: logPause},
-	}, nil
+	}
+	switch err := src.bind(nil); {
+	case errors.Is(err, provider.ErrNoSecret):
+		add("SECRET", "must be set: requests that cannot be verified are not taken")
+	case err != nil && len(faults) == 0:
+		add("SECRET", err.Error())
+	}
+	return src, problems
+}
+
+// bind makes the source verify with its configured secrets and those that its sender handed over.
+func (src *source) bind(learned []publish.LearnedSecret) error {
+	b := src.binding
+	b.Secrets = slices.Clone(b.Secrets)
+	for _, s := range learned {
+		b.Secrets = append(b.Secrets, s.Value.Reveal())
+	}
+	receiver, err := src.bound(b)
+	if err != nil {
+		return err
+	}
+	src.receiver.Store(receiver)
+	return nil
+}
+
+func (src *source) bound(b provider.Binding) (*provider.Receiver, error) {
+	receiver, err := src.sender.Bind(b)
+	if err == nil && src.whole {
+		receiver = receiver.Whole()
+	}
+	return receiver, err
+}
+
+func reveal(secrets []config.Secret) (texts []string) {
+	for _, s := range secrets {
+		texts = append(texts, s.Reveal())
+	}
+	return texts
 }
 
 // variable is the name of a source's variable.

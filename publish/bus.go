@@ -26,6 +26,7 @@ type Bus struct {
 	back      *connection // for deliveries that wait and come due: a crowd of them must not hold up events
 	reads     *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	endpoints jetstream.KeyValue
+	sources   *Sources
 	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves   map[string]jetstream.Stream // to read from
 	maxBody   int64
@@ -70,7 +71,13 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
 		return err
 	}
-	if b.endpoints, err = ensureBucket(ctx, b.front.js, cfg); err != nil {
+	if b.endpoints, err = ensureBucket(ctx, b.front.js, jetstream.KeyValueConfig{
+		Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
+		Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+	}); err != nil {
+		return err
+	}
+	if b.sources, err = openSources(ctx, b.front.js, cfg); err != nil {
 		return err
 	}
 	if b.srv != nil {
@@ -194,6 +201,9 @@ func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 
 // Endpoints is the bucket of the endpoint registry.
 func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
+
+// Sources is what senders handed over, by source.
+func (b *Bus) Sources() *Sources { return b.sources }
 
 // ClientURL is where services reach the embedded server; empty when it takes none or on a cluster.
 func (b *Bus) ClientURL() string {

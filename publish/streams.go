@@ -23,6 +23,7 @@ const (
 	StreamHistory    = "HISTORY"
 	StreamRejected   = "REJECTED"
 	BucketEndpoints  = "jethook_endpoints"
+	BucketSources    = "jethook_sources"
 )
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
@@ -154,20 +155,17 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	return out
 }
 
-// ensureBucket opens the endpoints' bucket, and makes it if it is missing.
-func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, BucketEndpoints)
+// ensureBucket opens a bucket, and makes it if it is missing.
+func ensureBucket(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	kv, err := js.KeyValue(ctx, want.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
-			Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
-		})
+		kv, err = js.CreateKeyValue(ctx, want)
 		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = js.KeyValue(ctx, BucketEndpoints)
+			kv, err = js.KeyValue(ctx, want.Bucket)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", BucketEndpoints, err)
+		return nil, fmt.Errorf("opening bucket %s: %w", want.Bucket, err)
 	}
 	return kv, nil
 }

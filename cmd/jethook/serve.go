@@ -127,9 +127,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		return b, err
 	}
 	if parts&receiving != 0 {
-		if b.ingest, err = ingest.New(ingest.Options{
-			Sources: cfg.Sources, Publisher: b.bus, MaxBody: b.bus.MaxBody(), Proxies: cfg.TrustedProxies, Log: log.With("component", "ingest"),
-		}); err != nil {
+		if b.ingest, err = newIngest(cfg, b.bus, log); err != nil {
 			return b, err
 		}
 		if b.public, err = listen("JETHOOK_LISTEN", cfg.Listen); err != nil {
@@ -154,6 +152,17 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	return b, err
 }
 
+func newIngest(cfg *config.Config, bus *publish.Bus, log *slog.Logger) (*ingest.Server, error) {
+	o := ingest.Options{
+		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.MaxBody(), Proxies: cfg.TrustedProxies,
+		Log: log.With("component", "ingest"),
+	}
+	if cfg.RejectedMaxBytes > 0 {
+		o.Rejecter = bus
+	}
+	return ingest.New(o)
+}
+
 func listen(variable, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -168,6 +177,7 @@ func (b *bridge) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if b.ingest != nil {
 		g.Go(func() error { return b.ingest.Serve(ctx, b.public) })
+		g.Go(func() error { return b.ingest.Follow(ctx) })
 		b.log.Info("receiving webhooks", "listen", b.public.Addr().String())
 	}
 	if b.engine != nil {

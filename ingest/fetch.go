@@ -1,0 +1,181 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"jethook/ingest/provider"
+)
+
+const (
+	// webTimeout bounds one request to a sender. It waits while the sender waits for us.
+	webTimeout = 3 * time.Second
+	// maxDocument bounds what is read of an answer, in bytes. Key sets have a few kilobytes.
+	maxDocument = 256 << 10
+	// keepDocument is how long a document counts as current, and keepStale how long it is used when a newer one
+	// can't be had.
+	keepDocument = time.Hour
+	keepStale    = 24 * time.Hour
+	// fetchPause is how often at most a document is fetched again because it lacks a key, or could not be had: who
+	// sends requests chooses the names of keys.
+	fetchPause = 10 * time.Second
+	// maxDocuments bounds the documents that are kept. Certificates are at addresses that a request names, at the
+	// sender's host.
+	maxDocuments = 256
+)
+
+// newWebClient returns a client for senders' own hosts. It follows no redirect: the address was checked, where it
+// leads was not.
+func newWebClient() *http.Client {
+	return &http.Client{
+		Timeout:       webTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// fetcher gets keys and certificates that senders publish, and keeps them. It implements [provider.KeySource].
+type fetcher struct {
+	web    *http.Client
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu   sync.Mutex // guards kept
+	kept map[string]*document
+}
+
+// document is what came of the last fetch, and of the last one that went well.
+type document struct {
+	text    []byte
+	fetched time.Time // when text came
+	tried   time.Time
+	err     error // of the last try
+}
+
+func newFetcher(web *http.Client, now func() time.Time) *fetcher {
+	return &fetcher{web: web, now: now, kept: make(map[string]*document)}
+}
+
+// Fetch implements [provider.KeySource].
+func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
+	sum := sha256.Sum256(r.Body) // it may hold a secret
+	key := r.URL + " " + string(sum[:])
+	if text, err, fresh := f.look(key, r.Newer); fresh {
+		return text, err
+	}
+	_, _, _ = f.flight.Do(key, func() (any, error) {
+		if _, _, fresh := f.look(key, r.Newer); !fresh { // else somebody was faster
+			text, err := f.get(r)
+			f.keep(key, text, err)
+		}
+		return nil, nil
+	})
+	text, err, _ := f.look(key, false)
+	return text, err
+}
+
+// look returns what is kept, and whether that is to be used as it is.
+func (f *fetcher) look(key string, newer bool) (text []byte, err error, fresh bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, now := f.kept[key], f.now()
+	if d == nil {
+		return nil, errors.New("not fetched"), false
+	}
+	justTried := now.Sub(d.tried) < fetchPause
+	current := d.text != nil && now.Sub(d.fetched) < keepDocument
+	usable := d.text != nil && now.Sub(d.fetched) < keepStale
+	if !usable {
+		return nil, d.err, justTried
+	}
+	return d.text, nil, justTried || current && !newer
+}
+
+func (f *fetcher) keep(key string, text []byte, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.kept[key]
+	if d == nil {
+		if len(f.kept) >= maxDocuments {
+			f.forgetOne()
+		}
+		d = &document{}
+		f.kept[key] = d
+	}
+	d.tried, d.err = f.now(), err
+	if err == nil {
+		d.text, d.fetched = text, d.tried
+	}
+}
+
+// forgetOne makes room: what was tried longest ago goes.
+func (f *fetcher) forgetOne() {
+	var oldest string
+	for key, d := range f.kept {
+		if oldest == "" || d.tried.Before(f.kept[oldest].tried) {
+			oldest = key
+		}
+	}
+	delete(f.kept, oldest)
+}
+
+func (f *fetcher) get(r provider.KeyRequest) ([]byte, error) {
+	method, body := http.MethodGet, io.Reader(http.NoBody)
+	if r.Body != nil {
+		method, body = http.MethodPost, bytes.NewReader(r.Body)
+	}
+	return ask(context.Background(), f.web, method, r.URL, body)
+}
+
+// ask makes a request and returns the answer's body. Errors hold nothing of the request's body.
+func ask(ctx context.Context, web *http.Client, method, address string, body io.Reader) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, webTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return nil, errors.New("asking the sender: its address is malformed")
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := web.Do(req)
+	if fault, ok := errors.AsType[*url.Error](err); ok {
+		err = fault.Err // without the address, which may hold a token
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", req.URL.Host, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("asking %s: status %d", req.URL.Host, resp.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
+	}
+	if len(text) > maxDocument {
+		return nil, fmt.Errorf("the answer of %s has more than %d bytes", req.URL.Host, maxDocument)
+	}
+	return text, nil
+}
+
+// errNotConfirmed means that the address that ends a handshake did not answer.
+var errNotConfirmed = errors.New("handshake not confirmed")
+
+// confirm asks for an address of the sender's, which ends a handshake. A sender that hangs up meanwhile does not
+// stop it.
+func (s *Server) confirm(ctx context.Context, address string) error {
+	if _, err := ask(context.WithoutCancel(ctx), s.web, http.MethodGet, address, http.NoBody); err != nil {
+		return fmt.Errorf("%w: %w", errNotConfirmed, err)
+	}
+	return nil
+}

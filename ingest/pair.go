@@ -1,0 +1,113 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"jethook/config"
+	"jethook/ingest/provider"
+	"jethook/publish"
+)
+
+// Some senders choose the secret and hand it over in their first request, which nothing verifies. So the first one
+// counts, and another one only while an operator lets the source pair: else anyone could make this process take
+// requests of their own.
+
+// pairing is a source that takes another secret for a while.
+type pairing struct {
+	receiver *provider.Receiver // bound to no secret
+	until    time.Time
+}
+
+// Learner keeps what senders hand over; *publish.Sources is one.
+type Learner interface {
+	// Learn returns what is known of the source, once the secret is kept.
+	Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (publish.SourceState, error)
+	// Watch tells what is known of each source, and of changes, until ctx ends.
+	Watch(ctx context.Context, changed func(source string, state publish.SourceState, err error)) error
+}
+
+// receiveFrom verifies r with what the source knows at this moment.
+func (src *source) receiveFrom(r *provider.Request, now time.Time) (provider.Outcome, error) {
+	outcome, err := src.receiver.Load().Receive(r, now)
+	if p := src.pairing.Load(); errors.Is(err, provider.ErrUnexpected) && p != nil && now.Before(p.until) {
+		return p.receiver.Receive(r, now)
+	}
+	return outcome, err
+}
+
+// learn keeps a secret that the sender handed over, for all processes, and verifies with it from here on.
+func (s *Server) learn(ctx context.Context, src *source, secret string, now time.Time) error {
+	if s.learner == nil {
+		return fmt.Errorf("%w: nowhere to keep the secret", errNotStored)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), now)
+	if err != nil {
+		return fmt.Errorf("%w: keeping the secret: %w", errNotStored, err)
+	}
+	s.log.Info("the sender handed its secret over; show it with: jethook source secret "+src.name, "source", src.name)
+	return src.know(state)
+}
+
+// know takes over what is known of the source.
+func (src *source) know(state publish.SourceState) error {
+	if state.PairUntil.IsZero() {
+		src.pairing.Store(nil)
+	} else {
+		b := src.binding
+		b.Secrets = nil
+		receiver, err := src.bound(b)
+		if err != nil {
+			return fmt.Errorf("%s hands no secret over: %w", src.sender.Name, err)
+		}
+		src.pairing.Store(&pairing{receiver, state.PairUntil})
+	}
+	return src.bind(state.Secrets)
+}
+
+// rewatch is the pause before the sources' bucket is watched anew.
+const rewatch = time.Second
+
+// Follow keeps the sources' secrets current with what other processes learn, until ctx ends. It returns at once
+// where no source's sender hands secrets over.
+func (s *Server) Follow(ctx context.Context) error {
+	if s.learner == nil || !s.anyLearns() {
+		return nil
+	}
+	for ctx.Err() == nil {
+		err := s.learner.Watch(ctx, func(name string, state publish.SourceState, err error) {
+			src, ok := s.sources[name]
+			if !ok { // of an earlier configuration
+				return
+			}
+			if err == nil {
+				err = src.know(state)
+			}
+			if err != nil {
+				s.log.Error("a source's learned secrets are not usable", "source", name, "error", err)
+			}
+		})
+		if err == nil {
+			return nil
+		}
+		s.log.Warn("following the sources' secrets failed; trying again", "error", err)
+		select {
+		case <-time.After(rewatch):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+func (s *Server) anyLearns() bool {
+	for _, src := range s.sources {
+		if src.sender.LearnsSecret() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,77 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"jethook/ingest/provider"
+	"jethook/publish"
+)
+
+// Rejecter keeps requests that did not verify; *publish.Bus is one.
+type Rejecter interface {
+	// Reject keeps r, without waiting, and tells done once it is kept or why it is not.
+	Reject(r *publish.Rejected, done func(error))
+}
+
+// What is kept of rejected requests, which anyone can send. A sender with the wrong secret seldom sends more; what
+// is beyond it is refused like the rest, but not kept.
+const (
+	rejectedPerSecond = 10 // of one source
+	rejectedBurst     = 100
+	rejectedBytes     = 2 << 20 // of bodies of all sources in a second
+)
+
+// newRejectedBytes limits the bytes of bodies that are kept. A body of the largest size can be.
+func newRejectedBytes(maxBody int64) *rate.Limiter {
+	return rate.NewLimiter(rejectedBytes, int(max(8*rejectedBytes, 2*maxBody)))
+}
+
+// reject keeps a request that did not verify, unless there were too many of late. A body that is too much stays out.
+func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time, cause error) {
+	if s.rejecter == nil || !src.rejected.AllowN(now, 1) {
+		return
+	}
+	r := c.Request()
+	kept := &publish.Rejected{
+		Source: src.name, Reason: provider.Reason(cause), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
+		Remote: c.RealIP(), Header: src.headers.rejected(r.Header), Size: len(body), Body: body,
+	}
+	if !s.rejectedBytes.AllowN(now, len(body)) {
+		kept.Body, kept.NoBody = nil, true
+	}
+	s.rejecter.Reject(kept, func(err error) {
+		if err != nil {
+			s.log.Debug("rejected request not kept", "source", src.name, "error", err)
+		}
+	})
+}
+
+// Reverify verifies a rejected request again, with the secrets of now and the clock of its arrival, and stores its
+// events. It returns why it still does not verify, or an error when that can't be told or the events can't be
+// stored. A request that hands over a secret is not taken: the sender has been told that it was refused.
+func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reason string, err error) {
+	src, ok := s.sources[rejected.Source]
+	if !ok {
+		return "", errNoSource
+	}
+	if rejected.NoBody {
+		return "no_body", nil
+	}
+	request := src.request(rejected.Method, rejected.Query, rejected.Header, rejected.Body)
+	outcome, err := src.receiveFrom(request, rejected.Received)
+	if errors.Is(err, provider.ErrKeyUnavailable) {
+		return "", err
+	}
+	if err != nil {
+		return provider.Reason(err), nil
+	}
+	if outcome.Learned != "" || outcome.Confirm != "" {
+		return provider.Reason(provider.ErrUnexpected), nil
+	}
+	return "", s.store(ctx, src.events(outcome.Events, rejected.Header, rejected.Received))
+}

@@ -1,0 +1,194 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+// SourceState is what is known of a source beyond its settings. Some senders choose the secret themselves and hand
+// it over in their first request.
+type SourceState struct {
+	Secrets []LearnedSecret // the newest first
+	// PairUntil is until when the source takes another secret. Without it, it takes only the first one: anyone can
+	// send such a request.
+	PairUntil time.Time
+}
+
+// LearnedSecret is a secret that a sender handed over.
+type LearnedSecret struct {
+	Value config.Secret
+	At    time.Time
+}
+
+// maxLearned bounds the secrets of one source; beyond it the oldest go. Asana has one for each webhook.
+const maxLearned = 50
+
+// Sources is a bucket with the state of each source that has one, sealed if there is a key. All processes share it.
+type Sources struct {
+	kv   jetstream.KeyValue
+	ring *config.Keyring
+}
+
+func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (*Sources, error) {
+	ring, err := cfg.Keyring()
+	if err != nil {
+		return nil, err
+	}
+	kv, err := ensureBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: BucketSources, Description: "secrets that senders handed over",
+		Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Sources{kv, ring}, nil
+}
+
+// Get returns a source's state; the zero one if nothing is known. Errors wrap [ErrUnavailable], or say that it can't
+// be read with the keys that are set.
+func (s *Sources) Get(ctx context.Context, source string) (SourceState, error) {
+	state, _, err := s.get(ctx, source)
+	return state, err
+}
+
+func (s *Sources) get(ctx context.Context, source string) (SourceState, uint64, error) {
+	entry, err := s.kv.Get(ctx, source)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return SourceState{}, 0, nil
+	}
+	if err != nil {
+		return SourceState{}, 0, fmt.Errorf("reading the state of source %s: %w", source, classify(err))
+	}
+	state, err := s.decode(entry)
+	return state, entry.Revision(), err
+}
+
+// Learn keeps a secret that a sender handed over, and ends pairing. A secret that is known is kept once.
+func (s *Sources) Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (SourceState, error) {
+	return s.update(ctx, source, func(state *SourceState) {
+		state.PairUntil = time.Time{}
+		if !slices.ContainsFunc(state.Secrets, func(known LearnedSecret) bool { return known.Value.Reveal() == secret.Reveal() }) {
+			state.Secrets = slices.Insert(state.Secrets, 0, LearnedSecret{secret, now.UTC()})
+			state.Secrets = state.Secrets[:min(len(state.Secrets), maxLearned)]
+		}
+	})
+}
+
+// Pair lets the source take one more secret until then.
+func (s *Sources) Pair(ctx context.Context, source string, until time.Time) error {
+	_, err := s.update(ctx, source, func(state *SourceState) { state.PairUntil = until.UTC() })
+	return err
+}
+
+// Forget removes the secrets that the source has learned.
+func (s *Sources) Forget(ctx context.Context, source string) error {
+	_, err := s.update(ctx, source, func(state *SourceState) { *state = SourceState{} })
+	return err
+}
+
+func (s *Sources) update(ctx context.Context, source string, change func(*SourceState)) (SourceState, error) {
+	for {
+		state, revision, err := s.get(ctx, source)
+		if err != nil {
+			return state, err
+		}
+		change(&state)
+		data, err := s.encode(source, state)
+		if err != nil {
+			return state, err
+		}
+		if revision == 0 {
+			_, err = s.kv.Create(ctx, source, data)
+		} else {
+			_, err = s.kv.Update(ctx, source, data, revision)
+		}
+		switch {
+		case err == nil:
+			return state, nil
+		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
+		default:
+			return state, fmt.Errorf("storing the state of source %s: %w", source, classify(err))
+		}
+	}
+}
+
+// Watch tells of the state of every source that has one, and of each change, until ctx ends. A state that can't be
+// read is told as an error with its source's name.
+func (s *Sources) Watch(ctx context.Context, changed func(source string, state SourceState, err error)) error {
+	w, err := s.kv.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watching the sources' bucket: %w", classify(err))
+	}
+	defer w.Stop()
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return fmt.Errorf("%w: the watch of the sources' bucket ended", ErrUnavailable)
+			}
+			if entry != nil && entry.Operation() == jetstream.KeyValuePut {
+				state, err := s.decode(entry)
+				changed(entry.Key(), state, err)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// storedState is how the bucket holds a state.
+type storedState struct {
+	Secrets   []storedSecret `json:"secrets,omitempty"`
+	PairUntil time.Time      `json:"pair_until,omitzero"`
+}
+
+type storedSecret struct {
+	Value string    `json:"value"` // sealed, if there is a key
+	At    time.Time `json:"at"`
+}
+
+// place is what a source's secrets are sealed for: they open nowhere else.
+func place(source string) string { return "source " + source }
+
+func (s *Sources) encode(source string, state SourceState) ([]byte, error) {
+	st := storedState{PairUntil: state.PairUntil}
+	for _, secret := range state.Secrets {
+		value := secret.Value.Reveal()
+		if !s.ring.IsEmpty() {
+			value = s.ring.Seal([]byte(value), place(source))
+		}
+		st.Secrets = append(st.Secrets, storedSecret{value, secret.At})
+	}
+	data, err := json.Marshal(st)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
+	}
+	return data, nil
+}
+
+func (s *Sources) decode(entry jetstream.KeyValueEntry) (SourceState, error) {
+	var st storedState
+	if json.Unmarshal(entry.Value(), &st) != nil {
+		return SourceState{}, fmt.Errorf("the state of source %s is not JSON of the right form", entry.Key())
+	}
+	state := SourceState{PairUntil: st.PairUntil}
+	for _, secret := range st.Secrets {
+		plain, err := s.ring.Open(secret.Value, place(entry.Key()))
+		switch {
+		case errors.Is(err, config.ErrNotSealed):
+			plain = []byte(secret.Value)
+		case err != nil:
+			return SourceState{}, fmt.Errorf("reading a secret of source %s: %w", entry.Key(), err)
+		}
+		state.Secrets = append(state.Secrets, LearnedSecret{config.NewSecret(string(plain)), secret.At})
+	}
+	return state, nil
+}
