@@ -69,35 +69,35 @@ func newFetcher(web *http.Client, now func() time.Time) *fetcher {
 func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
 	sum := sha256.Sum256(r.Body) // it may hold a secret
 	key := r.URL + " " + string(sum[:])
-	if text, err, fresh := f.look(key, r.Newer); fresh {
+	if text, fresh, err := f.look(key, r.Newer); fresh {
 		return text, err
 	}
 	_, _, _ = f.flight.Do(key, func() (any, error) {
-		if _, _, fresh := f.look(key, r.Newer); !fresh { // else somebody was faster
+		if _, fresh, _ := f.look(key, r.Newer); !fresh { // else somebody was faster
 			text, err := f.get(r)
 			f.keep(key, text, err)
 		}
 		return nil, nil
 	})
-	text, err, _ := f.look(key, false)
+	text, _, err := f.look(key, false)
 	return text, err
 }
 
 // look returns what is kept, and whether that is to be used as it is.
-func (f *fetcher) look(key string, newer bool) (text []byte, err error, fresh bool) {
+func (f *fetcher) look(key string, newer bool) (text []byte, fresh bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d, now := f.kept[key], f.now()
 	if d == nil {
-		return nil, errors.New("not fetched"), false
+		return nil, false, errors.New("not fetched")
 	}
 	justTried := now.Sub(d.tried) < fetchPause
 	current := d.text != nil && now.Sub(d.fetched) < keepDocument
 	usable := d.text != nil && now.Sub(d.fetched) < keepStale
 	if !usable {
-		return nil, d.err, justTried
+		return nil, justTried, d.err
 	}
-	return d.text, nil, justTried || current && !newer
+	return d.text, justTried || current && !newer, nil
 }
 
 func (f *fetcher) keep(key string, text []byte, err error) {
