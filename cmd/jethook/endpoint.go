@@ -42,7 +42,7 @@ func endpointAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return call(cmd, http.MethodPost, endpointsPath, fields, func(w io.Writer, e *admin.CreatedEndpoint) {
+			return call(cmd, http.MethodPost, endpointsPath, fields, func(w io.Writer, e *admin.EndpointWithSecret) {
 				row(w, "id:", e.ID)
 				row(w, "secret:", e.Secret)
 				row(w, "Keep the secret: it is not shown again.")
