@@ -72,7 +72,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
-	if b.endpoints, err = ensureBucket(ctx, b.front.js, cfg); err != nil {
+	if b.endpoints, err = ensureBucket(ctx, b.front.js, endpointsConfig(cfg.Replicas)); err != nil {
 		return err
 	}
 	if b.srv != nil {

@@ -2,8 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -46,15 +44,9 @@ func (b *Bus) Requests(ctx context.Context) (jetstream.KeyValue, error) {
 	if b.requests.kv != nil {
 		return b.requests.kv, nil
 	}
-	kv, err := b.reads.js.KeyValue(ctx, BucketRequests)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = b.reads.js.CreateKeyValue(ctx, b.requests.cfg)
-		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
-			kv, err = b.reads.js.KeyValue(ctx, BucketRequests)
-		}
-	}
+	kv, err := ensureBucket(ctx, b.reads.js, b.requests.cfg)
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", BucketRequests, classify(err))
+		return nil, err
 	}
 	b.requests.kv = kv
 	return kv, nil
