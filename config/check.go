@@ -52,6 +52,7 @@ const (
 	maxDeliveryTimeout = 5 * time.Minute
 	maxReplicas        = 5 // of nats-server
 	minTokenLength     = 16
+	minKeyLength       = 32
 )
 
 // check finds what is wrong with the values together, and with single values beyond their form.
@@ -66,6 +67,7 @@ func check(p *Problems, c *Config) {
 	p.require(c.AdminToken.IsZero() || len(c.AdminToken.Reveal()) >= minTokenLength, "JETHOOK_ADMIN_TOKEN",
 		"is shorter than %d characters: choose a longer one, or unset it and one is generated", minTokenLength)
 
+	checkEncryptionKeys(p, c.EncryptionKeys)
 	checkNATS(p, c)
 
 	p.require(minBody <= c.MaxBody && c.MaxBody <= maxBody, "JETHOOK_MAX_BODY",
@@ -91,6 +93,16 @@ func checkAddress(p *Problems, variable, address string) {
 	}
 	p.require(err == nil, variable,
 		"%q is not an address to listen on: write host:port or :port, such as 127.0.0.1:8080", address)
+}
+
+func checkEncryptionKeys(p *Problems, keys []Secret) {
+	const variable = "JETHOOK_ENCRYPTION_KEY"
+	// A nil list is a variable that is not set; an empty one would leave in clear what is meant to be encrypted.
+	p.require(keys == nil || len(keys) > 0, variable, "holds no key: unset it, or make one with openssl rand -base64 32")
+	for i, key := range keys {
+		p.require(len(key.Reveal()) >= minKeyLength, variable,
+			"key %d is shorter than %d characters: make one with openssl rand -base64 32", i+1, minKeyLength)
+	}
 }
 
 func checkNATS(p *Problems, c *Config) {

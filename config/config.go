@@ -39,6 +39,7 @@ type Config struct {
 	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much is kept of requests that did not verify, to look at and try again; 0: nothing"`
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
 	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
+	EncryptionKeys    []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, to change it: the first encrypts, all decrypt"`
 	LogLevel          LogLevel       `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.

@@ -136,7 +136,7 @@ func (s setting) Decode(text string) error {
 	case *Secret:
 		*field = NewSecret(strings.TrimSpace(text))
 	case *[]Secret:
-		*field = nil
+		*field = []Secret{}
 		for _, item := range splitList(text) {
 			*field = append(*field, NewSecret(item))
 		}

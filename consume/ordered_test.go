@@ -286,7 +286,7 @@ func removeOffline(t *testing.T, cfg *config.Config, id string) {
 		t.Fatal(err)
 	}
 	defer bus.Close()
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

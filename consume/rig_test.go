@@ -54,7 +54,7 @@ func start(t testing.TB, cfg *config.Config) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

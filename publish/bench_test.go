@@ -9,12 +9,21 @@ import (
 	"jethook/config"
 )
 
-// BenchmarkPublish stores 1 KiB events from 256 goroutines at once, as ingest does under load.
+// BenchmarkPublish stores 1 KiB events from 256 goroutines at once, as ingest does under load, with and without an encrypted store.
 func BenchmarkPublish(b *testing.B) {
-	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
-		b.Run(name, func(b *testing.B) {
-			cfg := settings(b)
-			cfg.Sync = sync
+	for _, c := range []struct {
+		name string
+		sync config.Sync
+		keys []string
+	}{
+		{"sync=always", 0, nil},
+		{"sync=always/encrypted", 0, []string{oneKey}},
+		{"sync=2m", config.Sync(2 * time.Minute), nil},
+		{"sync=2m/encrypted", config.Sync(2 * time.Minute), []string{oneKey}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			cfg := withKeys(settings(b), c.keys...)
+			cfg.Sync = c.sync
 			bus := open(b, cfg)
 			body := make([]byte, 1024)
 			var n atomic.Int64

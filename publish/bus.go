@@ -26,6 +26,7 @@ type Bus struct {
 	back      *connection // for deliveries that wait and come due: a crowd of them must not hold up events
 	reads     *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	endpoints jetstream.KeyValue
+	requests  requests
 	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves   map[string]jetstream.Stream // to read from
 	maxBody   int64
@@ -70,7 +71,8 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
 		return err
 	}
-	if b.endpoints, err = ensureBucket(ctx, b.front.js, cfg); err != nil {
+	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
+	if b.endpoints, err = ensureBucket(ctx, b.front.js, endpointsConfig(cfg.Replicas)); err != nil {
 		return err
 	}
 	if b.srv != nil {

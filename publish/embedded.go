@@ -60,6 +60,10 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	if opts.SyncAlways {
 		e.staging = newStaging(opts.StoreDir)
 	}
+	if err := e.encrypt(ctx, cfg); err != nil {
+		lock.Close()
+		return nil, err
+	}
 	if e.srv, err = startServer(ctx, opts, log); err != nil {
 		lock.Close()
 		return nil, err
@@ -68,6 +72,21 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 		opts.Port = addr.Port // so that a restarted server is found where the first one was
 	}
 	return e, nil
+}
+
+// storeCipher is AES-CTR for messages and AES-GCM for the rest, which processors do faster than ChaCha20.
+const storeCipher = server.AES
+
+// encrypt gives the server the key of its store, if that is encrypted or is to be.
+func (e *embedded) encrypt(ctx context.Context, cfg *config.Config) error {
+	keys, err := cfg.Keyring()
+	if err != nil {
+		return err
+	}
+	v := &vault{dir: cfg.DataDir, keys: keys, log: e.log}
+	e.opts.JetStreamKey, err = v.open(ctx)
+	e.opts.JetStreamCipher = storeCipher
+	return err
 }
 
 func serverOptions(cfg *config.Config) (*server.Options, error) {

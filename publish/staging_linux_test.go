@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
@@ -8,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"jethook/config"
 	"jethook/publish"
@@ -81,4 +85,54 @@ func TestBatchesWaitInMemory(t *testing.T) {
 	}
 	b.Close()
 	gone(third)
+}
+
+// What waits in memory for its commit is encrypted as the store is.
+func TestBatchesInMemoryAreEncrypted(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		t.Skip("there is no place in memory")
+	}
+	for name, keys := range map[string][]string{"in clear": nil, "encrypted": {oneKey}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := withKeys(settings(t), keys...)
+			cfg.Sync = 0
+			b := open(t, cfg)
+			nc, _ := client(t, b)
+			for i := range 2 { // and no commit
+				m := nats.NewMsg("webhooks.s.t")
+				m.Reply = nc.NewInbox()
+				m.Header.Set("Nats-Batch-Id", "uncommitted")
+				m.Header.Set("Nats-Batch-Sequence", fmt.Sprint(i+1))
+				m.Data = bytes.Repeat([]byte(mark), 1<<12)
+				if err := nc.PublishMsg(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			dir, err := os.Readlink(filepath.Join(cfg.DataDir, "jetstream/$G/streams/WEBHOOKS/batches"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown := false
+			for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) { // a file tells nobody that it grows
+				var stored int
+				eachFile(t, dir, func(path string, content []byte) {
+					if strings.HasSuffix(path, ".blk") {
+						stored += len(content)
+						shown = shown || bytes.Contains(content, []byte(mark))
+					}
+				})
+				if stored > 0 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("the batch never came to its place in memory")
+				}
+			}
+			if shown == (keys != nil) {
+				t.Errorf("shown in clear: %t", shown)
+			}
+		})
+	}
 }

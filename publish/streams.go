@@ -154,20 +154,25 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	return out
 }
 
-// ensureBucket opens the endpoints' bucket, and makes it if it is missing.
-func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, BucketEndpoints)
+// endpointsConfig is the endpoints' bucket as Jethook makes it.
+func endpointsConfig(replicas int) jetstream.KeyValueConfig {
+	return jetstream.KeyValueConfig{
+		Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
+		Storage: jetstream.FileStorage, Replicas: replicas,
+	}
+}
+
+// ensureBucket opens a bucket, and makes it if it is missing.
+func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	kv, err := js.KeyValue(ctx, cfg.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
-			Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = js.KeyValue(ctx, BucketEndpoints)
+		kv, err = js.CreateKeyValue(ctx, cfg)
+		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
+			kv, err = js.KeyValue(ctx, cfg.Bucket)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", BucketEndpoints, err)
+		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, classify(err))
 	}
 	return kv, nil
 }

@@ -37,7 +37,7 @@ func serveAdmin(t *testing.T) *publish.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

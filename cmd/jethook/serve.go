@@ -137,7 +137,11 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		}
 	}
 	if parts&delivering != 0 {
-		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Endpoints(), log); err != nil {
+		keys, err := cfg.Keyring()
+		if err != nil {
+			return b, err
+		}
+		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Endpoints(), keys, log); err != nil {
 			return b, err
 		}
 		b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))

@@ -44,7 +44,7 @@ func start(t testing.TB) *api {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), slog.New(slog.DiscardHandler))
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

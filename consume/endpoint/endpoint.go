@@ -8,13 +8,10 @@ package endpoint
 
 import (
 	"crypto/rand"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"crypto/sha256"
+	"encoding/base32"
 	"strings"
 	"time"
-
-	"jethook/config"
 )
 
 // Endpoint is one receiver of deliveries. It must not be changed once others may see it: take a copy with
@@ -43,6 +40,10 @@ type Endpoint struct {
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
 
+	// Edition counts what an operator changed. What Jethook notes by itself, such as FailingSince, is no new one.
+	Edition uint64 `json:"-"`
+	// Request identifies the request that made the endpoint, if it had an Idempotency-Key.
+	Request string `json:"-"`
 	// Revision is the bucket's, set by the Registry and not stored.
 	Revision uint64 `json:"-"`
 }
@@ -95,52 +96,16 @@ func (e *Endpoint) With(s *Spec, policy *AddressPolicy, now time.Time) (Endpoint
 	return c.apply(*e, s, now)
 }
 
+const idPrefix = "ep_"
+
 // newID returns an id that nobody can guess, in letters that every place an id stands in can hold.
 func newID() string {
-	return "ep_" + strings.ToLower(rand.Text()[:20])
+	return idPrefix + strings.ToLower(rand.Text()[:20])
 }
 
-// record is an Endpoint without its methods.
-type record Endpoint
-
-// stored is an endpoint in the bucket. It holds the secrets in clear, which no other encoding does.
-type stored struct {
-	record
-	Secrets []storedSecret `json:"secrets"`
-}
-
-type storedSecret struct {
-	Value   string    `json:"value"`
-	Expires time.Time `json:"expires,omitzero"`
-}
-
-// Encode returns e as the bucket stores it, its secrets in clear: nothing else may show it.
-func Encode(e Endpoint) ([]byte, error) {
-	s := stored{record: record(e), Secrets: make([]storedSecret, len(e.Secrets))}
-	for i, secret := range e.Secrets {
-		s.Secrets[i] = storedSecret{Value: secret.Value.Reveal(), Expires: secret.Expires}
-	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("encoding endpoint %s: %w", e.ID, err)
-	}
-	return data, nil
-}
-
-// Decode reads what Encode wrote. Fields that only a newer version knows are ignored, so that processes of
-// two versions can share a bucket. The error says nothing of the content, which holds secrets.
-func Decode(data []byte) (Endpoint, error) {
-	var s stored
-	if err := json.Unmarshal(data, &s); err != nil {
-		return Endpoint{}, errors.New("the stored endpoint is not JSON of the right form")
-	}
-	if s.ID == "" || len(s.Secrets) == 0 {
-		return Endpoint{}, errors.New("the stored endpoint has no id or no secret")
-	}
-	e := Endpoint(s.record)
-	e.Secrets = make([]Secret, len(s.Secrets))
-	for i, secret := range s.Secrets {
-		e.Secrets[i] = Secret{Value: config.NewSecret(secret.Value), Expires: secret.Expires}
-	}
-	return e, nil
+// IDOf returns the id of the endpoint that a request with this Idempotency-Key makes: always the same, so that
+// the request can be made again without making a second endpoint.
+func IDOf(key string) string {
+	sum := sha256.Sum256([]byte("endpoint\n" + key))
+	return idPrefix + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:20])
 }

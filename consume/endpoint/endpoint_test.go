@@ -107,7 +107,7 @@ func TestWith(t *testing.T) {
 		t.Error("With changed its receiver")
 	}
 	want := before
-	want.Name, want.Disabled, want.DisabledReason, want.UpdatedAt = "Renamed", true, "disabled on request", later
+	want.Name, want.Disabled, want.DisabledReason, want.UpdatedAt, want.Edition = "Renamed", true, "disabled on request", later, before.Edition+1
 	if !reflect.DeepEqual(after, want) {
 		t.Errorf("got  %+v\nwant %+v", after, want)
 	}
@@ -182,15 +182,15 @@ func TestEncodeDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := endpoint.Encode(e)
+	data, err := endpoint.Encode(e, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := endpoint.Decode(data)
+	back, err := endpoint.Decode(data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := endpoint.Encode(back); !bytes.Equal(again, data) {
+	if again, _ := endpoint.Encode(back, nil); !bytes.Equal(again, data) {
 		t.Errorf("changed by a round trip:\n%s\n%s", data, again)
 	}
 	if back.Secrets[1].Value.Reveal() != e.Secrets[1].Value.Reveal() || !back.Secrets[1].Expires.Equal(testNow.Add(time.Hour)) {
@@ -201,12 +201,12 @@ func TestEncodeDecode(t *testing.T) {
 	}
 
 	newer := bytes.Replace(data, []byte(`{"id"`), []byte(`{"new_field":{"x":1},"id"`), 1)
-	if back, err = endpoint.Decode(newer); err != nil || back.ID != e.ID {
+	if back, err = endpoint.Decode(newer, nil); err != nil || back.ID != e.ID {
 		t.Errorf("an unknown field: %v", err)
 	}
 	secret := e.Secrets[0].Value.Reveal()
 	for _, bad := range []string{"", "null", "{}", `{"id":"ep_a"}`, `{"secrets":"` + secret + `"}`, `{"secrets":[{"value":"x"}]}`} {
-		if _, err := endpoint.Decode([]byte(bad)); err == nil || strings.Contains(err.Error(), secret) {
+		if _, err := endpoint.Decode([]byte(bad), nil); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
 )
 
 // Errors of the registry. Test with errors.Is.
@@ -16,6 +18,8 @@ var (
 	ErrNotFound = errors.New("no such endpoint")
 	// ErrUnavailable means that the bucket could not be reached.
 	ErrUnavailable = errors.New("endpoint registry unavailable")
+	// ErrExists means that there is an endpoint with this id, or that there was one.
+	ErrExists = errors.New("the endpoint exists, or was removed")
 )
 
 // Change tells that an endpoint was created (Before nil), changed, or removed (After nil).
@@ -26,6 +30,7 @@ type Change struct{ Before, After *Endpoint }
 // Endpoints it returns are shared and must not be modified.
 type Registry struct {
 	kv      jetstream.KeyValue
+	keys    *config.Keyring
 	watch   jetstream.KeyWatcher
 	index   *index
 	changes chan Change // made by this process, for Run to tell of
@@ -35,47 +40,82 @@ type Registry struct {
 // maxChanges bounds the changes by this process that wait to be told of.
 const maxChanges = 1024
 
-// OpenRegistry reads the bucket whole and returns. Run keeps it current.
-func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, log *slog.Logger) (*Registry, error) {
+// OpenRegistry reads the bucket whole and returns. Run keeps it current. Secrets are sealed by keys; those that an
+// older key sealed, or none, are sealed anew. The error wraps [ErrSealed] when the keys don't fit.
+func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyring, log *slog.Logger) (*Registry, error) {
 	// The watcher outlives ctx, which only bounds the first reading.
 	w, err := kv.WatchAll(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("watching the endpoints' bucket: %w", err)
 	}
-	r := &Registry{kv: kv, watch: w, index: newIndex(), changes: make(chan Change, maxChanges), log: log}
+	r := &Registry{kv: kv, keys: keys, watch: w, index: newIndex(), changes: make(chan Change, maxChanges), log: log}
+	if err := r.readAll(ctx); err != nil {
+		w.Stop()
+		return nil, fmt.Errorf("reading the endpoints' bucket: %w", err)
+	}
+	return r, nil
+}
+
+func (r *Registry) readAll(ctx context.Context) error {
+	var stale []string
 	for {
 		select {
-		case entry := <-w.Updates():
+		case entry := <-r.watch.Updates():
 			if entry == nil { // the end of what was there
-				return r, nil
+				return r.seal(ctx, stale)
 			}
-			r.apply(entry)
+			if _, _, err := r.apply(entry); err != nil {
+				return err
+			}
+			if entry.Operation() == jetstream.KeyValuePut && !isSealedBy(r.keys, entry.Value()) {
+				stale = append(stale, entry.Key())
+			}
 		case <-ctx.Done():
-			w.Stop()
-			return nil, fmt.Errorf("reading the endpoints' bucket: %w", ctx.Err())
+			return ctx.Err()
 		}
 	}
 }
 
+// seal stores endpoints as they are, which seals them by the first key.
+func (r *Registry) seal(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		e, known := r.index.get(id)
+		if !known { // it can't be read, which was logged
+			continue
+		}
+		_, err := r.replace(ctx, id, func(*Endpoint) error { return nil })
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("sealing the secrets of endpoint %s: %w", e.ID, err)
+		}
+		r.log.Info("endpoint's secrets sealed", "endpoint", e.ID)
+	}
+	return nil
+}
+
 // Run applies changes as they come and tells changed of each, until ctx ends. When the connection comes back,
 // which restored tells, or the watch ends, it reads the bucket anew: changes may have been missed, and the
-// client library would take ten seconds to notice.
+// client library would take ten seconds to notice. It fails, with [ErrSealed], only when another process sealed an
+// endpoint by a key that this one does not have.
 func (r *Registry) Run(ctx context.Context, restored func() <-chan struct{}, changed func(Change)) error {
 	defer func() { r.watch.Stop() }()
 	back := restored()
 	for {
 		select {
 		case entry, ok := <-r.watch.Updates():
+			var err error
 			if !ok {
-				r.reread(ctx, changed)
+				err = r.reread(ctx, changed)
 			} else if entry != nil {
-				if c, news := r.apply(entry); news {
-					changed(c)
-				}
+				err = r.take(entry, changed)
+			}
+			if err != nil {
+				return err
 			}
 		case <-back:
 			back = restored()
-			r.reread(ctx, changed)
+			if err := r.reread(ctx, changed); err != nil {
+				return err
+			}
 		case c := <-r.changes:
 			changed(c)
 		case <-ctx.Done():
@@ -88,12 +128,12 @@ func (r *Registry) Run(ctx context.Context, restored func() <-chan struct{}, cha
 const rereadPause = 250 * time.Millisecond
 
 // reread watches the bucket anew and takes over what is different, however often that takes.
-func (r *Registry) reread(ctx context.Context, changed func(Change)) {
+func (r *Registry) reread(ctx context.Context, changed func(Change)) error {
 	r.watch.Stop()
 	for ctx.Err() == nil {
 		err := r.rereadOnce(ctx, changed)
-		if err == nil {
-			return
+		if err == nil || errors.Is(err, ErrSealed) {
+			return err
 		}
 		r.log.Warn("reading the endpoints' bucket failed; trying again", "error", err)
 		select {
@@ -101,6 +141,7 @@ func (r *Registry) reread(ctx context.Context, changed func(Change)) {
 		case <-ctx.Done():
 		}
 	}
+	return nil
 }
 
 func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
@@ -124,8 +165,9 @@ func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
 				return nil
 			}
 			there[entry.Key()] = entry.Operation() == jetstream.KeyValuePut
-			if c, news := r.apply(entry); news {
-				changed(c)
+			if err := r.take(entry, changed); err != nil {
+				w.Stop()
+				return err
 			}
 		case <-timeout.C:
 			w.Stop()
@@ -154,21 +196,34 @@ func (r *Registry) forget(known []*Endpoint, there map[string]bool, changed func
 	}
 }
 
+// take applies one entry of the bucket and tells changed if it is news.
+func (r *Registry) take(entry jetstream.KeyValueEntry, changed func(Change)) error {
+	c, news, err := r.apply(entry)
+	if news {
+		changed(c)
+	}
+	return err
+}
+
 // apply takes over one entry of the bucket and reports whether it is news. An entry that can't be read is
-// logged and skipped: the others must go on.
-func (r *Registry) apply(entry jetstream.KeyValueEntry) (c Change, news bool) {
+// logged and skipped, as the others must go on; but not one that only another key opens, which is an error.
+func (r *Registry) apply(entry jetstream.KeyValueEntry) (c Change, news bool, err error) {
 	if entry.Operation() != jetstream.KeyValuePut {
 		before, err := r.index.remove(entry.Key(), entry.Revision())
 		r.complain(entry.Key(), err)
-		return Change{Before: before}, before != nil
+		return Change{Before: before}, before != nil, nil
 	}
-	e, err := Decode(entry.Value())
+	e, err := Decode(entry.Value(), r.keys)
+	if errors.Is(err, ErrSealed) {
+		return Change{}, false, err
+	}
 	if err != nil {
 		r.complain(entry.Key(), err)
-		return Change{}, false
+		return Change{}, false, nil
 	}
 	e.Revision = entry.Revision()
-	return r.put(&e)
+	c, news = r.put(&e)
+	return c, news, nil
 }
 
 func (r *Registry) put(e *Endpoint) (Change, bool) {
@@ -219,27 +274,33 @@ func (r *Registry) Get(ctx context.Context, id string) (Endpoint, error) {
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	e, err := Decode(entry.Value())
+	e, err := Decode(entry.Value(), r.keys)
 	e.Revision = entry.Revision()
 	return e, err
 }
 
-// Create stores a new endpoint.
+// Create stores a new endpoint. The error wraps [ErrExists] when there is or was one with its id: one that is
+// removed does not come back.
 func (r *Registry) Create(ctx context.Context, e Endpoint) (Endpoint, error) {
-	data, err := Encode(e)
-	if err != nil {
-		return e, err
-	}
-	if e.Revision, err = r.kv.Create(ctx, e.ID, data); err != nil {
-		return e, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	r.changed(e)
-	return e, nil
+	return r.store(ctx, e, 0, ErrExists)
 }
 
 // Update applies change to the endpoint's current state and stores the result. When another process changed
 // it meanwhile, it starts anew, so change may be called several times; its error ends the update.
 func (r *Registry) Update(ctx context.Context, id string, change func(*Endpoint) error) (Endpoint, error) {
+	return r.replace(ctx, id, func(e *Endpoint) error {
+		if err := change(e); err != nil {
+			return err
+		}
+		e.UpdatedAt = time.Now().UTC()
+		return nil
+	})
+}
+
+// errChanged means that the bucket holds another revision than the one that was to be replaced.
+var errChanged = errors.New("the endpoint was changed meanwhile")
+
+func (r *Registry) replace(ctx context.Context, id string, change func(*Endpoint) error) (Endpoint, error) {
 	for {
 		e, err := r.Get(ctx, id)
 		if err != nil {
@@ -248,38 +309,57 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*Endpoint)
 		if err := change(&e); err != nil {
 			return e, err
 		}
-		e.UpdatedAt = time.Now().UTC()
-		data, err := Encode(e)
-		if err != nil {
+		if e, err = r.store(ctx, e, e.Revision, errChanged); !errors.Is(err, errChanged) {
 			return e, err
-		}
-		revision, err := r.kv.Update(ctx, id, data, e.Revision)
-		switch {
-		case err == nil:
-			e.Revision = revision
-			r.changed(e)
-			return e, nil
-		case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
-			continue
-		default:
-			return e, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 }
 
+// store puts e into the place of a revision, 0 for none at all. When there is another, the error wraps taken.
+func (r *Registry) store(ctx context.Context, e Endpoint, revision uint64, taken error) (Endpoint, error) {
+	data, err := Encode(e, r.keys)
+	if err != nil {
+		return e, err
+	}
+	stored, err := r.kv.Update(ctx, e.ID, data, revision)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+		return e, fmt.Errorf("storing endpoint %s: %w", e.ID, taken)
+	case err != nil:
+		return e, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	e.Revision = stored
+	r.changed(e)
+	return e, nil
+}
+
 // Delete removes an endpoint.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	e, err := r.Get(ctx, id)
-	if err != nil {
-		return err
+	return r.DeleteIf(ctx, id, func(*Endpoint) error { return nil })
+}
+
+// DeleteIf removes an endpoint unless check has an objection to its current state, which is then the error.
+func (r *Registry) DeleteIf(ctx context.Context, id string, check func(*Endpoint) error) error {
+	for {
+		e, err := r.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := check(&e); err != nil {
+			return err
+		}
+		err = r.kv.Purge(ctx, id, jetstream.LastRevision(e.Revision))
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		before, err := r.index.remove(id, e.Revision)
+		r.complain(id, err)
+		if before != nil {
+			r.tell(Change{Before: before})
+		}
+		return nil
 	}
-	if err := r.kv.Purge(ctx, id); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	before, err := r.index.remove(id, e.Revision)
-	r.complain(id, err)
-	if before != nil {
-		r.tell(Change{Before: before})
-	}
-	return nil
 }

@@ -33,7 +33,7 @@ func openBus(t testing.TB) *publish.Bus {
 // process opens the registry as one process does and passes on the changes it is told of.
 func process(t testing.TB, bus *publish.Bus) (*endpoint.Registry, <-chan endpoint.Change) {
 	t.Helper()
-	r, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), slog.New(slog.DiscardHandler))
+	r, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprint("endpoints=", n), func(b *testing.B) {
 			bus := openBus(b)
-			r, err := endpoint.OpenRegistry(b.Context(), bus.Endpoints(), slog.New(slog.DiscardHandler))
+			r, err := endpoint.OpenRegistry(b.Context(), bus.Endpoints(), nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -265,7 +265,7 @@ func TestReconnectedProcessSeesChanges(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	natsServer(t, port, dir)
-	other, err := endpoint.OpenRegistry(t.Context(), openHere().Endpoints(), slog.New(slog.DiscardHandler))
+	other, err := endpoint.OpenRegistry(t.Context(), openHere().Endpoints(), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ const maxSecrets = 5
 type Secret struct {
 	Value   config.Secret
 	Expires time.Time // zero: never
+	Request string    // identifies the rotation that made it, if that had an Idempotency-Key
 }
 
 // GenerateSecret returns a new secret in the form of Standard Webhooks, "whsec_" and base64.
@@ -74,7 +76,13 @@ func (e *Endpoint) Rotated(next Secret, overlap time.Duration, now time.Time) (E
 		}
 	}
 	out.UpdatedAt = now.UTC()
+	out.Edition++
 	return out, nil
+}
+
+// LiveSecrets returns the secrets that have not expired, the newest first.
+func (e *Endpoint) LiveSecrets(now time.Time) []Secret {
+	return slices.DeleteFunc(slices.Clone(e.Secrets), func(s Secret) bool { return !s.Live(now) })
 }
 
 // checkSecret says what is wrong with a given secret, without a word of it.

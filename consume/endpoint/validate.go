@@ -106,6 +106,7 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 		return Endpoint{}, c.problems
 	}
 	e.UpdatedAt = now.UTC()
+	e.Edition++
 	return e, nil
 }
 
