@@ -118,9 +118,7 @@ func (t *Tail) Seek(ctx context.Context, before uint64) error {
 	if t.Done() {
 		return nil
 	}
-	c, err := t.bus.reader(ctx, t.shelf.stream, jetstream.ConsumerConfig{
-		FilterSubject: t.shelf.subject, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: t.before,
-	})
+	c, err := t.reader(ctx, t.before)
 	if err != nil {
 		return err
 	}
@@ -146,9 +144,7 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	if t.before-lo > t.span {
 		lo = t.before - t.span
 	}
-	c, err := t.bus.reader(ctx, t.shelf.stream, jetstream.ConsumerConfig{
-		FilterSubject: t.shelf.subject, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: lo,
-	})
+	c, err := t.reader(ctx, lo)
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +169,17 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 		t.span *= 2
 	}
 	return heads, nil
+}
+
+// reader reads the shelf from a sequence on.
+func (t *Tail) reader(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
+	switch t.shelf.subject {
+	case WebhooksPrefix + ">", EventsPrefix + ">", OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
+	default:
+		cfg.FilterSubject = t.shelf.subject
+	}
+	return t.bus.reader(ctx, t.shelf.stream, cfg)
 }
 
 // readHeads takes at most n heads off a consumer, up to a sequence.
@@ -251,13 +258,19 @@ func (b *Bus) Read(ctx context.Context, stream string, seq uint64) (Head, error)
 		return Head{}, fmt.Errorf("reading %s: %w", stream, classify(err))
 	}
 	h := headOf(m.Subject, m.Header, m.Data, stream, seq, m.Time)
-	h.Header = make(nats.Header, len(m.Header))
-	for name, values := range m.Header {
-		if name == HeaderMsgID || !strings.HasPrefix(name, "Nats-") { // others tell of the answer and not of the event
-			h.Header[name] = values
+	h.Header = ownHeaders(m.Header)
+	return h, nil
+}
+
+// ownHeaders returns the headers that are the event's: others with Nats- tell of how it was stored or read.
+func ownHeaders(all nats.Header) nats.Header {
+	own := make(nats.Header, len(all))
+	for name, values := range all {
+		if name == HeaderMsgID || !strings.HasPrefix(name, "Nats-") {
+			own[name] = values
 		}
 	}
-	return h, nil
+	return own
 }
 
 // Taken returns the sequence up to which every event of a stream has an outcome that is stored, for the endpoints

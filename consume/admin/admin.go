@@ -66,8 +66,8 @@ func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
 		archive: consume.NewArchive(o.Bus, o.Registry),
-		policy: endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		token:  o.Token, log: o.Log, echo: echo.New(),
+		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
+		token:   o.Token, log: o.Log, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}

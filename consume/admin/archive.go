@@ -64,6 +64,10 @@ func (p *SpanParams) query() (consume.EventQuery, error) {
 	return consume.EventQuery{Subject: p.Subject, Since: times.Since, Until: times.Until}, nil
 }
 
+// ParseTime reads a time as the API's parameters give it: in RFC 3339, or how long before now; nothing is the zero
+// time.
+func ParseTime(text string, now time.Time) (t time.Time, ok bool) { return parseTime(text, now) }
+
 type listEventsInput struct {
 	PageParams
 	SpanParams
@@ -126,7 +130,7 @@ func (s *Server) getEvent(ctx context.Context, in *getEventInput) (*eventOutput,
 		return nil, err
 	}
 	return &eventOutput{EventDetail{
-		StoredEvent: consume.Describe(&found), Headers: found.Header, EventBody: showBody(found.Body), Others: others, Trace: trace,
+		StoredEvent: consume.Describe(&found), Headers: found.Header, EventBody: ShowBody(found.Body, maxShown), Others: others, Trace: trace,
 	}}, nil
 }
 
@@ -141,10 +145,11 @@ func (s *Server) find(ctx context.Context, in *getEventInput) (publish.Head, []s
 // maxShown is how many bytes of a body are shown in JSON.
 const maxShown = 1 << 20
 
-func showBody(body []byte) (b EventBody) {
+// ShowBody returns the first bytes of a body, at most so many.
+func ShowBody(body []byte, most int) (b EventBody) {
 	text := utf8.Valid(body)
-	if b.Truncated = len(body) > maxShown; b.Truncated {
-		body = body[:maxShown]
+	if b.Truncated = len(body) > most; b.Truncated {
+		body = body[:most]
 		for text && !utf8.Valid(body) { // not within a character
 			body = body[:len(body)-1]
 		}
