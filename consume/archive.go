@@ -42,43 +42,21 @@ type EventQuery struct {
 	Cursor       string    // of the next page
 }
 
-// Errors of the archive. Test with errors.Is.
-var (
-	// ErrNoEvent means that no such event is stored, or not any more.
-	ErrNoEvent = errors.New("no such event is stored")
-	// ErrSearchTime means that an event was not found in time, and may still be there: see [SearchError].
-	ErrSearchTime = errors.New("the search took too long")
-)
-
-// SearchError is ErrSearchTime with how far the search came.
-type SearchError struct {
-	Passed int       // events that were looked at
-	Back   time.Time // when the oldest of them was stored
-}
-
-// Error says how far the search came.
-func (e *SearchError) Error() string {
-	return fmt.Sprintf("it is not among the newest %d events, those since %s, and the search ended there; narrow it with until, since or subject",
-		e.Passed, e.Back.UTC().Format(time.RFC3339))
-}
-
-// Is reports whether target is ErrSearchTime.
-func (e *SearchError) Is(target error) bool { return target == ErrSearchTime }
-
-// searchTime bounds how long one call looks for events.
-const searchTime = 5 * time.Second
+// ErrNoEvent means that no such event is stored, or not any more.
+var ErrNoEvent = errors.New("no such event is stored")
 
 // Archive finds stored events, and tells what became of them.
 type Archive struct {
 	bus       *publish.Bus
 	endpoints *endpoint.Registry
+	sources   []string
 	patience  time.Duration
 }
 
 // NewArchive returns the archive of what lies on bus. Without endpoints (nil) it knows only of deliveries that
-// left something behind.
-func NewArchive(bus *publish.Bus, endpoints *endpoint.Registry) *Archive {
-	return &Archive{bus: bus, endpoints: endpoints, patience: searchTime}
+// left something behind. Of webhooks of the sources it finds also old ones that still wait to be delivered, or are dead.
+func NewArchive(bus *publish.Bus, endpoints *endpoint.Registry, sources ...string) *Archive {
+	return &Archive{bus: bus, endpoints: endpoints, sources: sources, patience: searchTime}
 }
 
 // List returns the chosen events, newest first, and the cursor of the next page; empty when there is none. A
@@ -113,7 +91,13 @@ func (a *Archive) Find(ctx context.Context, id string, q EventQuery) (found publ
 		}
 		return found, nil, err
 	}
-	head, others, err := a.search(ctx, publish.CleanID(id), q)
+	id = publish.CleanID(id)
+	head, others, err := a.search(ctx, id, q)
+	if late := err; errors.Is(late, ErrSearchTime) {
+		if head, err = a.searchStuck(ctx, id, q); head == nil && err == nil {
+			err = late
+		}
+	}
 	if err != nil {
 		return publish.Head{}, nil, err
 	}
@@ -122,34 +106,6 @@ func (a *Archive) Find(ctx context.Context, id string, q EventQuery) (found publ
 		err = ErrNoEvent
 	}
 	return found, others, err
-}
-
-// search reads back until it meets the id. The store has no index of ids: the one that it has for deduplication
-// only answers who publishes, which every plain subscriber would see.
-func (a *Archive) search(ctx context.Context, id string, q EventQuery) (found *publish.Head, others []string, err error) {
-	q.Cursor = ""
-	m, err := a.merge(ctx, q)
-	if err != nil {
-		return nil, nil, err
-	}
-	end := time.Now().Add(a.patience)
-	var last SearchError
-	for {
-		h, err := m.next(ctx)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case h == nil:
-			return nil, nil, ErrNoEvent
-		case h.ID == id:
-			return h, m.metAhead(id, h.Subject), nil
-		}
-		last.Passed++
-		last.Back = h.Time
-		if last.Passed%1024 == 0 && time.Now().After(end) {
-			return nil, nil, &last
-		}
-	}
 }
 
 // merged reads the events of several shelves as one list, newest first.

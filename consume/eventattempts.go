@@ -16,8 +16,6 @@ const (
 	maxAttempts = 500
 	// attemptsTime bounds how long the history is read for them.
 	attemptsTime = 2 * time.Second
-	// clockSlack is by how much the clock of who received an event may be ahead of the store's.
-	clockSlack = 5 * time.Second
 )
 
 // attemptsOf returns the attempts at an event, newest first, and whether that is all of them. It reads the history

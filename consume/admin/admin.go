@@ -65,7 +65,7 @@ const logPause = 5 * time.Second
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
-		archive: consume.NewArchive(o.Bus, o.Registry),
+		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		token:   o.Token, log: o.Log, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
