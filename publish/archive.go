@@ -182,23 +182,47 @@ func (t *Tail) reader(ctx context.Context, from uint64) (jetstream.Consumer, err
 	return t.bus.reader(ctx, t.shelf.stream, cfg)
 }
 
-// readHeads takes at most n heads off a consumer, up to a sequence.
+// errGap means that messages were lost on their way here.
+var errGap = fmt.Errorf("%w: messages were lost on the way", ErrUnavailable)
+
+// readHeads takes n heads off a new consumer, or as many as it has, up to a sequence.
 func readHeads(ctx context.Context, c jetstream.Consumer, stream string, n int, before uint64) (heads []Head, err error) {
-	batch, err := c.FetchNoWait(n)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
-	}
-	for m := range batch.Messages() {
-		meta, err := m.Metadata()
+	for taken := 0; taken < n; {
+		batch, err := c.FetchNoWait(n - taken)
 		if err != nil {
-			return nil, fmt.Errorf("reading an event's place: %w", err)
+			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
 		}
-		if meta.Sequence.Stream < before {
+		had := taken
+		for m := range batch.Messages() {
+			meta, err := m.Metadata()
+			if err != nil {
+				return nil, fmt.Errorf("reading an event's place: %w", err)
+			}
+			if taken++; meta.Sequence.Consumer != uint64(taken) {
+				return nil, fmt.Errorf("reading %s: %w", stream, errGap)
+			}
+			if meta.Sequence.Stream >= before {
+				return heads, nil
+			}
 			heads = append(heads, headOf(m.Subject(), m.Headers(), nil, stream, meta.Sequence.Stream, meta.Timestamp))
 		}
-	}
-	if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		}
+		if taken > had {
+			continue
+		}
+		// Either there are fewer by now, or the server was silent for a second, which ends a fetch without a word.
+		info, err := c.Info(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		}
+		if info.Delivered.Consumer != uint64(taken) {
+			return nil, fmt.Errorf("reading %s: %w", stream, errGap)
+		}
+		if info.NumPending == 0 {
+			break
+		}
 	}
 	return heads, nil
 }
