@@ -95,6 +95,7 @@ var failures = []struct {
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", "there is nothing here"},
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
+	{consume.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
@@ -128,6 +129,9 @@ func failureOf(err error) *Failure {
 	}
 	if problems, ok := errors.AsType[endpoint.Problems](err); ok {
 		return invalid(fieldsOf(problems)...)
+	}
+	if search, ok := errors.AsType[*consume.SearchError](err); ok {
+		return newFailure(http.StatusUnprocessableEntity, "search_too_long", search.Error())
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
