@@ -37,7 +37,10 @@ func Default() *Config {
 // Load reads the configuration from the environment and checks it. A variable that is set but empty counts as
 // unset. The error is a [Problems] that holds everything wrong; it never shows a secret. The Config that comes
 // with an error is only good for looking for more problems.
-func Load() (*Config, error) {
+func Load() (*Config, error) { return LoadFor("") }
+
+// LoadFor is Load with another NATS_URL than the environment's, unless it is empty.
+func LoadFor(natsURL string) (*Config, error) {
 	c := Default()
 	var l loader
 	l.read(settings(prefix, c))
@@ -47,6 +50,9 @@ func Load() (*Config, error) {
 		l.read(settings(variablesOf(name), &source))
 		checkSourceURL(&l.problems, &source)
 		c.Sources = append(c.Sources, source)
+	}
+	if natsURL != "" {
+		c.NATSURL = natsURL
 	}
 	check(&l.problems, c)
 	l.problems = append(l.problems, unknown(os.Environ(), l.known)...)

@@ -30,7 +30,7 @@ type Delivery struct {
 	Attempts int        `json:"attempts" doc:"attempts made so far"`
 	At       time.Time  `json:"at" doc:"when it came into this state"`
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
-	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy) or disabled"`
+	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy), disabled, or first (its first attempt)"`
 	Reason   string     `json:"reason,omitempty" doc:"what the last attempt failed of"`
 	HTTP     int        `json:"response_status,omitempty" doc:"status of the response that took it"`
 	Body     string     `json:"body,omitempty" doc:"of a dead one: the first 16 KiB of the event's body"`

@@ -27,6 +27,7 @@ type Bus struct {
 	reads     *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	endpoints jetstream.KeyValue
 	sources   *Sources
+	requests  requests
 	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves   map[string]jetstream.Stream // to read from
 	maxBody   int64
@@ -71,10 +72,8 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
 		return err
 	}
-	if b.endpoints, err = ensureBucket(ctx, b.front.js, jetstream.KeyValueConfig{
-		Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
-		Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
-	}); err != nil {
+	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
+	if b.endpoints, err = ensureBucket(ctx, b.front.js, endpointsConfig(cfg.Replicas)); err != nil {
 		return err
 	}
 	if b.sources, err = openSources(ctx, b.front.js, cfg); err != nil {

@@ -3,6 +3,7 @@
 package publish
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -28,4 +29,13 @@ func freeBytes(dir string) uint64 {
 		return 0
 	}
 	return s.Bavail * uint64(s.Bsize)
+}
+
+// syncPath returns when a file's content, or a folder's entries, are on the disk.
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -116,12 +116,3 @@ func writeFile(path, content string) error {
 	}
 	return syncPath(filepath.Dir(path))
 }
-
-// syncPath returns when a file's content, or a folder's entries, are on the disk.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}

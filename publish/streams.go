@@ -155,17 +155,25 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	return out
 }
 
+// endpointsConfig is the endpoints' bucket as Jethook makes it.
+func endpointsConfig(replicas int) jetstream.KeyValueConfig {
+	return jetstream.KeyValueConfig{
+		Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
+		Storage: jetstream.FileStorage, Replicas: replicas,
+	}
+}
+
 // ensureBucket opens a bucket, and makes it if it is missing.
-func ensureBucket(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, want.Bucket)
+func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	kv, err := js.KeyValue(ctx, cfg.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, want)
-		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = js.KeyValue(ctx, want.Bucket)
+		kv, err = js.CreateKeyValue(ctx, cfg)
+		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
+			kv, err = js.KeyValue(ctx, cfg.Bucket)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", want.Bucket, err)
+		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, classify(err))
 	}
 	return kv, nil
 }

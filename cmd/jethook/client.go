@@ -215,6 +215,7 @@ var filters = map[string]string{
 	"endpoint": "only of this endpoint",
 	"status":   "only in this state: delivered, waiting or dead",
 	"type":     "only of this event type",
+	"subject":  "only on this subject or pattern, such as webhooks.polar.> (default all webhooks and events)",
 	"since":    "only since a time (RFC 3339), or for how long, such as 24h",
 	"until":    "only before a time (RFC 3339), or how long ago, such as 1h",
 	"limit":    "how many at most, 1 to 500 (default 50)",

@@ -25,13 +25,14 @@ func endpointCommand() *cobra.Command {
 		endpointAddCommand(), endpointListCommand(), endpointShowCommand(), endpointRemoveCommand(),
 		endpointSwitchCommand("enable", "Deliver to an endpoint again, first what waited for that"),
 		endpointSwitchCommand("disable", "Stop delivering to an endpoint; what waits stays"),
+		endpointRotateCommand(), endpointSecretCommand(),
 	)
 }
 
 func endpointAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add --name NAME --url URL --events PATTERN,...", Short: "Add an endpoint",
-		Long: "Add an endpoint and print its id and its secret. The secret is never shown again.",
+		Long: "Add an endpoint and print its id and its secret, which 'jethook endpoint secret' reveals later.",
 		Example: `  jethook endpoint add --name billing --url https://example.com/hook --events 'events.order.*,webhooks.polar.>'
   jethook endpoint add --name alerts --url https://hooks.slack.com/services/... --events 'jethook.ops.>'
   jethook endpoint add --name old --url https://example.com/old --events 'events.>' \
@@ -42,10 +43,9 @@ func endpointAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return call(cmd, http.MethodPost, endpointsPath, fields, func(w io.Writer, e *admin.CreatedEndpoint) {
+			return call(cmd, http.MethodPost, endpointsPath, fields, func(w io.Writer, e *admin.EndpointWithSecret) {
 				row(w, "id:", e.ID)
 				row(w, "secret:", e.Secret)
-				row(w, "Keep the secret: it is not shown again.")
 			})
 		},
 	}

@@ -9,7 +9,7 @@ func addEndpoint(t *testing.T, flags ...string) string {
 	t.Helper()
 	args := append([]string{"endpoint", "add", "--name", "billing", "--url", "https://example.com/hook", "--events", "events.order.*,webhooks.>"}, flags...)
 	out := ok(t, args...)
-	holds(t, out, `id: ep_\w+`, `secret: \S.*`, `Keep the secret: it is not shown again\.`)
+	holds(t, out, `id: ep_\w+`, `secret: \S.*`)
 	return strings.Fields(out)[1]
 }
 

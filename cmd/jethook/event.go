@@ -15,7 +15,8 @@ import (
 )
 
 func eventCommand() *cobra.Command {
-	return clientGroup("event", "Publish events", eventSendCommand())
+	return clientGroup("event", "Publish events, see those that are stored, and who gets them",
+		eventSendCommand(), eventListCommand(), eventShowCommand(), eventMatchCommand())
 }
 
 func eventSendCommand() *cobra.Command {

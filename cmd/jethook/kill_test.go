@@ -68,12 +68,22 @@ func (l *load) send(p *process, client *http.Client, id, key string) {
 // the endpoint; what was refused is in neither.
 func TestKilledThirtyTimesUnderLoad(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t)
+	killedUnderLoad(t, 30, newProcess(t))
+}
+
+// The same holds of a store that is encrypted.
+func TestKilledUnderLoadWithAnEncryptedStore(t *testing.T) {
+	t.Parallel()
+	killedUnderLoad(t, 5, newProcess(t, "JETHOOK_ENCRYPTION_KEY=a-key-of-the-tests-0123456789abcd"))
+}
+
+func killedUnderLoad(t *testing.T, kills int, p *process) {
+	t.Helper()
 	s := newSink(t, func(int) int { return http.StatusOK })
 	p.start(t, "serve")
 	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
 	l := startLoad(p, 8)
-	for range 30 {
+	for range kills {
 		time.Sleep(time.Duration(50+rand.IntN(450)) * time.Millisecond) // the random moment
 		p.kill(t)
 		p.start(t, "serve")
@@ -112,21 +122,28 @@ func TestKilledThirtyTimesUnderLoad(t *testing.T) {
 	for _, tries := range s.tries {
 		again += len(tries) - 1
 	}
-	t.Logf("30 kills: %d accepted, %d stored, %d requests repeated", len(l.accepted), len(stored), again)
+	t.Logf("%d kills: %d accepted, %d stored, %d requests repeated", kills, len(l.accepted), len(stored), again)
 }
 
-// storedIDs reads the ids of all webhooks with a client that knows nothing of Jethook.
-func storedIDs(t *testing.T, p *process) map[string]bool {
+// jetStream is a client that knows nothing of Jethook.
+func jetStream(t *testing.T, p *process) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect("nats://" + p.nats)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
+	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return js
+}
+
+// storedIDs reads the ids of all webhooks with a client that knows nothing of Jethook.
+func storedIDs(t *testing.T, p *process) map[string]bool {
+	t.Helper()
+	js := jetStream(t, p)
 	stream, err := js.Stream(t.Context(), "WEBHOOKS")
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("JETHOOK_ADMIN_LISTEN", p.admin)
+			env.Setenv("JETHOOK_NATS_LISTEN", p.nats)
 			env.Setenv("JETHOOK_ADMIN_TOKEN", "token-for-tests-only")
 			env.Setenv("PUBLIC", "http://"+p.public)
 			env.Setenv("SINK", sink.url)

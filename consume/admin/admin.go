@@ -47,6 +47,7 @@ type Server struct {
 	registry *endpoint.Registry
 	policy   *endpoint.AddressPolicy
 	ledger   *consume.Ledger
+	archive  *consume.Archive
 	token    config.Secret
 	log      *slog.Logger
 
@@ -64,18 +65,21 @@ const logPause = 5 * time.Second
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
-		policy: endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		token:  o.Token, log: o.Log, echo: echo.New(),
+		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
+		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
+		token:   o.Token, log: o.Log, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate)
+	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate, unescapeParams)
 	s.api = newAPI(s.echo, o.Version)
 	if s.registry != nil {
 		s.endpointRoutes()
+		s.matchRoutes()
 	}
 	s.eventRoutes()
+	s.archiveRoutes()
 	s.deliveryRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()

@@ -22,16 +22,22 @@ func (s *Server) endpointRoutes() {
 		}
 		if path != list {
 			o.Errors = []int{http.StatusNotFound}
+			if method != http.MethodGet {
+				o.Errors = append(o.Errors, http.StatusPreconditionFailed)
+			}
 		}
 		return o
 	}
 	create := op("create-endpoint", http.MethodPost, list, "Create an endpoint",
-		"The answer is the only one that ever shows the secret. Events that are stored from then on are delivered.")
+		"The answer shows the secret. Events that are stored from then on are delivered.")
 	create.DefaultStatus = http.StatusCreated
+	create.Errors = []int{http.StatusConflict}
 	register(s, create, requestTimeout, s.createEndpoint)
 	register(s, op("list-endpoints", http.MethodGet, list, "List endpoints",
 		"The oldest first. A change made through another process shows within moments."), requestTimeout, s.listEndpoints)
-	register(s, op("get-endpoint", http.MethodGet, one, "Read an endpoint", ""), requestTimeout, s.getEndpoint)
+	read := op("get-endpoint", http.MethodGet, one, "Read an endpoint", "")
+	read.Responses = map[string]*huma.Response{"304": {Description: "It is as If-None-Match has it."}}
+	register(s, read, requestTimeout, s.getEndpoint)
 	register(s, op("change-endpoint", http.MethodPatch, one, "Change an endpoint",
 		"Fields that are given are replaced, those that are null go back to their default, others stay as they are."),
 		requestTimeout, s.changeEndpoint)
@@ -42,6 +48,7 @@ func (s *Server) endpointRoutes() {
 	register(s, op("disable-endpoint", http.MethodPost, one+"/disable", "Disable an endpoint",
 		"Deliveries that wait stay until it is enabled. Events that come meanwhile are not kept for it, unless it is ordered."),
 		requestTimeout, s.setDisabled(true))
+	s.secretRoutes()
 }
 
 // EndpointParam names an endpoint.
@@ -49,19 +56,26 @@ type EndpointParam struct {
 	ID string `path:"id" doc:"the endpoint's id"`
 }
 
-type endpointOutput struct{ Body endpoint.Endpoint }
+type endpointOutput struct {
+	ETag string `header:"ETag"`
+	Body endpoint.Endpoint
+}
 
-type createEndpointInput struct{ Body EndpointFields }
+type createEndpointInput struct {
+	IdempotencyParam
+	Body EndpointFields
+}
 
-// CreatedEndpoint is a new endpoint with its secret, which is shown this once.
-type CreatedEndpoint struct {
+// EndpointWithSecret is an endpoint with its new secret, which no other answer about the endpoint has.
+type EndpointWithSecret struct {
 	endpoint.Endpoint
 	Secret string `json:"secret"`
 }
 
 type createEndpointOutput struct {
 	Location string `header:"Location"`
-	Body     CreatedEndpoint
+	ETag     string `header:"ETag"`
+	Body     EndpointWithSecret
 }
 
 func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*createEndpointOutput, error) {
@@ -70,19 +84,55 @@ func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*
 	if err != nil {
 		return nil, err
 	}
+	made, err := in.request("create endpoint", in.Body)
+	if err != nil {
+		return nil, err
+	}
+	if made.key != "" {
+		e.ID, e.Request = endpoint.IDOf(in.IdempotencyKey), made.String()
+	}
+	switch there, err := s.created(ctx, made, e.ID); {
+	case err == nil:
+		return newCreateOutput(&there), nil
+	case !errors.Is(err, endpoint.ErrNotFound):
+		return nil, err
+	}
 	if e.Ordered {
 		if err := s.bus.PrepareOrdered(ctx, e.ID, e.Events); err != nil {
 			return nil, err
 		}
 	}
-	if e, err = s.registry.Create(ctx, e); err != nil {
+	e, err = s.registry.Create(ctx, e)
+	if errors.Is(err, endpoint.ErrExists) && made.key != "" { // the same request was faster, or its endpoint was removed
+		if e, err = s.created(ctx, made, e.ID); errors.Is(err, endpoint.ErrNotFound) {
+			err = errRemoved
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.log.Info("endpoint created", "endpoint", e.ID, "name", e.Name)
+	return newCreateOutput(&e), nil
+}
+
+// created returns the endpoint that a request with an Idempotency-Key has made before, as it is now.
+func (s *Server) created(ctx context.Context, made requestID, id string) (endpoint.Endpoint, error) {
+	if made.key == "" {
+		return endpoint.Endpoint{}, endpoint.ErrNotFound
+	}
+	e, err := s.registry.Get(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	_, err = made.isRepeat(e.Request)
+	return e, err
+}
+
+func newCreateOutput(e *endpoint.Endpoint) *createEndpointOutput {
 	return &createEndpointOutput{
-		Location: "/api/v1/endpoints/" + e.ID,
-		Body:     CreatedEndpoint{Endpoint: e, Secret: e.Secrets[0].Value.Reveal()},
-	}, nil
+		Location: "/api/v1/endpoints/" + e.ID, ETag: etag(e),
+		Body: EndpointWithSecret{Endpoint: *e, Secret: e.Secrets[0].Value.Reveal()},
+	}
 }
 
 // EndpointPage is one page of the list of endpoints.
@@ -133,16 +183,37 @@ func parsePlace(cursor string) (created time.Time, id string, err error) {
 	return created, id, err
 }
 
-func (s *Server) getEndpoint(ctx context.Context, in *EndpointParam) (*endpointOutput, error) {
+type getEndpointInput struct {
+	EndpointParam
+	IfNoneMatch string `header:"If-None-Match" doc:"the ETag that the client has: answered with 304 if nothing is new"`
+}
+
+type getEndpointOutput struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Body   endpoint.Endpoint
+}
+
+func (s *Server) getEndpoint(ctx context.Context, in *getEndpointInput) (*getEndpointOutput, error) {
 	e, err := s.registry.Get(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &endpointOutput{e}, nil
+	out := &getEndpointOutput{http.StatusOK, etag(&e), e}
+	if isKnown(in.IfNoneMatch, &e) {
+		out.Status = http.StatusNotModified
+	}
+	return out, nil
+}
+
+// EndpointCondition names an endpoint, and what the client has seen of it.
+type EndpointCondition struct {
+	EndpointParam
+	PreconditionParam
 }
 
 type changeEndpointInput struct {
-	EndpointParam
+	EndpointCondition
 	Body endpointChange
 }
 
@@ -151,23 +222,26 @@ func (s *Server) changeEndpoint(ctx context.Context, in *changeEndpointInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return s.update(ctx, in.ID, spec)
+	return s.update(ctx, &in.EndpointCondition, spec)
 }
 
-func (s *Server) setDisabled(disabled bool) func(context.Context, *EndpointParam) (*endpointOutput, error) {
-	return func(ctx context.Context, in *EndpointParam) (*endpointOutput, error) {
-		return s.update(ctx, in.ID, &endpoint.Spec{Disabled: &disabled})
+func (s *Server) setDisabled(disabled bool) func(context.Context, *EndpointCondition) (*endpointOutput, error) {
+	return func(ctx context.Context, in *EndpointCondition) (*endpointOutput, error) {
+		return s.update(ctx, in, &endpoint.Spec{Disabled: &disabled})
 	}
 }
 
-func (s *Server) update(ctx context.Context, id string, spec *endpoint.Spec) (*endpointOutput, error) {
-	e, err := s.registry.Update(ctx, id, func(e *endpoint.Endpoint) error {
+func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoint.Spec) (*endpointOutput, error) {
+	e, err := s.registry.Update(ctx, in.ID, func(e *endpoint.Endpoint) error {
+		if err := in.check(e); err != nil {
+			return err
+		}
 		next, err := e.With(spec, s.policy, time.Now())
 		if err != nil {
 			return err
 		}
 		if next.Ordered && !slices.Equal(e.Events, next.Events) {
-			if err := s.bus.PrepareOrdered(ctx, id, slices.Concat(e.Events, next.Events)); err != nil {
+			if err := s.bus.PrepareOrdered(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
 				return err
 			}
 		}
@@ -178,14 +252,14 @@ func (s *Server) update(ctx context.Context, id string, spec *endpoint.Spec) (*e
 		return nil, err
 	}
 	s.log.Info("endpoint changed", "endpoint", e.ID, "name", e.Name, "disabled", e.Disabled)
-	return &endpointOutput{e}, nil
+	return &endpointOutput{etag(&e), e}, nil
 }
 
-func (s *Server) deleteEndpoint(ctx context.Context, in *EndpointParam) (*struct{}, error) {
+func (s *Server) deleteEndpoint(ctx context.Context, in *EndpointCondition) (*struct{}, error) {
 	if !idToken.MatchString(in.ID) {
 		return nil, endpoint.ErrNotFound
 	}
-	err := s.registry.Delete(ctx, in.ID)
+	err := s.registry.DeleteIf(ctx, in.ID, in.check)
 	if err != nil && !errors.Is(err, endpoint.ErrNotFound) {
 		return nil, err
 	}

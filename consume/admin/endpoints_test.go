@@ -13,9 +13,9 @@ import (
 
 const minimal = `{"name":"billing","url":"https://example.com/hook","events":["events.order.*"]}`
 
-func (a *api) create(body string) admin.CreatedEndpoint {
+func (a *api) create(body string) admin.EndpointWithSecret {
 	a.t.Helper()
-	return get[admin.CreatedEndpoint](a, http.StatusCreated, "POST", "/api/v1/endpoints", body)
+	return get[admin.EndpointWithSecret](a, http.StatusCreated, "POST", "/api/v1/endpoints", body)
 }
 
 func TestCreateEndpoint(t *testing.T) {

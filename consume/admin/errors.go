@@ -24,6 +24,8 @@ var (
 	errUnauthorized = errors.New("no valid token")
 	errBodyTooLarge = errors.New("body too large")
 	errDisabled     = errors.New("endpoint disabled")
+	errPrecondition = errors.New("changed since it was read")
+	errRemoved      = errors.New("the endpoint of this request was removed")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -93,9 +95,12 @@ var failures = []struct {
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", "there is nothing here"},
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
+	{consume.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
+	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "it was changed since it was read: read it again"},
+	{errRemoved, http.StatusConflict, "removed", "this Idempotency-Key made an endpoint that was removed since: choose another one"},
 	{publish.ErrConflict, http.StatusConflict, "conflict", "it was changed meanwhile; try again"},
 	{errBodyTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the body is too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the event is too large to store"},
@@ -124,6 +129,9 @@ func failureOf(err error) *Failure {
 	}
 	if problems, ok := errors.AsType[endpoint.Problems](err); ok {
 		return invalid(fieldsOf(problems)...)
+	}
+	if search, ok := errors.AsType[*consume.SearchError](err); ok {
+		return newFailure(http.StatusUnprocessableEntity, "search_too_long", search.Error())
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {

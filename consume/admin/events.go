@@ -24,6 +24,7 @@ func (s *Server) eventRoutes() {
 }
 
 type sendEventInput struct {
+	IdempotencyParam
 	Traceparent string `header:"traceparent" doc:"W3C trace that the event belongs to; a new one unless given"`
 	Body        NewEvent
 }
@@ -50,21 +51,36 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 	if int64(len(in.Body.Data)) > s.bus.MaxBody() {
 		return nil, errBodyTooLarge
 	}
-	if in.Body.ID == "" {
-		in.Body.ID = "evt_" + nuid.Next()
-	}
 	if !publish.ValidTraceparent(in.Traceparent) {
 		in.Traceparent = publish.NewTraceparent()
 	}
-	receipt, err := s.bus.Publish(ctx, &publish.Event{
+	event := &publish.Event{
 		ID: in.Body.ID, Type: in.Body.Type, Subject: publish.EventSubject(in.Body.Type), Received: time.Now(),
 		ContentType: "application/json", Traceparent: in.Traceparent, Body: in.Body.Data,
-	})
+	}
+	made, err := in.request("send event", in.Body)
 	if err != nil {
 		return nil, err
 	}
-	return &sendEventOutput{SentEvent{ID: in.Body.ID, Duplicate: receipt.Duplicate}}, nil
+	if made.key != "" {
+		answer, err := s.publishOnce(ctx, made, event)
+		if err != nil {
+			return nil, err
+		}
+		return &sendEventOutput{*answer}, nil
+	}
+	if event.ID == "" {
+		event.ID = eventIDPrefix + nuid.Next()
+	}
+	receipt, err := s.bus.Publish(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return &sendEventOutput{SentEvent{ID: event.ID, Duplicate: receipt.Duplicate}}, nil
 }
+
+// eventIDPrefix begins the ids that are made up here.
+const eventIDPrefix = "evt_"
 
 // checkEvent finds what a webhook's sender is forgiven and a service is not: a type that is no subject would
 // be published on another one than its subscribers wait for.

@@ -47,10 +47,13 @@ func TestDocumentListsAllRoutes(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"DELETE /api/v1/endpoints/{id}",
-		"GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}", "GET /api/v1/sources",
+		"GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}",
+		"GET /api/v1/endpoints/{id}/secret",
+		"GET /api/v1/events", "GET /api/v1/events/{id}", "GET /api/v1/events/{id}/body", "GET /api/v1/match", "GET /api/v1/sources",
 		"PATCH /api/v1/endpoints/{id}",
 		"POST /api/v1/dead/replay", "POST /api/v1/deliveries/{id}/retry", "POST /api/v1/endpoints",
-		"POST /api/v1/endpoints/{id}/disable", "POST /api/v1/endpoints/{id}/enable", "POST /api/v1/events",
+		"POST /api/v1/endpoints/{id}/disable", "POST /api/v1/endpoints/{id}/enable", "POST /api/v1/endpoints/{id}/rotate",
+		"POST /api/v1/events",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
@@ -85,11 +88,22 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"GET", "/api/v1/endpoints/{id}", "/api/v1/endpoints/ep_none", "", 404},
 		{"PATCH", "/api/v1/endpoints/{id}", one, `{"name":"m"}`, 200},
 		{"PATCH", "/api/v1/endpoints/{id}", one, `{"mane":"m"}`, 422},
+		{"POST", "/api/v1/endpoints/{id}/rotate", one + "/rotate", "", 200},
+		{"POST", "/api/v1/endpoints/{id}/rotate", one + "/rotate", `{"secret":"a given secret","overlap":"1h"}`, 200},
+		{"POST", "/api/v1/endpoints/{id}/rotate", one + "/rotate", `{"overlap":"8d"}`, 422},
+		{"GET", "/api/v1/endpoints/{id}/secret", one + "/secret", "", 200},
 		{"POST", "/api/v1/endpoints/{id}/disable", one + "/disable", "", 200},
 		{"POST", "/api/v1/endpoints/{id}/enable", one + "/enable", "", 200},
 		{"POST", "/api/v1/events", "", `{"type":"a","data":{},"id":"1"}`, 202},
 		{"POST", "/api/v1/events", "", `{"type":"a","data":{},"id":"1"}`, 202},
 		{"POST", "/api/v1/events", "", `{"type":"*","data":{}}`, 422},
+		{"GET", "/api/v1/events", "", "", 200},
+		{"GET", "/api/v1/events", "/api/v1/events?subject=x", "", 422},
+		{"GET", "/api/v1/events/{id}", "/api/v1/events/1", "", 200},
+		{"GET", "/api/v1/events/{id}", "/api/v1/events/2", "", 404},
+		{"GET", "/api/v1/events/{id}/body", "/api/v1/events/2/body", "", 404},
+		{"GET", "/api/v1/match", "/api/v1/match?subject=events.a", "", 200},
+		{"GET", "/api/v1/match", "", "", 422},
 		{"GET", "/api/v1/deliveries", "", "", 200},
 		{"GET", "/api/v1/dead", "", "", 200},
 		{"POST", "/api/v1/deliveries/{id}/retry", "/api/v1/deliveries/" + waits.ID() + "/retry", "", 202},

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"jethook/config"
+	"jethook/consume/admin"
+	"jethook/consume/attempt"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// listenOptions are the flags of listen.
+type listenOptions struct {
+	nats, since                        string
+	forwardTo                          string
+	secret, signature, signatureHeader string
+	asJSON                             bool
+	limit                              int
+}
+
+func listenCommand() *cobra.Command {
+	var o listenOptions
+	cmd := &cobra.Command{
+		Use: "listen SUBJECT", Short: "Print events as they come, and forward them to a receiver on this machine",
+		Long: "Print the events on a subject pattern as they come; > is all webhooks and events. With --forward-to each is also posted to " +
+			"a receiver, with the headers and the signature of a real delivery: one after the other, once each, and a failure holds " +
+			"nothing up. Nothing is stored and no endpoint is needed.\n\n" +
+			"It reads from NATS at --nats or JETHOOK_NATS_URL, or else at JETHOOK_NATS_LISTEN, where 'jethook serve' takes clients on this " +
+			"machine; JETHOOK_NATS_TOKEN, JETHOOK_NATS_CREDS and JETHOOK_NATS_TLS_... are the login. It reconnects by itself, and misses " +
+			"nothing meanwhile. Ctrl-C ends it with a summary and exit code 0, whatever the receiver answered.",
+		Example: `  jethook listen 'webhooks.polar.>'
+  jethook listen 'webhooks.>' --forward-to http://localhost:3000/hook --secret whsec_...
+  jethook listen 'events.order.*' --since 24h --limit 10 --print-json
+  jethook listen '>' --nats nats://nats.example.com:4222`,
+		Args: exactArgs("SUBJECT"),
+		RunE: func(cmd *cobra.Command, args []string) error { return listenTo(cmd, args[0], &o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.nats, "nats", "", "URL of the NATS server (default JETHOOK_NATS_URL, or the embedded server on this machine)")
+	f.StringVar(&o.since, "since", "", "begin at a time (RFC 3339), or so long ago, such as 1h (default now)")
+	f.StringVar(&o.forwardTo, "forward-to", "", "URL to post each event to; private addresses are allowed")
+	f.StringVar(&o.secret, "secret", "", "signs what is forwarded; made and printed unless given")
+	f.StringVar(&o.signature, "signature", "", "how it is signed: standard, hmac or bearer (default standard)")
+	f.StringVar(&o.signatureHeader, "signature-header", "", "hmac: the header of the signature; bearer: one for the time")
+	f.BoolVar(&o.asJSON, "print-json", false, "print one JSON object a line, with headers and body")
+	f.BoolVar(&o.asJSON, "json", false, "the same as --print-json")
+	f.IntVar(&o.limit, "limit", 0, "end after so many events; 0: never")
+	return cmd
+}
+
+// errEnough ends listening when as many events came as were wanted.
+var errEnough = errors.New("enough")
+
+func listenTo(cmd *cobra.Command, subject string, o *listenOptions) error {
+	since, err := o.check(subject, time.Now())
+	if err != nil {
+		return err
+	}
+	target, err := o.target()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.LoadFor(o.nats)
+	if err != nil {
+		return err
+	}
+	if cfg.NATSURL == "" {
+		if cfg.NATSListen == "off" {
+			return usageError{errors.New("JETHOOK_NATS_LISTEN is off, so there is nothing to connect to: give --nats")}
+		}
+		cfg.NATSURL = "nats://" + strings.TrimPrefix(adminURL(cfg.NATSListen), "http://")
+	}
+	feed, err := publish.OpenFeed(cfg, newLogger(cfg, cmd.ErrOrStderr()))
+	if errors.Is(err, nats.ErrNoServers) {
+		return errors.New("no NATS server answers: is 'jethook serve' running? If it is elsewhere, set JETHOOK_NATS_URL or give --nats")
+	}
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+
+	l := listener{out: cmd.OutOrStdout(), asJSON: o.asJSON, limit: o.limit, target: target}
+	if target != nil {
+		l.client = forwarder(cfg)
+		defer l.client.Close()
+	}
+	ready := func() { o.announce(cmd.ErrOrStderr(), subject, target) }
+	err = feed.Follow(cmd.Context(), subject, since, ready, func(h *publish.Head) error { return l.take(cmd.Context(), h) })
+	fmt.Fprintln(cmd.ErrOrStderr(), l.summary())
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// check finds what is wrong with the flags, and returns since when events are wanted.
+func (o *listenOptions) check(subject string, now time.Time) (since time.Time, err error) {
+	since, ok := admin.ParseTime(o.since, now)
+	_, bad := publish.EventShelves(subject)
+	switch {
+	case bad != nil || subject == "":
+		err = fmt.Errorf("SUBJECT %w", publish.ErrBadPattern)
+	case !ok:
+		err = errors.New("--since must be a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h")
+	case o.limit < 0:
+		err = errors.New("--limit must not be negative")
+	case o.forwardTo == "" && (o.secret != "" || o.signature != "" || o.signatureHeader != ""):
+		err = errors.New("--secret, --signature and --signature-header are for --forward-to")
+	default:
+		return since, nil
+	}
+	return since, usageError{err}
+}
+
+// everywhere allows every address: whoever runs this on a laptop chose where to.
+var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
+// fieldFlags name the flags behind the fields of an endpoint.
+var fieldFlags = map[string]string{
+	"url": "--forward-to", "secret": "--secret", "signature": "--signature",
+	"signature.scheme": "--signature", "signature.header": "--signature-header",
+}
+
+// target returns an endpoint that is like a real one but for its address; nil when nothing is forwarded.
+func (o *listenOptions) target() (*endpoint.Endpoint, error) {
+	if o.forwardTo == "" {
+		return nil, nil
+	}
+	name := "listen"
+	spec := &endpoint.Spec{Name: &name, URL: &o.forwardTo, Events: []string{"events.>"}}
+	if o.secret != "" {
+		spec.Secret = &o.secret
+	}
+	if o.signature != "" || o.signatureHeader != "" {
+		spec.Signature = &endpoint.SignatureSpec{Scheme: o.signature, Header: o.signatureHeader}
+	}
+	e, err := endpoint.New(spec, endpoint.NewAddressPolicy(everywhere), time.Now())
+	if problems, ok := errors.AsType[endpoint.Problems](err); ok {
+		flag, known := fieldFlags[problems[0].Field]
+		if !known {
+			flag = problems[0].Field
+		}
+		return nil, usageError{fmt.Errorf("%s %s", flag, problems[0].Message)}
+	}
+	return &e, err
+}
+
+func forwarder(cfg *config.Config) *attempt.Client {
+	return attempt.NewClient(attempt.Options{
+		AllowedNetworks: everywhere, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version(),
+	})
+}
+
+// announce says that nothing is missed any more, and the secret if it was made here.
+func (o *listenOptions) announce(w io.Writer, subject string, target *endpoint.Endpoint) {
+	if target != nil && o.secret == "" {
+		fmt.Fprintln(w, "Signing with", target.Secrets[0].Value.Reveal())
+	}
+	fmt.Fprintf(w, "Listening to %s; Ctrl-C ends.\n", subject)
+}
+
+// listener prints and forwards one event after the other.
+type listener struct {
+	out    io.Writer
+	asJSON bool
+	limit  int
+	target *endpoint.Endpoint // nil: nothing is forwarded
+	client *attempt.Client
+
+	events, delivered, failed int
+}
+
+// take handles one event. An error ends listening.
+func (l *listener) take(ctx context.Context, h *publish.Head) error {
+	l.events++
+	if !l.asJSON { // before it is forwarded, which may take long
+		if err := l.print(stamp(&h.Time), h.Subject, h.ID, fmt.Sprint(h.Size, " bytes")); err != nil {
+			return err
+		}
+	}
+	var res *attempt.Result
+	if l.target != nil {
+		res = l.forward(ctx, h)
+	}
+	var err error
+	switch {
+	case l.asJSON:
+		err = printHeard(l.out, h, res)
+	case res != nil:
+		err = l.print(answerLine(res))
+	}
+	if err == nil && l.events == l.limit {
+		return errEnough
+	}
+	return err
+}
+
+// print writes a line at once.
+func (l *listener) print(cells ...any) error {
+	var line bytes.Buffer
+	row(&line, cells...)
+	if _, err := l.out.Write(line.Bytes()); err != nil {
+		return fmt.Errorf("printing an event: %w", err)
+	}
+	return nil
+}
+
+// forward makes the request that a real delivery would be, once.
+func (l *listener) forward(ctx context.Context, h *publish.Head) *attempt.Result {
+	res := l.client.Do(ctx, attempt.Request{
+		Endpoint: l.target, EventID: h.ID, EventType: h.Type, Subject: h.Subject,
+		ContentType: h.ContentType, Traceparent: h.Traceparent, Body: h.Body, Attempt: 1,
+	})
+	switch res.Verdict {
+	case attempt.Delivered:
+		l.delivered++
+	case attempt.Failed, attempt.Gone:
+		l.failed++
+	}
+	return &res
+}
+
+func (l *listener) summary() string {
+	if l.target == nil {
+		return fmt.Sprintf("%d events", l.events)
+	}
+	return fmt.Sprintf("%d events: %d delivered, %d failed", l.events, l.delivered, l.failed)
+}

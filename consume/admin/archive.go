@@ -1,0 +1,199 @@
+package admin
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"jethook/consume"
+	"jethook/publish"
+)
+
+func (s *Server) archiveRoutes() {
+	const one = "/api/v1/events/{id}"
+	register(s, huma.Operation{
+		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: []string{"events"},
+		Summary:     "List stored events",
+		Description: "Newest first, by when they were stored, without their bodies.",
+	}, requestTimeout, s.listEvents)
+	register(s, huma.Operation{
+		OperationID: "get-event", Method: http.MethodGet, Path: one, Tags: []string{"events"},
+		Summary: "Read an event, and what became of it",
+		Description: "Its body, its stored headers, a delivery for each endpoint that gets or got it, and the attempts. Of several events " +
+			"with the id the newest is meant. The search goes back from the newest event for 5 s at most: subject, since and " +
+			"until make it short, and an id of the form STREAM-SEQUENCE needs none.",
+		Errors: []int{http.StatusNotFound},
+	}, requestTimeout, s.getEvent)
+	register(s, huma.Operation{
+		OperationID: "get-event-body", Method: http.MethodGet, Path: one + "/body", Tags: []string{"events"},
+		Summary: "Read an event's body, byte for byte",
+		Description: "As application/octet-stream, whatever the sender called it, so that no browser runs it; " +
+			"the event's content_type says what it is.",
+		Errors: []int{http.StatusNotFound},
+		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
+			typeBytes: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+		}}},
+	}, requestTimeout, s.getEventBody)
+}
+
+// SpanParams choose events.
+type SpanParams struct {
+	Subject string `query:"subject" doc:"a subject pattern; default: all webhooks and events, but not jethook.ops.>" example:"webhooks.polar.>"`
+	Since   string `query:"since" doc:"stored since a time (RFC 3339), or how long ago, such as 24h" example:"24h"`
+	Until   string `query:"until" doc:"stored before a time (RFC 3339), or how long ago" example:"2026-01-02T15:04:05Z"`
+}
+
+// query returns the events that are chosen, or what is wrong with the choice.
+func (p *SpanParams) query() (consume.EventQuery, error) {
+	var times consume.Query
+	f := FilterParams{Since: p.Since, Until: p.Until}
+	fields := f.apply(&times, time.Now())
+	if _, err := publish.EventShelves(p.Subject); err != nil {
+		fields = append(fields, FailureField{Field: "subject", Message: err.Error()})
+	}
+	if len(fields) > 0 {
+		return consume.EventQuery{}, invalid(fields...)
+	}
+	return consume.EventQuery{Subject: p.Subject, Since: times.Since, Until: times.Until}, nil
+}
+
+// ParseTime reads a time as the API's parameters give it: in RFC 3339, or how long before now; nothing is the zero
+// time.
+func ParseTime(text string, now time.Time) (t time.Time, ok bool) { return parseTime(text, now) }
+
+type listEventsInput struct {
+	PageParams
+	SpanParams
+}
+
+// EventPage is one page of a list of events.
+type EventPage struct {
+	Items      []consume.StoredEvent `json:"items"`
+	NextCursor string                `json:"next_cursor" doc:"of the next page; empty when there is none"`
+}
+
+type eventsOutput struct{ Body EventPage }
+
+func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*eventsOutput, error) {
+	q, err := in.query()
+	if err != nil {
+		return nil, err
+	}
+	q.Limit, q.Cursor = in.Limit, in.Cursor
+	items, next, err := s.archive.List(ctx, q)
+	if errors.Is(err, consume.ErrBadCursor) {
+		return nil, invalid(badCursor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &eventsOutput{EventPage{Items: items, NextCursor: next}}, nil
+}
+
+type getEventInput struct {
+	ID string `path:"id" doc:"the event's id, or its place in the bus, such as EVENTS-17"`
+	SpanParams
+}
+
+// EventDetail is an event whole, and what became of it.
+type EventDetail struct {
+	consume.StoredEvent
+	Headers map[string][]string `json:"headers" doc:"as they are stored; credentials never are"`
+	EventBody
+	Others []string `json:"others,omitempty" doc:"subjects of other events with this id that were met on the way to it: give one as subject"`
+	consume.Trace
+}
+
+// EventBody is the body of an event in a form that fits into JSON.
+type EventBody struct {
+	Text      string `json:"body,omitempty" doc:"the body, if it is UTF-8"`
+	Base64    string `json:"body_base64,omitempty" doc:"the body, if it is not"`
+	Truncated bool   `json:"body_truncated,omitempty" doc:"this is the first 1 MiB; /body has all of it"`
+}
+
+type eventOutput struct{ Body EventDetail }
+
+func (s *Server) getEvent(ctx context.Context, in *getEventInput) (*eventOutput, error) {
+	found, others, err := s.find(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	trace, err := s.archive.Trace(ctx, &found)
+	if err != nil {
+		return nil, err
+	}
+	return &eventOutput{EventDetail{
+		StoredEvent: consume.Describe(&found), Headers: found.Header, EventBody: ShowBody(found.Body, maxShown), Others: others, Trace: trace,
+	}}, nil
+}
+
+func (s *Server) find(ctx context.Context, in *getEventInput) (publish.Head, []string, error) {
+	q, err := in.query()
+	if err != nil {
+		return publish.Head{}, nil, err
+	}
+	return s.archive.Find(ctx, in.ID, q)
+}
+
+// maxShown is how many bytes of a body are shown in JSON.
+const maxShown = 1 << 20
+
+// ShowBody returns the first bytes of a body, at most so many.
+func ShowBody(body []byte, most int) (b EventBody) {
+	text := utf8.Valid(body)
+	if b.Truncated = len(body) > most; b.Truncated {
+		body = body[:most]
+		for text && !utf8.Valid(body) { // not within a character
+			body = body[:len(body)-1]
+		}
+	}
+	if text {
+		b.Text = string(body)
+	} else {
+		b.Base64 = base64.StdEncoding.EncodeToString(body)
+	}
+	return b
+}
+
+const typeBytes = "application/octet-stream"
+
+// bodyOutput keeps a browser from doing anything with the bytes but saving them: their sender chose them.
+type bodyOutput struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Policy      string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+func (s *Server) getEventBody(ctx context.Context, in *getEventInput) (*bodyOutput, error) {
+	found, _, err := s.find(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOutput{ContentType: typeBytes, Disposition: "attachment", Policy: "default-src 'none'; sandbox", Body: found.Body}, nil
+}
+
+// unescapeParams gives a handler the id that the client escaped: echo leaves a path's parameters as they came when one
+// of them holds an escaped slash.
+func unescapeParams(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().URL.RawPath == "" {
+			return next(c)
+		}
+		values := c.ParamValues()
+		for i, value := range values {
+			var err error
+			if values[i], err = url.PathUnescape(value); err != nil {
+				return echo.ErrNotFound
+			}
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,65 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/publish"
+)
+
+func (s *Server) matchRoutes() {
+	register(s, huma.Operation{
+		OperationID: "match-subject", Method: http.MethodGet, Path: "/api/v1/match", Tags: []string{"events"},
+		Summary:     "Tell who would get an event",
+		Description: "The endpoints whose patterns match a subject, the oldest first. Those that are disabled would not get an event on it.",
+	}, requestTimeout, s.matchSubject)
+}
+
+type matchInput struct {
+	Subject string `query:"subject" required:"true" doc:"where the event would be stored" example:"events.order.created"`
+}
+
+// Match is an endpoint that subscribed to a subject.
+type Match struct {
+	Endpoint       string   `json:"endpoint"`
+	Name           string   `json:"name"`
+	URL            string   `json:"url"`
+	Events         []string `json:"events" doc:"those of its patterns that match"`
+	Disabled       bool     `json:"disabled" doc:"it would not get the event now; an ordered endpoint gets it when it is enabled"`
+	DisabledReason string   `json:"disabled_reason,omitempty"`
+	Ordered        bool     `json:"ordered,omitempty"`
+}
+
+// MatchPage is the list of endpoints that subscribed to a subject.
+type MatchPage struct {
+	Items      []Match `json:"items"`
+	NextCursor string  `json:"next_cursor" doc:"always empty: the list is whole"`
+}
+
+type matchOutput struct{ Body MatchPage }
+
+func (s *Server) matchSubject(_ context.Context, in *matchInput) (*matchOutput, error) {
+	if !publish.IsEventSubject(in.Subject) {
+		return nil, invalid(FailureField{
+			Field: "subject", Message: "must be a subject below webhooks., events. or jethook.ops., without wildcards, such as events.order.created",
+		})
+	}
+	items := []Match{}
+	for _, e := range s.registry.All() {
+		var patterns []string
+		for _, p := range e.Events {
+			if publish.MatchesAny(in.Subject, []string{p}) {
+				patterns = append(patterns, p)
+			}
+		}
+		if len(patterns) > 0 {
+			items = append(items, Match{
+				Endpoint: e.ID, Name: e.Name, URL: e.URL, Events: patterns,
+				Disabled: e.Disabled, DisabledReason: e.DisabledReason, Ordered: e.Ordered,
+			})
+		}
+	}
+	return &matchOutput{MatchPage{Items: items}}, nil
+}

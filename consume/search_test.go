@@ -1,0 +1,68 @@
+package consume
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// A search that ran out of time says how far it came, and still finds what waits or is dead.
+func TestSearchEndsInTime(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default()
+	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", config.Sync(2*time.Minute)
+	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	put := func(source, subject, id string) publish.Event {
+		e := publish.Event{ID: id, Type: "a", Source: source, Subject: subject, Received: time.Now(), Body: []byte(id)}
+		if _, err := bus.Publish(t.Context(), &e); err != nil {
+			t.Error(err)
+		}
+		return e
+	}
+	put("", "events.a", "gone_by")
+	for i, e := range []publish.Event{put("", "events.a", "waits"), put("shop", "webhooks.shop.a", "is_dead")} {
+		d := publish.Delivery{Endpoint: "ep_1", Event: e, Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
+		done := make(chan error, 1)
+		[]func(*publish.Delivery, func(error)){bus.Schedule, bus.Bury}[i](&d, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	var others sync.WaitGroup
+	for i := range 1200 {
+		others.Go(func() { put("", "events.b", fmt.Sprint(i)) })
+	}
+	others.Wait()
+
+	a := NewArchive(bus, nil, "shop")
+	a.patience = 0
+	for _, id := range []string{"waits", "is_dead"} {
+		if h, _, err := a.Find(t.Context(), id, EventQuery{}); err != nil || string(h.Body) != id {
+			t.Errorf("%s: %+v, %v", id, h, err)
+		}
+	}
+	_, _, err = a.Find(t.Context(), "gone_by", EventQuery{})
+	far, ok := errors.AsType[*SearchError](err)
+	if !ok || !errors.Is(err, ErrSearchTime) || far.Passed != 1024 || time.Since(far.Back) > time.Minute {
+		t.Errorf("got %v", err)
+	}
+	for _, q := range []EventQuery{{Subject: "webhooks.>"}, {Until: time.Now().Add(-time.Hour)}, {Since: time.Now().Add(time.Hour)}} {
+		if _, _, err := a.Find(t.Context(), "waits", q); !errors.Is(err, ErrNoEvent) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if _, _, err := a.Find(t.Context(), "gone_by", EventQuery{Subject: "events.a"}); err != nil {
+		t.Errorf("narrowed: %v", err)
+	}
+}

@@ -1,0 +1,111 @@
+package consume
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"jethook/publish"
+)
+
+// Trace is what became of one event.
+type Trace struct {
+	Deliveries []Delivery `json:"deliveries" doc:"one for each endpoint that gets or got it"`
+	Attempts   []Attempt  `json:"attempts" doc:"newest first"`
+	Incomplete bool       `json:"incomplete,omitempty" doc:"there may be more attempts, and deliveries, than could be read in time"`
+}
+
+// waitsFirst is what a delivery waits for that nobody has looked at yet.
+const waitsFirst = "first"
+
+// Trace returns the deliveries of an event and its attempts. Each delivery is in one state: what waits or is dead
+// lies on the bus, and of others the newest attempt tells. An endpoint that matches and left no trace waits for its
+// first attempt as long as the event is not yet taken; after that it did not match when the event came.
+func (a *Archive) Trace(ctx context.Context, h *publish.Head) (Trace, error) {
+	first, err := a.awaiting(ctx, h)
+	if err != nil {
+		return Trace{}, fmt.Errorf("reading deliveries: %w", err)
+	}
+	waiting, dead, err := a.bus.Chains(ctx, &h.Event)
+	if err != nil {
+		return Trace{}, fmt.Errorf("reading deliveries: %w", err)
+	}
+	attempts, all, err := attemptsOf(ctx, a.bus, h)
+	if err != nil {
+		return Trace{}, err
+	}
+	t := Trace{Deliveries: []Delivery{}, Attempts: attempts, Incomplete: !all}
+	for i := range waiting {
+		t.add(describe(&waiting[i], StatusWaiting))
+	}
+	for i := range dead {
+		t.add(describe(&dead[i], StatusDead))
+	}
+	for i := range attempts {
+		t.add(after(&attempts[i]))
+	}
+	for _, d := range first {
+		t.add(d)
+	}
+	slices.SortStableFunc(t.Deliveries, func(a, b Delivery) int { return strings.Compare(a.Endpoint, b.Endpoint) })
+	return t, nil
+}
+
+// add adds a delivery, unless there is one to its endpoint: that is in a later state.
+func (t *Trace) add(d Delivery) {
+	if !slices.ContainsFunc(t.Deliveries, func(have Delivery) bool { return have.Endpoint == d.Endpoint }) {
+		t.Deliveries = append(t.Deliveries, d)
+	}
+}
+
+// after describes the delivery that an attempt left behind. One that failed and waits for nothing is being
+// attempted again.
+func after(a *Attempt) Delivery {
+	d := Delivery{
+		ID: a.Delivery, Endpoint: a.Endpoint, EventID: a.EventID, Type: a.Type, Subject: a.Subject,
+		Attempts: a.Attempt, At: a.Time, Reason: a.Error,
+	}
+	switch a.Outcome {
+	case OutcomeDelivered:
+		d.Status, d.HTTP = StatusDelivered, a.Status
+	case OutcomeDead:
+		d.Status = StatusDead
+	default:
+		d.Status, d.Next, d.Waits = StatusWaiting, a.Next, string(publish.WhyRetry)
+	}
+	return d
+}
+
+// awaiting returns a delivery to each endpoint that will get an event which nobody has taken yet.
+func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery, err error) {
+	if a.endpoints == nil {
+		return nil, nil
+	}
+	taken := map[string]uint64{}
+	for _, ep := range a.endpoints.All() {
+		if !publish.MatchesAny(h.Subject, ep.Events) || ep.Disabled && !ep.Ordered {
+			continue
+		}
+		consumer := ""
+		if ep.Ordered {
+			consumer = ep.ID
+		}
+		floor, known := taken[consumer]
+		if !known {
+			if floor, err = a.bus.Taken(ctx, h.Stream, consumer); err != nil {
+				return nil, err
+			}
+			taken[consumer] = floor
+		}
+		if h.Seq > floor {
+			d := describe(&publish.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
+			d.Next, d.Waits = nil, waitsFirst
+			if ep.Disabled {
+				d.Waits = string(publish.WhyDisabled)
+			}
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}

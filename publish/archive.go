@@ -1,0 +1,325 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrBadPattern means that a text is no subject pattern, or one of something else than events.
+var ErrBadPattern = errors.New("must be a subject pattern below webhooks., events. or jethook.ops., such as webhooks.polar.> or events.order.*; > alone is all webhooks and events")
+
+// EventShelves returns where the events lie that a subject pattern names. An empty one, and > alone, name all
+// webhooks and events, but no operational events. The error is ErrBadPattern.
+func EventShelves(pattern string) ([]Shelf, error) {
+	switch pattern {
+	case "", ">":
+		return []Shelf{{stream: StreamWebhooks, subject: WebhooksPrefix + ">"}, {stream: StreamEvents, subject: EventsPrefix + ">"}}, nil
+	}
+	stream := streamOf(pattern)
+	if stream == "" || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) {
+		return nil, ErrBadPattern
+	}
+	return []Shelf{{stream: stream, subject: pattern}}, nil
+}
+
+// IsEventSubject reports whether an event can be stored on subject, which has no wildcards.
+func IsEventSubject(subject string) bool {
+	return streamOf(subject) != "" && server.IsValidLiteralSubject(subject) && !strings.ContainsFunc(subject, notShown)
+}
+
+func notShown(r rune) bool { return !tokenRune(r) && r != '*' && r != '>' }
+
+// streamOf returns the stream that takes events on a subject, or "" when none does.
+func streamOf(subject string) string {
+	switch {
+	case strings.HasPrefix(subject, WebhooksPrefix):
+		return StreamWebhooks
+	case strings.HasPrefix(subject, EventsPrefix):
+		return StreamEvents
+	case isOps(subject):
+		return StreamOps
+	default:
+		return ""
+	}
+}
+
+// Stream is the name of the stream that the shelf is a part of.
+func (sh Shelf) Stream() string { return sh.stream }
+
+// Head is an event as it lies in its stream, without its body.
+type Head struct {
+	Event
+	Stream string
+	Seq    uint64
+	Time   time.Time // when it was stored
+	Size   int       // bytes of its body
+}
+
+// Tail reads the heads of a shelf's events from the newest to the oldest. JetStream reads forwards only, so it
+// reads spans from the end, each with a consumer of its own that leaves the bodies where they are: that passes
+// more than twice as many events a second as reading them whole would.
+type Tail struct {
+	bus    *Bus
+	shelf  Shelf
+	from   uint64 // the lowest sequence to be read
+	before uint64 // what is below it is still to be read
+	above  uint64 // how many messages of the shelf lie at before and above
+	span   uint64 // how many sequences to look at next
+}
+
+const (
+	firstHeads = 256
+	// maxHeads bounds how many heads one read gives: some megabytes.
+	maxHeads = 4096
+	// readerIdle is how long a reader's consumer stays when its owner was killed.
+	readerIdle = 10 * time.Second
+)
+
+// Tail returns a reader of the shelf's events that were stored since a time and before another one; a zero time
+// sets no bound.
+func (b *Bus) Tail(ctx context.Context, sh Shelf, since, until time.Time) (*Tail, error) {
+	info, err := b.shelves[sh.stream].Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+	}
+	t := &Tail{bus: b, shelf: sh, from: max(info.State.FirstSeq, 1), before: info.State.LastSeq + 1, span: firstHeads}
+	if !since.IsZero() {
+		if t.from, err = b.firstSince(ctx, sh.stream, since, t.before); err != nil {
+			return nil, err
+		}
+	}
+	if !until.IsZero() {
+		if t.before, err = b.firstSince(ctx, sh.stream, until, t.before); err != nil {
+			return nil, err
+		}
+		return t, t.Seek(ctx, t.before)
+	}
+	return t, nil
+}
+
+// Before is the sequence below which the reader goes on; Done reports whether nothing is left there.
+func (t *Tail) Before() uint64 { return t.before }
+
+// Done reports whether all was read.
+func (t *Tail) Done() bool { return t.before <= t.from }
+
+// Seek lets the reader go on below a sequence, if it has not passed it.
+func (t *Tail) Seek(ctx context.Context, before uint64) error {
+	t.before = min(t.before, before)
+	if t.Done() {
+		return nil
+	}
+	c, err := t.reader(ctx, t.before)
+	if err != nil {
+		return err
+	}
+	defer t.bus.dropReader(ctx, t.shelf.stream, c)
+	t.above = c.CachedInfo().NumPending
+	return nil
+}
+
+// Next returns the next events, newest first: some thousands at most, and none only when all was read or ctx
+// ended.
+func (t *Tail) Next(ctx context.Context) (heads []Head, err error) {
+	for len(heads) == 0 && !t.Done() && err == nil {
+		heads, err = t.read(ctx)
+	}
+	slices.Reverse(heads)
+	return heads, err
+}
+
+// read reads one span, in the order of the stream. One that holds too much is made smaller instead, and one after
+// a span that held nothing larger.
+func (t *Tail) read(ctx context.Context) ([]Head, error) {
+	lo := max(t.from, 1)
+	if t.before-lo > t.span {
+		lo = t.before - t.span
+	}
+	c, err := t.reader(ctx, lo)
+	if err != nil {
+		return nil, err
+	}
+	defer t.bus.dropReader(ctx, t.shelf.stream, c)
+	pending := c.CachedInfo().NumPending
+	n := pending - min(t.above, pending)
+	if n > maxHeads && t.span > maxHeads {
+		t.span = max(t.span/8, maxHeads)
+		return nil, nil
+	}
+	var heads []Head
+	if n > 0 {
+		if heads, err = readHeads(ctx, c, t.shelf.stream, int(n), t.before); err != nil {
+			return nil, err
+		}
+	}
+	t.before, t.above = lo, pending
+	switch {
+	case n < maxHeads/8:
+		t.span *= 8
+	case n <= maxHeads/2:
+		t.span *= 2
+	}
+	return heads, nil
+}
+
+// reader reads the shelf from a sequence on.
+func (t *Tail) reader(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
+	switch t.shelf.subject {
+	case WebhooksPrefix + ">", EventsPrefix + ">", OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
+	default:
+		cfg.FilterSubject = t.shelf.subject
+	}
+	return t.bus.reader(ctx, t.shelf.stream, cfg)
+}
+
+// errGap means that messages were lost on their way here.
+var errGap = fmt.Errorf("%w: messages were lost on the way", ErrUnavailable)
+
+// readHeads takes n heads off a new consumer, or as many as it has, up to a sequence.
+func readHeads(ctx context.Context, c jetstream.Consumer, stream string, n int, before uint64) (heads []Head, err error) {
+	for taken := 0; taken < n; {
+		batch, err := c.FetchNoWait(n - taken)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		}
+		had := taken
+		for m := range batch.Messages() {
+			meta, err := m.Metadata()
+			if err != nil {
+				return nil, fmt.Errorf("reading an event's place: %w", err)
+			}
+			if taken++; meta.Sequence.Consumer != uint64(taken) {
+				return nil, fmt.Errorf("reading %s: %w", stream, errGap)
+			}
+			if meta.Sequence.Stream >= before {
+				return heads, nil
+			}
+			heads = append(heads, headOf(m.Subject(), m.Headers(), nil, stream, meta.Sequence.Stream, meta.Timestamp))
+		}
+		if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		}
+		if taken > had {
+			continue
+		}
+		// Either there are fewer by now, or the server was silent for a second, which ends a fetch without a word.
+		info, err := c.Info(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		}
+		if info.Delivered.Consumer != uint64(taken) {
+			return nil, fmt.Errorf("reading %s: %w", stream, errGap)
+		}
+		if info.NumPending == 0 {
+			break
+		}
+	}
+	return heads, nil
+}
+
+func headOf(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Head {
+	size := len(body)
+	if text := h.Get(nats.MsgSize); body == nil && text != "" {
+		size, _ = strconv.Atoi(text) // written by the server
+	}
+	return Head{Event: decodeEvent(subject, h, body, stream, seq, at), Stream: stream, Seq: seq, Time: at, Size: size}
+}
+
+// firstSince returns the sequence of the first message of a stream that was stored at or after a time, or end when
+// there is none.
+func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end uint64) (uint64, error) {
+	c, err := b.reader(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
+	if err != nil {
+		return 0, err
+	}
+	defer b.dropReader(ctx, stream, c)
+	heads, err := readHeads(ctx, c, stream, 1, end)
+	if err != nil || len(heads) == 0 {
+		return end, err
+	}
+	return heads[0].Seq, nil
+}
+
+// reader makes a consumer for a moment, without acknowledgements and without bodies.
+func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
+	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
+	c, err := b.reads.js.CreateConsumer(ctx, stream, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("opening a reader of %s: %w", stream, classify(err))
+	}
+	return c, nil
+}
+
+// dropReader removes a reader's consumer, which would else go by itself a moment later.
+func (b *Bus) dropReader(ctx context.Context, stream string, c jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = b.reads.js.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
+}
+
+// Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound.
+func (b *Bus) Read(ctx context.Context, stream string, seq uint64) (Head, error) {
+	s, ok := b.shelves[stream]
+	if !ok || seq == 0 {
+		return Head{}, ErrNotFound
+	}
+	m, err := s.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Head{}, ErrNotFound
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+	}
+	h := headOf(m.Subject, m.Header, m.Data, stream, seq, m.Time)
+	h.Header = ownHeaders(m.Header)
+	return h, nil
+}
+
+// ownHeaders returns the headers that are the event's: others with Nats- tell of how it was stored or read.
+func ownHeaders(all nats.Header) nats.Header {
+	own := make(nats.Header, len(all))
+	for name, values := range all {
+		if name == HeaderMsgID || !strings.HasPrefix(name, "Nats-") {
+			own[name] = values
+		}
+	}
+	return own
+}
+
+// Taken returns the sequence up to which every event of a stream has an outcome that is stored, for the endpoints
+// that share its consumer, or for an ordered endpoint; 0 when nobody took any.
+func (b *Bus) Taken(ctx context.Context, stream, ordered string) (uint64, error) {
+	name := consumerName
+	if ordered != "" {
+		name = ordered
+	}
+	c, err := b.reads.js.Consumer(ctx, stream, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("opening consumer %s of %s: %w", name, stream, classify(err))
+	}
+	return c.CachedInfo().AckFloor.Stream, nil
+}
+
+// ParsePlace reads the id of an event that has no other: its stream and its sequence.
+func ParsePlace(id string) (stream string, seq uint64, ok bool) {
+	stream, number, _ := strings.Cut(id, "-")
+	if !slices.Contains(OrderedStreams, stream) {
+		return "", 0, false
+	}
+	seq, err := strconv.ParseUint(number, 10, 64)
+	return stream, seq, err == nil && seq > 0
+}

@@ -1,0 +1,135 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/config"
+)
+
+// feedAhead is how many messages of a stream lie ready beyond the one that is handled.
+const feedAhead = 16
+
+// Feed gives the events of a bus as they come to somebody who only watches: it makes no streams, acknowledges
+// nothing, and leaves nothing behind.
+type Feed struct {
+	conn *connection
+}
+
+// OpenFeed connects to the bus at cfg.NATSURL with cfg's login.
+func OpenFeed(cfg *config.Config, log *slog.Logger) (*Feed, error) {
+	conn, err := connect(cfg, nil, "listen", log)
+	if err != nil {
+		return nil, err
+	}
+	return &Feed{conn}, nil
+}
+
+// Close closes the connection.
+func (f *Feed) Close() { f.conn.Conn.Close() }
+
+// ErrNoStream means that a bus lacks a stream of Jethook's.
+var ErrNoStream = errors.New("the stream does not exist: no Jethook has used this NATS server")
+
+// Follow gives handle each event that a subject pattern names (see [EventShelves]), one after the other, until ctx
+// ends or handle fails: those stored since a time, or from now on if it is zero. Within a stream the order is kept,
+// and an event that comes while the connection is away is given when it is back. ready is called when no event
+// that is stored from then on will be missed. The end of ctx is no error.
+func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, ready func(), handle func(*Head) error) error {
+	shelves, err := EventShelves(pattern)
+	if err != nil {
+		return err
+	}
+	consumers := make([]jetstream.Consumer, len(shelves))
+	for i, sh := range shelves {
+		if consumers[i], err = f.consumer(ctx, sh, since); err != nil {
+			return err
+		}
+	}
+	ready()
+	g, gctx := errgroup.WithContext(ctx)
+	heads := make(chan *Head)
+	for i, c := range consumers {
+		g.Go(func() error { return pump(gctx, c, shelves[i].stream, heads) })
+	}
+	g.Go(func() error {
+		for {
+			select {
+			case h := <-heads:
+				if err := handle(h); err != nil {
+					return err
+				}
+			case <-gctx.Done():
+				return nil
+			}
+		}
+	})
+	if err := g.Wait(); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// consumer opens a consumer of a shelf that keeps its place across connections.
+func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstream.Consumer, error) {
+	stream, err := f.conn.js.Stream(ctx, sh.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("opening %s: %w", sh.stream, ErrNoStream)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+	}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{sh.subject}}
+	if since.IsZero() {
+		// A sequence, and not "new": when the connection is lost before the first event, that would begin anew.
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, stream.CachedInfo().State.LastSeq+1
+	} else {
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+	}
+	c, err := stream.OrderedConsumer(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", sh.stream, classify(err))
+	}
+	return c, nil
+}
+
+// pump hands the messages of a consumer over until ctx ends.
+func pump(ctx context.Context, c jetstream.Consumer, stream string, heads chan<- *Head) error {
+	messages, err := c.Messages(jetstream.PullMaxMessages(feedAhead))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", stream, classify(err))
+	}
+	defer messages.Stop()
+	// While the connection is away only this ends the wait.
+	defer context.AfterFunc(ctx, messages.Stop)()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", stream, classify(err))
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("reading an event's place: %w", err)
+		}
+		body := m.Data()
+		if body == nil {
+			body = []byte{}
+		}
+		h := headOf(m.Subject(), m.Headers(), body, stream, meta.Sequence.Stream, meta.Timestamp)
+		h.Header = ownHeaders(m.Headers())
+		select {
+		case heads <- &h:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
