@@ -5,15 +5,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 )
 
 // Batch says where a request holds several events, and where in each its type and id stand.
 type Batch struct {
-	// Items is where the list stands in the JSON of the body, or of Field; empty if that is the list itself.
+	// Items are where the list may stand in the JSON of the body, or of Field; none if that is the list itself.
 	// Where there is no list, the request is one event.
-	Items string
+	Items []string
 	// Field is the form's field that holds the JSON; empty if the body does.
 	Field string
 	// Type and ID are of an item, as of a request that has the item as its body.
@@ -29,10 +30,10 @@ func (b *Batch) String() string {
 	if b.Field != "" {
 		where = "form:" + b.Field
 	}
-	if b.Items != "" {
-		return where + " " + b.Items + "[]"
+	if len(b.Items) == 0 {
+		return where + "[]"
 	}
-	return where + " []"
+	return where + " " + strings.Join(b.Items, "[] or ") + "[]"
 }
 
 // split returns the events in r, and whether there is a list of them at all.
@@ -45,11 +46,11 @@ func (b *Batch) split(r *Request) ([]Event, bool) {
 		return nil, false
 	}
 	list := gjson.ParseBytes(text)
-	if b.Items != "" {
-		list = list.Get(b.Items)
-	}
-	if !list.IsArray() {
-		return nil, false
+	for whole, i := list, 0; !list.IsArray(); i++ {
+		if i == len(b.Items) {
+			return nil, false
+		}
+		list = whole.Get(b.Items[i])
 	}
 	var events []Event
 	seen := map[string]int{}

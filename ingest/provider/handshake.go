@@ -1,15 +1,30 @@
 package provider
 
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+)
+
 // Handshake is a kind of request in which the sender asks something, and which is no event.
 type Handshake struct {
 	Name string // in the sender's words
 	// Signed means that it is answered only if the request verifies.
 	Signed bool
+	// Methods are those it is made with, POST if empty.
+	Methods []string
 	// Learns means that it hands over the secret.
 	Learns bool
 
-	// ask returns the reply if r is this handshake, nil if not.
+	// ask returns the reply if r is this handshake, nil if not. It is called for one of Methods only.
 	ask func(r *Request, secrets []string) (*reply, error)
+}
+
+func (h *Handshake) takes(method string) bool {
+	if len(h.Methods) == 0 {
+		return method == post
+	}
+	return slices.Contains(h.Methods, method)
 }
 
 // reply is what a handshake comes to.
@@ -17,4 +32,64 @@ type reply struct {
 	answer  Answer
 	learned string
 	confirm string
+}
+
+// echo answers with the value, if it is there, as plain text.
+func echo(v Value) func(*Request, []string) (*reply, error) {
+	return func(r *Request, _ []string) (*reply, error) {
+		if s := v.find(r); s != "" {
+			return &reply{answer: text(s)}, nil
+		}
+		return nil, nil
+	}
+}
+
+// when asks only if a value reads so.
+func when(v Value, is string, ask func(*Request, []string) (*reply, error)) func(*Request, []string) (*reply, error) {
+	return func(r *Request, secrets []string) (*reply, error) {
+		if v.find(r) != is {
+			return nil, nil
+		}
+		return ask(r, secrets)
+	}
+}
+
+// always gives the same answer.
+func always(a Answer) func(*Request, []string) (*reply, error) {
+	return func(*Request, []string) (*reply, error) { return &reply{answer: a}, nil }
+}
+
+// text is an answer in plain text. What a stranger may have written must not be taken for a page.
+func text(s string) Answer {
+	return Answer{
+		Status: http.StatusOK, Body: s, ContentType: "text/plain",
+		Header: map[string]string{"X-Content-Type-Options": "nosniff"},
+	}
+}
+
+// object is an answer that is a JSON object of names and texts, in that order.
+func object(pairs ...string) Answer {
+	body := []byte{'{'}
+	for i, s := range pairs {
+		if i > 0 {
+			body = append(body, ",:"[i%2])
+		}
+		quoted, _ := json.Marshal(s) // a string always can be
+		body = append(body, quoted...)
+	}
+	return Answer{Status: http.StatusOK, Body: string(append(body, '}')), ContentType: "application/json"}
+}
+
+// learn takes a secret that the sender hands over, where none is known. Else who hands over another could send
+// whatever he likes.
+func learn(secret string, known []string, a Answer) (*reply, error) {
+	for _, k := range known {
+		if equalText(k, secret) {
+			return &reply{answer: a}, nil
+		}
+	}
+	if len(known) > 0 {
+		return nil, ErrUnexpected
+	}
+	return &reply{answer: a, learned: secret}, nil
 }

@@ -79,6 +79,8 @@ type Sender struct {
 	Handshakes []Handshake
 	// Methods are the methods of events other than POST.
 	Methods []string
+	// OwnHeader means that who sets the sender up may choose the name of its header.
+	OwnHeader bool
 	// NeedsURL means that the sender signs the address it was given: [Request.URL] must be set.
 	NeedsURL bool
 	// Success is the answer once the event is stored, Refusal the one to a request that does not verify.

@@ -97,7 +97,7 @@ func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 // handshake answers r if it is one of the sender's handshakes.
 func (rc *Receiver) handshake(r *Request, signed bool) (Outcome, error) {
 	for _, h := range rc.Sender.Handshakes {
-		if h.Signed != signed {
+		if h.Signed != signed || !h.takes(r.Method) {
 			continue
 		}
 		reply, err := h.ask(r, rc.secrets)

@@ -20,6 +20,8 @@ type Signature struct {
 	// Content is what is signed, the parts joined; the body alone if empty.
 	Content   []Value
 	Timestamp Timestamp
+	// Object refuses a body that is no JSON object, where the sender's key signs other things too.
+	Object bool
 }
 
 // CoversBody is the part of [Scheme] that all signing schemes share.
@@ -61,6 +63,9 @@ func (s *Signature) open(r *Request, now time.Time, into *presented) error {
 	if err := s.read(r, into); err != nil {
 		return err
 	}
+	if s.Object && !bytes.HasPrefix(bytes.TrimLeft(r.Body, " \t\r\n"), []byte("{")) {
+		return fmt.Errorf("no JSON object: %w", ErrMalformedBody)
+	}
 	return s.Timestamp.check(r, into.stamp, now)
 }
 
@@ -69,12 +74,10 @@ func (s *Signature) read(r *Request, into *presented) error {
 	for i := range s.From {
 		v := &s.From[i]
 		if v.kind != inHeader {
-			text, err := v.only(r)
-			if err != nil {
-				return err
+			if text := v.find(r); text != "" {
+				found = true
+				s.Format.read(text, into)
 			}
-			found = true
-			s.Format.read(text, into)
 			continue
 		}
 		lines := r.Header[v.arg]

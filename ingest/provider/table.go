@@ -3,97 +3,108 @@ package provider
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Answers that many senders share.
 var (
-	success202 = Answer{Status: http.StatusAccepted}
 	success200 = Answer{Status: http.StatusOK}
+	success202 = Answer{Status: http.StatusAccepted}
+	success204 = Answer{Status: http.StatusNoContent}
 	refusal401 = Answer{Status: http.StatusUnauthorized}
 	refusal403 = Answer{Status: http.StatusForbidden}
 )
+
+// What operators set as the secret of many senders.
+const (
+	sharedSecret  = "the webhook's secret"
+	signingSecret = "the webhook's signing secret"
+	clientSecret  = "the app's client secret"
+	ownToken      = "a token of your own, as set at the sender"
+	ownLogin      = "user:password, as set at the sender"
+	publicSecret  = "the sender's public key"
+)
+
+const minute5 = 5 * time.Minute
+
+// The families of schemes that rows share. What the header is called, and what little differs, stands in the row.
 
 // hexMAC is HMAC-SHA256 of the body, in hex.
 func hexMAC(header string) HMAC {
 	return HMAC{Signature: Signature{From: []Value{Header(header)}}}
 }
 
-// standardWebhooks is https://www.standardwebhooks.com.
-func standardWebhooks(key KeyEncoding) HMAC {
-	return HMAC{Key: key, Signature: Signature{
-		From: []Value{Header("webhook-signature")}, Format: Versioned("v1"), Encoding: Base64,
-		Content:   []Value{Header("webhook-id"), Const("."), Header("webhook-timestamp"), Const("."), Body()},
-		Timestamp: Timestamp{From: Header("webhook-timestamp"), Unit: Seconds, Tolerance: 5 * time.Minute},
+// prefixedMAC is hexMAC after a prefix.
+func prefixedMAC(header, prefix string) HMAC {
+	return HMAC{Signature: Signature{From: []Value{Header(header)}, Format: Prefixed(prefix)}}
+}
+
+// base64MAC is HMAC-SHA256 of the body, in base64. The signature may stand in any of the headers.
+func base64MAC(headers ...string) HMAC {
+	s := HMAC{Signature: Signature{Encoding: Base64}}
+	for _, header := range headers {
+		s.From = append(s.From, Header(header))
+	}
+	return s
+}
+
+// pairsMAC is HMAC-SHA256, in hex, of time and body with something between. Both stand in one header as pairs.
+func pairsMAC(header string, format Format, between string, unit Unit, tolerance time.Duration) HMAC {
+	return HMAC{Signature: Signature{
+		From: []Value{Header(header)}, Format: format,
+		Content:   []Value{Stamp(), Const(between), Body()},
+		Timestamp: Timestamp{Unit: unit, Tolerance: tolerance},
 	}}
 }
 
-// table is every sender that needs no more than its name and its secret. It is never written to.
-var table = []Sender{
-	{
-		// Says 200 alone is a success.
-		Name:    "notify",
-		Scheme:  hexMAC("x-notify-signature"),
-		Type:    JSON("event"),
-		ID:      JSON("event_id"),
-		Success: success200, Refusal: refusal401,
-	},
-	{
-		// Standard Webhooks, except that the key is the bytes of the whole secret, polar_whs_ included. Its
-		// samples answer 202, and 403 to a bad signature.
-		Name:    "polar",
-		Docs:    "https://polar.sh/docs/integrate/webhooks/delivery",
-		Scheme:  standardWebhooks(RawKey),
-		Type:    JSON("type"),
-		ID:      Header("webhook-id"),
-		Success: success202, Refusal: refusal403,
-	},
-	{
-		Name:    "polaris",
-		Docs:    "https://docs.polaris.revlv.com/webhooks",
-		Scheme:  hexMAC("x-polaris-signature"),
-		Type:    JSON("type"),
-		ID:      JSON("id"),
-		Success: success202, Refusal: refusal401,
-	},
-	{
-		// The token looks like a JWT and is not one to us: it is documented as a fixed text. Says 200 alone
-		// is a success, and advises to refuse what is more than a few minutes old. It sends no event id.
-		Name: "polytomic",
-		Docs: "https://apidocs.polytomic.com/guides/configuring-your-connections/syncing-to-custom-webhooks",
-		Scheme: Token{
-			From: Header("Authorization"), Prefix: "Bearer ",
-			Timestamp: Timestamp{From: Header("Polytomic-Signature-Timestamp"), Unit: RFC3339, Tolerance: 5 * time.Minute},
-		},
-		Type:    JSON("event"),
-		Success: success200, Refusal: refusal401,
-	},
-	{
-		Name:    "protocol",
-		Docs:    "https://protocol.tailwindui.com/webhooks",
-		Scheme:  hexMAC("x-protocol-signature"),
-		Type:    JSON("type"),
-		ID:      JSON("id"),
-		Success: success202, Refusal: refusal401,
-	},
-	{
-		Name:    "standard-webhooks",
-		Docs:    "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-		Scheme:  standardWebhooks(WhsecKey),
-		Type:    JSON("type"),
-		ID:      Header("webhook-id"),
-		Success: success202, Refusal: refusal401,
-	},
+// standardWebhooks is https://www.standardwebhooks.com.
+func standardWebhooks(key KeyEncoding) HMAC {
+	return HMAC{Key: key, Signature: standardSignature("v1", Header("webhook-id"), Header("webhook-timestamp"), Header("webhook-signature"))}
+}
+
+// svix is Standard Webhooks in headers of https://docs.svix.com, or of their own.
+func svix() HMAC {
+	return HMAC{Key: WhsecKey, Signature: standardSignature("v1",
+		svixID, Header("svix-timestamp", "webhook-timestamp"), Header("svix-signature"), Header("webhook-signature"))}
+}
+
+var (
+	standardID = Header("webhook-id")
+	svixID     = Header("svix-id", "webhook-id")
+)
+
+func standardSignature(version string, id, timestamp Value, from ...Value) Signature {
+	return Signature{
+		From: from, Format: Versioned(version), Encoding: Base64,
+		Content:   []Value{id, Const("."), timestamp, Const("."), Body()},
+		Timestamp: Timestamp{From: timestamp, Unit: Seconds, Tolerance: minute5},
+	}
+}
+
+// bearer is a token in the Authorization header.
+func bearer() Token { return Token{From: Header(authorization), Prefix: "Bearer "} }
+
+// table is every sender that needs no more than its name and its secret, sorted by name. It is never written to.
+var table = sorted(standardRows, hexRows, base64Rows, timedRows, addressRows, publicRows, tokenRows)
+
+func sorted(groups ...[]Sender) []Sender {
+	rows := slices.Concat(groups...)
+	slices.SortFunc(rows, func(a, b Sender) int { return strings.Compare(a.Name, b.Name) })
+	return rows
 }
 
 // Lookup returns the sender of that name.
 func Lookup(name string) (Sender, bool) {
-	i := slices.IndexFunc(table, func(s Sender) bool { return s.Name == name })
-	if i < 0 {
+	i, found := slices.BinarySearchFunc(table, name, func(s Sender, name string) int { return strings.Compare(s.Name, name) })
+	if !found {
 		return Sender{}, false
 	}
 	return table[i], true
 }
+
+// All returns every sender of the table, sorted by name.
+func All() []Sender { return slices.Clone(table) }
 
 // Names lists, sorted, what [Build] takes: every sender of the table, and the configurable ones.
 func Names() []string {

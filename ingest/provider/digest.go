@@ -1,0 +1,53 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"time"
+)
+
+// Digest is a plain SHA-256 of a content that has the secret in it, as HubSpot's older signatures are. It is
+// weaker than an HMAC: where the body comes last, who has seen one request can lengthen it.
+type Digest struct{ Signature }
+
+// String implements [Scheme].
+func (s Digest) String() string { return "SHA-256, " + s.words() }
+
+// Bind implements [Scheme].
+func (s Digest) Bind(b Binding) (Verifier, error) {
+	v := &digestVerifier{Signature: s.Signature}
+	err := eachSecret(b, func(secret string) error {
+		v.secrets = append(v.secrets, secret)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+type digestVerifier struct {
+	Signature
+	secrets []string
+}
+
+// Verify implements [Verifier].
+func (v *digestVerifier) Verify(r *Request, now time.Time) error {
+	var p presented
+	if err := v.open(r, now, &p); err != nil {
+		return err
+	}
+	var given sums
+	if !given.decode(&p, v.Encoding, sha256.Size) {
+		return v.From[0].malformed()
+	}
+	for _, secret := range v.secrets {
+		h := sha256.New()
+		if _, err := v.feed(h, nil, r, p.stamp, secret); err != nil {
+			return err
+		}
+		if given.contain(h.Sum(nil)) {
+			return nil
+		}
+	}
+	return ErrBadSignature
+}

@@ -1,0 +1,165 @@
+package provider
+
+import (
+	"crypto"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// SNS is how Amazon's Simple Notification Service signs: chosen fields of the JSON body, with a certificate at an
+// address of Amazon's. The secrets are the ARNs of the topics that are taken: Amazon signs for everyone's. The
+// message attributes are not covered.
+type SNS struct{}
+
+// Credentials implements [Scheme].
+func (SNS) Credentials() []string { return nil }
+
+// CoversBody implements [Scheme].
+func (SNS) CoversBody() bool { return true }
+
+// String implements [Scheme].
+func (SNS) String() string {
+	return "RSA by Amazon's certificate over fields of {body}, for known topics"
+}
+
+// Bind implements [Scheme].
+func (SNS) Bind(b Binding) (Verifier, error) {
+	v := &snsVerifier{source: b.Keys}
+	err := eachSecret(b, func(secret string) error {
+		if !strings.HasPrefix(secret, "arn:") {
+			return fmt.Errorf("want the ARN of the topic: %w", ErrBadSecret)
+		}
+		v.topics = append(v.topics, secret)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+type snsVerifier struct {
+	source KeySource
+	topics []string
+}
+
+// snsHost are the hosts of the service in all its regions, as Amazon's own validators have them.
+var snsHost = regexp.MustCompile(`^sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?$`)
+
+func isSNSHost(host string) bool { return snsHost.MatchString(host) }
+
+// Signed implements [Verifier].
+func (v *snsVerifier) Signed(r *Request) ([]byte, error) {
+	message, err := snsMessage(r)
+	return snsContent(message), err
+}
+
+// Verify implements [Verifier].
+func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
+	message, err := snsMessage(r)
+	if err != nil {
+		return err
+	}
+	// The topic is checked first, so that strangers cannot make us fetch certificates.
+	known := false
+	for _, topic := range v.topics {
+		known = known || topic == message["TopicArn"]
+	}
+	if !known {
+		return fmt.Errorf("TopicArn: %w", ErrBadClaim)
+	}
+	hash := crypto.SHA1
+	switch message["SignatureVersion"] {
+	case "1":
+	case "2":
+		hash = crypto.SHA256
+	default:
+		return fmt.Errorf("SignatureVersion: %w", ErrMalformedBody)
+	}
+	signature, ok := Base64.bytes(message["Signature"])
+	if !ok || len(signature) == 0 {
+		return fmt.Errorf("Signature: %w", ErrMalformedBody)
+	}
+	address := message["SigningCertURL"]
+	if !allowedURL(address, isSNSHost) || !strings.HasSuffix(address, ".pem") {
+		return fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
+	}
+	cert, err := certificate(v.source, address)
+	if err != nil {
+		return err
+	}
+	key, err := rsaKey(cert.PublicKey, hash)
+	if err != nil {
+		return err
+	}
+	if !key(snsContent(message), signature) {
+		return ErrBadSignature
+	}
+	return nil
+}
+
+// snsMessage are the text fields of the body. A field that is there twice, in any case, is refused: readers
+// differ in which they take, and only one would be verified.
+func snsMessage(r *Request) (map[string]string, error) {
+	body := gjson.ParseBytes(r.Body)
+	if !r.validJSON() || !body.IsObject() {
+		return nil, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
+	}
+	fields := map[string]string{}
+	seen := map[string]bool{}
+	twice := false
+	body.ForEach(func(key, value gjson.Result) bool {
+		folded := strings.ToLower(key.Str)
+		twice = twice || seen[folded]
+		seen[folded] = true
+		if value.Type == gjson.String {
+			fields[key.Str] = value.Str
+		}
+		return !twice
+	})
+	if twice {
+		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
+	}
+	for _, name := range snsFields(fields["Type"]) {
+		if _, found := fields[name]; !found && name != "Subject" {
+			return nil, fmt.Errorf("json:%s: %w", name, ErrMissingField)
+		}
+	}
+	return fields, nil
+}
+
+// snsFields are the signed fields, in their order.
+func snsFields(messageType string) []string {
+	if messageType == snsSubscription || messageType == "UnsubscribeConfirmation" {
+		return []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
+	}
+	return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
+}
+
+func snsContent(message map[string]string) []byte {
+	var content []byte
+	for _, name := range snsFields(message["Type"]) {
+		if value, found := message[name]; found {
+			content = append(content, name+"\n"+value+"\n"...)
+		}
+	}
+	return content
+}
+
+const snsSubscription = "SubscriptionConfirmation"
+
+// confirmSNS has the subscription confirmed at the address that the verified message gives.
+func confirmSNS(r *Request, _ []string) (*reply, error) {
+	if JSON("Type").find(r) != snsSubscription {
+		return nil, nil
+	}
+	address := JSON("SubscribeURL").find(r)
+	if !allowedURL(address, isSNSHost) {
+		return nil, fmt.Errorf("SubscribeURL is not Amazon's: %w", ErrMalformedBody)
+	}
+	return &reply{answer: success200, confirm: address}, nil
+}

@@ -1,0 +1,129 @@
+package provider
+
+import "time"
+
+// addressRows are senders that sign the address they were given, or fields of the body.
+var addressRows = []Sender{
+	{
+		// The standard notification; "adyen-platform" are the newer webhooks. Eight fields of each item are signed.
+		Name: "adyen", Title: "Adyen (payments)", Docs: "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+		Secret: "the webhook's HMAC key, hex", Scheme: AdyenItems{},
+		Type: JSON("notificationItems.0.NotificationRequestItem.eventCode"),
+		ID:   JSON("notificationItems.0.NotificationRequestItem.pspReference"),
+		Batch: &Batch{
+			Items: []string{"notificationItems"}, Type: JSON("NotificationRequestItem.eventCode"),
+			// A payment has one reference in all of its events.
+			ID: Join(JSON("NotificationRequestItem.pspReference"), JSON("NotificationRequestItem.eventCode")),
+		},
+		Success: Answer{Status: 200, Body: "[accepted]", ContentType: "text/plain"}, Refusal: refusal401, Wait: 10 * time.Second,
+	},
+	{
+		Name: "braintree", Title: "Braintree", Docs: "https://developer.paypal.com/braintree/docs/guides/webhooks/parse",
+		Secret: "public key:private key", Scheme: Braintree{},
+		Type: FormXML("bt_payload", "kind"), Handshakes: []Handshake{braintreeVerify},
+		Success: success200, Refusal: refusal401,
+	},
+	{
+		Name: "contentful", Title: "Contentful", Docs: "https://www.contentful.com/developers/docs/webhooks/request-verification/",
+		Secret: "the space's signing secret", Scheme: Contentful{Tolerance: 30 * time.Second}, NeedsURL: true,
+		Type: Header("X-Contentful-Topic"), ID: Header("X-Contentful-Webhook-Request-Id"),
+		Success: success200, Refusal: refusal401,
+	},
+	{
+		// Time and type are signed, nothing else. The answer must have these words in it.
+		Name: "dropbox-sign", Title: "Dropbox Sign", Docs: "https://developers.hellosign.com/docs/events/walkthrough",
+		Secret: "the API key",
+		Scheme: HMAC{Signature: Signature{
+			From:    []Value{MultipartJSON("json", "event.event_hash")},
+			Content: []Value{MultipartJSON("json", "event.event_time"), MultipartJSON("json", "event.event_type")},
+		}},
+		Type: MultipartJSON("json", "event.event_type"), ID: MultipartJSON("json", "event.event_hash"),
+		Success: Answer{Status: 200, Body: "Hello API Event Received", ContentType: "text/plain"}, Refusal: refusal401,
+	},
+	{
+		Name: "hubspot", Title: "HubSpot (v3 signature)", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",
+		Secret: clientSecret, NeedsURL: true,
+		Scheme: HMAC{Signature: Signature{
+			From: []Value{Header("X-HubSpot-Signature-v3")}, Encoding: Base64,
+			Content:   []Value{Method(), URL(), Body(), Header("X-HubSpot-Request-Timestamp")},
+			Timestamp: Timestamp{From: Header("X-HubSpot-Request-Timestamp"), Unit: Milliseconds, Tolerance: minute5},
+		}},
+		Type: JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
+		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+	},
+	{
+		// Who has seen a request can lengthen its body: prefer "hubspot".
+		Name: "hubspot-v1", Title: "HubSpot (v1 signature)", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",
+		Secret: clientSecret,
+		Scheme: Digest{Signature{From: []Value{Header("X-HubSpot-Signature")}, Content: []Value{secretText(), Body()}}},
+		Type:   JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
+		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+	},
+	{
+		Name: "hubspot-v2", Title: "HubSpot (v2 signature)", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",
+		Secret: clientSecret, NeedsURL: true,
+		Scheme: Digest{Signature{From: []Value{Header("X-HubSpot-Signature")}, Content: []Value{secretText(), Method(), URL(), Body()}}},
+		Type:   JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
+		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+	},
+	{
+		// A time and a token are signed, the event is not. Says 200 alone is a success, and gives up at 406.
+		Name: "mailgun", Title: "Mailgun", Docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
+		Secret: "the HTTP webhook signing key",
+		Scheme: HMAC{Signature: Signature{
+			From:    []Value{JSON("signature.signature")},
+			Content: []Value{JSON("signature.timestamp"), JSON("signature.token")},
+		}},
+		Type: JSON("event-data.event"), ID: JSON("signature.token"),
+		Success: success200, Refusal: refusal401,
+	},
+	{
+		Name: "mandrill", Title: "Mailchimp Transactional (Mandrill)",
+		Docs:   "https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests",
+		Secret: "the webhook's key", Scheme: URLForm{From: Header("X-Mandrill-Signature")}, NeedsURL: true,
+		Type: FormJSON("mandrill_events", "0.event"), ID: FormJSON("mandrill_events", "0._id"),
+		Batch: &Batch{
+			Field: "mandrill_events", Type: JSON("event"),
+			// _id is the message's: sent, opened and clicked have the same.
+			ID: Join(JSON("_id"), JSON("event"), JSON("ts")),
+		},
+		Handshakes: []Handshake{headProbe},
+		Success:    success200, Refusal: refusal401,
+	},
+	{
+		Name: "segment", Title: "Segment", Docs: "https://www.twilio.com/docs/segment/connections/destinations/catalog/actions-webhook",
+		Secret: "the destination's shared secret", Scheme: Segment{},
+		Type: FirstOf(JSON("type"), JSON("0.type")), ID: FirstOf(JSON("messageId"), JSON("0.messageId")),
+		Batch:   &Batch{Type: JSON("type"), ID: JSON("messageId")},
+		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+	},
+	{
+		Name: "square", Title: "Square", Docs: "https://developer.squareup.com/docs/webhooks/step3validate",
+		Secret: "the subscription's signature key", NeedsURL: true,
+		Scheme: HMAC{Signature: Signature{
+			From: []Value{Header("x-square-hmacsha256-signature")}, Encoding: Base64, Content: []Value{URL(), Body()},
+		}},
+		Type: JSON("type"), ID: JSON("event_id"),
+		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
+	},
+	{
+		Name: "trello", Title: "Trello", Docs: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
+		Secret: "the app's secret", NeedsURL: true,
+		Scheme: HMAC{Hash: SHA1, Signature: Signature{
+			From: []Value{Header("X-Trello-Webhook")}, Encoding: Base64, Content: []Value{Body(), URL()},
+		}},
+		Type: JSON("action.type"), ID: JSON("action.id"), Handshakes: []Handshake{headProbe},
+		Success: success200, Refusal: refusal401,
+	},
+	{
+		// An empty answer with 200 is taken for a document without a type.
+		Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security#validating-requests",
+		Secret: "the auth token", NeedsURL: true,
+		Scheme: URLForm{From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256"},
+		Type:   FirstOf(Form("MessageStatus"), Form("SmsStatus"), Form("CallStatus")), ID: Header("I-Twilio-Idempotency-Token"),
+		Methods: []string{"GET"},
+		Success: success204, Refusal: refusal401, Wait: 15 * time.Second,
+	},
+}
+
+var hubspotBatch = &Batch{Type: JSON("subscriptionType"), ID: JSON("eventId")}

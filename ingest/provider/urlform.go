@@ -1,0 +1,153 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// URLForm is how Twilio and Mandrill sign: HMAC-SHA1 in base64 over the address and, sorted by name, each field of
+// the form with its value.
+type URLForm struct {
+	From Value
+	// Ports means that the sender may have signed the address with its port or without.
+	Ports bool
+	// BodyParameter is the parameter of the address that holds the SHA-256 of a body that is no form, in hex.
+	// Empty: the body must be a form.
+	BodyParameter string
+}
+
+// Credentials implements [Scheme].
+func (s URLForm) Credentials() []string { return nil }
+
+// CoversBody implements [Scheme].
+func (s URLForm) CoversBody() bool { return true }
+
+// String implements [Scheme].
+func (s URLForm) String() string {
+	return "HMAC-SHA-1, base64 in " + s.From.String() + " over {url}{sorted form fields}"
+}
+
+// Bind implements [Scheme].
+func (s URLForm) Bind(b Binding) (Verifier, error) {
+	v := &urlFormVerifier{URLForm: s}
+	err := eachSecret(b, func(secret string) error {
+		v.keys = append(v.keys, newKey(SHA1, []byte(secret)))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+type urlFormVerifier struct {
+	URLForm
+	keys []*hmacKey
+}
+
+// Signed implements [Verifier].
+func (v *urlFormVerifier) Signed(r *Request) ([]byte, error) {
+	fields, err := v.fields(r)
+	return append([]byte(r.address()), fields...), err
+}
+
+// Verify implements [Verifier].
+func (v *urlFormVerifier) Verify(r *Request, _ time.Time) error {
+	signature := Signature{From: []Value{v.From}, Encoding: Base64}
+	var p presented
+	if err := signature.read(r, &p); err != nil {
+		return err
+	}
+	var given sums
+	if !given.decode(&p, Base64, sha1Size) {
+		return v.From.malformed()
+	}
+	if r.URL == "" {
+		return ErrNoURL
+	}
+	fields, err := v.fields(r)
+	if err != nil {
+		return err
+	}
+	addresses := []string{r.address()}
+	if v.Ports {
+		addresses = portVariants(r.address())
+	}
+	for _, key := range v.keys {
+		for _, address := range addresses {
+			if given.contain(key.sumOf([]byte(address), fields)) {
+				return nil
+			}
+		}
+	}
+	return ErrBadSignature
+}
+
+const sha1Size = 20
+
+// fields are what is signed after the address. A body that is no form must be covered by its hash in the
+// address: otherwise any body could be put under a signed one.
+func (v *urlFormVerifier) fields(r *Request) ([]byte, error) {
+	if v.BodyParameter != "" && len(r.queryValues()[v.BodyParameter]) > 0 {
+		given := make([]byte, sha256.Size)
+		sum := sha256.Sum256(r.Body)
+		if !Hex.decode(given, onlyValue(r.queryValues(), v.BodyParameter)) || [sha256.Size]byte(given) != sum {
+			return nil, ErrBadSignature
+		}
+		return nil, nil
+	}
+	if len(r.Body) == 0 {
+		return nil, nil
+	}
+	form := r.formValues()
+	if len(form) == 0 {
+		return nil, fmt.Errorf("no form, and no %s: %w", v.BodyParameter, ErrMalformedBody)
+	}
+	return sortedFields(form), nil
+}
+
+// sortedFields joins each name with its values, the same value once.
+func sortedFields(form url.Values) []byte {
+	names := make([]string, 0, len(form))
+	for name := range form {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var joined []byte
+	for _, name := range names {
+		values := slices.Clone(form[name])
+		slices.Sort(values)
+		for _, value := range slices.Compact(values) {
+			joined = append(append(joined, name...), value...)
+		}
+	}
+	return joined
+}
+
+// portVariants are the address as it is, and with the port left out or the scheme's own put in. It works on the
+// text: credentials and escapes are signed as they were written.
+func portVariants(address string) []string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		return []string{address}
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, tail := rest[:end], rest[end:]
+	host := authority[strings.LastIndexByte(authority, '@')+1:]
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		bare := authority[:len(authority)-len(host)+colon]
+		return []string{address, scheme + "://" + bare + tail}
+	}
+	port := ":443"
+	if strings.EqualFold(scheme, "http") {
+		port = ":80"
+	}
+	return []string{address, scheme + "://" + authority + port + tail}
+}
