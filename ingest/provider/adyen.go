@@ -21,7 +21,7 @@ func (AdyenItems) CoversBody() bool { return false }
 
 // String implements [Scheme].
 func (AdyenItems) String() string {
-	return "HMAC-SHA-256, base64 in json:additionalData.hmacSignature of each item over eight of its fields"
+	return "HMAC-SHA256, base64 in json:additionalData.hmacSignature of each item over eight of its fields"
 }
 
 // Bind implements [Scheme].

@@ -18,8 +18,8 @@ type Options struct {
 	Prefix    string // what stands before it; default none
 	Algorithm string // sha256 (default), sha1 or sha512; hmac only
 	Encoding  string // hex (default), base64 or base64url; hmac only
-	Type      string // json:PATH, header:NAME or const:VALUE; default json:type
-	ID        string // json:PATH or header:NAME; default none
+	Type      string // as ParseValue reads; default json:type
+	ID        string // as ParseValue reads, but no constant; default none
 }
 
 // OptionError is a fault in one option.
@@ -65,15 +65,47 @@ func (b *builder) sender(name string) Sender {
 	}
 	s, found := Lookup(name)
 	if !found {
-		b.fail("PROVIDER", fmt.Sprintf("unknown sender %q; known are %s", name, strings.Join(Names(), ", ")))
+		b.fail("PROVIDER", fmt.Sprintf("unknown sender %q; %s", name, similar(name)))
 		return s
 	}
 	const fixed = "only the hmac and token senders take it; "
-	b.unset("HEADER", b.o.Header, fixed+name+" has its own")
+	if s.OwnHeader && b.o.Header != "" {
+		s.Scheme = atHeader(s.Scheme, b.header())
+	} else {
+		b.unset("HEADER", b.o.Header, fixed+name+" has its own")
+	}
 	b.unset("PREFIX", b.o.Prefix, fixed+name+" has its own")
 	b.unset("ALGORITHM", b.o.Algorithm, "only the hmac sender takes it; "+name+" has its own")
 	b.unset("ENCODING", b.o.Encoding, "only the hmac sender takes it; "+name+" has its own")
 	return s
+}
+
+// atHeader is the scheme with its proof in another header.
+func atHeader(s Scheme, header Value) Scheme {
+	switch s := s.(type) {
+	case HMAC:
+		s.From = []Value{header}
+		return s
+	case Token:
+		s.From = header
+		return s
+	}
+	return s
+}
+
+// similar names the senders that may be meant, by their first letters.
+func similar(name string) string {
+	const enough = 3
+	var names []string
+	for _, n := range Names() {
+		if len(name) >= enough && strings.HasPrefix(n, strings.ToLower(name[:enough])) {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return "the README lists all; hmac and token can be set up for others"
+	}
+	return "did you mean " + strings.Join(names, ", ") + "? The README lists all"
 }
 
 func (b *builder) hmac() Scheme {

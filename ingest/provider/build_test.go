@@ -58,6 +58,8 @@ func TestBuildFaults(t *testing.T) {
 		{"token", Options{Algorithm: "sha1", Encoding: "hex"}, []string{"HEADER", "ALGORITHM", "ENCODING"}},
 		{"hmac", Options{Header: "x", Type: "header:a b", ID: "json:"}, []string{"TYPE", "ID"}},
 		{"polariss", Options{}, []string{"PROVIDER"}},
+		{"datadog", Options{Header: "X-Ours"}, nil},
+		{"datadog", Options{Header: "X Ours", Prefix: "x"}, []string{"HEADER", "PREFIX"}},
 	} {
 		_, faults := Build(test.sender, test.o)
 		var got []string
@@ -71,7 +73,7 @@ func TestBuildFaults(t *testing.T) {
 		}
 	}
 	_, faults := Build("polariss", Options{})
-	if msg := faults[0].Error(); !strings.Contains(msg, `"polariss"`) || !strings.Contains(msg, "hmac, notify, polar, polaris") {
+	if msg := faults[0].Error(); !strings.Contains(msg, `"polariss"`) || !strings.Contains(msg, "polar, polaris") {
 		t.Errorf("unknown sender: %s", msg)
 	}
 }

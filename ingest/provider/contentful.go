@@ -25,7 +25,7 @@ func (Contentful) CoversBody() bool { return true }
 
 // String implements [Scheme].
 func (Contentful) String() string {
-	return "HMAC-SHA-256, hex in " + contentfulSignature.String() + " over {method}{path}{signed headers}{body}"
+	return "HMAC-SHA256, hex in " + contentfulSignature.String() + " over {method}{path}{signed headers}{body}"
 }
 
 // Bind implements [Scheme].

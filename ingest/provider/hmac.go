@@ -39,7 +39,7 @@ func (h Hash) new() func() hash.Hash {
 }
 
 // String is the function's usual name.
-func (h Hash) String() string { return [...]string{"SHA-256", "SHA-1", "SHA-512"}[h] }
+func (h Hash) String() string { return [...]string{"SHA256", "SHA1", "SHA512"}[h] }
 
 // String implements [Scheme].
 func (s HMAC) String() string { return "HMAC-" + s.Hash.String() + ", " + s.words() }

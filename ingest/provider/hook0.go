@@ -22,7 +22,7 @@ func (s Hook0) CoversBody() bool { return true }
 
 // String implements [Scheme].
 func (s Hook0) String() string {
-	return "HMAC-SHA-256, hex in " + s.From.String() + " over {timestamp}.{names}.{values}.{body}"
+	return "HMAC-SHA256, hex in " + s.From.String() + " over {timestamp}.{names}.{values}.{body}"
 }
 
 // Bind implements [Scheme].

@@ -66,7 +66,7 @@ func (s JWT) Bind(b Binding) (Verifier, error) {
 			return nil, ErrNoSecret
 		}
 	}
-	if s.Keys == nil {
+	if s.Keys == nil || len(b.Secrets) > 0 {
 		if err := eachSecret(b, func(string) error { return nil }); err != nil {
 			return nil, err
 		}
@@ -99,11 +99,11 @@ func (v *jwtVerifier) Signed(r *Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var read map[string]any
-	if err := token.UnsafeClaimsWithoutVerification(&read); err != nil {
+	var payload json.RawMessage
+	if err := token.UnsafeClaimsWithoutVerification(&payload); err != nil {
 		return nil, v.From.malformed()
 	}
-	return []byte(fmt.Sprint(read)), nil
+	return payload, nil
 }
 
 func (v *jwtVerifier) token(r *Request) (*jwt.JSONWebToken, error) {

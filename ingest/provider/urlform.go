@@ -28,7 +28,7 @@ func (s URLForm) CoversBody() bool { return true }
 
 // String implements [Scheme].
 func (s URLForm) String() string {
-	return "HMAC-SHA-1, base64 in " + s.From.String() + " over {url}{sorted form fields}"
+	return "HMAC-SHA1, base64 in " + s.From.String() + " over {url}{sorted form fields}"
 }
 
 // Bind implements [Scheme].
