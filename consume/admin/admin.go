@@ -26,6 +26,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume"
+	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -47,6 +48,8 @@ type Server struct {
 	registry *endpoint.Registry
 	policy   *endpoint.AddressPolicy
 	ledger   *consume.Ledger
+	client   *attempt.Client // of tests and previews
+	trials   chan struct{}   // has one entry for each test under way
 	token    config.Secret
 	log      *slog.Logger
 
@@ -65,7 +68,8 @@ func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
 		policy: endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		token:  o.Token, log: o.Log, echo: echo.New(),
+		client: consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
+		token: o.Token, log: o.Log, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -74,6 +78,8 @@ func New(o Options) *Server {
 	s.api = newAPI(s.echo, o.Version)
 	if s.registry != nil {
 		s.endpointRoutes()
+		s.trialRoutes()
+		s.previewRoutes()
 	}
 	s.eventRoutes()
 	s.deliveryRoutes()
@@ -155,6 +161,7 @@ const (
 // Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
 // flight, at most for 15 s, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer s.client.Close()
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,

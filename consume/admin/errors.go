@@ -94,6 +94,8 @@ var failures = []struct {
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
+	{errNoEvent, http.StatusNotFound, "not_found", "no such event is stored; an id that is not a place is looked for among the newest 10,000"},
+	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{publish.ErrConflict, http.StatusConflict, "conflict", "it was changed meanwhile; try again"},
