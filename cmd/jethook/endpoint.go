@@ -21,7 +21,7 @@ func endpointPath(id string) string { return endpointsPath + "/" + url.PathEscap
 func endpointCommand() *cobra.Command {
 	return clientGroup("endpoint", "Manage the endpoints that events are delivered to",
 		endpointAddCommand(), endpointListCommand(), endpointShowCommand(), endpointUpdateCommand(), endpointRemoveCommand(),
-		endpointTestCommand(), endpointPreviewCommand(),
+		endpointTestCommand(), endpointPreviewCommand(), endpointApplyCommand(), endpointExportCommand(),
 		endpointSwitchCommand("enable", "Deliver to an endpoint again, first what waited for that"),
 		endpointSwitchCommand("disable", "Stop delivering to an endpoint; what waits stays"),
 	)
