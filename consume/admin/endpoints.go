@@ -31,7 +31,7 @@ func (s *Server) endpointRoutes() {
 	register(s, create, requestTimeout, s.createEndpoint)
 	register(s, op("list-endpoints", http.MethodGet, list, "List endpoints",
 		"The oldest first. A change made through another process shows within moments."), requestTimeout, s.listEndpoints)
-	register(s, op("get-endpoint", http.MethodGet, one, "Read an endpoint", ""), requestTimeout, s.getEndpoint)
+	register(s, op("get-endpoint", http.MethodGet, one, "Read an endpoint", "As it is stored now. Its secrets are not shown."), requestTimeout, s.getEndpoint)
 	register(s, op("change-endpoint", http.MethodPatch, one, "Change an endpoint",
 		"Fields that are given are replaced, those that are null go back to their default, others stay as they are."),
 		requestTimeout, s.changeEndpoint)
