@@ -1,7 +1,7 @@
 // Package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
-// dead letters and sources, described by the OpenAPI document at /openapi.json.
+// dead letters and sources, described by the OpenAPI document at /openapi.json, and for people at /docs.
 //
-// Everything but that document and the health checks needs the bearer token. Browsers can't be made to send
+// Everything but those two and the health checks needs the bearer token. Browsers can't be made to send
 // it, so no page elsewhere can act in an operator's name, and no answer carries CORS headers. Whatever goes
 // wrong has one JSON form, [Failure].
 package admin
@@ -209,7 +209,7 @@ func (s *Server) catchPanics() echo.MiddlewareFunc {
 
 // openPaths need no token: whoever asks for health has none, and the document only says what the source code
 // says too.
-var openPaths = map[string]bool{"/healthz": true, "/readyz": true, "/openapi.json": true}
+var openPaths = map[string]bool{"/healthz": true, "/readyz": true, "/openapi.json": true, "/docs": true}
 
 // authenticate lets a request pass that bears the token. Paths that don't exist are refused like others, so
 // that a stranger learns nothing of them.

@@ -34,4 +34,5 @@ func (s *Server) openRoutes() {
 		}
 		return c.Blob(http.StatusOK, "application/openapi+json", document)
 	})
+	s.docsRoute()
 }
