@@ -20,7 +20,10 @@ import (
 func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string) (bool, error) {
 	const event = "jethook.test"
 	var p admin.Preview
-	path := endpointPath(e.ID) + "/preview?reveal=true&data=0&type=" + event
+	path := endpointPath(e.ID) + "/preview?data=0&type=" + event
+	if e.Signature.Scheme == endpoint.SchemeBearer { // the secret itself stands in for a signature
+		path += "&reveal=true"
+	}
 	if _, err := c.ask(ctx, http.MethodGet, path, nil, &p); err != nil {
 		return false, fmt.Errorf("comparing the secret of endpoint %s: %w", e.ID, err)
 	}

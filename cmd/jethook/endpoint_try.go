@@ -95,6 +95,9 @@ func showMessage(w io.Writer, headers []admin.Header, c admin.Content) {
 	row(w)
 }
 
+// maxPreviewData bounds, in bytes, a body that goes into a URL, where it can become three times as long.
+const maxPreviewData = 8 << 10
+
 func endpointPreviewCommand() *cobra.Command {
 	var reveal bool
 	var data string
@@ -118,6 +121,9 @@ func endpointPreviewCommand() *cobra.Command {
 				content, err := readData(data, cmd.InOrStdin())
 				if err != nil {
 					return err
+				}
+				if len(content) > maxPreviewData {
+					return usageError{fmt.Errorf("--data is too long for a preview, at most %d bytes: send it as an event and give --event", maxPreviewData)}
 				}
 				q.Set("data", string(content))
 			}

@@ -90,7 +90,7 @@ func (r schemaReader) field(name string, s *huma.Schema, required bool) docsFiel
 		rule("default %s", plain(s.Default))
 	}
 	if s.WriteOnly {
-		rule("never shown")
+		rule("write only")
 	}
 	if s.Type != huma.TypeObject && len(s.Examples) > 0 {
 		f.Example = plain(s.Examples[0])

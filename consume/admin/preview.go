@@ -21,7 +21,7 @@ func (s *Server) previewRoutes() {
 		Summary: "Preview a delivery",
 		Description: "The request that would go out to the endpoint now: of a stored event, of a delivery that waits or is dead, " +
 			"or of a sample when neither is given. Nothing is sent. Its signature is valid, so treat it as you treat a secret; " +
-			"credentials are hidden unless reveal is true.",
+			"credentials are hidden unless reveal is true, which is logged.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.previewDelivery)
 }
@@ -31,7 +31,7 @@ type previewInput struct {
 	Event    string `query:"event" doc:"a stored event's id, or its place such as EVENTS-17" example:"evt_4Qm2"`
 	Delivery string `query:"delivery" doc:"the id of a delivery of this endpoint that waits or is dead" example:"ep_9zk3.events:evt_4Qm2"`
 	Type     string `query:"type" doc:"of a sample: its event type; default: jethook.test" example:"order.created"`
-	Data     string `query:"data" doc:"of a sample: its body, any JSON" example:"{\"order\":7}"`
+	Data     string `query:"data" maxLength:"8192" doc:"of a sample: its body, any JSON" example:"{\"order\":7}"`
 	Reveal   bool   `query:"reveal" doc:"show credentials: a bearer secret, and headers such as Authorization" example:"false"`
 }
 
@@ -67,6 +67,9 @@ func (s *Server) previewDelivery(ctx context.Context, in *previewInput) (*previe
 	shown, err := show(m, in.Reveal)
 	if err != nil {
 		return nil, noRequest(err)
+	}
+	if in.Reveal {
+		s.log.Info("endpoint's credentials revealed", "endpoint", e.ID)
 	}
 	return &previewOutput{Preview{
 		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: curl(shown, m.Body),

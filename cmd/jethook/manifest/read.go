@@ -21,12 +21,7 @@ type Source struct {
 	ReadFile func(path string) ([]byte, error) // what secret_file stands for
 }
 
-// document is the form of a YAML document.
-type document struct {
-	Endpoints []entry `json:"endpoints"`
-}
-
-// entry is the form of an endpoint in it.
+// entry is the form of an endpoint in the list.
 type entry struct {
 	admin.EndpointFields
 	SecretFile *string `json:"secret_file"`
