@@ -169,6 +169,9 @@ func undocumented(doc node, op operation, got answer) []string {
 	return violations(doc, schema, v)
 }
 
+// tooLarge is more than any operation takes.
+var tooLarge = `{"x":"` + strings.Repeat("x", 10<<20) + `"}`
+
 var placeholder = regexp.MustCompile(`\{[^}]*\}`)
 
 // wrongRequests are the ways to be wrong that operations share, made of a request that succeeds.
@@ -196,7 +199,7 @@ func wrongRequests(op operation, right exchange) (all []exchange) {
 			exchange{path: path, body: "[]", status: 422},
 			exchange{path: path, body: `{"no_such_field":1}`, status: 422},
 			exchange{path: path, body: "x", status: 415, header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"text/plain"}}},
-			exchange{path: path, body: `{"x":"` + strings.Repeat("x", 10<<20) + `"}`, status: 413})
+			exchange{path: path, body: tooLarge, status: 413})
 	}
 	return all
 }
