@@ -82,14 +82,19 @@ type Engine struct {
 func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, version string, log *slog.Logger) *Engine {
 	return &Engine{
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
-		client: attempt.NewClient(attempt.Options{
-			AllowedNetworks: cfg.AllowedNetworks, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
-		}),
-		slots: semaphore.NewWeighted(window),
-		bytes: semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
-		lanes: make(map[string]*lane), throttle: newThrottle(),
+		client: NewClient(cfg, version),
+		slots:  semaphore.NewWeighted(window),
+		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
+		lanes:  make(map[string]*lane), throttle: newThrottle(),
 		stop: make(chan struct{}),
 	}
+}
+
+// NewClient returns the client that makes attempts by these settings: who shows what it sends needs the same.
+func NewClient(cfg *config.Config, version string) *attempt.Client {
+	return attempt.NewClient(attempt.Options{
+		AllowedNetworks: cfg.AllowedNetworks, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
+	})
 }
 
 // Run delivers until ctx ends. Then it finishes the attempts in flight, puts what is queued back on the bus,

@@ -135,7 +135,8 @@ func encode(body any) ([]byte, error) {
 	}
 }
 
-// refusal is what the API said instead of doing what it was asked, with a line for each field that is wrong.
+// refusal is what the API said instead of doing what it was asked, with a line for each field that is wrong. A
+// value that the API refuses is a wrong use of the command, as one that the command itself refuses.
 func (c *client) refusal(status int, answer []byte) error {
 	var f admin.Failure
 	switch err := json.Unmarshal(answer, &f); {
@@ -148,31 +149,49 @@ func (c *client) refusal(status int, answer []byte) error {
 	for _, field := range f.Detail.Fields {
 		text += "\n  " + field.Field + ": " + field.Message
 	}
+	if status == http.StatusUnprocessableEntity { // a value that was given is wrong
+		return usageError{errors.New(text)}
+	}
 	return errors.New(text)
 }
 
 // call makes a request and prints the answer: as it came with --json, and otherwise as show writes it.
 func call[T any](cmd *cobra.Command, method, path string, body any, show func(w io.Writer, answer *T)) error {
+	var answer T
+	raw, err := ask(cmd, method, path, body, &answer)
+	if err != nil {
+		return err
+	}
+	return display(cmd, raw, func(w io.Writer) { show(w, &answer) })
+}
+
+// ask makes a request, decodes the answer, and returns it as it came too.
+func ask(cmd *cobra.Command, method, path string, body, answer any) (raw []byte, err error) {
 	c, err := newClient(cmd)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	raw, err := c.do(cmd.Context(), method, path, body)
-	if err != nil {
-		return err
+	return c.ask(cmd.Context(), method, path, body, answer)
+}
+
+func (c *client) ask(ctx context.Context, method, path string, body, answer any) (raw []byte, err error) {
+	if raw, err = c.do(ctx, method, path, body); err != nil || len(raw) == 0 {
+		return raw, err
 	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return nil, fmt.Errorf("reading the admin API's answer: %w", err)
+	}
+	return raw, nil
+}
+
+// display prints raw with --json, and otherwise what show writes.
+func display(cmd *cobra.Command, raw []byte, show func(w io.Writer)) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
 		return errors.Join(err, output(cmd, raw))
 	}
-	var answer T
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &answer); err != nil {
-			return fmt.Errorf("reading the admin API's answer: %w", err)
-		}
-	}
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	show(table, &answer)
+	show(table)
 	if err := table.Flush(); err != nil {
 		return err
 	}

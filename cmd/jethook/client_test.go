@@ -151,6 +151,9 @@ func TestJSONIsTheAPIs(t *testing.T) {
 		{"dead", "ls"},
 		{"dead", "replay", "--all"},
 		{"source", "ls"},
+		{"endpoint", "update", id, "--name", "m"},
+		{"endpoint", "preview", id},
+		{"endpoint", "export"},
 	} {
 		out := ok(t, append(args, "--json")...)
 		if !json.Valid([]byte(out)) || strings.Count(out, "\n") != 1 {
@@ -178,29 +181,29 @@ func TestExitCodes(t *testing.T) {
 		{"endpoint add --name n --url u", exitUsage, "--events must be given"},
 		{"endpoint add --name n --url u --events e --header x", exitUsage, "--header must be NAME=VALUE"},
 		{"endpoint add --name n --url u --events e --concurrency x", exitUsage, "invalid argument"},
-		{"endpoint add --name n --url u --events e", exitFailure, "the admin API says: the request is not valid\n  url: "},
-		{"endpoint add --name n --url https://example.com --events e,events.> --timeout 1y", exitFailure, "\n  events[0]: "},
+		{"endpoint add --name n --url u --events e", exitUsage, "the admin API says: the request is not valid\n  url: "},
+		{"endpoint add --name n --url https://example.com --events e,events.> --timeout 1y", exitUsage, "\n  events[0]: "},
 		{"endpoint show ep_none", exitFailure, "there is no such endpoint"},
 		{"endpoint rm ep_none", exitFailure, "there is no such endpoint"},
 		{"endpoint show ../sources", exitFailure, "there is no such endpoint"},
 		{"event send", exitUsage, "TYPE"},
 		{"event send a --data {", exitUsage, "--data is not JSON"},
 		{"event send a --data @/no/such/file", exitFailure, "no such file"},
-		{"event send a.*", exitFailure, "\n  type: "},
-		{"event ls --limit x", exitFailure, "\n  limit: "},
+		{"event ls --limit x", exitUsage, "\n  limit: "},
 		{"event show", exitUsage, "ID"},
 		{"event show none", exitFailure, "no such event is stored"},
 		{"event match", exitUsage, "SUBJECT"},
-		{"event match orders", exitFailure, "\n  subject: "},
-		{"delivery ls --status lost", exitFailure, "\n  status: "},
-		{"delivery ls --limit 0", exitFailure, "\n  limit: "},
+		{"event match orders", exitUsage, "\n  subject: "},
+		{"event send a.*", exitUsage, "\n  type: "},
+		{"delivery ls --status lost", exitUsage, "\n  status: "},
+		{"delivery ls --limit 0", exitUsage, "\n  limit: "},
 		{"delivery retry", exitUsage, "ID"},
 		{"delivery retry ep_1.events:none", exitFailure, "no such delivery is waiting or dead"},
 		{"dead replay", exitUsage, "which ones?"},
 		{"dead replay id --all", exitUsage, "not several of them"},
 		{"dead replay id --since 1h", exitUsage, "not several of them"},
 		{"dead replay --all --since 1h", exitUsage, "not several of them"},
-		{"dead replay *", exitFailure, "\n  ids[0]: "},
+		{"dead replay *", exitUsage, "\n  ids[0]: "},
 		{"source ls --admin http://[::1", exitUsage, "--admin"},
 		{"source ls --help", exitOK, ""},
 	}
@@ -208,17 +211,6 @@ func TestExitCodes(t *testing.T) {
 		r := jethook(t, strings.Fields(tt.args)...)
 		if r.code != tt.code || !strings.Contains(r.stderr, tt.stderr) || (tt.code == exitOK) != (r.stderr == "") {
 			t.Errorf("jethook %s: exit %d, want %d with %q:\n%s", tt.args, r.code, tt.code, tt.stderr, r.stderr)
-		}
-	}
-}
-
-func TestEveryClientCommandHasAnExample(t *testing.T) {
-	t.Parallel()
-	for _, group := range newRoot(nil, nil).Commands() {
-		for _, verb := range group.Commands() {
-			if verb.Example == "" || verb.Flag("json") == nil {
-				t.Errorf("%s has no example or no --json", verb.CommandPath())
-			}
 		}
 	}
 }

@@ -61,7 +61,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "jethook",
 		Short: "A bridge between webhooks and NATS JetStream",
 		Long: "Jethook receives webhooks, stores them in NATS JetStream, and delivers events to HTTP endpoints.\n\n" +
-			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables; the README lists them.",
+			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables; the README lists them.\n\n" +
+			"The exit code is 0, 1 for a failure, and 2 for wrong usage, also when the server refuses a value.",
 		SilenceErrors: true,
 		// As far as a slip of the fingers goes.
 		SuggestionsMinimumDistance: 2,

@@ -1,7 +1,7 @@
 // Package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
-// dead letters and sources, described by the OpenAPI document at /openapi.json.
+// dead letters and sources, described by the OpenAPI document at /openapi.json, and for people at /docs.
 //
-// Everything but that document and the health checks needs the bearer token. Browsers can't be made to send
+// Everything but those two and the health checks needs the bearer token. Browsers can't be made to send
 // it, so no page elsewhere can act in an operator's name, and no answer carries CORS headers. Whatever goes
 // wrong has one JSON form, [Failure].
 package admin
@@ -26,6 +26,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume"
+	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -48,6 +49,8 @@ type Server struct {
 	policy   *endpoint.AddressPolicy
 	ledger   *consume.Ledger
 	archive  *consume.Archive
+	client   *attempt.Client // of tests and previews
+	trials   chan struct{}   // has one entry for each test under way
 	token    config.Secret
 	log      *slog.Logger
 
@@ -67,7 +70,8 @@ func New(o Options) *Server {
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
 		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		token:   o.Token, log: o.Log, echo: echo.New(),
+		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
+		token: o.Token, log: o.Log, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -77,6 +81,8 @@ func New(o Options) *Server {
 	if s.registry != nil {
 		s.endpointRoutes()
 		s.matchRoutes()
+		s.trialRoutes()
+		s.previewRoutes()
 	}
 	s.eventRoutes()
 	s.archiveRoutes()
@@ -127,7 +133,7 @@ func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, han
 	op.BodyReadTimeout = bodyTimeout
 	// huma refuses a body of exactly this many bytes.
 	op.MaxBodyBytes = max(op.MaxBodyBytes, maxBody) + 1
-	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusServiceUnavailable)
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
 	if op.Method == http.MethodPost || op.Method == http.MethodPatch {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
@@ -159,6 +165,7 @@ const (
 // Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
 // flight, at most for 15 s, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer s.client.Close()
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -206,7 +213,7 @@ func (s *Server) catchPanics() echo.MiddlewareFunc {
 
 // openPaths need no token: whoever asks for health has none, and the document only says what the source code
 // says too.
-var openPaths = map[string]bool{"/healthz": true, "/readyz": true, "/openapi.json": true}
+var openPaths = map[string]bool{"/healthz": true, "/readyz": true, "/openapi.json": true, "/docs": true}
 
 // authenticate lets a request pass that bears the token. Paths that don't exist are refused like others, so
 // that a stranger learns nothing of them.

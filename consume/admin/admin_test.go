@@ -31,14 +31,17 @@ type api struct {
 	registry *endpoint.Registry
 }
 
-// start runs an API that nothing else reaches.
-func start(t testing.TB) *api {
+// start runs an API that nothing else reaches, with settings that the changes are made to.
+func start(t testing.TB, changes ...func(*config.Config)) *api {
 	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "off"
 	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
 	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}, {Name: "quiet", Provider: "token"}}
+	for _, change := range changes {
+		change(cfg)
+	}
 	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -59,13 +62,18 @@ func start(t testing.TB) *api {
 		stop()
 		<-ended
 	})
-	server := httptest.NewServer(admin.New(admin.Options{
-		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Version: "v1.2.3",
+	return a.configured(cfg)
+}
+
+// configured returns an API over the same bus with other settings.
+func (a *api) configured(cfg *config.Config) *api {
+	server := admin.New(admin.Options{
+		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3",
 		Log: slog.New(slog.DiscardHandler),
-	}).Handler())
-	t.Cleanup(server.Close)
-	a.url = server.URL
-	return a
+	})
+	listener := httptest.NewServer(server.Handler())
+	a.t.Cleanup(listener.Close)
+	return &api{t: a.t, url: listener.URL, bus: a.bus, registry: a.registry}
 }
 
 // answer is what the API said.

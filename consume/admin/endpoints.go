@@ -35,7 +35,7 @@ func (s *Server) endpointRoutes() {
 	register(s, create, requestTimeout, s.createEndpoint)
 	register(s, op("list-endpoints", http.MethodGet, list, "List endpoints",
 		"The oldest first. A change made through another process shows within moments."), requestTimeout, s.listEndpoints)
-	read := op("get-endpoint", http.MethodGet, one, "Read an endpoint", "")
+	read := op("get-endpoint", http.MethodGet, one, "Read an endpoint", "As it is stored now. Its secrets are not shown.")
 	read.Responses = map[string]*huma.Response{"304": {Description: "It is as If-None-Match has it."}}
 	register(s, read, requestTimeout, s.getEndpoint)
 	register(s, op("change-endpoint", http.MethodPatch, one, "Change an endpoint",

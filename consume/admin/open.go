@@ -26,6 +26,7 @@ func (s *Server) openRoutes() {
 		return c.String(http.StatusOK, "ok")
 	})
 	// Not by huma, which encodes the document on the first request, unguarded against a second one.
+	describe(s.api.OpenAPI())
 	document, err := json.Marshal(s.api.OpenAPI())
 	s.echo.GET("/openapi.json", func(c echo.Context) error {
 		if err != nil {
@@ -33,4 +34,5 @@ func (s *Server) openRoutes() {
 		}
 		return c.Blob(http.StatusOK, "application/openapi+json", document)
 	})
+	s.docsRoute()
 }

@@ -89,8 +89,9 @@ type Result struct {
 	RetryAfter time.Duration // the pause that the receiver asked for with a 429 or 503; 0: none
 	Started    time.Time     // also the time in the signature
 	Duration   time.Duration
-	Response   []byte // the first 16 KiB of the response's body, as it came
-	Truncated  bool   // the body was longer than Response, or broke off
+	Header     http.Header // of the response; nil when there was none
+	Response   []byte      // the first 16 KiB of the response's body, as it came
+	Truncated  bool        // the body was longer than Response, or broke off
 }
 
 // maxResponse is how many bytes of a response are read and kept.
@@ -131,30 +132,19 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 }
 
 // request builds the HTTP request. The error is fit for Result.Detail.
-func (c *Client) request(ctx context.Context, r *Request, now time.Time) (*http.Request, error) {
-	body, contentType := form(r)
-	header, err := c.header(r, body, contentType, now)
+func (c *Client) request(ctx context.Context, r *Request, at time.Time) (*http.Request, error) {
+	message, err := c.Compose(r, at)
 	if err != nil {
 		return nil, err
 	}
-	// A bytes.Reader lets net/http set Content-Length, and send the request again.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint.URL, bytes.NewReader(body))
-	if err != nil {
-		return nil, errBadURL // err would repeat the URL
-	}
-	// An idle connection that the receiver has just closed is no fault of the receiver, and must not cost an
-	// attempt. This entry, of which nothing goes out, lets net/http send the request on another connection then;
-	// without it only requests that it knows to be idempotent are sent again. Receivers deduplicate by webhook-id.
-	header[headerIdempotencyKey] = nil
-	req.Header = header
-	return req, nil
+	return message.request(ctx)
 }
 
 // read takes at most maxResponse bytes of the body. A body that was read to its end leaves the connection
 // open for the next attempt; closing one that goes on closes the connection, however much there is left.
 func (c *Client) read(resp *http.Response, res *Result) {
 	defer resp.Body.Close()
-	res.Status = resp.StatusCode
+	res.Status, res.Header = resp.StatusCode, resp.Header
 	if resp.StatusCode < http.StatusOK {
 		return // 101: what follows is no body, and the deadline does not reach it
 	}

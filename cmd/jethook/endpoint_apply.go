@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"jethook/cmd/jethook/bench"
+	"jethook/cmd/jethook/manifest"
+	"jethook/consume/admin"
+	"jethook/consume/endpoint"
+)
+
+func endpointApplyCommand() *cobra.Command {
+	var a apply
+	cmd := &cobra.Command{
+		Use: "apply -f FILE", Short: "Make endpoints what a file says",
+		Long: "Make endpoints what a YAML file says: those that it names are created or changed, and nothing is sent for those that are so already. " +
+			"Endpoints are told apart by their names, and have the fields of the API:\n\n" +
+			"  endpoints:\n" +
+			"    - name: billing\n" +
+			"      url: https://billing.example.com/hooks\n" +
+			"      events: [events.invoice.>]\n" +
+			"      secret: ${BILLING_SECRET}     # or secret_file: PATH\n" +
+			"      headers: {X-Team: billing}\n\n" +
+			"A field that is left out goes back to its default. Only the secret and disabled stay as they are then; a new endpoint without a secret " +
+			"gets one, which is printed this once. ${NAME} in a secret, a URL or a header's value is an environment variable; $${NAME} stands for " +
+			"the text. A path is relative to the file. ordered can't be changed.",
+		Example: `  jethook endpoint apply -f endpoints.yaml --dry-run
+  jethook endpoint apply -f endpoints.yaml --prune --yes
+  jethook endpoint export | jethook endpoint apply -f - --dry-run`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&a.file, "file", "f", "", "the file, or - for the standard input")
+	f.BoolVar(&a.dryRun, "dry-run", false, "only show what would be done")
+	f.BoolVar(&a.prune, "prune", false, "remove endpoints that the file does not name, with what waits for them and their dead letters")
+	f.BoolVar(&a.yes, "yes", false, "don't ask before --prune removes something")
+	return cmd
+}
+
+// apply is one run of the command.
+type apply struct {
+	file               string
+	dryRun, prune, yes bool
+
+	client *client
+}
+
+func (a *apply) run(cmd *cobra.Command) error {
+	entries, err := a.read(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	if a.client, err = newClient(cmd); err != nil {
+		return err
+	}
+	there, err := a.client.allEndpoints(cmd.Context())
+	if err != nil {
+		return err
+	}
+	steps, err := manifest.Compare(a.name(), entries, manifest.Existing{
+		Endpoints: there,
+		Signs: func(e *endpoint.Endpoint, secret string) (bool, error) {
+			return a.client.signs(cmd.Context(), e, secret)
+		},
+	}, a.prune)
+	if err != nil {
+		return wrongManifest(err)
+	}
+	if err := a.confirm(cmd, steps); err != nil {
+		return err
+	}
+	return a.take(cmd, steps)
+}
+
+// name is the manifest's, for errors.
+func (a *apply) name() string {
+	if a.file == "-" {
+		return "the standard input"
+	}
+	return a.file
+}
+
+func (a *apply) read(stdin io.Reader) ([]manifest.Entry, error) {
+	var content []byte
+	var err error
+	folder := filepath.Dir(a.file)
+	switch a.file {
+	case "":
+		return nil, usageError{errors.New("which file? Give -f FILE, or -f - for the standard input")}
+	case "-":
+		content, err = io.ReadAll(stdin)
+	default:
+		content, err = os.ReadFile(a.file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the endpoints: %w", err)
+	}
+	entries, err := manifest.Read(manifest.Source{
+		Name: a.name(), Content: content, Getenv: os.LookupEnv,
+		ReadFile: func(path string) ([]byte, error) {
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(folder, path)
+			}
+			return os.ReadFile(path)
+		},
+	})
+	return entries, wrongManifest(err)
+}
+
+// wrongManifest makes what is wrong with a file a wrong use of the command.
+func wrongManifest(err error) error {
+	if _, ok := errors.AsType[*manifest.Problems](err); ok {
+		return usageError{err}
+	}
+	return err
+}
+
+// confirm asks before anything is removed: what waits for an endpoint goes with it.
+func (a *apply) confirm(cmd *cobra.Command, steps []manifest.Step) error {
+	var doomed []string
+	for _, s := range steps {
+		if s.Action == manifest.Remove {
+			doomed = append(doomed, fmt.Sprintf("%s (%s)", s.Name, s.ID))
+		}
+	}
+	if len(doomed) == 0 || a.dryRun || a.yes {
+		return nil
+	}
+	row(cmd.ErrOrStderr(), "These endpoints are not in the file: "+strings.Join(doomed, ", "))
+	needsYes := usageError{errors.New("--prune removes them, with what waits for them and their dead letters: add --yes")}
+	if in, ok := cmd.InOrStdin().(*os.File); a.file == "-" || !ok || !bench.IsTerminal(in) {
+		return needsYes
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), "Remove them, with what waits for them and their dead letters? [y/N] ")
+	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if err != nil { // nobody is there to answer
+		return needsYes
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was changed")
+	}
+	return nil
+}
+
+// allEndpoints reads every page of the list.
+func (c *client) allEndpoints(ctx context.Context) (all []endpoint.Endpoint, err error) {
+	for q := (url.Values{"limit": {"500"}}); ; {
+		var page admin.EndpointPage
+		if _, err := c.ask(ctx, http.MethodGet, endpointsPath+"?"+q.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.NextCursor == "" {
+			return all, nil
+		}
+		q.Set("cursor", page.NextCursor)
+	}
+}

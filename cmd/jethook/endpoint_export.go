@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"jethook/cmd/jethook/manifest"
+	"jethook/consume/admin"
+	"jethook/consume/endpoint"
+)
+
+func endpointExportCommand() *cobra.Command {
+	var secrets bool
+	cmd := &cobra.Command{
+		Use: "export", Short: "Print all endpoints as a file that apply takes",
+		Long: "Print all endpoints as YAML that 'jethook endpoint apply' takes; with --json as JSON, which it takes too. Applied where they come from, they " +
+			"change nothing. Secrets are left out unless --secrets is given; values of headers are not, and may be credentials.",
+		Example: `  jethook endpoint export > endpoints.yaml
+  jethook endpoint export --secrets | jethook endpoint apply -f - --admin https://other.example`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := newClient(cmd)
+			if err != nil {
+				return err
+			}
+			all, err := c.allEndpoints(cmd.Context())
+			if err != nil {
+				return err
+			}
+			values := map[string]string{}
+			for i := range all {
+				if !secrets {
+					break
+				}
+				if values[all[i].ID], err = c.reveal(cmd.Context(), all[i].ID); err != nil {
+					return err
+				}
+			}
+			entries, err := manifest.Of(all, values)
+			if err != nil {
+				return err
+			}
+			warnOfTwins(cmd, all)
+			return printManifest(cmd, entries)
+		},
+	}
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "with the secrets, which the server then logs that it showed")
+	return cmd
+}
+
+func printManifest(cmd *cobra.Command, entries []admin.EndpointFields) error {
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		text, err := manifest.YAML(entries)
+		return errors.Join(err, output(cmd, text))
+	}
+	text, err := json.Marshal(map[string]any{"endpoints": entries})
+	return errors.Join(err, output(cmd, append(text, '\n')))
+}
+
+// warnOfTwins tells of names that apply would refuse.
+func warnOfTwins(cmd *cobra.Command, all []endpoint.Endpoint) {
+	seen := map[string]string{}
+	for i := range all {
+		e := &all[i]
+		if other, twice := seen[e.Name]; twice {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s and %s have the same name: apply will refuse this until one is renamed\n", other, e.ID)
+		}
+		seen[e.Name] = e.ID
+	}
+}

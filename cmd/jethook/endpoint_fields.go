@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// addEndpointFlags adds the flags that say what an endpoint is to be.
+func addEndpointFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("name", "", "its name, for people")
+	f.String("url", "", "where deliveries are sent")
+	f.StringSlice("events", nil, "NATS subject patterns of what it gets, comma-separated")
+	f.String("secret", "", "signs deliveries")
+	f.String("format", "", "raw, slack or discord (default what the URL's service takes)")
+	f.String("signature", "", "how deliveries are signed: standard, hmac or bearer (default standard)")
+	f.String("signature-header", "", "hmac: the header of the signature; bearer: one for the time")
+	f.StringArray("header", nil, "sent with every delivery, as NAME=VALUE; may be repeated")
+	f.StringSlice("retry-schedule", nil, "pauses between attempts, such as 5m,30m, or none (default JETHOOK_RETRY_SCHEDULE)")
+	f.String("timeout", "", "of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
+	f.Int("concurrency", 0, "most requests at once from one process (default 64)")
+	f.String("rate-limit", "", "most requests in a time from one process, such as 10/s or 600/m")
+	f.Bool("ordered", false, "one delivery at a time, in the order of the stream; can't be changed later")
+	f.Bool("disabled", false, "deliver nothing until it is enabled")
+}
+
+// endpointFields reads the flags of addEndpointFlags into the API's fields. Only those that are given are sent, so
+// that the others keep what they have; what the values mean is the API's to check.
+func endpointFields(cmd *cobra.Command) (map[string]any, error) {
+	f, fields := cmd.Flags(), map[string]any{}
+	var problems []error
+	put := func(flag string, value any, err error) {
+		if f.Changed(flag) {
+			fields[strings.ReplaceAll(flag, "-", "_")] = value
+			problems = append(problems, err)
+		}
+	}
+	for _, flag := range []string{"name", "url", "secret", "format", "timeout", "rate-limit"} {
+		value, err := f.GetString(flag)
+		put(flag, value, err)
+	}
+	for _, flag := range []string{"events", "retry-schedule"} {
+		value, err := f.GetStringSlice(flag)
+		if flag == "retry-schedule" && slices.Equal(value, []string{"none"}) {
+			value = []string{}
+		}
+		put(flag, value, err)
+	}
+	for _, flag := range []string{"ordered", "disabled"} {
+		value, err := f.GetBool(flag)
+		put(flag, value, err)
+	}
+	concurrency, err := f.GetInt("concurrency")
+	put("concurrency", concurrency, err)
+	signature := map[string]string{}
+	for flag, name := range map[string]string{"signature": "scheme", "signature-header": "header"} {
+		if f.Changed(flag) {
+			signature[name] = f.Lookup(flag).Value.String()
+			fields["signature"] = signature
+		}
+	}
+	if f.Changed("header") {
+		fields["headers"], err = headerFlags(cmd)
+		problems = append(problems, err)
+	}
+	return fields, errors.Join(problems...)
+}
+
+func headerFlags(cmd *cobra.Command) (map[string]string, error) {
+	given, err := cmd.Flags().GetStringArray("header")
+	if err != nil {
+		return nil, err
+	}
+	headers := make(map[string]string, len(given))
+	for _, h := range given {
+		name, value, ok := strings.Cut(h, "=")
+		if !ok {
+			return nil, usageError{errors.New("--header must be NAME=VALUE")} // the text may hold a credential
+		}
+		headers[name] = value
+	}
+	return headers, nil
+}
+
+// clearFields adds, for each name in --clear, the null that sets a field back to its default.
+func clearFields(cmd *cobra.Command, fields map[string]any) error {
+	names, err := cmd.Flags().GetStringSlice("clear")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		name = strings.ReplaceAll(name, "-", "_")
+		if _, given := fields[name]; given {
+			return usageError{fmt.Errorf("--clear %s: it is given a value too", name)}
+		}
+		fields[name] = nil
+	}
+	return nil
+}

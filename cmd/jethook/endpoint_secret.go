@@ -1,0 +1,69 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"jethook/config"
+	"jethook/consume/admin"
+	"jethook/consume/attempt"
+	"jethook/consume/endpoint"
+)
+
+// signs reports whether a secret is the newest of an endpoint's, by a preview that it signed: so nothing needs to
+// be revealed that the caller does not know already.
+func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string) (bool, error) {
+	const event = "jethook.test"
+	var p admin.Preview
+	path := endpointPath(e.ID) + "/preview?data=0&type=" + event
+	if e.Signature.Scheme == endpoint.SchemeBearer { // the secret itself stands in for a signature
+		path += "&reveal=true"
+	}
+	if _, err := c.ask(ctx, http.MethodGet, path, nil, &p); err != nil {
+		return false, fmt.Errorf("comparing the secret of endpoint %s: %w", e.ID, err)
+	}
+	header := map[string]string{}
+	for _, h := range p.Request.Headers {
+		header[h.Name] = h.Value
+	}
+	seconds, err := strconv.ParseInt(header["Webhook-Timestamp"], 10, 64)
+	if err != nil {
+		return false, fmt.Errorf("comparing the secret of endpoint %s: its preview has no time", e.ID)
+	}
+	ours := *e
+	ours.Secrets, ours.Format = []endpoint.Secret{{Value: config.NewSecret(secret)}}, endpoint.FormatRaw // the body is composed already
+	own, err := attempt.NewClient(attempt.Options{}).Compose(&attempt.Request{
+		Endpoint: &ours, EventID: p.EventID, EventType: p.Type, Body: []byte(p.Request.Body), Attempt: p.Attempt,
+	}, time.Unix(seconds, 0))
+	if err != nil {
+		return false, fmt.Errorf("comparing the secret of endpoint %s: %w", e.ID, err)
+	}
+	name := map[endpoint.Scheme]string{endpoint.SchemeHMAC: e.Signature.Header, endpoint.SchemeBearer: "Authorization"}[e.Signature.Scheme]
+	name = cmp.Or(name, "Webhook-Signature")
+	newest := header[name]
+	if e.Signature.Scheme == endpoint.SchemeStandard { // others follow while a secret rotates
+		newest, _, _ = strings.Cut(newest, " ")
+	}
+	return newest == own.Header.Get(name), nil
+}
+
+// reveal returns the newest secret of an endpoint. The server logs that it was asked for.
+func (c *client) reveal(ctx context.Context, id string) (string, error) {
+	var secrets struct {
+		Items []struct {
+			Secret string `json:"secret"`
+		} `json:"items"` // the newest first
+	}
+	if _, err := c.ask(ctx, http.MethodGet, endpointPath(id)+"/secret", nil, &secrets); err != nil {
+		return "", fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
+	}
+	if len(secrets.Items) == 0 {
+		return "", fmt.Errorf("endpoint %s shows no secret", id)
+	}
+	return secrets.Items[0].Secret, nil
+}

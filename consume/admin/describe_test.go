@@ -1,0 +1,75 @@
+package admin_test
+
+import "testing"
+
+// Everything in the document has a description, and every value an example: /docs is made of it.
+func TestDocumentDescribesEverything(t *testing.T) {
+	t.Parallel()
+	doc := start(t).openapi()
+	for _, op := range operations(doc) {
+		if op.node["summary"] == nil || op.node["description"] == nil || op.node["operationId"] == nil || op.node["tags"] == nil {
+			t.Errorf("%s %s needs an OperationID, a Summary, a Description and Tags", op.method, op.path)
+		}
+		parameters, _ := op.node["parameters"].([]any)
+		for _, p := range parameters {
+			described(t, op.method+" "+op.path+" "+at(p, "name").(string), p.(node), at(p, "schema").(node))
+		}
+	}
+	for name, schema := range at(doc, "components", "schemas").(node) {
+		properties, _ := at(schema, "properties").(node)
+		for field, property := range properties {
+			described(t, name+"."+field, property.(node), property.(node))
+		}
+	}
+}
+
+// described checks a field or parameter. What is an object, or a list of them, has its examples in its fields.
+func described(t *testing.T, where string, holder, schema node) {
+	t.Helper()
+	if schema["$ref"] != nil {
+		return
+	}
+	if holder["description"] == nil {
+		t.Errorf("%s has no description: give its Go field a doc tag", where)
+	}
+	_, isList := at(schema, "items", "$ref").(string)
+	_, isObject := schema["properties"]
+	if !isList && !isObject && holder["example"] == nil && schema["examples"] == nil && schema["enum"] == nil && !isMap(schema) {
+		t.Errorf("%s has no example: give its Go field an example tag", where)
+	}
+}
+
+// Every example is one that the API would take.
+func TestExamplesFitTheirSchemas(t *testing.T) {
+	t.Parallel()
+	doc := start(t).openapi()
+	check := func(where string, holder, schema node) {
+		examples, _ := schema["examples"].([]any)
+		if one, ok := holder["example"]; ok {
+			examples = append(examples, one)
+		}
+		for _, example := range examples {
+			for _, wrong := range violations(doc, schema, example) {
+				t.Errorf("the example of %s%s", where, wrong)
+			}
+		}
+	}
+	for _, op := range operations(doc) {
+		parameters, _ := op.node["parameters"].([]any)
+		for _, p := range parameters {
+			check(op.method+" "+op.path+" "+at(p, "name").(string), p.(node), at(p, "schema").(node))
+		}
+	}
+	for name, schema := range at(doc, "components", "schemas").(node) {
+		properties, _ := at(schema, "properties").(node)
+		for field, property := range properties {
+			check(name+"."+field, property.(node), property.(node))
+		}
+	}
+}
+
+// isMap reports whether a schema is that of an object with any keys.
+func isMap(schema node) bool {
+	_, ok := schema["additionalProperties"].(node)
+	return ok && schema["type"] == "object"
+}

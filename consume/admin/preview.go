@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/consume"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+func (s *Server) previewRoutes() {
+	register(s, huma.Operation{
+		OperationID: "preview-delivery", Method: http.MethodGet, Path: "/api/v1/endpoints/{id}/preview", Tags: []string{"endpoints"},
+		Summary: "Preview a delivery",
+		Description: "The request that would go out to the endpoint now: of a stored event, of a delivery that waits or is dead, " +
+			"or of a sample when neither is given. Nothing is sent. Its signature is valid, so treat it as you treat a secret; " +
+			"credentials are hidden unless reveal is true, which is logged.",
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, requestTimeout, s.previewDelivery)
+}
+
+type previewInput struct {
+	EndpointParam
+	Event    string `query:"event" doc:"a stored event's id, or its place such as EVENTS-17" example:"evt_4Qm2"`
+	Delivery string `query:"delivery" doc:"the id of a delivery of this endpoint that waits or is dead" example:"ep_9zk3.events:evt_4Qm2"`
+	Type     string `query:"type" doc:"of a sample: its event type; default: jethook.test" example:"order.created"`
+	Data     string `query:"data" maxLength:"8192" doc:"of a sample: its body, any JSON" example:"{\"order\":7}"`
+	Reveal   bool   `query:"reveal" doc:"show credentials: a bearer secret, and headers such as Authorization" example:"false"`
+}
+
+// Preview is a request that could go out.
+type Preview struct {
+	EventID string       `json:"event_id" doc:"the event's id" example:"evt_4Qm2"`
+	Type    string       `json:"type" doc:"the event's type" example:"order.created"`
+	Attempt int          `json:"attempt" doc:"which attempt it would be" example:"1"`
+	Request RequestShown `json:"request" doc:"the request"`
+	Curl    string       `json:"curl" doc:"the same as a command for a shell, byte for byte; with hidden credentials the endpoint will refuse it" example:"printf %s '{}' | curl --data-binary @- 'https://example.com/hook'"`
+}
+
+type previewOutput struct{ Body Preview }
+
+func (s *Server) previewDelivery(ctx context.Context, in *previewInput) (*previewOutput, error) {
+	if fields := in.check(); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	e, err := s.registry.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	d, err := s.deliveryToShow(ctx, &e, in, now)
+	if err != nil {
+		return nil, err
+	}
+	r := requestOf(&e, &d.Event, d.Attempt)
+	m, err := s.client.Compose(&r, now)
+	if err != nil {
+		return nil, noRequest(err)
+	}
+	shown, err := show(m, in.Reveal)
+	if err != nil {
+		return nil, noRequest(err)
+	}
+	if in.Reveal {
+		s.log.Info("endpoint's credentials revealed", "endpoint", e.ID)
+	}
+	return &previewOutput{Preview{
+		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: curl(shown, m.Body),
+	}}, nil
+}
+
+// noRequest means that the event and the endpoint make no request, as with a URL that an older version took.
+func noRequest(err error) *Failure {
+	return newFailure(http.StatusConflict, "no_request", "no request can be made of it: "+err.Error())
+}
+
+// check finds parameters that contradict each other.
+func (in *previewInput) check() (fields []FailureField) {
+	add := func(field, message string) {
+		fields = append(fields, FailureField{Field: field, Message: message})
+	}
+	if in.Event != "" && in.Delivery != "" {
+		add("delivery", "can't be combined with event")
+	}
+	if in.Event != "" || in.Delivery != "" {
+		if in.Type != "" {
+			add("type", "is for a sample: leave out event and delivery")
+		}
+		if in.Data != "" {
+			add("data", "is for a sample: leave out event and delivery")
+		}
+	}
+	if in.Data != "" && !json.Valid([]byte(in.Data)) {
+		add("data", "must be JSON")
+	}
+	if in.Delivery != "" && (!deliveryID.MatchString(in.Delivery) || !strings.HasPrefix(in.Delivery, in.ID+".")) {
+		add("delivery", "is not the id of a delivery of this endpoint")
+	}
+	return fields
+}
+
+// deliveryToShow is what the parameters choose, with the attempt that would come next.
+func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *previewInput, now time.Time) (publish.Delivery, error) {
+	switch {
+	case in.Delivery != "":
+		return s.pending(ctx, in.Delivery)
+	case in.Event != "":
+		event, _, err := s.archive.Find(ctx, in.Event, consume.EventQuery{})
+		if err != nil {
+			return publish.Delivery{}, err
+		}
+		d := publish.Delivery{Endpoint: e.ID, Event: event.Event, Attempt: 1}
+		switch waits, err := s.pending(ctx, d.ID()); {
+		case err == nil:
+			d.Attempt = waits.Attempt
+		case !errors.Is(err, consume.ErrNoDelivery):
+			return d, err
+		}
+		return d, nil
+	default:
+		var data json.RawMessage
+		if in.Data != "" {
+			data = json.RawMessage(in.Data)
+		}
+		event, err := sample(e, in.Type, data, now)
+		return publish.Delivery{Endpoint: e.ID, Event: event, Attempt: 1}, err
+	}
+}
+
+// pending returns a delivery that waits, or that is dead and would begin anew.
+func (s *Server) pending(ctx context.Context, id string) (publish.Delivery, error) {
+	d, err := s.bus.Waiting(ctx, id)
+	if errors.Is(err, publish.ErrNotFound) {
+		d, err = s.bus.Dead(ctx, id)
+		d.Attempt = 1
+	}
+	if errors.Is(err, publish.ErrNotFound) {
+		return d, consume.ErrNoDelivery
+	}
+	return d, err
+}

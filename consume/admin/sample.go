@@ -1,0 +1,46 @@
+package admin
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nuid"
+
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// sampleType is the event type of a sample that nobody gave one.
+const sampleType = "jethook.test"
+
+// sampleBody is the body of a sample that nobody gave one. Its form is documented with the operations.
+type sampleBody struct {
+	Type     string    `json:"type"`
+	Message  string    `json:"message"`
+	Endpoint string    `json:"endpoint"`
+	SentAt   time.Time `json:"sent_at"`
+}
+
+// sample returns an event that is on no stream, made to try an endpoint with. An empty type and no data stand
+// for Jethook's own; the error is a Failure that names the field.
+func sample(e *endpoint.Endpoint, eventType string, data json.RawMessage, now time.Time) (publish.Event, error) {
+	eventType = cmp.Or(eventType, sampleType)
+	if fields := checkEvent(&NewEvent{Type: eventType}); len(fields) > 0 {
+		return publish.Event{}, invalid(fields...)
+	}
+	if data == nil {
+		var err error
+		data, err = json.Marshal(sampleBody{
+			Type: eventType, Message: "This is a test by Jethook. Nothing has happened.", Endpoint: e.ID, SentAt: now.UTC(),
+		})
+		if err != nil {
+			return publish.Event{}, fmt.Errorf("encoding a sample: %w", err)
+		}
+	}
+	return publish.Event{
+		ID: "evt_test_" + nuid.Next(), Type: eventType, Subject: publish.EventSubject(eventType), Received: now,
+		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: data,
+	}, nil
+}

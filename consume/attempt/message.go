@@ -1,0 +1,69 @@
+package attempt
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Message is the HTTP request of one attempt, signed: a POST.
+type Message struct {
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
+// Compose returns what an attempt made at that time sends, and sends nothing: [Client.Do] sends exactly this.
+// Headers that net/http adds are not in it; [Message.Wire] shows them too. The error is fit for people, without
+// secrets and without the URL, and is the Detail that the attempt's Result would have.
+func (c *Client) Compose(r *Request, at time.Time) (*Message, error) {
+	body, contentType := form(r)
+	header, err := c.header(r, body, contentType, at)
+	if err != nil {
+		return nil, err
+	}
+	return &Message{URL: r.Endpoint.URL, Header: header, Body: body}, nil
+}
+
+// request makes the message one of net/http.
+func (m *Message) request(ctx context.Context) (*http.Request, error) {
+	// A bytes.Reader lets net/http set Content-Length, and send the request again.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(m.Body))
+	if err != nil {
+		return nil, errBadURL // err would repeat the URL
+	}
+	// An idle connection that the receiver has just closed is no fault of the receiver, and must not cost an
+	// attempt. This entry, of which nothing goes out, lets net/http send the request on another connection then;
+	// without it only requests that it knows to be idempotent are sent again. Receivers deduplicate by webhook-id.
+	m.Header[headerIdempotencyKey] = nil
+	req.Header = m.Header
+	return req, nil
+}
+
+// Wire returns the message in the form that a receiver gets over HTTP/1.1: the URL escaped, the headers' values
+// trimmed, and with the headers that net/http adds, Host and Content-Length.
+func (m *Message) Wire() (*Message, error) {
+	req, err := m.request(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	scheme := req.URL.Scheme
+	var wire bytes.Buffer
+	if err := req.Write(&wire); err != nil {
+		return nil, errBadURL
+	}
+	sent, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err != nil {
+		return nil, errBadURL // a query with a space breaks the request's first line
+	}
+	body, err := io.ReadAll(sent.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the request back: %w", err)
+	}
+	sent.Header.Set("Host", sent.Host)
+	return &Message{URL: scheme + "://" + sent.Host + sent.RequestURI, Header: sent.Header, Body: body}, nil
+}
