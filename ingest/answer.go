@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -17,14 +18,15 @@ import (
 
 // Faults of a request, and of this side. What they look like to a sender stands in answers alone.
 var (
-	errNoSource   = errors.New("no such source")
-	errNotAllowed = errors.New("the address may not send to this source")
-	errTooLarge   = errors.New("body too large")
-	errBadBody    = errors.New("body cannot be read")
-	errEncoding   = errors.New("unsupported content encoding")
-	errOverloaded = errors.New("too many bodies in memory")
-	errNotStored  = errors.New("event not stored")
-	errNotChecked = errors.New("request could not be checked")
+	errNoSource    = errors.New("no such source")
+	errNotAllowed  = errors.New("the address may not send to this source")
+	errWrongMethod = errors.New("the sender does not use this method")
+	errTooLarge    = errors.New("body too large")
+	errBadBody     = errors.New("body cannot be read")
+	errEncoding    = errors.New("unsupported content encoding")
+	errOverloaded  = errors.New("too many bodies in memory")
+	errNotStored   = errors.New("event not stored")
+	errNotChecked  = errors.New("request could not be checked")
 )
 
 // notVerifiedError is a request that its source's sender did not make, as far as can be told.
@@ -39,9 +41,9 @@ func (e *notVerifiedError) Unwrap() error { return e.cause }
 // lacksKey reports whether the sender's key could not be had: the request may be right.
 func (e *notVerifiedError) lacksKey() bool { return errors.Is(e.cause, provider.ErrKeyUnavailable) }
 
-// wrongMethod reports whether r has a method that the sender does not use, rather than a wrong signature.
-func (e *notVerifiedError) wrongMethod(r *http.Request) bool {
-	return errors.Is(e.cause, provider.ErrUnexpected) && r.Method != http.MethodPost
+// wrongMethod reports whether the request has a method that the sender does not use, rather than a wrong signature.
+func (e *notVerifiedError) wrongMethod(method string) bool {
+	return errors.Is(e.cause, provider.ErrUnexpected) && method != http.MethodPost
 }
 
 // answer is what a sender is told. The code is stable; the message may change.
@@ -57,6 +59,7 @@ var answers = []struct {
 }{
 	{echo.ErrNotFound, answer{http.StatusNotFound, "not_found", "there is nothing here"}},
 	{echo.ErrMethodNotAllowed, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
+	{errWrongMethod, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
 	{errNoSource, answer{http.StatusNotFound, "no_such_source", "there is no source of this name"}},
 	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address may not send here"}},
 	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
@@ -100,31 +103,41 @@ type errorBody struct {
 // turned away together do not come back together.
 const maxRetryAfter = 5
 
-// fail answers a request that ended with err.
-func (s *Server) fail(err error, c echo.Context) {
-	a := answerTo(err)
-	s.logFailure(c.Request(), a, err)
-	if c.Response().Committed {
-		return
+// response is all that a sender is told of a request that ended with err: what its row says, or else our own words.
+func response(err error) provider.Answer {
+	if e, ok := errors.AsType[*notVerifiedError](err); ok && (e.source.sender.Refusal.Body != "" || e.source.sender.Refusal.Empty) {
+		return e.source.sender.Refusal
 	}
-	h := c.Response().Header()
+	a := answerTo(err)
+	var body errorBody
+	body.Error.Code, body.Error.Message = a.code, a.message
+	text, _ := json.Marshal(body) // two strings always can be
+	return provider.Answer{Status: a.status, Body: string(text), ContentType: echo.MIMEApplicationJSON, Header: advice(err, a)}
+}
+
+// advice are headers that tell a sender how to do better.
+func advice(err error, a answer) map[string]string {
 	fast, tooFast := errors.AsType[*tooFastError](err)
 	switch {
 	case tooFast:
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(fast.wait.Seconds()))))
+		return map[string]string{"Retry-After": strconv.Itoa(int(math.Ceil(fast.wait.Seconds())))}
 	case a.status >= http.StatusInternalServerError:
-		h.Set("Retry-After", strconv.Itoa(1+rand.IntN(maxRetryAfter)))
+		return map[string]string{"Retry-After": strconv.Itoa(1 + rand.IntN(maxRetryAfter))}
 	case a.status == http.StatusUnsupportedMediaType:
-		h.Set("Accept-Encoding", "gzip")
+		return map[string]string{"Accept-Encoding": "gzip"}
+	case errors.Is(err, errWrongMethod):
+		return map[string]string{"Allow": http.MethodPost}
 	}
-	if e, ok := errors.AsType[*notVerifiedError](err); ok && (e.source.sender.Refusal.Body != "" || e.source.sender.Refusal.Empty) {
-		err = send(c, e.source.sender.Refusal)
-	} else {
-		var body errorBody
-		body.Error.Code, body.Error.Message = a.code, a.message
-		err = c.JSON(a.status, body)
+	return nil
+}
+
+// fail answers a request that ended with err.
+func (s *Server) fail(err error, c echo.Context) {
+	s.logFailure(c.Request(), answerTo(err), err)
+	if c.Response().Committed {
+		return
 	}
-	if err != nil {
+	if err := send(c, response(err)); err != nil {
 		s.log.Debug("answering failed", "error", err)
 	}
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -61,15 +62,22 @@ func (src *source) request(method, query string, h http.Header, body []byte) *pr
 
 // refuse ends a request that did not verify.
 func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
+	err := src.refusal(c.Request().Method, cause)
+	if _, ok := errors.AsType[*notVerifiedError](err); ok {
+		s.reject(c, src, body, now, cause)
+	}
+	return err
+}
+
+// refusal is what a request comes to that did not verify because of cause.
+func (src *source) refusal(method string, cause error) error {
 	e := &notVerifiedError{source: src, cause: cause}
 	switch {
 	case e.lacksKey():
 		return fmt.Errorf("%w: %w", errNotChecked, cause)
-	case e.wrongMethod(c.Request()):
-		c.Response().Header().Set(echo.HeaderAllow, http.MethodPost)
-		return echo.ErrMethodNotAllowed
+	case e.wrongMethod(method):
+		return fmt.Errorf("%w: %w", errWrongMethod, cause)
 	}
-	s.reject(c, src, body, now, cause)
 	return e
 }
 
