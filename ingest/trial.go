@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -43,7 +44,8 @@ type Verdict struct {
 	// Outcome is what the request turned out to be, with the answer that its sender gets. The rest of it is empty
 	// after an error.
 	Outcome provider.Outcome
-	// Type and ID are those of the request's first event, in the sender's own words; empty where there are none.
+	// Type and ID are those of the request's first event, or of a handshake that the sender signed, in the sender's own
+	// words; empty where there are none.
 	Type, ID string
 	// Stored is what Outcome.Events would be stored as.
 	Stored []*publish.Event
@@ -76,11 +78,21 @@ func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 	} else {
 		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now)}
 	}
-	if len(outcome.Events) > 0 {
+	if t.vouched(&outcome) {
 		v.Type, v.ID = src.sender.Event(request)
 	}
 	v.Signed, v.Unread = src.receiver.Load().Verifier.Signed(request)
 	return v
+}
+
+// vouched reports whether the type and the id in a request are its sender's. Anyone can send most handshakes.
+func (t *Trial) vouched(o *provider.Outcome) bool {
+	if o.Handshake == "" {
+		return len(o.Events) > 0
+	}
+	return t.source.sender.Scheme.CoversBody() && slices.ContainsFunc(t.source.sender.Handshakes, func(h provider.Handshake) bool {
+		return h.Signed && h.Name == o.Handshake
+	})
 }
 
 func refused(err error, reason string) Verdict {

@@ -38,6 +38,8 @@ type Options struct {
 	Token    config.Secret      // what a request must bear; a zero one lets nobody in
 	Version  string
 	Log      *slog.Logger
+	// Senders says by source how its requests are verified; a source of an unknown sender has no entry.
+	Senders map[string]Verification
 }
 
 // Server is the admin API.
@@ -50,6 +52,7 @@ type Server struct {
 	archive  *consume.Archive
 	token    config.Secret
 	log      *slog.Logger
+	senders  map[string]Verification
 
 	echo *echo.Echo
 	api  huma.API
@@ -67,7 +70,7 @@ func New(o Options) *Server {
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
 		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		token:   o.Token, log: o.Log, echo: echo.New(),
+		token:   o.Token, log: o.Log, senders: o.Senders, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
