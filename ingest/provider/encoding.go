@@ -59,17 +59,6 @@ func (e Encoding) bytes(s string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// encode is b as text, padded as senders do.
-func (e Encoding) encode(b []byte) string {
-	switch e {
-	case Base64:
-		return base64.StdEncoding.EncodeToString(b)
-	case Base64URL:
-		return base64.RawURLEncoding.EncodeToString(b)
-	}
-	return hex.EncodeToString(b)
-}
-
 // KeyEncoding is how the key is made from the secret that a sender shows.
 type KeyEncoding uint8
 
