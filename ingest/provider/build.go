@@ -59,9 +59,9 @@ func (b *builder) fail(option, problem string) {
 func (b *builder) sender(name string) Sender {
 	switch name {
 	case customHMAC:
-		return Sender{Name: name, Scheme: b.hmac(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+		return Sender{Name: name, Title: "any sender with an HMAC", Secret: sharedSecret, Scheme: b.hmac(), Type: JSON("type"), Success: success202, Refusal: refusal401}
 	case customToken:
-		return Sender{Name: name, Scheme: b.token(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+		return Sender{Name: name, Title: "any sender with a token", Secret: ownToken, Scheme: b.token(), Type: JSON("type"), Success: success202, Refusal: refusal401}
 	}
 	s, found := Lookup(name)
 	if !found {

@@ -100,8 +100,14 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}
-	r := &Request{Header: http.Header{"X-One": {"1"}, "X-Two": {"1", "2"}}}
-	for s, want := range map[string]string{"header:x-one": "1", "header:X-Two": "", "header:X-None": "", "const:a:b": "a:b"} {
+	r := &Request{
+		Header: http.Header{"X-One": {"1"}, "X-Two": {"1", "2"}, "Content-Type": {"application/x-www-form-urlencoded"}},
+		Query:  "q=1&r=1&r=2", Body: []byte("f=1&g=1&g=2&j=%7B%22a%22%3A%22x%22%7D"),
+	}
+	for s, want := range map[string]string{
+		"form:f": "1", "form:g": "", "query:q": "1", "query:r": "", "formjson:j:a": "x", "formjson:f:a": "", "json:f": "",
+		"header:x-one": "1", "header:X-Two": "", "header:X-None": "", "const:a:b": "a:b",
+	} {
 		v, err := ParseValue(s)
 		if err != nil {
 			t.Fatal(err)

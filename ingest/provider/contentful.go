@@ -61,7 +61,7 @@ func (v *contentfulVerifier) scheme(r *Request) (HMAC, error) {
 	}
 	slices.Sort(names)
 	// The list and the time are always signed: were they left out, both could be changed.
-	if len(names) > maxSignedHeaders || !slices.ContainsFunc(names, is(contentfulNames)) || !slices.ContainsFunc(names, is(contentfulTime)) {
+	if len(names) > maxSignedHeaders || !slices.ContainsFunc(names, named(contentfulNames)) || !slices.ContainsFunc(names, named(contentfulTime)) {
 		return HMAC{}, contentfulNames.malformed()
 	}
 	content := []Value{Method(), Const("\n" + encodePath(r.path()) + "\n")}
@@ -85,7 +85,7 @@ func (v *contentfulVerifier) scheme(r *Request) (HMAC, error) {
 	}}, nil
 }
 
-func is(header Value) func(string) bool {
+func named(header Value) func(string) bool {
 	return func(name string) bool { return strings.EqualFold(name, header.arg) }
 }
 

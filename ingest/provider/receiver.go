@@ -45,21 +45,17 @@ type Event struct {
 	ContentType string
 }
 
-// Bind returns a Receiver. It fails with ErrNoSecret or ErrBadSecret. Without a secret it succeeds for a sender
-// that hands its own over, or probes the address before there is one: then nothing but that is answered.
+// Bind returns a Receiver. It fails with ErrNoSecret or ErrBadSecret. Without a secret it succeeds where
+// [Sender.AnswersUnbound]: nothing but handshakes is then answered.
 func (s Sender) Bind(b Binding) (*Receiver, error) {
 	v, err := s.Scheme.Bind(b)
-	if errors.Is(err, ErrNoSecret) && len(b.Secrets) == 0 && s.answersUnbound() {
+	if errors.Is(err, ErrNoSecret) && len(b.Secrets) == 0 && s.AnswersUnbound() {
 		v, err = nobody{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &Receiver{Sender: s, Verifier: v, secrets: slices.Clone(b.Secrets)}, nil
-}
-
-func (s *Sender) answersUnbound() bool {
-	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return !h.Signed })
 }
 
 // nobody verifies nothing: there is no secret yet.

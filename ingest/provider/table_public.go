@@ -52,6 +52,7 @@ var publicRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
+		// Of the body only a CRC is signed, which another body can be made to have.
 		Name: "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
 		Secret: "the webhook's id",
 		Scheme: RSA{

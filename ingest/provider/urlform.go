@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"fmt"
 	"net/url"
 	"slices"
@@ -95,7 +96,7 @@ func (v *urlFormVerifier) fields(r *Request) ([]byte, error) {
 	if v.BodyParameter != "" && len(r.queryValues()[v.BodyParameter]) > 0 {
 		given := make([]byte, sha256.Size)
 		sum := sha256.Sum256(r.Body)
-		if !Hex.decode(given, onlyValue(r.queryValues(), v.BodyParameter)) || [sha256.Size]byte(given) != sum {
+		if !Hex.decode(given, onlyValue(r.queryValues(), v.BodyParameter)) || subtle.ConstantTimeCompare(given, sum[:]) != 1 {
 			return nil, ErrBadSignature
 		}
 		return nil, nil
