@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -145,4 +146,10 @@ func eachSecret(b Binding, bind func(secret string) error) error {
 		}
 	}
 	return nil
+}
+
+// secretsOf are the secrets, of which there is at least one and none is empty.
+func secretsOf(b Binding) ([]string, error) {
+	err := eachSecret(b, func(string) error { return nil })
+	return slices.Clone(b.Secrets), err
 }

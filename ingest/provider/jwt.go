@@ -72,7 +72,7 @@ func (s JWT) Bind(b Binding) (Verifier, error) {
 		}
 	}
 	if s.Keys == nil || len(b.Secrets) > 0 {
-		if err := eachSecret(b, func(string) error { return nil }); err != nil {
+		if _, err := secretsOf(b); err != nil {
 			return nil, err
 		}
 	}

@@ -34,15 +34,11 @@ func (s URLForm) String() string {
 
 // Bind implements [Scheme].
 func (s URLForm) Bind(b Binding) (Verifier, error) {
-	v := &urlFormVerifier{URLForm: s}
-	err := eachSecret(b, func(secret string) error {
-		v.keys = append(v.keys, newKey(SHA1, []byte(secret)))
-		return nil
-	})
+	keys, err := bindKeys(b, SHA1, RawKey)
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return &urlFormVerifier{s, keys}, nil
 }
 
 type urlFormVerifier struct {
