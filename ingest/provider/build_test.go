@@ -43,6 +43,26 @@ func TestBuildCustom(t *testing.T) {
 	}
 }
 
+// TestBuildBatch: what an operator says of type and id is of each event, and leaves the table alone.
+func TestBuildBatch(t *testing.T) {
+	t.Parallel()
+	s, faults := Build("hubspot", Options{Type: "json:kind", ID: "json:key"})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	events := (&Receiver{Sender: s}).events(request(`[{"kind":"a","key":"1"},{"kind":"b","key":"2"}]`))
+	if len(events) != 2 || events[1].Type != "b" || events[1].ID != "2" {
+		t.Errorf("%+v", events)
+	}
+	whole := (&Receiver{Sender: s}).Whole().events(request(`[{"kind":"a"}]`))
+	if len(whole) != 1 || whole[0].Type != "" || whole[0].ID != "" {
+		t.Errorf("whole: %+v", whole)
+	}
+	if row, _ := Lookup("hubspot"); row.Batch.Type.String() != "json:subscriptionType" {
+		t.Errorf("the table says %s now", row.Batch.Type)
+	}
+}
+
 func TestBuildFaults(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
