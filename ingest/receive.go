@@ -62,7 +62,7 @@ func (src *source) request(method, query string, h http.Header, body []byte) *pr
 
 // refuse ends a request that did not verify.
 func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
-	err := src.refusal(c.Request().Method, cause)
+	err := src.refusal(cause)
 	if _, ok := errors.AsType[*notVerifiedError](err); ok {
 		s.reject(c, src, body, now, cause)
 	}
@@ -70,15 +70,17 @@ func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time,
 }
 
 // refusal is what a request comes to that did not verify because of cause.
-func (src *source) refusal(method string, cause error) error {
-	e := &notVerifiedError{source: src, cause: cause}
+func (src *source) refusal(cause error) error {
+	receiver := src.receiver.Load()
 	switch {
-	case e.lacksKey():
+	case receiver == nil: // there is nothing to verify with
+		return &notVerifiedError{source: src, refusal: src.sender.Refusal, cause: cause}
+	case errors.Is(cause, provider.ErrKeyUnavailable): // the request may be right
 		return fmt.Errorf("%w: %w", errNotChecked, cause)
-	case e.wrongMethod(method):
-		return fmt.Errorf("%w: %w", errWrongMethod, cause)
+	case errors.Is(cause, provider.ErrMethod):
+		return &methodError{allowed: receiver.Methods(), cause: cause}
 	}
-	return e
+	return &notVerifiedError{source: src, refusal: receiver.Refusal(cause), cause: cause}
 }
 
 // shakeHands does what a handshake asks for, and answers it.

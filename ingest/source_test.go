@@ -39,7 +39,7 @@ func TestMisconfiguredSources(t *testing.T) {
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("problems with\n%v\nwant\n%v", got, want)
 	}
-	if msg := err.Error(); strings.Contains(msg, "s3cret") || !strings.Contains(msg, "standard-webhooks, token") {
+	if msg := err.Error(); strings.Contains(msg, "s3cret") || !strings.Contains(msg, "hmac and token can be set up") {
 		t.Errorf("message:\n%s", msg)
 	}
 }

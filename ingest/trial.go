@@ -68,13 +68,13 @@ func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 	}
 	src := t.source
 	if t.unbound != nil {
-		return refused(src.refusal(r.Method, t.unbound), reasonWord(t.unbound))
+		return refused(src.refusal(t.unbound), reasonWord(t.unbound))
 	}
 	request := src.request(r.Method, r.URL.RawQuery, r.Header, data)
 	outcome, err := src.receiveFrom(request, now)
 	var v Verdict
 	if err != nil {
-		v = refused(src.refusal(r.Method, err), reasonWord(err))
+		v = refused(src.refusal(err), reasonWord(err))
 	} else {
 		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now)}
 	}

@@ -32,7 +32,10 @@ func sourceListCommand() *cobra.Command {
 				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "LAST SEEN")
 				for _, s := range page.Items {
 					covers := "yes"
-					if !s.CoversBody {
+					switch {
+					case s.VerifiedBy == "":
+						covers = "-"
+					case !s.CoversBody:
 						covers = "no: " + s.VerifiedBy
 					}
 					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen))

@@ -57,9 +57,13 @@ func coverage(s provider.Scheme) string {
 	if s.CoversBody() {
 		return "yes"
 	}
-	switch s.(type) {
-	case provider.Token, provider.Basic, provider.JWT:
+	switch s := s.(type) {
+	case provider.Token, provider.Basic:
 		return "no: token only"
+	case provider.JWT:
+		if s.BodyHash == "" {
+			return "no: token only"
+		}
 	}
 	return "no: a part only"
 }

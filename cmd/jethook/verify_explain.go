@@ -192,7 +192,9 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 	case "bad_secret":
 		return "A server with this secret would not start. It is: " + secret + "."
 	case "unexpected":
-		return "Either the sender does not use this --method, or it hands a secret over where there is one already, which only an operator may allow."
+		return "A secret is handed over where there is one already: it is taken only while an operator lets the source pair."
+	case "method":
+		return "Give the method that the request came with: --method. It is neither that of an event nor of a handshake of this sender."
 	case "bad_body", "unsupported_encoding":
 		return "Give the header Content-Encoding only with a body that is still compressed."
 	}

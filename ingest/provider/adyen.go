@@ -21,23 +21,16 @@ func (AdyenItems) CoversBody() bool { return false }
 
 // String implements [Scheme].
 func (AdyenItems) String() string {
-	return "HMAC-SHA-256, base64 in json:additionalData.hmacSignature of each item over eight of its fields"
+	return "HMAC-SHA256, base64 in json:additionalData.hmacSignature of each item over eight of its fields"
 }
 
 // Bind implements [Scheme].
 func (AdyenItems) Bind(b Binding) (Verifier, error) {
-	v := &adyenVerifier{}
-	err := eachSecret(b, func(secret string) error {
-		key, err := HexKey.decode(secret)
-		if err == nil {
-			v.keys = append(v.keys, newKey(SHA256, key))
-		}
-		return err
-	})
+	keys, err := bindKeys(b, SHA256, HexKey)
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return &adyenVerifier{keys}, nil
 }
 
 type adyenVerifier struct{ keys []*hmacKey }

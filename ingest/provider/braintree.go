@@ -21,7 +21,7 @@ func (Braintree) CoversBody() bool { return true }
 
 // String implements [Scheme].
 func (Braintree) String() string {
-	return "HMAC-SHA-1, hex in form:bt_signature over {form:bt_payload}"
+	return "HMAC-SHA1, hex in form:bt_signature over {form:bt_payload}"
 }
 
 // Bind implements [Scheme].

@@ -18,8 +18,8 @@ type Options struct {
 	Prefix    string // what stands before it; default none
 	Algorithm string // sha256 (default), sha1 or sha512; hmac only
 	Encoding  string // hex (default), base64 or base64url; hmac only
-	Type      string // json:PATH, header:NAME or const:VALUE; default json:type
-	ID        string // json:PATH or header:NAME; default none
+	Type      string // as ParseValue reads; default json:type
+	ID        string // as ParseValue reads, but no constant; default none
 }
 
 // OptionError is a fault in one option.
@@ -35,11 +35,19 @@ func (e OptionError) Error() string { return e.Option + ": " + e.Problem }
 func Build(name string, o Options) (Sender, []OptionError) {
 	b := builder{o: o}
 	s := b.sender(name)
+	batch := Batch{}
+	if s.Batch != nil {
+		batch = *s.Batch
+		s.Batch = &batch
+	}
+	// Of a sender of several events at once, the options are about each event, or about the request kept whole.
 	if o.Type != "" {
 		s.Type = b.value("TYPE", o.Type)
+		batch.Type = s.Type
 	}
 	if o.ID != "" {
 		s.ID = b.value("ID", o.ID)
+		batch.ID, batch.Request = s.ID, s.ID
 		if s.ID.kind == constant {
 			b.fail("ID", "a constant would make every event a duplicate of the first")
 		}
@@ -57,23 +65,58 @@ func (b *builder) fail(option, problem string) {
 }
 
 func (b *builder) sender(name string) Sender {
+	custom := Sender{Name: name, Type: JSON("type"), Success: success202, Refusal: refusal401}
 	switch name {
 	case customHMAC:
-		return Sender{Name: name, Scheme: b.hmac(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+		custom.Title, custom.Secret, custom.Scheme = "any sender with an HMAC", sharedSecret, b.hmac()
+		return custom
 	case customToken:
-		return Sender{Name: name, Scheme: b.token(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+		custom.Title, custom.Secret, custom.Scheme = "any sender with a token", ownToken, b.token()
+		return custom
 	}
 	s, found := Lookup(name)
 	if !found {
-		b.fail("PROVIDER", fmt.Sprintf("unknown sender %q; known are %s", name, strings.Join(Names(), ", ")))
+		b.fail("PROVIDER", fmt.Sprintf("unknown sender %q; %s", name, similar(name)))
 		return s
 	}
 	const fixed = "only the hmac and token senders take it; "
-	b.unset("HEADER", b.o.Header, fixed+name+" has its own")
+	if s.OwnHeader && b.o.Header != "" {
+		s.Scheme = atHeader(s.Scheme, b.header())
+	} else {
+		b.unset("HEADER", b.o.Header, fixed+name+" has its own")
+	}
 	b.unset("PREFIX", b.o.Prefix, fixed+name+" has its own")
 	b.unset("ALGORITHM", b.o.Algorithm, "only the hmac sender takes it; "+name+" has its own")
 	b.unset("ENCODING", b.o.Encoding, "only the hmac sender takes it; "+name+" has its own")
 	return s
+}
+
+// atHeader is the scheme with its proof in another header.
+func atHeader(s Scheme, header Value) Scheme {
+	switch s := s.(type) {
+	case HMAC:
+		s.From = []Value{header}
+		return s
+	case Token:
+		s.From = header
+		return s
+	}
+	return s
+}
+
+// similar names the senders that may be meant, by their first letters.
+func similar(name string) string {
+	const enough = 3
+	var names []string
+	for _, n := range Names() {
+		if len(name) >= enough && strings.HasPrefix(n, strings.ToLower(name[:enough])) {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return "the README lists all; hmac and token can be set up for others"
+	}
+	return "did you mean " + strings.Join(names, ", ") + "? The README lists all"
 }
 
 func (b *builder) hmac() Scheme {

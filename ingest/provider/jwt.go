@@ -39,8 +39,13 @@ func keySetAt(url string) func([]string, string) KeyRequest {
 	return func([]string, string) KeyRequest { return KeyRequest{URL: url} }
 }
 
-// Credentials implements [Scheme]: who has the token of an uncovered body can send others while it lasts.
-func (s JWT) Credentials() []string { return s.From.headerNames() }
+// Credentials implements [Scheme]. Who has a token that does not cover the body can send others while it lasts.
+func (s JWT) Credentials() []string {
+	if s.CoversBody() {
+		return nil
+	}
+	return s.From.headerNames()
+}
 
 // CoversBody implements [Scheme].
 func (s JWT) CoversBody() bool { return s.BodyHash != "" && !s.BodyHashOptional }
@@ -66,8 +71,8 @@ func (s JWT) Bind(b Binding) (Verifier, error) {
 			return nil, ErrNoSecret
 		}
 	}
-	if s.Keys == nil {
-		if err := eachSecret(b, func(string) error { return nil }); err != nil {
+	if s.Keys == nil || len(b.Secrets) > 0 {
+		if _, err := secretsOf(b); err != nil {
 			return nil, err
 		}
 	}
@@ -99,11 +104,11 @@ func (v *jwtVerifier) Signed(r *Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var read map[string]any
-	if err := token.UnsafeClaimsWithoutVerification(&read); err != nil {
+	var payload json.RawMessage
+	if err := token.UnsafeClaimsWithoutVerification(&payload); err != nil {
 		return nil, v.From.malformed()
 	}
-	return []byte(fmt.Sprint(read)), nil
+	return payload, nil
 }
 
 func (v *jwtVerifier) token(r *Request) (*jwt.JSONWebToken, error) {

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -161,13 +162,9 @@ func (s RSA) String() string {
 // Bind implements [Scheme].
 func (s RSA) Bind(b Binding) (Verifier, error) {
 	v := &publicVerifier{Signature: s.Signature, accounts: []string{""}}
-	if s.template() != strings.ReplaceAll(s.template(), "{secret}", "") {
-		v.accounts = nil
-		err := eachSecret(b, func(secret string) error {
-			v.accounts = append(v.accounts, secret)
-			return nil
-		})
-		if err != nil {
+	if slices.ContainsFunc(s.Content, func(v Value) bool { return v.kind == theSecret }) {
+		var err error
+		if v.accounts, err = secretsOf(b); err != nil {
 			return nil, err
 		}
 	}
@@ -206,14 +203,7 @@ func (s RSA) fromKeySet(source KeySource) func(*Request) (publicKey, error) {
 }
 
 func (s RSA) fromCertificate(source KeySource) func(*Request) (publicKey, error) {
-	allow := func(host string) bool {
-		for _, h := range s.Hosts {
-			if h == host {
-				return true
-			}
-		}
-		return false
-	}
+	allow := func(host string) bool { return slices.Contains(s.Hosts, host) }
 	return func(r *Request) (publicKey, error) {
 		address, err := s.Certificate.only(r)
 		if err != nil {

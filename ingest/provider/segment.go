@@ -23,7 +23,7 @@ func (Segment) CoversBody() bool { return false }
 
 // String implements [Scheme].
 func (Segment) String() string {
-	return "HMAC-SHA-1, hex in " + segmentSignature.String() + " over {body}, of a list its first element"
+	return "HMAC-SHA1, hex in " + segmentSignature.String() + " over {body}, of a list its first element"
 }
 
 // Bind implements [Scheme].

@@ -97,7 +97,7 @@ func (v *tokenVerifier) verifyLines(lines []string) error {
 	if len(lines) == 0 {
 		return v.From.missing()
 	}
-	err := v.From.malformed()
+	formed := false
 	for _, line := range lines[:min(len(lines), maxSignatures)] {
 		token, ok := cutPrefix(line, v.Prefix)
 		if !ok || token == "" {
@@ -106,9 +106,12 @@ func (v *tokenVerifier) verifyLines(lines []string) error {
 		if v.known.contain(token) {
 			return nil
 		}
-		err = ErrBadSignature
+		formed = true
 	}
-	return err
+	if !formed {
+		return v.From.malformed()
+	}
+	return ErrBadSignature
 }
 
 // verifyEach wants the token in every item: one without it was put beside the others by somebody else.

@@ -1,0 +1,80 @@
+package provider
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Markdown is the README's table of senders.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| provider | sender | secret | verified by | body | event type | event id | answers |\n|---|---|---|---|---|---|---|---|\n")
+	for _, s := range table {
+		title := s.Title
+		if s.Docs != "" {
+			title = "[" + s.Title + "](" + s.Docs + ")"
+		}
+		secret := s.Secret
+		if secret == "" {
+			secret = "none"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n",
+			s.Name, title, secret, cell(s.Scheme.String()), s.coverage(), s.typeWords(), s.idWords(), s.answerWords())
+	}
+	return b.String()
+}
+
+// cell keeps a text inside one column.
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
+
+func (s *Sender) coverage() string {
+	if s.Scheme.CoversBody() {
+		return "covered"
+	}
+	return "**not covered**"
+}
+
+func (s *Sender) typeWords() string {
+	if s.Batch != nil {
+		return code(s.Batch.Type) + " of each in `" + s.Batch.String() + "`"
+	}
+	return code(s.Type)
+}
+
+func (s *Sender) idWords() string {
+	if s.Batch != nil {
+		return idCode(s.Batch.ID)
+	}
+	return idCode(s.ID)
+}
+
+func code(v Value) string {
+	if v.kind == nowhere {
+		return ""
+	}
+	return "`" + v.String() + "`"
+}
+
+func idCode(v Value) string {
+	if v.kind == nowhere {
+		return "hash of the body"
+	}
+	return code(v)
+}
+
+// answerWords are "200 in 3 s, refused 401, answers url_verification".
+func (s *Sender) answerWords() string {
+	words := strconv.Itoa(s.Success.Status)
+	if s.Success.Body != "" {
+		words += " `" + s.Success.Body + "`"
+	}
+	if s.Wait > 0 {
+		words += fmt.Sprintf(" in %d s", int(s.Wait.Seconds()))
+	}
+	words += ", refused " + strconv.Itoa(s.Refusal.Status)
+	for _, h := range s.Handshakes {
+		words += ", answers " + h.Name
+	}
+	return words
+}
