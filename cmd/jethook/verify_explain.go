@@ -207,5 +207,5 @@ func badSignature(s provider.Sender, secret string) string {
 		return "The token in the request is not the secret, which is: " + secret + "."
 	}
 	return "Either the secret is not the sender's (it is: " + secret + "), or the body is not, byte for byte, what the sender signed: " +
-		"a proxy or framework that reads and writes JSON anew changes it. What was signed, as it came, stands below."
+		"a proxy or framework that reads and writes JSON anew changes it. Compare it with what came, under signed."
 }

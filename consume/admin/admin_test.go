@@ -61,7 +61,7 @@ func start(t testing.TB) *api {
 	})
 	server := httptest.NewServer(admin.New(admin.Options{
 		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Version: "v1.2.3",
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}},
 	}).Handler())
 	t.Cleanup(server.Close)
 	a.url = server.URL
