@@ -64,17 +64,17 @@ func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 	body := bodyReader{memory: semaphore.NewWeighted(math.MaxInt64), limit: t.maxBody}
 	data, err := body.read(nil, r)
 	if err != nil {
-		return refused(err, answerTo(err).code)
+		return refused(err, err, answerTo(err).code)
 	}
 	src := t.source
 	if t.unbound != nil {
-		return refused(src.refusal(t.unbound), reasonWord(t.unbound))
+		return refused(t.unbound, src.refusal(t.unbound), reasonWord(t.unbound))
 	}
 	request := src.request(r.Method, r.URL.RawQuery, r.Header, data)
 	outcome, err := src.receiveFrom(request, now)
 	var v Verdict
 	if err != nil {
-		v = refused(src.refusal(err), reasonWord(err))
+		v = refused(err, src.refusal(err), reasonWord(err))
 	} else {
 		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now)}
 	}
@@ -95,8 +95,9 @@ func (t *Trial) vouched(o *provider.Outcome) bool {
 	})
 }
 
-func refused(err error, reason string) Verdict {
-	return Verdict{Err: err, Reason: reason, Outcome: provider.Outcome{Answer: response(err)}}
+// refused is the verdict on a request that ends as a Server's does with err, because of cause.
+func refused(cause, err error, reason string) Verdict {
+	return Verdict{Err: cause, Reason: reason, Outcome: provider.Outcome{Answer: response(err)}}
 }
 
 // reasonWord is provider.Reason, and a word for what a Server would not start with.

@@ -78,8 +78,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 		r.Then = "confirm with GET " + hide(v.Outcome.Confirm)
 	}
 	if v.Err != nil {
-		why := strings.TrimPrefix(v.Err.Error(), errNotVerified.Error()+": ")
-		r.Explanation = hide(why) + ". " + remedy(a, sender, v.Reason)
+		r.Explanation = hide(v.Err.Error()) + ". " + remedy(a, sender, v.Reason)
 		for _, hint := range a.guess(v.Reason) {
 			r.Hints = append(r.Hints, hide(hint))
 		}
