@@ -2,12 +2,14 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,20 +31,22 @@ var (
 
 // notVerifiedError is a request that its source's sender did not make, as far as can be told.
 type notVerifiedError struct {
-	source *source
-	cause  error // wraps a reason of package provider
+	source  *source
+	refusal provider.Answer
+	cause   error // wraps a reason of package provider
 }
 
 func (e *notVerifiedError) Error() string { return "not verified: " + e.cause.Error() }
 func (e *notVerifiedError) Unwrap() error { return e.cause }
 
-// lacksKey reports whether the sender's key could not be had: the request may be right.
-func (e *notVerifiedError) lacksKey() bool { return errors.Is(e.cause, provider.ErrKeyUnavailable) }
-
-// wrongMethod reports whether r has a method that the sender does not use, rather than a wrong signature.
-func (e *notVerifiedError) wrongMethod(r *http.Request) bool {
-	return errors.Is(e.cause, provider.ErrUnexpected) && r.Method != http.MethodPost
+// methodError is a request with a method that the source's sender does not use.
+type methodError struct {
+	allowed []string
+	cause   error
 }
+
+func (e *methodError) Error() string { return e.cause.Error() }
+func (e *methodError) Unwrap() error { return e.cause }
 
 // answer is what a sender is told. The code is stable; the message may change.
 type answer struct {
@@ -57,6 +61,7 @@ var answers = []struct {
 }{
 	{echo.ErrNotFound, answer{http.StatusNotFound, "not_found", "there is nothing here"}},
 	{echo.ErrMethodNotAllowed, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
+	{provider.ErrMethod, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
 	{errNoSource, answer{http.StatusNotFound, "no_such_source", "there is no source of this name"}},
 	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address may not send here"}},
 	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
@@ -75,7 +80,7 @@ var answers = []struct {
 // is guessing.
 func answerTo(err error) answer {
 	if e, ok := errors.AsType[*notVerifiedError](err); ok {
-		return answer{e.source.sender.Refusal.Status, "not_verified", "the request could not be verified"}
+		return answer{e.refusal.Status, "not_verified", "the request could not be verified"}
 	}
 	if _, ok := errors.AsType[*tooFastError](err); ok {
 		return answer{http.StatusTooManyRequests, "rate_limited", "too many requests; send again after the pause"}
@@ -100,31 +105,42 @@ type errorBody struct {
 // turned away together do not come back together.
 const maxRetryAfter = 5
 
+// response is all that a sender is told of a request that ended with err: what its row says, or else our own words.
+func response(err error) provider.Answer {
+	if e, ok := errors.AsType[*notVerifiedError](err); ok && (e.refusal.Body != "" || e.refusal.Empty) {
+		return e.refusal
+	}
+	a := answerTo(err)
+	var body errorBody
+	body.Error.Code, body.Error.Message = a.code, a.message
+	text, _ := json.Marshal(body) // two strings always can be
+	return provider.Answer{Status: a.status, Body: string(text), ContentType: echo.MIMEApplicationJSON, Header: advice(err, a)}
+}
+
+// advice are headers that tell a sender how to do better.
+func advice(err error, a answer) map[string]string {
+	fast, tooFast := errors.AsType[*tooFastError](err)
+	method, wrongMethod := errors.AsType[*methodError](err)
+	switch {
+	case wrongMethod:
+		return map[string]string{"Allow": strings.Join(method.allowed, ", ")}
+	case tooFast:
+		return map[string]string{"Retry-After": strconv.Itoa(int(math.Ceil(fast.wait.Seconds())))}
+	case a.status >= http.StatusInternalServerError:
+		return map[string]string{"Retry-After": strconv.Itoa(1 + rand.IntN(maxRetryAfter))}
+	case a.status == http.StatusUnsupportedMediaType:
+		return map[string]string{"Accept-Encoding": "gzip"}
+	}
+	return nil
+}
+
 // fail answers a request that ended with err.
 func (s *Server) fail(err error, c echo.Context) {
-	a := answerTo(err)
-	s.logFailure(c.Request(), a, err)
+	s.logFailure(c.Request(), answerTo(err), err)
 	if c.Response().Committed {
 		return
 	}
-	h := c.Response().Header()
-	fast, tooFast := errors.AsType[*tooFastError](err)
-	switch {
-	case tooFast:
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(fast.wait.Seconds()))))
-	case a.status >= http.StatusInternalServerError:
-		h.Set("Retry-After", strconv.Itoa(1+rand.IntN(maxRetryAfter)))
-	case a.status == http.StatusUnsupportedMediaType:
-		h.Set("Accept-Encoding", "gzip")
-	}
-	if e, ok := errors.AsType[*notVerifiedError](err); ok && (e.source.sender.Refusal.Body != "" || e.source.sender.Refusal.Empty) {
-		err = send(c, e.source.sender.Refusal)
-	} else {
-		var body errorBody
-		body.Error.Code, body.Error.Message = a.code, a.message
-		err = c.JSON(a.status, body)
-	}
-	if err != nil {
+	if err := send(c, response(err)); err != nil {
 		s.log.Debug("answering failed", "error", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"jethook/ingest/provider"
 )
@@ -32,6 +33,8 @@ const (
 	// maxDocuments bounds the documents that are kept. Certificates are at addresses that a request names, at the
 	// sender's host.
 	maxDocuments = 256
+	// fetchesPerSecond and fetchBurst bound the fetches of all documents, for the same reason.
+	fetchesPerSecond, fetchBurst = 2, 20
 )
 
 // newWebClient returns a client for senders' own hosts. It follows no redirect: the address was checked, where it
@@ -43,11 +46,15 @@ func newWebClient() *http.Client {
 	}
 }
 
+// errTooManyFetches means that more documents are asked for than are fetched, as when a stranger makes names up.
+var errTooManyFetches = errors.New("too many fetches")
+
 // fetcher gets keys and certificates that senders publish, and keeps them. It implements [provider.KeySource].
 type fetcher struct {
-	web    *http.Client
-	now    func() time.Time
-	flight singleflight.Group
+	web     *http.Client
+	now     func() time.Time
+	limiter *rate.Limiter
+	flight  singleflight.Group
 
 	mu   sync.Mutex // guards kept
 	kept map[string]*document
@@ -62,7 +69,9 @@ type document struct {
 }
 
 func newFetcher(web *http.Client, now func() time.Time) *fetcher {
-	return &fetcher{web: web, now: now, kept: make(map[string]*document)}
+	return &fetcher{
+		web: web, now: now, limiter: rate.NewLimiter(fetchesPerSecond, fetchBurst), kept: make(map[string]*document),
+	}
 }
 
 // Fetch implements [provider.KeySource].
@@ -72,13 +81,20 @@ func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
 	if text, fresh, err := f.look(key, r.Newer); fresh {
 		return text, err
 	}
-	_, _, _ = f.flight.Do(key, func() (any, error) {
-		if _, fresh, _ := f.look(key, r.Newer); !fresh { // else somebody was faster
-			text, err := f.get(r)
-			f.keep(key, text, err)
+	_, err, _ := f.flight.Do(key, func() (any, error) {
+		if text, fresh, _ := f.look(key, r.Newer); !fresh { // else somebody was faster
+			if f.limiter.AllowN(f.now(), 1) {
+				text, err := f.get(r)
+				f.keep(key, text, err)
+			} else if text == nil {
+				return nil, errTooManyFetches
+			}
 		}
 		return nil, nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	text, _, err := f.look(key, false)
 	return text, err
 }

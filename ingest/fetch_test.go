@@ -104,6 +104,22 @@ func TestFetcherTellsRequestsApart(t *testing.T) {
 	}
 }
 
+func TestFetcherBoundsItsFetches(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	now := time.Now()
+	f := newFetcher(newWebClient(), func() time.Time { return now })
+	for i := range 3 * fetchBurst { // names of keys that a stranger makes up
+		f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Body: fmt.Append(nil, i)}) //nolint:errcheck // most fail
+	}
+	if got := l.asked.Load(); got != fetchBurst {
+		t.Errorf("asked %d times, want %d", got, fetchBurst)
+	}
+	if text, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Body: []byte("0")}); err != nil || text == nil {
+		t.Errorf("what is kept: %q, %v", text, err)
+	}
+}
+
 func TestFetcherRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)

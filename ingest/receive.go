@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -61,16 +62,25 @@ func (src *source) request(method, query string, h http.Header, body []byte) *pr
 
 // refuse ends a request that did not verify.
 func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
-	e := &notVerifiedError{source: src, cause: cause}
-	switch {
-	case e.lacksKey():
-		return fmt.Errorf("%w: %w", errNotChecked, cause)
-	case e.wrongMethod(c.Request()):
-		c.Response().Header().Set(echo.HeaderAllow, http.MethodPost)
-		return echo.ErrMethodNotAllowed
+	err := src.refusal(cause)
+	if _, ok := errors.AsType[*notVerifiedError](err); ok {
+		s.reject(c, src, body, now, cause)
 	}
-	s.reject(c, src, body, now, cause)
-	return e
+	return err
+}
+
+// refusal is what a request comes to that did not verify because of cause.
+func (src *source) refusal(cause error) error {
+	receiver := src.receiver.Load()
+	switch {
+	case receiver == nil: // there is nothing to verify with
+		return &notVerifiedError{source: src, refusal: src.sender.Refusal, cause: cause}
+	case errors.Is(cause, provider.ErrKeyUnavailable): // the request may be right
+		return fmt.Errorf("%w: %w", errNotChecked, cause)
+	case errors.Is(cause, provider.ErrMethod):
+		return &methodError{allowed: receiver.Methods(), cause: cause}
+	}
+	return &notVerifiedError{source: src, refusal: receiver.Refusal(cause), cause: cause}
 }
 
 // shakeHands does what a handshake asks for, and answers it.

@@ -54,23 +54,42 @@ func Check(sources []config.Source) config.Problems {
 }
 
 func newSource(c config.Source, keys provider.KeySource) (*source, config.Problems) {
-	var problems config.Problems
+	src, faults := prepare(c, keys)
+	problems := optionProblems(c.Name, faults)
 	add := func(option, reason string) {
 		problems = append(problems, config.Problem{Variable: variable(c.Name, option), Reason: reason})
 	}
+	if src == nil { // there is no such sender
+		return nil, problems
+	}
+	if c.URL == "" && src.sender.NeedsURL {
+		add("URL", "must be set: "+src.sender.Name+" signs the address it was given, such as https://hooks.example.com/webhooks/"+c.Name)
+	}
+	switch err := src.bind(nil); {
+	case errors.Is(err, provider.ErrNoSecret):
+		add("SECRET", "must be set: requests that cannot be verified are not taken")
+	case err != nil && len(faults) == 0:
+		add("SECRET", err.Error())
+	}
+	return src, problems
+}
+
+func optionProblems(source string, faults []provider.OptionError) (problems config.Problems) {
+	for _, f := range faults {
+		problems = append(problems, config.Problem{Variable: variable(source, f.Option), Reason: f.Problem})
+	}
+	return problems
+}
+
+// prepare makes a source that is not bound to secrets yet. It is nil if there is no such sender.
+func prepare(c config.Source, keys provider.KeySource) (*source, []provider.OptionError) {
 	sender, faults := provider.Build(c.Provider, provider.Options{
 		Header: c.Header, Prefix: c.Prefix, Algorithm: c.Algorithm, Encoding: c.Encoding, Type: c.Type, ID: c.ID,
 	})
-	for _, f := range faults {
-		add(f.Option, f.Problem)
+	if sender.Scheme == nil {
+		return nil, faults
 	}
-	if sender.Scheme == nil { // there is no such sender
-		return nil, problems
-	}
-	if c.URL == "" && sender.NeedsURL {
-		add("URL", "must be set: "+sender.Name+" signs the address it was given, such as https://hooks.example.com/webhooks/"+c.Name)
-	}
-	src := &source{
+	return &source{
 		name:     c.Name,
 		url:      c.URL,
 		sender:   sender,
@@ -81,14 +100,7 @@ func newSource(c config.Source, keys provider.KeySource) (*source, config.Proble
 		limiter:  newLimiter(c.RateLimit),
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
 		refusals: rate.Sometimes{First: 1, Interval: logPause},
-	}
-	switch err := src.bind(nil); {
-	case errors.Is(err, provider.ErrNoSecret):
-		add("SECRET", "must be set: requests that cannot be verified are not taken")
-	case err != nil && len(faults) == 0:
-		add("SECRET", err.Error())
-	}
-	return src, problems
+	}, faults
 }
 
 // bind makes the source verify with its configured secrets and those that its sender handed over.

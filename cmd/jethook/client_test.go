@@ -51,7 +51,7 @@ func serveAdmin(t *testing.T) *publish.Bus {
 		}
 	})
 	server := httptest.NewServer(admin.New(admin.Options{
-		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Log: log,
+		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Log: log, Senders: verifications(cfg.Sources),
 	}).Handler())
 	t.Cleanup(server.Close)
 	t.Setenv("JETHOOK_ADMIN_LISTEN", server.Listener.Addr().String())
@@ -117,7 +117,7 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 	store(t, "ep_1", "evt_dead", bus.Bury)
 	holds(t, ok(t, "dead", "replay", "--endpoint", "ep_1"), `replayed: 1`)
 	holds(t, ok(t, "dead", "replay", "--all"), `replayed: 0`)
-	holds(t, ok(t, "source", "ls"), `NAME PROVIDER RECEIVED LAST SEEN`, `shop standard-webhooks 0 -`)
+	holds(t, ok(t, "source", "ls"), `NAME PROVIDER COVERS BODY RECEIVED LAST SEEN`, `shop standard-webhooks yes 0 -`)
 }
 
 // store puts a delivery on the bus by write, and returns its id.

@@ -146,7 +146,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	}
 	b.admin = admin.New(admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
-		Version: version(), Log: log.With("component", "admin"),
+		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
 	})
 	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
 	return b, err

@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/ingest/provider"
 )
 
 func sourceCommand() *cobra.Command {
@@ -14,17 +16,45 @@ func sourceCommand() *cobra.Command {
 }
 
 func sourceListCommand() *cobra.Command {
-	return &cobra.Command{
+	var available bool
+	cmd := &cobra.Command{
 		Use: "ls", Short: "List sources, with how many of their webhooks are stored",
-		Example: "  jethook source ls",
-		Args:    exactArgs(),
+		Long: "List the sources of a running Jethook, with how many of their webhooks are stored. With --available, list the senders that can " +
+			"become sources, without asking any server. Where the verification does not cover the body, who has seen one request can send others.",
+		Example: `  jethook source ls
+  jethook source ls --available --json | jq '.items[] | select(.name == "stripe")'`,
+		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if available {
+				return listAvailable(cmd)
+			}
 			return call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
-				row(w, "NAME", "PROVIDER", "RECEIVED", "LAST SEEN")
+				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "LAST SEEN")
 				for _, s := range page.Items {
-					row(w, s.Name, s.Provider, s.Received, stamp(s.LastSeen))
+					covers := "yes"
+					switch {
+					case s.VerifiedBy == "":
+						covers = "-"
+					case !s.CoversBody:
+						covers = "no: " + s.VerifiedBy
+					}
+					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen))
 				}
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&available, "available", false, "list the senders that Jethook knows")
+	return cmd
+}
+
+// verifications says how each source is verified. What is wrong with a source is told elsewhere.
+func verifications(sources []config.Source) map[string]admin.Verification {
+	all := make(map[string]admin.Verification, len(sources))
+	for _, c := range sources {
+		sender, _ := provider.Build(c.Provider, provider.Options{Header: c.Header, Algorithm: c.Algorithm, Encoding: c.Encoding})
+		if sender.Scheme != nil {
+			all[c.Name] = admin.Verification{VerifiedBy: sender.Scheme.String(), CoversBody: sender.Scheme.CoversBody()}
+		}
+	}
+	return all
 }

@@ -39,6 +39,8 @@ type Options struct {
 	Token    config.Secret      // what a request must bear; a zero one lets nobody in
 	Version  string
 	Log      *slog.Logger
+	// Senders says by source how its requests are verified; a source of an unknown sender has no entry.
+	Senders map[string]Verification
 }
 
 // Server is the admin API.
@@ -53,6 +55,7 @@ type Server struct {
 	trials   chan struct{}   // has one entry for each test under way
 	token    config.Secret
 	log      *slog.Logger
+	senders  map[string]Verification
 
 	echo *echo.Echo
 	api  huma.API
@@ -71,7 +74,7 @@ func New(o Options) *Server {
 		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		token: o.Token, log: o.Log, echo: echo.New(),
+		token: o.Token, log: o.Log, senders: o.Senders, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}

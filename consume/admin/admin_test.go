@@ -69,7 +69,7 @@ func start(t testing.TB, changes ...func(*config.Config)) *api {
 func (a *api) configured(cfg *config.Config) *api {
 	server := admin.New(admin.Options{
 		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3",
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}},
 	})
 	listener := httptest.NewServer(server.Handler())
 	a.t.Cleanup(listener.Close)

@@ -133,6 +133,9 @@ func TestListSources(t *testing.T) {
 	if shop.Name != "shop" || shop.Provider != "standard-webhooks" || shop.Received != 2 || shop.LastSeen == nil || time.Since(*shop.LastSeen) > time.Minute {
 		t.Errorf("got %+v", shop)
 	}
+	if shop.VerifiedBy != "HMAC" || !shop.CoversBody || quiet.VerifiedBy != "" || quiet.CoversBody {
+		t.Errorf("how they are verified: %+v, %+v", shop, quiet)
+	}
 	if quiet.Name != "quiet" || quiet.Received != 0 || quiet.LastSeen != nil {
 		t.Errorf("got %+v", quiet)
 	}

@@ -18,10 +18,17 @@ func (s *Server) sourceRoutes() {
 	}, requestTimeout, s.listSources)
 }
 
+// Verification is how a source's requests are verified.
+type Verification struct {
+	VerifiedBy string `json:"verified_by,omitempty" doc:"how its requests are verified, in words"`
+	CoversBody bool   `json:"covers_body" doc:"whether that is over the whole body; if not, who has seen one request can send others"`
+}
+
 // Source is one sender to receive webhooks from.
 type Source struct {
-	Name     string     `json:"name"`
-	Provider string     `json:"provider" doc:"the preset that verifies it"`
+	Name     string `json:"name"`
+	Provider string `json:"provider" doc:"the preset that verifies it"`
+	Verification
 	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
 	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`
 }
@@ -41,7 +48,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, 
 		if err != nil {
 			return nil, err
 		}
-		src := Source{Name: c.Name, Provider: c.Provider, Received: n}
+		src := Source{Name: c.Name, Provider: c.Provider, Verification: s.senders[c.Name], Received: n}
 		if !newest.IsZero() {
 			newest = newest.UTC()
 			src.LastSeen = &newest

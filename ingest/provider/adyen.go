@@ -26,18 +26,11 @@ func (AdyenItems) String() string {
 
 // Bind implements [Scheme].
 func (AdyenItems) Bind(b Binding) (Verifier, error) {
-	v := &adyenVerifier{}
-	err := eachSecret(b, func(secret string) error {
-		key, err := HexKey.decode(secret)
-		if err == nil {
-			v.keys = append(v.keys, newKey(SHA256, key))
-		}
-		return err
-	})
+	keys, err := bindKeys(b, SHA256, HexKey)
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return &adyenVerifier{keys}, nil
 }
 
 type adyenVerifier struct{ keys []*hmacKey }

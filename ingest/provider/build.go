@@ -35,11 +35,19 @@ func (e OptionError) Error() string { return e.Option + ": " + e.Problem }
 func Build(name string, o Options) (Sender, []OptionError) {
 	b := builder{o: o}
 	s := b.sender(name)
+	batch := Batch{}
+	if s.Batch != nil {
+		batch = *s.Batch
+		s.Batch = &batch
+	}
+	// Of a sender of several events at once, the options are about each event, or about the request kept whole.
 	if o.Type != "" {
 		s.Type = b.value("TYPE", o.Type)
+		batch.Type = s.Type
 	}
 	if o.ID != "" {
 		s.ID = b.value("ID", o.ID)
+		batch.ID, batch.Request = s.ID, s.ID
 		if s.ID.kind == constant {
 			b.fail("ID", "a constant would make every event a duplicate of the first")
 		}
@@ -57,11 +65,14 @@ func (b *builder) fail(option, problem string) {
 }
 
 func (b *builder) sender(name string) Sender {
+	custom := Sender{Name: name, Type: JSON("type"), Success: success202, Refusal: refusal401}
 	switch name {
 	case customHMAC:
-		return Sender{Name: name, Scheme: b.hmac(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+		custom.Title, custom.Secret, custom.Scheme = "any sender with an HMAC", sharedSecret, b.hmac()
+		return custom
 	case customToken:
-		return Sender{Name: name, Scheme: b.token(), Type: JSON("type"), Success: success202, Refusal: refusal401}
+		custom.Title, custom.Secret, custom.Scheme = "any sender with a token", ownToken, b.token()
+		return custom
 	}
 	s, found := Lookup(name)
 	if !found {

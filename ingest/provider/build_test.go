@@ -43,6 +43,26 @@ func TestBuildCustom(t *testing.T) {
 	}
 }
 
+// TestBuildBatch: what an operator says of type and id is of each event, and leaves the table alone.
+func TestBuildBatch(t *testing.T) {
+	t.Parallel()
+	s, faults := Build("hubspot", Options{Type: "json:kind", ID: "json:key"})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	events := (&Receiver{Sender: s}).events(request(`[{"kind":"a","key":"1"},{"kind":"b","key":"2"}]`))
+	if len(events) != 2 || events[1].Type != "b" || events[1].ID != "2" {
+		t.Errorf("%+v", events)
+	}
+	whole := (&Receiver{Sender: s}).Whole().events(request(`[{"kind":"a"}]`))
+	if len(whole) != 1 || whole[0].Type != "" || whole[0].ID != "" {
+		t.Errorf("whole: %+v", whole)
+	}
+	if row, _ := Lookup("hubspot"); row.Batch.Type.String() != "json:subscriptionType" {
+		t.Errorf("the table says %s now", row.Batch.Type)
+	}
+}
+
 func TestBuildFaults(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -100,8 +120,14 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}
-	r := &Request{Header: http.Header{"X-One": {"1"}, "X-Two": {"1", "2"}}}
-	for s, want := range map[string]string{"header:x-one": "1", "header:X-Two": "", "header:X-None": "", "const:a:b": "a:b"} {
+	r := &Request{
+		Header: http.Header{"X-One": {"1"}, "X-Two": {"1", "2"}, "Content-Type": {"application/x-www-form-urlencoded"}},
+		Query:  "q=1&r=1&r=2", Body: []byte("f=1&g=1&g=2&j=%7B%22a%22%3A%22x%22%7D"),
+	}
+	for s, want := range map[string]string{
+		"form:f": "1", "form:g": "", "query:q": "1", "query:r": "", "formjson:j:a": "x", "formjson:f:a": "", "json:f": "",
+		"header:x-one": "1", "header:X-Two": "", "header:X-None": "", "const:a:b": "a:b",
+	} {
 		v, err := ParseValue(s)
 		if err != nil {
 			t.Fatal(err)

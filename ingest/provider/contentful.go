@@ -30,24 +30,11 @@ func (Contentful) String() string {
 
 // Bind implements [Scheme].
 func (s Contentful) Bind(b Binding) (Verifier, error) {
-	v := &contentfulVerifier{Contentful: s}
-	err := eachSecret(b, func(secret string) error {
-		v.secrets = append(v.secrets, secret)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v, nil
-}
-
-type contentfulVerifier struct {
-	Contentful
-	secrets []string
+	return bindRequest(b, s.scheme)
 }
 
 // scheme is the HMAC over the headers that this request lists.
-func (v *contentfulVerifier) scheme(r *Request) (HMAC, error) {
+func (s Contentful) scheme(r *Request) (HMAC, error) {
 	list, err := contentfulNames.only(r)
 	if err != nil {
 		return HMAC{}, err
@@ -61,7 +48,7 @@ func (v *contentfulVerifier) scheme(r *Request) (HMAC, error) {
 	}
 	slices.Sort(names)
 	// The list and the time are always signed: were they left out, both could be changed.
-	if len(names) > maxSignedHeaders || !slices.ContainsFunc(names, is(contentfulNames)) || !slices.ContainsFunc(names, is(contentfulTime)) {
+	if len(names) > maxSignedHeaders || !slices.ContainsFunc(names, named(contentfulNames)) || !slices.ContainsFunc(names, named(contentfulTime)) {
 		return HMAC{}, contentfulNames.malformed()
 	}
 	content := []Value{Method(), Const("\n" + encodePath(r.path()) + "\n")}
@@ -81,34 +68,12 @@ func (v *contentfulVerifier) scheme(r *Request) (HMAC, error) {
 	return HMAC{Signature: Signature{
 		From:      []Value{contentfulSignature},
 		Content:   append(content, Const("\n"), Body()),
-		Timestamp: Timestamp{From: contentfulTime, Unit: Milliseconds, Tolerance: v.Tolerance},
+		Timestamp: Timestamp{From: contentfulTime, Unit: Milliseconds, Tolerance: s.Tolerance},
 	}}, nil
 }
 
-func is(header Value) func(string) bool {
+func named(header Value) func(string) bool {
 	return func(name string) bool { return strings.EqualFold(name, header.arg) }
-}
-
-// Verify implements [Verifier].
-func (v *contentfulVerifier) Verify(r *Request, now time.Time) error {
-	s, err := v.scheme(r)
-	if err != nil {
-		return err
-	}
-	verifier, err := s.Bind(Binding{Secrets: v.secrets})
-	if err != nil {
-		return err
-	}
-	return verifier.Verify(r, now)
-}
-
-// Signed implements [Verifier].
-func (v *contentfulVerifier) Signed(r *Request) ([]byte, error) {
-	s, err := v.scheme(r)
-	if err != nil {
-		return nil, err
-	}
-	return s.Signed(r)
 }
 
 // What JavaScript's encodeURIComponent and encodeURI leave as it is, beside letters and digits.

@@ -14,15 +14,11 @@ func (s Digest) String() string { return "SHA-256, " + s.words() }
 
 // Bind implements [Scheme].
 func (s Digest) Bind(b Binding) (Verifier, error) {
-	v := &digestVerifier{Signature: s.Signature}
-	err := eachSecret(b, func(secret string) error {
-		v.secrets = append(v.secrets, secret)
-		return nil
-	})
+	secrets, err := secretsOf(b)
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return &digestVerifier{s.Signature, secrets}, nil
 }
 
 type digestVerifier struct {

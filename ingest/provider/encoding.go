@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -57,17 +58,6 @@ func (e Encoding) bytes(s string) ([]byte, bool) {
 	}
 	b, err := e.base64().DecodeString(strings.TrimRight(s, "="))
 	return b, err == nil
-}
-
-// encode is b as text, padded as senders do.
-func (e Encoding) encode(b []byte) string {
-	switch e {
-	case Base64:
-		return base64.StdEncoding.EncodeToString(b)
-	case Base64URL:
-		return base64.RawURLEncoding.EncodeToString(b)
-	}
-	return hex.EncodeToString(b)
 }
 
 // KeyEncoding is how the key is made from the secret that a sender shows.
@@ -156,4 +146,10 @@ func eachSecret(b Binding, bind func(secret string) error) error {
 		}
 	}
 	return nil
+}
+
+// secretsOf are the secrets, of which there is at least one and none is empty.
+func secretsOf(b Binding) ([]string, error) {
+	err := eachSecret(b, func(string) error { return nil })
+	return slices.Clone(b.Secrets), err
 }

@@ -258,10 +258,19 @@ func TestPlaidKeyRequest(t *testing.T) {
 			t.Errorf("%s: %s %s", secret, got.URL, got.Body)
 		}
 	}
-	set := keySet{}
-	_, err := set.parse([]byte(`{"key":{"kty":"EC","crv":"P-256","kid":"k","x":"xxaVg-74ot6nUtwy9r1vxHeeV6mB1DQbZDDEhfUVq5Q","y":"zP_VJHg_EM1EjFGEQQjtpD7_PR2JjYhnfWRc1ENwoRU"},"request_id":"1"}`))
-	if err != nil {
-		t.Error(err)
+}
+
+// TestPlaidKeys: one key instead of a set, and one that is withdrawn.
+func TestPlaidKeys(t *testing.T) {
+	t.Parallel()
+	const key = `{"key":{"kty":"EC","crv":"P-256","kid":"k","alg":"ES256","x":"xxaVg-74ot6nUtwy9r1vxHeeV6mB1DQbZDDEhfUVq5Q","y":"zP_VJHg_EM1EjFGEQQjtpD7_P_ApCM96WSGqfnxPJ5w","expired_at":null}}`
+	for document, want := range map[string]error{
+		key: nil, strings.Replace(key, "null", "1790000000", 1): ErrUnknownKey, strings.Replace(key, "ES256", "ES384", 1): ErrUnknownKey,
+	} {
+		set := keySet{source: StaticKeys{JWKS: []byte(document)}}
+		if _, err := set.key(KeyRequest{}, "k", "ES256"); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", document, err, want)
+		}
 	}
 }
 

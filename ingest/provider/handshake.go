@@ -15,6 +15,8 @@ type Handshake struct {
 	Methods []string
 	// Learns means that it hands over the secret.
 	Learns bool
+	// Refusal is the answer if it is refused; that of the row if its status is 0.
+	Refusal Answer
 
 	// ask returns the reply if r is this handshake, nil if not. It is called for one of Methods only.
 	ask func(r *Request, secrets []string) (*reply, error)

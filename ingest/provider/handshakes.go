@@ -70,7 +70,7 @@ var discordEventPing = Handshake{
 // metaSubscribe: https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests
 // The token is what stands after the colon of the secret, or the whole secret where there is no colon.
 var metaSubscribe = Handshake{
-	Name: "hub.challenge", Methods: get,
+	Name: "hub.challenge", Methods: get, Refusal: refusal403,
 	ask: when(Query("hub.mode"), "subscribe", func(r *Request, secrets []string) (*reply, error) {
 		token := Query("hub.verify_token").find(r)
 		for _, secret := range secrets {

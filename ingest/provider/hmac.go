@@ -46,18 +46,11 @@ func (s HMAC) String() string { return "HMAC-" + s.Hash.String() + ", " + s.word
 
 // Bind implements [Scheme].
 func (s HMAC) Bind(b Binding) (Verifier, error) {
-	v := &hmacVerifier{Signature: s.Signature, size: s.Hash.new()().Size()}
-	err := eachSecret(b, func(secret string) error {
-		key, err := s.Key.decode(secret)
-		if err == nil {
-			v.keys = append(v.keys, newKey(s.Hash, key))
-		}
-		return err
-	})
+	keys, err := bindKeys(b, s.Hash, s.Key)
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return &hmacVerifier{Signature: s.Signature, size: s.Hash.new()().Size(), keys: keys}, nil
 }
 
 // hmacVerifier is an HMAC scheme with its keys.
@@ -124,6 +117,17 @@ func newKey(h Hash, key []byte) *hmacKey {
 	return &hmacKey{sync.Pool{New: func() any { return &mac{Hash: hmac.New(h.new(), key)} }}}
 }
 
+// bindKeys makes a key of every secret.
+func bindKeys(b Binding, h Hash, encoding KeyEncoding) ([]*hmacKey, error) {
+	var keys []*hmacKey
+	err := eachSecret(b, func(secret string) error {
+		key, err := encoding.decode(secret)
+		keys = append(keys, newKey(h, key))
+		return err
+	})
+	return keys, err
+}
+
 func (k *hmacKey) get() *mac {
 	m := k.pool.Get().(*mac)
 	m.Reset()
@@ -152,4 +156,41 @@ type mac struct {
 func (m *mac) sum() []byte {
 	m.buf = m.Sum(m.buf[:0])
 	return m.buf
+}
+
+// requestHMAC is an HMAC whose content depends on what the request says is signed.
+type requestHMAC struct {
+	secrets []string
+	scheme  func(r *Request) (HMAC, error)
+}
+
+// bindRequest binds an HMAC that is found out for each request.
+func bindRequest(b Binding, scheme func(*Request) (HMAC, error)) (Verifier, error) {
+	secrets, err := secretsOf(b)
+	if err != nil {
+		return nil, err
+	}
+	return &requestHMAC{secrets, scheme}, nil
+}
+
+// Verify implements [Verifier].
+func (v *requestHMAC) Verify(r *Request, now time.Time) error {
+	s, err := v.scheme(r)
+	if err != nil {
+		return err
+	}
+	verifier, err := s.Bind(Binding{Secrets: v.secrets})
+	if err != nil {
+		return err
+	}
+	return verifier.Verify(r, now)
+}
+
+// Signed implements [Verifier].
+func (v *requestHMAC) Signed(r *Request) ([]byte, error) {
+	s, err := v.scheme(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.Signed(r)
 }

@@ -39,8 +39,13 @@ func keySetAt(url string) func([]string, string) KeyRequest {
 	return func([]string, string) KeyRequest { return KeyRequest{URL: url} }
 }
 
-// Credentials implements [Scheme]: who has the token of an uncovered body can send others while it lasts.
-func (s JWT) Credentials() []string { return s.From.headerNames() }
+// Credentials implements [Scheme]. Who has a token that does not cover the body can send others while it lasts.
+func (s JWT) Credentials() []string {
+	if s.CoversBody() {
+		return nil
+	}
+	return s.From.headerNames()
+}
 
 // CoversBody implements [Scheme].
 func (s JWT) CoversBody() bool { return s.BodyHash != "" && !s.BodyHashOptional }
@@ -67,7 +72,7 @@ func (s JWT) Bind(b Binding) (Verifier, error) {
 		}
 	}
 	if s.Keys == nil || len(b.Secrets) > 0 {
-		if err := eachSecret(b, func(string) error { return nil }); err != nil {
+		if _, err := secretsOf(b); err != nil {
 			return nil, err
 		}
 	}

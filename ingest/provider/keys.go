@@ -109,12 +109,21 @@ func (k *keySet) parse(document []byte) (*jose.JSONWebKeySet, error) {
 	for _, text := range append(read.Keys, read.Key) {
 		// A key of a kind that is not known does not hide the others.
 		var key jose.JSONWebKey
-		if len(text) > 0 && key.UnmarshalJSON(text) == nil {
+		if len(text) > 0 && key.UnmarshalJSON(text) == nil && !withdrawn(text) {
 			parsed.set.Keys = append(parsed.set.Keys, key)
 		}
 	}
 	k.parsed.Store(parsed)
 	return &parsed.set, nil
+}
+
+// withdrawn reports whether a key says that it is no longer used, as Plaid's do:
+// https://plaid.com/docs/api/webhooks/webhook-verification/
+func withdrawn(key []byte) bool {
+	var read struct {
+		ExpiredAt json.RawMessage `json:"expired_at"`
+	}
+	return json.Unmarshal(key, &read) != nil || len(read.ExpiredAt) > 0 && string(read.ExpiredAt) != "null"
 }
 
 // certificate fetches a certificate in PEM. It is not checked against roots nor for its age, as the senders'

@@ -9,6 +9,7 @@ package provider
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -99,14 +100,15 @@ func (s *Sender) Event(r *Request) (eventType, id string) {
 // NeedsSecret reports whether the sender's requests cannot be verified without a secret from its operator.
 func (s *Sender) NeedsSecret() bool { return s.Secret != "" }
 
+// AnswersUnbound reports whether the sender asks something before there can be a secret, so that it may be bound
+// without one.
+func (s *Sender) AnswersUnbound() bool {
+	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return !h.Signed })
+}
+
 // LearnsSecret reports whether the sender hands its secret over in a handshake, so that none is needed before.
 func (s *Sender) LearnsSecret() bool {
-	for _, h := range s.Handshakes {
-		if h.Learns {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return h.Learns })
 }
 
 // post is the method of nearly every event.

@@ -163,12 +163,8 @@ func (s RSA) String() string {
 func (s RSA) Bind(b Binding) (Verifier, error) {
 	v := &publicVerifier{Signature: s.Signature, accounts: []string{""}}
 	if slices.ContainsFunc(s.Content, func(v Value) bool { return v.kind == theSecret }) {
-		v.accounts = nil
-		err := eachSecret(b, func(secret string) error {
-			v.accounts = append(v.accounts, secret)
-			return nil
-		})
-		if err != nil {
+		var err error
+		if v.accounts, err = secretsOf(b); err != nil {
 			return nil, err
 		}
 	}

@@ -29,9 +29,10 @@ var (
 	ErrKeyUnavailable = errors.New("key cannot be had")
 	// ErrNoURL means the sender signs the address it was given, and that address is not known.
 	ErrNoURL = errors.New("public address is not known")
-	// ErrUnexpected means a handshake that wants to set a secret where there is one, or a method that the sender
-	// does not use.
+	// ErrUnexpected means a handshake that wants to set a secret where there is one.
 	ErrUnexpected = errors.New("not expected here")
+	// ErrMethod means that the sender's events don't come with this method, and that it is no handshake either.
+	ErrMethod = errors.New("method is not the sender's")
 	// ErrNoSecret means there is nothing to verify with. It is an error of [Scheme.Bind] too.
 	ErrNoSecret = errors.New("no secret")
 	// ErrBadSecret means a secret does not have the form that its sender gives out. Only [Scheme.Bind] returns
@@ -56,6 +57,7 @@ var reasons = []struct {
 	{ErrKeyUnavailable, "key_unavailable"},
 	{ErrNoURL, "no_url"},
 	{ErrUnexpected, "unexpected"},
+	{ErrMethod, "method"},
 	{ErrNoSecret, "no_secret"},
 }
 

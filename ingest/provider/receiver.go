@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -44,21 +45,17 @@ type Event struct {
 	ContentType string
 }
 
-// Bind returns a Receiver. It fails with ErrNoSecret or ErrBadSecret. Without a secret it succeeds for a sender
-// that hands its own over, or probes the address before there is one: then nothing but that is answered.
+// Bind returns a Receiver. It fails with ErrNoSecret or ErrBadSecret. Without a secret it succeeds where
+// [Sender.AnswersUnbound]: nothing but handshakes is then answered.
 func (s Sender) Bind(b Binding) (*Receiver, error) {
 	v, err := s.Scheme.Bind(b)
-	if errors.Is(err, ErrNoSecret) && len(b.Secrets) == 0 && s.answersUnbound() {
+	if errors.Is(err, ErrNoSecret) && len(b.Secrets) == 0 && s.AnswersUnbound() {
 		v, err = nobody{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &Receiver{Sender: s, Verifier: v, secrets: slices.Clone(b.Secrets)}, nil
-}
-
-func (s *Sender) answersUnbound() bool {
-	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return !h.Signed })
 }
 
 // nobody verifies nothing: there is no secret yet.
@@ -74,15 +71,15 @@ func (rc *Receiver) Whole() *Receiver {
 	return &whole
 }
 
-// Receive verifies r and says what it is. Its errors wrap one of this package's reasons; the sender is then
-// given the row's Refusal, or, where the reason is ErrKeyUnavailable, asked to try again.
+// Receive verifies r and says what it is. Its errors wrap one of this package's reasons; [Receiver.Refusal] is
+// what the sender is then answered.
 func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 	outcome, err := rc.handshake(r, false)
 	if err != nil || outcome.Handshake != "" {
 		return outcome, err
 	}
 	if r.Method != post && !slices.Contains(rc.Sender.Methods, r.Method) {
-		return Outcome{}, fmt.Errorf("method %.16q: %w", r.Method, ErrUnexpected)
+		return Outcome{}, fmt.Errorf("method %.16q: %w", r.Method, ErrMethod)
 	}
 	if err := rc.Verifier.Verify(r, now); err != nil {
 		return Outcome{}, err
@@ -102,13 +99,47 @@ func (rc *Receiver) handshake(r *Request, signed bool) (Outcome, error) {
 		}
 		reply, err := h.ask(r, rc.secrets)
 		if err != nil {
-			return Outcome{}, fmt.Errorf("%s: %w", h.Name, err)
+			return Outcome{}, &handshakeError{h, err}
 		}
 		if reply != nil {
 			return Outcome{Answer: reply.answer, Handshake: h.Name, Learned: reply.learned, Confirm: reply.confirm}, nil
 		}
 	}
 	return Outcome{}, nil
+}
+
+// handshakeError is a handshake that was refused.
+type handshakeError struct {
+	handshake Handshake
+	cause     error
+}
+
+func (e *handshakeError) Error() string { return e.handshake.Name + ": " + e.cause.Error() }
+func (e *handshakeError) Unwrap() error { return e.cause }
+
+// Refusal is the answer to a request that Receive refused with err: the row's own, unless the method is wrong (405,
+// with [Receiver.Methods] to allow), or the fault is ours or the sender's, which must try again (503).
+func (rc *Receiver) Refusal(err error) Answer {
+	refused, isHandshake := errors.AsType[*handshakeError](err)
+	switch {
+	case errors.Is(err, ErrKeyUnavailable):
+		return Answer{Status: http.StatusServiceUnavailable}
+	case errors.Is(err, ErrMethod):
+		return Answer{Status: http.StatusMethodNotAllowed}
+	case isHandshake && refused.handshake.Refusal.Status != 0:
+		return refused.handshake.Refusal
+	}
+	return rc.Sender.Refusal
+}
+
+// Methods are the methods that the sender uses for events and handshakes, sorted.
+func (rc *Receiver) Methods() []string {
+	methods := append([]string{post}, rc.Sender.Methods...)
+	for _, h := range rc.Sender.Handshakes {
+		methods = append(methods, h.Methods...)
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
 }
 
 func (rc *Receiver) events(r *Request) []Event {

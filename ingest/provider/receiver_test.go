@@ -51,7 +51,7 @@ func TestHandshakes(t *testing.T) {
 		"Meta, another token":              {"meta", "app:tok", asked("GET", "hub.mode=subscribe&hub.verify_token=x&hub.challenge=77", ""), 0, "", "", ErrBadSignature},
 		"Meta, two tokens":                 {"meta", "tok", asked("GET", "hub.mode=subscribe&hub.verify_token=tok&hub.verify_token=x&hub.challenge=7", ""), 0, "", "", ErrBadSignature},
 		"Meta, no token":                   {"meta", "app:", asked("GET", "hub.mode=subscribe&hub.verify_token=&hub.challenge=77", ""), 0, "", "", ErrBadSignature},
-		"Meta, GET and nothing":            {"meta", "tok", asked("GET", "", ""), 0, "", "", ErrUnexpected},
+		"Meta, GET and nothing":            {"meta", "tok", asked("GET", "", ""), 0, "", "", ErrMethod},
 		"X, an event as token":             {"x-twitter", "s", asked("GET", "crc_token="+url.QueryEscape(`{"for_user_id":"1"}`), ""), 0, "", "", ErrMalformedBody},
 		"X without a secret":               {"x-twitter", "", asked("GET", "crc_token=abc", ""), 0, "", "", ErrNoSecret},
 		"Braintree, an event as challenge": {"braintree", "pub:priv", asked("GET", "bt_challenge="+url.QueryEscape("PG5vdGlmaWNhdGlvbj4="), ""), 0, "", "", ErrMalformedBody},
@@ -66,9 +66,9 @@ func TestHandshakes(t *testing.T) {
 		"Event Grid by CloudEvents":        {"azure-event-grid", "s", asked("OPTIONS", "", "", "WebHook-Request-Origin: eventgrid.azure.net"), 200, "", "", nil},
 		"CloudEvents, no rate":             {"cloudevents", "s", asked("OPTIONS", "", "", "WebHook-Request-Origin: a.example"), 200, "", "", nil},
 		"CloudEvents, a strange rate":      {"cloudevents", "s", asked("OPTIONS", "", "", "WebHook-Request-Origin: a.example", "WebHook-Request-Rate: x"), 0, "", "", ErrMalformedHeader},
-		"Graph by GET":                     {"microsoft-graph", "s", asked("GET", "validationToken=a", ""), 0, "", "", ErrUnexpected},
+		"Graph by GET":                     {"microsoft-graph", "s", asked("GET", "validationToken=a", ""), 0, "", "", ErrMethod},
 		"Trello probed":                    {"trello", "", asked("HEAD", "", ""), 200, "", "", nil},
-		"GitHub probed":                    {"github", "s", asked("HEAD", "", ""), 0, "", "", ErrUnexpected},
+		"GitHub probed":                    {"github", "s", asked("HEAD", "", ""), 0, "", "", ErrMethod},
 		"WooCommerce with more":            {"woocommerce", "s", asked("POST", "", "webhook_id=1&x=2", form), 0, "", "", ErrMissingHeader},
 		"WooCommerce, no number":           {"woocommerce", "s", asked("POST", "", "webhook_id=x", form), 0, "", "", ErrMissingHeader},
 		"Slack unsigned":                   {"slack", "s", asked("POST", "", `{"type":"url_verification","challenge":"x"}`), 0, "", "", ErrMissingHeader},
@@ -88,6 +88,26 @@ func TestHandshakes(t *testing.T) {
 				t.Errorf("no handshake: %+v", outcome)
 			}
 		})
+	}
+}
+
+// TestRefusalAnswers: a fault of ours is never a 4xx, after which some senders stop.
+func TestRefusalAnswers(t *testing.T) {
+	t.Parallel()
+	meta := receiver(t, "meta", "app:tok")
+	_, handshake := meta.Receive(asked("GET", "hub.mode=subscribe&hub.verify_token=x&hub.challenge=7", ""), at)
+	_, event := meta.Receive(asked("POST", "", "{}", "X-Hub-Signature-256: sha256="+strings.Repeat("0", 64)), at)
+	_, method := meta.Receive(asked("PUT", "", "{}"), at)
+	for want, err := range map[int]error{403: handshake, 401: event, 405: method, 503: fmt.Errorf("wrapped: %w", ErrKeyUnavailable)} {
+		if got := meta.Refusal(err); err == nil || got.Status != want {
+			t.Errorf("%v: %d, want %d", err, got.Status, want)
+		}
+	}
+	if got := receiver(t, "polar", "s").Refusal(ErrBadSignature); got.Status != 403 {
+		t.Errorf("Polar: %d", got.Status)
+	}
+	if got := meta.Methods(); !slices.Equal(got, []string{"GET", "POST"}) {
+		t.Errorf("methods %q", got)
 	}
 }
 

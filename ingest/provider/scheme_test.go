@@ -108,7 +108,7 @@ func TestBodyCoverage(t *testing.T) {
 		}
 	}
 	want := strings.Fields(`adyen alertmanager alertmanager-basic auth0 azure-event-grid buildkite-token chargebee cloudevents cloudflare
-		datadog docker-hub docker-hub-url-token dropbox-sign figma gitlab google-pubsub mailgun mailomat microsoft-graph okta polytomic
+		datadog docker-hub docker-hub-url-token dropbox-sign figma gitlab google-pubsub mailgun mailomat microsoft-graph okta paypal polytomic
 		postmark segment shippo-url-token telegram vonage`)
 	if !slices.Equal(uncovered, want) {
 		t.Errorf("the body is not covered by %q, want %q", uncovered, want)
@@ -147,6 +147,9 @@ func TestRowsAreComplete(t *testing.T) {
 		}
 		if row.Title == "" || row.Docs == "" && row.Name != "notify" || row.Scheme.String() == "" {
 			t.Errorf("%s has no title, page or scheme", row.Name)
+		}
+		if row.NeedsSecret() != (row.Name != "shipstation") || row.LearnsSecret() != (row.Name == "asana" || row.Name == "notion") {
+			t.Errorf("%s needs a secret: %t, learns it: %t", row.Name, row.NeedsSecret(), row.LearnsSecret())
 		}
 		if row.Type.kind == nowhere {
 			t.Errorf("%s has no event type", row.Name)

@@ -24,10 +24,11 @@ type Signature struct {
 	Object bool
 }
 
-// CoversBody is the part of [Scheme] that all signing schemes share.
+// CoversBody is the part of [Scheme] that all signing schemes share. A CRC does not count: a body can be made to have
+// any.
 func (s Signature) CoversBody() bool {
 	for _, part := range s.Content {
-		if part.kind == wholeBody || part.kind == bodyOrField || part.kind == bodyCRC {
+		if part.kind == wholeBody || part.kind == bodyOrField {
 			return true
 		}
 	}

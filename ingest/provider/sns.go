@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,34 +66,18 @@ func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
 		return err
 	}
 	// The topic is checked first, so that strangers cannot make us fetch certificates.
-	known := false
-	for _, topic := range v.topics {
-		known = known || topic == message["TopicArn"]
-	}
-	if !known {
+	if !slices.Contains(v.topics, message["TopicArn"]) {
 		return fmt.Errorf("TopicArn: %w", ErrBadClaim)
 	}
-	hash := crypto.SHA1
-	switch message["SignatureVersion"] {
-	case "1":
-	case "2":
-		hash = crypto.SHA256
-	default:
+	hash, known := snsHashes[message["SignatureVersion"]]
+	signature, encoded := Base64.bytes(message["Signature"])
+	switch {
+	case !known:
 		return fmt.Errorf("SignatureVersion: %w", ErrMalformedBody)
-	}
-	signature, ok := Base64.bytes(message["Signature"])
-	if !ok || len(signature) == 0 {
+	case !encoded || len(signature) == 0:
 		return fmt.Errorf("Signature: %w", ErrMalformedBody)
 	}
-	address := message["SigningCertURL"]
-	if !allowedURL(address, isSNSHost) || !strings.HasSuffix(address, ".pem") {
-		return fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
-	}
-	cert, err := certificate(v.source, address)
-	if err != nil {
-		return err
-	}
-	key, err := rsaKey(cert.PublicKey, hash)
+	key, err := v.key(message["SigningCertURL"], hash)
 	if err != nil {
 		return err
 	}
@@ -100,6 +85,20 @@ func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
 		return ErrBadSignature
 	}
 	return nil
+}
+
+// snsHashes are the hashes of the signature versions. A topic has one of them, and its messages say which.
+var snsHashes = map[string]crypto.Hash{"1": crypto.SHA1, "2": crypto.SHA256}
+
+func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
+	if !allowedURL(address, isSNSHost) || !strings.HasSuffix(address, ".pem") {
+		return nil, fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
+	}
+	cert, err := certificate(v.source, address)
+	if err != nil {
+		return nil, err
+	}
+	return rsaKey(cert.PublicKey, hash)
 }
 
 // snsMessage are the text fields of the body. A field that is there twice, in any case, is refused: readers

@@ -207,7 +207,7 @@ func shipstationSample() sample {
 func paypalSample() sample {
 	const cert = "https://api.paypal.com/v1/notifications/certs/CERT-1"
 	s := token("paypal").of("WEBHOOK1", "WEBHOOK2").proven("Paypal-Transmission-Sig", "!!!!").
-		with(`{"event_type":"PAYMENT.SALE.COMPLETED","id":"evt_1"}`).event("PAYMENT.SALE.COMPLETED", "evt_1")
+		with(`{"event_type":"PAYMENT.SALE.COMPLETED","id":"evt_1"}`).event("PAYMENT.SALE.COMPLETED", "evt_1").spoiled("evt_1", "evt_2")
 	s.keys = published(cert)
 	s.send = func(secret, body string, sent time.Time) *Request {
 		r := request(body)

@@ -38,7 +38,7 @@ var hexRows = []Sender{
 		Success: success202, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
-		Name: "coinbase-commerce", Title: "Coinbase Commerce", Docs: "https://docs.cdp.coinbase.com/commerce/docs/webhooks-security",
+		Name: "coinbase-commerce", Title: "Coinbase Commerce", Docs: "https://docs.cdp.coinbase.com/commerce/api-arcitecture/webhooks-security",
 		Secret: "the webhook's shared secret", Scheme: hexMAC("X-CC-Webhook-Signature"),
 		Type: JSON("event.type"), ID: JSON("event.id"),
 		Success: success200, Refusal: refusal401,

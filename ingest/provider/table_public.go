@@ -52,6 +52,7 @@ var publicRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
+		// Of the body only a CRC is signed, which another body can be made to have.
 		Name: "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
 		Secret: "the webhook's id",
 		Scheme: RSA{
@@ -92,7 +93,7 @@ var publicRows = []Sender{
 	},
 	{
 		// The keys are those of all its customers: they say that ShipStation sent it, and not for whom.
-		Name: "shipstation", Title: "ShipStation and ShipEngine", Docs: "https://docs.shipstation.com/webhooks",
+		Name: "shipstation", Title: "ShipStation and ShipEngine", Docs: "https://docs.shipstation.com/apis/docs/guides/webhooks-validation",
 		Scheme: RSA{
 			Signature: Signature{
 				From: []Value{Header("x-shipengine-rsa-sha256-signature")}, Encoding: Base64,

@@ -77,7 +77,7 @@ var timedRows = []Sender{
 	},
 	{
 		// Milliseconds, and base64 for addresses without padding.
-		Name: "sanity", Title: "Sanity", Docs: "https://www.sanity.io/docs/http-reference/webhooks",
+		Name: "sanity", Title: "Sanity", Docs: "https://www.sanity.io/docs/webhooks",
 		Secret: sharedSecret, Scheme: sanity(),
 		Type: Header("sanity-operation"), ID: Header("idempotency-key"),
 		Success: success200, Refusal: refusal401,

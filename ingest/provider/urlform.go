@@ -2,6 +2,7 @@ package provider
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"fmt"
 	"net/url"
 	"slices"
@@ -33,15 +34,11 @@ func (s URLForm) String() string {
 
 // Bind implements [Scheme].
 func (s URLForm) Bind(b Binding) (Verifier, error) {
-	v := &urlFormVerifier{URLForm: s}
-	err := eachSecret(b, func(secret string) error {
-		v.keys = append(v.keys, newKey(SHA1, []byte(secret)))
-		return nil
-	})
+	keys, err := bindKeys(b, SHA1, RawKey)
 	if err != nil {
 		return nil, err
 	}
-	return v, nil
+	return &urlFormVerifier{s, keys}, nil
 }
 
 type urlFormVerifier struct {
@@ -95,7 +92,7 @@ func (v *urlFormVerifier) fields(r *Request) ([]byte, error) {
 	if v.BodyParameter != "" && len(r.queryValues()[v.BodyParameter]) > 0 {
 		given := make([]byte, sha256.Size)
 		sum := sha256.Sum256(r.Body)
-		if !Hex.decode(given, onlyValue(r.queryValues(), v.BodyParameter)) || [sha256.Size]byte(given) != sum {
+		if !Hex.decode(given, onlyValue(r.queryValues(), v.BodyParameter)) || subtle.ConstantTimeCompare(given, sum[:]) != 1 {
 			return nil, ErrBadSignature
 		}
 		return nil, nil

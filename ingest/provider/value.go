@@ -105,7 +105,8 @@ func Join(values ...Value) Value { return Value{kind: joined, parts: values} }
 // secretText stands for the secret in what a plain hash is made of.
 func secretText() Value { return Value{kind: theSecret} }
 
-// ParseValue reads the form that operators write: json:PATH, header:NAME, form:FIELD, query:NAME or const:VALUE.
+// ParseValue reads the form that operators write: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH,
+// query:NAME or const:VALUE.
 func ParseValue(s string) (Value, error) {
 	kind, arg, _ := strings.Cut(s, ":")
 	switch {
@@ -120,8 +121,12 @@ func ParseValue(s string) (Value, error) {
 		return Query(arg), nil
 	case kind == "const":
 		return Const(arg), nil
+	case kind == "formjson":
+		if field, path, found := strings.Cut(arg, ":"); found && field != "" && path != "" {
+			return FormJSON(field, path), nil
+		}
 	}
-	return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, query:NAME or const:VALUE")
+	return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, query:NAME or const:VALUE")
 }
 
 // String is the form that ParseValue reads, and one like it for what ParseValue does not take.

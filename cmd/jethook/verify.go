@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"jethook/config"
+	"jethook/ingest"
+	"jethook/ingest/provider"
+)
+
+// verifyFlags are what one request is described by.
+type verifyFlags struct {
+	source, provider string
+	secrets          []string
+	secretFile       string
+	method, url      string
+	headers          []string
+	body, bodyFile   string
+	now              string
+	audience, email  string
+	jwksFile         string
+	certs            []string
+	vectorFile       string
+	printJSON        bool
+	changed          func(flag string) bool
+}
+
+func verifyCommand() *cobra.Command {
+	f := &verifyFlags{}
+	cmd := &cobra.Command{
+		Use: "verify", Short: "Explain why a webhook verifies or does not",
+		Long: "Verify a request as the server does, and tell the reason, what was signed, and what the sender would be answered. Nothing is stored " +
+			"or confirmed, and no secret is printed.\n\nWith --source, provider, secret, address and options come from the JETHOOK_SOURCE_<NAME>_ " +
+			"variables; other flags override them. With --file, many requests are verified, and no key is fetched. The exit code is 0 when all verify, " +
+			"1 otherwise, and 2 for wrong usage or a file that can't be read.",
+		Example: `  jethook verify --source stripe --header 'Stripe-Signature: t=1790000000,v1=...' --body-file body.json --now 1790000000
+  jethook verify --provider github --secret-file secret --header 'X-Hub-Signature-256: sha256=...' --body '{"zen": "..."}'
+  jethook verify --provider meta --secret app:token --method GET --url 'https://hooks.example.com/webhooks/meta?hub.mode=subscribe&...'
+  jethook verify --file requests.json --json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.changed = cmd.Flags().Changed
+			if f.changed("file") {
+				return f.verifyFile(cmd)
+			}
+			return f.verifyOne(cmd)
+		},
+	}
+	f.define(cmd.Flags())
+	return cmd
+}
+
+func (f *verifyFlags) define(flags *pflag.FlagSet) {
+	flags.StringVar(&f.source, "source", "", "the source it came to; default: the provider's name")
+	flags.StringVar(&f.provider, "provider", "", "the preset that verifies it; default: the source's")
+	flags.StringArrayVar(&f.secrets, "secret", nil, "the secret; may be repeated: any may match. Others on this machine can see it: prefer --secret-file")
+	flags.StringVar(&f.secretFile, "secret-file", "", "file with the secret, or - for the standard input")
+	flags.StringVar(&f.method, "method", http.MethodPost, "the request's method")
+	flags.StringVar(&f.url, "url", "", "the public address it was sent to, with its query")
+	flags.StringArrayVar(&f.headers, "header", nil, "a header of it, as 'Name: value'; may be repeated")
+	flags.StringVar(&f.body, "body", "", "its body")
+	flags.StringVar(&f.bodyFile, "body-file", "", "file with its body, byte for byte, or - for the standard input")
+	flags.StringVar(&f.now, "now", "", "when it came: unix seconds or RFC 3339; default: now")
+	flags.StringVar(&f.audience, "audience", "", "google-pubsub: the audience of the push subscription")
+	flags.StringVar(&f.email, "email", "", "google-pubsub: the service account that signs")
+	flags.StringVar(&f.jwksFile, "jwks", "", "file with the sender's key set, instead of fetching it")
+	flags.StringArrayVar(&f.certs, "cert", nil, "a sender's certificate as URL=FILE, instead of fetching it; may be repeated")
+	flags.StringVar(&f.vectorFile, "file", "", "JSON array of requests, or - for the standard input")
+	flags.BoolVar(&f.printJSON, "json", false, "print JSON, with --file one object a line")
+}
+
+// sample is a request to verify, and what with.
+type sample struct {
+	source  config.Source
+	given   provider.StaticKeys // keys that need not be fetched
+	fetch   bool                // fetches keys when none are given
+	maxBody int64
+	method  string
+	query   string
+	header  http.Header
+	body    []byte
+	now     time.Time
+}
+
+// errNotVerified is the exit code of requests that do not verify; why is told on the standard output.
+var errNotVerified = errors.New("not verified")
+
+func (f *verifyFlags) verifyOne(cmd *cobra.Command) error {
+	a, err := f.sample(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	trial, err := ingest.NewTrial(a.source, a.keys(), a.maxBody)
+	if err != nil {
+		return usageError{err}
+	}
+	v := trial.Receive(a.request(), a.now)
+	r := explain(a, trial.Sender(), &v)
+	if f.printJSON {
+		err = writeJSON(cmd.OutOrStdout(), r)
+	} else {
+		err = r.print(cmd.OutOrStdout())
+	}
+	if err == nil && v.Err != nil {
+		err = fmt.Errorf("%w: %s", errNotVerified, v.Reason)
+	}
+	return err
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"jethook/config"
+	"jethook/ingest"
+	"jethook/ingest/provider"
+)
+
+// guess tries the slips that are made most often, and says with which of them undone the request verifies. It fetches
+// nothing.
+func (a *sample) guess(reason string) []string {
+	switch reason {
+	case "bad_signature", "bad_secret", "malformed_header", "missing_header", "missing_field":
+	default:
+		return nil
+	}
+	var hints []string
+	for _, guesses := range [][]guessed{a.otherSecrets(), a.otherBodies(), a.otherURLs(), a.otherHeaders()} {
+		for _, g := range guesses {
+			if g.sample.verifies() {
+				hints = append(hints, "It verifies "+g.when+".")
+			}
+		}
+	}
+	if names := a.otherSenders(); len(names) > 0 {
+		hints = append(hints, "It verifies as a request of "+strings.Join(names, ", ")+": is that the provider?")
+	}
+	return hints
+}
+
+// guessed is a sample with a slip undone.
+type guessed struct {
+	when   string
+	sample sample
+}
+
+// verifies reports whether the sample is an event that verifies. A handshake that anyone can send is none.
+func (a *sample) verifies() bool {
+	trial, err := ingest.NewTrial(a.source, a.given, a.maxBody)
+	if err != nil {
+		return false
+	}
+	v := trial.Receive(a.request(), a.now)
+	return v.Err == nil && v.Outcome.Handshake == ""
+}
+
+func (a *sample) otherSecrets() (guesses []guessed) {
+	add := func(when, before, after string) {
+		if after == "" || after == before {
+			return
+		}
+		b := *a
+		b.source.Secrets = []config.Secret{config.NewSecret(after)}
+		guesses = append(guesses, guessed{when, b})
+	}
+	for _, secret := range a.source.Secrets {
+		s := secret.Reveal()
+		add("without the spaces or line ends around the secret", s, strings.TrimSpace(s))
+		add("without the quotes around the secret", s, strings.Trim(s, `"'`))
+		if rest, found := strings.CutPrefix(s, "whsec_"); found {
+			add("without the whsec_ of the secret", s, rest)
+		}
+		bare := strings.TrimPrefix(s, "whsec_")
+		if key, err := base64.StdEncoding.DecodeString(bare); err == nil {
+			add("when the secret is read as base64", s, string(key))
+		}
+		if key, err := hex.DecodeString(bare); err == nil {
+			add("when the secret is read as hex", s, string(key))
+		}
+		const raw = "when the secret is taken as it is, and not decoded"
+		add(raw, s, base64.StdEncoding.EncodeToString([]byte(s)))
+		add(raw, s, hex.EncodeToString([]byte(s)))
+	}
+	return guesses
+}
+
+func (a *sample) otherBodies() (guesses []guessed) {
+	add := func(when string, body []byte) {
+		same := func(g guessed) bool { return bytes.Equal(body, g.sample.body) }
+		if !bytes.Equal(body, a.body) && !slices.ContainsFunc(guesses, same) {
+			b := *a
+			b.body = body
+			guesses = append(guesses, guessed{when, b})
+		}
+	}
+	add("without the line end at the end of the body, which an editor or echo puts there", bytes.TrimRight(a.body, "\r\n"))
+	add("with a line end at the end of the body", append(slices.Clone(a.body), '\n'))
+	add("with LF instead of CRLF as line ends in the body", bytes.ReplaceAll(a.body, []byte("\r\n"), []byte("\n")))
+	add("with CRLF instead of LF as line ends in the body", bytes.ReplaceAll(a.body, []byte("\n"), []byte("\r\n")))
+	add("without the byte order mark at the begin of the body", bytes.TrimPrefix(a.body, []byte("\ufeff")))
+	var compact bytes.Buffer
+	if json.Compact(&compact, a.body) == nil {
+		add("without the spaces and line ends between the parts of the JSON: something has formatted the body", compact.Bytes())
+	}
+	return guesses
+}
+
+func (a *sample) otherURLs() (guesses []guessed) {
+	if a.source.URL == "" {
+		return nil
+	}
+	add := func(address string) {
+		if address != a.source.URL {
+			b := *a
+			b.sentTo(address)
+			guesses = append(guesses, guessed{"when the address is " + address, b})
+		}
+	}
+	base, query, hasQuery := strings.Cut(a.source.URL, "?")
+	if hasQuery {
+		query = "?" + query
+		add(base)
+	}
+	if rest, found := strings.CutPrefix(base, "http://"); found {
+		add("https://" + rest + query)
+	}
+	if rest, found := strings.CutPrefix(base, "https://"); found {
+		add("http://" + rest + query)
+	}
+	add(strings.TrimSuffix(base, "/") + query)
+	add(strings.TrimSuffix(base, "/") + "/" + query)
+	return guesses
+}
+
+// otherHeaders are those in which a signature is written in another encoding, or with another prefix.
+func (a *sample) otherHeaders() (guesses []guessed) {
+	for name, values := range a.header {
+		if len(values) != 1 {
+			continue
+		}
+		for _, form := range otherForms(values[0]) {
+			b := *a
+			b.header = a.header.Clone()
+			b.header.Set(name, form.text)
+			guesses = append(guesses, guessed{fmt.Sprintf("when the header %s is %s", name, form.what), b})
+		}
+	}
+	return guesses
+}
+
+type headerForm struct{ what, text string }
+
+func otherForms(value string) []headerForm {
+	prefix, digest := "", value
+	if before, after, found := strings.Cut(value, "="); found && after != "" && after != "=" {
+		prefix, digest = before+"=", after
+	}
+	var forms []headerForm
+	if prefix != "" {
+		forms = append(forms, headerForm{"read without its " + prefix, digest})
+	}
+	for _, missing := range []string{"sha256=", "sha1=", "sha512=", "v1,", "Bearer "} {
+		forms = append(forms, headerForm{"read with " + missing + " before it", missing + value})
+	}
+	if sum, err := base64.StdEncoding.DecodeString(digest); err == nil && len(sum) >= 20 {
+		forms = append(forms,
+			headerForm{"base64, where the provider has hex", prefix + hex.EncodeToString(sum)},
+			headerForm{"base64, where the provider has hex, and without its prefix", hex.EncodeToString(sum)})
+	}
+	if sum, err := hex.DecodeString(digest); err == nil && len(sum) >= 20 {
+		forms = append(forms,
+			headerForm{"hex, where the provider has base64", prefix + base64.StdEncoding.EncodeToString(sum)},
+			headerForm{"hex, where the provider has base64, and without its prefix", base64.StdEncoding.EncodeToString(sum)})
+	}
+	return forms
+}
+
+// otherSenders are those that verify the request with the same secret.
+func (a *sample) otherSenders() (names []string) {
+	for _, s := range provider.All() {
+		b := *a
+		b.source.Provider = s.Name
+		b.source.Header, b.source.Prefix, b.source.Algorithm, b.source.Encoding = "", "", "", ""
+		if s.Name != a.source.Provider && b.verifies() {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}

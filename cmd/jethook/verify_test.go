@@ -1,0 +1,319 @@
+package main
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"jethook/ingest/provider"
+)
+
+const vectorsFile = "../../ingest/provider/testdata/vectors.json"
+
+// expectation is what a published sample says must become of it.
+type expectation struct {
+	vector
+	Valid     bool    `json:"valid"`
+	EventType *string `json:"event_type"`
+	EventID   *string `json:"event_id"`
+	Expect    struct {
+		Status  int               `json:"status"`
+		Headers map[string]string `json:"headers"`
+		Body    *string           `json:"body"`
+	} `json:"expect_response"`
+}
+
+func readExpectations(t *testing.T) []expectation {
+	t.Helper()
+	text, err := os.ReadFile(vectorsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []expectation
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 100 {
+		t.Fatalf("only %d vectors", len(list))
+	}
+	for i := range list {
+		if list[i].BodyBase64 != nil {
+			t.Fatalf("%s: give --body-file its bytes", list[i].ID)
+		}
+	}
+	return list
+}
+
+// TestVerifyVectors runs the real command over all samples.
+func TestVerifyVectors(t *testing.T) {
+	t.Parallel()
+	expected := readExpectations(t)
+	cmd := exec.Command(binary, "verify", "--file", vectorsFile, "--json")
+	out, err := cmd.Output()
+	if cmd.ProcessState.ExitCode() != exitFailure {
+		t.Fatalf("exit %v with samples that must be refused", err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	if len(lines) != len(expected) {
+		t.Fatalf("%d lines of %d samples", len(lines), len(expected))
+	}
+	for i, line := range lines {
+		var got verifyResult
+		decoder := json.NewDecoder(bytes.NewReader(line))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		expected[i].compare(t, &got)
+	}
+}
+
+func (e *expectation) compare(t *testing.T, got *verifyResult) {
+	t.Helper()
+	if got.ID != e.ID || got.Verified != e.Valid || (got.Reason == "") != e.Valid {
+		t.Errorf("%s: got %s verified %t, reason %q", e.ID, got.ID, got.Verified, got.Reason)
+	}
+	if orDash(got.EventType) != orDash(e.EventType) || orDash(got.EventID) != orDash(e.EventID) {
+		t.Errorf("%s: type %s, id %s", e.ID, orDash(got.EventType), orDash(got.EventID))
+	}
+	if hasSubject := got.Subject != nil; hasSubject != (e.Valid && e.Kind == "event") {
+		t.Errorf("%s: subject %s", e.ID, orDash(got.Subject))
+	}
+	if got.Subject != nil && !strings.HasPrefix(*got.Subject, "webhooks."+e.Preset+".") {
+		t.Errorf("%s: subject %s", e.ID, *got.Subject)
+	}
+	if success := got.Status/100 == 2; success != e.Valid || e.Expect.Status != 0 && got.Status != e.Expect.Status {
+		t.Errorf("%s: status %d", e.ID, got.Status)
+	}
+	if e.Expect.Body != nil && got.ResponseBody != *e.Expect.Body {
+		t.Errorf("%s: response %q, want %q", e.ID, got.ResponseBody, *e.Expect.Body)
+	}
+	if (got.ResponseHeaders != nil) != (e.Kind == "handshake") {
+		t.Errorf("%s: response headers %v", e.ID, got.ResponseHeaders)
+	}
+	for name, want := range e.Expect.Headers {
+		if got.ResponseHeaders[name] != want {
+			t.Errorf("%s: %s is %q, want %q", e.ID, name, got.ResponseHeaders[name], want)
+		}
+	}
+}
+
+// flags are the sample as one request on the command line.
+func (e *expectation) flags(t *testing.T, dir string) []string {
+	t.Helper()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	args := []string{
+		"verify", "--provider", e.Preset, "--method", e.Method, "--body-file", file("body", e.Body),
+		"--audience", e.Options.Audience, "--email", e.Options.Email,
+		"--jwks", file("jwks", string(e.Options.JWKS)), // none is an empty set: nothing must be fetched
+	}
+	if e.Secret != "" {
+		args = append(args, "--secret", e.Secret)
+	}
+	if e.URL != "" {
+		args = append(args, "--url", e.URL)
+	}
+	if e.Now != nil {
+		args = append(args, "--now", fmt.Sprint(*e.Now))
+	}
+	i := 0
+	for url, cert := range e.Options.Certs {
+		i++
+		args = append(args, "--cert", url+"="+file(fmt.Sprint("cert", i), cert))
+	}
+	for name, values := range e.Headers {
+		for _, value := range values {
+			args = append(args, "--header", name+": "+value)
+		}
+	}
+	return args
+}
+
+// TestVerifyLeaksNothing explains every sample, right as it is and with its signatures changed, and finds neither the
+// secret nor the signature that would have been right.
+func TestVerifyLeaksNothing(t *testing.T) {
+	t.Parallel()
+	changed := 0
+	for _, e := range readExpectations(t) {
+		dir := t.TempDir()
+		if code := e.explain(t, dir, e.Secret); (code == exitOK) != e.Valid {
+			t.Errorf("%s: exit %d", e.ID, code)
+		}
+		if !e.Valid || e.Kind != "event" {
+			continue
+		}
+		signatures := e.changeSignatures()
+		if code := e.explain(t, dir, append(signatures, e.Secret)...); len(signatures) > 0 && code == exitFailure {
+			changed++
+		}
+	}
+	if changed < 60 {
+		t.Errorf("only %d samples had a signature to change", changed)
+	}
+}
+
+// signature is what a signature looks like in a header, and no UUID does.
+var signature = regexp.MustCompile(`[A-Za-z0-9+/_]{27,}=*`)
+
+// changeSignatures puts others into the headers, and returns those that were there.
+func (e *expectation) changeSignatures() (right []string) {
+	for name, values := range e.Headers {
+		for i, value := range values {
+			right = append(right, signature.FindAllString(value, -1)...)
+			e.Headers[name][i] = signature.ReplaceAllStringFunc(value, func(s string) string { return strings.Map(nextDigit, s) })
+		}
+	}
+	return right
+}
+
+// nextDigit makes another digit or letter of each, in hex and in base64.
+func nextDigit(r rune) rune {
+	switch {
+	case '0' <= r && r <= '9':
+		return '0' + (r-'0'+1)%10
+	case 'a' <= r && r <= 'f':
+		return 'a' + (r-'a'+1)%6
+	}
+	return r
+}
+
+// explain runs the command on the sample as one request, and looks for what must not be in what it prints.
+func (e *expectation) explain(t *testing.T, dir string, hidden ...string) (code int) {
+	t.Helper()
+	for _, form := range [][]string{nil, {"--json"}} {
+		got := jethook(t, append(e.flags(t, dir), form...)...)
+		code = got.code
+		if got.stdout == "" {
+			t.Errorf("%s: exit %d: %s", e.ID, code, got.stderr)
+		}
+		for _, text := range hidden {
+			const word = "secret" // which is also a secret of a sample
+			if len(text) >= shortestHidden && text != word && strings.Contains(got.stdout+got.stderr, text) {
+				t.Errorf("%s: %q is told:\n%s%s", e.ID, text, got.stdout, got.stderr)
+			}
+		}
+	}
+	return code
+}
+
+func TestVerifyFileRefusals(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{}`:                                  "no JSON array",
+		`[`:                                   "no JSON array",
+		`[{"provider":"github"},{"id":"x"}]`:  "element 1: neither provider nor preset",
+		`[{"provider":"github","headers":3}]`: "element 0: ",
+		`[{"provider":"github","headers":{"X":[1]}}]`:    "element 0: ",
+		`[{"provider":"github","body_base64":"*"}]`:      "element 0: body_base64",
+		`[{"provider":"github","now":"then"}]`:           "element 0: ",
+		`[{"provider":"github"},{"provider":"a"},[1,2]]`: "element 2: ",
+	} {
+		path := filepath.Join(t.TempDir(), "requests.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := jethook(t, "verify", "--file", path, "--json")
+		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: exit %d: %s%s", text, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"a\r\n\tb\\n": `a␍␊␉b\n`, "\x00\x1b[31m\x7f": "␀␛[31m␡", "é\xff": `é\xff`, "\u202eabc": `\u{202e}abc`, "": "",
+	} {
+		if got := visible(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestShorten(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", strings.Repeat("a", shownFirst+shownLast)} {
+		if got := shorten(text); got != text {
+			t.Errorf("%d bytes became %q", len(text), got)
+		}
+	}
+	for _, letter := range []string{"a", "é", "x€", "\x80"} {
+		text := strings.Repeat(letter, 10_000)
+		first, rest, found := strings.Cut(shorten(text), " … ")
+		middle, last, also := strings.Cut(rest, " … ")
+		var left int
+		if n, err := fmt.Sscanf(middle, "%d bytes left out", &left); n != 1 || err != nil || !found || !also {
+			t.Fatalf("%q: %q", letter, shorten(text))
+		}
+		if len(first)+left+len(last) != len(text) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) || len(first) > shownFirst || len(last) > shownLast {
+			t.Errorf("%q: %d, %d and %d of %d bytes", letter, len(first), left, len(last), len(text))
+		}
+	}
+}
+
+// TestVerifyHints makes one slip after the other and is told which it was.
+func TestVerifyHints(t *testing.T) {
+	t.Parallel()
+	const body = "{\"type\":\"a\"}"
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body))
+	sum := mac.Sum(nil)
+	header := "X-Hub-Signature-256: sha256=" + hex.EncodeToString(sum)
+	for _, test := range []struct {
+		provider, secret, header, body, want string
+	}{
+		{"github", secret + "\n", header, body, "It verifies without the spaces or line ends around the secret."},
+		{"github", `"` + secret + `"`, header, body, "It verifies without the quotes around the secret."},
+		{"github", base64.StdEncoding.EncodeToString([]byte(secret)), header, body, "It verifies when the secret is read as base64."},
+		{"github", secret, header, body + "\n", "It verifies without the line end at the end of the body"},
+		{"github", secret, header, "{\n  \"type\": \"a\"\n}", "something has formatted the body"},
+		{"github", secret, "X-Hub-Signature-256: sha256=" + base64.StdEncoding.EncodeToString(sum), body, "is base64, where the provider has hex"},
+		{"github", secret, "X-Hub-Signature-256: " + hex.EncodeToString(sum), body, "is read with sha256= before it"},
+		{"github", secret, "X-Hub-Signature: sha256=" + hex.EncodeToString(sum), body, "It verifies as a request of bitbucket, jira: is that the provider?"},
+		{"airtable", secret, "X-Airtable-Content-MAC: hmac-sha256=" + hex.EncodeToString(sum), body, "It verifies when the secret is taken as it is, and not decoded."},
+	} {
+		got := jethook(t, "verify", "--provider", test.provider, "--secret", test.secret, "--header", test.header, "--body", test.body)
+		if got.code != exitFailure || !strings.Contains(got.stdout, test.want) || strings.Contains(got.stdout, secret) {
+			t.Errorf("want %q, exit %d:\n%s%s", test.want, got.code, got.stdout, got.stderr)
+		}
+		got = jethook(t, "verify", "--provider", test.provider, "--secret", "another", "--header", test.header, "--body", test.body+"x")
+		if got.code != exitFailure || strings.Contains(got.stdout, "It verifies") {
+			t.Errorf("a hint where nothing helps:\n%s%s", got.stdout, got.stderr)
+		}
+	}
+}
+
+// TestListAvailable needs no server.
+func TestListAvailable(t *testing.T) {
+	t.Parallel()
+	var list struct{ Items []availableSender }
+	if err := json.Unmarshal([]byte(ok(t, "source", "ls", "--available", "--json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Items) != len(provider.All()) {
+		t.Errorf("%d senders", len(list.Items))
+	}
+	for _, s := range list.Items {
+		if (s.Coverage == "yes") != s.CoversBody || s.VerifiedBy == "" || s.Success/100 != 2 || s.Refusal/100 != 4 {
+			t.Errorf("got %+v", s)
+		}
+	}
+	holds(t, ok(t, "source", "ls", "--available"), `NAME TITLE COVERS BODY VERIFIED BY TYPE ID SUCCESS REFUSAL WAIT DOCS`,
+		`polytomic Polytomic no: token only .*`, `adyen Adyen \(payments\) no: a part only .*`, `github GitHub yes HMAC.* 202 401 10s https://docs\.github\.com.*`)
+}

@@ -1,0 +1,109 @@
+package ingest
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"jethook/config"
+	"jethook/ingest/provider"
+	"jethook/publish"
+)
+
+// Trial verifies requests as a source of a Server does, and tells all about it. It stores nothing, keeps no secret
+// that a sender hands over, and confirms no handshake. Who may send, and how often, is not looked at.
+type Trial struct {
+	source  *source
+	unbound error // why the secrets can't be used
+	maxBody int64
+}
+
+// NewTrial returns a Trial of a source. It fails with [config.Problems] where there is no such sender, or where the
+// sender's options are wrong. Secrets that are wrong or missing are told by every [Verdict] instead.
+func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, error) {
+	src, faults := prepare(c, keys)
+	if len(faults) > 0 {
+		return nil, optionProblems(c.Name, faults)
+	}
+	return &Trial{source: src, unbound: src.bind(nil), maxBody: maxBody}, nil
+}
+
+// NewKeySource returns what a Server gets senders' keys and certificates with.
+func NewKeySource() provider.KeySource { return newFetcher(newWebClient(), time.Now) }
+
+// Verdict is what became of a request.
+type Verdict struct {
+	// Err is why the request is refused, nil if it is taken.
+	Err error
+	// Reason is Err in one word: of provider.Reasons, bad_secret, or the code of the error that is answered.
+	Reason string
+	// Outcome is what the request turned out to be, with the answer that its sender gets. The rest of it is empty
+	// after an error.
+	Outcome provider.Outcome
+	// Type and ID are those of the request's first event, or of a handshake that the sender signed, in the sender's own
+	// words; empty where there are none.
+	Type, ID string
+	// Stored is what Outcome.Events would be stored as.
+	Stored []*publish.Event
+	// Signed is what the sender signed; a secret in it reads {secret}. It is nil where nothing of the request is
+	// signed, or with Unread, which says why it can't be told.
+	Signed []byte
+	Unread error
+}
+
+// Sender is the row that the requests are verified by.
+func (t *Trial) Sender() provider.Sender { return t.source.sender }
+
+// Receive says what becomes of r when it comes at now. Of r the method, the query, the header and the body count. It
+// needs the source's address where the sender signs that.
+func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
+	body := bodyReader{memory: semaphore.NewWeighted(math.MaxInt64), limit: t.maxBody}
+	data, err := body.read(nil, r)
+	if err != nil {
+		return refused(err, err, answerTo(err).code)
+	}
+	src := t.source
+	if t.unbound != nil {
+		return refused(t.unbound, src.refusal(t.unbound), reasonWord(t.unbound))
+	}
+	request := src.request(r.Method, r.URL.RawQuery, r.Header, data)
+	outcome, err := src.receiveFrom(request, now)
+	var v Verdict
+	if err != nil {
+		v = refused(err, src.refusal(err), reasonWord(err))
+	} else {
+		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now)}
+	}
+	if t.vouched(&outcome) {
+		v.Type, v.ID = src.sender.Event(request)
+	}
+	v.Signed, v.Unread = src.receiver.Load().Verifier.Signed(request)
+	return v
+}
+
+// vouched reports whether the type and the id in a request are its sender's. Anyone can send most handshakes.
+func (t *Trial) vouched(o *provider.Outcome) bool {
+	if o.Handshake == "" {
+		return len(o.Events) > 0
+	}
+	return t.source.sender.Scheme.CoversBody() && slices.ContainsFunc(t.source.sender.Handshakes, func(h provider.Handshake) bool {
+		return h.Signed && h.Name == o.Handshake
+	})
+}
+
+// refused is the verdict on a request that ends as a Server's does with err, because of cause.
+func refused(cause, err error, reason string) Verdict {
+	return Verdict{Err: cause, Reason: reason, Outcome: provider.Outcome{Answer: response(err)}}
+}
+
+// reasonWord is provider.Reason, and a word for what a Server would not start with.
+func reasonWord(err error) string {
+	if errors.Is(err, provider.ErrBadSecret) {
+		return "bad_secret"
+	}
+	return provider.Reason(err)
+}
