@@ -32,6 +32,8 @@ type Config struct {
 	MaxBody         Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, after decompression: bytes or KiB, MiB; 1KiB to 64MiB"`
 	DedupWindow     time.Duration  `envconfig:"DEDUP_WINDOW" default:"1h" desc:"how long an event id is remembered"`
 	Retention       time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
+	HistoryAge      time.Duration  `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
+	HistoryMaxBytes Bytes          `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`
 	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
 	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
 	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`

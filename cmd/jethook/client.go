@@ -214,7 +214,12 @@ func stamp(t *time.Time) string {
 var filters = map[string]string{
 	"endpoint": "only of this endpoint",
 	"status":   "only in this state: delivered, waiting or dead",
-	"type":     "only of this event type",
+	"type":     "only of this event type, or of those that a pattern such as order.* matches",
+	"event":    "only of the event with this id",
+	"delivery": "only of the delivery with this id",
+	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened or circuit_closed",
+	"class":    "only with this kind of fault, such as timeout, status or dns; ok for none",
+	"code":     "only with this HTTP status of the response",
 	"since":    "only since a time (RFC 3339), or for how long, such as 24h",
 	"until":    "only before a time (RFC 3339), or how long ago, such as 1h",
 	"limit":    "how many at most, 1 to 500 (default 50)",

@@ -77,6 +77,7 @@ func New(o Options) *Server {
 	}
 	s.eventRoutes()
 	s.deliveryRoutes()
+	s.attemptRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()
 	s.openRoutes()

@@ -94,6 +94,7 @@ var failures = []struct {
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
+	{consume.ErrNotFound, http.StatusNotFound, "not_found", "there is no such delivery"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{publish.ErrConflict, http.StatusConflict, "conflict", "it was changed meanwhile; try again"},

@@ -47,7 +47,7 @@ func TestDocumentListsAllRoutes(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"DELETE /api/v1/endpoints/{id}",
-		"GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}", "GET /api/v1/sources",
+		"GET /api/v1/attempts", "GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/deliveries/{id}", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}", "GET /api/v1/sources",
 		"PATCH /api/v1/endpoints/{id}",
 		"POST /api/v1/dead/replay", "POST /api/v1/deliveries/{id}/retry", "POST /api/v1/endpoints",
 		"POST /api/v1/endpoints/{id}/disable", "POST /api/v1/endpoints/{id}/enable", "POST /api/v1/events",

@@ -91,6 +91,7 @@ type Result struct {
 	Duration   time.Duration
 	Response   []byte // the first 16 KiB of the response's body, as it came
 	Truncated  bool   // the body was longer than Response, or broke off
+	Sent       *Sent  // what was sent; nil when no request was made
 }
 
 // maxResponse is how many bytes of a response are read and kept.
@@ -120,6 +121,7 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
 		return
 	}
+	res.Sent = c.sent(r, req.URL, req.Header[headerContentType][0])
 	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
