@@ -121,7 +121,7 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
 		return
 	}
-	res.Sent = c.sent(r, req.URL, req.Header[headerContentType][0])
+	res.Sent = c.sent(r, req)
 	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {

@@ -1,6 +1,7 @@
 package attempt
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,9 +26,14 @@ type Sent struct {
 // Masked stands for what is not shown.
 const Masked = "***"
 
-// sent describes a request, made of r, to u.
-func (c *Client) sent(r *Request, u *url.URL, contentType string) *Sent {
-	s := &Sent{URL: shownURL(u, r.Endpoint.Format), ContentType: contentType, Traceparent: r.Traceparent, UserAgent: c.userAgent}
+// sent describes req, which was made of r.
+func (c *Client) sent(r *Request, req *http.Request) *Sent {
+	s := &Sent{
+		URL: shownURL(req.URL, r.Endpoint.Format), ContentType: req.Header[headerContentType][0], UserAgent: c.userAgent,
+	}
+	if trace := req.Header[headerTraceparent]; trace != nil {
+		s.Traceparent = trace[0]
+	}
 	signature := r.Endpoint.Signature
 	switch signature.Scheme {
 	case endpoint.SchemeHMAC:
