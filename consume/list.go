@@ -17,6 +17,9 @@ const listTime = 2 * time.Second
 // a state while pages are read is on none of them; a delivery that moves on from one state to another meanwhile may
 // be on one page as what it was, or on none.
 func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) {
+	if q.Limit <= 0 || q.Limit > MaxLimit {
+		q.Limit = MaxLimit
+	}
 	shelves, err := l.shelves(ctx, &q)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing deliveries: %w", err)

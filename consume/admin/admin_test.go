@@ -148,6 +148,8 @@ func TestEverythingNeedsTheToken(t *testing.T) {
 		{"DELETE", "/api/v1/endpoints/ep_1"},
 		{"POST", "/api/v1/events"},
 		{"GET", "/api/v1/deliveries"},
+		{"GET", "/api/v1/deliveries/ep_1.events:evt_1"},
+		{"GET", "/api/v1/attempts"},
 		{"POST", "/api/v1/deliveries/x/retry"},
 		{"GET", "/api/v1/dead"},
 		{"POST", "/api/v1/dead/replay"},

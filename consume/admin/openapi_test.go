@@ -68,7 +68,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	doc := a.openapi()
 	e := a.create(`{"name":"n","url":"https://example.com/x","events":["events.>"],"headers":{"x-a":"1"},"timeout":"1s",
 		"retry_schedule":["1m"],"concurrency":1,"signature":{"scheme":"hmac"}}`)
-	waits, dead := delivery(e.ID, "waits"), delivery(e.ID, "dead")
+	waits, dead, taken := delivery(e.ID, "waits"), delivery(e.ID, "dead"), delivery(e.ID, "taken")
+	a.deliver(taken)
 	a.schedule(waits)
 	a.bury(dead)
 	one := "/api/v1/endpoints/" + e.ID
@@ -91,6 +92,10 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/events", "", `{"type":"a","data":{},"id":"1"}`, 202},
 		{"POST", "/api/v1/events", "", `{"type":"*","data":{}}`, 422},
 		{"GET", "/api/v1/deliveries", "", "", 200},
+		{"GET", "/api/v1/deliveries/{id}", "/api/v1/deliveries/" + taken.ID(), "", 200},
+		{"GET", "/api/v1/deliveries/{id}", "/api/v1/deliveries/ep.s:none", "", 404},
+		{"GET", "/api/v1/attempts", "", "", 200},
+		{"GET", "/api/v1/attempts", "/api/v1/attempts?code=1", "", 422},
 		{"GET", "/api/v1/dead", "", "", 200},
 		{"POST", "/api/v1/deliveries/{id}/retry", "/api/v1/deliveries/" + waits.ID() + "/retry", "", 202},
 		{"POST", "/api/v1/deliveries/{id}/retry", "/api/v1/deliveries/ep.s:none/retry", "", 404},

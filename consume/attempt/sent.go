@@ -1,6 +1,7 @@
 package attempt
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,15 +13,15 @@ import (
 )
 
 // Sent is what a request held that can't be told from its event and its time, without what is secret. It is kept
-// with each attempt, and so is small.
+// with each attempt, and so is small: what most have in common is left out.
 type Sent struct {
 	URL         string   `json:"url"`
-	ContentType string   `json:"type"`
+	ContentType string   `json:"type,omitempty"` // empty: JSON
 	Traceparent string   `json:"trace,omitempty"`
-	UserAgent   string   `json:"agent,omitempty"` // empty: the endpoint's own, which is among Own
-	Secret      []string `json:"secret"`          // names of the headers that sign or authorise
-	Stamp       string   `json:"stamp,omitempty"` // name of a header with the time
-	Own         []string `json:"own,omitempty"`   // names of the headers that the endpoint adds
+	UserAgent   string   `json:"agent,omitempty"`  // empty: the endpoint's own, which is among Own
+	Secret      string   `json:"secret,omitempty"` // name of the header that signs or authorises; empty: that of Standard Webhooks
+	Stamp       string   `json:"stamp,omitempty"`  // name of a header with the time
+	Own         []string `json:"own,omitempty"`    // names of the headers that the endpoint adds
 }
 
 // Masked stands for what is not shown.
@@ -29,19 +30,19 @@ const Masked = "***"
 // sent describes req, which was made of r.
 func (c *Client) sent(r *Request, req *http.Request) *Sent {
 	s := &Sent{
-		URL: shownURL(req.URL, r.Endpoint.Format), ContentType: req.Header[headerContentType][0], UserAgent: c.userAgent,
+		URL: shownURL(req.URL, r.Endpoint.Format), UserAgent: c.userAgent,
+	}
+	if contentType := req.Header[headerContentType]; contentType[0] != typeJSON {
+		s.ContentType = contentType[0]
 	}
 	if trace := req.Header[headerTraceparent]; trace != nil {
 		s.Traceparent = trace[0]
 	}
-	signature := r.Endpoint.Signature
-	switch signature.Scheme {
+	switch signature := r.Endpoint.Signature; signature.Scheme {
 	case endpoint.SchemeHMAC:
-		s.Secret = []string{signature.Header}
+		s.Secret = signature.Header
 	case endpoint.SchemeBearer:
-		s.Secret, s.Stamp = bearerHeaders, signature.Header
-	default:
-		s.Secret = standardHeaders
+		s.Secret, s.Stamp = headerAuthorization, signature.Header
 	}
 	if len(r.Endpoint.Headers) == 0 {
 		return s
@@ -57,11 +58,6 @@ func (c *Client) sent(r *Request, req *http.Request) *Sent {
 	return s
 }
 
-var (
-	bearerHeaders   = []string{headerAuthorization}
-	standardHeaders = []string{headerWebhookSignature}
-)
-
 // Headers are all headers of the request, made for an event at a time.
 func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map[string]string {
 	h := map[string]string{
@@ -69,7 +65,9 @@ func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map
 		headerWebhookTimestamp: strconv.FormatInt(at.Unix(), 10),
 		headerAttempt:          strconv.Itoa(attempt),
 		headerType:             eventType,
-		headerContentType:      s.ContentType,
+		headerContentType:      cmp.Or(s.ContentType, typeJSON),
+
+		cmp.Or(s.Secret, headerWebhookSignature): Masked,
 	}
 	if s.Traceparent != "" {
 		h[headerTraceparent] = s.Traceparent
@@ -80,7 +78,7 @@ func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map
 	if s.Stamp != "" {
 		h[s.Stamp] = at.UTC().Format(time.RFC3339)
 	}
-	for _, name := range slices.Concat(s.Own, s.Secret) {
+	for _, name := range s.Own {
 		h[name] = Masked
 	}
 	return h
