@@ -64,7 +64,7 @@ type Query struct {
 	Class        attempt.Class // of the last attempt
 	Code         int           // HTTP status of the last attempt's response
 	Since, Until time.Time     // when it came into its state; Until is excluded
-	Limit        int           // of one page; at most MaxLimit
+	Limit        int           // of one page; 0, or more than MaxLimit, is MaxLimit
 	Cursor       string        // of the next page
 }
 

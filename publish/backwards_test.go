@@ -51,7 +51,7 @@ func pages(t testing.TB, b *publish.Bus, sh publish.Shelf, before uint64, limit 
 // However the messages of a shelf lie in their stream, every one is on one page, in order, and the pages are full.
 func TestBeforeFindsEveryMessage(t *testing.T) {
 	t.Parallel()
-	const n = 4000
+	const n = 2000
 	layouts := map[string]func(i int, draw *rand.Rand) bool{
 		"all":              func(int, *rand.Rand) bool { return true },
 		"none":             func(int, *rand.Rand) bool { return false },
@@ -60,7 +60,7 @@ func TestBeforeFindsEveryMessage(t *testing.T) {
 		"first ones":       func(i int, _ *rand.Rand) bool { return i < 300 },
 		"last ones":        func(i int, _ *rand.Rand) bool { return i >= n-300 },
 		"heaps":            func(i int, _ *rand.Rand) bool { return i/100%7 == 0 },
-		"rare, then heaps": func(i int, _ *rand.Rand) bool { return i%100 == 0 || i > 3000 && i < 3300 },
+		"rare, then heaps": func(i int, _ *rand.Rand) bool { return i%100 == 0 || i > 1500 && i < 1650 },
 	}
 	for name, has := range layouts {
 		t.Run(name, func(t *testing.T) {
