@@ -40,6 +40,8 @@ type Config struct {
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
 	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
 	EncryptionKeys    []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, to change it: the first encrypts, all decrypt"`
+	HistoryAge        time.Duration  `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
+	HistoryMaxBytes   Bytes          `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`
 	LogLevel          LogLevel       `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.

@@ -75,7 +75,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	if res.Verdict == attempt.Delivered {
-		e.record(j, attemptOf(&j.d, res, OutcomeDelivered))
+		e.record(j, lineOf(&j.d, res, OutcomeDelivered))
 		return
 	}
 	if res.Verdict == attempt.Gone {
@@ -86,17 +86,17 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	next := j.d
-	next.Reason = res.Detail
+	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
 	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
 	if !more {
 		next.Due, next.Why = time.Time{}, ""
-		e.bury(j, next, func() { e.record(j, attemptOf(&j.d, res, OutcomeDead)) })
+		e.bury(j, next, func() { e.record(j, lineOf(&j.d, res, OutcomeDead)) })
 		return
 	}
 	next.Attempt++
 	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
 	e.reschedule(j, next, func() {
-		a := attemptOf(&j.d, res, OutcomeFailed)
+		a := lineOf(&j.d, res, OutcomeFailed)
 		due := next.Due.UTC()
 		a.Next = &due
 		e.record(j, a)
@@ -151,18 +151,18 @@ func (e *Engine) park(j *job) {
 }
 
 // record writes the attempt into the history and ends the job.
-func (e *Engine) record(j *job, a Attempt) {
+func (e *Engine) record(j *job, a line) {
 	if e.log.Enabled(e.flight, slog.LevelDebug) { // the arguments cost more than the question
-		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt,
+		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt.Attempt,
 			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS)
 	}
-	line, err := json.Marshal(a)
+	text, err := json.Marshal(a)
 	if err != nil {
 		e.log.Error("attempt not recorded", "delivery", a.Delivery, "error", err)
 		e.finish(j)
 		return
 	}
-	e.store(func(done func(error)) { e.bus.Record(a.Endpoint, string(a.Outcome), line, done) }, func() { e.finish(j) },
+	e.store(func(done func(error)) { e.bus.Record(a.trait(), text, done) }, func() { e.finish(j) },
 		func(err error) { // the delivery's outcome stands without it
 			e.log.Error("attempt not recorded", "delivery", a.Delivery, "error", err)
 			e.finish(j)

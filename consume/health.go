@@ -102,12 +102,13 @@ func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) 
 
 // mark writes a line about the endpoint itself into its history.
 func (e *Engine) mark(id string, outcome Outcome, reason string) {
-	line, err := json.Marshal(Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Error: reason})
+	l := line{Attempt: Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Class: attempt.ClassNone, Error: reason}}
+	text, err := json.Marshal(l)
 	if err != nil {
 		e.log.Error("not recorded", "endpoint", id, "outcome", outcome, "error", err)
 		return
 	}
-	e.store(func(done func(error)) { e.bus.Record(id, string(outcome), line, done) }, func() {}, func(err error) {
+	e.store(func(done func(error)) { e.bus.Record(l.trait(), text, done) }, func() {}, func(err error) {
 		e.log.Error("not recorded", "endpoint", id, "outcome", outcome, "error", err)
 	})
 }

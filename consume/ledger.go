@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"jethook/consume/attempt"
 	"jethook/publish"
 )
 
@@ -32,7 +33,8 @@ type Delivery struct {
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
 	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy), disabled, or first (its first attempt)"`
 	Reason   string     `json:"reason,omitempty" doc:"what the last attempt failed of"`
-	HTTP     int        `json:"response_status,omitempty" doc:"status of the response that took it"`
+	Class    string     `json:"class,omitempty" doc:"kind of fault of the last attempt, from a closed set; ok when it was taken"`
+	HTTP     int        `json:"response_status,omitempty" doc:"status of the response to the last attempt"`
 	Body     string     `json:"body,omitempty" doc:"of a dead one: the first 16 KiB of the event's body"`
 	Cut      bool       `json:"body_truncated,omitempty" doc:"the event's body is longer than that"`
 }
@@ -57,10 +59,13 @@ func NewLedger(bus *publish.Bus) *Ledger { return &Ledger{bus} }
 type Query struct {
 	Endpoint     string
 	Status       Status
-	Type         string // an event type
-	Since, Until time.Time
-	Limit        int    // of one page; at most MaxLimit
-	Cursor       string // of the next page
+	Type         string        // pattern of event types, such as order.*
+	EventID      string        // an event's id
+	Class        attempt.Class // of the last attempt
+	Code         int           // HTTP status of the last attempt's response
+	Since, Until time.Time     // when it came into its state; Until is excluded
+	Limit        int           // of one page; 0, or more than MaxLimit, is MaxLimit
+	Cursor       string        // of the next page
 }
 
 // MaxLimit bounds a page.

@@ -68,7 +68,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
+	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage), b.log); err != nil {
 		return err
 	}
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)

@@ -426,7 +426,7 @@ func TestBeforePagesThroughEverything(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Add(1)
-		b.Record(fmt.Sprint("ep_", i%3), "delivered", fmt.Append(nil, i), func(err error) {
+		b.Record(publish.Trait{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i), func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

@@ -35,6 +35,8 @@ const (
 	headerDue      = "Jethook-Due"
 	headerWhy      = "Jethook-Why"
 	headerReason   = "Jethook-Reason"
+	headerClass    = "Jethook-Class"
+	headerStatus   = "Jethook-Status"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -52,6 +54,8 @@ type Delivery struct {
 	Due      time.Time // of a waiting one: when
 	Why      Why       // of a waiting one: why it waits
 	Reason   string    // what the last attempt failed of; of a dead one, why it is dead
+	Class    string    // the kind of that, from a closed set; empty: there was no attempt
+	Status   int       // of the response to the last attempt; 0: there was none
 	Since    time.Time // when it was stored; read only
 
 	seq uint64 // of the stored message; read only
@@ -113,6 +117,10 @@ func (d *Delivery) msg() *nats.Msg {
 	set(headerSubject, e.Subject)
 	set(headerAttempt, strconv.Itoa(d.Attempt))
 	set(headerReason, headerText(d.Reason))
+	set(headerClass, d.Class)
+	if d.Status != 0 {
+		set(headerStatus, strconv.Itoa(d.Status))
+	}
 	if !d.Due.IsZero() {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
 		set(headerWhy, string(d.Why))
@@ -149,7 +157,9 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 		Attempt:  attempt,
 		Why:      Why(h.Get(headerWhy)),
 		Reason:   h.Get(headerReason),
+		Class:    h.Get(headerClass),
 	}
+	d.Status, _ = strconv.Atoi(h.Get(headerStatus)) // absent when there was no response
 	d.Event.Subject = h.Get(headerSubject)
 	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue)) // absent on a dead one
 	return d, nil
@@ -187,13 +197,6 @@ func (b *Bus) Bury(d *Delivery, done func(error)) {
 	m := d.msg()
 	m.Subject = deadPrefix + d.ID()
 	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
-}
-
-// Record stores one line of an endpoint's history; done is told once that is acknowledged. Endpoint and
-// outcome must be subject tokens.
-func (b *Bus) Record(endpoint, outcome string, line []byte, done func(error)) {
-	m := &nats.Msg{Subject: historyPrefix + endpoint + "." + outcome, Data: line}
-	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
 }
 
 // leastAhead is how far in the future a schedule must lie to be replaced. One that lies in the past may be firing:
@@ -238,7 +241,8 @@ func dueNow(d *Delivery, why Why) *nats.Msg {
 // twice, even by two processes or across a crash, it delivers once.
 func (b *Bus) Replay(ctx context.Context, d *Delivery) error {
 	again := *d
-	again.Attempt, again.Due, again.Why, again.Reason = 1, time.Now(), WhyRetry, ""
+	again.Attempt, again.Due, again.Why = 1, time.Now(), WhyRetry
+	again.Reason, again.Class, again.Status = "", "", 0
 	m := again.msg()
 	m.Subject = duePrefix + d.Endpoint
 	m.Header[HeaderMsgID] = []string{fmt.Sprintf("replay:%s:%d", d.ID(), d.seq)}

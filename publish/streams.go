@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -29,9 +30,8 @@ const (
 // nothing more when it is full, since dropping the oldest event to make room could drop one that is still to
 // be delivered.
 const (
-	deadAge    = 30 * 24 * time.Hour
-	historyAge = 30 * 24 * time.Hour
-	// ownBytes bounds the dead letters, and the history, and opsBytes the operational events; all of them to a
+	deadAge = 30 * 24 * time.Hour
+	// ownBytes bounds the dead letters, and opsBytes the operational events; these and the history have at most a
 	// part of a small store, since JetStream sets aside what a stream may grow to.
 	ownBytes  = 1 << 30
 	ownShare  = 10
@@ -77,7 +77,8 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		},
 		{
 			Name: StreamHistory, Description: "every attempt",
-			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: bound(ownBytes, ownShare), AllowDirect: true,
+			Subjects: []string{historySubjects}, AllowDirect: true,
+			MaxAge: cfg.HistoryAge, MaxBytes: bound(int64(cfg.HistoryMaxBytes), ownShare),
 		},
 		rejectedConfig(cfg, bound),
 	}
@@ -90,6 +91,9 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			// rejected requests are written for anyone who sends them.
 			s.PersistMode = jetstream.AsyncPersistMode
 		}
+		if s.Name != StreamDead { // it follows no setting
+			noteSettings(s, cfg)
+		}
 	}
 	return streams
 }
@@ -97,9 +101,10 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 // ErrStreamMismatch means that a stream exists with settings under which a guarantee would break.
 var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 
-// ensureStreams creates what is missing and returns the streams. What an operator made is never changed:
+// ensureStreams creates what is missing, lets those that Jethook made follow the settings, and returns the streams.
+// What an operator made or changed is never changed:
 // differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
+func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstream.StreamConfig, log *slog.Logger) (map[string]jetstream.Stream, error) {
 	have := make(map[string]jetstream.Stream)
 	var problems []string
 	for _, want := range wanted {
@@ -112,6 +117,9 @@ func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstre
 		}
 		if err != nil {
 			return nil, fmt.Errorf("creating stream %s for the subjects %s: %w", want.Name, strings.Join(want.Subjects, " "), err)
+		}
+		if s, err = follow(ctx, js, s, &want, log); err != nil {
+			return nil, err
 		}
 		have[want.Name] = s
 		for _, d := range mismatches(want, s.CachedInfo().Config) {

@@ -87,6 +87,7 @@ func New(o Options) *Server {
 	s.eventRoutes()
 	s.archiveRoutes()
 	s.deliveryRoutes()
+	s.attemptRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()
 	s.openRoutes()

@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/attempt"
 	"jethook/publish"
 )
 
@@ -36,13 +37,13 @@ func (a *api) deliver(d *publish.Delivery) {
 	a.t.Helper()
 	line, err := json.Marshal(consume.Attempt{
 		Time: time.Now(), Delivery: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type,
-		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: consume.OutcomeDelivered, Status: 204,
+		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: consume.OutcomeDelivered, Class: attempt.ClassOK, Status: 204,
 	})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.stored(func(done func(error)) {
-		a.bus.Record(d.Endpoint, string(consume.OutcomeDelivered), line, done)
+		a.bus.Record(publish.Trait{Endpoint: d.Endpoint, Outcome: string(consume.OutcomeDelivered), Class: "ok", Status: 204}, line, done)
 	})
 }
 

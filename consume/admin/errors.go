@@ -98,6 +98,7 @@ var failures = []struct {
 	{consume.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
+	{consume.ErrNotFound, http.StatusNotFound, "not_found", "there is no such delivery"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "it was changed since it was read: read it again"},
