@@ -258,7 +258,7 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 // releaseOne makes a single parked delivery due, unless another process has done so.
 func (e *Engine) releaseOne(ctx context.Context, id string) error {
 	err := retryNow(ctx, e.bus, id)
-	if errors.Is(err, publish.ErrConflict) || errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, ErrUnderWay) || errors.Is(err, publish.ErrNotFound) {
 		return nil
 	}
 	return err

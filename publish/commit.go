@@ -168,12 +168,21 @@ func (c *committer) run() {
 	}
 }
 
-// take removes the next batch from the queue: as much as fits, up to a message whose id is already in it,
-// which the store would refuse together with all the others.
+// claim is what a message has in common with those that must not be in one batch with it. With a message of the same
+// id the store would refuse the whole batch; and it holds two conditions on one subject against what lay there before
+// the batch, so that both would hold.
+func claim(m *nats.Msg) string {
+	if subject := m.Header.Get(headerExpectedSubj); subject != "" {
+		return subject
+	}
+	return m.Header.Get(HeaderMsgID)
+}
+
+// take removes the next batch from the queue: as much as fits, up to a message whose claim is already in it.
 func (c *committer) take() (batch []pending, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ids := make(map[string]struct{}, min(len(c.queue), maxBatch))
+	claims := make(map[string]struct{}, min(len(c.queue), maxBatch))
 	bytes := 0
 	n := 0
 	for ; n < len(c.queue) && n < maxBatch; n++ {
@@ -181,11 +190,11 @@ func (c *committer) take() (batch []pending, closed bool) {
 		if n > 0 && bytes+len(msg.Data) > maxBatchBytes {
 			break
 		}
-		if id := msg.Header.Get(HeaderMsgID); id != "" {
-			if _, twice := ids[id]; twice {
+		if c := claim(msg); c != "" {
+			if _, twice := claims[c]; twice {
 				break
 			}
-			ids[id] = struct{}{}
+			claims[c] = struct{}{}
 		}
 		bytes += len(msg.Data)
 	}

@@ -110,8 +110,9 @@ func newAPI(e *echo.Echo, version string) huma.API {
 const (
 	// requestTimeout bounds what a request waits for the store.
 	requestTimeout = 10 * time.Second
-	// replayTimeout is for the one request whose work has no bound of its own.
-	replayTimeout = 2 * time.Minute
+	// bulkTimeout is for requests over many messages: dead letters in bulk, which bound themselves to seconds, and
+	// the count of what there is to recover.
+	bulkTimeout = 2 * time.Minute
 	// bodyTimeout is how long a body may take to arrive.
 	bodyTimeout = 30 * time.Second
 	// maxBody bounds, in bytes, every body but that of an event.
@@ -145,7 +146,7 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = bodyTimeout + readHeaderTimeout
 	// It runs from the end of the header and must leave the slowest request time to answer.
-	writeTimeout   = replayTimeout + bodyTimeout
+	writeTimeout   = bulkTimeout + bodyTimeout
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
 	// drainTimeout is how long a stop waits for requests in flight.

@@ -24,6 +24,7 @@ var (
 	errUnauthorized = errors.New("no valid token")
 	errBodyTooLarge = errors.New("body too large")
 	errDisabled     = errors.New("endpoint disabled")
+	errNotDead      = errors.New("delivery not dead")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -94,6 +95,7 @@ var failures = []struct {
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
+	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{publish.ErrConflict, http.StatusConflict, "conflict", "it was changed meanwhile; try again"},
