@@ -111,6 +111,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
+	g.Go(func() error { return e.runRecoveries(gctx) })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {

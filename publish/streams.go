@@ -22,6 +22,7 @@ const (
 	StreamDead       = "DEAD"
 	StreamHistory    = "HISTORY"
 	BucketEndpoints  = "jethook_endpoints"
+	BucketRecoveries = "jethook_recoveries"
 )
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
@@ -151,22 +152,33 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	return out
 }
 
-// ensureBucket opens the endpoints' bucket, and makes it if it is missing.
-func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, BucketEndpoints)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
-			Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = js.KeyValue(ctx, BucketEndpoints)
+// recoveryAge is how long a recovery that has ended can be looked at. One that runs is written again and again.
+const recoveryAge = 7 * 24 * time.Hour
+
+// bucketConfigs are the buckets as Jethook makes them when they are missing.
+var bucketConfigs = []jetstream.KeyValueConfig{
+	{Bucket: BucketEndpoints, Description: "endpoints that events are delivered to"},
+	{Bucket: BucketRecoveries, Description: "recoveries of endpoints, and where they stand", TTL: recoveryAge},
+}
+
+// ensureBuckets opens the buckets, and makes those that are missing.
+func ensureBuckets(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (map[string]jetstream.KeyValue, error) {
+	have := make(map[string]jetstream.KeyValue)
+	for _, want := range bucketConfigs {
+		kv, err := js.KeyValue(ctx, want.Bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			want.Storage, want.Replicas = jetstream.FileStorage, cfg.Replicas
+			kv, err = js.CreateKeyValue(ctx, want)
+			if errors.Is(err, jetstream.ErrBucketExists) {
+				kv, err = js.KeyValue(ctx, want.Bucket)
+			}
 		}
+		if err != nil {
+			return nil, fmt.Errorf("opening bucket %s: %w", want.Bucket, err)
+		}
+		have[want.Bucket] = kv
 	}
-	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", BucketEndpoints, err)
-	}
-	return kv, nil
+	return have, nil
 }
 
 // Settings of the consumers that consume processes share.

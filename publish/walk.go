@@ -43,7 +43,7 @@ func (b *Bus) After(ctx context.Context, sh Shelf, from uint64, limit int) (foun
 }
 
 // Ends returns the sequence of the shelf's first message that was stored at since or later, and of the last one in its
-// stream; 0 and 0 when there is none.
+// stream; the first is 0 when there is none.
 func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last uint64, err error) {
 	info, err := b.shelves[sh.stream].Info(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last 
 	}
 	s, err := b.get(ctx, sh.stream, map[string]any{"start_time": since.UTC(), "next_by_subj": sh.subject})
 	if errors.Is(err, ErrNotFound) {
-		return 0, 0, nil
+		return 0, info.State.LastSeq, nil
 	}
 	return s.Seq, info.State.LastSeq, err
 }

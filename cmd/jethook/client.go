@@ -153,11 +153,7 @@ func (c *client) refusal(status int, answer []byte) error {
 
 // call makes a request and prints the answer: as it came with --json, and otherwise as show writes it.
 func call[T any](cmd *cobra.Command, method, path string, body any, show func(w io.Writer, answer *T)) error {
-	c, err := newClient(cmd)
-	if err != nil {
-		return err
-	}
-	raw, err := c.do(cmd.Context(), method, path, body)
+	raw, err := request(cmd, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -165,14 +161,59 @@ func call[T any](cmd *cobra.Command, method, path string, body any, show func(w 
 		return errors.Join(err, output(cmd, raw))
 	}
 	var answer T
-	if len(raw) > 0 {
-		if err := json.Unmarshal(raw, &answer); err != nil {
-			return fmt.Errorf("reading the admin API's answer: %w", err)
-		}
+	if err := decodeAnswer(raw, &answer); err != nil {
+		return err
 	}
+	return printTable(cmd, func(w io.Writer) { show(w, &answer) })
+}
+
+// ask makes a request and returns the answer, for commands that make several.
+func ask[T any](cmd *cobra.Command, method, path string, body any) (answer T, err error) {
+	raw, err := request(cmd, method, path, body)
+	if err != nil {
+		return answer, err
+	}
+	return answer, decodeAnswer(raw, &answer)
+}
+
+func request(cmd *cobra.Command, method, path string, body any) ([]byte, error) {
+	c, err := newClient(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(cmd.Context(), method, path, body)
+}
+
+func decodeAnswer(raw []byte, answer any) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return fmt.Errorf("reading the admin API's answer: %w", err)
+	}
+	return nil
+}
+
+// show prints what several answers came to: as JSON with --json, and otherwise as table writes it.
+func show(cmd *cobra.Command, sum any, table func(w io.Writer)) error {
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return printTable(cmd, table)
+	}
+	text, err := json.Marshal(sum)
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	return output(cmd, append(text, '\n'))
+}
+
+func printTable(cmd *cobra.Command, write func(w io.Writer)) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	show(table, &answer)
+	write(table)
 	if err := table.Flush(); err != nil {
 		return err
 	}

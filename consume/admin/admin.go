@@ -42,13 +42,14 @@ type Options struct {
 
 // Server is the admin API.
 type Server struct {
-	cfg      *config.Config
-	bus      *publish.Bus
-	registry *endpoint.Registry
-	policy   *endpoint.AddressPolicy
-	ledger   *consume.Ledger
-	token    config.Secret
-	log      *slog.Logger
+	cfg        *config.Config
+	bus        *publish.Bus
+	registry   *endpoint.Registry
+	policy     *endpoint.AddressPolicy
+	ledger     *consume.Ledger
+	recoveries *consume.Recoveries
+	token      config.Secret
+	log        *slog.Logger
 
 	echo *echo.Echo
 	api  huma.API
@@ -64,8 +65,9 @@ const logPause = 5 * time.Second
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
-		policy: endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		token:  o.Token, log: o.Log, echo: echo.New(),
+		policy:     endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
+		recoveries: consume.NewRecoveries(o.Bus),
+		token:      o.Token, log: o.Log, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -74,6 +76,7 @@ func New(o Options) *Server {
 	s.api = newAPI(s.echo, o.Version)
 	if s.registry != nil {
 		s.endpointRoutes()
+		s.recoveryRoutes()
 	}
 	s.eventRoutes()
 	s.deliveryRoutes()

@@ -95,6 +95,8 @@ var failures = []struct {
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
+	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "there is no such recovery"},
+	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this time; choose a narrower one"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
@@ -126,6 +128,9 @@ func failureOf(err error) *Failure {
 	}
 	if problems, ok := errors.AsType[endpoint.Problems](err); ok {
 		return invalid(fieldsOf(problems)...)
+	}
+	if f := recoveryFailure(err); f != nil {
+		return f
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {
