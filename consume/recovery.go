@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -79,6 +80,7 @@ type recoveryJob struct {
 	Owner string        `json:"owner,omitempty"` // the process that works on it
 	Lease time.Time     `json:"lease,omitzero"`  // after which another one may
 
+	key      string // in the bucket: the endpoint's id, or below it once another recovery followed
 	revision uint64
 }
 
@@ -119,46 +121,56 @@ func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Re
 		since = since.UTC()
 	}
 	return Recovery{
-		ID: "rec_" + strings.ToLower(rand.Text()[:20]), Endpoint: ep.ID, Since: since, Until: until.UTC(), Missing: missing,
+		ID: newRecoveryID(ep.ID), Endpoint: ep.ID, Since: since, Until: until.UTC(), Missing: missing,
 		State: RecoveryRunning, Phase: PhaseDead, Started: now,
 	}
 }
 
-// Start begins a recovery. The error is a RecoveringError while the endpoint has another one.
+// Start begins a recovery. The error is a RecoveringError while the endpoint has another one: the bucket has one key for
+// the newest recovery of an endpoint.
 func (r *Recoveries) Start(ctx context.Context, ep *endpoint.Endpoint, since, until time.Time, missing bool) (Recovery, error) {
 	rec := newRecovery(ep, since, until, missing)
-	if err := r.checkAlone(ctx, &rec); err != nil {
-		return Recovery{}, err
-	}
 	data, err := json.Marshal(recoveryJob{Recovery: rec})
 	if err != nil {
 		return Recovery{}, fmt.Errorf("encoding recovery %s: %w", rec.ID, err)
 	}
-	if _, err := r.bus.Recoveries().Create(ctx, rec.ID, data); err != nil {
+	for {
+		err := r.store(ctx, ep.ID, data)
+		switch {
+		case err == nil:
+			return rec, nil
+		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
+			continue
+		}
+		if running, ok := errors.AsType[*RecoveringError](err); ok {
+			return Recovery{}, running
+		}
 		return Recovery{}, fmt.Errorf("%w: storing a recovery: %w", publish.ErrUnavailable, err)
 	}
-	// Of two that were started at once, each sees the other now, and the later one gives way.
-	if err := r.checkAlone(ctx, &rec); err != nil {
-		if cancelErr := r.bus.Recoveries().Purge(ctx, rec.ID); cancelErr != nil {
-			return Recovery{}, fmt.Errorf("%w: removing a recovery: %w", publish.ErrUnavailable, cancelErr)
-		}
-		return Recovery{}, err
-	}
-	return rec, nil
 }
 
-func (r *Recoveries) checkAlone(ctx context.Context, rec *Recovery) error {
-	all, err := r.List(ctx)
+// store makes data the endpoint's newest recovery, and keeps the one before, which must have ended, below it.
+func (r *Recoveries) store(ctx context.Context, key string, data []byte) error {
+	kv := r.bus.Recoveries()
+	entry, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		_, err = kv.Create(ctx, key, data)
+		return err
+	}
 	if err != nil {
 		return err
 	}
-	for _, other := range all {
-		earlier := other.Started.Before(rec.Started) || other.Started.Equal(rec.Started) && other.ID < rec.ID
-		if other.Endpoint == rec.Endpoint && other.State == RecoveryRunning && other.ID != rec.ID && earlier {
-			return &RecoveringError{ID: other.ID}
-		}
+	before, err := decodeRecovery(key, entry.Value(), entry.Revision())
+	if err != nil {
+		return err
 	}
-	return nil
+	if before.State == RecoveryRunning {
+		return &RecoveringError{ID: before.ID}
+	}
+	if _, err = kv.Put(ctx, key+"."+before.ID, entry.Value()); err == nil {
+		_, err = kv.Update(ctx, key, data, entry.Revision())
+	}
+	return err
 }
 
 // List returns all recoveries, the newest first. Those that ended are kept for 7 days.
@@ -172,37 +184,40 @@ func (r *Recoveries) List(ctx context.Context) ([]Recovery, error) {
 }
 
 func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, err error) {
-	w, err := r.bus.Recoveries().WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return nil, fmt.Errorf("%w: listing recoveries: %w", publish.ErrUnavailable, err)
-	}
-	defer w.Stop()
-	for {
-		select {
-		case entry, ok := <-w.Updates():
+	for next := uint64(1); next != 0; {
+		var page []publish.Stored
+		if page, next, err = r.bus.After(ctx, publish.RecoveryShelf(), next, MaxLimit); err != nil {
+			return nil, fmt.Errorf("listing recoveries: %w", err)
+		}
+		for i := range page {
+			key, ok := page[i].RecoveryKey()
 			if !ok {
-				return nil, fmt.Errorf("%w: listing recoveries: the watch ended", publish.ErrUnavailable)
+				continue
 			}
-			if entry == nil { // that was all
-				slices.SortFunc(jobs, func(a, b recoveryJob) int { return b.Started.Compare(a.Started) })
-				return jobs, nil
-			}
-			job, err := decodeRecovery(entry)
+			job, err := decodeRecovery(key, page[i].Data, page[i].Seq)
 			if err != nil {
 				return nil, err
 			}
 			jobs = append(jobs, job)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("listing recoveries: %w", ctx.Err())
 		}
 	}
+	return inOrder(jobs), nil
 }
 
-func decodeRecovery(entry jetstream.KeyValueEntry) (job recoveryJob, err error) {
-	if err := json.Unmarshal(entry.Value(), &job); err != nil {
-		return job, fmt.Errorf("decoding recovery %s: %w", entry.Key(), err)
+// inOrder sorts jobs by when they started, the newest first. One that changed while the bucket was read is in the list
+// twice, and so is one whose process was killed while it was being kept below its endpoint.
+func inOrder(jobs []recoveryJob) []recoveryJob {
+	slices.SortFunc(jobs, func(a, b recoveryJob) int {
+		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.ID, b.ID), cmp.Compare(len(a.key), len(b.key)), cmp.Compare(b.revision, a.revision))
+	})
+	return slices.CompactFunc(jobs, func(a, b recoveryJob) bool { return a.ID == b.ID })
+}
+
+func decodeRecovery(key string, value []byte, revision uint64) (job recoveryJob, err error) {
+	if err := json.Unmarshal(value, &job); err != nil {
+		return job, fmt.Errorf("decoding recovery %s: %w", key, err)
 	}
-	job.revision = entry.Revision()
+	job.key, job.revision = key, revision
 	return job, nil
 }
 
@@ -213,14 +228,31 @@ func (r *Recoveries) Get(ctx context.Context, id string) (Recovery, error) {
 }
 
 func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
-	entry, err := r.bus.Recoveries().Get(ctx, id)
-	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
-		return recoveryJob{}, ErrNoRecovery
+	endpoint := endpointOf(id)
+	for _, key := range []string{endpoint, endpoint + "." + id} {
+		entry, err := r.bus.Recoveries().Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+			continue
+		}
+		if err != nil {
+			return recoveryJob{}, fmt.Errorf("%w: reading recovery %s: %w", publish.ErrUnavailable, id, err)
+		}
+		job, err := decodeRecovery(key, entry.Value(), entry.Revision())
+		if err != nil || job.ID == id {
+			return job, err
+		}
 	}
-	if err != nil {
-		return recoveryJob{}, fmt.Errorf("%w: reading recovery %s: %w", publish.ErrUnavailable, id, err)
-	}
-	return decodeRecovery(entry)
+	return recoveryJob{}, ErrNoRecovery
+}
+
+// newRecoveryID returns an id from which endpointOf tells where in the bucket the recovery lies.
+func newRecoveryID(endpoint string) string {
+	return "rec_" + strings.TrimPrefix(endpoint, "ep_") + "_" + strings.ToLower(rand.Text()[:8])
+}
+
+func endpointOf(id string) string {
+	rest := strings.TrimPrefix(id, "rec_")
+	return "ep_" + rest[:max(0, strings.LastIndexByte(rest, '_'))]
 }
 
 // Cancel ends a recovery. What it made due stays so. One that has ended stays as it is.
@@ -250,7 +282,7 @@ func (r *Recoveries) save(ctx context.Context, job *recoveryJob) error {
 	if err != nil {
 		return fmt.Errorf("encoding recovery %s: %w", job.ID, err)
 	}
-	revision, err := r.bus.Recoveries().Update(ctx, job.ID, data, job.revision)
+	revision, err := r.bus.Recoveries().Update(ctx, job.key, data, job.revision)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
 		return fmt.Errorf("storing recovery %s: %w", job.ID, publish.ErrConflict)

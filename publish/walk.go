@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,6 +19,19 @@ func EventShelf(stream string, patterns []string) Shelf {
 		sh.subject = filters[0]
 	}
 	return sh
+}
+
+// recoverySubjects is where the bucket of the recoveries keeps them.
+const recoverySubjects = "$KV." + BucketRecoveries + "."
+
+// RecoveryShelf lists the entries of the bucket of the recoveries. A watch would pass over one that changes meanwhile.
+func RecoveryShelf() Shelf {
+	return Shelf{stream: "KV_" + BucketRecoveries, subject: recoverySubjects + ">", whole: true}
+}
+
+// RecoveryKey is the key of an entry of that shelf; false for a removed one.
+func (s *Stored) RecoveryKey() (string, bool) {
+	return strings.TrimPrefix(s.Subject, recoverySubjects), s.Header.Get("KV-Operation") == ""
 }
 
 // Whole is the shelf with whole bodies.
