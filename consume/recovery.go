@@ -39,7 +39,7 @@ type Recovery struct {
 	Missing  bool           `json:"missing" doc:"also of events from before the endpoint was created"`
 	State    RecoveryState  `json:"state" enum:"running,done,failed,cancelled"`
 	Phase    RecoveryPhase  `json:"phase" doc:"what it works on, or worked on last" enum:"dead,waiting,missed"`
-	Counts   RecoveryCounts `json:"counts" doc:"what is redelivered so far"`
+	Counts   RecoveryCounts `json:"counts" doc:"what is redelivered so far; a crash may leave up to 250 uncounted"`
 	Started  time.Time      `json:"started"`
 	Finished time.Time      `json:"finished,omitzero"`
 	Error    string         `json:"error,omitempty" doc:"why it failed or was cancelled, or why it makes no progress"`

@@ -22,7 +22,7 @@ const (
 	recoveriesAtOnce = 4
 	// recoveryLease is how long a recovery stays with a process that says nothing, and renewLease how often one that
 	// waits renews it. The clocks of the machines may differ by less than the one.
-	recoveryLease = 10 * time.Second
+	recoveryLease = 5 * time.Second
 	renewLease    = recoveryLease / 3
 	// mostDue is how many deliveries of an endpoint may be due for a recovery to add more.
 	mostDue = 1000

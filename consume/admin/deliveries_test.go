@@ -157,8 +157,16 @@ func TestRetryDelivery(t *testing.T) {
 	if n, _, err := a.bus.Count(t.Context(), publish.DueShelf("ep_1")); n != 3 || err != nil {
 		t.Errorf("%d are due, want 3: %v", n, err)
 	}
-	if got := a.do("POST", "/api/v1/deliveries/"+dead.ID()+"/retry", ""); got.status != http.StatusNotFound {
-		t.Errorf("a dead letter that is replayed: %d %s", got.status, got.body)
+	for _, d := range []*publish.Delivery{waits, dead} {
+		if got := a.do("POST", "/api/v1/deliveries/"+d.ID()+"/retry", ""); got.status != http.StatusConflict || got.code() != "under_way" {
+			t.Errorf("one that lies due: %d %s", got.status, got.body)
+		}
+	}
+	soon := delivery("ep_1", "evt_soon")
+	soon.Due = time.Now()
+	a.schedule(soon)
+	if got := a.do("POST", "/api/v1/deliveries/"+soon.ID()+"/retry", ""); got.status != http.StatusConflict || got.code() != "under_way" {
+		t.Errorf("one that comes due by itself: %d %s", got.status, got.body)
 	}
 }
 
@@ -223,6 +231,8 @@ func TestReplayDead(t *testing.T) {
 		{"by endpoint", `{"endpoint":"ep_1"}`, 2},
 		{"since", `{"since":"1h"}`, 4},
 		{"until", `{"until":"1h"}`, 0},
+		{"by reason", `{"reason":"STATUS 5"}`, 4},
+		{"by another reason", `{"reason":"timeout"}`, 0},
 		{"range", `{"endpoint":"ep_2","since":"2000-01-02T15:04:05Z","until":"0s"}`, 2},
 	}
 	for _, tt := range tests {
@@ -242,5 +252,35 @@ func TestReplayDead(t *testing.T) {
 				t.Errorf("replayed %d once more", again.Replayed)
 			}
 		})
+	}
+}
+
+func TestRemoveDead(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for i := range 6 {
+		a.bury(delivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
+	}
+	for _, tt := range []struct {
+		body          string
+		removed, left int
+	}{
+		{`{"ids":["ep_1.events:evt_0","ep_1.events:no_such"]}`, 1, 5},
+		{`{"until":"1h"}`, 0, 5},
+		{`{"endpoint":"ep_2","reason":"status"}`, 3, 2},
+		{`{"all":true}`, 2, 0},
+	} {
+		got := get[admin.Removed](a, http.StatusOK, "POST", "/api/v1/dead/remove", tt.body)
+		if left := len(a.listed("status=dead")); got.Removed != tt.removed || left != tt.left || got.NextCursor != "" {
+			t.Errorf("%s: removed %+v, %d left; want %d and %d", tt.body, got, left, tt.removed, tt.left)
+		}
+	}
+	d := delivery("ep_1", "evt_9")
+	a.bury(d)
+	if got := a.do("DELETE", "/api/v1/dead/"+d.ID(), ""); got.status != http.StatusNoContent {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := a.do("DELETE", "/api/v1/dead/"+d.ID(), ""); got.status != http.StatusNotFound || got.code() != "not_found" {
+		t.Errorf("removed twice: %d %s", got.status, got.body)
 	}
 }

@@ -46,11 +46,13 @@ func TestDocumentListsAllRoutes(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"DELETE /api/v1/endpoints/{id}",
-		"GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}", "GET /api/v1/sources",
+		"DELETE /api/v1/dead/{id}", "DELETE /api/v1/endpoints/{id}", "DELETE /api/v1/recoveries/{id}",
+		"GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}",
+		"GET /api/v1/recoveries", "GET /api/v1/recoveries/{id}", "GET /api/v1/sources",
 		"PATCH /api/v1/endpoints/{id}",
-		"POST /api/v1/dead/replay", "POST /api/v1/deliveries/{id}/retry", "POST /api/v1/endpoints",
-		"POST /api/v1/endpoints/{id}/disable", "POST /api/v1/endpoints/{id}/enable", "POST /api/v1/events",
+		"POST /api/v1/dead/remove", "POST /api/v1/dead/replay", "POST /api/v1/deliveries/{id}/retry", "POST /api/v1/endpoints",
+		"POST /api/v1/endpoints/{id}/disable", "POST /api/v1/endpoints/{id}/enable", "POST /api/v1/endpoints/{id}/recover",
+		"POST /api/v1/events",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
@@ -95,6 +97,14 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/deliveries/{id}/retry", "/api/v1/deliveries/" + waits.ID() + "/retry", "", 202},
 		{"POST", "/api/v1/deliveries/{id}/retry", "/api/v1/deliveries/ep.s:none/retry", "", 404},
 		{"POST", "/api/v1/dead/replay", "", `{}`, 202},
+		{"POST", "/api/v1/dead/remove", "", `{"all":true}`, 200},
+		{"DELETE", "/api/v1/dead/{id}", "/api/v1/dead/ep.s:none", "", 404},
+		{"POST", "/api/v1/endpoints/{id}/recover", one + "/recover", `{"dry_run":true}`, 200},
+		{"POST", "/api/v1/endpoints/{id}/recover", one + "/recover", `{"since":"24h"}`, 202},
+		{"POST", "/api/v1/endpoints/{id}/recover", one + "/recover", `{}`, 409},
+		{"GET", "/api/v1/recoveries", "", "", 200},
+		{"GET", "/api/v1/recoveries/{id}", "/api/v1/recoveries/rec_none", "", 404},
+		{"DELETE", "/api/v1/recoveries/{id}", "/api/v1/recoveries/rec_none", "", 404},
 		{"GET", "/api/v1/sources", "", "", 200},
 		{"DELETE", "/api/v1/endpoints/{id}", one, "", 204},
 	} {

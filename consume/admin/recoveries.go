@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,7 +22,10 @@ func (s *Server) recoveryRoutes() {
 			"was published since it exists and left no trace is sent, all at the pace that the endpoint takes. What its history says was delivered " +
 			"is not sent again; lines that the history has dropped can't tell. With dry_run nothing is changed: the answer, 200, says how many there are.",
 		DefaultStatus: http.StatusAccepted,
-		Errors:        []int{http.StatusNotFound, http.StatusConflict},
+		Responses: map[string]*huma.Response{"200": {Description: "A dry run", Content: map[string]*huma.MediaType{
+			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[consume.Recovery](), true, "")},
+		}}},
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, bulkTimeout, s.recoverEndpoint)
 	register(s, huma.Operation{
 		OperationID: "list-recoveries", Method: http.MethodGet, Path: list, Tags: tags, Summary: "List recoveries",
