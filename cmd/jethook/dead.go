@@ -45,17 +45,11 @@ func deadReplayCommand() *cobra.Command {
 			if err := chooseDead(&r.DeadChoice, args, all); err != nil {
 				return err
 			}
-			sum := admin.Replayed{}
-			for {
-				done, err := ask[admin.Replayed](cmd, http.MethodPost, "/api/v1/dead/replay", &r)
-				sum.Replayed += done.Replayed
-				if err != nil {
-					return unfinished(err, sum.Replayed, "replayed")
-				}
-				if r.Cursor = done.NextCursor; r.Cursor == "" {
-					return show(cmd, &sum, func(w io.Writer) { row(w, "replayed:", sum.Replayed) })
-				}
+			n, err := inBulk(cmd, "replay", &r, &r.DeadChoice, func(done *admin.Replayed) (int, string) { return done.Replayed, done.NextCursor })
+			if err != nil {
+				return err
 			}
+			return show(cmd, &admin.Replayed{Replayed: n}, func(w io.Writer) { row(w, "replayed:", n) })
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
@@ -63,12 +57,23 @@ func deadReplayCommand() *cobra.Command {
 	return cmd
 }
 
-// unfinished says how far it came before err.
-func unfinished(err error, n int, done string) error {
-	if n == 0 {
-		return err
+// inBulk makes a request of which one does only a part, with the cursor of choice, until all is done. It returns how many
+// dead letters that were.
+func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.DeadChoice, read func(*T) (n int, next string)) (sum int, err error) {
+	for {
+		answer, err := ask[T](cmd, http.MethodPost, "/api/v1/dead/"+verb, request)
+		if err != nil && sum > 0 {
+			return sum, fmt.Errorf("cut off after %d: %w", sum, err)
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, next := read(&answer)
+		sum += n
+		if choice.Cursor = next; next == "" {
+			return sum, nil
+		}
 	}
-	return fmt.Errorf("%d are %s, then: %w", n, done, err)
 }
 
 func addDeadChoice(cmd *cobra.Command, c *admin.DeadChoice) {
@@ -110,17 +115,11 @@ func deadRemoveCommand() *cobra.Command {
 					return err
 				}
 			}
-			sum := admin.Removed{}
-			for {
-				done, err := ask[admin.Removed](cmd, http.MethodPost, "/api/v1/dead/remove", &r)
-				sum.Removed += done.Removed
-				if err != nil {
-					return unfinished(err, sum.Removed, "removed")
-				}
-				if r.Cursor = done.NextCursor; r.Cursor == "" {
-					return show(cmd, &sum, func(w io.Writer) { row(w, "removed:", sum.Removed) })
-				}
+			n, err := inBulk(cmd, "remove", &r, &r.DeadChoice, func(done *admin.Removed) (int, string) { return done.Removed, done.NextCursor })
+			if err != nil {
+				return err
 			}
+			return show(cmd, &admin.Removed{Removed: n}, func(w io.Writer) { row(w, "removed:", n) })
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
