@@ -171,11 +171,15 @@ func eventOf(h nats.Header, body []byte) Event {
 // Schedule stores that d is to be attempted at d.Due; done is told once that is acknowledged. A delivery has
 // one schedule: a later call for the same event and endpoint replaces the earlier.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
+	b.deliveries.enqueue(scheduled(d), func(_ Receipt, err error) { done(err) })
+}
+
+func scheduled(d *Delivery) *nats.Msg {
 	m := d.msg()
 	m.Subject = retryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
 	m.Header[headerScheduleTarget] = []string{dueSubject(d)}
-	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+	return m
 }
 
 // dueSubject is where d comes when it is due. Turns have their own, so that they don't wait behind retries.

@@ -13,41 +13,52 @@ import (
 )
 
 // leastAhead is how far in the future a schedule must lie to be replaced. One that lies in the past may be firing:
-// the server has read it then and makes it due whatever happens to it, which would make two of one.
+// the server has read it then and makes it due whatever happens to it, which could make two of one.
 const leastAhead = time.Second
 
 func comingDue(d *Delivery) bool { return time.Until(d.Due) < leastAhead }
 
-// RetryNow makes a waiting delivery due at once, in one write that also removes its schedule. ErrConflict
-// means that it became due, or was changed, in between, or becomes due this moment.
+// RetryNow makes a waiting delivery due, within a second. ErrConflict means that it became due, or was changed, in
+// between, or becomes due this moment.
 func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 	if comingDue(d) {
 		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict)
 	}
-	if _, err := b.deliveries.publish(ctx, dueNow(d, WhyRetry)); err != nil {
+	if _, err := b.deliveries.publish(ctx, scheduledNow(d)); err != nil {
 		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
 	}
 	return nil
 }
 
-// Advance makes a waiting delivery due at once, as RetryNow does; done is told. One that waits for its turn gets it.
+// Advance is RetryNow without waiting: done is told. One that waits for its turn gets it at once.
 func (b *Bus) Advance(d *Delivery, done func(error)) {
 	if comingDue(d) {
 		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict))
 		return
 	}
-	why := WhyRetry
-	if d.Why == WhyTurn {
-		why = WhyTurn
+	m := scheduledNow(d)
+	if d.Why == WhyTurn { // they come by the hundred, and their lanes run dry meanwhile
+		m = dueNow(d)
 	}
-	b.deliveries.enqueue(dueNow(d, why), func(_ Receipt, err error) { done(err) })
+	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// scheduledNow is a message that replaces the schedule of d, provided that it is still the one that was read, by one
+// for this moment. However long it is on its way, that makes no two of one: if the schedule fires meanwhile, what it
+// makes due removes what has replaced it.
+func scheduledNow(d *Delivery) *nats.Msg {
+	now := *d
+	now.Due, now.Why = time.Now(), WhyRetry
+	m := scheduled(&now)
+	expect(m, d.ID(), d.seq)
+	return m
 }
 
 // dueNow is a message that makes d due and removes its schedule, provided that the schedule is still the one
 // that was read.
-func dueNow(d *Delivery, why Why) *nats.Msg {
+func dueNow(d *Delivery) *nats.Msg {
 	now := *d
-	now.Due, now.Why = time.Now(), why
+	now.Due = time.Now()
 	m := now.msg()
 	m.Subject = dueSubject(&now)
 	m.Header[headerScheduler] = []string{retryPrefix + d.ID()}

@@ -16,6 +16,7 @@ func TestConditionsInOneBatch(t *testing.T) {
 	cfg.Sync = 0
 	b := open(t, cfg)
 	d := waiting("evt_1", time.Hour)
+	d.Why = publish.WhyTurn
 	schedule(t, b, d)
 	found, err := b.Waiting(t.Context(), d.ID())
 	if err != nil {
@@ -35,7 +36,7 @@ func TestConditionsInOneBatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	due, _, err := b.Count(t.Context(), publish.DueShelf(""))
+	due, _, err := b.Count(t.Context(), publish.TurnShelf(""))
 	if err != nil || stored != 1 || due != 1 {
 		t.Errorf("%d were stored, %d are due, want 1 and 1: %v", stored, due, err)
 	}
