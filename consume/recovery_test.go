@@ -75,13 +75,19 @@ func (r *rig) switchOff(t testing.TB, id string, off bool) {
 	}
 }
 
-func (r *rig) retryAll(t testing.TB, id string) {
+// killAll retries what waits, which is its last attempt.
+func (r *rig) killAll(t testing.TB, id string) {
 	t.Helper()
-	for _, d := range r.list(t, consume.Query{Endpoint: id, Status: consume.StatusWaiting}) {
+	waiting := r.list(t, consume.Query{Endpoint: id, Status: consume.StatusWaiting})
+	for _, d := range waiting {
 		if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, "all are dead", func() bool {
+		dead := r.list(t, consume.Query{Endpoint: id, Status: consume.StatusDead})
+		return len(dead) == len(waiting)
+	})
 	r.settled(t, publish.StreamDeliveries)
 }
 
@@ -107,7 +113,7 @@ func stranded(t testing.TB, r *rig, m *moody, n int) endpoint.Endpoint {
 	r.publishSome(t, n, "delivered_")
 	m.refuse("dead_")
 	r.publishSome(t, n, "dead_")
-	r.retryAll(t, ep.ID)
+	r.killAll(t, ep.ID)
 	m.refuse("waiting_")
 	r.publishSome(t, n, "waiting_")
 	r.switchOff(t, ep.ID, true)
@@ -185,6 +191,7 @@ func TestRecoverOnlyARange(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.recovered(t, rec.ID)
+	eventually(t, "all comes", func() bool { return m.all(2, "right_") && m.all(2, "missed_") })
 	r.settled(t, publish.StreamDeliveries)
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -137,7 +137,7 @@ func TestRedeliverWhateverTheState(t *testing.T) {
 
 			m.refuse("dead")
 			r.publishSome(t, 1, "dead_")
-			r.retryAll(t, ep.ID)
+			r.killAll(t, ep.ID)
 			m.takeAll()
 			redeliver(t, r, ep.ID, internal("dead_0", "a"), "k")
 			eventually(t, "the dead one is taken", func() bool { return m.times("dead_0") > 0 })
