@@ -38,9 +38,11 @@ const answerBytes = 8 << 20
 // there is none. A page may be short, or even empty, and still have a next one: one call reads for a bounded time
 // and holds a bounded number of bytes. The error is ErrBadCursor for a cursor that Attempts has not returned.
 func (l *Ledger) Attempts(ctx context.Context, q AttemptQuery) (items []Attempt, next string, err error) {
-	before, err := q.place()
-	if err != nil {
-		return nil, "", err
+	var before uint64 // the cursor is the sequence before which it goes on
+	if q.Cursor != "" {
+		if before, err = parsePlace(q.Cursor); err != nil {
+			return nil, "", err
+		}
 	}
 	if q.Limit <= 0 || q.Limit > MaxLimit {
 		q.Limit = MaxLimit
@@ -121,12 +123,9 @@ func matchesType(pattern, eventType string) bool {
 	return pattern == eventType || eventType != "" && publish.MatchesAny(eventType, []string{pattern})
 }
 
-// place reads the cursor of a list that is one shelf: the sequence before which it goes on.
-func (q *AttemptQuery) place() (uint64, error) {
-	if q.Cursor == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseUint(q.Cursor, 36, 62)
+// parsePlace reads a place in a stream, as formatPlace writes it.
+func parsePlace(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 36, 62)
 	if err != nil || n == 0 {
 		return 0, ErrBadCursor
 	}

@@ -62,6 +62,9 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 		return
 	}
 	settled, err := e.hasOutcome(ctx, h, &d)
+	if err == nil && !settled {
+		err = e.bus.Replayed(ctx, &d)
+	}
 	switch {
 	case err != nil:
 		h.giveBackLater(err)
@@ -72,14 +75,18 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	}
 }
 
-// hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed:
-// then attempting d again would double its chain of attempts. What was stored before the message is none: it
-// belongs to an earlier copy of the event, or is the dead letter that is being replayed.
+// hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed, which may
+// have come due since: then attempting d again would double its chain of attempts. What was stored before the message is
+// none: it belongs to an earlier copy of the event, or is the dead letter that is being replayed.
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
 	if !h.again {
 		return false, nil
 	}
-	for _, find := range []func(context.Context, string) (publish.Delivery, error){e.bus.Waiting, e.bus.Dead} {
+	onItsWay := func(ctx context.Context, id string) (publish.Delivery, error) {
+		found, _, err := e.bus.OnItsWay(ctx, id)
+		return found, err
+	}
+	for _, find := range []func(context.Context, string) (publish.Delivery, error){onItsWay, e.bus.Dead} {
 		found, err := find(ctx, d.ID())
 		switch {
 		case errors.Is(err, publish.ErrNotFound):

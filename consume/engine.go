@@ -116,6 +116,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
+	g.Go(func() error { return e.runRecoveries(gctx) })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {
@@ -263,7 +264,7 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 // releaseOne makes a single parked delivery due, unless another process has done so.
 func (e *Engine) releaseOne(ctx context.Context, id string) error {
 	err := retryNow(ctx, e.bus, id)
-	if errors.Is(err, publish.ErrConflict) || errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, ErrUnderWay) || errors.Is(err, publish.ErrNotFound) {
 		return nil
 	}
 	return err

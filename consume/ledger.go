@@ -1,9 +1,7 @@
 package consume
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"jethook/consume/attempt"
@@ -70,76 +68,3 @@ type Query struct {
 
 // MaxLimit bounds a page.
 const MaxLimit = 500
-
-// Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
-// too; a dead one begins a new schedule. Asked twice, it attempts once.
-func (l *Ledger) Retry(ctx context.Context, id string) error {
-	err := retryNow(ctx, l.bus, id)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, publish.ErrConflict):
-		return ErrUnderWay
-	case !errors.Is(err, publish.ErrNotFound):
-		return fmt.Errorf("retrying: %w", err)
-	}
-	return l.replay(ctx, id)
-}
-
-// retryNow makes a waiting delivery due at once.
-func retryNow(ctx context.Context, bus *publish.Bus, id string) error {
-	d, err := bus.Waiting(ctx, id)
-	if err != nil {
-		return err
-	}
-	return bus.RetryNow(ctx, &d)
-}
-
-func (l *Ledger) replay(ctx context.Context, id string) error {
-	d, err := l.bus.Dead(ctx, id)
-	if errors.Is(err, publish.ErrNotFound) {
-		return ErrNoDelivery
-	}
-	if err != nil {
-		return fmt.Errorf("replaying: %w", err)
-	}
-	return l.bus.Replay(ctx, &d)
-}
-
-// Replay makes dead letters due again, from their first attempt on: those with the given ids, or else those
-// that q chooses. It returns how many; ids that are not dead count as none.
-func (l *Ledger) Replay(ctx context.Context, ids []string, q Query) (replayed int, err error) {
-	for _, id := range ids {
-		switch err := l.replay(ctx, id); {
-		case err == nil:
-			replayed++
-		case !errors.Is(err, ErrNoDelivery):
-			return replayed, err
-		}
-	}
-	if len(ids) > 0 {
-		return replayed, nil
-	}
-	for before := uint64(0); ; {
-		page, next, err := l.bus.Before(ctx, publish.DeadShelf(q.Endpoint), before, MaxLimit)
-		if err != nil {
-			return replayed, fmt.Errorf("listing dead letters: %w", err)
-		}
-		for i := range page {
-			d, err := page[i].Delivery()
-			if err != nil || !q.Since.IsZero() && d.Since.Before(q.Since) || !q.Until.IsZero() && !d.Since.Before(q.Until) {
-				continue
-			}
-			switch err := l.replay(ctx, d.ID()); {
-			case err == nil:
-				replayed++
-			case !errors.Is(err, ErrNoDelivery): // else somebody else was faster
-				return replayed, err
-			}
-		}
-		if next == 0 {
-			return replayed, nil
-		}
-		before = next
-	}
-}

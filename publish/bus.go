@@ -20,16 +20,16 @@ import (
 
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
 type Bus struct {
-	log       *slog.Logger
-	srv       *embedded   // nil on a cluster
-	front     *connection // for events that come in, and what is done with them first
-	back      *connection // for deliveries that wait and come due: a crowd of them must not hold up events
-	reads     *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
-	endpoints jetstream.KeyValue
-	requests  requests
-	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
-	shelves   map[string]jetstream.Stream // to read from
-	maxBody   int64
+	log      *slog.Logger
+	srv      *embedded   // nil on a cluster
+	front    *connection // for events that come in, and what is done with them first
+	back     *connection // for deliveries that wait and come due: a crowd of them must not hold up events
+	reads    *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
+	buckets  map[string]jetstream.KeyValue
+	requests requests
+	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
+	shelves  map[string]jetstream.Stream // to read from
+	maxBody  int64
 
 	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
@@ -72,7 +72,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
-	if b.endpoints, err = ensureBucket(ctx, b.front.js, endpointsConfig(cfg.Replicas)); err != nil {
+	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
 		return err
 	}
 	if b.srv != nil {
@@ -195,7 +195,10 @@ func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }
 func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 
 // Endpoints is the bucket of the endpoint registry.
-func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
+func (b *Bus) Endpoints() jetstream.KeyValue { return b.buckets[BucketEndpoints] }
+
+// Recoveries is the bucket of the recoveries.
+func (b *Bus) Recoveries() jetstream.KeyValue { return b.buckets[BucketRecoveries] }
 
 // ClientURL is where services reach the embedded server; empty when it takes none or on a cluster.
 func (b *Bus) ClientURL() string {

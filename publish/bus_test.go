@@ -376,11 +376,11 @@ func TestRetryNowReplacesTheSchedule(t *testing.T) {
 	if err := b.RetryNow(t.Context(), &found); !errors.Is(err, publish.ErrConflict) {
 		t.Errorf("pressed twice: got %v, want %v", err, publish.ErrConflict)
 	}
-	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, publish.ErrNotFound) {
-		t.Errorf("its schedule is still there: %v", err)
-	}
 	if got, _ := next(t, b); got.ID() != d.ID() || got.Attempt != 3 {
 		t.Errorf("got %+v", got)
+	}
+	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, publish.ErrNotFound) {
+		t.Errorf("its schedule is still there: %v", err)
 	}
 	if due, _, err := b.Before(t.Context(), publish.DueShelf("ep_1"), 0, 10); err != nil || len(due) != 1 {
 		t.Errorf("%d are due, want 1 (%v)", len(due), err)

@@ -33,7 +33,7 @@ func DecodeEvent(m jetstream.Msg) (Event, error) {
 
 func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Event {
 	e := eventOf(h, body)
-	e.Subject = subject
+	e.Subject, e.seq = subject, seq
 	if e.ID == "" {
 		e.ID = h.Get(HeaderMsgID)
 	}
@@ -90,8 +90,8 @@ func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Deliver
 func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	for _, f := range []struct{ stream, subject string }{
 		{StreamDeliveries, retryPrefix + endpoint + ".>"},
-		{StreamDeliveries, duePrefix + endpoint},
-		{StreamDeliveries, turnPrefix + endpoint},
+		{StreamDeliveries, duePrefix + endpoint + ".>"},
+		{StreamDeliveries, turnPrefix + endpoint + ".>"},
 		{StreamDead, deadPrefix + endpoint + ".>"},
 	} {
 		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
@@ -132,12 +132,12 @@ func RetryShelf(endpoint string) Shelf {
 
 // TurnShelf lists deliveries that got their turn and are being attempted, and DueShelf the others that came due.
 func TurnShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint)}
+	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint) + ".>"}
 }
 
 // DueShelf lists deliveries that came due and are being attempted.
 func DueShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint)}
+	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint) + ".>"}
 }
 
 // DeadShelf lists dead letters.

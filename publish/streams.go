@@ -24,6 +24,7 @@ const (
 	StreamHistory    = "HISTORY"
 	StreamRejected   = "REJECTED"
 	BucketEndpoints  = "jethook_endpoints"
+	BucketRecoveries = "jethook_recoveries"
 )
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
@@ -162,12 +163,27 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	return out
 }
 
-// endpointsConfig is the endpoints' bucket as Jethook makes it.
-func endpointsConfig(replicas int) jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{
-		Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
-		Storage: jetstream.FileStorage, Replicas: replicas,
+// recoveryAge is how long a recovery that has ended can be looked at. One that runs is written again and again.
+const recoveryAge = 7 * 24 * time.Hour
+
+// bucketConfigs are the buckets as Jethook makes them when they are missing.
+var bucketConfigs = []jetstream.KeyValueConfig{
+	{Bucket: BucketEndpoints, Description: "endpoints that events are delivered to"},
+	{Bucket: BucketRecoveries, Description: "recoveries of endpoints, and where they stand", TTL: recoveryAge},
+}
+
+// ensureBuckets opens the buckets, and makes those that are missing.
+func ensureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (map[string]jetstream.KeyValue, error) {
+	have := make(map[string]jetstream.KeyValue)
+	for _, want := range bucketConfigs {
+		want.Storage, want.Replicas = jetstream.FileStorage, replicas
+		kv, err := ensureBucket(ctx, js, want)
+		if err != nil {
+			return nil, err
+		}
+		have[want.Bucket] = kv
 	}
+	return have, nil
 }
 
 // ensureBucket opens a bucket, and makes it if it is missing.

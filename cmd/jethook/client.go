@@ -189,9 +189,28 @@ func display(cmd *cobra.Command, raw []byte, show func(w io.Writer)) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
 		return errors.Join(err, output(cmd, raw))
 	}
+	return printTable(cmd, show)
+}
+
+// askFor makes a request and returns the answer, for commands that make several.
+func askFor[T any](cmd *cobra.Command, method, path string, body any) (answer T, err error) {
+	_, err = ask(cmd, method, path, body, &answer)
+	return answer, err
+}
+
+// show prints what several answers came to: as JSON with --json, and otherwise as table writes it.
+func show(cmd *cobra.Command, sum any, table func(w io.Writer)) error {
+	text, err := json.Marshal(sum)
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	return display(cmd, append(text, '\n'), table)
+}
+
+func printTable(cmd *cobra.Command, write func(w io.Writer)) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	show(table)
+	write(table)
 	if err := table.Flush(); err != nil {
 		return err
 	}
