@@ -1,0 +1,192 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Pile is what lies on a shelf, without its bodies.
+type Pile struct {
+	Total uint64   // messages on the shelf
+	First []Stored // the first of them, in the order in which they were stored
+	Bytes int      // of what was read to know it
+}
+
+// Peek counts a shelf and reads up to n of its first messages, in one request: the server counts in its index in
+// memory, in a time that grows with the shelf's subjects and not with the rest of the stream. At least one message
+// is read if there is one, and beyond that no more than 8 MiB.
+func (b *Bus) Peek(ctx context.Context, sh Shelf, n int) (p Pile, err error) {
+	p.First, _, err = b.directGet(ctx, sh, 0, n)
+	if err != nil || len(p.First) == 0 {
+		return p, err
+	}
+	after, err := strconv.ParseUint(p.First[0].Header.Get("Nats-Num-Pending"), 10, 64)
+	if err != nil {
+		return p, fmt.Errorf("%w: counting %s: the store does not say how many there are", ErrUnavailable, sh.subject)
+	}
+	for i := range p.First {
+		p.Bytes += p.First[i].size
+	}
+	p.Total = max(after+1, uint64(len(p.First)))
+	return p, nil
+}
+
+// fewSubjects is up to how many subjects a stream may have for all of them to be listed at once.
+const fewSubjects = 20_000
+
+// CountByEndpoint counts what each endpoint has of a shelf that is everybody's. It returns false for a shelf of so
+// many subjects that peeking at each endpoint's own is cheaper.
+func (b *Bus) CountByEndpoint(ctx context.Context, sh Shelf) (counts map[string]uint64, ok bool, err error) {
+	s := b.shelves[sh.stream]
+	if strings.HasSuffix(sh.subject, ">") { // a subject for each message, and not for each endpoint
+		info, err := s.Info(ctx)
+		if err != nil {
+			return nil, false, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+		}
+		if info.State.NumSubjects > fewSubjects {
+			return nil, false, nil
+		}
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
+	if err != nil {
+		return nil, false, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+	}
+	counts = make(map[string]uint64)
+	for subject, n := range info.State.Subjects {
+		if tokens := strings.SplitN(subject, ".", 4); len(tokens) > 2 {
+			counts[tokens[2]] += n
+		}
+	}
+	return counts, true, nil
+}
+
+// StreamState is how full a stream is.
+type StreamState struct {
+	Name            string
+	Messages, Bytes uint64
+	MaxBytes        int64         // 0: the store's limit alone
+	MaxAge          time.Duration // 0: none
+	Oldest          time.Time     // when its first message was stored; zero when it is empty
+}
+
+// StreamStates returns how full each stream is.
+func (b *Bus) StreamStates(ctx context.Context) ([]StreamState, error) {
+	var states []StreamState
+	for _, name := range []string{StreamWebhooks, StreamEvents, StreamOps, StreamDeliveries, StreamDead, StreamHistory} {
+		info, err := b.shelves[name].Info(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("asking for stream %s: %w", name, classify(err))
+		}
+		s := StreamState{
+			Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
+			MaxBytes: max(0, info.Config.MaxBytes), MaxAge: info.Config.MaxAge,
+		}
+		if s.Messages > 0 {
+			s.Oldest = info.State.FirstTime.UTC()
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// StoreState is how full the whole store is, in bytes.
+type StoreState struct {
+	Used  uint64 `json:"bytes"`
+	Limit int64  `json:"bytes_limit,omitempty" doc:"0: none"`
+}
+
+// StoreState returns how much all streams hold together, those of others in the same account among them.
+func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
+	info, err := b.reads.js.AccountInfo(ctx)
+	if err != nil {
+		return s, fmt.Errorf("asking for the store: %w", classify(err))
+	}
+	s.Used = info.Store
+	s.Limit, err = b.storage(ctx)
+	return s, err
+}
+
+// Queues are all that consume processes share.
+var Queues = []Queue{QueueWebhooks, QueueEvents, QueueOps, QueueDue, QueueTurns}
+
+// QueueState is how far the processes are with a queue.
+type QueueState struct {
+	Stream, Name string
+	Pending      uint64    // messages that no process has taken yet
+	Unacked      int       // messages that a process has taken and that have no outcome yet
+	Oldest       time.Time // when the oldest of both was stored; zero when there is none
+}
+
+// QueueStates returns the state of each queue that there is: a process that delivers makes them when it first runs.
+func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) {
+	for _, q := range Queues {
+		c, err := b.reads.js.Consumer(ctx, q.Stream, q.consumer)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, classify(err))
+		}
+		info := c.CachedInfo()
+		s := QueueState{Stream: q.Stream, Name: q.consumer, Pending: info.NumPending, Unacked: info.NumAckPending}
+		if s.Pending > 0 || s.Unacked > 0 {
+			if s.Oldest, err = b.oldestOf(ctx, q, info.AckFloor.Stream); err != nil {
+				return nil, err
+			}
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// oldestOf returns when the first message of a queue was stored that has no outcome.
+func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, error) {
+	from := floor + 1
+	if q.Stream == StreamDeliveries { // what has its outcome is gone, and the server finds the first of a stream at once
+		from = 1
+	}
+	m, err := b.shelves[q.Stream].GetMsg(ctx, from, jetstream.WithGetMsgSubject(q.filter))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // it has its outcome by now
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, classify(err))
+	}
+	return m.Time.UTC(), nil
+}
+
+// OrderedBehind returns how many events wait in the streams for an ordered endpoint, those under way among them.
+func (b *Bus) OrderedBehind(ctx context.Context, endpoint string, patterns []string) (n uint64, err error) {
+	for _, stream := range OrderedStreams {
+		if len(OrderedFilters(stream, patterns)) == 0 {
+			continue
+		}
+		c, err := b.reads.js.Consumer(ctx, stream, endpoint)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue
+		}
+		if err != nil {
+			return n, fmt.Errorf("asking for consumer %s of %s: %w", endpoint, stream, classify(err))
+		}
+		n += c.CachedInfo().NumPending + uint64(c.CachedInfo().NumAckPending)
+	}
+	return n, nil
+}
+
+// NewestOf returns when the newest message of the shelf was stored; zero when there is none.
+func (b *Bus) NewestOf(ctx context.Context, sh Shelf) (time.Time, error) {
+	m, err := b.shelves[sh.stream].GetLastMsgForSubject(ctx, sh.subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))
+	}
+	return m.Time, nil
+}
