@@ -4,8 +4,6 @@ import (
 	"errors"
 	"strings"
 
-	"golang.org/x/time/rate"
-
 	"jethook/config"
 	"jethook/ingest/provider"
 )
@@ -16,7 +14,8 @@ type source struct {
 	sender   provider.Sender
 	verifier provider.Verifier
 	dropped  map[string]bool // request headers that are not stored, in canonical form
-	refusals rate.Sometimes
+	refusals trouble
+	figures  figures
 }
 
 // newSources prepares every source, or reports as [config.Problems] everything wrong with all of them.
@@ -72,7 +71,6 @@ func newSource(c config.Source) (*source, config.Problems) {
 		sender:   sender,
 		verifier: verifier,
 		dropped:  droppedHeaders(sender.Scheme.Credentials()),
-		refusals: rate.Sometimes{First: 1, Interval: logPause},
 	}, nil
 }
 

@@ -75,7 +75,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
-		endpointCommand(), eventCommand(), deliveryCommand(), deadCommand(), sourceCommand(), benchCommand(),
+		endpointCommand(), eventCommand(), deliveryCommand(), deadCommand(), sourceCommand(), statusCommand(), benchCommand(),
 	)
 	return root
 }

@@ -27,6 +27,7 @@ import (
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -47,6 +48,7 @@ type Server struct {
 	registry *endpoint.Registry
 	policy   *endpoint.AddressPolicy
 	ledger   *consume.Ledger
+	board    *status.Board
 	token    config.Secret
 	log      *slog.Logger
 
@@ -69,6 +71,7 @@ func New(o Options) *Server {
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
+	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate)
 	s.api = newAPI(s.echo, o.Version)
@@ -79,6 +82,7 @@ func New(o Options) *Server {
 	s.deliveryRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()
+	s.statusRoutes()
 	s.openRoutes()
 	return s
 }
@@ -93,7 +97,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				Description: "Endpoints, events, deliveries, dead letters and sources of a bridge between webhooks and NATS JetStream.",
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"token": {Type: "http", Scheme: "bearer", Description: "JETHOOK_ADMIN_TOKEN"},
 				},

@@ -48,6 +48,7 @@ func TestDocumentListsAllRoutes(t *testing.T) {
 	want := []string{
 		"DELETE /api/v1/endpoints/{id}",
 		"GET /api/v1/dead", "GET /api/v1/deliveries", "GET /api/v1/endpoints", "GET /api/v1/endpoints/{id}", "GET /api/v1/sources",
+		"GET /api/v1/status",
 		"PATCH /api/v1/endpoints/{id}",
 		"POST /api/v1/dead/replay", "POST /api/v1/deliveries/{id}/retry", "POST /api/v1/endpoints",
 		"POST /api/v1/endpoints/{id}/disable", "POST /api/v1/endpoints/{id}/enable", "POST /api/v1/events",
@@ -96,6 +97,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/deliveries/{id}/retry", "/api/v1/deliveries/ep.s:none/retry", "", 404},
 		{"POST", "/api/v1/dead/replay", "", `{}`, 202},
 		{"GET", "/api/v1/sources", "", "", 200},
+		{"GET", "/api/v1/status", "", "", 200},
+		{"GET", "/api/v1/status", "/api/v1/status?endpoint=_", "", 422},
 		{"DELETE", "/api/v1/endpoints/{id}", one, "", 204},
 	} {
 		if r.path == "" {
