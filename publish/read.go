@@ -232,12 +232,22 @@ func (b *Bus) span(ctx context.Context, sh Shelf, lo, hi uint64) (out []Stored, 
 	return out, nil
 }
 
+// directQuestion asks a stream for up to Batch messages from Seq on.
+type directQuestion struct {
+	Seq           uint64 `json:"seq"`
+	Batch         int    `json:"batch"`
+	NextBySubject string `json:"next_by_subj"`
+	MaxBytes      int    `json:"max_bytes"`
+}
+
+const directPrefix = "$JS.API.DIRECT.GET."
+
 // directGet reads up to n messages of the shelf from sequence lo on, and reports whether those were the last.
 // nats.go has no call for it: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []Stored, done bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
 	defer cancel()
-	req, err := json.Marshal(map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject, "max_bytes": readBytes})
+	req, err := json.Marshal(directQuestion{Seq: lo, Batch: n, NextBySubject: sh.subject, MaxBytes: readBytes})
 	if err != nil {
 		return nil, false, err
 	}
@@ -246,7 +256,7 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []
 		return nil, false, classify(err)
 	}
 	defer sub.Unsubscribe()
-	if err := b.reads.PublishRequest("$JS.API.DIRECT.GET."+sh.stream, sub.Subject, req); err != nil {
+	if err := b.reads.PublishRequest(directPrefix+sh.stream, sub.Subject, req); err != nil {
 		return nil, false, classify(err)
 	}
 	for {

@@ -2,12 +2,14 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -22,19 +24,85 @@ type Pile struct {
 // memory, in a time that grows with the shelf's subjects and not with the rest of the stream. At least one message
 // is read if there is one, and beyond that no more than 8 MiB.
 func (b *Bus) Peek(ctx context.Context, sh Shelf, n int) (p Pile, err error) {
-	p.First, _, err = b.directGet(ctx, sh, 0, n)
-	if err != nil || len(p.First) == 0 {
-		return p, err
-	}
-	after, err := strconv.ParseUint(p.First[0].Header.Get("Nats-Num-Pending"), 10, 64)
+	err = b.PeekEach(ctx, []Shelf{sh}, n, func(_ int, found Pile) { p = found })
+	return p, err
+}
+
+// peeksAtOnce is how many questions of PeekEach are under way: few enough for the largest bodies.
+const peeksAtOnce = 16
+
+// PeekEach is Peek for many shelves of one stream, without waiting for one answer before the next question. It tells
+// each pile with the place of its shelf, from this goroutine.
+func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, n int, tell func(i int, p Pile)) error {
+	inbox := nats.NewInbox() + "."
+	sub, err := b.reads.SubscribeSync(inbox + "*")
 	if err != nil {
-		return p, fmt.Errorf("%w: counting %s: the store does not say how many there are", ErrUnavailable, sh.subject)
+		return fmt.Errorf("counting: %w", classify(err))
 	}
-	for i := range p.First {
-		p.Bytes += p.First[i].size
+	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
+	piles := make([]Pile, len(shelves))
+	for asked, answered := 0, 0; answered < len(shelves); {
+		for ; asked < len(shelves) && asked-answered < peeksAtOnce; asked++ {
+			sh := shelves[asked]
+			question, err := json.Marshal(directQuestion{Batch: n, NextBySubject: sh.subject, MaxBytes: readBytes})
+			if err == nil {
+				err = b.reads.PublishRequest(directPrefix+sh.stream, inbox+strconv.Itoa(asked), question)
+			}
+			if err != nil {
+				return fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+			}
+		}
+		m, err := nextAnswer(ctx, sub)
+		if err != nil {
+			return fmt.Errorf("counting: %w", err)
+		}
+		i, err := strconv.Atoi(strings.TrimPrefix(m.Subject, inbox))
+		if err != nil || i < 0 || i >= asked {
+			continue
+		}
+		whole, err := piles[i].add(m)
+		if err != nil {
+			return fmt.Errorf("counting %s: %w", shelves[i].subject, err)
+		}
+		if whole {
+			tell(i, piles[i])
+			piles[i] = Pile{}
+			answered++
+		}
 	}
-	p.Total = max(after+1, uint64(len(p.First)))
-	return p, nil
+	return nil
+}
+
+// nextAnswer returns the next message of an answer. One that the connection lost never comes.
+func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(ctx)
+	return m, classify(err)
+}
+
+// add takes in one message of the answer and reports whether it was the last.
+func (p *Pile) add(m *nats.Msg) (whole bool, err error) {
+	switch m.Header.Get("Status") {
+	case "":
+		one := stored(m)
+		one.cut(0)
+		if len(p.First) == 0 {
+			after, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
+			if err != nil {
+				return false, fmt.Errorf("%w: the store does not say how many there are", ErrUnavailable)
+			}
+			p.Total = after + 1
+		}
+		p.First = append(p.First, one)
+		p.Total = max(p.Total, uint64(len(p.First)))
+		p.Bytes += one.size
+		return false, nil
+	case "204", "404": // the end, or nothing there
+		return true, nil
+	default:
+		return false, fmt.Errorf("%w: %s", ErrUnavailable, m.Header.Get("Description"))
+	}
 }
 
 // fewSubjects is up to how many subjects a stream may have for all of them to be listed at once.

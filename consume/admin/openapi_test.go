@@ -98,7 +98,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/dead/replay", "", `{}`, 202},
 		{"GET", "/api/v1/sources", "", "", 200},
 		{"GET", "/api/v1/status", "", "", 200},
-		{"GET", "/api/v1/status", "/api/v1/status?endpoint=_", "", 422},
+		{"GET", "/api/v1/status", "/api/v1/status?endpoint=a.b", "", 422},
 		{"DELETE", "/api/v1/endpoints/{id}", one, "", 204},
 	} {
 		if r.path == "" {

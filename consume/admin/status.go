@@ -16,7 +16,7 @@ func (s *Server) statusRoutes() {
 		Summary: "See what is stuck",
 		Description: "How each endpoint fares, the most troubled first; how full the streams are; how far the processes are; what each " +
 			"source sends. It is made anew at most once a second. What can't be had is left out and named in incomplete.",
-	}, requestTimeout, s.getStatus)
+	}, status.BuildTime+requestTimeout, s.getStatus)
 }
 
 type statusInput struct {
@@ -26,6 +26,9 @@ type statusInput struct {
 type statusOutput struct{ Body status.Status }
 
 func (s *Server) getStatus(ctx context.Context, in *statusInput) (*statusOutput, error) {
+	if in.Endpoint != "" && !idToken.MatchString(in.Endpoint) {
+		return nil, invalid(FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
+	}
 	all, err := s.board.Status(ctx)
 	if err != nil {
 		return nil, err
@@ -33,9 +36,6 @@ func (s *Server) getStatus(ctx context.Context, in *statusInput) (*statusOutput,
 	out := &statusOutput{*all}
 	if in.Endpoint == "" {
 		return out, nil
-	}
-	if !idToken.MatchString(in.Endpoint) {
-		return nil, invalid(FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
 	}
 	out.Body.Endpoints = []status.Endpoint{}
 	for i := range all.Endpoints {

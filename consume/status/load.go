@@ -1,10 +1,10 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,28 +14,26 @@ import (
 )
 
 const (
-	// parallel is how many questions are put to the store at once. It answers one after the other.
-	parallel = 8
 	// depth is up to how many waiting deliveries of an endpoint are read to be exact about the oldest and the next, and
-	// budget and budgetBytes how many of all endpoints: those that have the fewest come first.
-	depth       = 1000
-	budget      = 20_000
-	budgetBytes = 64 << 20
+	// budget how many of all endpoints: those that have the fewest come first.
+	depth  = 1000
+	budget = 10_000
 )
 
 // load is what lies on the bus for one endpoint.
 type load struct {
 	scheduled, due, dead, behind uint64
 
-	read   uint64    // of the scheduled ones, how many were read
-	oldest time.Time // of what was read
-	next   time.Time
-	tried  bool // something has failed before
+	counted bool      // the scheduled ones are
+	read    uint64    // of the scheduled ones, how many were read
+	oldest  time.Time // of what was read
+	next    time.Time
+	tried   bool // something has failed before
 }
 
 func (l *load) describe(e *Endpoint) {
 	e.Waiting, e.Dead, e.Behind = l.scheduled+l.due, l.dead, l.behind
-	e.Approximate = l.read < l.scheduled
+	e.Approximate = !l.counted || l.read < l.scheduled
 	if !l.oldest.IsZero() {
 		at := l.oldest.UTC()
 		e.Oldest = &at
@@ -74,16 +72,17 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 	for _, ep := range endpoints {
 		loads[ep.ID] = &load{}
 	}
-	d.lacks("waiting deliveries", d.countScheduled(ctx, loads))
 	d.lacks("deliveries that came due", d.countDue(ctx, loads, publish.DueShelf))
 	d.lacks("deliveries that have their turn", d.countDue(ctx, loads, publish.TurnShelf))
-	d.lacks("dead letters", d.countDead(ctx, loads))
 	d.lacks("ordered endpoints", d.countBehind(ctx, endpoints, loads))
+	// What may take long comes last, and for each endpoint at once: the most troubled first.
+	d.lacks("waiting deliveries", d.countScheduled(ctx, endpoints, loads))
+	d.lacks("dead letters", d.countDead(ctx, endpoints, loads))
 	return loads
 }
 
 // countScheduled counts what waits for its time, and looks for the oldest and the next of it.
-func (d *draft) countScheduled(ctx context.Context, loads map[string]*load) error {
+func (d *draft) countScheduled(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
 	counts, few, err := d.bus.CountByEndpoint(ctx, publish.RetryShelf(""))
 	if err != nil {
 		return err
@@ -95,12 +94,13 @@ func (d *draft) countScheduled(ctx context.Context, loads map[string]*load) erro
 				l.scheduled, found[id] = n, n
 			}
 		}
+		for _, l := range loads {
+			l.counted = true
+		}
 	} else {
-		var mu sync.Mutex
-		err = peekEach(ctx, d.bus, slices.Collect(maps.Keys(loads)), publish.RetryShelf, 1, func(id string, p publish.Pile) {
-			mu.Lock()
-			defer mu.Unlock()
+		err = d.peekEach(ctx, byTrouble(endpoints), publish.RetryShelf, 1, func(id string, p publish.Pile) {
 			l := loads[id]
+			l.counted = true
 			if l.scheduled = p.Total; p.Total > 0 {
 				found[id] = p.Total
 			}
@@ -114,44 +114,27 @@ func (d *draft) countScheduled(ctx context.Context, loads map[string]*load) erro
 	return d.look(ctx, loads, found)
 }
 
-// look reads what waits for the endpoints with the fewest, as far as the budget goes, and the first delivery of the
-// others unless it was read.
+// look reads all that waits for the endpoints with the fewest, as far as the budget goes, and the first delivery of
+// the others unless it was read.
 func (d *draft) look(ctx context.Context, loads map[string]*load, found map[string]uint64) error {
-	ids := slices.Collect(maps.Keys(found))
-	slices.SortFunc(ids, func(a, b string) int { return int(min(found[a], depth+1)) - int(min(found[b], depth+1)) })
-	left, bytes := uint64(budget), 0
-	var mu sync.Mutex
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for _, id := range ids {
-		l, n := loads[id], found[id]
-		mu.Lock()
-		whole := n <= depth && n <= left && bytes < budgetBytes
-		done := l.read > 0 && (!whole || l.read == n)
-		if whole && !done {
-			left -= n
-		}
-		mu.Unlock()
-		if done {
-			continue
-		}
-		if !whole {
-			n = 1
-		}
-		g.Go(func() error {
-			p, err := d.bus.Peek(ctx, publish.RetryShelf(id), int(n))
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			bytes += p.Bytes
-			l.scheduled, l.read = p.Total, uint64(len(p.First))
-			l.see(p.First)
-			return nil
-		})
+	ids := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Compare(found[a], found[b]) })
+	see := func(id string, p publish.Pile) {
+		l := loads[id]
+		l.scheduled, l.read = p.Total, uint64(len(p.First))
+		l.see(p.First)
 	}
-	return g.Wait()
+	left, whole := uint64(budget), 0
+	for ; whole < len(ids) && found[ids[whole]] <= min(left, depth); whole++ {
+		left -= found[ids[whole]]
+	}
+	deep, rest := ids[:whole], ids[whole:]
+	read := func(id string) bool { return loads[id].read > 0 }
+	rest = slices.DeleteFunc(slices.Clone(rest), read)
+	deep = slices.DeleteFunc(slices.Clone(deep), func(id string) bool { return read(id) && found[id] == 1 })
+	if err := d.peekEach(ctx, rest, publish.RetryShelf, 1, see); err != nil {
+		return err
+	}
+	return d.peekEach(ctx, deep, publish.RetryShelf, depth, see)
 }
 
 // countDue counts what came due and has no outcome yet.
@@ -167,15 +150,10 @@ func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func
 			ids = append(ids, id)
 		}
 	}
-	var mu sync.Mutex
-	return peekEach(ctx, d.bus, ids, shelf, 1, func(id string, p publish.Pile) {
-		mu.Lock()
-		defer mu.Unlock()
-		loads[id].see(p.First)
-	})
+	return d.peekEach(ctx, ids, shelf, 1, func(id string, p publish.Pile) { loads[id].see(p.First) })
 }
 
-func (d *draft) countDead(ctx context.Context, loads map[string]*load) error {
+func (d *draft) countDead(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
 	counts, few, err := d.bus.CountByEndpoint(ctx, publish.DeadShelf(""))
 	if err != nil {
 		return err
@@ -188,13 +166,13 @@ func (d *draft) countDead(ctx context.Context, loads map[string]*load) error {
 		}
 		return nil
 	}
-	return peekEach(ctx, d.bus, slices.Collect(maps.Keys(loads)), publish.DeadShelf, 1, func(id string, p publish.Pile) { loads[id].dead = p.Total })
+	return d.peekEach(ctx, byTrouble(endpoints), publish.DeadShelf, 1, func(id string, p publish.Pile) { loads[id].dead = p.Total })
 }
 
 // countBehind counts the events that ordered endpoints have not come to.
 func (d *draft) countBehind(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	g.SetLimit(4)
 	for _, ep := range endpoints {
 		if !ep.Ordered {
 			continue
@@ -207,19 +185,24 @@ func (d *draft) countBehind(ctx context.Context, endpoints []*endpoint.Endpoint,
 	return g.Wait()
 }
 
-// peekEach looks at the first n messages of each endpoint's shelf. It calls tell from several goroutines, once for
-// each endpoint.
-func peekEach(ctx context.Context, bus *publish.Bus, ids []string, shelf func(string) publish.Shelf, n int, tell func(string, publish.Pile)) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for _, id := range ids {
-		g.Go(func() error {
-			p, err := bus.Peek(ctx, shelf(id), n)
-			if err == nil {
-				tell(id, p)
-			}
-			return err
-		})
+// byTrouble returns the endpoints' ids, those first whose state alone says that something may wait.
+func byTrouble(endpoints []*endpoint.Endpoint) []string {
+	var troubled, others []string
+	for _, ep := range endpoints {
+		if ep.Disabled || !ep.FailingSince.IsZero() {
+			troubled = append(troubled, ep.ID)
+		} else {
+			others = append(others, ep.ID)
+		}
 	}
-	return g.Wait()
+	return append(troubled, others...)
+}
+
+// peekEach looks at the first n messages of each endpoint's shelf.
+func (d *draft) peekEach(ctx context.Context, ids []string, shelf func(string) publish.Shelf, n int, tell func(string, publish.Pile)) error {
+	shelves := make([]publish.Shelf, len(ids))
+	for i, id := range ids {
+		shelves[i] = shelf(id)
+	}
+	return d.bus.PeekEach(ctx, shelves, n, func(i int, p publish.Pile) { tell(ids[i], p) })
 }

@@ -54,7 +54,7 @@ type Endpoint struct {
 	Waiting     uint64     `json:"waiting" doc:"deliveries that lie on the bus: scheduled, or come due"`
 	Oldest      *time.Time `json:"oldest_waiting,omitempty" doc:"when the oldest event of them was received"`
 	NextDue     *time.Time `json:"next_due,omitempty" doc:"when the next of them is attempted"`
-	Approximate bool       `json:"approximate,omitempty" doc:"so many wait that only the first were looked at: another one may be older, or due before"`
+	Approximate bool       `json:"approximate,omitempty" doc:"so many wait that only the first were looked at: another one may be older, or due before; or none could be counted in time"`
 	Behind      uint64     `json:"behind,omitempty" doc:"of an ordered endpoint: events that it has not come to yet"`
 	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting"`
 	Running     int        `json:"running" doc:"requests that are being made, first attempts and later ones"`
