@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/tidwall/gjson"
 )
 
 // Pile is what lies on a shelf, without its bodies.
@@ -21,35 +22,68 @@ type Pile struct {
 }
 
 // Peek counts a shelf and reads up to n of its first messages, in one request: the server counts in its index in
-// memory, in a time that grows with the shelf's subjects and not with the rest of the stream. At least one message
-// is read if there is one, and beyond that no more than 8 MiB.
+// memory, and looks for the first message in the file that has it, which takes it up to a millisecond. At least one
+// message is read if there is one, and beyond that no more than 8 MiB.
 func (b *Bus) Peek(ctx context.Context, sh Shelf, n int) (p Pile, err error) {
 	err = b.PeekEach(ctx, []Shelf{sh}, n, func(_ int, found Pile) { p = found })
 	return p, err
 }
 
-// peeksAtOnce is how many questions of PeekEach are under way: few enough for the largest bodies.
-const peeksAtOnce = 16
-
-// PeekEach is Peek for many shelves of one stream, without waiting for one answer before the next question. It tells
-// each pile with the place of its shelf, from this goroutine.
+// PeekEach is Peek for many shelves, without waiting for one answer before the next question. It tells each pile with
+// the place of its shelf, from this goroutine.
 func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, n int, tell func(i int, p Pile)) error {
+	piles := make([]Pile, len(shelves))
+	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
+		return directPrefix + sh.stream, directQuestion{Batch: n, NextBySubject: sh.subject, MaxBytes: readBytes}
+	}, func(i int, m *nats.Msg) (whole bool, err error) {
+		if whole, err = piles[i].add(m); whole {
+			tell(i, piles[i])
+			piles[i] = Pile{}
+		}
+		return whole, err
+	})
+}
+
+// beyond is a page of a list of subjects that there is not: the answer has their number and none of them.
+const beyond = 1 << 30
+
+// CountEach counts the messages of many shelves that have a subject for each message, in the server's index alone: it
+// reads none of them, and takes a tenth of a millisecond and a little for each message. It tells each count with the
+// place of its shelf, from this goroutine.
+func (b *Bus) CountEach(ctx context.Context, shelves []Shelf, tell func(i int, n uint64)) error {
+	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
+		return "$JS.API.STREAM.INFO." + sh.stream, map[string]any{"subjects_filter": sh.subject, "offset": beyond}
+	}, func(i int, m *nats.Msg) (bool, error) {
+		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !gjson.ValidBytes(m.Data) {
+			return false, fmt.Errorf("%w: %s", ErrUnavailable, fault.Get("description").Str)
+		}
+		tell(i, gjson.GetBytes(m.Data, "total").Uint())
+		return true, nil
+	})
+}
+
+// asksAtOnce is how many questions of askEach are under way: few enough for the largest bodies.
+const asksAtOnce = 16
+
+// askEach puts a question for each shelf, and takes in the messages of the answers until each is whole.
+func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf) (subject string, content any),
+	take func(i int, m *nats.Msg) (whole bool, err error),
+) error {
 	inbox := nats.NewInbox() + "."
 	sub, err := b.reads.SubscribeSync(inbox + "*")
 	if err != nil {
 		return fmt.Errorf("counting: %w", classify(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
-	piles := make([]Pile, len(shelves))
 	for asked, answered := 0, 0; answered < len(shelves); {
-		for ; asked < len(shelves) && asked-answered < peeksAtOnce; asked++ {
-			sh := shelves[asked]
-			question, err := json.Marshal(directQuestion{Batch: n, NextBySubject: sh.subject, MaxBytes: readBytes})
+		for ; asked < len(shelves) && asked-answered < asksAtOnce; asked++ {
+			subject, content := question(shelves[asked])
+			data, err := json.Marshal(content)
 			if err == nil {
-				err = b.reads.PublishRequest(directPrefix+sh.stream, inbox+strconv.Itoa(asked), question)
+				err = b.reads.PublishRequest(subject, inbox+strconv.Itoa(asked), data)
 			}
 			if err != nil {
-				return fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+				return fmt.Errorf("counting %s: %w", shelves[asked].subject, classify(err))
 			}
 		}
 		m, err := nextAnswer(ctx, sub)
@@ -60,13 +94,11 @@ func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, n int, tell func(i 
 		if err != nil || i < 0 || i >= asked {
 			continue
 		}
-		whole, err := piles[i].add(m)
+		whole, err := take(i, m)
 		if err != nil {
 			return fmt.Errorf("counting %s: %w", shelves[i].subject, err)
 		}
 		if whole {
-			tell(i, piles[i])
-			piles[i] = Pile{}
 			answered++
 		}
 	}

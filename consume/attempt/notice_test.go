@@ -65,7 +65,10 @@ func TestNoticesReadWell(t *testing.T) {
 			notice.Disabled, of(func(d *notice.Data) { d.Reason, d.Waiting = "answered 410 Gone", n(7) }),
 			"Endpoint billing (billing.example.com) is disabled: answered 410 Gone. 7 waiting.",
 		},
-		{notice.Disabled, who, "Endpoint billing (billing.example.com) is disabled: by an operator."},
+		{
+			notice.Disabled, of(func(d *notice.Data) { d.Reason = "disabled on request" }),
+			"Endpoint billing (billing.example.com) is disabled: on request.",
+		},
 		{notice.Enabled, who, "Endpoint billing (billing.example.com) is enabled again."},
 		{
 			notice.Dead, of(func(d *notice.Data) {

@@ -27,7 +27,8 @@ func Sentence(subject string, body []byte, clean func(string) string) (string, b
 	case Recovered:
 		return who + " is well again after " + span(e.Time.Sub(d.FailedSince)) + "." + d.left(), true
 	case Disabled:
-		return who + " is disabled: " + clean(cmp.Or(d.Reason, "by an operator")) + "." + d.left(), true
+		why := strings.TrimPrefix(cmp.Or(d.Reason, "on request"), "disabled ")
+		return who + " is disabled: " + clean(why) + "." + d.left(), true
 	case Enabled:
 		return who + " is enabled again." + d.left(), true
 	case Dead:

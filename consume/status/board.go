@@ -34,9 +34,11 @@ type Board struct {
 	sources  []config.Source
 
 	flight singleflight.Group
-	mu     sync.Mutex // guards what follows
-	last   *Status
-	until  time.Time
+	large  map[string]bool // used by the flight alone: endpoints for which so much waited that counting it again would take long
+
+	mu    sync.Mutex // guards what follows
+	last  *Status
+	until time.Time
 }
 
 // NewBoard returns a board over what lies on bus. The registry is nil in a process that keeps none; sources are the
@@ -79,6 +81,7 @@ type draft struct {
 
 	mu    sync.Mutex // guards Incomplete
 	loads map[string]*load
+	large map[string]bool
 }
 
 // lacks notes what the status can't tell.
@@ -93,7 +96,7 @@ func (d *draft) lacks(what string, err error) {
 
 func (b *Board) build(ctx context.Context) *Status {
 	now := time.Now().UTC()
-	d := &draft{bus: b.bus, Status: &Status{
+	d := &draft{bus: b.bus, large: b.large, Status: &Status{
 		At: now, Endpoints: []Endpoint{}, Streams: []Stream{}, Queues: []Queue{}, Sources: []Source{}, Processes: []Process{},
 	}}
 	var endpoints []*endpoint.Endpoint
@@ -118,6 +121,12 @@ func (b *Board) build(ctx context.Context) *Status {
 		return nil
 	})
 	g.Wait() //nolint:errcheck // each notes what it lacks
+	b.large = make(map[string]bool)
+	for id, l := range d.loads {
+		if l.scheduled > large {
+			b.large[id] = true
+		}
+	}
 	d.readProcesses(reports)
 	d.readSources(ctx, reports, b.sources)
 	d.readEndpoints(endpoints, reports)

@@ -1,10 +1,7 @@
 package status
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,10 +11,11 @@ import (
 )
 
 const (
-	// depth is up to how many waiting deliveries of an endpoint are read to be exact about the oldest and the next, and
-	// budget how many of all endpoints: those that have the fewest come first.
-	depth  = 1000
-	budget = 10_000
+	// depth is up to how many waiting deliveries of an endpoint are read to be exact about the oldest and the next,
+	// budget how many of all endpoints, and firsts of how many others the first one is read.
+	depth, budget, firsts = 1000, 10_000, 500
+	// large is how many deliveries that wait take longer to be counted than the first of them to be found.
+	large = 5000
 )
 
 // load is what lies on the bus for one endpoint.
@@ -72,69 +70,64 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 	for _, ep := range endpoints {
 		loads[ep.ID] = &load{}
 	}
+	ids := byTrouble(endpoints)
 	d.lacks("deliveries that came due", d.countDue(ctx, loads, publish.DueShelf))
 	d.lacks("deliveries that have their turn", d.countDue(ctx, loads, publish.TurnShelf))
 	d.lacks("ordered endpoints", d.countBehind(ctx, endpoints, loads))
 	// What may take long comes last, and for each endpoint at once: the most troubled first.
-	d.lacks("waiting deliveries", d.countScheduled(ctx, endpoints, loads))
-	d.lacks("dead letters", d.countDead(ctx, endpoints, loads))
+	d.lacks("waiting deliveries", d.countScheduled(ctx, ids, loads))
+	d.lacks("dead letters", d.countDead(ctx, ids, loads))
 	return loads
 }
 
 // countScheduled counts what waits for its time, and looks for the oldest and the next of it.
-func (d *draft) countScheduled(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
+func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[string]*load) error {
 	counts, few, err := d.bus.CountByEndpoint(ctx, publish.RetryShelf(""))
 	if err != nil {
 		return err
 	}
-	found := make(map[string]uint64)
 	if few {
-		for id, n := range counts {
-			if l := loads[id]; l != nil {
-				l.scheduled, found[id] = n, n
-			}
+		for id, l := range loads {
+			l.counted, l.scheduled = true, counts[id]
 		}
-		for _, l := range loads {
-			l.counted = true
-		}
-	} else {
-		err = d.peekEach(ctx, byTrouble(endpoints), publish.RetryShelf, 1, func(id string, p publish.Pile) {
-			l := loads[id]
-			l.counted = true
-			if l.scheduled = p.Total; p.Total > 0 {
-				found[id] = p.Total
-			}
-			l.read = uint64(len(p.First))
-			l.see(p.First)
-		})
-		if err != nil {
-			return err
+		return d.look(ctx, ids, loads)
+	}
+	var small, known []string
+	for _, id := range ids {
+		if d.large[id] {
+			known = append(known, id)
+		} else {
+			small = append(small, id)
 		}
 	}
-	return d.look(ctx, loads, found)
-}
-
-// look reads all that waits for the endpoints with the fewest, as far as the budget goes, and the first delivery of
-// the others unless it was read.
-func (d *draft) look(ctx context.Context, loads map[string]*load, found map[string]uint64) error {
-	ids := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Compare(found[a], found[b]) })
-	see := func(id string, p publish.Pile) {
-		l := loads[id]
-		l.scheduled, l.read = p.Total, uint64(len(p.First))
-		l.see(p.First)
+	err = d.peekEach(ctx, known, 1, loads)
+	if err == nil {
+		err = d.countEach(ctx, small, publish.RetryShelf, func(id string, n uint64) { loads[id].counted, loads[id].scheduled = true, n })
 	}
-	left, whole := uint64(budget), 0
-	for ; whole < len(ids) && found[ids[whole]] <= min(left, depth); whole++ {
-		left -= found[ids[whole]]
-	}
-	deep, rest := ids[:whole], ids[whole:]
-	read := func(id string) bool { return loads[id].read > 0 }
-	rest = slices.DeleteFunc(slices.Clone(rest), read)
-	deep = slices.DeleteFunc(slices.Clone(deep), func(id string) bool { return read(id) && found[id] == 1 })
-	if err := d.peekEach(ctx, rest, publish.RetryShelf, 1, see); err != nil {
+	if err != nil {
 		return err
 	}
-	return d.peekEach(ctx, deep, publish.RetryShelf, depth, see)
+	return d.look(ctx, ids, loads)
+}
+
+// look reads what waits for each endpoint, or at least the first of it, as far as the budget goes.
+func (d *draft) look(ctx context.Context, ids []string, loads map[string]*load) error {
+	left := uint64(budget)
+	var whole, some []string
+	for _, id := range ids {
+		switch l := loads[id]; {
+		case l.scheduled == 0 || l.read > 0:
+		case l.scheduled <= min(left, depth):
+			left -= l.scheduled
+			whole = append(whole, id)
+		case len(some) < firsts:
+			some = append(some, id)
+		}
+	}
+	if err := d.peekEach(ctx, some, 1, loads); err != nil {
+		return err
+	}
+	return d.peekEach(ctx, whole, depth, loads)
 }
 
 // countDue counts what came due and has no outcome yet.
@@ -150,23 +143,21 @@ func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func
 			ids = append(ids, id)
 		}
 	}
-	return d.peekEach(ctx, ids, shelf, 1, func(id string, p publish.Pile) { loads[id].see(p.First) })
+	return d.bus.PeekEach(ctx, shelvesOf(ids, shelf), 1, func(i int, p publish.Pile) { loads[ids[i]].see(p.First) })
 }
 
-func (d *draft) countDead(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
+func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*load) error {
 	counts, few, err := d.bus.CountByEndpoint(ctx, publish.DeadShelf(""))
 	if err != nil {
 		return err
 	}
 	if few {
-		for id, n := range counts {
-			if l := loads[id]; l != nil {
-				l.dead = n
-			}
+		for id, l := range loads {
+			l.dead = counts[id]
 		}
 		return nil
 	}
-	return d.peekEach(ctx, byTrouble(endpoints), publish.DeadShelf, 1, func(id string, p publish.Pile) { loads[id].dead = p.Total })
+	return d.countEach(ctx, ids, publish.DeadShelf, func(id string, n uint64) { loads[id].dead = n })
 }
 
 // countBehind counts the events that ordered endpoints have not come to.
@@ -198,11 +189,23 @@ func byTrouble(endpoints []*endpoint.Endpoint) []string {
 	return append(troubled, others...)
 }
 
-// peekEach looks at the first n messages of each endpoint's shelf.
-func (d *draft) peekEach(ctx context.Context, ids []string, shelf func(string) publish.Shelf, n int, tell func(string, publish.Pile)) error {
+// peekEach looks at the first n deliveries that wait for each endpoint.
+func (d *draft) peekEach(ctx context.Context, ids []string, n int, loads map[string]*load) error {
+	return d.bus.PeekEach(ctx, shelvesOf(ids, publish.RetryShelf), n, func(i int, p publish.Pile) {
+		l := loads[ids[i]]
+		l.counted, l.scheduled, l.read = true, p.Total, uint64(len(p.First))
+		l.see(p.First)
+	})
+}
+
+func (d *draft) countEach(ctx context.Context, ids []string, shelf func(string) publish.Shelf, tell func(id string, n uint64)) error {
+	return d.bus.CountEach(ctx, shelvesOf(ids, shelf), func(i int, n uint64) { tell(ids[i], n) })
+}
+
+func shelvesOf(ids []string, shelf func(string) publish.Shelf) []publish.Shelf {
 	shelves := make([]publish.Shelf, len(ids))
 	for i, id := range ids {
 		shelves[i] = shelf(id)
 	}
-	return d.bus.PeekEach(ctx, shelves, n, func(i int, p publish.Pile) { tell(ids[i], p) })
+	return shelves
 }
