@@ -90,7 +90,7 @@ func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 
 // total counts a shelf; nil when that can't be told.
 func (e *Engine) total(ctx context.Context, sh publish.Shelf) *uint64 {
-	pile, err := e.bus.Peek(ctx, sh, 1)
+	pile, err := e.bus.Peek(ctx, sh)
 	if err != nil {
 		e.log.Debug("counting for an operational event failed", "error", err)
 		return nil

@@ -20,7 +20,7 @@ import (
 
 func (r *rig) total(t testing.TB, id string) uint64 {
 	t.Helper()
-	pile, err := r.bus.Peek(t.Context(), publish.RetryShelf(id), 1)
+	pile, err := r.bus.Peek(t.Context(), publish.RetryShelf(id))
 	if err != nil {
 		t.Fatal(err)
 	}

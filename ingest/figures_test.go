@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -27,7 +26,7 @@ func TestFiguresOfASource(t *testing.T) {
 	do(t, signed(t, url, `{"id":"1"}`))
 	do(t, signed(t, url, `{"id":"1"}`))
 	do(t, request(t, url, `{}`, nil))
-	do(t, request(t, url, `{}`, http.Header{"X-Polaris-Signature": {"00"}}))
+	do(t, request(t, url, `{}`, http.Header{"X-Polaris-Signature": {strings.Repeat("00", 32)}}))
 	do(t, signed(t, url, strings.Repeat("x", 2<<10)))
 	do(t, request(t, url, `{}`, http.Header{"Content-Encoding": {"gzip"}}))
 	do(t, request(t, url, `{}`, http.Header{"Content-Encoding": {"br"}}))
@@ -39,10 +38,8 @@ func TestFiguresOfASource(t *testing.T) {
 	if shop.Accepted != 2 || shop.Duplicates != 1 || shop.LastSeen.Before(before) {
 		t.Errorf("got %+v", shop)
 	}
-	want := map[string]uint64{"missing_header": 1, "malformed_header": 1, "too_large": 1, "bad_body": 1, "unsupported_encoding": 1}
-	if !maps.Equal(shop.Refused, want) && !maps.Equal(shop.Refused, map[string]uint64{
-		"missing_header": 1, "bad_signature": 1, "too_large": 1, "bad_body": 1, "unsupported_encoding": 1,
-	}) {
+	want := map[string]uint64{"missing_header": 1, "bad_signature": 1, "too_large": 1, "bad_body": 1, "unsupported_encoding": 1}
+	if !maps.Equal(shop.Refused, want) {
 		t.Errorf("refused: %v", shop.Refused)
 	}
 }
@@ -50,7 +47,7 @@ func TestFiguresOfASource(t *testing.T) {
 // A source that is refused again and again is one line in the log, until it has been well for a while.
 func TestRefusalsAreLoggedOnce(t *testing.T) {
 	t.Parallel()
-	var log lines
+	var log lockedBuffer
 	now := &clock{at: time.Now()}
 	s, err := New(Options{
 		Sources: []config.Source{plain("shop")}, Publisher: newRig(t).bus, MaxBody: 1 << 10,
@@ -65,14 +62,14 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 		forge()
 		now.advance(2 * logPause)
 	}
-	if n := log.count("webhook refused"); n != 1 {
+	if n := strings.Count(log.String(), "webhook refused"); n != 1 {
 		t.Errorf("%d lines for a source that is only refused", n)
 	}
 	do(t, signed(t, url, `{"id":"1"}`))
 	forge()
 	do(t, signed(t, url, `{"id":"2"}`)) // too soon to say that it is over
 	forge()
-	if n := log.count("webhook refused"); n != 2 {
+	if n := strings.Count(log.String(), "webhook refused"); n != 2 {
 		t.Errorf("%d lines after it was well for a while and is refused again", n)
 	}
 }
@@ -92,22 +89,4 @@ func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
-}
-
-// lines is a log.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), text)
 }

@@ -14,27 +14,25 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Pile is what lies on a shelf, without its bodies.
+// Pile is what lies on a shelf.
 type Pile struct {
-	Total uint64   // messages on the shelf
-	First []Stored // the first of them, in the order in which they were stored
-	Bytes int      // of what was read to know it
+	Total uint64  // messages on the shelf
+	First *Stored // the first that was stored, without its body; nil when there is none
 }
 
-// Peek counts a shelf and reads up to n of its first messages, in one request: the server counts in its index in
-// memory, and looks for the first message in the file that has it, which takes it up to a millisecond. At least one
-// message is read if there is one, and beyond that no more than 8 MiB.
-func (b *Bus) Peek(ctx context.Context, sh Shelf, n int) (p Pile, err error) {
-	err = b.PeekEach(ctx, []Shelf{sh}, n, func(_ int, found Pile) { p = found })
+// Peek counts a shelf and reads its first message, in one request: the server counts in its index in memory, and looks
+// for the first message in the file that has it, which takes it up to a millisecond.
+func (b *Bus) Peek(ctx context.Context, sh Shelf) (p Pile, err error) {
+	err = b.PeekEach(ctx, []Shelf{sh}, func(_ int, found Pile) { p = found })
 	return p, err
 }
 
 // PeekEach is Peek for many shelves, without waiting for one answer before the next question. It tells each pile with
 // the place of its shelf, from this goroutine.
-func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, n int, tell func(i int, p Pile)) error {
+func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, tell func(i int, p Pile)) error {
 	piles := make([]Pile, len(shelves))
 	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
-		return directPrefix + sh.stream, directQuestion{Batch: n, NextBySubject: sh.subject, MaxBytes: readBytes}
+		return directPrefix + sh.stream, directQuestion{Batch: 1, NextBySubject: sh.subject, MaxBytes: readBytes}
 	}, func(i int, m *nats.Msg) (whole bool, err error) {
 		if whole, err = piles[i].add(m); whole {
 			tell(i, piles[i])
@@ -42,6 +40,28 @@ func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, n int, tell func(i 
 		}
 		return whole, err
 	})
+}
+
+// ReadAll reads a shelf in the order in which it was stored, without bodies, until its end or until it has read so many
+// bytes. It returns how many messages it has read.
+func (b *Bus) ReadAll(ctx context.Context, sh Shelf, maxBytes int, tell func(*Stored)) (read uint64, err error) {
+	const page = 1000
+	for lo, bytes := uint64(0), 0; bytes < maxBytes; {
+		part, done, err := b.directGet(ctx, sh, lo, page)
+		if err != nil {
+			return read, err
+		}
+		for i := range part {
+			tell(&part[i])
+			read++
+			bytes += part[i].size
+			lo = part[i].Seq + 1
+		}
+		if done || len(part) == 0 {
+			break
+		}
+	}
+	return read, nil
 }
 
 // beyond is a page of a list of subjects that there is not: the answer has their number and none of them.
@@ -117,18 +137,13 @@ func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) 
 func (p *Pile) add(m *nats.Msg) (whole bool, err error) {
 	switch m.Header.Get("Status") {
 	case "":
+		after, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
+		if err != nil {
+			return false, fmt.Errorf("%w: the store does not say how many there are", ErrUnavailable)
+		}
 		one := stored(m)
 		one.cut(0)
-		if len(p.First) == 0 {
-			after, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
-			if err != nil {
-				return false, fmt.Errorf("%w: the store does not say how many there are", ErrUnavailable)
-			}
-			p.Total = after + 1
-		}
-		p.First = append(p.First, one)
-		p.Total = max(p.Total, uint64(len(p.First)))
-		p.Bytes += one.size
+		p.First, p.Total = &one, after+1
 		return false, nil
 	case "204", "404": // the end, or nothing there
 		return true, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/notice"
 	"jethook/consume/status"
 )
 
@@ -65,7 +66,7 @@ func writeEndpoints(w io.Writer, s *status.Status, all bool) {
 	case hidden == len(s.Endpoints):
 		row(w, fmt.Sprintf("Nothing waits, is dead or fails: %d endpoints are idle (--all shows them).", hidden))
 	case hidden > 0:
-		row(w, fmt.Sprintf("%d more are idle (--all shows them).", hidden))
+		row(w, fmt.Sprintf("%d more idle (--all shows them).", hidden))
 	}
 }
 
@@ -147,7 +148,7 @@ func ago(now time.Time, t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return "-"
 	}
-	return span(now.Sub(*t))
+	return notice.Span(now.Sub(*t))
 }
 
 // until is how long after now a time is.
@@ -158,21 +159,7 @@ func until(now time.Time, t *time.Time) string {
 	case !t.After(now):
 		return "now"
 	default:
-		return "in " + span(t.Sub(now))
-	}
-}
-
-// span is a duration in one unit or two, as short as a table wants it.
-func span(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
+		return "in " + notice.Span(t.Sub(now))
 	}
 }
 

@@ -25,7 +25,7 @@ func Sentence(subject string, body []byte, clean func(string) string) (string, b
 	case Failing:
 		return who + " is failing since " + clock(d.FailingSince, e.Time) + d.failures(clean) + "." + d.left(), true
 	case Recovered:
-		return who + " is well again after " + span(e.Time.Sub(d.FailedSince)) + "." + d.left(), true
+		return who + " is well again after " + Span(e.Time.Sub(d.FailedSince)) + "." + d.left(), true
 	case Disabled:
 		why := strings.TrimPrefix(cmp.Or(d.Reason, "on request"), "disabled ")
 		return who + " is disabled: " + clean(why) + "." + d.left(), true
@@ -97,8 +97,8 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04 UTC")
 }
 
-// span is a duration in its two largest units.
-func span(d time.Duration) string {
+// Span is a duration in its two largest units.
+func Span(d time.Duration) string {
 	days, hours, minutes, seconds := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
 	switch {
 	case days > 0:

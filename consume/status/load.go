@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// depth is up to how many waiting deliveries of an endpoint are read to be exact about the oldest and the next,
-	// budget how many of all endpoints, and firsts of how many others the first one is read.
-	depth, budget, firsts = 1000, 10_000, 500
+	// readBytes is how many bytes of deliveries are read to be exact about the oldest and the next of each endpoint,
+	// when few wait altogether.
+	readBytes = 64 << 20
+	// firsts is of how many endpoints the first delivery is read when many wait.
+	firsts = 500
 	// large is how many deliveries that wait take longer to be counted than the first of them to be found.
 	large = 5000
 )
@@ -42,26 +44,32 @@ func (l *load) describe(e *Endpoint) {
 	}
 }
 
-// see takes in what was read of a shelf.
-func (l *load) see(stored []publish.Stored) {
-	earlier := func(t *time.Time, than time.Time) {
-		if !than.IsZero() && (t.IsZero() || than.Before(*t)) {
-			*t = than
-		}
+// see takes in a delivery that was read.
+func (l *load) see(d *publish.Delivery) {
+	received := d.Event.Received
+	if received.IsZero() {
+		received = d.Since
 	}
-	for i := range stored {
-		d, err := stored[i].Delivery()
-		if err != nil {
-			continue
-		}
-		earlier(&l.next, d.Due)
-		received := d.Event.Received
-		if received.IsZero() {
-			received = d.Since
-		}
-		earlier(&l.oldest, received)
-		l.tried = l.tried || d.Attempt > 1
+	l.next, l.oldest = earlier(l.next, d.Due), earlier(l.oldest, received)
+	l.tried = l.tried || d.Attempt > 1
+}
+
+// seeFirst takes in the first delivery of a pile, if there is one.
+func (l *load) seeFirst(p publish.Pile) {
+	if p.First == nil {
+		return
 	}
+	if d, err := p.First.Delivery(); err == nil {
+		l.see(&d)
+	}
+}
+
+// earlier returns the earlier of two times; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // weigh counts what lies on the bus for each endpoint.
@@ -90,7 +98,14 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 		for id, l := range loads {
 			l.counted, l.scheduled = true, counts[id]
 		}
-		return d.look(ctx, ids, loads)
+		_, err := d.bus.ReadAll(ctx, publish.RetryShelf(""), readBytes, func(m *publish.Stored) {
+			delivery, err := m.Delivery()
+			if l := loads[delivery.Endpoint]; err == nil && l != nil {
+				l.read++
+				l.see(&delivery)
+			}
+		})
+		return err
 	}
 	var small, known []string
 	for _, id := range ids {
@@ -100,7 +115,7 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 			small = append(small, id)
 		}
 	}
-	err = d.peekEach(ctx, known, 1, loads)
+	err = d.peekEach(ctx, known, loads)
 	if err == nil {
 		err = d.countEach(ctx, small, publish.RetryShelf, func(id string, n uint64) { loads[id].counted, loads[id].scheduled = true, n })
 	}
@@ -110,24 +125,16 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 	return d.look(ctx, ids, loads)
 }
 
-// look reads what waits for each endpoint, or at least the first of it, as far as the budget goes.
+// look reads the first delivery that waits for each of some endpoints: in a stream that is large, to find the others is
+// to read much of it.
 func (d *draft) look(ctx context.Context, ids []string, loads map[string]*load) error {
-	left := uint64(budget)
-	var whole, some []string
+	var some []string
 	for _, id := range ids {
-		switch l := loads[id]; {
-		case l.scheduled == 0 || l.read > 0:
-		case l.scheduled <= min(left, depth):
-			left -= l.scheduled
-			whole = append(whole, id)
-		case len(some) < firsts:
+		if l := loads[id]; l.scheduled > 0 && l.read == 0 && len(some) < firsts {
 			some = append(some, id)
 		}
 	}
-	if err := d.peekEach(ctx, some, 1, loads); err != nil {
-		return err
-	}
-	return d.peekEach(ctx, whole, depth, loads)
+	return d.peekEach(ctx, some, loads)
 }
 
 // countDue counts what came due and has no outcome yet.
@@ -143,7 +150,7 @@ func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func
 			ids = append(ids, id)
 		}
 	}
-	return d.bus.PeekEach(ctx, shelvesOf(ids, shelf), 1, func(i int, p publish.Pile) { loads[ids[i]].see(p.First) })
+	return d.bus.PeekEach(ctx, shelvesOf(ids, shelf), func(i int, p publish.Pile) { loads[ids[i]].seeFirst(p) })
 }
 
 func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*load) error {
@@ -189,12 +196,12 @@ func byTrouble(endpoints []*endpoint.Endpoint) []string {
 	return append(troubled, others...)
 }
 
-// peekEach looks at the first n deliveries that wait for each endpoint.
-func (d *draft) peekEach(ctx context.Context, ids []string, n int, loads map[string]*load) error {
-	return d.bus.PeekEach(ctx, shelvesOf(ids, publish.RetryShelf), n, func(i int, p publish.Pile) {
+// peekEach counts what waits for each endpoint and looks at the first of it.
+func (d *draft) peekEach(ctx context.Context, ids []string, loads map[string]*load) error {
+	return d.bus.PeekEach(ctx, shelvesOf(ids, publish.RetryShelf), func(i int, p publish.Pile) {
 		l := loads[ids[i]]
-		l.counted, l.scheduled, l.read = true, p.Total, uint64(len(p.First))
-		l.see(p.First)
+		l.counted, l.scheduled, l.read = true, p.Total, min(p.Total, 1)
+		l.seeFirst(p)
 	})
 }
 
