@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"jethook/consume/attempt"
-	"jethook/publish"
 	"jethook/publish/report"
 )
 
@@ -20,8 +19,9 @@ type activity struct {
 	dying  bool // a delivery has died since a request last succeeded
 }
 
-// isFirst reports whether the job's delivery waits nowhere on the bus, but for its event.
-func (j *job) isFirst() bool { return j.h.in.queue.Stream != publish.StreamDeliveries }
+// isFirst reports whether the job's delivery comes from its event and lies nowhere else on the bus: what has waited
+// there was due at a time.
+func (j *job) isFirst() bool { return j.d.Due.IsZero() }
 
 // note counts a request that ended now.
 func (a *activity) note(res *attempt.Result, now time.Time) {
