@@ -57,7 +57,7 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 func (e *Engine) submitDue(ctx context.Context, h *held) {
 	d, err := publish.DecodeDelivery(h.msg)
 	if err != nil {
-		e.log.Error("delivery not readable", "subject", h.msg.Subject(), "error", err)
+		e.faults.reading.tell(e.log, err, "subject", h.msg.Subject())
 		h.settle()
 		return
 	}
@@ -121,7 +121,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
-		e.log.Info("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
+		e.log.Debug("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
 		e.finish(j)
 		return
 	case ep.Disabled:

@@ -44,8 +44,6 @@ const (
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
 	// the endpoint releases it at once; this is for a release that a crash cut off.
 	parkedFor = time.Hour
-	// retryRelease is the pause after a release that failed.
-	retryRelease = 5 * time.Second
 )
 
 // Engine delivers events. Make it with New, then call Run once.
@@ -75,7 +73,8 @@ type Engine struct {
 	stop     chan struct{}   // closed when no attempt may begin any more
 	flight   context.Context // of the attempts; outlives Run's by drainTimeout
 	storeErr atomic.Bool     // the last outcome could not be stored
-	unsaved  sync.WaitGroup  // outcomes that are being stored
+	faults   faults
+	unsaved  sync.WaitGroup // outcomes that are being stored
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
@@ -86,7 +85,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		slots:  semaphore.NewWeighted(window),
 		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
 		lanes:  make(map[string]*lane), throttle: newThrottle(),
-		stop: make(chan struct{}),
+		stop: make(chan struct{}), faults: newFaults(),
 	}
 }
 
@@ -237,27 +236,14 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 			l.follow(now)
 		}
 	}
+	e.announceSwitch(c.Before, c.After)
 	if c.Before.Disabled && !c.After.Disabled {
 		g.Go(func() error {
-			e.releaseAll(ctx, c.After.ID)
+			insist(ctx, func() error { return e.release(ctx, c.After.ID) }, func(err error) {
+				e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again until they are", "endpoint", c.After.ID, "error", err)
+			})
 			return nil
 		})
-	}
-}
-
-// releaseAll releases what waits for an endpoint, and tries again while the bus is away.
-func (e *Engine) releaseAll(ctx context.Context, id string) {
-	for {
-		err := e.release(ctx, id)
-		if err == nil {
-			return
-		}
-		e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again", "endpoint", id, "error", err)
-		select {
-		case <-time.After(retryRelease):
-		case <-ctx.Done():
-			return
-		}
 	}
 }
 
@@ -275,9 +261,7 @@ func (e *Engine) releaseSoon(id string) {
 	e.unsaved.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
 		defer cancel()
-		if err := e.releaseOne(ctx, id); err != nil {
-			e.log.Warn("releasing a delivery of an enabled endpoint failed", "delivery", id, "error", err)
-		}
+		e.faults.releasing.tell(e.log, e.releaseOne(ctx, id), "delivery", id)
 	})
 }
 

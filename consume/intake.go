@@ -78,7 +78,7 @@ func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) 
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
 	var consumer jetstream.Consumer
-	report := in.reporter("no events can be taken off the bus; trying again until they can", "events are taken off the bus again")
+	taking := fault{fails: "no events can be taken off the bus; trying again until they can", works: "events are taken off the bus again"}
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
@@ -91,7 +91,7 @@ func (in *intake) fetch(ctx context.Context) error {
 			err = in.fetchOnce(ctx, consumer)
 		}
 		if ctx.Err() == nil {
-			report(err)
+			taking.tell(in.log, err)
 		}
 		if err != nil {
 			consumer = nil // it may be gone, and is then made anew
@@ -102,20 +102,6 @@ func (in *intake) fetch(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// reporter returns what logs each change between failing and working, and not each try.
-func (in *intake) reporter(fails, works string) func(error) {
-	failing := false
-	return func(err error) {
-		switch {
-		case err != nil && !failing:
-			in.log.Warn(fails, "error", err)
-		case err == nil && failing:
-			in.log.Info(works)
-		}
-		failing = err != nil
-	}
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
@@ -247,7 +233,8 @@ func (h *held) done() {
 // settle acknowledges the message. If that gets lost, the message comes again and what is stored is found.
 func (h *held) settle() {
 	if err := h.msg.Ack(); err != nil {
-		h.in.log.Warn("acknowledging failed", "subject", h.msg.Subject(), "error", err)
+		// The connection is down, as the log says; the message comes again.
+		h.in.log.Debug("acknowledging failed", "subject", h.msg.Subject(), "error", err)
 	}
 	h.release()
 }

@@ -45,8 +45,14 @@ func (s *Server) receive(c echo.Context) error {
 		return err
 	}
 	event := src.event(request, now)
-	if err := s.store(r.Context(), event); err != nil {
+	receipt, err := s.store(r.Context(), event)
+	if err != nil {
 		return err
+	}
+	src.figures.accept(receipt, now)
+	src.refusals.ends(now)
+	if s.failures.ends(now) {
+		s.log.Info("webhooks are stored again")
 	}
 	return send(c, src.sender.Success)
 }
@@ -75,18 +81,18 @@ func (src *source) event(r *provider.Request, now time.Time) *publish.Event {
 
 // store returns once e is stored. A sender that hangs up meanwhile does not stop it: the event is verified,
 // and the sender's next try is then a duplicate instead of another chance to fail.
-func (s *Server) store(ctx context.Context, e *publish.Event) error {
+func (s *Server) store(ctx context.Context, e *publish.Event) (publish.Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	receipt, err := s.bus.Publish(ctx, e)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNotStored, err)
+		return receipt, fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	if s.log.Enabled(ctx, slog.LevelDebug) {
 		s.log.Debug("webhook stored", "source", e.Source, "type", e.Type, "id", e.ID, "subject", e.Subject,
 			"bytes", len(e.Body), "sequence", receipt.Seq, "duplicate", receipt.Duplicate)
 	}
-	return nil
+	return receipt, nil
 }
 
 func send(c echo.Context, a provider.Answer) error {

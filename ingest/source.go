@@ -19,7 +19,8 @@ type source struct {
 	dropped  map[string]bool // request headers that are not stored, in canonical form
 	networks []netip.Prefix  // that may send; none: all
 	limiter  *rate.Limiter   // of verified requests; nil: none
-	refusals rate.Sometimes
+	refusals trouble
+	figures  figures
 }
 
 // newSources prepares every source, or reports as [config.Problems] everything wrong with all of them.
@@ -77,7 +78,6 @@ func newSource(c config.Source) (*source, config.Problems) {
 		dropped:  droppedHeaders(sender.Scheme.Credentials()),
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
-		refusals: rate.Sometimes{First: 1, Interval: logPause},
 	}, nil
 }
 

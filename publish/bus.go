@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/report"
 )
 
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
@@ -34,12 +35,15 @@ type Bus struct {
 	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
 	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
+
+	peers roster
+	self  atomic.Pointer[report.Peer] // what Answer answers as; nil unless it runs
 }
 
 // Open starts the embedded server, or connects to the cluster of NATS_URL, and makes the streams that are
 // missing. It fails when a stream that exists would break a guarantee, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{log: log}
+	b := &Bus{log: log, peers: roster{heard: make(map[string]Missing)}}
 	if cfg.NATSURL == "" {
 		srv, err := startEmbedded(ctx, cfg, log)
 		if err != nil {

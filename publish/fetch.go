@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+const directPrefix = "$JS.API.DIRECT.GET."
+
 // fetchQuery is a direct get, which nats.go has no call for:
 // https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 type fetchQuery struct {
@@ -41,7 +43,7 @@ func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, e
 		return got, classify(err)
 	}
 	defer sub.Unsubscribe()
-	if err := b.reads.PublishRequest("$JS.API.DIRECT.GET."+sh.stream, sub.Subject, req); err != nil {
+	if err := b.reads.PublishRequest(directPrefix+sh.stream, sub.Subject, req); err != nil {
 		return got, classify(err)
 	}
 	for {

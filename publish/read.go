@@ -109,6 +109,8 @@ type Stored struct {
 	Header  nats.Header
 	Data    []byte
 	Cut     bool // Data is only the beginning
+
+	size int // of the whole body
 }
 
 // Delivery decodes a stored delivery, waiting or dead.
@@ -213,7 +215,7 @@ func (s *Stored) cut(n int) {
 func stored(m *nats.Msg) Stored {
 	seq, _ := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64) // written by the server
 	at, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
-	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data}
+	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data, size: len(m.Data)}
 }
 
 // Count returns how many messages the shelf holds and when the newest came; zero when there is none.
@@ -226,12 +228,6 @@ func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, 
 	for _, c := range info.State.Subjects {
 		n += c
 	}
-	m, err := s.GetLastMsgForSubject(ctx, sh.subject)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return n, newest, nil
-	case err != nil:
-		return 0, newest, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))
-	}
-	return n, m.Time, nil
+	newest, err = b.NewestOf(ctx, sh)
+	return n, newest, err
 }

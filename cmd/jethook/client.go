@@ -28,13 +28,22 @@ import (
 func clientGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{
 		Use: use, Short: short, RunE: needsCommand,
-		Long: short + ".\n\nIt asks the admin API at JETHOOK_ADMIN_LISTEN or --admin, with JETHOOK_ADMIN_TOKEN or, " +
-			"on the server's machine, the token that is kept in JETHOOK_DATA_DIR.",
+		Long: short + "." + clientHelp,
 	}
-	group.PersistentFlags().String("admin", "", "address or URL of the admin API (default JETHOOK_ADMIN_LISTEN)")
-	group.PersistentFlags().Bool("json", false, "print the API's JSON as it is")
+	addClientFlags(group)
 	group.AddCommand(verbs...)
 	return group
+}
+
+// clientHelp says in a command's help whom it asks.
+const clientHelp = "\n\nIt asks the admin API at JETHOOK_ADMIN_LISTEN or --admin, with JETHOOK_ADMIN_TOKEN or, " +
+	"on the server's machine, the token that is kept in JETHOOK_DATA_DIR."
+
+// addClientFlags adds how to reach the admin API and how to print.
+func addClientFlags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.String("admin", "", "address or URL of the admin API (default JETHOOK_ADMIN_LISTEN)")
+	flags.Bool("json", false, "print the API's JSON as it is")
 }
 
 // clientTimeout is longer than the API takes for its slowest request.

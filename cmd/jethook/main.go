@@ -77,7 +77,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
 		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
-		sourceCommand(), listenCommand(), benchCommand(),
+		sourceCommand(), statusCommand(), listenCommand(), benchCommand(),
 	)
 	return root
 }

@@ -20,9 +20,9 @@ func sourceListCommand() *cobra.Command {
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
-				row(w, "NAME", "PROVIDER", "RECEIVED", "LAST SEEN")
+				row(w, "NAME", "PROVIDER", "RECEIVED", "LAST SEEN", "REFUSED")
 				for _, s := range page.Items {
-					row(w, s.Name, s.Provider, s.Received, stamp(s.LastSeen))
+					row(w, s.Name, s.Provider, s.Received, stamp(s.LastSeen), refusals(s.Refused))
 				}
 			})
 		},

@@ -28,6 +28,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -50,6 +51,7 @@ type Server struct {
 	ledger     *consume.Ledger
 	archive    *consume.Archive
 	recoveries *consume.Recoveries
+	board      *status.Board
 	client     *attempt.Client // of tests and previews
 	trials     chan struct{}   // has one entry for each test under way
 	token      config.Secret
@@ -77,6 +79,7 @@ func New(o Options) *Server {
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
+	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate, unescapeParams)
 	s.api = newAPI(s.echo, o.Version)
@@ -93,6 +96,7 @@ func New(o Options) *Server {
 	s.attemptRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()
+	s.statusRoutes()
 	s.openRoutes()
 	return s
 }
@@ -107,7 +111,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				Description: "Endpoints, events, deliveries, dead letters and sources of a bridge between webhooks and NATS JetStream.",
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"token": {Type: "http", Scheme: "bearer", Description: "JETHOOK_ADMIN_TOKEN"},
 				},
