@@ -64,6 +64,7 @@ type Engine struct {
 	full  atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
 
 	throttle *throttle // of retries
+	recall   *recall   // of what was delivered before a kill
 
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
@@ -87,7 +88,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		}),
 		slots: semaphore.NewWeighted(window),
 		bytes: semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
-		lanes: make(map[string]*lane), throttle: newThrottle(),
+		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		stop: make(chan struct{}),
 	}
 }

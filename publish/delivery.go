@@ -35,6 +35,7 @@ const (
 	headerDue      = "Jethook-Due"
 	headerWhy      = "Jethook-Why"
 	headerReason   = "Jethook-Reason"
+	headerReplays  = "Jethook-Replays"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -54,7 +55,8 @@ type Delivery struct {
 	Reason   string    // what the last attempt failed of; of a dead one, why it is dead
 	Since    time.Time // when it was stored; read only
 
-	seq uint64 // of the stored message; read only
+	seq     uint64 // of the stored message; read only
+	replays uint64 // of a dead letter that is being replayed: its place among the dead ones
 }
 
 // Why says for what a delivery waits. The set is closed.
@@ -113,6 +115,9 @@ func (d *Delivery) msg() *nats.Msg {
 	set(headerSubject, e.Subject)
 	set(headerAttempt, strconv.Itoa(d.Attempt))
 	set(headerReason, headerText(d.Reason))
+	if d.replays != 0 {
+		set(headerReplays, strconv.FormatUint(d.replays, 10))
+	}
 	if !d.Due.IsZero() {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
 		set(headerWhy, string(d.Why))
@@ -151,7 +156,8 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 		Reason:   h.Get(headerReason),
 	}
 	d.Event.Subject = h.Get(headerSubject)
-	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue)) // absent on a dead one
+	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue))      // absent on a dead one
+	d.replays, _ = strconv.ParseUint(h.Get(headerReplays), 10, 64) // absent unless it is replayed
 	return d, nil
 }
 
@@ -177,9 +183,9 @@ func (b *Bus) Schedule(d *Delivery, done func(error)) {
 // dueSubject is where d comes when it is due. Turns have their own, so that they don't wait behind retries.
 func dueSubject(d *Delivery) string {
 	if d.Why == WhyTurn {
-		return turnPrefix + d.Endpoint
+		return turnPrefix + d.ID()
 	}
-	return duePrefix + d.Endpoint
+	return duePrefix + d.ID()
 }
 
 // Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
@@ -235,18 +241,29 @@ func dueNow(d *Delivery, why Why) *nats.Msg {
 }
 
 // Replay makes a dead letter due at once, from its first attempt on, and removes it from the dead ones. Done
-// twice, even by two processes or across a crash, it delivers once.
+// twice, even by two processes or across a crash, it delivers once. What a crash leaves behind, EndReplay removes.
 func (b *Bus) Replay(ctx context.Context, d *Delivery) error {
 	again := *d
-	again.Attempt, again.Due, again.Why, again.Reason = 1, time.Now(), WhyRetry, ""
+	again.Attempt, again.Due, again.Why, again.Reason, again.replays = 1, time.Now(), WhyRetry, "", d.seq
 	m := again.msg()
-	m.Subject = duePrefix + d.Endpoint
+	m.Subject = dueSubject(&again)
 	m.Header[HeaderMsgID] = []string{fmt.Sprintf("replay:%s:%d", d.ID(), d.seq)}
 	if _, err := b.deliveries.publish(ctx, m); err != nil {
 		return fmt.Errorf("replaying %s: %w", d.ID(), err)
 	}
-	if err := b.streams[StreamDead].DeleteMsg(ctx, d.seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+	return b.EndReplay(ctx, &again)
+}
+
+// EndReplay removes the dead letter that d replays, if it does and it is still there: d is not dead any more. Whoever
+// takes d off the bus calls it first, since the process that replayed it may have been killed before it did.
+func (b *Bus) EndReplay(ctx context.Context, d *Delivery) error {
+	if d.replays == 0 {
+		return nil
+	}
+	err := b.streams[StreamDead].DeleteMsg(ctx, d.replays)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), classify(err))
 	}
+	d.replays = 0
 	return nil
 }

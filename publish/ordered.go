@@ -126,7 +126,7 @@ func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
 	// is in the first again at the last.
 	began := time.Now()
 	var seqs [4]uint64
-	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint, turnPrefix + endpoint, retryPrefix + endpoint + ".>"} {
+	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint + ".>", turnPrefix + endpoint + ".>", retryPrefix + endpoint + ".>"} {
 		info, err := b.streams[StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
 		if err != nil {
 			return false, fmt.Errorf("looking for what waits: %w", classify(err))

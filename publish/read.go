@@ -92,8 +92,8 @@ func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Deliver
 func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	for _, f := range []struct{ stream, subject string }{
 		{StreamDeliveries, retryPrefix + endpoint + ".>"},
-		{StreamDeliveries, duePrefix + endpoint},
-		{StreamDeliveries, turnPrefix + endpoint},
+		{StreamDeliveries, duePrefix + endpoint + ".>"},
+		{StreamDeliveries, turnPrefix + endpoint + ".>"},
 		{StreamDead, deadPrefix + endpoint + ".>"},
 	} {
 		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
@@ -133,12 +133,12 @@ func RetryShelf(endpoint string) Shelf {
 
 // TurnShelf lists deliveries that got their turn and are being attempted, and DueShelf the others that came due.
 func TurnShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint)}
+	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint) + ".>"}
 }
 
 // DueShelf lists deliveries that came due and are being attempted.
 func DueShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint)}
+	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint) + ".>"}
 }
 
 // DeadShelf lists dead letters.
@@ -231,11 +231,16 @@ func (b *Bus) span(ctx context.Context, sh Shelf, lo, hi uint64) (out []Stored, 
 }
 
 // directGet reads up to n messages of the shelf from sequence lo on, and reports whether those were the last.
-// nats.go has no call for it: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []Stored, done bool, err error) {
+	return b.ask(ctx, sh, map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject, "max_bytes": readBytes})
+}
+
+// ask makes one request for several messages, and reports whether those were the last. nats.go has no call for it:
+// https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
+func (b *Bus) ask(ctx context.Context, sh Shelf, question map[string]any) (out []Stored, done bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
 	defer cancel()
-	req, err := json.Marshal(map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject, "max_bytes": readBytes})
+	req, err := json.Marshal(question)
 	if err != nil {
 		return nil, false, err
 	}
