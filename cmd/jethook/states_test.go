@@ -173,6 +173,22 @@ func (w *watcher) quiet(ctx context.Context) bool {
 	return err == nil && s.CachedInfo().State.Msgs == 0
 }
 
+// left describes what the consumers have not done yet.
+func (w *watcher) left(ctx context.Context) (text string) {
+	for _, name := range []string{"EVENTS", "WEBHOOKS", "DELIVERIES"} {
+		s, err := w.js.Stream(ctx, name)
+		if err != nil {
+			return text + err.Error()
+		}
+		consumers := s.ListConsumers(ctx)
+		for c := range consumers.Info() {
+			text += fmt.Sprintf("%s %s: pending %d, held %d, floor %d of %d (%d messages)\n", name, c.Name, c.NumPending,
+				c.NumAckPending, c.AckFloor.Stream, s.CachedInfo().State.LastSeq, s.CachedInfo().State.Msgs)
+		}
+	}
+	return text
+}
+
 // publish stores an event as a service does over NATS.
 func (w *watcher) publish(ctx context.Context, subject, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // the server may be gone
