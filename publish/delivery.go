@@ -198,7 +198,7 @@ func (b *Bus) Bury(d *Delivery, done func(error)) {
 // Record stores one line of an endpoint's history; done is told once that is acknowledged. Endpoint and
 // outcome must be subject tokens.
 func (b *Bus) Record(endpoint, outcome string, line []byte, done func(error)) {
-	m := &nats.Msg{Subject: historyPrefix + endpoint + "." + outcome, Data: line}
+	m := &nats.Msg{Subject: historyPrefix + endpoint + "." + outcome, Header: nats.Header{}, Data: line}
 	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
 }
 

@@ -76,17 +76,14 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		},
 		{
 			Name: StreamHistory, Description: "every attempt",
-			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: bound(ownBytes, ownShare), AllowDirect: true,
+			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: bound(ownBytes, ownShare),
+			AllowAtomicPublish: true, AllowDirect: true,
 		},
 	}
 	for i := range streams {
 		s := &streams[i]
 		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
 		s.Duplicates = min(s.Duplicates, cfg.Retention)
-	}
-	if cfg.Replicas == 1 {
-		// History is written for every delivery and losing its last moments to a power cut harms no delivery.
-		streams[len(streams)-1].PersistMode = jetstream.AsyncPersistMode
 	}
 	return streams
 }
