@@ -106,3 +106,24 @@ func TestDeliveredAndNotAcknowledged(t *testing.T) {
 		t.Errorf("%d more requests, deliveries: %+v", len(rc.got), all)
 	}
 }
+
+// What waits for an endpoint that was enabled goes on, also when the process was killed before it had released all.
+func TestReleaseCutOff(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, always(http.StatusOK))
+	ep := r.add(t, rc.URL, nil, "events.>")
+	r.stop()
+	offline(t, r, func(bus *publish.Bus, _ jetstream.JetStream) {
+		parked := publish.Delivery{
+			Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyDisabled,
+		}
+		stored := make(chan error)
+		bus.Schedule(&parked, func(err error) { stored <- err })
+		if err := <-stored; err != nil {
+			t.Fatal(err)
+		}
+	})
+	start(t, r.cfg)
+	rc.next(t)
+}

@@ -42,7 +42,7 @@ const (
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
 	drainTimeout = 25 * time.Second
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
-	// the endpoint releases it at once; this is for a release that a crash cut off.
+	// the endpoint releases it at once; this is for what slips through.
 	parkedFor = time.Hour
 	// retryRelease is the pause after a release that failed.
 	retryRelease = 5 * time.Second
@@ -112,6 +112,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
+	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {
@@ -252,6 +253,16 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 		case <-time.After(retryRelease):
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
+// not changed for long have come due by themselves.
+func (e *Engine) releaseCutOff(ctx context.Context) {
+	for _, ep := range e.endpoints.All() {
+		if !ep.Disabled && time.Since(ep.UpdatedAt) < 2*parkedFor {
+			e.releaseAll(ctx, ep.ID)
 		}
 	}
 }

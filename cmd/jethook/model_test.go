@@ -408,6 +408,12 @@ func (m *model) settle() {
 // compare holds a moment's lists against what is true at every moment: nothing waits that is dead, for longer than
 // the moment between two writes.
 func (m *model) compare() {
+	var both []listed
+	defer func() {
+		if m.t.Failed() {
+			m.t.Logf("waiting and dead: %+v", both)
+		}
+	}()
 	eventually(m.t, "nothing is waiting and dead", func() bool {
 		states, err := m.p.states(m.t.Context())
 		if err != nil {
@@ -417,6 +423,7 @@ func (m *model) compare() {
 			waits := slices.ContainsFunc(found, func(d listed) bool { return d.Status == "waiting" })
 			dead := slices.ContainsFunc(found, func(d listed) bool { return d.Status == "dead" })
 			if waits && dead {
+				both = found
 				return false
 			}
 		}
