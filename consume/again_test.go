@@ -33,6 +33,15 @@ func offline(t *testing.T, r *rig, do func(bus *publish.Bus, js jetstream.JetStr
 	do(bus, js)
 }
 
+func schedule(t *testing.T, bus *publish.Bus, d *publish.Delivery) {
+	t.Helper()
+	stored := make(chan error)
+	bus.Schedule(d, func(err error) { stored <- err })
+	if err := <-stored; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A server that is killed after it made a delivery due and before it removed the schedule makes it due once more:
 // of the two, one is attempted.
 func TestDueAndStillScheduled(t *testing.T) {
@@ -45,11 +54,7 @@ func TestDueAndStillScheduled(t *testing.T) {
 		Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry,
 	}
 	offline(t, r, func(bus *publish.Bus, js jetstream.JetStream) {
-		stored := make(chan error)
-		bus.Schedule(&d, func(err error) { stored <- err })
-		if err := <-stored; err != nil {
-			t.Fatal(err)
-		}
+		schedule(t, bus, &d)
 		s, err := js.Stream(t.Context(), publish.StreamDeliveries)
 		if err != nil {
 			t.Fatal(err)
@@ -118,11 +123,7 @@ func TestReleaseCutOff(t *testing.T) {
 		parked := publish.Delivery{
 			Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyDisabled,
 		}
-		stored := make(chan error)
-		bus.Schedule(&parked, func(err error) { stored <- err })
-		if err := <-stored; err != nil {
-			t.Fatal(err)
-		}
+		schedule(t, bus, &parked)
 	})
 	start(t, r.cfg)
 	rc.next(t)

@@ -113,6 +113,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
+	g.Go(func() error { e.watchLate(gctx); return nil })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {

@@ -222,7 +222,7 @@ func (w *watcher) stored(ctx context.Context, t *testing.T, name string) map[str
 // eventually polls what another process does; it sends no event that could be waited on.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(limit); !ok(); {
+	for deadline := time.Now().Add(2 * limit); !ok(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("never happened: %s", what)
 		}
