@@ -42,7 +42,7 @@ const (
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
 	drainTimeout = 25 * time.Second
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
-	// the endpoint releases it at once; this is for a release that a crash cut off.
+	// the endpoint releases it at once; this is for what slips through.
 	parkedFor = time.Hour
 )
 
@@ -62,6 +62,7 @@ type Engine struct {
 	full  atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
 
 	throttle *throttle // of retries
+	recall   *recall   // of what was delivered before a kill
 
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
@@ -84,7 +85,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		client: NewClient(cfg, version),
 		slots:  semaphore.NewWeighted(window),
 		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
-		lanes:  make(map[string]*lane), throttle: newThrottle(),
+		lanes:  make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		stop: make(chan struct{}), faults: newFaults(),
 	}
 }
@@ -116,6 +117,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
 	g.Go(func() error { return e.runRecoveries(gctx) })
+	g.Go(func() error { e.releaseCutOff(gctx); return nil })
+	g.Go(func() error { e.watchLate(gctx); return nil })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {
@@ -239,11 +242,26 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 	e.announceSwitch(c.Before, c.After)
 	if c.Before.Disabled && !c.After.Disabled {
 		g.Go(func() error {
-			insist(ctx, func() error { return e.release(ctx, c.After.ID) }, func(err error) {
-				e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again until they are", "endpoint", c.After.ID, "error", err)
-			})
+			e.releaseParked(ctx, c.After.ID)
 			return nil
 		})
+	}
+}
+
+// releaseParked releases what waits for an endpoint to be enabled, however often that takes.
+func (e *Engine) releaseParked(ctx context.Context, id string) {
+	insist(ctx, func() error { return e.release(ctx, id) }, func(err error) {
+		e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again until they are", "endpoint", id, "error", err)
+	})
+}
+
+// releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
+// not changed for long have come due by themselves.
+func (e *Engine) releaseCutOff(ctx context.Context) {
+	for _, ep := range e.endpoints.All() {
+		if !ep.Disabled && time.Since(ep.UpdatedAt) < 2*parkedFor {
+			e.releaseParked(ctx, ep.ID)
+		}
 	}
 }
 

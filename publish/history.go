@@ -41,6 +41,6 @@ func (t Trait) Shelf() Shelf {
 // Record stores one line of the history; done is told once that is acknowledged. The fields of its trait must be
 // subject tokens.
 func (b *Bus) Record(t Trait, line []byte, done func(error)) {
-	m := &nats.Msg{Subject: t.subject(), Data: line}
+	m := &nats.Msg{Subject: t.subject(), Header: nats.Header{}, Data: line}
 	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
 }

@@ -23,6 +23,12 @@ func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 	if comingDue(d) {
 		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict)
 	}
+	return b.Remind(ctx, d)
+}
+
+// Remind schedules a delivery for this moment whose time has long come: the server has forgotten its schedule.
+// ErrConflict means that it was changed meanwhile.
+func (b *Bus) Remind(ctx context.Context, d *Delivery) error {
 	if _, err := b.deliveries.publish(ctx, scheduledNow(d)); err != nil {
 		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
 	}
@@ -40,6 +46,15 @@ func (b *Bus) Advance(d *Delivery, done func(error)) {
 		m = dueNow(d)
 	}
 	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// Unschedule removes the message that was read of a delivery that waits. One that is not there any more is no error.
+func (b *Bus) Unschedule(ctx context.Context, d *Delivery) error {
+	err := b.streams[StreamDeliveries].DeleteMsg(ctx, d.seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return fmt.Errorf("removing a schedule of %s: %w", d.ID(), classify(err))
+	}
+	return nil
 }
 
 // scheduledNow is a message that replaces the schedule of d, provided that it is still the one that was read, by one
