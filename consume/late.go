@@ -56,7 +56,9 @@ func (e *Engine) bringForward(ctx context.Context, id string, before time.Time) 
 	}
 	done := make(chan error, 1)
 	e.bus.Advance(&d, func(err error) { done <- err })
-	if err := <-done; err != nil && !errors.Is(err, publish.ErrConflict) {
+	if err := <-done; errors.Is(err, publish.ErrConflict) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	e.log.Warn("a delivery that the server had not made due goes on", "delivery", id, "due", d.Due)
