@@ -62,7 +62,9 @@ type Engine struct {
 	full  atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
 
 	throttle *throttle // of retries
-	recall   *recall   // of what was delivered before a kill
+
+	acks, orderedAcks *acks
+	recall            *recall // of what was delivered before a kill
 
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
@@ -86,6 +88,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		slots:  semaphore.NewWeighted(window),
 		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
 		lanes:  make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
+		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 		stop: make(chan struct{}), faults: newFaults(),
 	}
 }
@@ -115,6 +118,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.tend(gctx, g) })
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
+	keepers.Go(func() error { return e.acks.run(kept) })
+	keepers.Go(func() error { return e.orderedAcks.run(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
 	g.Go(func() error { return e.runRecoveries(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })

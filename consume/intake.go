@@ -39,6 +39,7 @@ type intake struct {
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
 	opened time.Time
+	acks   *acks
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -66,7 +67,7 @@ func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) 
 func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
 	return &intake{
 		bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
-		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(),
+		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.acks,
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
 		held:   make(map[uint64]*held),
@@ -223,10 +224,10 @@ func (in *intake) snapshot(into []*held) []*held {
 // split says of how many parts the message consists. It is called once, before any part is done.
 func (h *held) split(parts int) { h.parts.Store(int32(parts)) }
 
-// done ends one part; the last one acknowledges the message.
+// done ends one part; after the last one the message is acknowledged.
 func (h *held) done() {
 	if h.parts.Add(-1) == 0 {
-		h.settle()
+		h.in.acks.settle(h)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Trait is what can be told of a line of the history by its subject. In a line, an empty class is "none" and the
@@ -43,4 +44,10 @@ func (t Trait) Shelf() Shelf {
 func (b *Bus) Record(t Trait, line []byte, done func(error)) {
 	m := &nats.Msg{Subject: t.subject(), Header: nats.Header{}, Data: line}
 	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// HistoryIsLate reports whether the server acknowledges a line of the history before it is written, which it then is
+// some 10 ms later. Should the server be killed in between, the line is lost.
+func (b *Bus) HistoryIsLate() bool {
+	return b.streams[StreamHistory].CachedInfo().Config.PersistMode == jetstream.AsyncPersistMode
 }

@@ -78,7 +78,7 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		},
 		{
 			Name: StreamHistory, Description: "every attempt",
-			Subjects: []string{historySubjects}, AllowAtomicPublish: true, AllowDirect: true,
+			Subjects: []string{historySubjects}, AllowDirect: true,
 			MaxAge: cfg.HistoryAge, MaxBytes: bound(int64(cfg.HistoryMaxBytes), ownShare),
 		},
 		rejectedConfig(cfg, bound),
@@ -87,9 +87,9 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		s := &streams[i]
 		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
 		s.Duplicates = min(s.Duplicates, cfg.Retention)
-		if cfg.Replicas == 1 && s.Name == StreamRejected {
-			// Anyone can have them written, and losing the last of them to a crash harms nothing. The history is no such
-			// stream: it alone knows what was delivered.
+		if cfg.Replicas == 1 && (s.Name == StreamHistory || s.Name == StreamRejected) {
+			// The history is written for every delivery, and rejected requests for anyone who sends them: neither waits
+			// for the disk. See [Bus.HistoryIsLate] for what that asks of others.
 			s.PersistMode = jetstream.AsyncPersistMode
 		}
 		if s.Name != StreamDead { // it follows no setting
