@@ -53,6 +53,8 @@ const (
 	maxReplicas        = 5 // of nats-server
 	minTokenLength     = 16
 	minKeyLength       = 32
+	minHistory         = time.Minute
+	minHistoryBytes    = Bytes(1 << 20)
 )
 
 // check finds what is wrong with the values together, and with single values beyond their form.
@@ -77,6 +79,10 @@ func check(p *Problems, c *Config) {
 	p.require(c.Retention >= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), "JETHOOK_RETENTION",
 		"%s is shorter than JETHOOK_DEDUP_WINDOW, %s: NATS remembers an event's id no longer than the event; change either",
 		shortDuration(c.Retention), shortDuration(c.DedupWindow))
+	p.require(c.HistoryAge >= minHistory, "JETHOOK_HISTORY_RETENTION",
+		"%s is too short: choose %s or more", shortDuration(c.HistoryAge), shortDuration(minHistory))
+	p.require(c.HistoryMaxBytes >= minHistoryBytes, "JETHOOK_HISTORY_MAX_BYTES",
+		"%s is too little: choose %s or more", c.HistoryMaxBytes, minHistoryBytes)
 	p.require(0 < c.DeliveryTimeout && c.DeliveryTimeout <= maxDeliveryTimeout, "JETHOOK_DELIVERY_TIMEOUT",
 		"%s is out of range: choose more than 0 and at most %s",
 		shortDuration(c.DeliveryTimeout), shortDuration(maxDeliveryTimeout))

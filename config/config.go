@@ -42,7 +42,9 @@ type Config struct {
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
 	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
 
-	LogLevel LogLevel `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
+	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`
+	LogLevel        LogLevel      `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
 	Sources []Source `ignored:"true"`

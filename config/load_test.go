@@ -28,6 +28,7 @@ func TestDefault(t *testing.T) {
 	want := &Config{
 		Listen: ":8080", AdminListen: "127.0.0.1:8081", DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
 		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
+		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
 		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour,
@@ -60,6 +61,7 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_NATS_URL": "nats://me:pass@one:4222, two", "JETHOOK_NATS_TOKEN": "nats-token",
 		"JETHOOK_NATS_CREDS": "creds", "JETHOOK_NATS_TLS_CA": "ca", "JETHOOK_NATS_TLS_CERT": "cert", "JETHOOK_NATS_TLS_KEY": "key",
 		"JETHOOK_REPLICAS": "3", "JETHOOK_MAX_BODY": "1 MiB", "JETHOOK_DEDUP_WINDOW": "2h", "JETHOOK_RETENTION": "2h",
+		"JETHOOK_HISTORY_RETENTION": "48h", "JETHOOK_HISTORY_MAX_BYTES": "64MiB",
 		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_DISABLE_AFTER": "0", "JETHOOK_LOG_LEVEL": "Debug",
 		"JETHOOK_REJECTED_MAX_BYTES": "0", "JETHOOK_REJECTED_RETENTION": "24h", "JETHOOK_TRUSTED_PROXIES": "172.16.0.0/12",
 		"JETHOOK_SOURCE_A_ALLOWED_IPS": "192.0.2.0/24", "JETHOOK_SOURCE_A_RATE_LIMIT": "600/m",
@@ -83,6 +85,7 @@ func TestLoad(t *testing.T) {
 		NATSURL: "nats://me:pass@one:4222, two", NATSToken: NewSecret("nats-token"),
 		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
 		Replicas: 3, MaxBody: 1 << 20, DedupWindow: 2 * time.Hour, Retention: 2 * time.Hour,
+		HistoryAge: 48 * time.Hour, HistoryMaxBytes: 64 << 20,
 		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4,
 		AllowedNetworks: []netip.Prefix{
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
@@ -143,11 +146,14 @@ func TestLoadProblems(t *testing.T) {
 		}},
 		{"too large", env{
 			"JETHOOK_NATS_URL": "nats://x", "JETHOOK_REPLICAS": "6", "JETHOOK_MAX_BODY": "65MiB", "JETHOOK_DELIVERY_TIMEOUT": "301s",
-			"JETHOOK_RETRY_SCHEDULE": strings.Repeat("1s,", 21),
+			"JETHOOK_RETRY_SCHEDULE":    strings.Repeat("1s,", 21),
+			"JETHOOK_HISTORY_RETENTION": "0", "JETHOOK_HISTORY_MAX_BYTES": "1KiB",
 		}, [][2]string{
 			{"JETHOOK_RETRY_SCHEDULE", "21 pauses are too many"},
 			{"JETHOOK_REPLICAS", "6 is out of range"},
 			{"JETHOOK_MAX_BODY", "65MiB is out of range"},
+			{"JETHOOK_HISTORY_RETENTION", "0s is too short"},
+			{"JETHOOK_HISTORY_MAX_BYTES", "1KiB is too little"},
 			{"JETHOOK_DELIVERY_TIMEOUT", "5m1s is out of range"},
 		}},
 		{"a source", env{

@@ -76,7 +76,7 @@ func (l *lane) shed() (jobs []*job, turns []time.Time) {
 			continue
 		}
 		for _, j := range q[keep:] {
-			l.hold(-j.size())
+			l.let(j)
 			jobs = append(jobs, j)
 			if !l.circuit.open {
 				turns = append(turns, l.turnAt(class(c), now))

@@ -75,7 +75,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	if res.Verdict == attempt.Delivered {
-		e.record(j, attemptOf(&j.d, res, OutcomeDelivered))
+		e.record(j, lineOf(&j.d, res, OutcomeDelivered))
 		return
 	}
 	if res.Verdict == attempt.Gone {
@@ -86,17 +86,17 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	next := j.d
-	next.Reason = res.Detail
+	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
 	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
 	if !more {
 		next.Due, next.Why = time.Time{}, ""
-		e.bury(j, next, func() { e.record(j, attemptOf(&j.d, res, OutcomeDead)) })
+		e.bury(j, next, res, func() { e.record(j, lineOf(&j.d, res, OutcomeDead)) })
 		return
 	}
 	next.Attempt++
 	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
 	e.reschedule(j, next, func() {
-		a := attemptOf(&j.d, res, OutcomeFailed)
+		a := lineOf(&j.d, res, OutcomeFailed)
 		due := next.Due.UTC()
 		a.Next = &due
 		e.record(j, a)
@@ -109,13 +109,14 @@ func (e *Engine) reschedule(j *job, d publish.Delivery, then func()) {
 	e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, func(err error) {
 		dead := j.d
 		dead.Due, dead.Why, dead.Reason = time.Time{}, "", "it can't be stored for another attempt: "+err.Error()
-		e.bury(j, dead, func() { e.finish(j) })
+		e.bury(j, dead, nil, func() { e.finish(j) })
 	})
 }
 
-// bury stores a dead letter. One that is too large goes without its body, which the event still has.
-func (e *Engine) bury(j *job, d publish.Delivery, then func()) {
-	buried := func() { e.announceDeath(&d); then() }
+// bury stores a dead letter, and tells of it with its last result, if there is one. One that is too large goes without
+// its body, which the event still has.
+func (e *Engine) bury(j *job, d publish.Delivery, last *attempt.Result, then func()) {
+	buried := func() { e.announceDeath(&d, last); then() }
 	e.store(func(done func(error)) { e.bus.Bury(&d, done) }, buried, func(err error) {
 		bare := d
 		bare.Event.Body = nil
@@ -151,22 +152,22 @@ func (e *Engine) park(j *job) {
 }
 
 // record writes the attempt into the history and ends the job.
-func (e *Engine) record(j *job, a Attempt) {
+func (e *Engine) record(j *job, a line) {
 	if e.log.Enabled(e.flight, slog.LevelDebug) { // the arguments cost more than the question
-		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt,
+		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt.Attempt,
 			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS)
 	}
-	line, err := json.Marshal(a)
+	text, err := json.Marshal(a)
 	if err != nil {
-		e.log.Error("attempt not recorded", "delivery", a.Delivery, "error", err)
+		e.faults.recording.tell(e.log, err, "delivery", a.Delivery)
 		e.finish(j)
 		return
 	}
-	e.store(func(done func(error)) { e.bus.Record(a.Endpoint, string(a.Outcome), line, done) }, func() { e.finish(j) },
-		func(err error) { // the delivery's outcome stands without it
-			e.log.Error("attempt not recorded", "delivery", a.Delivery, "error", err)
-			e.finish(j)
-		})
+	ended := func(err error) { // the delivery's outcome stands without it
+		e.faults.recording.tell(e.log, err)
+		e.finish(j)
+	}
+	e.store(func(done func(error)) { e.bus.Record(a.trait(), text, done) }, func() { ended(nil) }, ended)
 }
 
 // finish ends a job whose outcome is stored and makes room for the next.
@@ -201,7 +202,7 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 				refused(err)
 				e.unsaved.Done()
 			case e.stopping() && !errors.Is(err, publish.ErrBusy):
-				e.log.Warn("outcome not stored; its event comes again", "error", err)
+				e.faults.leaving.tell(e.log, err)
 				e.unsaved.Done()
 			default:
 				if e.storeErr.CompareAndSwap(false, true) {

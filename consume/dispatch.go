@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -57,11 +56,14 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 func (e *Engine) submitDue(ctx context.Context, h *held) {
 	d, err := publish.DecodeDelivery(h.msg)
 	if err != nil {
-		e.log.Error("delivery not readable", "subject", h.msg.Subject(), "error", err)
+		e.faults.reading.tell(e.log, err, "subject", h.msg.Subject())
 		h.settle()
 		return
 	}
 	settled, err := e.hasOutcome(ctx, h, &d)
+	if err == nil && !settled {
+		err = e.bus.Replayed(ctx, &d)
+	}
 	switch {
 	case err != nil:
 		h.giveBackLater(err)
@@ -72,24 +74,27 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	}
 }
 
-// hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed:
-// then attempting d again would double its chain of attempts. What was stored before the message is none: it
-// belongs to an earlier copy of the event, or is the dead letter that is being replayed.
+// hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed: then
+// attempting d again would double its chain of attempts. What became of that outcome meanwhile stands for it: it
+// may have come due, and have been delivered. What was stored before the message is none: it belongs to an earlier
+// copy of the event, or is the dead letter that is being replayed.
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
 	if !h.again {
 		return false, nil
 	}
-	for _, find := range []func(context.Context, string) (publish.Delivery, error){e.bus.Waiting, e.bus.Dead} {
-		found, err := find(ctx, d.ID())
-		switch {
-		case errors.Is(err, publish.ErrNotFound):
-		case err != nil:
-			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
-		case found.Since.After(h.stored):
-			return true, nil
-		}
+	trace, err := e.bus.Trace(ctx, d.ID())
+	if err != nil {
+		return false, fmt.Errorf("looking for an earlier outcome: %w", err)
 	}
-	return false, nil
+	switch after := h.stored; {
+	case trace.Scheduled.After(after), trace.Due.After(after), trace.Dead.After(after):
+		return true, nil
+	case !trace.Scheduled.IsZero() && h.in.queue.Stream == publish.StreamDeliveries:
+		// The server was killed after it made the delivery due and before it removed the schedule, which will
+		// make it due once more.
+		return true, nil
+	}
+	return e.recall.takenSince(ctx, d, h.stored)
 }
 
 // submit hands the jobs of one message to their lanes.
@@ -114,7 +119,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
-		e.log.Info("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
+		e.log.Debug("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
 		e.finish(j)
 		return
 	case ep.Disabled:

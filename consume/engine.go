@@ -42,10 +42,8 @@ const (
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
 	drainTimeout = 25 * time.Second
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
-	// the endpoint releases it at once; this is for a release that a crash cut off.
+	// the endpoint releases it at once; this is for what slips through.
 	parkedFor = time.Hour
-	// retryRelease is the pause after a release that failed.
-	retryRelease = 5 * time.Second
 )
 
 // Engine delivers events. Make it with New, then call Run once.
@@ -65,6 +63,9 @@ type Engine struct {
 
 	throttle *throttle // of retries
 
+	acks, orderedAcks *acks
+	recall            *recall // of what was delivered before a kill
+
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
 	busyLanes atomic.Int32
@@ -75,7 +76,8 @@ type Engine struct {
 	stop     chan struct{}   // closed when no attempt may begin any more
 	flight   context.Context // of the attempts; outlives Run's by drainTimeout
 	storeErr atomic.Bool     // the last outcome could not be stored
-	unsaved  sync.WaitGroup  // outcomes that are being stored
+	faults   faults
+	unsaved  sync.WaitGroup // outcomes that are being stored
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
@@ -85,8 +87,9 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		client: NewClient(cfg, version),
 		slots:  semaphore.NewWeighted(window),
 		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
-		lanes:  make(map[string]*lane), throttle: newThrottle(),
-		stop: make(chan struct{}),
+		lanes:  make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
+		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
+		stop: make(chan struct{}), faults: newFaults(),
 	}
 }
 
@@ -115,7 +118,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.tend(gctx, g) })
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
+	keepers.Go(func() error { return e.acks.run(kept) })
+	keepers.Go(func() error { return e.orderedAcks.run(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
+	g.Go(func() error { return e.runRecoveries(gctx) })
+	g.Go(func() error { e.releaseCutOff(gctx); return nil })
+	g.Go(func() error { e.watchLate(gctx); return nil })
 	for _, queue := range queues {
 		submit := e.submitEvent
 		if queue.Stream == publish.StreamDeliveries {
@@ -236,26 +244,28 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 			l.follow(now)
 		}
 	}
+	e.announceSwitch(c.Before, c.After)
 	if c.Before.Disabled && !c.After.Disabled {
 		g.Go(func() error {
-			e.releaseAll(ctx, c.After.ID)
+			e.releaseParked(ctx, c.After.ID)
 			return nil
 		})
 	}
 }
 
-// releaseAll releases what waits for an endpoint, and tries again while the bus is away.
-func (e *Engine) releaseAll(ctx context.Context, id string) {
-	for {
-		err := e.release(ctx, id)
-		if err == nil {
-			return
-		}
-		e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again", "endpoint", id, "error", err)
-		select {
-		case <-time.After(retryRelease):
-		case <-ctx.Done():
-			return
+// releaseParked releases what waits for an endpoint to be enabled, however often that takes.
+func (e *Engine) releaseParked(ctx context.Context, id string) {
+	insist(ctx, func() error { return e.release(ctx, id) }, func(err error) {
+		e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again until they are", "endpoint", id, "error", err)
+	})
+}
+
+// releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
+// not changed for long have come due by themselves.
+func (e *Engine) releaseCutOff(ctx context.Context) {
+	for _, ep := range e.endpoints.All() {
+		if !ep.Disabled && time.Since(ep.UpdatedAt) < 2*parkedFor {
+			e.releaseParked(ctx, ep.ID)
 		}
 	}
 }
@@ -263,7 +273,7 @@ func (e *Engine) releaseAll(ctx context.Context, id string) {
 // releaseOne makes a single parked delivery due, unless another process has done so.
 func (e *Engine) releaseOne(ctx context.Context, id string) error {
 	err := retryNow(ctx, e.bus, id)
-	if errors.Is(err, publish.ErrConflict) || errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, ErrUnderWay) || errors.Is(err, publish.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -274,9 +284,7 @@ func (e *Engine) releaseSoon(id string) {
 	e.unsaved.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
 		defer cancel()
-		if err := e.releaseOne(ctx, id); err != nil {
-			e.log.Warn("releasing a delivery of an enabled endpoint failed", "delivery", id, "error", err)
-		}
+		e.faults.releasing.tell(e.log, e.releaseOne(ctx, id), "delivery", id)
 	})
 }
 

@@ -103,7 +103,7 @@ func TestDeadLetterAndReplay(t *testing.T) {
 	if waiting := r.list(t, consume.Query{Status: consume.StatusWaiting}); len(waiting) != 0 {
 		t.Errorf("it waits, too: %+v", waiting)
 	}
-	n, err := r.ledger.Replay(t.Context(), nil, consume.Query{Endpoint: ep.ID})
+	n, _, err := r.ledger.ReplaySome(t.Context(), consume.DeadQuery{Endpoint: ep.ID})
 	if err != nil || n != 1 {
 		t.Fatalf("replayed %d, %v", n, err)
 	}

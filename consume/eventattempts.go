@@ -1,10 +1,8 @@
 package consume
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,45 +11,26 @@ import (
 
 const (
 	// maxAttempts bounds how many attempts of one event are shown.
-	maxAttempts = 500
-	// attemptsTime bounds how long the history is read for them.
-	attemptsTime = 2 * time.Second
+	maxAttempts = MaxLimit
+	// soon is how long after it was stored an event is nearly always attempted for the first time.
+	soon = 2 * time.Minute
 )
 
-// attemptsOf returns the attempts at an event, newest first, and whether that is all of them. It reads the history
-// back to when the event was stored.
+// attemptsOf returns the attempts at an event, newest first, and whether that is all of them. The history of the first
+// minutes is read by itself: there the attempts are that went well, and it is found however old the event is.
 func attemptsOf(ctx context.Context, bus *publish.Bus, h *publish.Head) (attempts []Attempt, all bool, err error) {
-	attempts = []Attempt{}
-	mark, err := json.Marshal(h.ID)
-	if err != nil {
-		return nil, false, fmt.Errorf("encoding an id: %w", err)
-	}
-	key, since := "."+h.Key(), h.Time.Add(-clockSlack)
-	end := time.Now().Add(attemptsTime)
-	for before := uint64(0); time.Now().Before(end); {
-		page, next, err := bus.Before(ctx, publish.HistoryShelf("", ""), before, MaxLimit)
+	attempts, all = []Attempt{}, true
+	stored := h.Time.Add(-clockSlack)
+	for _, span := range [][2]time.Time{{stored.Add(soon), {}}, {stored, stored.Add(soon)}} {
+		if span[0].After(time.Now()) {
+			continue
+		}
+		page, next, err := NewLedger(bus).Attempts(ctx, AttemptQuery{EventID: h.ID, Since: span[0], Until: span[1], Limit: maxAttempts})
 		if err != nil {
-			return nil, false, fmt.Errorf("reading attempts: %w", err)
+			return nil, false, err
 		}
-		for i := range page {
-			if page[i].Time.Before(since) {
-				return attempts, true, nil
-			}
-			if !bytes.Contains(page[i].Data, mark) {
-				continue
-			}
-			var a Attempt
-			if json.Unmarshal(page[i].Data, &a) == nil && strings.HasSuffix(a.Delivery, key) {
-				attempts = append(attempts, a)
-			}
-			if len(attempts) == maxAttempts {
-				return attempts, false, nil
-			}
-		}
-		if next == 0 {
-			return attempts, true, nil
-		}
-		before = next
+		attempts, all = append(attempts, page...), all && next == ""
 	}
-	return attempts, false, nil
+	key := "." + h.Key() // another source may have an event of that id
+	return slices.DeleteFunc(attempts, func(a Attempt) bool { return !strings.HasSuffix(a.Delivery, key) }), all, nil
 }

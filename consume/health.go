@@ -6,8 +6,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/nuid"
+
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/notice"
 )
 
 // examine draws from a request's result what it says about the endpoint: its pace, its circuit, and whether it
@@ -29,7 +32,7 @@ func (e *Engine) examine(l *lane, res *attempt.Result) {
 			e.recovered(l.id)
 		}
 	case open && !noted:
-		e.failing(l.id, since, res.Detail)
+		e.failing(l, since, res.Detail)
 	case open && e.disableAfter > 0 && time.Since(since) >= e.disableAfter &&
 		// Every process has had time to say that the endpoint takes something.
 		time.Since(ep.UpdatedAt) >= e.disableAfter/(2*disableNotice):
@@ -41,39 +44,48 @@ func (e *Engine) examine(l *lane, res *attempt.Result) {
 var errAsItIs = errors.New("nothing to change")
 
 // failing notes that an endpoint has failed since then, and that its circuit is open.
-func (e *Engine) failing(id string, since time.Time, reason string) {
-	changed := e.change(id, "noting that the endpoint fails", func(ep *endpoint.Endpoint) error {
+func (e *Engine) failing(l *lane, since time.Time, reason string) {
+	var about notice.Data
+	changed := e.change(l.id, "noting that the endpoint fails", func(ep *endpoint.Endpoint) error {
 		if ep.Disabled || !ep.FailingSince.IsZero() {
 			return errAsItIs
 		}
 		ep.FailingSince = since.UTC()
+		about = notice.About(ep)
 		return nil
 	})
-	if changed {
-		e.log.Warn("endpoint fails; its circuit is open", "endpoint", id, "failing_since", since, "reason", reason)
-		e.mark(id, OutcomeCircuitOpened, reason)
-		e.announce("endpoint.failing", map[string]any{"endpoint": id, "failing_since": since.UTC(), "reason": reason})
+	if !changed {
+		return
 	}
+	about.FailingSince, about.Reason = since.UTC(), reason
+	e.addTrouble(&about)
+	e.log.Warn("endpoint fails; its circuit is open", "endpoint", l.id, "name", about.Name, "host", about.Host,
+		"failing_since", since, "failures", about.Failures, "reason", reason)
+	e.mark(l.id, OutcomeCircuitOpened, reason)
+	e.announce(notice.Failing, nuid.Next(), about, true)
 }
 
 // recovered notes that an endpoint takes deliveries again.
 func (e *Engine) recovered(id string) {
-	var since time.Time
+	var about notice.Data
 	changed := e.change(id, "noting that the endpoint is well", func(ep *endpoint.Endpoint) error {
 		if ep.FailingSince.IsZero() {
 			return errAsItIs
 		}
-		since, ep.FailingSince = ep.FailingSince, time.Time{}
+		about = notice.About(ep)
+		about.FailedSince, ep.FailingSince = ep.FailingSince, time.Time{}
 		return nil
 	})
 	if changed {
-		e.log.Info("endpoint is well again; its circuit is closed", "endpoint", id, "failed_since", since)
+		e.log.Info("endpoint is well again; its circuit is closed", "endpoint", id, "name", about.Name, "host", about.Host,
+			"failed_since", about.FailedSince)
 		e.mark(id, OutcomeCircuitClosed, "")
-		e.announce("endpoint.recovered", map[string]any{"endpoint": id, "failed_since": since})
+		e.announce(notice.Recovered, nuid.Next(), about, true)
 	}
 }
 
-// disable switches an endpoint off. Its waiting deliveries stay and go on when it is enabled.
+// disable switches an endpoint off. Its waiting deliveries stay and go on when it is enabled. That it is announced
+// follows from the change itself.
 func (e *Engine) disable(id, reason string) {
 	changed := e.change(id, "disabling the endpoint", func(ep *endpoint.Endpoint) error {
 		if ep.Disabled {
@@ -84,7 +96,6 @@ func (e *Engine) disable(id, reason string) {
 	})
 	if changed {
 		e.log.Warn("endpoint disabled", "endpoint", id, "reason", reason)
-		e.announce("endpoint.disabled", map[string]any{"endpoint": id, "reason": reason})
 	}
 }
 
@@ -94,22 +105,24 @@ func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
 	defer cancel()
 	_, err := e.endpoints.Update(ctx, id, update)
-	if err != nil && !errors.Is(err, endpoint.ErrNotFound) && !errors.Is(err, errAsItIs) {
-		e.log.Error(what+" failed", "endpoint", id, "error", err)
+	fails := err
+	if errors.Is(err, endpoint.ErrNotFound) || errors.Is(err, errAsItIs) {
+		fails = nil
 	}
+	e.faults.noting.tell(e.log, fails, "endpoint", id, "what", what)
 	return err == nil
 }
 
 // mark writes a line about the endpoint itself into its history.
 func (e *Engine) mark(id string, outcome Outcome, reason string) {
-	line, err := json.Marshal(Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Error: reason})
+	l := line{Attempt: Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Class: attempt.ClassNone, Error: reason}}
+	text, err := json.Marshal(l)
 	if err != nil {
-		e.log.Error("not recorded", "endpoint", id, "outcome", outcome, "error", err)
+		e.faults.recording.tell(e.log, err, "endpoint", id)
 		return
 	}
-	e.store(func(done func(error)) { e.bus.Record(id, string(outcome), line, done) }, func() {}, func(err error) {
-		e.log.Error("not recorded", "endpoint", id, "outcome", outcome, "error", err)
-	})
+	ended := func(err error) { e.faults.recording.tell(e.log, err, "endpoint", id) }
+	e.store(func(done func(error)) { e.bus.Record(l.trait(), text, done) }, func() { ended(nil) }, ended)
 }
 
 // failFast gives a delivery its place in the retry schedule without a request, because the endpoint's circuit

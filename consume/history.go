@@ -1,14 +1,16 @@
 package consume
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"jethook/consume/attempt"
 	"jethook/publish"
 )
 
-// Outcome says where an attempt left its delivery, or what became of the endpoint's circuit. The set is closed; it is the last token of the history's
-// subjects.
+// Outcome says where an attempt left its delivery, or what became of the endpoint's circuit. The set is closed; it
+// is a token of the history's subjects.
 type Outcome string
 
 // Outcomes of an attempt.
@@ -25,30 +27,68 @@ const (
 // Attempt is one line of the history: one request that was made to an endpoint, or was not made for a fault of
 // the endpoint; or the opening or closing of its circuit.
 type Attempt struct {
-	Time       time.Time     `json:"time"` // when it began
-	Delivery   string        `json:"delivery"`
+	Time       time.Time     `json:"time" doc:"when it began"`
+	Delivery   string        `json:"delivery" doc:"the delivery's id; empty when the line is about the endpoint's circuit"`
 	Endpoint   string        `json:"endpoint"`
 	EventID    string        `json:"event_id"`
 	Type       string        `json:"type"`
 	Subject    string        `json:"subject"`
-	Attempt    int           `json:"attempt"` // from 1
-	Outcome    Outcome       `json:"outcome"`
-	Status     int           `json:"status,omitempty"` // of the response; 0 when there was none
-	Class      attempt.Class `json:"class"`
+	Attempt    int           `json:"attempt" doc:"its number, from 1"`
+	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled) or dead; circuit_opened or circuit_closed"`
+	Status     int           `json:"status,omitempty" doc:"of the response; none when there was no response"`
+	Class      attempt.Class `json:"class" doc:"kind of fault, from a closed set; ok when there was none"`
 	Error      string        `json:"error,omitempty"`
 	DurationMS float64       `json:"duration_ms"`
-	Response   string        `json:"response,omitempty"`
-	Truncated  bool          `json:"truncated,omitempty"` // the response was longer than what was kept
-	Next       *time.Time    `json:"next,omitempty"`      // when the next attempt is due
+	Response   string        `json:"response,omitempty" doc:"the first 16 KiB of the response's body"`
+	Truncated  bool          `json:"truncated,omitempty" doc:"the response was longer than what was kept"`
+	Next       *time.Time    `json:"next,omitempty" doc:"when the next attempt is due"`
+	Request    *SentRequest  `json:"request,omitempty" doc:"the request that was made; none when none was"`
 }
 
-// attemptOf describes an attempt to deliver d that ended in res.
-func attemptOf(d *publish.Delivery, res *attempt.Result, outcome Outcome) Attempt {
-	return Attempt{
+// SentRequest is a request as it was made, without what is secret in it.
+type SentRequest struct {
+	URL     string            `json:"url" doc:"without the values of its query, and without the path where that is a chat service's secret"`
+	Headers map[string]string `json:"headers" doc:"signatures, tokens and the values of the endpoint's own headers are masked"`
+}
+
+// line is an Attempt as it is stored: of its request only what can't be told from the rest.
+type line struct {
+	Attempt
+	Sent *attempt.Sent `json:"sent,omitempty"`
+}
+
+// lineOf describes an attempt to deliver d that ended in res.
+func lineOf(d *publish.Delivery, res *attempt.Result, outcome Outcome) line {
+	return line{Sent: res.Sent, Attempt: Attempt{
 		Time: res.Started.UTC(), Delivery: d.ID(), Endpoint: d.Endpoint,
 		EventID: d.Event.ID, Type: d.Event.Type, Subject: d.Event.Subject, Attempt: d.Attempt,
 		Outcome: outcome, Status: res.Status, Class: res.Class, Error: res.Detail,
 		DurationMS: float64(res.Duration.Microseconds()) / 1000,
 		Response:   string(res.Response), Truncated: res.Truncated,
+	}}
+}
+
+// ended is when the attempt ended.
+func (a *Attempt) ended() time.Time {
+	return a.Time.Add(time.Duration(a.DurationMS * float64(time.Millisecond)))
+}
+
+// trait is what the line's subject tells.
+func (l *line) trait() publish.Trait {
+	return publish.Trait{Endpoint: l.Endpoint, Outcome: string(l.Outcome), Class: string(l.Class), Status: l.Status}
+}
+
+// parseLine reads what the history holds.
+func parseLine(data []byte) (Attempt, error) {
+	var l line
+	if err := json.Unmarshal(data, &l); err != nil {
+		return Attempt{}, fmt.Errorf("reading a line of the history: %w", err)
 	}
+	if l.Class == "" {
+		l.Class = attempt.ClassNone
+	}
+	if l.Sent != nil {
+		l.Request = &SentRequest{URL: l.Sent.URL, Headers: l.Sent.Headers(l.EventID, l.Type, l.Attempt.Attempt, l.Time)}
+	}
+	return l.Attempt, nil
 }

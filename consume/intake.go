@@ -39,6 +39,7 @@ type intake struct {
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
 	opened time.Time
+	acks   *acks
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -66,7 +67,7 @@ func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) 
 func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
 	return &intake{
 		bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
-		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(),
+		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.acks,
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
 		held:   make(map[uint64]*held),
@@ -78,7 +79,7 @@ func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) 
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
 	var consumer jetstream.Consumer
-	report := in.reporter("no events can be taken off the bus; trying again until they can", "events are taken off the bus again")
+	taking := fault{fails: "no events can be taken off the bus; trying again until they can", works: "events are taken off the bus again"}
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
@@ -91,7 +92,7 @@ func (in *intake) fetch(ctx context.Context) error {
 			err = in.fetchOnce(ctx, consumer)
 		}
 		if ctx.Err() == nil {
-			report(err)
+			taking.tell(in.log, err)
 		}
 		if err != nil {
 			consumer = nil // it may be gone, and is then made anew
@@ -102,20 +103,6 @@ func (in *intake) fetch(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// reporter returns what logs each change between failing and working, and not each try.
-func (in *intake) reporter(fails, works string) func(error) {
-	failing := false
-	return func(err error) {
-		switch {
-		case err != nil && !failing:
-			in.log.Warn(fails, "error", err)
-		case err == nil && failing:
-			in.log.Info(works)
-		}
-		failing = err != nil
-	}
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
@@ -237,17 +224,18 @@ func (in *intake) snapshot(into []*held) []*held {
 // split says of how many parts the message consists. It is called once, before any part is done.
 func (h *held) split(parts int) { h.parts.Store(int32(parts)) }
 
-// done ends one part; the last one acknowledges the message.
+// done ends one part; after the last one the message is acknowledged.
 func (h *held) done() {
 	if h.parts.Add(-1) == 0 {
-		h.settle()
+		h.in.acks.settle(h)
 	}
 }
 
 // settle acknowledges the message. If that gets lost, the message comes again and what is stored is found.
 func (h *held) settle() {
 	if err := h.msg.Ack(); err != nil {
-		h.in.log.Warn("acknowledging failed", "subject", h.msg.Subject(), "error", err)
+		// The connection is down, as the log says; the message comes again.
+		h.in.log.Debug("acknowledging failed", "subject", h.msg.Subject(), "error", err)
 	}
 	h.release()
 }

@@ -50,6 +50,8 @@ type lane struct {
 	circuit circuit
 	pacer   pacer
 	backlog backlog
+
+	activity activity
 }
 
 // class is what a delivery is to its lane. When both wait, each gets every other place: retries that come due
@@ -194,10 +196,17 @@ func (l *lane) capacity(c class, now time.Time) int {
 	}
 }
 
-// hold counts bytes of bodies in, and out if they are negative.
-func (l *lane) hold(bytes int64) {
+// hold counts a job in, and let counts it out.
+func (l *lane) hold(j *job) { l.count(j, 1) }
+func (l *lane) let(j *job)  { l.count(j, -1) }
+
+func (l *lane) count(j *job, sign int) {
+	bytes := int64(sign) * j.size()
 	l.bytes += bytes
 	l.engine.laneBytes.Add(bytes)
+	if j.isFirst() {
+		l.activity.first += sign
+	}
 }
 
 // byteShare is how many bytes of bodies the lane may hold.
@@ -224,7 +233,7 @@ func (l *lane) pace(now time.Time) time.Duration {
 func (l *lane) take(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hold(j.size())
+	l.hold(j)
 	l.queues[j.class()] = append(l.queues[j.class()], j)
 	l.start(time.Now())
 }
@@ -265,7 +274,7 @@ func (l *lane) next(done *job) *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	l.hold(-done.size())
+	l.let(done)
 	l.moved = now
 	if l.running <= l.parallel() {
 		if j := l.pop(now); j != nil {
@@ -331,6 +340,7 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latency += (res.Duration - l.latency) / 8
+	l.activity.note(res, res.Started.Add(res.Duration))
 	if res.Class == attempt.ClassTimeout {
 		l.limit, l.proven = max(1, l.limit/2), false
 	}

@@ -1,11 +1,10 @@
 package consume
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"jethook/consume/attempt"
 	"jethook/publish"
 )
 
@@ -32,7 +31,8 @@ type Delivery struct {
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
 	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy), disabled, or first (its first attempt)"`
 	Reason   string     `json:"reason,omitempty" doc:"what the last attempt failed of"`
-	HTTP     int        `json:"response_status,omitempty" doc:"status of the response that took it"`
+	Class    string     `json:"class,omitempty" doc:"kind of fault of the last attempt, from a closed set; ok when it was taken"`
+	HTTP     int        `json:"response_status,omitempty" doc:"status of the response to the last attempt"`
 	Body     string     `json:"body,omitempty" doc:"of a dead one: the first 16 KiB of the event's body"`
 	Cut      bool       `json:"body_truncated,omitempty" doc:"the event's body is longer than that"`
 }
@@ -57,84 +57,14 @@ func NewLedger(bus *publish.Bus) *Ledger { return &Ledger{bus} }
 type Query struct {
 	Endpoint     string
 	Status       Status
-	Type         string // an event type
-	Since, Until time.Time
-	Limit        int    // of one page; at most MaxLimit
-	Cursor       string // of the next page
+	Type         string        // pattern of event types, such as order.*
+	EventID      string        // an event's id
+	Class        attempt.Class // of the last attempt
+	Code         int           // HTTP status of the last attempt's response
+	Since, Until time.Time     // when it came into its state; Until is excluded
+	Limit        int           // of one page; 0, or more than MaxLimit, is MaxLimit
+	Cursor       string        // of the next page
 }
 
 // MaxLimit bounds a page.
 const MaxLimit = 500
-
-// Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
-// too; a dead one begins a new schedule. Asked twice, it attempts once.
-func (l *Ledger) Retry(ctx context.Context, id string) error {
-	err := retryNow(ctx, l.bus, id)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, publish.ErrConflict):
-		return ErrUnderWay
-	case !errors.Is(err, publish.ErrNotFound):
-		return fmt.Errorf("retrying: %w", err)
-	}
-	return l.replay(ctx, id)
-}
-
-// retryNow makes a waiting delivery due at once.
-func retryNow(ctx context.Context, bus *publish.Bus, id string) error {
-	d, err := bus.Waiting(ctx, id)
-	if err != nil {
-		return err
-	}
-	return bus.RetryNow(ctx, &d)
-}
-
-func (l *Ledger) replay(ctx context.Context, id string) error {
-	d, err := l.bus.Dead(ctx, id)
-	if errors.Is(err, publish.ErrNotFound) {
-		return ErrNoDelivery
-	}
-	if err != nil {
-		return fmt.Errorf("replaying: %w", err)
-	}
-	return l.bus.Replay(ctx, &d)
-}
-
-// Replay makes dead letters due again, from their first attempt on: those with the given ids, or else those
-// that q chooses. It returns how many; ids that are not dead count as none.
-func (l *Ledger) Replay(ctx context.Context, ids []string, q Query) (replayed int, err error) {
-	for _, id := range ids {
-		switch err := l.replay(ctx, id); {
-		case err == nil:
-			replayed++
-		case !errors.Is(err, ErrNoDelivery):
-			return replayed, err
-		}
-	}
-	if len(ids) > 0 {
-		return replayed, nil
-	}
-	for before := uint64(0); ; {
-		page, next, err := l.bus.Before(ctx, publish.DeadShelf(q.Endpoint), before, MaxLimit)
-		if err != nil {
-			return replayed, fmt.Errorf("listing dead letters: %w", err)
-		}
-		for i := range page {
-			d, err := page[i].Delivery()
-			if err != nil || !q.Since.IsZero() && d.Since.Before(q.Since) || !q.Until.IsZero() && !d.Since.Before(q.Until) {
-				continue
-			}
-			switch err := l.replay(ctx, d.ID()); {
-			case err == nil:
-				replayed++
-			case !errors.Is(err, ErrNoDelivery): // else somebody else was faster
-				return replayed, err
-			}
-		}
-		if next == 0 {
-			return replayed, nil
-		}
-		before = next
-	}
-}

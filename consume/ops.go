@@ -2,49 +2,98 @@ package consume
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nuid"
 
+	"jethook/consume/attempt"
+	"jethook/consume/endpoint"
+	"jethook/consume/notice"
 	"jethook/publish"
 )
 
-// announceDeath publishes that a delivery is dead, unless it was itself an operational event: an endpoint
-// that can't take those must not cause more of them.
-func (e *Engine) announceDeath(d *publish.Delivery) {
+// announceDeath tells that a delivery is dead, unless it was itself an operational event: an endpoint that can't
+// take those must not cause more of them. The log has a line for the first one of an endpoint since it was well.
+func (e *Engine) announceDeath(d *publish.Delivery, res *attempt.Result) {
+	about := notice.Data{Endpoint: d.Endpoint}
+	ep, ok := e.endpoints.Lookup(d.Endpoint)
+	if ok {
+		about = notice.About(ep)
+	}
+	log := e.log.Debug
+	if ok && e.lane(ep).firstDeath() {
+		log = e.log.Warn
+	}
+	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason)
 	if strings.HasPrefix(d.Event.Subject, publish.OpsPrefix) {
 		return
 	}
-	e.announce("delivery.dead", map[string]any{
-		"delivery": d.ID(), "endpoint": d.Endpoint, "event_id": d.Event.ID, "type": d.Event.Type,
-		"subject": d.Event.Subject, "attempts": d.Attempt, "reason": d.Reason,
+	about.Delivery, about.EventID, about.EventType, about.Subject = d.ID(), d.Event.ID, d.Event.Type, d.Event.Subject
+	about.Attempts, about.Reason = d.Attempt, d.Reason
+	if res != nil {
+		about.LastStatus, about.LastClass = res.Status, string(res.Class)
+	}
+	e.announce(notice.Dead, nuid.Next(), about, false)
+}
+
+// announceSwitch tells that an endpoint was disabled or enabled, whoever did it. Every process sees that and tells
+// it, under one id, so that it is told once, and also when the one that did it was killed.
+func (e *Engine) announceSwitch(before, after *endpoint.Endpoint) {
+	if before.Disabled == after.Disabled {
+		return
+	}
+	about := notice.About(after)
+	kind := notice.Enabled
+	if after.Disabled {
+		kind = notice.Disabled
+		about.Reason, about.FailingSince = after.DisabledReason, before.FailingSince
+		e.addTrouble(&about)
+	}
+	e.announce(kind, fmt.Sprintf("%s.%s.%d", after.ID, kind, after.Revision), about, true)
+}
+
+// addTrouble adds what this process knows of the endpoint's failures.
+func (e *Engine) addTrouble(about *notice.Data) {
+	e.mu.Lock()
+	l := e.lanes[about.Endpoint]
+	e.mu.Unlock()
+	if l == nil {
+		return
+	}
+	streak, status, class := l.trouble()
+	about.Failures, about.LastStatus, about.LastClass = streak, status, string(class)
+}
+
+// announceTime bounds an announcement.
+const announceTime = 5 * time.Second
+
+// announce publishes an operational event, with what waits for the endpoint if that is asked for. It does not wait:
+// an announcement that can't be stored is logged, and what it is about is not held up.
+func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
+	now := time.Now()
+	e.unsaved.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), announceTime)
+		defer cancel()
+		if counted {
+			about.Waiting = e.total(ctx, publish.RetryShelf(about.Endpoint))
+			about.Dead = e.total(ctx, publish.DeadShelf(about.Endpoint))
+		}
+		event, err := about.Event(kind, id, now)
+		if err == nil {
+			_, err = e.bus.Publish(ctx, event)
+		}
+		e.faults.announcing.tell(e.log, err)
 	})
 }
 
-// announce publishes an operational event on jethook.ops.<kind>. It does not wait: an announcement that can't
-// be stored is logged, and what it is about is not held up.
-func (e *Engine) announce(kind string, data map[string]any) {
-	now := time.Now().UTC()
-	id := nuid.Next()
-	body, err := json.Marshal(map[string]any{
-		"specversion": "1.0", "id": id, "source": "jethook", "type": publish.OpsPrefix + kind,
-		"time": now.Format(time.RFC3339Nano), "data": data,
-	})
+// total counts a shelf; nil when that can't be told.
+func (e *Engine) total(ctx context.Context, sh publish.Shelf) *uint64 {
+	pile, err := e.bus.Peek(ctx, sh)
 	if err != nil {
-		e.log.Error("operational event not published", "kind", kind, "error", err)
-		return
+		e.log.Debug("counting for an operational event failed", "error", err)
+		return nil
 	}
-	event := &publish.Event{
-		ID: id, Type: publish.OpsPrefix + kind, Subject: publish.OpsPrefix + kind, Received: now,
-		ContentType: "application/json", Body: body,
-	}
-	e.unsaved.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-		defer cancel()
-		if _, err := e.bus.Publish(ctx, event); err != nil {
-			e.log.Warn("operational event not published", "kind", kind, "error", err)
-		}
-	})
+	return &pile.Total
 }

@@ -32,6 +32,7 @@ type rig struct {
 	bus      *publish.Bus
 	registry *endpoint.Registry
 	ledger   *consume.Ledger
+	engine   *consume.Engine
 	js       jetstream.JetStream
 	stop     func() // ends the engine and closes the bus; idempotent
 }
@@ -49,7 +50,11 @@ func settings(t testing.TB, schedule ...time.Duration) *config.Config {
 
 func start(t testing.TB, cfg *config.Config) *rig {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	return startLogging(t, cfg, slog.New(slog.DiscardHandler))
+}
+
+func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
+	t.Helper()
 	bus, err := publish.Open(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +75,7 @@ func start(t testing.TB, cfg *config.Config) *rig {
 	ended := make(chan error, 1)
 	engine := consume.New(bus, registry, cfg, "test", log)
 	go func() { ended <- engine.Run(ctx) }()
-	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: consume.NewLedger(bus), js: js}
+	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: consume.NewLedger(bus), engine: engine, js: js}
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -44,7 +44,7 @@ func newSequence(ctx context.Context, e *Engine, id string) *sequence {
 	for _, stream := range publish.OrderedStreams {
 		q.intakes = append(q.intakes, &intake{
 			bus: e.bus, queue: publish.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
-			bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), held: make(map[uint64]*held),
+			bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.orderedAcks, held: make(map[uint64]*held),
 		})
 	}
 	return q
@@ -61,8 +61,11 @@ func (q *sequence) now() (context.Context, *endpoint.Endpoint, bool) {
 // follow does for one stream what the endpoint's state asks for, until the endpoint is removed.
 func (q *sequence) follow(in *intake) {
 	since := func(ep *endpoint.Endpoint) time.Time { return ep.CreatedAt } // what a missing consumer begins with
-	report := in.reporter("no events can be taken for an ordered endpoint; trying again until they can",
-		"events are taken for an ordered endpoint again")
+	taking := fault{
+		fails: "no events can be taken for an ordered endpoint; trying again until they can",
+		works: "events are taken for an ordered endpoint again",
+	}
+	report := func(err error) { taking.tell(in.log, err) }
 	for q.run.Err() == nil {
 		state, ep, ok := q.now()
 		var err error

@@ -136,7 +136,11 @@ func advice(err error, a answer) map[string]string {
 
 // fail answers a request that ended with err.
 func (s *Server) fail(err error, c echo.Context) {
-	s.logFailure(c.Request(), answerTo(err), err)
+	a := answerTo(err)
+	if src, ok := s.sources[c.Param("source")]; ok {
+		src.figures.refuse(reasonOf(a, err))
+	}
+	s.logFailure(c.Request(), a, err)
 	if c.Response().Committed {
 		return
 	}
@@ -145,26 +149,19 @@ func (s *Server) fail(err error, c echo.Context) {
 	}
 }
 
-// logFailure logs what went wrong: once in a while where an outage or an attack repeats it, and in full at
-// debug level.
+// logFailure logs what went wrong: when an outage, or what may be an attack, begins, and in full at debug level.
 func (s *Server) logFailure(r *http.Request, a answer, err error) {
 	log := func(level slog.Level, msg string, args ...any) {
 		s.log.Log(context.Background(), level, msg,
 			append(args, "path", r.URL.Path, "remote", s.echo.IPExtractor(r), "status", a.status, "code", a.code, "error", err)...)
 	}
-	quiet := true
-	if e, ok := errors.AsType[*notVerifiedError](err); ok {
-		e.source.refusals.Do(func() {
-			log(slog.LevelInfo, "webhook refused", "source", e.source.name, "provider", e.source.sender.Name, "reason", provider.Reason(err))
-			quiet = false
-		})
-	} else if a.status >= http.StatusInternalServerError {
-		s.failures.Do(func() {
-			log(slog.LevelError, "webhook not stored")
-			quiet = false
-		})
-	}
-	if quiet && s.log.Enabled(context.Background(), slog.LevelDebug) {
+	e, forged := errors.AsType[*notVerifiedError](err)
+	switch {
+	case forged && e.source.refusals.begins(s.now()):
+		log(slog.LevelInfo, "webhook refused", "source", e.source.name, "provider", e.source.sender.Name, "reason", provider.Reason(err))
+	case !forged && a.status >= http.StatusInternalServerError && s.failures.begins(s.now()):
+		log(slog.LevelError, "webhook not stored")
+	case s.log.Enabled(context.Background(), slog.LevelDebug):
 		log(slog.LevelDebug, "request refused")
 	}
 }

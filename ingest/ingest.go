@@ -51,8 +51,8 @@ const (
 	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 32 of the default largest. Beyond
 	// it senders are asked to try again, which loses nothing, while running out of memory would.
 	bodyMemory = 256 << 20
-	// logPause is how long a failure that repeats is logged at debug level only: an outage repeats one, and
-	// anyone can send what is refused.
+	// logPause is for how long nothing must have failed for the next failure to be more than a line at debug level: an
+	// outage repeats one, and anyone can send what is refused.
 	logPause = 10 * time.Second
 )
 
@@ -71,7 +71,7 @@ type Server struct {
 	learner       Learner
 	web           *http.Client
 
-	failures rate.Sometimes // logs a store that stays away once in a while
+	failures trouble // of the store
 }
 
 // New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong
@@ -100,8 +100,6 @@ func New(o Options) (*Server, error) {
 		rejectedBytes: newRejectedBytes(o.MaxBody),
 		learner:       o.Learner,
 		web:           o.Web,
-
-		failures: rate.Sometimes{First: 1, Interval: logPause},
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = addressOf(o.Proxies)

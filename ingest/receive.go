@@ -49,8 +49,14 @@ func (s *Server) receive(c echo.Context) error {
 	if err := src.admit(now); err != nil {
 		return err
 	}
-	if err := s.store(r.Context(), src.events(outcome.Events, r.Header, now)); err != nil {
+	receipt, err := s.store(r.Context(), src.events(outcome.Events, r.Header, now))
+	if err != nil {
 		return err
+	}
+	src.figures.accept(receipt, now)
+	src.refusals.ends(now)
+	if s.failures.ends(now) {
+		s.log.Info("webhooks are stored again")
 	}
 	return send(c, outcome.Answer)
 }
@@ -126,26 +132,25 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 	return events
 }
 
-// store returns once all events are stored. A sender that hangs up meanwhile does not stop it: the request is
+// store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is
 // verified, and the sender's next try is then a duplicate instead of another chance to fail.
-func (s *Server) store(ctx context.Context, events []*publish.Event) error {
+func (s *Server) store(ctx context.Context, events []*publish.Event) (receipt publish.Receipt, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	var err error
 	if len(events) == 1 {
-		_, err = s.bus.Publish(ctx, events[0])
+		receipt, err = s.bus.Publish(ctx, events[0])
 	} else {
 		err = s.bus.PublishAll(ctx, events)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNotStored, err)
+		return receipt, fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	if s.log.Enabled(ctx, slog.LevelDebug) {
 		for _, e := range events {
 			s.log.Debug("webhook stored", "source", e.Source, "type", e.Type, "id", e.ID, "subject", e.Subject, "bytes", len(e.Body))
 		}
 	}
-	return nil
+	return receipt, nil
 }
 
 func send(c echo.Context, a provider.Answer) error {

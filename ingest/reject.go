@@ -73,5 +73,6 @@ func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reas
 	if outcome.Learned != "" || outcome.Confirm != "" {
 		return provider.Reason(provider.ErrUnexpected), nil
 	}
-	return "", s.store(ctx, src.events(outcome.Events, rejected.Header, rejected.Received))
+	_, err = s.store(ctx, src.events(outcome.Events, rejected.Header, rejected.Received))
+	return "", err
 }

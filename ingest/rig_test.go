@@ -93,6 +93,11 @@ func serve(t testing.TB, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveHandler(t, s)
+}
+
+func serveHandler(t testing.TB, s *Server) string {
+	t.Helper()
 	h := httptest.NewServer(s.Handler())
 	t.Cleanup(h.Close)
 	return h.URL

@@ -25,7 +25,8 @@ type source struct {
 	networks []netip.Prefix // that may send; none: all
 	limiter  *rate.Limiter  // of verified requests; nil: none
 	rejected *rate.Limiter  // of rejected requests that are kept
-	refusals rate.Sometimes // logs refused requests once in a while
+	refusals trouble
+	figures  figures
 
 	receiver atomic.Pointer[provider.Receiver] // bound to all secrets that are known
 	pairing  atomic.Pointer[pairing]           // nil: closed
@@ -99,7 +100,6 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
-		refusals: rate.Sometimes{First: 1, Interval: logPause},
 	}, faults
 }
 

@@ -16,31 +16,35 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/report"
 )
 
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
 type Bus struct {
-	log       *slog.Logger
-	srv       *embedded   // nil on a cluster
-	front     *connection // for events that come in, and what is done with them first
-	back      *connection // for deliveries that wait and come due: a crowd of them must not hold up events
-	reads     *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
-	endpoints jetstream.KeyValue
-	sources   *Sources
-	requests  requests
-	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
-	shelves   map[string]jetstream.Stream // to read from
-	maxBody   int64
+	log      *slog.Logger
+	srv      *embedded   // nil on a cluster
+	front    *connection // for events that come in, and what is done with them first
+	back     *connection // for deliveries that wait and come due: a crowd of them must not hold up events
+	reads    *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
+	buckets  map[string]jetstream.KeyValue
+	requests requests
+	sources  *Sources
+	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
+	shelves  map[string]jetstream.Stream // to read from
+	maxBody  int64
 
 	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
 	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
+
+	peers roster
+	self  atomic.Pointer[report.Peer] // what Answer answers as; nil unless it runs
 }
 
 // Open starts the embedded server, or connects to the cluster of NATS_URL, and makes the streams that are
 // missing. It fails when a stream that exists would break a guarantee, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{log: log}
+	b := &Bus{log: log, peers: roster{heard: make(map[string]Missing)}}
 	if cfg.NATSURL == "" {
 		srv, err := startEmbedded(ctx, cfg, log)
 		if err != nil {
@@ -69,11 +73,11 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage)); err != nil {
+	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage), b.log); err != nil {
 		return err
 	}
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
-	if b.endpoints, err = ensureBucket(ctx, b.front.js, endpointsConfig(cfg.Replicas)); err != nil {
+	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
 		return err
 	}
 	if b.sources, err = openSources(ctx, b.front.js, cfg); err != nil {
@@ -199,7 +203,10 @@ func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }
 func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 
 // Endpoints is the bucket of the endpoint registry.
-func (b *Bus) Endpoints() jetstream.KeyValue { return b.endpoints }
+func (b *Bus) Endpoints() jetstream.KeyValue { return b.buckets[BucketEndpoints] }
+
+// Recoveries is the bucket of the recoveries.
+func (b *Bus) Recoveries() jetstream.KeyValue { return b.buckets[BucketRecoveries] }
 
 // Sources is what senders handed over, by source.
 func (b *Bus) Sources() *Sources { return b.sources }

@@ -376,11 +376,11 @@ func TestRetryNowReplacesTheSchedule(t *testing.T) {
 	if err := b.RetryNow(t.Context(), &found); !errors.Is(err, publish.ErrConflict) {
 		t.Errorf("pressed twice: got %v, want %v", err, publish.ErrConflict)
 	}
-	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, publish.ErrNotFound) {
-		t.Errorf("its schedule is still there: %v", err)
-	}
 	if got, _ := next(t, b); got.ID() != d.ID() || got.Attempt != 3 {
 		t.Errorf("got %+v", got)
+	}
+	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, publish.ErrNotFound) {
+		t.Errorf("its schedule is still there: %v", err)
 	}
 	if due, _, err := b.Before(t.Context(), publish.DueShelf("ep_1"), 0, 10); err != nil || len(due) != 1 {
 		t.Errorf("%d are due, want 1 (%v)", len(due), err)
@@ -426,7 +426,7 @@ func TestBeforePagesThroughEverything(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Add(1)
-		b.Record(fmt.Sprint("ep_", i%3), "delivered", fmt.Append(nil, i), func(err error) {
+		b.Record(publish.Trait{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i), func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

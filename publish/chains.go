@@ -10,31 +10,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxDue bounds how many deliveries that came due Chains looks through: there are thousands for moments only.
-const maxDue = 512
-
 // Chains returns the deliveries of an event, to whichever endpoint, that wait or are being attempted, and those
-// that are dead. One that was due beyond the first hundreds of all may be missing. Bodies are left out.
+// that are dead. Bodies are left out.
 func (b *Bus) Chains(ctx context.Context, e *Event) (waiting, dead []Delivery, err error) {
-	key := e.Key()
-	// A delivery that moves on between two looks is in its new place before it leaves the old one.
-	if waiting, err = b.onSubjects(ctx, StreamDeliveries, retryPrefix+"*."+key); err != nil {
+	// A delivery that moves on is in its new place before it leaves the old one.
+	if waiting, err = b.onSubjects(ctx, StreamDeliveries, anywhere("*."+e.Key())); err != nil {
 		return nil, nil, err
 	}
-	for _, sh := range []Shelf{DueShelf(""), TurnShelf("")} {
-		part, _, err := b.directGet(ctx, sh, 1, maxDue)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range part {
-			d, err := part[i].Delivery()
-			known := func(w Delivery) bool { return w.Endpoint == d.Endpoint }
-			if err == nil && d.Event.Key() == key && !slices.ContainsFunc(waiting, known) {
-				waiting = append(waiting, d)
-			}
-		}
-	}
-	dead, err = b.onSubjects(ctx, StreamDead, deadPrefix+"*."+key)
+	waiting = slices.CompactFunc(waiting, func(a, b Delivery) bool { return a.Endpoint == b.Endpoint })
+	dead, err = b.onSubjects(ctx, StreamDead, deadPrefix+"*."+e.Key())
 	return waiting, dead, err
 }
 

@@ -175,9 +175,8 @@ func (c *committer) run() {
 	}
 }
 
-// take removes the next batch from the queue: as much as fits, up to a message whose id is already in it,
-// which the store would refuse together with all the others. A group is a batch of its own: what others sent must
-// not make the store refuse it.
+// take removes the next batch from the queue: as much as fits, up to a message whose claim is already in it. A group
+// is a batch of its own: what others sent must not make the store refuse it.
 func (c *committer) take() (batch []pending, group, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,7 +184,7 @@ func (c *committer) take() (batch []pending, group, closed bool) {
 	if len(c.queue) > 0 && c.queue[0].group > 0 {
 		group, most = true, c.queue[0].group
 	}
-	ids := make(map[string]struct{}, min(len(c.queue), most))
+	claims := make(map[string]struct{}, min(len(c.queue), most))
 	bytes := 0
 	n := 0
 	for ; n < len(c.queue) && n < most; n++ {
@@ -193,11 +192,11 @@ func (c *committer) take() (batch []pending, group, closed bool) {
 		if n > 0 && !group && (c.queue[n].group > 0 || bytes+len(msg.Data) > maxBatchBytes) {
 			break
 		}
-		if id := msg.Header.Get(HeaderMsgID); id != "" {
-			if _, twice := ids[id]; twice && !group {
+		if c := claim(msg); c != "" {
+			if _, twice := claims[c]; twice && !group {
 				break
 			}
-			ids[id] = struct{}{}
+			claims[c] = struct{}{}
 		}
 		bytes += len(msg.Data)
 	}

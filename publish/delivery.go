@@ -1,15 +1,12 @@
 package publish
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Subjects of Jethook's own streams.
@@ -35,6 +32,9 @@ const (
 	headerDue      = "Jethook-Due"
 	headerWhy      = "Jethook-Why"
 	headerReason   = "Jethook-Reason"
+	headerClass    = "Jethook-Class"
+	headerStatus   = "Jethook-Status"
+	headerReplays  = "Jethook-Replays"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -52,9 +52,12 @@ type Delivery struct {
 	Due      time.Time // of a waiting one: when
 	Why      Why       // of a waiting one: why it waits
 	Reason   string    // what the last attempt failed of; of a dead one, why it is dead
+	Class    string    // the kind of that, from a closed set; empty: there was no attempt
+	Status   int       // of the response to the last attempt; 0: there was none
 	Since    time.Time // when it was stored; read only
 
-	seq uint64 // of the stored message; read only
+	seq     uint64 // of the stored message; read only
+	replays uint64 // of one that came due: sequence of the dead letter that it replays; read only
 }
 
 // Why says for what a delivery waits. The set is closed.
@@ -92,6 +95,10 @@ func notKeyRune(r rune) bool {
 // ID names the delivery: its endpoint and its event's key.
 func (d *Delivery) ID() string { return d.Endpoint + "." + d.Event.Key() }
 
+// anywhere matches the subjects of a delivery in DELIVERIES, whether it waits or came due. A write on the condition
+// that the last message there is a certain one, or that there is none, can't make two of one delivery.
+func anywhere(id string) string { return "jethook.*." + id }
+
 func isOps(subject string) bool { return strings.HasPrefix(subject, OpsPrefix) }
 
 // msg encodes d without its subject.
@@ -113,6 +120,10 @@ func (d *Delivery) msg() *nats.Msg {
 	set(headerSubject, e.Subject)
 	set(headerAttempt, strconv.Itoa(d.Attempt))
 	set(headerReason, headerText(d.Reason))
+	set(headerClass, d.Class)
+	if d.Status != 0 {
+		set(headerStatus, strconv.Itoa(d.Status))
+	}
 	if !d.Due.IsZero() {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
 		set(headerWhy, string(d.Why))
@@ -149,9 +160,12 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 		Attempt:  attempt,
 		Why:      Why(h.Get(headerWhy)),
 		Reason:   h.Get(headerReason),
+		Class:    h.Get(headerClass),
 	}
+	d.Status, _ = strconv.Atoi(h.Get(headerStatus)) // absent when there was no response
 	d.Event.Subject = h.Get(headerSubject)
-	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue)) // absent on a dead one
+	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue))      // absent on a dead one
+	d.replays, _ = strconv.ParseUint(h.Get(headerReplays), 10, 64) // absent on all but replays
 	return d, nil
 }
 
@@ -167,19 +181,23 @@ func eventOf(h nats.Header, body []byte) Event {
 // Schedule stores that d is to be attempted at d.Due; done is told once that is acknowledged. A delivery has
 // one schedule: a later call for the same event and endpoint replaces the earlier.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
+	b.deliveries.enqueue(scheduled(d), func(_ Receipt, err error) { done(err) })
+}
+
+func scheduled(d *Delivery) *nats.Msg {
 	m := d.msg()
 	m.Subject = retryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
 	m.Header[headerScheduleTarget] = []string{dueSubject(d)}
-	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+	return m
 }
 
 // dueSubject is where d comes when it is due. Turns have their own, so that they don't wait behind retries.
 func dueSubject(d *Delivery) string {
 	if d.Why == WhyTurn {
-		return turnPrefix + d.Endpoint
+		return turnPrefix + d.ID()
 	}
-	return duePrefix + d.Endpoint
+	return duePrefix + d.ID()
 }
 
 // Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
@@ -187,66 +205,4 @@ func (b *Bus) Bury(d *Delivery, done func(error)) {
 	m := d.msg()
 	m.Subject = deadPrefix + d.ID()
 	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
-}
-
-// Record stores one line of an endpoint's history; done is told once that is acknowledged. Endpoint and
-// outcome must be subject tokens.
-func (b *Bus) Record(endpoint, outcome string, line []byte, done func(error)) {
-	m := &nats.Msg{Subject: historyPrefix + endpoint + "." + outcome, Data: line}
-	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
-}
-
-// leastAhead is how far in the future a schedule must lie to be replaced. One that lies in the past may be firing:
-// the server has read it then and makes it due whatever happens to it, which would make two of one.
-const leastAhead = time.Second
-
-func comingDue(d *Delivery) bool { return time.Until(d.Due) < leastAhead }
-
-// RetryNow makes a waiting delivery due at once, in one write that also removes its schedule. ErrConflict
-// means that it became due, or was changed, in between, or becomes due this moment.
-func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
-	if comingDue(d) {
-		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict)
-	}
-	if _, err := b.deliveries.publish(ctx, dueNow(d, WhyRetry)); err != nil {
-		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
-	}
-	return nil
-}
-
-// Advance makes due at once a delivery that waits for its turn, as RetryNow does; done is told.
-func (b *Bus) Advance(d *Delivery, done func(error)) {
-	b.deliveries.enqueue(dueNow(d, WhyTurn), func(_ Receipt, err error) { done(err) })
-}
-
-// dueNow is a message that makes d due and removes its schedule, provided that the schedule is still the one
-// that was read.
-func dueNow(d *Delivery, why Why) *nats.Msg {
-	now := *d
-	now.Due, now.Why = time.Now(), why
-	m := now.msg()
-	retry := retryPrefix + d.ID()
-	m.Subject = dueSubject(&now)
-	m.Header[headerScheduler] = []string{retry}
-	m.Header[headerScheduleNext] = []string{"purge"}
-	m.Header[headerExpectedSeq] = []string{strconv.FormatUint(d.seq, 10)}
-	m.Header[headerExpectedSubj] = []string{retry}
-	return m
-}
-
-// Replay makes a dead letter due at once, from its first attempt on, and removes it from the dead ones. Done
-// twice, even by two processes or across a crash, it delivers once.
-func (b *Bus) Replay(ctx context.Context, d *Delivery) error {
-	again := *d
-	again.Attempt, again.Due, again.Why, again.Reason = 1, time.Now(), WhyRetry, ""
-	m := again.msg()
-	m.Subject = duePrefix + d.Endpoint
-	m.Header[HeaderMsgID] = []string{fmt.Sprintf("replay:%s:%d", d.ID(), d.seq)}
-	if _, err := b.deliveries.publish(ctx, m); err != nil {
-		return fmt.Errorf("replaying %s: %w", d.ID(), err)
-	}
-	if err := b.streams[StreamDead].DeleteMsg(ctx, d.seq); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), classify(err))
-	}
-	return nil
 }

@@ -205,14 +205,16 @@ func (e *embedded) heal() {
 	e.log.Warn("the store stands still; restarting the embedded NATS server")
 	e.srv.Shutdown()
 	e.srv.WaitForShutdown()
-	for !e.closed {
+	for complained := false; !e.closed; complained = true {
 		srv, err := startServer(context.Background(), e.opts, e.log)
 		if err == nil {
 			e.srv, e.healed = srv, time.Now()
 			e.stage()
 			return
 		}
-		e.log.Error("restarting the embedded NATS server failed; trying again", "error", err)
+		if !complained {
+			e.log.Error("restarting the embedded NATS server failed; trying again until it runs", "error", err)
+		}
 		e.mu.Unlock()
 		time.Sleep(restartPause)
 		e.mu.Lock()

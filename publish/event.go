@@ -33,6 +33,8 @@ type Event struct {
 	Traceparent string
 	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event
 	Body        []byte      // the sender's bytes, unchanged
+
+	seq uint64 // in its stream; 0 unless it was read from there
 }
 
 // msg encodes e. Headers that steer the server or Jethook itself are never taken from e.Header.

@@ -88,3 +88,13 @@ func mayComeSingly(refusal error) bool {
 	r, ok := errors.AsType[*refusedError](refusal)
 	return ok && (r.code == codeBatchDuplicate || r.code == codeDuplicateUnderWay || r.code == codeBatchesDisabled)
 }
+
+// claim is what a message has in common with those that must not be in one batch with it. With a message of the same
+// id the store would refuse the whole batch; and it holds two conditions on one subject against what lay there before
+// the batch, so that both would hold.
+func claim(m *nats.Msg) string {
+	if subject := m.Header.Get(headerExpectedSubj); subject != "" {
+		return subject
+	}
+	return m.Header.Get(HeaderMsgID)
+}

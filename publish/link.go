@@ -21,6 +21,7 @@ import (
 type link struct {
 	mu   sync.Mutex
 	lost chan struct{} // closed when the connection breaks; replaced when it is back
+	said string        // the last error that was logged since the connection was there
 	back chan struct{} // closed when the connection is back; replaced at once
 }
 
@@ -52,7 +53,16 @@ func (l *link) restored() {
 	default:
 	}
 	close(l.back)
-	l.back = make(chan struct{})
+	l.back, l.said = make(chan struct{}), ""
+}
+
+// news reports whether an error is another one than the last. A login that is refused is told with each try.
+func (l *link) news(err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.said
+	l.said = err.Error()
+	return l.said != before
 }
 
 // restoredNext returns a channel that is closed when the connection is back the next time.
@@ -113,7 +123,9 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 			log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Warn("NATS connection error", "error", err)
+			if l.news(err) {
+				log.Warn("NATS connection error", "error", err)
+			}
 		}),
 	}
 	if srv != nil {

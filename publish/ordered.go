@@ -22,11 +22,14 @@ const orderedMark = "jethook-ordered"
 // OrderedStreams are the streams that an ordered endpoint can listen to.
 var OrderedStreams = []string{StreamEvents, StreamWebhooks, StreamOps}
 
+// eventRoots are the subjects of the streams of events.
+var eventRoots = map[string]string{StreamWebhooks: WebhooksPrefix, StreamEvents: EventsPrefix, StreamOps: OpsPrefix}
+
 // OrderedFilters returns the patterns that concern a stream, without those that another one includes:
 // JetStream refuses them in one consumer. Patterns that overlap in part may stand side by side there, and a
 // message that several of them match comes once.
 func OrderedFilters(stream string, patterns []string) (filters []string) {
-	root := map[string]string{StreamWebhooks: WebhooksPrefix, StreamEvents: EventsPrefix, StreamOps: OpsPrefix}[stream]
+	root := eventRoots[stream]
 	for _, p := range patterns {
 		if strings.HasPrefix(p, root) && !slices.Contains(filters, p) {
 			filters = append(filters, p)
@@ -126,7 +129,7 @@ func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
 	// is in the first again at the last.
 	began := time.Now()
 	var seqs [4]uint64
-	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint, turnPrefix + endpoint, retryPrefix + endpoint + ".>"} {
+	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint + ".>", turnPrefix + endpoint + ".>", retryPrefix + endpoint + ".>"} {
 		info, err := b.streams[StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
 		if err != nil {
 			return false, fmt.Errorf("looking for what waits: %w", classify(err))

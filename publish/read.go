@@ -3,10 +3,8 @@ package publish
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +33,7 @@ func DecodeEvent(m jetstream.Msg) (Event, error) {
 
 func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Event {
 	e := eventOf(h, body)
-	e.Subject = subject
+	e.Subject, e.seq = subject, seq
 	if e.ID == "" {
 		e.ID = h.Get(HeaderMsgID)
 	}
@@ -92,8 +90,8 @@ func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Deliver
 func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	for _, f := range []struct{ stream, subject string }{
 		{StreamDeliveries, retryPrefix + endpoint + ".>"},
-		{StreamDeliveries, duePrefix + endpoint},
-		{StreamDeliveries, turnPrefix + endpoint},
+		{StreamDeliveries, duePrefix + endpoint + ".>"},
+		{StreamDeliveries, turnPrefix + endpoint + ".>"},
 		{StreamDead, deadPrefix + endpoint + ".>"},
 	} {
 		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
@@ -111,6 +109,8 @@ type Stored struct {
 	Header  nats.Header
 	Data    []byte
 	Cut     bool // Data is only the beginning
+
+	size int // of the whole body
 }
 
 // Delivery decodes a stored delivery, waiting or dead.
@@ -123,7 +123,8 @@ func (s *Stored) Delivery() (Delivery, error) {
 // Shelf is a part of a stream that can be listed. An empty endpoint or outcome in its constructors means all.
 type Shelf struct {
 	stream, subject string
-	whole           bool // messages are read with their whole bodies
+	whole           bool      // messages are read with their whole bodies
+	since, until    time.Time // when they were stored; zero: any time
 }
 
 // RetryShelf lists deliveries that wait for their time.
@@ -133,12 +134,12 @@ func RetryShelf(endpoint string) Shelf {
 
 // TurnShelf lists deliveries that got their turn and are being attempted, and DueShelf the others that came due.
 func TurnShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint)}
+	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint) + ".>"}
 }
 
 // DueShelf lists deliveries that came due and are being attempted.
 func DueShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint)}
+	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint) + ".>"}
 }
 
 // DeadShelf lists dead letters.
@@ -148,7 +149,7 @@ func DeadShelf(endpoint string) Shelf {
 
 // HistoryShelf lists the history's lines with one outcome.
 func HistoryShelf(endpoint, outcome string) Shelf {
-	return Shelf{stream: StreamHistory, subject: historyPrefix + orAny(endpoint) + "." + orAny(outcome)}
+	return Trait{Endpoint: endpoint, Outcome: outcome}.Shelf()
 }
 
 // SourceShelf lists a source's webhooks.
@@ -163,114 +164,10 @@ func orAny(token string) string {
 	return token
 }
 
-const (
-	firstSpan = 128
-	maxSpan   = 16384
-	// readBytes bounds one answer of the store, and readTimeout how long it may take.
-	readBytes   = 8 << 20
-	readTimeout = 5 * time.Second
-)
-
-// Before returns up to limit messages of the shelf with sequences below before (0: from the newest on),
-// newest first, and the sequence to go on before; 0 when there is no more. JetStream reads forwards only, so
-// it reads ever larger spans from the end; one call reads at most maxSpan messages, which may be fewer than
-// limit found. Bodies of deliveries are left out, but for the beginning of a dead letter's: a page of them could
-// be gigabytes.
-func (b *Bus) Before(ctx context.Context, sh Shelf, before uint64, limit int) (found []Stored, next uint64, err error) {
-	info, err := b.shelves[sh.stream].Info(ctx)
-	if err != nil {
-		return nil, 0, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
-	}
-	state := info.State
-	hi := state.LastSeq
-	if before > 0 {
-		hi = min(hi, before-1)
-	}
-	for span := uint64(firstSpan); len(found) < limit && span <= maxSpan; span *= 4 {
-		if state.Msgs == 0 || hi < state.FirstSeq || hi == 0 {
-			return found, 0, nil
-		}
-		lo := max(state.FirstSeq, 1)
-		if hi >= lo+span {
-			lo = hi - span + 1
-		}
-		part, err := b.span(ctx, sh, lo, hi)
-		if err != nil {
-			return nil, 0, err
-		}
-		slices.Reverse(part)
-		found = append(found, part...)
-		hi = lo - 1
-	}
-	if len(found) > limit {
-		found = found[:limit]
-		return found, found[limit-1].Seq, nil
-	}
-	return found, hi + 1, nil
-}
-
-// span reads the shelf's messages with sequences from lo to hi.
-func (b *Bus) span(ctx context.Context, sh Shelf, lo, hi uint64) (out []Stored, err error) {
-	for lo <= hi {
-		part, done, err := b.directGet(ctx, sh, lo, min(int(hi-lo)+1, 512))
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range part {
-			if m.Seq > hi {
-				return out, nil
-			}
-			out = append(out, m)
-			lo = m.Seq + 1
-		}
-		if done || len(part) == 0 {
-			return out, nil
-		}
-	}
-	return out, nil
-}
-
 // directGet reads up to n messages of the shelf from sequence lo on, and reports whether those were the last.
-// nats.go has no call for it: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []Stored, done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
-	defer cancel()
-	req, err := json.Marshal(map[string]any{"seq": lo, "batch": n, "next_by_subj": sh.subject, "max_bytes": readBytes})
-	if err != nil {
-		return nil, false, err
-	}
-	sub, err := b.reads.SubscribeSync(nats.NewInbox())
-	if err != nil {
-		return nil, false, classify(err)
-	}
-	defer sub.Unsubscribe()
-	if err := b.reads.PublishRequest("$JS.API.DIRECT.GET."+sh.stream, sub.Subject, req); err != nil {
-		return nil, false, classify(err)
-	}
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, false, fmt.Errorf("reading %s: %w", sh.stream, classify(err))
-		}
-		switch m.Header.Get("Status") {
-		case "":
-			one := stored(m)
-			switch {
-			case sh.whole, sh.stream == StreamHistory:
-			case sh.stream == StreamDead:
-				one.cut(deadPreview)
-			default:
-				one.cut(0)
-			}
-			out = append(out, one)
-		case "204": // end of batch
-			return out, m.Header.Get("Nats-Num-Pending") == "0", nil
-		case "404": // nothing there
-			return out, true, nil
-		default:
-			return nil, false, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, sh.stream, m.Header.Get("Description"))
-		}
-	}
+	got, err := b.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
+	return got.msgs, got.done, err
 }
 
 // maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.
@@ -318,7 +215,7 @@ func (s *Stored) cut(n int) {
 func stored(m *nats.Msg) Stored {
 	seq, _ := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64) // written by the server
 	at, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
-	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data}
+	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data, size: len(m.Data)}
 }
 
 // Count returns how many messages the shelf holds and when the newest came; zero when there is none.
@@ -331,12 +228,6 @@ func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, 
 	for _, c := range info.State.Subjects {
 		n += c
 	}
-	m, err := s.GetLastMsgForSubject(ctx, sh.subject)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return n, newest, nil
-	case err != nil:
-		return 0, newest, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))
-	}
-	return n, m.Time, nil
+	newest, err = b.NewestOf(ctx, sh)
+	return n, newest, err
 }

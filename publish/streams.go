@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -24,15 +25,15 @@ const (
 	StreamRejected   = "REJECTED"
 	BucketEndpoints  = "jethook_endpoints"
 	BucketSources    = "jethook_sources"
+	BucketRecoveries = "jethook_recoveries"
 )
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
 // nothing more when it is full, since dropping the oldest event to make room could drop one that is still to
 // be delivered.
 const (
-	deadAge    = 30 * 24 * time.Hour
-	historyAge = 30 * 24 * time.Hour
-	// ownBytes bounds the dead letters, and the history, and opsBytes the operational events; all of them to a
+	deadAge = 30 * 24 * time.Hour
+	// ownBytes bounds the dead letters, and opsBytes the operational events; these and the history have at most a
 	// part of a small store, since JetStream sets aside what a stream may grow to.
 	ownBytes  = 1 << 30
 	ownShare  = 10
@@ -78,7 +79,8 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		},
 		{
 			Name: StreamHistory, Description: "every attempt",
-			Subjects: []string{historySubjects}, MaxAge: historyAge, MaxBytes: bound(ownBytes, ownShare), AllowDirect: true,
+			Subjects: []string{historySubjects}, AllowDirect: true,
+			MaxAge: cfg.HistoryAge, MaxBytes: bound(int64(cfg.HistoryMaxBytes), ownShare),
 		},
 		rejectedConfig(cfg, bound),
 	}
@@ -87,9 +89,12 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
 		s.Duplicates = min(s.Duplicates, cfg.Retention)
 		if cfg.Replicas == 1 && (s.Name == StreamHistory || s.Name == StreamRejected) {
-			// History is written for every delivery and losing its last moments to a power cut harms no delivery;
-			// rejected requests are written for anyone who sends them.
+			// The history is written for every delivery, and rejected requests for anyone who sends them: neither waits
+			// for the disk. See [Bus.HistoryIsLate] for what that asks of others.
 			s.PersistMode = jetstream.AsyncPersistMode
+		}
+		if s.Name != StreamDead { // it follows no setting
+			noteSettings(s, cfg)
 		}
 	}
 	return streams
@@ -98,9 +103,10 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 // ErrStreamMismatch means that a stream exists with settings under which a guarantee would break.
 var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 
-// ensureStreams creates what is missing and returns the streams. What an operator made is never changed:
+// ensureStreams creates what is missing, lets those that Jethook made follow the settings, and returns the streams.
+// What an operator made or changed is never changed:
 // differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
+func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstream.StreamConfig, log *slog.Logger) (map[string]jetstream.Stream, error) {
 	have := make(map[string]jetstream.Stream)
 	var problems []string
 	for _, want := range wanted {
@@ -113,6 +119,9 @@ func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstre
 		}
 		if err != nil {
 			return nil, fmt.Errorf("creating stream %s for the subjects %s: %w", want.Name, strings.Join(want.Subjects, " "), err)
+		}
+		if s, err = follow(ctx, js, s, &want, log); err != nil {
+			return nil, err
 		}
 		have[want.Name] = s
 		for _, d := range mismatches(want, s.CachedInfo().Config) {
@@ -155,12 +164,27 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	return out
 }
 
-// endpointsConfig is the endpoints' bucket as Jethook makes it.
-func endpointsConfig(replicas int) jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{
-		Bucket: BucketEndpoints, Description: "endpoints that events are delivered to",
-		Storage: jetstream.FileStorage, Replicas: replicas,
+// recoveryAge is how long a recovery that has ended can be looked at. One that runs is written again and again.
+const recoveryAge = 7 * 24 * time.Hour
+
+// bucketConfigs are the buckets as Jethook makes them when they are missing.
+var bucketConfigs = []jetstream.KeyValueConfig{
+	{Bucket: BucketEndpoints, Description: "endpoints that events are delivered to"},
+	{Bucket: BucketRecoveries, Description: "recoveries of endpoints, and where they stand", TTL: recoveryAge},
+}
+
+// ensureBuckets opens the buckets, and makes those that are missing.
+func ensureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (map[string]jetstream.KeyValue, error) {
+	have := make(map[string]jetstream.KeyValue)
+	for _, want := range bucketConfigs {
+		want.Storage, want.Replicas = jetstream.FileStorage, replicas
+		kv, err := ensureBucket(ctx, js, want)
+		if err != nil {
+			return nil, err
+		}
+		have[want.Bucket] = kv
 	}
+	return have, nil
 }
 
 // ensureBucket opens a bucket, and makes it if it is missing.

@@ -56,8 +56,8 @@ func finish(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// report runs the command with --json, which must succeed, and reads its report.
-func report(t *testing.T, into any, args ...string) {
+// measure runs the command with --json, which must succeed, and reads its report.
+func measure(t *testing.T, into any, args ...string) {
 	t.Helper()
 	code, stdout, stderr := finish(t, append(args, "--json")...)
 	if code != exitOK || stderr != "" {
@@ -99,7 +99,7 @@ type ingestReport struct {
 func TestBenchIngest(t *testing.T) {
 	t.Parallel()
 	var r ingestReport
-	report(t, &r, "ingest", "--duration", "300ms", "--connections", "8", "--sources", "3", "--mode", "ingest", "--compare-sync")
+	measure(t, &r, "ingest", "--duration", "300ms", "--connections", "8", "--sources", "3", "--mode", "ingest", "--compare-sync")
 	r.Jethook.check(t, "jethook")
 	r.Compared.check(t, "compared")
 	r.Bare.check(t, "bare")
@@ -117,7 +117,7 @@ func TestBenchIngestOfARunningJethook(t *testing.T) {
 	p.start(t, "ingest")
 	url := "http://" + p.public + "/webhooks/acme"
 	var r ingestReport
-	report(t, &r, "ingest", "--url", url, "--secret", secret, "--header", "X-Acme-Signature", "--duration", "200ms", "--connections", "4")
+	measure(t, &r, "ingest", "--url", url, "--secret", secret, "--header", "X-Acme-Signature", "--duration", "200ms", "--connections", "4")
 	r.Jethook.check(t, "jethook")
 	if r.Mode != "remote" || r.Ratio <= 0 {
 		t.Errorf("%+v", r)
@@ -158,7 +158,7 @@ type deliverReport struct {
 func TestBenchDeliver(t *testing.T) {
 	t.Parallel()
 	var r deliverReport
-	report(t, &r, "deliver", "--events", "300", "--endpoints", "3", "--rate", "2000", "--sync", "2m")
+	measure(t, &r, "deliver", "--events", "300", "--endpoints", "3", "--rate", "2000", "--sync", "2m")
 	r.Jethook.check(t, 3, 900)
 	if r.Ratio <= 0 || r.Baseline != nil || r.Jethook.DiskBytes == nil || *r.Jethook.DiskBytes < 1024 {
 		t.Errorf("%+v", r)
@@ -169,7 +169,7 @@ func TestBenchDeliver(t *testing.T) {
 func TestBenchDeliverBesideBadEndpoints(t *testing.T) {
 	t.Parallel()
 	var r deliverReport
-	report(t, &r, "deliver", "--events", "200", "--endpoints", "4", "--failing", "0.25", "--slow", "0.25", "--slow-for", "10m")
+	measure(t, &r, "deliver", "--events", "200", "--endpoints", "4", "--failing", "0.25", "--slow", "0.25", "--slow-for", "10m")
 	r.Baseline.check(t, 2, 400)
 	r.Jethook.check(t, 2, 400)
 	if r.WithBad <= 0 || r.P99 <= 0 || r.Jethook.Bad == 0 || r.Baseline.Bad != 0 {
@@ -184,7 +184,7 @@ func TestBenchDeliverOfARunningJethook(t *testing.T) {
 	p.start(t, "serve")
 	remote := []string{"deliver", "--admin", p.admin, "--token", "token-for-tests-only", "--nats", "nats://" + p.nats}
 	var r deliverReport
-	report(t, &r, append(remote, "--events", "200", "--endpoints", "2")...)
+	measure(t, &r, append(remote, "--events", "200", "--endpoints", "2")...)
 	r.Jethook.check(t, 2, 400)
 
 	var left struct{ Items []any }

@@ -28,13 +28,22 @@ import (
 func clientGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{
 		Use: use, Short: short, RunE: needsCommand,
-		Long: short + ".\n\nIt asks the admin API at JETHOOK_ADMIN_LISTEN or --admin, with JETHOOK_ADMIN_TOKEN or, " +
-			"on the server's machine, the token that is kept in JETHOOK_DATA_DIR.",
+		Long: short + "." + clientHelp,
 	}
-	group.PersistentFlags().String("admin", "", "address or URL of the admin API (default JETHOOK_ADMIN_LISTEN)")
-	group.PersistentFlags().Bool("json", false, "print the API's JSON as it is")
+	addClientFlags(group)
 	group.AddCommand(verbs...)
 	return group
+}
+
+// clientHelp says in a command's help whom it asks.
+const clientHelp = "\n\nIt asks the admin API at JETHOOK_ADMIN_LISTEN or --admin, with JETHOOK_ADMIN_TOKEN or, " +
+	"on the server's machine, the token that is kept in JETHOOK_DATA_DIR."
+
+// addClientFlags adds how to reach the admin API and how to print.
+func addClientFlags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.String("admin", "", "address or URL of the admin API (default JETHOOK_ADMIN_LISTEN)")
+	flags.Bool("json", false, "print the API's JSON as it is")
 }
 
 // clientTimeout is longer than the API takes for its slowest request.
@@ -189,9 +198,28 @@ func display(cmd *cobra.Command, raw []byte, show func(w io.Writer)) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
 		return errors.Join(err, output(cmd, raw))
 	}
+	return printTable(cmd, show)
+}
+
+// askFor makes a request and returns the answer, for commands that make several.
+func askFor[T any](cmd *cobra.Command, method, path string, body any) (answer T, err error) {
+	_, err = ask(cmd, method, path, body, &answer)
+	return answer, err
+}
+
+// show prints what several answers came to: as JSON with --json, and otherwise as table writes it.
+func show(cmd *cobra.Command, sum any, table func(w io.Writer)) error {
+	text, err := json.Marshal(sum)
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	return display(cmd, append(text, '\n'), table)
+}
+
+func printTable(cmd *cobra.Command, write func(w io.Writer)) error {
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	show(table)
+	write(table)
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -233,8 +261,13 @@ func stamp(t *time.Time) string {
 var filters = map[string]string{
 	"endpoint": "only of this endpoint",
 	"status":   "only in this state: delivered, waiting or dead",
-	"type":     "only of this event type",
 	"subject":  "only on this subject or pattern, such as webhooks.polar.> (default all webhooks and events)",
+	"type":     "only of this event type, or of those that a pattern such as order.* matches",
+	"event":    "only of the event with this id",
+	"delivery": "only of the delivery with this id",
+	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened or circuit_closed",
+	"class":    "only with this kind of fault, such as timeout, status or dns; ok for none",
+	"code":     "only with this HTTP status of the response",
 	"since":    "only since a time (RFC 3339), or for how long, such as 24h",
 	"until":    "only before a time (RFC 3339), or how long ago, such as 1h",
 	"limit":    "how many at most, 1 to 500 (default 50)",

@@ -114,7 +114,7 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 	holds(t, ok(t, "dead", "ls", "--endpoint", "ep_1"), dead+` dead .*`)
 	holds(t, ok(t, "dead", "replay", "--since", "1h", "--endpoint", "ep_2"), `replayed: 0`)
 	holds(t, ok(t, "dead", "replay", dead), `replayed: 1`)
-	store(t, "ep_1", "evt_dead", bus.Bury)
+	store(t, "ep_1", "evt_dead2", bus.Bury)
 	holds(t, ok(t, "dead", "replay", "--endpoint", "ep_1"), `replayed: 1`)
 	holds(t, ok(t, "dead", "replay", "--all"), `replayed: 0`)
 	holds(t, ok(t, "source", "ls"), `NAME PROVIDER COVERS BODY RECEIVED LAST SEEN`, `shop standard-webhooks yes 0 -`)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,8 +14,8 @@ import (
 )
 
 func deadCommand() *cobra.Command {
-	return clientGroup("dead", "See and replay dead letters: deliveries that failed for good",
-		deadListCommand(), deadReplayCommand())
+	return clientGroup("dead", "See, replay and remove dead letters: deliveries that failed for good",
+		deadListCommand(), deadReplayCommand(), deadRemoveCommand())
 }
 
 func deadListCommand() *cobra.Command {
@@ -34,27 +37,110 @@ func deadReplayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [ID...]", Short: "Deliver dead letters again",
 		Long: "Deliver dead letters again, now and with a new schedule: those with the given ids, or those that the filters choose, " +
-			"or all. It prints how many.",
+			"or all, the oldest first. It prints how many. Cut off half-way, the same command does the rest.",
 		Example: `  jethook dead replay ep_...events:evt_...
-  jethook dead replay --endpoint ep_... --since 24h
+  jethook dead replay --endpoint ep_... --since 24h --reason "status 503"
   jethook dead replay --all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r.IDs = args
-			filtered := r.Endpoint != "" || r.Since != "" || r.Until != ""
-			switch {
-			case len(args) > 0 && (filtered || all), all && filtered:
-				return usageError{errors.New("give ids, or filters, or --all, not several of them")}
-			case len(args) == 0 && !filtered && !all:
-				return usageError{errors.New("which ones? Give ids, or --endpoint, --since, --until, or --all")}
+			if err := chooseDead(&r.DeadChoice, args, all); err != nil {
+				return err
 			}
-			return call(cmd, http.MethodPost, "/api/v1/dead/replay", &r, func(w io.Writer, done *admin.Replayed) {
-				row(w, "replayed:", done.Replayed)
-			})
+			n, err := inBulk(cmd, "replay", &r, &r.DeadChoice, func(done *admin.Replayed) (int, string) { return done.Replayed, done.NextCursor })
+			if err != nil {
+				return err
+			}
+			return show(cmd, &admin.Replayed{Replayed: n}, func(w io.Writer) { row(w, "replayed:", n) })
 		},
 	}
-	cmd.Flags().StringVar(&r.Endpoint, "endpoint", "", filters["endpoint"])
-	cmd.Flags().StringVar(&r.Since, "since", "", filters["since"])
-	cmd.Flags().StringVar(&r.Until, "until", "", filters["until"])
+	addDeadChoice(cmd, &r.DeadChoice)
 	cmd.Flags().BoolVar(&all, "all", false, "every dead letter")
 	return cmd
+}
+
+// inBulk makes a request of which one does only a part, with the cursor of choice, until all is done. It returns how many
+// dead letters that were.
+func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.DeadChoice, read func(*T) (n int, next string)) (sum int, err error) {
+	for {
+		answer, err := askFor[T](cmd, http.MethodPost, "/api/v1/dead/"+verb, request)
+		if err != nil && sum > 0 {
+			return sum, fmt.Errorf("cut off after %d: %w", sum, err)
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, next := read(&answer)
+		sum += n
+		if choice.Cursor = next; next == "" {
+			return sum, nil
+		}
+	}
+}
+
+func addDeadChoice(cmd *cobra.Command, c *admin.DeadChoice) {
+	cmd.Flags().StringVar(&c.Endpoint, "endpoint", "", filters["endpoint"])
+	cmd.Flags().StringVar(&c.Since, "since", "", filters["since"])
+	cmd.Flags().StringVar(&c.Until, "until", "", filters["until"])
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "only with this in their reason, in any case")
+}
+
+// chooseDead checks that ids, filters or all are given, and not several of them.
+func chooseDead(c *admin.DeadChoice, ids []string, all bool) error {
+	c.IDs = ids
+	filtered := c.Endpoint != "" || c.Since != "" || c.Until != "" || c.Reason != ""
+	switch {
+	case len(ids) > 0 && (filtered || all), all && filtered:
+		return usageError{errors.New("give ids, or filters, or --all, not several of them")}
+	case len(ids) == 0 && !filtered && !all:
+		return usageError{errors.New("which ones? Give ids, or --endpoint, --since, --until, --reason, or --all")}
+	}
+	return nil
+}
+
+func deadRemoveCommand() *cobra.Command {
+	var yes bool
+	var r admin.RemoveRequest
+	cmd := &cobra.Command{
+		Use: "rm [ID...]", Short: "Remove dead letters for good",
+		Long: "Remove dead letters for good: those with the given ids, or those that the filters choose, or all. Unless ids are given it asks " +
+			"first. It prints how many. Cut off half-way, the same command does the rest.",
+		Example: `  jethook dead rm ep_...events:evt_...
+  jethook dead rm --endpoint ep_... --until 168h
+  jethook dead rm --all --yes`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := chooseDead(&r.DeadChoice, args, r.All); err != nil {
+				return err
+			}
+			if len(args) == 0 && !yes {
+				if err := confirm(cmd, "Remove these dead letters for good?"); err != nil {
+					return err
+				}
+			}
+			n, err := inBulk(cmd, "remove", &r, &r.DeadChoice, func(done *admin.Removed) (int, string) { return done.Removed, done.NextCursor })
+			if err != nil {
+				return err
+			}
+			return show(cmd, &admin.Removed{Removed: n}, func(w io.Writer) { row(w, "removed:", n) })
+		},
+	}
+	addDeadChoice(cmd, &r.DeadChoice)
+	cmd.Flags().BoolVar(&r.All, "all", false, "every dead letter")
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return cmd
+}
+
+// confirm asks on the terminal. Whatever is not a yes is a no; without an answer, as in a script, it says what to do.
+func confirm(cmd *cobra.Command, question string) error {
+	fmt.Fprint(cmd.ErrOrStderr(), question+" [y/N] ")
+	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	switch {
+	case errors.Is(err, io.EOF) && answer == "":
+		fmt.Fprintln(cmd.ErrOrStderr())
+		return usageError{errors.New("nobody answers: give --yes")}
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing is removed")
+	}
+	return nil
 }

@@ -13,20 +13,22 @@ import (
 
 func deliveryCommand() *cobra.Command {
 	return clientGroup("delivery", "See and retry deliveries: each event on its way to each endpoint",
-		deliveryListCommand(), deliveryRetryCommand())
+		deliveryListCommand(), deliveryShowCommand(), deliveryRetryCommand())
 }
 
 func deliveryListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List deliveries, newest first",
 		Example: `  jethook delivery ls --status waiting
-  jethook delivery ls --endpoint ep_... --since 24h --json`,
+  jethook delivery ls --endpoint ep_... --since 24h --json
+  jethook delivery ls --event evt_...
+  jethook delivery ls --status dead --class timeout --type 'order.>'`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listDeliveries(cmd, "/api/v1/deliveries")
 		},
 	}
-	addFilters(cmd, "endpoint", "status", "type", "since", "until", "limit", "cursor")
+	addFilters(cmd, "endpoint", "status", "type", "event", "class", "code", "since", "until", "limit", "cursor")
 	return cmd
 }
 

@@ -25,6 +25,7 @@ func endpointCommand() *cobra.Command {
 		endpointSwitchCommand("enable", "Deliver to an endpoint again, first what waited for that"),
 		endpointSwitchCommand("disable", "Stop delivering to an endpoint; what waits stays"),
 		endpointRotateCommand(), endpointSecretCommand(),
+		endpointRecoverCommand(),
 	)
 }
 

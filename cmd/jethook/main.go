@@ -76,7 +76,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
-		endpointCommand(), eventCommand(), deliveryCommand(), deadCommand(), sourceCommand(), listenCommand(), verifyCommand(), benchCommand(),
+		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
+		sourceCommand(), statusCommand(), listenCommand(), verifyCommand(), benchCommand(),
 	)
 	return root
 }

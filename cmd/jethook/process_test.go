@@ -78,14 +78,20 @@ func freePort(t *testing.T) string {
 	const first, last = 10_000, 32_000 // below the ephemeral ports
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first)))
-		if err == nil {
-			defer l.Close()
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if _, taken := givenPorts.LoadOrStore(l.Addr().String(), true); !taken {
 			return l.Addr().String()
 		}
 	}
 	t.Fatal("no port is free")
 	return ""
 }
+
+// givenPorts are the addresses that freePort has returned: each is one test's alone.
+var givenPorts sync.Map
 
 // start runs the command until the test ends and returns when it is ready.
 func (p *process) start(t *testing.T, command string) {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/ingest"
 	"jethook/publish"
+	"jethook/publish/report"
 )
 
 // part is a half of the bridge; a process runs one or both.
@@ -91,10 +91,8 @@ func loadBridge(parts part) (*config.Config, error) {
 // newLogger logs for people on a terminal, and for machines otherwise.
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return slog.New(slog.NewTextHandler(w, opts))
-		}
+	if isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))
 }
@@ -110,6 +108,7 @@ type bridge struct {
 	admin     *admin.Server
 	private   net.Listener
 	token     config.Secret
+	report    func() report.Process // of how this process fares
 }
 
 // openBridge opens everything that can fail, so that a wrong setting ends the start and not the run.
@@ -144,6 +143,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		}
 		b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
 	}
+	b.report = b.reporter(parts)
 	b.admin = admin.New(admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
 		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
@@ -184,6 +184,7 @@ func (b *bridge) run(ctx context.Context) error {
 		g.Go(func() error { return b.engine.Run(ctx) })
 		b.log.Info("delivering events", "endpoints", len(b.endpoints.All()))
 	}
+	g.Go(func() error { return b.bus.Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
 	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "nats", b.bus.ClientURL())
 	err := g.Wait()

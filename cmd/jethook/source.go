@@ -29,7 +29,7 @@ func sourceListCommand() *cobra.Command {
 				return listAvailable(cmd)
 			}
 			return call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
-				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "LAST SEEN")
+				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "LAST SEEN", "REFUSED")
 				for _, s := range page.Items {
 					covers := "yes"
 					switch {
@@ -38,7 +38,7 @@ func sourceListCommand() *cobra.Command {
 					case !s.CoversBody:
 						covers = "no: " + s.VerifiedBy
 					}
-					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen))
+					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen), refusals(s.Refused))
 				}
 			})
 		},

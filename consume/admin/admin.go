@@ -28,6 +28,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -45,17 +46,19 @@ type Options struct {
 
 // Server is the admin API.
 type Server struct {
-	cfg      *config.Config
-	bus      *publish.Bus
-	registry *endpoint.Registry
-	policy   *endpoint.AddressPolicy
-	ledger   *consume.Ledger
-	archive  *consume.Archive
-	client   *attempt.Client // of tests and previews
-	trials   chan struct{}   // has one entry for each test under way
-	token    config.Secret
-	log      *slog.Logger
-	senders  map[string]Verification
+	cfg        *config.Config
+	bus        *publish.Bus
+	registry   *endpoint.Registry
+	policy     *endpoint.AddressPolicy
+	ledger     *consume.Ledger
+	archive    *consume.Archive
+	recoveries *consume.Recoveries
+	board      *status.Board
+	client     *attempt.Client // of tests and previews
+	trials     chan struct{}   // has one entry for each test under way
+	token      config.Secret
+	log        *slog.Logger
+	senders    map[string]Verification
 
 	echo *echo.Echo
 	api  huma.API
@@ -71,13 +74,15 @@ const logPause = 5 * time.Second
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
-		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
-		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
+		recoveries: consume.NewRecoveries(o.Bus),
+		archive:    consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
+		policy:     endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
+		client:     consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
 		token: o.Token, log: o.Log, senders: o.Senders, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
+	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate, unescapeParams)
 	s.api = newAPI(s.echo, o.Version)
@@ -86,12 +91,15 @@ func New(o Options) *Server {
 		s.matchRoutes()
 		s.trialRoutes()
 		s.previewRoutes()
+		s.recoveryRoutes()
 	}
 	s.eventRoutes()
 	s.archiveRoutes()
 	s.deliveryRoutes()
+	s.attemptRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()
+	s.statusRoutes()
 	s.openRoutes()
 	return s
 }
@@ -106,7 +114,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				Description: "Endpoints, events, deliveries, dead letters and sources of a bridge between webhooks and NATS JetStream.",
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"token": {Type: "http", Scheme: "bearer", Description: "JETHOOK_ADMIN_TOKEN"},
 				},
@@ -123,8 +131,9 @@ func newAPI(e *echo.Echo, version string) huma.API {
 const (
 	// requestTimeout bounds what a request waits for the store.
 	requestTimeout = 10 * time.Second
-	// replayTimeout is for the one request whose work has no bound of its own.
-	replayTimeout = 2 * time.Minute
+	// bulkTimeout is for requests over many messages: dead letters in bulk, which bound themselves to seconds, and
+	// the count of what there is to recover.
+	bulkTimeout = 2 * time.Minute
 	// bodyTimeout is how long a body may take to arrive.
 	bodyTimeout = 30 * time.Second
 	// maxBody bounds, in bytes, every body but that of an event.
@@ -158,7 +167,7 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = bodyTimeout + readHeaderTimeout
 	// It runs from the end of the header and must leave the slowest request time to answer.
-	writeTimeout   = replayTimeout + bodyTimeout
+	writeTimeout   = bulkTimeout + bodyTimeout
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
 	// drainTimeout is how long a stop waits for requests in flight.

@@ -160,6 +160,8 @@ func TestEverythingNeedsTheToken(t *testing.T) {
 		{"GET", "/api/v1/events/x/body"},
 		{"GET", "/api/v1/match"},
 		{"GET", "/api/v1/deliveries"},
+		{"GET", "/api/v1/deliveries/ep_1.events:evt_1"},
+		{"GET", "/api/v1/attempts"},
 		{"POST", "/api/v1/deliveries/x/retry"},
 		{"GET", "/api/v1/dead"},
 		{"POST", "/api/v1/dead/replay"},

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -18,13 +19,24 @@ func (s *Server) deadRoutes() {
 		Description: "Deliveries that failed for good, newest first. A page may be short, or even empty, and still have " +
 			"a next one: go on while next_cursor is not empty.",
 	}, requestTimeout, s.listDead)
+	const bulk = "Those with the given ids; or else those that endpoint, since, until and reason choose. One request does as many as it " +
+		"can in a few seconds: go on with cursor while next_cursor is not empty. Cut off half-way, asking again does the rest. "
 	register(s, huma.Operation{
 		OperationID: "replay-dead", Method: http.MethodPost, Path: "/api/v1/dead/replay", Tags: []string{"dead letters"},
-		Summary: "Deliver dead letters again",
-		Description: "Those with the given ids; or else those that endpoint, since and until choose, and with none of them all. " +
-			"Each begins a new schedule, now. Cut off half-way, asking again replays the rest.",
+		Summary:       "Deliver dead letters again",
+		Description:   bulk + "With no filter, all. Each begins a new schedule, now.",
 		DefaultStatus: http.StatusAccepted,
-	}, replayTimeout, s.replayDead)
+	}, bulkTimeout, s.replayDead)
+	register(s, huma.Operation{
+		OperationID: "remove-dead", Method: http.MethodPost, Path: "/api/v1/dead/remove", Tags: []string{"dead letters"},
+		Summary:     "Remove dead letters for good",
+		Description: bulk + "With no filter, all must be true.",
+	}, bulkTimeout, s.removeDead)
+	register(s, huma.Operation{
+		OperationID: "remove-dead-letter", Method: http.MethodDelete, Path: "/api/v1/dead/{id}", Tags: []string{"dead letters"},
+		Summary: "Remove a dead letter for good",
+		Errors:  []int{http.StatusNotFound},
+	}, requestTimeout, s.removeDeadLetter)
 }
 
 type listDeadInput struct {
@@ -36,43 +48,118 @@ func (s *Server) listDead(ctx context.Context, in *listDeadInput) (*deliveriesOu
 	return s.list(ctx, in.PageParams, in.FilterParams, consume.Query{Status: consume.StatusDead})
 }
 
-// ReplayRequest chooses dead letters.
-type ReplayRequest struct {
+// DeadChoice chooses dead letters.
+type DeadChoice struct {
 	IDs      []string `json:"ids,omitempty" minItems:"1" maxItems:"1000" doc:"ids of deliveries; those that are not dead are passed over"`
 	Endpoint string   `json:"endpoint,omitempty" doc:"an endpoint's id"`
 	Since    string   `json:"since,omitempty" doc:"dead since this time (RFC 3339), or for at most this long, such as 24h" example:"24h"`
 	Until    string   `json:"until,omitempty" doc:"dead before this time (RFC 3339), or for longer than this" example:"2026-01-02T15:04:05Z"`
+	Reason   string   `json:"reason,omitempty" maxLength:"512" doc:"a part of the reason, in any case" example:"status 500"`
+	Cursor   string   `json:"cursor,omitempty" doc:"next_cursor of the answer before"`
 }
 
-type replayInput struct{ Body ReplayRequest }
-
-// Replayed answers a replay.
-type Replayed struct {
-	Replayed int `json:"replayed" doc:"how many dead letters are being delivered again"`
-}
-
-type replayOutput struct{ Body Replayed }
-
-func (s *Server) replayDead(ctx context.Context, in *replayInput) (*replayOutput, error) {
-	r := &in.Body
+// query checks the choice; a query without ids chooses by its fields.
+func (c *DeadChoice) query() (consume.DeadQuery, error) {
 	var q consume.Query
-	f := FilterParams{Endpoint: r.Endpoint, Since: r.Since, Until: r.Until}
+	f := FilterParams{Endpoint: c.Endpoint, Since: c.Since, Until: c.Until}
 	fields := f.apply(&q, time.Now())
-	if len(r.IDs) > 0 && f != (FilterParams{}) {
-		fields = append(fields, FailureField{Field: "ids", Message: "can't be combined with endpoint, since or until"})
+	if len(c.IDs) > 0 && (f != (FilterParams{}) || c.Reason != "" || c.Cursor != "") {
+		fields = append(fields, FailureField{Field: "ids", Message: "can't be combined with endpoint, since, until, reason or cursor"})
 	}
-	for i, id := range r.IDs {
+	for i, id := range c.IDs {
 		if !deliveryID.MatchString(id) {
 			fields = append(fields, FailureField{Field: fmt.Sprintf("ids[%d]", i), Message: "is not a delivery's id"})
 		}
 	}
 	if len(fields) > 0 {
-		return nil, invalid(fields...)
+		return consume.DeadQuery{}, invalid(fields...)
 	}
-	n, err := s.ledger.Replay(ctx, r.IDs, q)
+	return consume.DeadQuery{Endpoint: q.Endpoint, Since: q.Since, Until: q.Until, Reason: c.Reason, Cursor: c.Cursor}, nil
+}
+
+// ReplayRequest chooses dead letters to be delivered again.
+type ReplayRequest struct{ DeadChoice }
+
+type replayInput struct{ Body ReplayRequest }
+
+// Replayed answers a replay.
+type Replayed struct {
+	Replayed   int    `json:"replayed" doc:"how many dead letters are being delivered again"`
+	NextCursor string `json:"next_cursor" doc:"to go on with; empty when all are done"`
+}
+
+type replayOutput struct{ Body Replayed }
+
+func (s *Server) replayDead(ctx context.Context, in *replayInput) (*replayOutput, error) {
+	n, next, err := s.inBulk(ctx, &in.Body.DeadChoice, s.ledger.Replay, s.ledger.ReplaySome)
 	if err != nil {
 		return nil, err
 	}
 	s.log.Info("dead letters replayed", "count", n)
-	return &replayOutput{Replayed{Replayed: n}}, nil
+	return &replayOutput{Replayed{Replayed: n, NextCursor: next}}, nil
+}
+
+// inBulk does something with the dead letters that c chooses.
+func (s *Server) inBulk(
+	ctx context.Context, c *DeadChoice, named func(context.Context, []string) (int, error),
+	some func(context.Context, consume.DeadQuery) (int, string, error),
+) (n int, next string, err error) {
+	q, err := c.query()
+	if err != nil {
+		return 0, "", err
+	}
+	if len(c.IDs) > 0 {
+		n, err = named(ctx, c.IDs)
+		return n, "", err
+	}
+	n, next, err = some(ctx, q)
+	if errors.Is(err, consume.ErrBadCursor) {
+		err = invalid(badCursor)
+	}
+	return n, next, err
+}
+
+// RemoveRequest chooses dead letters to be removed.
+type RemoveRequest struct {
+	DeadChoice
+	All bool `json:"all,omitempty" doc:"every dead letter"`
+}
+
+type removeInput struct{ Body RemoveRequest }
+
+// Removed answers a removal.
+type Removed struct {
+	Removed    int    `json:"removed" doc:"how many dead letters are gone"`
+	NextCursor string `json:"next_cursor" doc:"to go on with; empty when all are done"`
+}
+
+type removeOutput struct{ Body Removed }
+
+func (s *Server) removeDead(ctx context.Context, in *removeInput) (*removeOutput, error) {
+	c := in.Body.DeadChoice
+	chosen := len(c.IDs) > 0 || c.Endpoint != "" || c.Since != "" || c.Until != "" || c.Reason != ""
+	if chosen == in.Body.All {
+		return nil, invalid(FailureField{Field: "all", Message: "must be true to remove every dead letter, and only then"})
+	}
+	n, next, err := s.inBulk(ctx, &c, s.ledger.Remove, s.ledger.RemoveSome)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("dead letters removed", "count", n)
+	return &removeOutput{Removed{Removed: n, NextCursor: next}}, nil
+}
+
+type deadLetterInput struct {
+	ID string `path:"id" doc:"the delivery's id"`
+}
+
+func (s *Server) removeDeadLetter(ctx context.Context, in *deadLetterInput) (*struct{}, error) {
+	if !deliveryID.MatchString(in.ID) {
+		return nil, errNotDead
+	}
+	n, err := s.ledger.Remove(ctx, []string{in.ID})
+	if err == nil && n == 0 {
+		err = errNotDead
+	}
+	return nil, err
 }

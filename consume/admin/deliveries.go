@@ -21,6 +21,12 @@ func (s *Server) deliveryRoutes() {
 			"go on while next_cursor is not empty.",
 	}, requestTimeout, s.listDeliveries)
 	register(s, huma.Operation{
+		OperationID: "get-delivery", Method: http.MethodGet, Path: "/api/v1/deliveries/{id}", Tags: []string{"deliveries"},
+		Summary:     "Read a delivery",
+		Description: "Its state, and its attempts as far as the history still has them.",
+		Errors:      []int{http.StatusNotFound},
+	}, requestTimeout, s.getDelivery)
+	register(s, huma.Operation{
 		OperationID: "retry-delivery", Method: http.MethodPost, Path: "/api/v1/deliveries/{id}/retry", Tags: []string{"deliveries"},
 		Summary: "Attempt a delivery now",
 		Description: "A waiting delivery keeps its place in the schedule if this attempt fails too; " +
@@ -46,8 +52,8 @@ type FilterParams struct {
 type listDeliveriesInput struct {
 	PageParams
 	FilterParams
+	TraitParams
 	Status string `query:"status" enum:"delivered,waiting,dead"`
-	Type   string `query:"type" doc:"an event type"`
 }
 
 // DeliveryPage is one page of a list of deliveries.
@@ -59,14 +65,24 @@ type DeliveryPage struct {
 type deliveriesOutput struct{ Body DeliveryPage }
 
 func (s *Server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*deliveriesOutput, error) {
-	return s.list(ctx, in.PageParams, in.FilterParams, consume.Query{Status: consume.Status(in.Status), Type: in.Type})
+	q := consume.Query{Status: consume.Status(in.Status)}
+	if fields := in.TraitParams.apply(&q); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	return s.list(ctx, in.PageParams, in.FilterParams, q)
 }
 
 func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q consume.Query) (*deliveriesOutput, error) {
-	if fields := f.apply(&q, time.Now()); len(fields) > 0 {
+	mark := mark("deliveries", f, q)
+	fields := f.apply(&q, time.Now())
+	var ok bool
+	if q.Cursor, ok = openCursor(p.Cursor, mark); !ok {
+		fields = append(fields, badCursor)
+	}
+	if len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
-	q.Limit, q.Cursor = p.Limit, p.Cursor
+	q.Limit = p.Limit
 	items, next, err := s.ledger.List(ctx, q)
 	if errors.Is(err, consume.ErrBadCursor) {
 		return nil, invalid(badCursor)
@@ -74,10 +90,10 @@ func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q consu
 	if err != nil {
 		return nil, err
 	}
-	return &deliveriesOutput{DeliveryPage{Items: items, NextCursor: next}}, nil
+	return &deliveriesOutput{DeliveryPage{Items: items, NextCursor: sealCursor(next, mark)}}, nil
 }
 
-var badCursor = FailureField{Field: "cursor", Message: "is not the next_cursor of this list"}
+var badCursor = FailureField{Field: "cursor", Message: "is not the next_cursor of this list with these filters"}
 
 // idToken is what can stand in a subject where an endpoint's id does: a wildcard would choose all.
 var idToken = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)

@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/attempt"
 	"jethook/publish"
 )
 
@@ -36,13 +37,13 @@ func (a *api) deliver(d *publish.Delivery) {
 	a.t.Helper()
 	line, err := json.Marshal(consume.Attempt{
 		Time: time.Now(), Delivery: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type,
-		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: consume.OutcomeDelivered, Status: 204,
+		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: consume.OutcomeDelivered, Class: attempt.ClassOK, Status: 204,
 	})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.stored(func(done func(error)) {
-		a.bus.Record(d.Endpoint, string(consume.OutcomeDelivered), line, done)
+		a.bus.Record(publish.Trait{Endpoint: d.Endpoint, Outcome: string(consume.OutcomeDelivered), Class: "ok", Status: 204}, line, done)
 	})
 }
 
@@ -148,17 +149,26 @@ func TestRetryDelivery(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	}
+	a.awaitDue("ep_1", 3)
 	// Nothing consumes here, so all three lie due now, and nothing waits or is dead any more.
 	for _, d := range a.listed("") {
 		if d.Next == nil || time.Until(*d.Next) > 0 {
 			t.Errorf("not due: %+v", d)
 		}
 	}
-	if n, _, err := a.bus.Count(t.Context(), publish.DueShelf("ep_1")); n != 3 || err != nil {
-		t.Errorf("%d are due, want 3: %v", n, err)
+	if n, _, err := a.bus.Count(t.Context(), publish.RetryShelf("ep_1")); n != 0 || err != nil {
+		t.Errorf("%d wait: %v", n, err)
 	}
-	if got := a.do("POST", "/api/v1/deliveries/"+dead.ID()+"/retry", ""); got.status != http.StatusNotFound {
-		t.Errorf("a dead letter that is replayed: %d %s", got.status, got.body)
+	for _, d := range []*publish.Delivery{waits, dead} {
+		if got := a.do("POST", "/api/v1/deliveries/"+d.ID()+"/retry", ""); got.status != http.StatusConflict || got.code() != "under_way" {
+			t.Errorf("one that lies due: %d %s", got.status, got.body)
+		}
+	}
+	soon := delivery("ep_1", "evt_soon")
+	soon.Due = time.Now()
+	a.schedule(soon)
+	if got := a.do("POST", "/api/v1/deliveries/"+soon.ID()+"/retry", ""); got.status != http.StatusConflict || got.code() != "under_way" {
+		t.Errorf("one that comes due by itself: %d %s", got.status, got.body)
 	}
 }
 
@@ -207,8 +217,24 @@ func TestRetryPressedManyTimesAttemptsOnce(t *testing.T) {
 			t.Errorf("got %d %s", got.status, got.body)
 		}
 	}
-	if n, _, err := a.bus.Count(t.Context(), publish.DueShelf("ep_1")); taken != 1 || n != 1 || err != nil {
-		t.Errorf("taken %d times, %d are due, want 1 and 1: %v", taken, n, err)
+	a.awaitDue("ep_1", 1)
+	if taken != 1 {
+		t.Errorf("taken %d times, want 1", taken)
+	}
+}
+
+// awaitDue waits until n deliveries of an endpoint have come due, which a schedule does within a second. It fails if
+// more have.
+func (a *api) awaitDue(endpoint string, n uint64) {
+	a.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		due, _, err := a.bus.Count(a.t.Context(), publish.DueShelf(endpoint))
+		if err != nil || due > n || time.Now().After(deadline) {
+			a.t.Fatalf("%d are due, want %d: %v", due, n, err)
+		}
+		if due == n {
+			return
+		}
 	}
 }
 
@@ -223,6 +249,8 @@ func TestReplayDead(t *testing.T) {
 		{"by endpoint", `{"endpoint":"ep_1"}`, 2},
 		{"since", `{"since":"1h"}`, 4},
 		{"until", `{"until":"1h"}`, 0},
+		{"by reason", `{"reason":"STATUS 5"}`, 4},
+		{"by another reason", `{"reason":"timeout"}`, 0},
 		{"range", `{"endpoint":"ep_2","since":"2000-01-02T15:04:05Z","until":"0s"}`, 2},
 	}
 	for _, tt := range tests {
@@ -242,5 +270,35 @@ func TestReplayDead(t *testing.T) {
 				t.Errorf("replayed %d once more", again.Replayed)
 			}
 		})
+	}
+}
+
+func TestRemoveDead(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for i := range 6 {
+		a.bury(delivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
+	}
+	for _, tt := range []struct {
+		body          string
+		removed, left int
+	}{
+		{`{"ids":["ep_1.events:evt_0","ep_1.events:no_such"]}`, 1, 5},
+		{`{"until":"1h"}`, 0, 5},
+		{`{"endpoint":"ep_2","reason":"status"}`, 3, 2},
+		{`{"all":true}`, 2, 0},
+	} {
+		got := get[admin.Removed](a, http.StatusOK, "POST", "/api/v1/dead/remove", tt.body)
+		if left := len(a.listed("status=dead")); got.Removed != tt.removed || left != tt.left || got.NextCursor != "" {
+			t.Errorf("%s: removed %+v, %d left; want %d and %d", tt.body, got, left, tt.removed, tt.left)
+		}
+	}
+	d := delivery("ep_1", "evt_9")
+	a.bury(d)
+	if got := a.do("DELETE", "/api/v1/dead/"+d.ID(), ""); got.status != http.StatusNoContent {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := a.do("DELETE", "/api/v1/dead/"+d.ID(), ""); got.status != http.StatusNotFound || got.code() != "not_found" {
+		t.Errorf("removed twice: %d %s", got.status, got.body)
 	}
 }

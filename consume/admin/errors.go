@@ -26,6 +26,7 @@ var (
 	errDisabled     = errors.New("endpoint disabled")
 	errPrecondition = errors.New("changed since it was read")
 	errRemoved      = errors.New("the endpoint of this request was removed")
+	errNotDead      = errors.New("delivery not dead")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -98,6 +99,10 @@ var failures = []struct {
 	{consume.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
+	{consume.ErrNotFound, http.StatusNotFound, "not_found", "there is no such delivery"},
+	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "there is no such recovery"},
+	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this time; choose a narrower one"},
+	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "it was changed since it was read: read it again"},
@@ -133,6 +138,9 @@ func failureOf(err error) *Failure {
 	}
 	if search, ok := errors.AsType[*consume.SearchError](err); ok {
 		return newFailure(http.StatusUnprocessableEntity, "search_too_long", search.Error())
+	}
+	if f := recoveryFailure(err); f != nil {
+		return f
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {

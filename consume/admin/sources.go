@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -31,6 +32,8 @@ type Source struct {
 	Verification
 	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
 	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`
+
+	Refused map[string]uint64 `json:"refused,omitempty" doc:"requests that were not stored, by reason, since the processes started"`
 }
 
 // SourcePage lists all sources.
@@ -42,13 +45,18 @@ type SourcePage struct {
 type sourcesOutput struct{ Body SourcePage }
 
 func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, error) {
+	reports, _, err := s.bus.Ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := status.Sources(reports)
 	items := make([]Source, 0, len(s.cfg.Sources))
 	for _, c := range s.cfg.Sources {
 		n, newest, err := s.bus.Count(ctx, publish.SourceShelf(c.Name))
 		if err != nil {
 			return nil, err
 		}
-		src := Source{Name: c.Name, Provider: c.Provider, Verification: s.senders[c.Name], Received: n}
+		src := Source{Name: c.Name, Provider: c.Provider, Verification: s.senders[c.Name], Received: n, Refused: live[c.Name].Refused}
 		if !newest.IsZero() {
 			newest = newest.UTC()
 			src.LastSeen = &newest

@@ -92,6 +92,7 @@ type Result struct {
 	Header     http.Header // of the response; nil when there was none
 	Response   []byte      // the first 16 KiB of the response's body, as it came
 	Truncated  bool        // the body was longer than Response, or broke off
+	Sent       *Sent       // what was sent; nil when no request was made
 }
 
 // maxResponse is how many bytes of a response are read and kept.
@@ -121,6 +122,7 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
 		return
 	}
+	res.Sent = c.sent(r, req)
 	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {

@@ -52,7 +52,14 @@ const (
 	ClassCircuitOpen       Class = "circuit_open"       // no request was made: the endpoint keeps failing
 	ClassAborted           Class = "aborted"            // ended by the caller
 	ClassLocal             Class = "local"              // this machine lacks something, such as file descriptors
+	ClassNone              Class = "none"               // of a line of the history that is about no attempt
 )
+
+// Classes are those that the history holds, which has nothing of an attempt that was not used up.
+var Classes = []Class{
+	ClassOK, ClassStatus, ClassRedirect, ClassDNS, ClassAddressRefused, ClassConnectionRefused, ClassUnreachable,
+	ClassConnectionReset, ClassTLS, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassNone,
+}
 
 // judge decides by the response's status. It is the one table of what a status means.
 func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.Time) {

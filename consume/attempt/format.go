@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/notice"
 )
 
 const (
@@ -82,7 +83,8 @@ func set(names ...string) map[string]bool {
 
 // form returns the body that the endpoint gets, and its content type.
 //
-// For a chat service that is a message with the event's type, id and body. A body that is a message of that
+// For a chat service that is a message with the event's type, id and body, and of an operational event a sentence
+// that says what happened. A body that is a message of that
 // service already, made of its fields alone and within its limits, goes out as it is, so that who publishes
 // the event can write it: some senders have formats for both services.
 func form(r *Request) (body []byte, contentType string) {
@@ -93,7 +95,11 @@ func form(r *Request) (body []byte, contentType string) {
 	if c.isMessage(r.Body) {
 		return r.Body, typeJSON
 	}
-	message, _ := json.Marshal(c.wrap(c.compose(r))) // strings always can
+	text, ok := notice.Sentence(r.Subject, r.Body, c.line)
+	if !ok {
+		text = c.compose(r)
+	}
+	message, _ := json.Marshal(c.wrap(text)) // strings always can
 	return message, typeJSON
 }
 
@@ -149,9 +155,11 @@ func (c *chat) compose(r *Request) string {
 	return head + text + "\n" + fence
 }
 
-// line makes an event's type or id safe in the message's first line.
+// line makes text from outside, such as an event's type or id, safe in a line of the message: it can't end a code
+// span, nor call anybody, and is no longer than 128 characters.
 func (c *chat) line(s string) string {
 	const most = 128
+	s = strings.ReplaceAll(s, "@", "@\u200b") // a space without width
 	s, _ = c.fit(strings.Map(func(r rune) rune {
 		if r == '`' || r == '*' || unicode.IsControl(r) {
 			return '_'

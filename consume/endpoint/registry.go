@@ -130,12 +130,14 @@ const rereadPause = 250 * time.Millisecond
 // reread watches the bucket anew and takes over what is different, however often that takes.
 func (r *Registry) reread(ctx context.Context, changed func(Change)) error {
 	r.watch.Stop()
-	for ctx.Err() == nil {
+	for complained := false; ctx.Err() == nil; complained = true {
 		err := r.rereadOnce(ctx, changed)
 		if err == nil || errors.Is(err, ErrSealed) {
 			return err
 		}
-		r.log.Warn("reading the endpoints' bucket failed; trying again", "error", err)
+		if !complained {
+			r.log.Warn("reading the endpoints' bucket failed; trying again until it can be", "error", err)
+		}
 		select {
 		case <-time.After(rereadPause):
 		case <-ctx.Done():

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jethook/consume"
+	"jethook/consume/admin"
+)
+
+// lookAtRecovery is how often the command asks how far a recovery is.
+const lookAtRecovery = 500 * time.Millisecond
+
+func endpointRecoverCommand() *cobra.Command {
+	var noWait bool
+	var r admin.RecoverRequest
+	cmd := &cobra.Command{
+		Use: "recover ID", Short: "Redeliver what an endpoint failed or missed",
+		Long: "Redeliver what an endpoint failed or missed of the events of a time, by default of all that are stored: its dead letters are replayed, " +
+			"its waiting retries are due now, and what matches it and left no trace is sent. What its history says was delivered is not sent " +
+			"again.\n\nThe server does the work, at the pace that the endpoint takes, and goes on with it after a restart; the command shows how " +
+			"far it is. Stopped with Ctrl-C, the command leaves it running: see 'jethook recovery ls'.",
+		Example: `  jethook endpoint recover ep_... --since 24h --dry-run
+  jethook endpoint recover ep_... --since 2026-01-02T15:04:05Z --until 1h
+  jethook endpoint recover ep_... --missing --no-wait`,
+		Args: exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rec, err := askFor[consume.Recovery](cmd, http.MethodPost, endpointPath(args[0])+"/recover", &r)
+			switch {
+			case err != nil:
+				return err
+			case rec.DryRun:
+				return show(cmd, &rec, func(w io.Writer) { countRows(w, &rec.Counts) })
+			case noWait:
+				return show(cmd, &rec, func(w io.Writer) { row(w, "recovery:", rec.ID) })
+			}
+			return followRecovery(cmd, rec)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.Since, "since", "", "events since a time (RFC 3339), or of so long, such as 24h (default all that are stored)")
+	f.StringVar(&r.Until, "until", "", "events before a time (RFC 3339), or how long ago, such as 1h (default now)")
+	f.BoolVar(&r.Missing, "missing", false, "also events from before the endpoint was created")
+	f.BoolVar(&r.DryRun, "dry-run", false, "only count what would be redelivered")
+	f.BoolVar(&noWait, "no-wait", false, "don't wait for the end")
+	return cmd
+}
+
+func countRows(w io.Writer, c *consume.RecoveryCounts) {
+	row(w, "dead:", c.Dead)
+	row(w, "waiting:", c.Waiting)
+	row(w, "missed:", c.Missed)
+}
+
+func recoveryPath(id string) string { return "/api/v1/recoveries/" + url.PathEscape(id) }
+
+// followRecovery shows how far a recovery is, until it ends: on one line of a terminal, or else on a line for each
+// change.
+func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
+	progress := newProgressLine(cmd.ErrOrStderr())
+	t := time.NewTicker(lookAtRecovery)
+	defer t.Stop()
+	for rec.State == consume.RecoveryRunning {
+		progress.write(recoveryLine(&rec))
+		select {
+		case <-t.C:
+		case <-cmd.Context().Done():
+			progress.end()
+			return fmt.Errorf("recovery %s goes on without this command: %w", rec.ID, context.Canceled)
+		}
+		var err error
+		if rec, err = askFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(rec.ID), nil); err != nil {
+			progress.end()
+			return err
+		}
+	}
+	progress.write(recoveryLine(&rec))
+	progress.end()
+	err := show(cmd, &rec, func(w io.Writer) {
+		row(w, "state:", rec.State)
+		countRows(w, &rec.Counts)
+	})
+	if err == nil && rec.State != consume.RecoveryDone {
+		err = fmt.Errorf("recovery %s is %s: %s", rec.ID, rec.State, rec.Error)
+	}
+	return err
+}
+
+func recoveryLine(rec *consume.Recovery) string {
+	c := &rec.Counts
+	return fmt.Sprintf("%s %s, phase %s: dead %d, waiting %d, missed %d", rec.ID, rec.State, rec.Phase, c.Dead, c.Waiting, c.Missed)
+}
+
+// progressLine shows a text that changes.
+type progressLine struct {
+	w        io.Writer
+	terminal bool
+	shown    string
+}
+
+func newProgressLine(w io.Writer) *progressLine {
+	p := &progressLine{w: w}
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return p
+}
+
+func (p *progressLine) write(text string) {
+	switch {
+	case text == p.shown:
+	case p.terminal:
+		fmt.Fprintf(p.w, "\r\033[K%s", text)
+	default:
+		fmt.Fprintln(p.w, text)
+	}
+	p.shown = text
+}
+
+func (p *progressLine) end() {
+	if p.terminal {
+		fmt.Fprintln(p.w)
+	}
+}
+
+func recoveryCommand() *cobra.Command {
+	return clientGroup("recovery", "See and cancel recoveries, which 'jethook endpoint recover' starts",
+		recoveryListCommand(), recoveryShowCommand(), recoveryCancelCommand())
+}
+
+func recoveryListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Short: "List recoveries, the newest first",
+		Example: "  jethook recovery ls",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return call(cmd, http.MethodGet, "/api/v1/recoveries", nil, func(w io.Writer, page *admin.RecoveryPage) {
+				row(w, "ID", "ENDPOINT", "STATE", "PHASE", "DEAD", "WAITING", "MISSED", "STARTED", "FINISHED")
+				for i := range page.Items {
+					r := &page.Items[i]
+					row(w, r.ID, r.Endpoint, r.State, r.Phase, r.Counts.Dead, r.Counts.Waiting, r.Counts.Missed, stamp(&r.Started), stamp(&r.Finished))
+				}
+			})
+		},
+	}
+}
+
+func recoveryShowCommand() *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "show ID", Short: "Show a recovery",
+		Example: "  jethook recovery show rec_... --follow",
+		Args:    exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rec, err := askFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(args[0]), nil)
+			if err != nil {
+				return err
+			}
+			if follow {
+				return followRecovery(cmd, rec)
+			}
+			return show(cmd, &rec, func(w io.Writer) { recoveryRows(w, &rec) })
+		},
+	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "wait for its end")
+	return cmd
+}
+
+func recoveryRows(w io.Writer, rec *consume.Recovery) {
+	row(w, "id:", rec.ID)
+	row(w, "endpoint:", rec.Endpoint)
+	row(w, "since:", stamp(&rec.Since))
+	row(w, "until:", stamp(&rec.Until))
+	row(w, "missing:", rec.Missing)
+	row(w, "state:", rec.State)
+	row(w, "phase:", rec.Phase)
+	countRows(w, &rec.Counts)
+	row(w, "started:", stamp(&rec.Started))
+	row(w, "finished:", stamp(&rec.Finished))
+	if rec.Error != "" {
+		row(w, "because:", rec.Error)
+	}
+}
+
+func recoveryCancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "cancel ID", Short: "Cancel a recovery; what it made due is still delivered",
+		Example: "  jethook recovery cancel rec_...",
+		Args:    exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return call(cmd, http.MethodDelete, recoveryPath(args[0]), nil, func(w io.Writer, rec *consume.Recovery) {
+				row(w, rec.ID+" is "+string(rec.State))
+			})
+		},
+	}
+}

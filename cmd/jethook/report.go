@@ -1,0 +1,35 @@
+package main
+
+import (
+	"time"
+
+	"jethook/publish"
+	"jethook/publish/report"
+)
+
+// role is the command that runs the parts.
+func (p part) role() string {
+	switch p {
+	case receiving:
+		return "ingest"
+	case delivering:
+		return "consume"
+	default:
+		return "serve"
+	}
+}
+
+// reporter returns what tells the other processes, and this one, how this one fares.
+func (b *bridge) reporter(parts part) func() report.Process {
+	self, started := publish.NewPeer(parts.role()), time.Now().UTC()
+	return func() report.Process {
+		r := report.Process{Peer: self, Version: version(), Started: started}
+		if b.engine != nil {
+			r.Known, r.Endpoints = len(b.endpoints.All()), b.engine.Report()
+		}
+		if b.ingest != nil {
+			r.Sources = b.ingest.Report()
+		}
+		return r
+	}
+}

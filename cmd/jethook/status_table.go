@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"jethook/consume/notice"
+	"jethook/consume/status"
+)
+
+// writeStatus writes what somebody needs to see first, first: what the status lacks, the endpoints in trouble, and then
+// the rest.
+func writeStatus(w io.Writer, s *status.Status, all bool) {
+	row(w, "At "+stamp(&s.At)+", the last hour counted since "+stamp(&s.HourSince))
+	for _, what := range s.Incomplete {
+		row(w, "INCOMPLETE  "+what)
+	}
+	writeEndpoints(w, s, all)
+	writeStreams(w, s)
+	row(w)
+	row(w, "QUEUE", "PENDING", "UNACKNOWLEDGED", "OLDEST")
+	for _, q := range s.Queues {
+		row(w, q.Stream+"/"+q.Name, q.Pending, q.Unacked, ago(s.At, q.Oldest))
+	}
+	row(w)
+	row(w, "SOURCE", "LAST SEEN", "ACCEPTED", "DUPLICATES", "REFUSED")
+	for _, src := range s.Sources {
+		row(w, src.Name, ago(s.At, src.LastSeen), src.Accepted, src.Duplicates, refusals(src.Refused))
+	}
+	row(w)
+	row(w, "PROCESS", "HOST", "PID", "VERSION", "UP", "ENDPOINTS")
+	for _, p := range s.Processes {
+		row(w, p.Role, p.Host, p.PID, p.Version, ago(s.At, &p.Started), p.Endpoints)
+	}
+	for _, m := range s.Missing {
+		row(w, m.Role, m.Host, m.PID, "NO ANSWER", "last heard "+ago(s.At, &m.Heard)+" ago", "-")
+	}
+}
+
+func writeEndpoints(w io.Writer, s *status.Status, all bool) {
+	row(w)
+	hidden := 0
+	for i := range s.Endpoints {
+		e := &s.Endpoints[i]
+		if !all && e.Idle() {
+			hidden++
+			continue
+		}
+		if i == hidden {
+			row(w, "ENDPOINT", "STATE", "WAITING", "OLDEST", "NEXT", "IN FLIGHT", "DEAD", "LAST HOUR", "P50", "P99", "LAST FAILURE", "ID")
+		}
+		about := ""
+		if e.Approximate { // another one may be older, or due before
+			about = "~"
+		}
+		row(w, e.Name, state(s.At, e), e.Waiting+e.Behind, mark(about, ago(s.At, e.Oldest)), mark(about, until(s.At, e.NextDue)),
+			e.InFlight, e.Dead, lastHour(e), latency(e.P50), latency(e.P99), lastFailure(e), e.ID)
+	}
+	switch {
+	case len(s.Endpoints) == 0:
+		row(w, "No endpoints.")
+	case hidden == len(s.Endpoints):
+		row(w, fmt.Sprintf("Nothing waits, is dead or fails: %d endpoints are idle (--all shows them).", hidden))
+	case hidden > 0:
+		row(w, fmt.Sprintf("%d more idle (--all shows them).", hidden))
+	}
+}
+
+func writeStreams(w io.Writer, s *status.Status) {
+	row(w)
+	row(w, "STREAM", "MESSAGES", "BYTES", "LIMIT", "FULL", "OLDEST", "KEPT FOR")
+	for _, st := range s.Streams {
+		kept := st.MaxAge
+		if kept == "" {
+			kept = "-"
+		}
+		row(w, st.Name, st.Messages, size(int64(st.Bytes)), limitOf(st.MaxBytes), full(st.Percent), ago(s.At, st.Oldest), kept)
+	}
+	row(w, "(the store)", "", size(int64(s.Store.Used)), limitOf(s.Store.Limit), full(s.Store.Percent), "-", "-")
+}
+
+func state(now time.Time, e *status.Endpoint) string {
+	if e.FailingSince != nil {
+		return strings.ToUpper(string(e.State)) + " " + ago(now, e.FailingSince)
+	}
+	if e.State == status.Failing {
+		return strings.ToUpper(string(e.State))
+	}
+	return string(e.State)
+}
+
+func lastHour(e *status.Endpoint) string {
+	if e.Success == nil {
+		return "-"
+	}
+	// Cut and not rounded: 100% means that all went well.
+	return fmt.Sprintf("%.4g%% of %d", float64(int(*e.Success*1000))/10, e.Delivered+e.Failed)
+}
+
+func latency(ms *float64) string {
+	if ms == nil {
+		return "-"
+	}
+	d := time.Duration(*ms * float64(time.Millisecond))
+	if d >= time.Second {
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(100 * time.Microsecond).String()
+}
+
+func lastFailure(e *status.Endpoint) string {
+	switch {
+	case e.State == status.Disabled && e.DisabledReason != "":
+		return e.DisabledReason
+	case e.Failures == 0:
+		return "-"
+	case e.LastStatus != 0:
+		return fmt.Sprintf("%d (%d in a row)", e.LastStatus, e.Failures)
+	default:
+		return fmt.Sprintf("%s (%d in a row)", e.LastClass, e.Failures)
+	}
+}
+
+// refusals lists how many requests were refused, the most frequent reason first.
+func refusals(by map[string]uint64) string {
+	if len(by) == 0 {
+		return "-"
+	}
+	reasons := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
+		if by[a] != by[b] {
+			return int(min(by[b], 1<<30)) - int(min(by[a], 1<<30))
+		}
+		return strings.Compare(a, b)
+	})
+	parts := make([]string, len(reasons))
+	for i, reason := range reasons {
+		parts[i] = fmt.Sprint(by[reason], " ", reason)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// ago is how long before now a time was; "-" for none.
+func ago(now time.Time, t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return notice.Span(now.Sub(*t))
+}
+
+// until is how long after now a time is.
+func until(now time.Time, t *time.Time) string {
+	switch {
+	case t == nil || t.IsZero():
+		return "-"
+	case !t.After(now):
+		return "now"
+	default:
+		return "in " + notice.Span(t.Sub(now))
+	}
+}
+
+func mark(with, text string) string {
+	if text == "-" {
+		return text
+	}
+	return with + text
+}
+
+func limitOf(bytes int64) string {
+	if bytes <= 0 {
+		return "-"
+	}
+	return size(bytes)
+}
+
+func full(percent *float64) string {
+	if percent == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", *percent)
+}
+
+// size is a number of bytes in the unit that fits.
+func size(bytes int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	n, i := float64(bytes), 0
+	for ; n >= 1024 && i < len(units)-1; i++ {
+		n /= 1024
+	}
+	return fmt.Sprintf("%.4g %s", n, units[i])
+}

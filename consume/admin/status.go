@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/consume/status"
+)
+
+func (s *Server) statusRoutes() {
+	register(s, huma.Operation{
+		OperationID: "get-status", Method: http.MethodGet, Path: "/api/v1/status", Tags: []string{"status"},
+		Summary: "See what is stuck",
+		Description: "How each endpoint fares, the most troubled first; how full the streams are; how far the processes are; what each " +
+			"source sends. It is made anew at most once a second. What can't be had is left out and named in incomplete.",
+	}, status.BuildTime+requestTimeout, s.getStatus)
+}
+
+type statusInput struct {
+	Endpoint string `query:"endpoint" doc:"only this endpoint's id"`
+}
+
+type statusOutput struct{ Body status.Status }
+
+func (s *Server) getStatus(ctx context.Context, in *statusInput) (*statusOutput, error) {
+	if in.Endpoint != "" && !idToken.MatchString(in.Endpoint) {
+		return nil, invalid(FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
+	}
+	all, err := s.board.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &statusOutput{*all}
+	if in.Endpoint == "" {
+		return out, nil
+	}
+	out.Body.Endpoints = []status.Endpoint{}
+	for i := range all.Endpoints {
+		if all.Endpoints[i].ID == in.Endpoint {
+			out.Body.Endpoints = all.Endpoints[i : i+1 : i+1]
+		}
+	}
+	return out, nil
+}
+
+// schemaName names a type in the OpenAPI document, where names have no package: a source's status is no source.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if t = deref(t); t.PkgPath() == reflect.TypeFor[status.Status]().PkgPath() && t != reflect.TypeFor[status.Status]() {
+		return "Status" + name
+	}
+	return name
+}
+
+func deref(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}

@@ -1,0 +1,105 @@
+package attempt
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"jethook/consume/endpoint"
+)
+
+// Sent is what a request held that can't be told from its event and its time, without what is secret. It is kept
+// with each attempt, and so is small: what most have in common is left out.
+type Sent struct {
+	URL         string   `json:"url"`
+	ContentType string   `json:"type,omitempty"` // empty: JSON
+	Traceparent string   `json:"trace,omitempty"`
+	UserAgent   string   `json:"agent,omitempty"`  // empty: the endpoint's own, which is among Own
+	Secret      string   `json:"secret,omitempty"` // name of the header that signs or authorises; empty: that of Standard Webhooks
+	Stamp       string   `json:"stamp,omitempty"`  // name of a header with the time
+	Own         []string `json:"own,omitempty"`    // names of the headers that the endpoint adds
+}
+
+// Masked stands for what is not shown.
+const Masked = "***"
+
+// sent describes req, which was made of r.
+func (c *Client) sent(r *Request, req *http.Request) *Sent {
+	s := &Sent{
+		URL: shownURL(req.URL, r.Endpoint.Format), UserAgent: c.userAgent,
+	}
+	if contentType := req.Header[headerContentType]; contentType[0] != typeJSON {
+		s.ContentType = contentType[0]
+	}
+	if trace := req.Header[headerTraceparent]; trace != nil {
+		s.Traceparent = trace[0]
+	}
+	switch signature := r.Endpoint.Signature; signature.Scheme {
+	case endpoint.SchemeHMAC:
+		s.Secret = signature.Header
+	case endpoint.SchemeBearer:
+		s.Secret, s.Stamp = headerAuthorization, signature.Header
+	}
+	if len(r.Endpoint.Headers) == 0 {
+		return s
+	}
+	s.Own = make([]string, 0, len(r.Endpoint.Headers))
+	for name := range r.Endpoint.Headers {
+		if name == headerUserAgent {
+			s.UserAgent = ""
+		}
+		s.Own = append(s.Own, name)
+	}
+	slices.Sort(s.Own)
+	return s
+}
+
+// Headers are all headers of the request, made for an event at a time.
+func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map[string]string {
+	h := map[string]string{
+		headerWebhookID:        eventID,
+		headerWebhookTimestamp: strconv.FormatInt(at.Unix(), 10),
+		headerAttempt:          strconv.Itoa(attempt),
+		headerType:             eventType,
+		headerContentType:      cmp.Or(s.ContentType, typeJSON),
+
+		cmp.Or(s.Secret, headerWebhookSignature): Masked,
+	}
+	if s.Traceparent != "" {
+		h[headerTraceparent] = s.Traceparent
+	}
+	if s.UserAgent != "" {
+		h[headerUserAgent] = s.UserAgent
+	}
+	if s.Stamp != "" {
+		h[s.Stamp] = at.UTC().Format(time.RFC3339)
+	}
+	for _, name := range s.Own {
+		h[name] = Masked
+	}
+	return h
+}
+
+// shownURL is a URL without what may be secret: receivers put tokens into the query, and the path of a chat
+// service's URL is a credential. Other paths are shown, as they tell which of a receiver's routes was called.
+func shownURL(u *url.URL, format endpoint.Format) string {
+	if format != endpoint.FormatRaw && format != "" {
+		return u.Scheme + "://" + u.Host + "/" + Masked
+	}
+	shown := u.Scheme + "://" + u.Host + u.EscapedPath()
+	if u.RawQuery == "" {
+		return shown
+	}
+	fields := strings.Split(u.RawQuery, "&")
+	for i, field := range fields {
+		name, _, valued := strings.Cut(field, "=")
+		if fields[i] = Masked; valued { // a field without a value may be the token itself
+			fields[i] = name + "=" + Masked
+		}
+	}
+	return shown + "?" + strings.Join(fields, "&")
+}

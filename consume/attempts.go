@@ -1,0 +1,135 @@
+package consume
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"jethook/consume/attempt"
+	"jethook/publish"
+)
+
+// AttemptQuery chooses lines of the history; zero fields choose all. Endpoint, Outcome, Class and Status are found
+// by the history's index, Since and Until by its order in time; for the others the lines that are left are read,
+// some 200,000 in a second.
+type AttemptQuery struct {
+	Endpoint     string
+	Delivery     string // a delivery's id
+	EventID      string
+	Outcome      Outcome
+	Class        attempt.Class
+	Status       int       // of the HTTP response
+	Type         string    // pattern of event types, such as order.*
+	Since, Until time.Time // when it was recorded, which is when it ended; Until is excluded
+	Limit        int       // of one page; 0, or more than MaxLimit, is MaxLimit
+	Cursor       string    // of the next page
+}
+
+// answerBytes bounds what the attempts of one page take in memory, but for the last one.
+const answerBytes = 8 << 20
+
+// Attempts returns the chosen lines of the history, newest first, and the cursor of the next page; empty when
+// there is none. A page may be short, or even empty, and still have a next one: one call reads for a bounded time
+// and holds a bounded number of bytes. The error is ErrBadCursor for a cursor that Attempts has not returned.
+func (l *Ledger) Attempts(ctx context.Context, q AttemptQuery) (items []Attempt, next string, err error) {
+	var before uint64 // the cursor is the sequence before which it goes on
+	if q.Cursor != "" {
+		if before, err = parsePlace(q.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	if q.Limit <= 0 || q.Limit > MaxLimit {
+		q.Limit = MaxLimit
+	}
+	shelf, matches, ahead := q.shelf(), q.matcher(), q.Limit
+	if matches != nil { // much of it may not match
+		ahead = MaxLimit
+	}
+	items = []Attempt{}
+	for began, size := time.Now(), 0; ; {
+		page, end, err := l.bus.Before(ctx, shelf, before, ahead)
+		if err != nil {
+			return nil, "", fmt.Errorf("reading the history: %w", err)
+		}
+		for i := range page {
+			if len(items) == q.Limit || size > answerBytes {
+				return items, formatPlace(before), nil
+			}
+			before = page[i].Seq
+			if matches != nil && !matches(page[i].Data) {
+				continue
+			}
+			if a, err := parseLine(page[i].Data); err == nil { // else it is none of ours
+				items = append(items, a)
+				size += len(page[i].Data)
+			}
+		}
+		if end == 0 {
+			return items, "", nil
+		}
+		if before = end; len(items) == q.Limit || time.Since(began) > listTime {
+			return items, formatPlace(before), nil
+		}
+	}
+}
+
+func (q *AttemptQuery) shelf() publish.Shelf {
+	t := publish.Trait{Endpoint: q.Endpoint, Outcome: string(q.Outcome), Class: string(q.Class), Status: q.Status}
+	if t.Endpoint == "" && q.Delivery != "" {
+		t.Endpoint, _, _ = strings.Cut(q.Delivery, ".")
+	}
+	return t.Shelf().Within(q.Since, q.Until)
+}
+
+// matcher returns what tells whether a line matches beyond what its subject tells; nil when that is all.
+func (q *AttemptQuery) matcher() func(data []byte) bool {
+	var tests []func([]byte) bool
+	for field, want := range map[string]string{"delivery": q.Delivery, "event_id": q.EventID} {
+		if want == "" {
+			continue
+		}
+		quoted, _ := json.Marshal(want) // a string always can
+		text := fmt.Appendf(nil, "%q:%s", field, quoted)
+		// Most lines don't hold the text anywhere, which is quick to see; an answer's body may hold it too.
+		tests = append(tests, func(data []byte) bool {
+			return bytes.Contains(data, text) && gjson.GetBytes(data, field).Str == want
+		})
+	}
+	if q.Type != "" {
+		tests = append(tests, func(data []byte) bool { return matchesType(q.Type, gjson.GetBytes(data, "type").Str) })
+	}
+	if len(tests) == 0 {
+		return nil
+	}
+	return func(data []byte) bool {
+		for _, test := range tests {
+			if !test(data) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// matchesType reports whether an event type matches a pattern: "*" is one of the parts between its dots, ">" the
+// rest.
+func matchesType(pattern, eventType string) bool {
+	return pattern == eventType || eventType != "" && publish.MatchesAny(eventType, []string{pattern})
+}
+
+// parsePlace reads a place in a stream, as formatPlace writes it.
+func parsePlace(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 36, 62)
+	if err != nil || n == 0 {
+		return 0, ErrBadCursor
+	}
+	return n, nil
+}
+
+func formatPlace(before uint64) string { return strconv.FormatUint(before, 36) }

@@ -1,0 +1,83 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"jethook/publish"
+)
+
+// ErrNotFound means that nothing is known of a delivery: there was none, or its record has gone from the history.
+var ErrNotFound = errors.New("no such delivery")
+
+// Delivery returns one delivery by its id. Waiting and dead ones are found by their subjects, a delivered one in
+// the history. The error is ErrNotFound when it is in no state.
+func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
+	d, found, err := l.pending(ctx, id)
+	if err != nil || found {
+		return d, err
+	}
+	d, found, err = l.delivered(ctx, id)
+	if err != nil || found {
+		return d, err
+	}
+	// One that was being attempted, and failed between the first look and here, waits again.
+	if d, found, err = l.pending(ctx, id); err == nil && !found {
+		err = ErrNotFound
+	}
+	return d, err
+}
+
+// pending looks for a delivery that is waiting or dead, in the order in which it moves on.
+func (l *Ledger) pending(ctx context.Context, id string) (d Delivery, found bool, err error) {
+	endpoint, key, _ := strings.Cut(id, ".")
+	q := Query{Limit: MaxLimit}
+	for _, s := range []*shelf{
+		l.shelf(StatusWaiting, publish.RetryShelf(endpoint), []string{key}, &q),
+		l.shelf(StatusWaiting, publish.DueShelf(endpoint), []string{key}, &q),
+		l.shelf(StatusWaiting, publish.TurnShelf(endpoint), []string{key}, &q),
+		l.shelf(StatusDead, publish.DeadShelf(endpoint), []string{key}, &q),
+	} {
+		for {
+			if err := s.fill(ctx); err != nil {
+				return d, false, fmt.Errorf("looking for %s: %w", id, err)
+			}
+			if len(s.page) == 0 {
+				break
+			}
+			m := s.take()
+			if d, ok := view(&m, s.status); ok && d.ID == id {
+				return d, true, nil
+			}
+		}
+	}
+	return d, false, nil
+}
+
+// delivered looks for the record of a delivery that was taken.
+func (l *Ledger) delivered(ctx context.Context, id string) (d Delivery, found bool, err error) {
+	q := AttemptQuery{Delivery: id, Outcome: OutcomeDelivered, Limit: 1}
+	for {
+		attempts, next, err := l.Attempts(ctx, q)
+		switch {
+		case err != nil:
+			return d, false, err
+		case len(attempts) > 0:
+			return deliveredBy(&attempts[0]), true, nil
+		case next == "":
+			return d, false, nil
+		}
+		q.Cursor = next
+	}
+}
+
+// deliveredBy is the delivery that an attempt has brought to its end. It came into that state when the attempt
+// ended.
+func deliveredBy(a *Attempt) Delivery {
+	return Delivery{
+		ID: a.Delivery, Endpoint: a.Endpoint, EventID: a.EventID, Type: a.Type, Subject: a.Subject,
+		Status: StatusDelivered, Attempts: a.Attempt, At: a.ended(), Class: string(a.Class), HTTP: a.Status,
+	}
+}

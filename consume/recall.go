@@ -1,0 +1,116 @@
+package consume
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"jethook/publish"
+)
+
+const (
+	// longestHold is for how long, at most, an event was held whose delivery to one endpoint was recorded already: as
+	// long as the slowest attempt for another one takes, and its outcome to be stored.
+	longestHold = 10 * time.Minute
+	// recallFor is how long a recollection is kept: it is asked for in the moments after a process was killed.
+	recallFor = time.Minute
+	// recallPage is how many lines are read at once.
+	recallPage = 512
+)
+
+// recall knows what was recorded as delivered, so that an event which comes again after a kill is not delivered
+// once more and then, when that fails, both delivered and waiting. It reads an endpoint's history when it is first
+// asked for the endpoint, from the time in question on, and afterwards only what was added.
+type recall struct {
+	bus *publish.Bus
+
+	mu        sync.Mutex // guards endpoints
+	endpoints map[string]*recollection
+}
+
+// recollection is what is known of one endpoint's history.
+type recollection struct {
+	mu    sync.Mutex           // guards what follows
+	since time.Time            // from when on all lines that matter have been read
+	next  uint64               // where reading goes on in the stream
+	taken map[string]time.Time // when each delivery was last recorded as delivered
+}
+
+func newRecall(bus *publish.Bus) *recall {
+	return &recall{bus: bus, endpoints: make(map[string]*recollection)}
+}
+
+// takenSince reports whether the delivery was recorded as delivered after a time.
+func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at time.Time) (bool, error) {
+	of := r.of(d.Endpoint)
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	sh := publish.HistoryShelf(d.Endpoint, string(OutcomeDelivered))
+	if of.taken == nil || at.Before(of.since) {
+		if err := of.begin(ctx, r.bus, sh, at); err != nil {
+			return false, err
+		}
+	}
+	if err := of.readOn(ctx, r.bus, sh); err != nil {
+		return false, err
+	}
+	return of.taken[d.ID()].After(at), nil
+}
+
+// of returns the recollection of an endpoint.
+func (r *recall) of(endpoint string) *recollection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of, ok := r.endpoints[endpoint]
+	if !ok {
+		of = &recollection{}
+		r.endpoints[endpoint] = of
+		time.AfterFunc(recallFor, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.endpoints, endpoint)
+		})
+	}
+	return of
+}
+
+// begin makes reading begin anew, for what was recorded after a time.
+func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh publish.Shelf, at time.Time) error {
+	newest, err := bus.LastTime(ctx, sh)
+	if err != nil {
+		return err
+	}
+	from := at
+	if earliest := newest.Add(-longestHold); at.Before(earliest) {
+		from = earliest
+	}
+	first, last, err := bus.Ends(ctx, sh, from)
+	if err != nil {
+		return fmt.Errorf("looking for what was delivered: %w", err)
+	}
+	if first == 0 {
+		first = last + 1
+	}
+	of.since, of.next, of.taken = at, first, make(map[string]time.Time)
+	return nil
+}
+
+// readOn reads the lines that were added.
+func (of *recollection) readOn(ctx context.Context, bus *publish.Bus, sh publish.Shelf) error {
+	for {
+		page, next, err := bus.After(ctx, sh, of.next, recallPage)
+		if err != nil {
+			return fmt.Errorf("reading what was delivered: %w", err)
+		}
+		for i := range page {
+			of.taken[gjson.GetBytes(page[i].Data, "delivery").Str] = page[i].Time
+			of.next = page[i].Seq + 1
+		}
+		if next == 0 {
+			return nil
+		}
+	}
+}

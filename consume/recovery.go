@@ -1,0 +1,294 @@
+package consume
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// RecoveryState says whether a recovery goes on. The set is closed.
+type RecoveryState string
+
+// The states of a recovery.
+const (
+	RecoveryRunning   RecoveryState = "running"
+	RecoveryDone      RecoveryState = "done"
+	RecoveryFailed    RecoveryState = "failed"
+	RecoveryCancelled RecoveryState = "cancelled"
+)
+
+// Recovery redelivers what an endpoint failed or missed of the events of a time. It lies in a bucket and is worked on by
+// one process at a time; when that one is killed, another goes on with it.
+type Recovery struct {
+	ID       string         `json:"id,omitempty" doc:"absent after a dry run"`
+	Endpoint string         `json:"endpoint"`
+	DryRun   bool           `json:"dry_run,omitempty" doc:"counts are what would be redelivered; nothing was"`
+	Since    time.Time      `json:"since,omitzero" doc:"of events that Jethook took at this time or later; absent: of all that are stored"`
+	Until    time.Time      `json:"until" doc:"of events before this time; at most when it started"`
+	Missing  bool           `json:"missing" doc:"also of events from before the endpoint was created"`
+	State    RecoveryState  `json:"state" enum:"running,done,failed,cancelled"`
+	Phase    RecoveryPhase  `json:"phase" doc:"what it works on, or worked on last" enum:"dead,waiting,missed"`
+	Counts   RecoveryCounts `json:"counts" doc:"what is redelivered so far; a crash may leave up to 250 uncounted"`
+	Started  time.Time      `json:"started"`
+	Finished time.Time      `json:"finished,omitzero"`
+	Error    string         `json:"error,omitempty" doc:"why it failed or was cancelled, or why it makes no progress"`
+}
+
+// RecoveryPhase is what a recovery works on. The set is closed; they come in this order.
+type RecoveryPhase string
+
+// The phases of a recovery.
+const (
+	PhaseDead    RecoveryPhase = "dead"
+	PhaseWaiting RecoveryPhase = "waiting"
+	PhaseMissed  RecoveryPhase = "missed"
+)
+
+// RecoveryCounts are deliveries, by what they were before.
+type RecoveryCounts struct {
+	Dead    int `json:"dead" doc:"dead letters"`
+	Waiting int `json:"waiting" doc:"deliveries that wait for their next attempt"`
+	Missed  int `json:"missed" doc:"events that match and left no trace for the endpoint"`
+}
+
+func (c *RecoveryCounts) add(p RecoveryPhase, n int) {
+	switch p {
+	case PhaseDead:
+		c.Dead += n
+	case PhaseWaiting:
+		c.Waiting += n
+	case PhaseMissed:
+		c.Missed += n
+	}
+}
+
+// recoveryJob is a recovery as the bucket holds it.
+type recoveryJob struct {
+	Recovery
+	Place recoveryPlace `json:"place"`
+	Owner string        `json:"owner,omitempty"` // the process that works on it
+	Lease time.Time     `json:"lease,omitzero"`  // after which another one may
+
+	key      string // in the bucket: the endpoint's id, or below it once another recovery followed
+	revision uint64
+}
+
+// recoveryPlace is where a recovery stands: all before it is done.
+type recoveryPlace struct {
+	Leg  int    `json:"leg"`
+	Next uint64 `json:"next,omitempty"` // sequence to go on from; 0: the leg has not begun
+	End  uint64 `json:"end,omitempty"`  // last sequence of the leg
+}
+
+// Errors of recoveries. Test with errors.Is.
+var (
+	// ErrNoRecovery means that there is no recovery with this id.
+	ErrNoRecovery = errors.New("no such recovery")
+	// ErrTooMuch means that a recovery would have to remember more deliveries than it may.
+	ErrTooMuch = errors.New("too many deliveries in this time")
+)
+
+// RecoveringError means that the endpoint has a recovery that is running.
+type RecoveringError struct{ ID string }
+
+// Error names the recovery.
+func (e *RecoveringError) Error() string { return "recovery " + e.ID + " of this endpoint is running" }
+
+// Recoveries starts recoveries and tells of them; the engines of all processes do the work.
+type Recoveries struct{ bus *publish.Bus }
+
+// NewRecoveries returns the recoveries that lie on bus.
+func NewRecoveries(bus *publish.Bus) *Recoveries { return &Recoveries{bus} }
+
+// newRecovery is a recovery that begins now. A time that has not come ends it now, too.
+func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Recovery {
+	now := time.Now().UTC()
+	if until.IsZero() || until.After(now) {
+		until = now
+	}
+	if !since.IsZero() {
+		since = since.UTC()
+	}
+	return Recovery{
+		ID: newRecoveryID(ep.ID), Endpoint: ep.ID, Since: since, Until: until.UTC(), Missing: missing,
+		State: RecoveryRunning, Phase: PhaseDead, Started: now,
+	}
+}
+
+// Start begins a recovery. The error is a RecoveringError while the endpoint has another one: the bucket has one key for
+// the newest recovery of an endpoint.
+func (r *Recoveries) Start(ctx context.Context, ep *endpoint.Endpoint, since, until time.Time, missing bool) (Recovery, error) {
+	rec := newRecovery(ep, since, until, missing)
+	data, err := json.Marshal(recoveryJob{Recovery: rec})
+	if err != nil {
+		return Recovery{}, fmt.Errorf("encoding recovery %s: %w", rec.ID, err)
+	}
+	for {
+		err := r.store(ctx, ep.ID, data)
+		switch {
+		case err == nil:
+			return rec, nil
+		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
+			continue
+		}
+		if running, ok := errors.AsType[*RecoveringError](err); ok {
+			return Recovery{}, running
+		}
+		return Recovery{}, fmt.Errorf("%w: storing a recovery: %w", publish.ErrUnavailable, err)
+	}
+}
+
+// store makes data the endpoint's newest recovery, and keeps the one before, which must have ended, below it.
+func (r *Recoveries) store(ctx context.Context, key string, data []byte) error {
+	kv := r.bus.Recoveries()
+	entry, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		_, err = kv.Create(ctx, key, data)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	before, err := decodeRecovery(key, entry.Value(), entry.Revision())
+	if err != nil {
+		return err
+	}
+	if before.State == RecoveryRunning {
+		return &RecoveringError{ID: before.ID}
+	}
+	if _, err = kv.Put(ctx, key+"."+before.ID, entry.Value()); err == nil {
+		_, err = kv.Update(ctx, key, data, entry.Revision())
+	}
+	return err
+}
+
+// List returns all recoveries, the newest first. Those that ended are kept for 7 days.
+func (r *Recoveries) List(ctx context.Context) ([]Recovery, error) {
+	jobs, err := r.jobs(ctx)
+	all := make([]Recovery, len(jobs))
+	for i := range jobs {
+		all[i] = jobs[i].Recovery
+	}
+	return all, err
+}
+
+func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, err error) {
+	for next := uint64(1); next != 0; {
+		var page []publish.Stored
+		if page, next, err = r.bus.After(ctx, publish.RecoveryShelf(), next, MaxLimit); err != nil {
+			return nil, fmt.Errorf("listing recoveries: %w", err)
+		}
+		for i := range page {
+			key, ok := page[i].RecoveryKey()
+			if !ok {
+				continue
+			}
+			job, err := decodeRecovery(key, page[i].Data, page[i].Seq)
+			if err != nil {
+				return nil, err
+			}
+			jobs = append(jobs, job)
+		}
+	}
+	return inOrder(jobs), nil
+}
+
+// inOrder sorts jobs by when they started, the newest first. One that changed while the bucket was read is in the list
+// twice, and so is one whose process was killed while it was being kept below its endpoint.
+func inOrder(jobs []recoveryJob) []recoveryJob {
+	slices.SortFunc(jobs, func(a, b recoveryJob) int {
+		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.ID, b.ID), cmp.Compare(len(a.key), len(b.key)), cmp.Compare(b.revision, a.revision))
+	})
+	return slices.CompactFunc(jobs, func(a, b recoveryJob) bool { return a.ID == b.ID })
+}
+
+func decodeRecovery(key string, value []byte, revision uint64) (job recoveryJob, err error) {
+	if err := json.Unmarshal(value, &job); err != nil {
+		return job, fmt.Errorf("decoding recovery %s: %w", key, err)
+	}
+	job.key, job.revision = key, revision
+	return job, nil
+}
+
+// Get returns a recovery as it stands.
+func (r *Recoveries) Get(ctx context.Context, id string) (Recovery, error) {
+	job, err := r.job(ctx, id)
+	return job.Recovery, err
+}
+
+func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
+	endpoint := endpointOf(id)
+	for _, key := range []string{endpoint, endpoint + "." + id} {
+		entry, err := r.bus.Recoveries().Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+			continue
+		}
+		if err != nil {
+			return recoveryJob{}, fmt.Errorf("%w: reading recovery %s: %w", publish.ErrUnavailable, id, err)
+		}
+		job, err := decodeRecovery(key, entry.Value(), entry.Revision())
+		if err != nil || job.ID == id {
+			return job, err
+		}
+	}
+	return recoveryJob{}, ErrNoRecovery
+}
+
+// newRecoveryID returns an id from which endpointOf tells where in the bucket the recovery lies.
+func newRecoveryID(endpoint string) string {
+	return "rec_" + strings.TrimPrefix(endpoint, "ep_") + "_" + strings.ToLower(rand.Text()[:8])
+}
+
+func endpointOf(id string) string {
+	rest := strings.TrimPrefix(id, "rec_")
+	return "ep_" + rest[:max(0, strings.LastIndexByte(rest, '_'))]
+}
+
+// Cancel ends a recovery. What it made due stays so. One that has ended stays as it is.
+func (r *Recoveries) Cancel(ctx context.Context, id string) (Recovery, error) {
+	for {
+		job, err := r.job(ctx, id)
+		if err != nil || job.State != RecoveryRunning {
+			return job.Recovery, err
+		}
+		job.end(RecoveryCancelled, "")
+		switch err := r.save(ctx, &job); {
+		case err == nil:
+			return job.Recovery, nil
+		case !errors.Is(err, publish.ErrConflict): // else it has just moved on
+			return Recovery{}, err
+		}
+	}
+}
+
+func (job *recoveryJob) end(state RecoveryState, reason string) {
+	job.State, job.Error, job.Finished, job.Owner, job.Lease = state, reason, time.Now().UTC(), "", time.Time{}
+}
+
+// save stores the job, provided that nobody else has since it was read: ErrConflict.
+func (r *Recoveries) save(ctx context.Context, job *recoveryJob) error {
+	data, err := json.Marshal(job)
+	if err != nil {
+		return fmt.Errorf("encoding recovery %s: %w", job.ID, err)
+	}
+	revision, err := r.bus.Recoveries().Update(ctx, job.key, data, job.revision)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+		return fmt.Errorf("storing recovery %s: %w", job.ID, publish.ErrConflict)
+	case err != nil:
+		return fmt.Errorf("%w: storing recovery %s: %w", publish.ErrUnavailable, job.ID, err)
+	}
+	job.revision = revision
+	return nil
+}

@@ -1,0 +1,191 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// salvage finds what a recovery is to redeliver, leg by leg, and redelivers it.
+type salvage struct {
+	bus    *publish.Bus
+	rec    *Recovery
+	ep     *endpoint.Endpoint
+	traces *traces // of what was delivered; nil until it is needed
+}
+
+// leg is one walk through a stream.
+type leg struct {
+	phase  RecoveryPhase
+	stream string // of events; empty: of deliveries
+	shelf  publish.Shelf
+	choose func(context.Context, []publish.Stored) ([]publish.Delivery, error)
+	move   func(context.Context, []publish.Delivery) (int, error)
+}
+
+// legs are always the same number in the same order: a recovery's place counts them.
+func (s *salvage) legs() []leg {
+	legs := []leg{
+		{PhaseDead, "", publish.DeadShelf(s.ep.ID).Whole(), s.chooseStored, s.bus.ReplayAll},
+		{PhaseWaiting, "", publish.RetryShelf(s.ep.ID).Whole(), s.chooseWaiting, s.advance},
+	}
+	for _, stream := range publish.OrderedStreams {
+		choose := func(ctx context.Context, page []publish.Stored) ([]publish.Delivery, error) {
+			return s.chooseMissed(ctx, stream, page)
+		}
+		legs = append(legs, leg{PhaseMissed, stream, publish.EventShelf(stream, s.ep.Events), choose, s.send})
+	}
+	return legs
+}
+
+// span returns from where to where a leg walks; 0 and 0 when there is nothing.
+func (s *salvage) span(ctx context.Context, l leg) (first, last uint64, err error) {
+	since, until := s.rec.Since, s.rec.Started
+	if l.phase == PhaseMissed {
+		if len(publish.OrderedFilters(l.stream, s.ep.Events)) == 0 {
+			return 0, 0, nil
+		}
+		since, until = s.window()
+	}
+	if !since.Before(until) {
+		return 0, 0, nil
+	}
+	if first, last, err = s.bus.Ends(ctx, l.shelf, since); err != nil || first == 0 {
+		return 0, 0, err
+	}
+	beyond, _, err := s.bus.Ends(ctx, l.shelf, until)
+	if beyond != 0 {
+		last = beyond - 1
+	}
+	if first > last {
+		return 0, 0, err
+	}
+	return first, last, err
+}
+
+// inRange reports whether the recovery is about an event that was taken at this time.
+func (s *salvage) inRange(taken time.Time) bool {
+	return !taken.Before(s.rec.Since) && taken.Before(s.rec.Until)
+}
+
+// chooseStored returns the deliveries that were stored before the recovery began, so that it comes to an end.
+func (s *salvage) chooseStored(_ context.Context, page []publish.Stored) (chosen []publish.Delivery, err error) {
+	for i := range page {
+		d, err := page[i].Delivery()
+		if err == nil && d.Since.Before(s.rec.Started) && s.inRange(d.Event.Received) {
+			chosen = append(chosen, d)
+		}
+	}
+	return chosen, nil
+}
+
+// chooseWaiting passes over what waits for its turn: its lane sees to that.
+func (s *salvage) chooseWaiting(ctx context.Context, page []publish.Stored) (chosen []publish.Delivery, err error) {
+	all, err := s.chooseStored(ctx, page)
+	for i := range all {
+		if all[i].Why != publish.WhyTurn {
+			chosen = append(chosen, all[i])
+		}
+	}
+	return chosen, err
+}
+
+// advance makes waiting deliveries due. Those that came due or changed meanwhile are well as they are.
+func (s *salvage) advance(ctx context.Context, waiting []publish.Delivery) (moved int, err error) {
+	outcomes := make(chan error, len(waiting))
+	for i := range waiting {
+		s.bus.Advance(&waiting[i], func(err error) { outcomes <- err })
+	}
+	for range waiting {
+		select {
+		case outcome := <-outcomes:
+			switch {
+			case outcome == nil:
+				moved++
+			case !errors.Is(outcome, publish.ErrConflict):
+				err = outcome
+			}
+		case <-ctx.Done():
+			return moved, ctx.Err()
+		}
+	}
+	return moved, err
+}
+
+// atOnce is how many look-ups or writes of one portion are under way together.
+const atOnce = 32
+
+// send sends events that the endpoint missed. The recovery's id names the request: done again after a crash, it is one
+// delivery.
+func (s *salvage) send(ctx context.Context, missed []publish.Delivery) (sent int, err error) {
+	outcomes := make([]error, len(missed))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i := range missed {
+		g.Go(func() error {
+			outcomes[i] = s.bus.Send(ctx, &missed[i], s.rec.ID)
+			return nil
+		})
+	}
+	_ = g.Wait() // it has no error of its own
+	for _, outcome := range outcomes {
+		switch {
+		case outcome == nil:
+			sent++
+		case !errors.Is(outcome, publish.ErrConflict): // else it is on its way
+			err = outcome
+		}
+	}
+	return sent, err
+}
+
+// Count tells what a recovery would redeliver now, and changes nothing. ErrTooMuch: the time is too long.
+func (r *Recoveries) Count(ctx context.Context, ep *endpoint.Endpoint, since, until time.Time, missing bool) (Recovery, error) {
+	rec := newRecovery(ep, since, until, missing)
+	rec.ID, rec.DryRun = "", true
+	s := &salvage{bus: r.bus, rec: &rec, ep: ep}
+	for _, l := range s.legs() {
+		rec.Phase = l.phase
+		n, err := s.count(ctx, l)
+		if err != nil {
+			return rec, fmt.Errorf("counting: %w", err)
+		}
+		rec.Counts.add(l.phase, n)
+	}
+	rec.State, rec.Finished = RecoveryDone, time.Now().UTC()
+	return rec, nil
+}
+
+func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
+	next, last, err := s.span(ctx, l)
+	if err == nil && l.phase == PhaseMissed && !s.ep.Ordered { // what has no outcome yet is not missed
+		var settled uint64
+		settled, err = s.bus.Settled(ctx, l.stream)
+		last = min(last, settled)
+	}
+	for err == nil && next != 0 && next <= last {
+		var page []publish.Stored
+		var chosen []publish.Delivery
+		if page, next, err = s.bus.After(ctx, l.shelf, next, portion); err == nil {
+			chosen, err = l.choose(ctx, upTo(page, last))
+			n += len(chosen)
+		}
+	}
+	return n, err
+}
+
+// upTo returns the messages of a page with sequences of at most last.
+func upTo(page []publish.Stored, last uint64) []publish.Stored {
+	for i := range page {
+		if page[i].Seq > last {
+			return page[:i]
+		}
+	}
+	return page
+}

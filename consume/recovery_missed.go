@@ -1,0 +1,151 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/publish"
+)
+
+// window is when the events were stored that the endpoint may have missed: since it exists, unless those of before
+// are asked for too. An ordered endpoint misses no others: they wait for it in the stream.
+func (s *salvage) window() (since, until time.Time) {
+	since, until = s.rec.Since, s.rec.Until
+	if !s.rec.Missing && since.Before(s.ep.CreatedAt) {
+		since = s.ep.CreatedAt
+	}
+	if s.ep.Ordered && until.After(s.ep.CreatedAt) {
+		until = s.ep.CreatedAt
+	}
+	return since, until
+}
+
+// chooseMissed returns deliveries of the events that match and left no trace for the endpoint.
+func (s *salvage) chooseMissed(ctx context.Context, stream string, page []publish.Stored) ([]publish.Delivery, error) {
+	if s.traces == nil {
+		since, _ := s.window()
+		s.traces = newTraces(s.bus, s.ep.ID, since)
+		if err := s.traces.follow(ctx); err != nil {
+			s.traces = nil
+			return nil, err
+		}
+	}
+	since, until := s.window()
+	var perhaps []publish.Delivery
+	for i := range page {
+		if page[i].Time.Before(since) || !page[i].Time.Before(until) || !publish.MatchesAny(page[i].Subject, s.ep.Events) {
+			continue
+		}
+		d := publish.Delivery{Endpoint: s.ep.ID, Event: page[i].Event(stream), Attempt: 1}
+		if !s.traces.has(d.ID()) {
+			perhaps = append(perhaps, d)
+		}
+	}
+	if len(perhaps) == 0 {
+		return nil, nil
+	}
+	known, err := s.lookUp(ctx, perhaps)
+	if err != nil {
+		return nil, err
+	}
+	// What was on its way is recorded as delivered before it leaves the bus: so the history is asked last.
+	if err := s.traces.follow(ctx); err != nil {
+		return nil, err
+	}
+	var missed []publish.Delivery
+	picked := make(map[string]bool) // a second event with one id is the same delivery
+	for i := range perhaps {
+		if id := perhaps[i].ID(); !known[i] && !picked[id] && !s.traces.has(id) {
+			missed = append(missed, perhaps[i])
+			picked[id] = true
+		}
+	}
+	return missed, nil
+}
+
+// lookUp reports which deliveries wait, are being attempted, or are dead. One that dies meanwhile is dead before it
+// leaves the bus, and so found in one of the two places.
+func (s *salvage) lookUp(ctx context.Context, deliveries []publish.Delivery) ([]bool, error) {
+	known := make([]bool, len(deliveries))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i := range deliveries {
+		g.Go(func() error {
+			id := deliveries[i].ID()
+			_, _, err := s.bus.OnItsWay(ctx, id)
+			if errors.Is(err, publish.ErrNotFound) {
+				_, err = s.bus.Dead(ctx, id)
+			}
+			known[i] = err == nil
+			if errors.Is(err, publish.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+	}
+	return known, g.Wait()
+}
+
+// maxTraces bounds how many deliveries a recovery remembers, at about 20 bytes each.
+const maxTraces = 2_000_000
+
+// traces remembers, by a hash of 64 bits, what the history says was delivered to an endpoint. Two million deliveries
+// share a hash with another of a million events with a chance of one in ten million.
+type traces struct {
+	bus   *publish.Bus
+	shelf publish.Shelf
+	since time.Time
+	next  uint64 // where in the history reading goes on; 0: at since
+	seed  maphash.Seed
+	seen  map[uint64]struct{}
+}
+
+func newTraces(bus *publish.Bus, endpoint string, since time.Time) *traces {
+	return &traces{
+		bus: bus, shelf: publish.HistoryShelf(endpoint, string(OutcomeDelivered)), since: since,
+		seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}),
+	}
+}
+
+func (t *traces) has(delivery string) bool {
+	_, ok := t.seen[maphash.String(t.seed, delivery)]
+	return ok
+}
+
+func (t *traces) add(delivery string) { t.seen[maphash.String(t.seed, delivery)] = struct{}{} }
+
+// follow reads what the history has got since it was read last.
+func (t *traces) follow(ctx context.Context) error {
+	if t.next == 0 {
+		first, last, err := t.bus.Ends(ctx, t.shelf, t.since)
+		if err != nil {
+			return fmt.Errorf("reading what was delivered: %w", err)
+		}
+		if first == 0 {
+			first = last + 1
+		}
+		t.next = first
+	}
+	for {
+		page, next, err := t.bus.After(ctx, t.shelf, t.next, 4*portion)
+		if err != nil {
+			return fmt.Errorf("reading what was delivered: %w", err)
+		}
+		for i := range page {
+			t.add(gjson.GetBytes(page[i].Data, "delivery").Str)
+			t.next = page[i].Seq + 1
+		}
+		if len(t.seen) > maxTraces {
+			return fmt.Errorf("%w: more than %d were delivered; choose a narrower one", ErrTooMuch, maxTraces)
+		}
+		if next == 0 {
+			return nil
+		}
+	}
+}

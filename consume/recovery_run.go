@@ -1,0 +1,339 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+const (
+	// lookForRecoveries is how often a process looks whether there is a recovery to work on.
+	lookForRecoveries = 500 * time.Millisecond
+	// recoveriesAtOnce is how many recoveries one process works on.
+	recoveriesAtOnce = 4
+	// recoveryLease is how long a recovery stays with a process that says nothing, and renewLease how often one that
+	// waits renews it. The clocks of the machines may differ by less than the one.
+	recoveryLease = 5 * time.Second
+	renewLease    = recoveryLease / 3
+	// mostDue is how many deliveries of an endpoint may be due for a recovery to add more.
+	mostDue = 1000
+	// farTurns is how far ahead a lane may have given turns for a recovery to add more.
+	farTurns = 5 * time.Second
+	// recoveryPause is the pause before the endpoint is asked again whether it takes more, or the bus after a fault.
+	recoveryPause = 100 * time.Millisecond
+	// probePause is the pause between the deliveries that a recovery adds for an endpoint whose circuit is open.
+	probePause = time.Second
+)
+
+// recoverer works on recoveries in this process.
+type recoverer struct {
+	*Engine
+	jobs  *Recoveries
+	owner string
+
+	mu      sync.Mutex // guards running
+	running map[string]bool
+}
+
+// runRecoveries works on the recoveries that nobody works on, until ctx ends.
+func (e *Engine) runRecoveries(ctx context.Context) error {
+	r := &recoverer{Engine: e, jobs: NewRecoveries(e.bus), owner: nuid.Next(), running: make(map[string]bool)}
+	var workers errgroup.Group
+	workers.SetLimit(recoveriesAtOnce)
+	t := time.NewTicker(lookForRecoveries)
+	defer t.Stop()
+	var seen uint64 // the bucket as it was when nothing in it was running
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return workers.Wait()
+		}
+		last, err := r.lastChange(ctx)
+		if err != nil || last == seen {
+			continue
+		}
+		jobs, err := r.jobs.jobs(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				e.log.Debug("looking for recoveries failed", "error", err)
+			}
+			continue
+		}
+		if !r.begin(ctx, &workers, jobs) {
+			seen = last
+		}
+	}
+}
+
+// lastChange tells the bucket's last sequence, which is cheaper than reading it.
+func (r *recoverer) lastChange(ctx context.Context) (uint64, error) {
+	status, err := r.bus.Recoveries().Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if s, ok := status.(*jetstream.KeyValueBucketStatus); ok {
+		return s.StreamInfo().State.LastSeq, nil
+	}
+	return 0, errors.New("the bucket does not say what it is")
+}
+
+// begin takes the jobs that nobody works on, and reports whether any is running, here or elsewhere.
+func (r *recoverer) begin(ctx context.Context, workers *errgroup.Group, jobs []recoveryJob) (running bool) {
+	for i := range jobs {
+		job := jobs[i]
+		if job.State != RecoveryRunning {
+			continue
+		}
+		running = true
+		if time.Now().Before(job.Lease) || !r.mark(job.ID) {
+			continue
+		}
+		if !workers.TryGo(func() error {
+			defer r.unmark(job.ID)
+			r.work(ctx, &job)
+			return nil
+		}) {
+			r.unmark(job.ID)
+		}
+	}
+	return running
+}
+
+func (r *recoverer) mark(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running[id] {
+		return false
+	}
+	r.running[id] = true
+	return true
+}
+
+func (r *recoverer) unmark(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.running, id)
+}
+
+// work does a job to its end, or until ctx ends or somebody else has it. A fault of the bus is waited out.
+func (r *recoverer) work(ctx context.Context, job *recoveryJob) {
+	if err := r.keep(ctx, job); err != nil {
+		return
+	}
+	r.log.Info("recovering an endpoint", "recovery", job.ID, "endpoint", job.Endpoint)
+	var s *salvage
+	for ctx.Err() == nil {
+		ended, err := r.advance(ctx, job, &s)
+		if err == nil && !ended {
+			continue
+		}
+		switch {
+		case errors.Is(err, publish.ErrConflict): // cancelled, or another process has taken it
+			return
+		case errors.Is(err, ErrTooMuch):
+			job.end(RecoveryFailed, err.Error())
+		case errors.Is(err, endpoint.ErrNotFound):
+			job.end(RecoveryCancelled, "the endpoint is removed")
+		case err != nil:
+			r.log.Debug("recovering: trying again", "recovery", job.ID, "error", err)
+			sleep(ctx, renewLease/4)
+			continue
+		default:
+			job.end(RecoveryDone, "")
+		}
+		if err := r.jobs.save(ctx, job); err == nil || errors.Is(err, publish.ErrConflict) {
+			r.log.Info("recovery ended", "recovery", job.ID, "endpoint", job.Endpoint, "state", job.State, "reason", job.Error,
+				"dead", job.Counts.Dead, "waiting", job.Counts.Waiting, "missed", job.Counts.Missed)
+			return
+		}
+		job.State = RecoveryRunning // it could not be stored: what was left is found done
+	}
+	r.handOver(ctx, job)
+}
+
+// handOver gives up a job when the process stops, so that another one need not wait for the lease.
+func (r *recoverer) handOver(ctx context.Context, job *recoveryJob) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	job.Owner, job.Lease = "", time.Time{}
+	if err := r.jobs.save(ctx, job); err != nil && !errors.Is(err, publish.ErrConflict) {
+		r.log.Debug("handing a recovery over failed", "recovery", job.ID, "error", err)
+	}
+}
+
+// keep stores where the job stands, and that it stays here for a while.
+func (r *recoverer) keep(ctx context.Context, job *recoveryJob) error {
+	job.Owner, job.Lease = r.owner, time.Now().Add(recoveryLease).UTC()
+	return r.jobs.save(ctx, job)
+}
+
+// advance does one portion of the job, and reports whether that was the last. The place is stored after the portion is
+// done: after a crash that portion is done again, which finds what is left of it.
+func (r *recoverer) advance(ctx context.Context, job *recoveryJob, s **salvage) (ended bool, err error) {
+	room, err := r.awaitRoom(ctx, job)
+	if err != nil {
+		return false, err
+	}
+	ep, err := r.endpoint(ctx, job.Endpoint)
+	if err != nil {
+		return false, err
+	}
+	if *s == nil {
+		*s = &salvage{bus: r.bus, rec: &job.Recovery}
+	}
+	(*s).ep = ep
+	legs := (*s).legs()
+	if job.Place.Leg >= len(legs) {
+		return true, nil
+	}
+	l := legs[job.Place.Leg]
+	job.Phase = l.phase
+	if l.phase == PhaseMissed && (*s).traces == nil {
+		if err := r.awaitSettled(ctx, job, *s, legs); err != nil {
+			return false, err
+		}
+	}
+	if job.Place.Next == 0 {
+		if job.Place.Next, job.Place.End, err = (*s).span(ctx, l); err != nil {
+			return false, err
+		}
+	}
+	if job.Place.Next == 0 || job.Place.Next > job.Place.End {
+		job.Place = recoveryPlace{Leg: job.Place.Leg + 1}
+		return false, r.keep(ctx, job)
+	}
+	return false, r.movePortion(ctx, job, l, room)
+}
+
+// movePortion redelivers what is chosen of the next messages of a leg.
+func (r *recoverer) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
+	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, min(portion, room))
+	if err != nil {
+		return fmt.Errorf("reading what there is to recover: %w", err)
+	}
+	chosen, err := l.choose(ctx, upTo(page, job.Place.End))
+	if err != nil {
+		return err
+	}
+	n, err := l.move(ctx, chosen)
+	job.Counts.add(l.phase, n)
+	if err != nil {
+		return err
+	}
+	if job.Place.Next = next; next == 0 {
+		job.Place.Next = job.Place.End + 1
+	}
+	return r.keep(ctx, job)
+}
+
+// endpoint returns the endpoint of a job, which this process may not have heard of yet.
+func (r *recoverer) endpoint(ctx context.Context, id string) (*endpoint.Endpoint, error) {
+	if ep, ok := r.endpoints.Lookup(id); ok {
+		return ep, nil
+	}
+	ep, err := r.endpoints.Get(ctx, id)
+	return &ep, err
+}
+
+// awaitRoom waits until the endpoint takes more, and returns how many: its lane sets the pace. One that is disabled takes
+// nothing, and one whose circuit is open one at a time.
+func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error) {
+	for renewed := time.Now(); ; {
+		ep, err := r.endpoint(ctx, job.Endpoint)
+		if err != nil {
+			return 0, err
+		}
+		due, err := r.dueTo(ctx, job.Endpoint)
+		if err != nil {
+			return 0, err
+		}
+		ahead, open := r.pressure(job.Endpoint)
+		switch {
+		case ep.Disabled:
+		case open && due == 0:
+			sleep(ctx, probePause)
+			return 1, ctx.Err()
+		case !open && due < mostDue && ahead < farTurns:
+			return mostDue - due, nil
+		}
+		if time.Since(renewed) > renewLease {
+			renewed = time.Now()
+			if err := r.keep(ctx, job); err != nil {
+				return 0, err
+			}
+		}
+		if sleep(ctx, recoveryPause); ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+	}
+}
+
+func (r *recoverer) dueTo(ctx context.Context, id string) (due int, err error) {
+	for _, sh := range []publish.Shelf{publish.DueShelf(id), publish.TurnShelf(id)} {
+		n, _, err := r.bus.Count(ctx, sh)
+		if err != nil {
+			return 0, err
+		}
+		due += int(n)
+	}
+	return due, nil
+}
+
+// pressure tells how far ahead this process has given turns for an endpoint, and whether its circuit is open.
+func (r *recoverer) pressure(id string) (ahead time.Duration, open bool) {
+	r.Engine.mu.Lock()
+	l := r.lanes[id]
+	r.Engine.mu.Unlock()
+	if l == nil {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Until(l.backlog.last[again]), l.circuit.open
+}
+
+// awaitSettled waits until every event that the endpoint may have missed has its outcome for it, if it wanted it: what
+// has none yet is not missed.
+func (r *recoverer) awaitSettled(ctx context.Context, job *recoveryJob, s *salvage, legs []leg) error {
+	renewed := time.Now()
+	for _, l := range legs {
+		if l.phase != PhaseMissed || s.ep.Ordered {
+			continue
+		}
+		_, end, err := s.span(ctx, l)
+		for end != 0 && err == nil {
+			var settled uint64
+			if settled, err = r.bus.Settled(ctx, l.stream); err != nil || settled >= end {
+				break
+			}
+			if sleep(ctx, recoveryPause); ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if time.Since(renewed) > renewLease {
+				renewed = time.Now()
+				err = r.keep(ctx, job)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,225 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"jethook/config"
+	"jethook/consume/endpoint"
+	"jethook/consume/notice"
+	"jethook/publish"
+	"jethook/publish/report"
+)
+
+const (
+	// fresh is for how long a status is given to whoever asks. One that took longer to make is kept for as long as
+	// that took, so that no number of askers keeps the bus busy with it.
+	fresh = time.Second
+	// BuildTime bounds the making of one: long enough for 10,000 endpoints that all have something waiting, on a machine
+	// that has other things to do. What is not done by then is left out.
+	BuildTime = 25 * time.Second
+)
+
+// Board makes the status. It is safe for concurrent use: who asks at the same time gets the same.
+type Board struct {
+	bus      *publish.Bus
+	registry *endpoint.Registry
+	sources  []config.Source
+
+	flight singleflight.Group
+	large  map[string]bool // used by the flight alone: endpoints for which so much waited that counting it again would take long
+
+	mu    sync.Mutex // guards what follows
+	last  *Status
+	until time.Time
+}
+
+// NewBoard returns a board over what lies on bus. The registry is nil in a process that keeps none; sources are the
+// those of this process, which are listed even when no process reports them.
+func NewBoard(bus *publish.Bus, registry *endpoint.Registry, sources []config.Source) *Board {
+	return &Board{bus: bus, registry: registry, sources: sources}
+}
+
+// Status returns the status of this moment, or of the last second. It fails only when ctx ends. What it returns is
+// shared and must not be modified.
+func (b *Board) Status(ctx context.Context) (*Status, error) {
+	b.mu.Lock()
+	last, until := b.last, b.until
+	b.mu.Unlock()
+	if time.Now().Before(until) {
+		return last, nil
+	}
+	made := b.flight.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), BuildTime) // others wait for it too
+		defer cancel()
+		began := time.Now()
+		s := b.build(ctx)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.last, b.until = s, time.Now().Add(max(fresh, time.Since(began)))
+		return s, nil
+	})
+	select {
+	case r := <-made:
+		return r.Val.(*Status), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// draft is a status that is being made.
+type draft struct {
+	*Status
+	bus *publish.Bus
+
+	mu    sync.Mutex // guards Incomplete
+	loads map[string]*load
+	large map[string]bool
+}
+
+// lacks notes what the status can't tell.
+func (d *draft) lacks(what string, err error) {
+	if err == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.Incomplete = append(d.Incomplete, fmt.Sprintf("%s: %v", what, err))
+}
+
+func (b *Board) build(ctx context.Context) *Status {
+	now := time.Now().UTC()
+	d := &draft{bus: b.bus, large: b.large, Status: &Status{
+		At: now, Endpoints: []Endpoint{}, Streams: []Stream{}, Queues: []Queue{}, Sources: []Source{}, Processes: []Process{},
+	}}
+	var endpoints []*endpoint.Endpoint
+	if b.registry != nil {
+		endpoints = b.registry.All()
+	} else {
+		d.Incomplete = append(d.Incomplete, "endpoints: this process does not deliver; ask one that does")
+	}
+	var reports []report.Process
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		reports, d.Missing, err = b.bus.Ask(ctx)
+		d.lacks("processes", err)
+		return nil
+	})
+	g.Go(func() error {
+		d.loads = d.weigh(ctx, endpoints)
+		return nil
+	})
+	g.Go(func() error {
+		d.readStreams(ctx)
+		return nil
+	})
+	g.Wait() //nolint:errcheck // each notes what it lacks
+	b.large = make(map[string]bool)
+	for id, l := range d.loads {
+		if l.scheduled > large {
+			b.large[id] = true
+		}
+	}
+	d.readProcesses(reports)
+	d.readSources(ctx, reports, b.sources)
+	d.readEndpoints(endpoints, reports)
+	slices.Sort(d.Incomplete)
+	return d.Status
+}
+
+// readProcesses lists who answered, and notes who did not.
+func (d *draft) readProcesses(reports []report.Process) {
+	d.HourSince = d.At.Add(-time.Hour)
+	for i := range reports {
+		r := &reports[i]
+		d.Processes = append(d.Processes, Process{Peer: r.Peer, Version: r.Version, Started: r.Started.UTC(), Endpoints: r.Known})
+		if r.Started.After(d.HourSince) {
+			d.HourSince = r.Started.UTC()
+		}
+	}
+	for _, m := range d.Missing {
+		d.Incomplete = append(d.Incomplete, fmt.Sprintf("processes: no answer from %s on %s (pid %d), last heard of at %s",
+			m.Role, m.Host, m.PID, m.Heard.UTC().Format(time.TimeOnly)))
+	}
+	if len(reports) == 0 {
+		d.Incomplete = append(d.Incomplete, "processes: none answers, so what is under way is not known")
+	}
+}
+
+// readEndpoints puts together what is known of each endpoint, the most troubled first.
+func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.Process) {
+	lives := merge(reports)
+	for _, ep := range endpoints {
+		about := notice.About(ep)
+		e := Endpoint{ID: ep.ID, Name: ep.Name, Host: about.Host, DisabledReason: ep.DisabledReason}
+		l := d.loads[ep.ID]
+		if l == nil {
+			l = &load{}
+		}
+		l.describe(&e)
+		live := lives[ep.ID]
+		if live == nil {
+			live = &report.Endpoint{}
+		}
+		describe(live, &e)
+		e.State = stateOf(ep, live, l.tried)
+		if e.State == Open {
+			since := ep.FailingSince.UTC()
+			e.FailingSince = &since
+		}
+		d.Endpoints = append(d.Endpoints, e)
+	}
+	slices.SortStableFunc(d.Endpoints, moreTroubled)
+}
+
+// stateOf says how an endpoint fares. Tried says that something waits because it failed before: that counts when no
+// process has made a request since it started.
+func stateOf(ep *endpoint.Endpoint, live *report.Endpoint, tried bool) State {
+	never := live.LastOK.IsZero() && live.LastFailed.IsZero()
+	switch {
+	case ep.Disabled:
+		return Disabled
+	case !ep.FailingSince.IsZero():
+		return Open
+	case live.LastFailed.After(live.LastOK), never && tried:
+		return Failing
+	default:
+		return Healthy
+	}
+}
+
+// moreTroubled orders endpoints: what needs somebody first comes first.
+func moreTroubled(a, b Endpoint) int {
+	rank := func(e *Endpoint) int {
+		switch {
+		case e.State == Open:
+			return 0
+		case e.State == Failing:
+			return 1
+		case e.State == Disabled && e.Waiting+e.Behind > 0:
+			return 2
+		case e.Dead > 0:
+			return 3
+		case e.Waiting+e.Behind > 0:
+			return 4
+		default:
+			return 5
+		}
+	}
+	oldest := func(e *Endpoint) int64 {
+		if e.Oldest == nil {
+			return 1<<63 - 1
+		}
+		return e.Oldest.UnixNano()
+	}
+	return cmp.Or(
+		cmp.Compare(rank(&a), rank(&b)), cmp.Compare(oldest(&a), oldest(&b)), cmp.Compare(b.Dead, a.Dead), cmp.Compare(a.Name, b.Name),
+	)
+}

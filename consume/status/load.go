@@ -1,0 +1,225 @@
+package status
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+const (
+	// readBytes is how many bytes of deliveries are read to be exact about the oldest and the next of each endpoint,
+	// when few wait altogether.
+	readBytes = 64 << 20
+	// firsts is of how many endpoints the first delivery is read when many wait.
+	firsts = 500
+	// large is how many deliveries that wait take longer to be counted than the first of them to be found.
+	large = 5000
+)
+
+// load is what lies on the bus for one endpoint.
+type load struct {
+	scheduled, due, dead, behind uint64
+
+	counted bool      // the scheduled ones are
+	read    uint64    // of the scheduled ones, how many were read
+	oldest  time.Time // of what was read
+	next    time.Time
+	tried   bool // something has failed before
+}
+
+func (l *load) describe(e *Endpoint) {
+	e.Waiting, e.Dead, e.Behind = l.scheduled+l.due, l.dead, l.behind
+	e.Approximate = !l.counted || l.read < l.scheduled
+	if !l.oldest.IsZero() {
+		at := l.oldest.UTC()
+		e.Oldest = &at
+	}
+	if !l.next.IsZero() {
+		at := l.next.UTC()
+		e.NextDue = &at
+	}
+}
+
+// see takes in a delivery that was read.
+func (l *load) see(d *publish.Delivery) {
+	received := d.Event.Received
+	if received.IsZero() {
+		received = d.Since
+	}
+	l.next, l.oldest = earlier(l.next, d.Due), earlier(l.oldest, received)
+	l.tried = l.tried || d.Attempt > 1
+}
+
+// seeFirst takes in the first delivery of a pile, if there is one.
+func (l *load) seeFirst(p publish.Pile) {
+	if p.First == nil {
+		return
+	}
+	if d, err := p.First.Delivery(); err == nil {
+		l.see(&d)
+	}
+}
+
+// earlier returns the earlier of two times; zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// weigh counts what lies on the bus for each endpoint.
+func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[string]*load {
+	loads := make(map[string]*load, len(endpoints))
+	for _, ep := range endpoints {
+		loads[ep.ID] = &load{}
+	}
+	ids := byTrouble(endpoints)
+	d.lacks("deliveries that came due", d.countDue(ctx, loads, publish.DueShelf))
+	d.lacks("deliveries that have their turn", d.countDue(ctx, loads, publish.TurnShelf))
+	d.lacks("ordered endpoints", d.countBehind(ctx, endpoints, loads))
+	// What may take long comes last, and for each endpoint at once: the most troubled first.
+	d.lacks("waiting deliveries", d.countScheduled(ctx, ids, loads))
+	d.lacks("dead letters", d.countDead(ctx, ids, loads))
+	return loads
+}
+
+// countScheduled counts what waits for its time, and looks for the oldest and the next of it.
+func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[string]*load) error {
+	counts, few, err := d.bus.CountByEndpoint(ctx, publish.RetryShelf(""))
+	if err != nil {
+		return err
+	}
+	if few {
+		for id, l := range loads {
+			l.counted, l.scheduled = true, counts[id]
+		}
+		_, err := d.bus.ReadAll(ctx, publish.RetryShelf(""), readBytes, func(m *publish.Stored) {
+			delivery, err := m.Delivery()
+			if l := loads[delivery.Endpoint]; err == nil && l != nil {
+				l.read++
+				l.see(&delivery)
+			}
+		})
+		return err
+	}
+	var small, known []string
+	for _, id := range ids {
+		if d.large[id] {
+			known = append(known, id)
+		} else {
+			small = append(small, id)
+		}
+	}
+	err = d.peekEach(ctx, known, loads)
+	if err == nil {
+		err = d.countEach(ctx, small, publish.RetryShelf, func(id string, n uint64) { loads[id].counted, loads[id].scheduled = true, n })
+	}
+	if err != nil {
+		return err
+	}
+	return d.look(ctx, ids, loads)
+}
+
+// look reads the first delivery that waits for each of some endpoints: in a stream that is large, to find the others is
+// to read much of it.
+func (d *draft) look(ctx context.Context, ids []string, loads map[string]*load) error {
+	var some []string
+	for _, id := range ids {
+		if l := loads[id]; l.scheduled > 0 && l.read == 0 && len(some) < firsts {
+			some = append(some, id)
+		}
+	}
+	return d.peekEach(ctx, some, loads)
+}
+
+// countDue counts what came due and has no outcome yet.
+func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func(string) publish.Shelf) error {
+	counts, few, err := d.bus.CountByEndpoint(ctx, shelf(""))
+	if err == nil && !few { // a crowd came due at one moment
+		counts = make(map[string]uint64)
+		all := slices.Collect(maps.Keys(loads))
+		err = d.countEach(ctx, all, shelf, func(id string, n uint64) { counts[id] = n })
+	}
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for id, n := range counts {
+		if l := loads[id]; l != nil && n > 0 {
+			l.due += n
+			ids = append(ids, id)
+		}
+	}
+	return d.bus.PeekEach(ctx, shelvesOf(ids, shelf), func(i int, p publish.Pile) { loads[ids[i]].seeFirst(p) })
+}
+
+func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*load) error {
+	counts, few, err := d.bus.CountByEndpoint(ctx, publish.DeadShelf(""))
+	if err != nil {
+		return err
+	}
+	if few {
+		for id, l := range loads {
+			l.dead = counts[id]
+		}
+		return nil
+	}
+	return d.countEach(ctx, ids, publish.DeadShelf, func(id string, n uint64) { loads[id].dead = n })
+}
+
+// countBehind counts the events that ordered endpoints have not come to.
+func (d *draft) countBehind(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	for _, ep := range endpoints {
+		if !ep.Ordered {
+			continue
+		}
+		g.Go(func() (err error) {
+			loads[ep.ID].behind, err = d.bus.OrderedBehind(ctx, ep.ID, ep.Events)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// byTrouble returns the endpoints' ids, those first whose state alone says that something may wait.
+func byTrouble(endpoints []*endpoint.Endpoint) []string {
+	var troubled, others []string
+	for _, ep := range endpoints {
+		if ep.Disabled || !ep.FailingSince.IsZero() {
+			troubled = append(troubled, ep.ID)
+		} else {
+			others = append(others, ep.ID)
+		}
+	}
+	return append(troubled, others...)
+}
+
+// peekEach counts what waits for each endpoint and looks at the first of it.
+func (d *draft) peekEach(ctx context.Context, ids []string, loads map[string]*load) error {
+	return d.bus.PeekEach(ctx, shelvesOf(ids, publish.RetryShelf), func(i int, p publish.Pile) {
+		l := loads[ids[i]]
+		l.counted, l.scheduled, l.read = true, p.Total, min(p.Total, 1)
+		l.seeFirst(p)
+	})
+}
+
+func (d *draft) countEach(ctx context.Context, ids []string, shelf func(string) publish.Shelf, tell func(id string, n uint64)) error {
+	return d.bus.CountEach(ctx, shelvesOf(ids, shelf), func(i int, n uint64) { tell(ids[i], n) })
+}
+
+func shelvesOf(ids []string, shelf func(string) publish.Shelf) []publish.Shelf {
+	shelves := make([]publish.Shelf, len(ids))
+	for i, id := range ids {
+		shelves[i] = shelf(id)
+	}
+	return shelves
+}

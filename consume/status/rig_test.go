@@ -1,0 +1,95 @@
+package status_test
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"jethook/config"
+	"jethook/consume/endpoint"
+	"jethook/consume/status"
+	"jethook/publish"
+)
+
+// rig is a bus on which nothing is delivered: what is put on it stays.
+type rig struct {
+	bus      *publish.Bus
+	registry *endpoint.Registry
+	board    *status.Board
+}
+
+func start(t testing.TB) *rig {
+	t.Helper()
+	cfg := config.Default()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	cfg.NATSListen = "off"
+	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	log := slog.New(slog.DiscardHandler)
+	bus, err := publish.Open(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rig{bus, registry, status.NewBoard(bus, registry, []config.Source{{Name: "shop"}})}
+}
+
+// add creates an endpoint.
+func (r *rig) add(t testing.TB, name string, change func(*endpoint.Endpoint)) endpoint.Endpoint {
+	t.Helper()
+	url := "https://" + name + ".example.com/secret-path"
+	e, err := endpoint.New(&endpoint.Spec{Name: &name, URL: &url, Events: []string{"events." + name}}, endpoint.NewAddressPolicy(nil), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&e)
+	}
+	if e, err = r.registry.Create(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// delivery is one that failed once and waits.
+func delivery(ep string, i int, due time.Time) publish.Delivery {
+	return publish.Delivery{
+		Endpoint: ep, Attempt: 2, Due: due, Why: publish.WhyRetry, Reason: "answered 503",
+		Event: publish.Event{
+			ID: fmt.Sprint("evt_", i), Type: "a", Subject: "events.a", Received: time.Now(), Body: []byte(`{}`),
+		},
+	}
+}
+
+// store waits until all of put's messages are stored.
+func (r *rig) store(t testing.TB, n int, put func(i int, done func(error))) {
+	t.Helper()
+	var stored sync.WaitGroup
+	room := make(chan struct{}, 1000) // stored in a moment, also by a busy machine
+	for i := range n {
+		room <- struct{}{}
+		stored.Add(1)
+		put(i, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			<-room
+			stored.Done()
+		})
+	}
+	stored.Wait()
+}
+
+func (r *rig) schedule(t testing.TB, n int, each func(i int) publish.Delivery) {
+	t.Helper()
+	r.store(t, n, func(i int, done func(error)) {
+		d := each(i)
+		r.bus.Schedule(&d, done)
+	})
+}

@@ -1,0 +1,206 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// readBytes bounds one answer of the store, and readTimeout how long it may take.
+	readBytes   = 8 << 20
+	readTimeout = 5 * time.Second
+	// pageBytes bounds what Before returns.
+	pageBytes = 4 << 20
+	// maxFetch bounds the messages of one answer.
+	maxFetch = 1000
+	// surplus is how many times the messages of a page are read for it at most.
+	surplus = 2
+	// margin is how many times the messages of a page a part of the stream is to hold, if they lie evenly.
+	margin = 1.25
+	// growth is how much more of the stream is looked at, at most, when a part of it holds too few messages.
+	growth = 4
+)
+
+// Within is the part of the shelf that was stored at since or later, and before until; a zero time is no bound.
+func (sh Shelf) Within(since, until time.Time) Shelf {
+	sh.since, sh.until = since, until
+	return sh
+}
+
+func (sh Shelf) holds(t time.Time) bool {
+	return (sh.since.IsZero() || !t.Before(sh.since)) && (sh.until.IsZero() || t.Before(sh.until))
+}
+
+// Before returns up to limit messages of the shelf with sequences below before (0: from the newest on),
+// newest first, and the sequence to go on before; 0 when there is no more. They are fewer than limit when there
+// are no more, when some came or went meanwhile, or when they would be more than 4 MiB. Bodies of deliveries are
+// left out, but for the beginning of a dead letter's.
+//
+// JetStream reads forwards only. So it looks for the place near the end behind which there are about limit
+// messages: the server counts what matches behind a place in its index, without reading it. Only the messages of
+// the page, and at most as many again, are read.
+func (b *Bus) Before(ctx context.Context, sh Shelf, before uint64, limit int) (found []Stored, next uint64, err error) {
+	r, err := b.bounds(ctx, sh, before)
+	if err != nil || r.lo > r.hi {
+		return nil, 0, err
+	}
+	from, n, err := b.aim(ctx, sh, r, uint64(limit))
+	if err != nil {
+		return nil, 0, err
+	}
+	found, cut, err := b.tail(ctx, sh, from, r.hi, n, limit)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case from == r.lo && !cut:
+		return found, 0, nil
+	case len(found) == 0: // what was counted is gone
+		return nil, from, nil
+	default:
+		return found, found[len(found)-1].Seq, nil
+	}
+}
+
+// reach is a part of a stream, by sequences.
+type reach struct {
+	lo, hi      uint64 // the first one and the last one in it
+	first, last uint64 // of the stream
+}
+
+// bounds finds the sequences between which a page may lie.
+func (b *Bus) bounds(ctx context.Context, sh Shelf, before uint64) (r reach, err error) {
+	info, err := b.shelves[sh.stream].Info(ctx)
+	if err != nil {
+		return r, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+	}
+	if info.State.Msgs == 0 {
+		return reach{lo: 1}, nil
+	}
+	r = reach{first: max(info.State.FirstSeq, 1), last: info.State.LastSeq}
+	r.lo, r.hi = r.first, r.last
+	if before > 0 {
+		r.hi = min(r.hi, before-1)
+	}
+	if !sh.until.IsZero() {
+		seq, err := b.seek(ctx, sh, sh.until)
+		if err != nil {
+			return r, err
+		}
+		r.hi = min(r.hi, seq-1)
+	}
+	if !sh.since.IsZero() {
+		seq, err := b.seek(ctx, sh, sh.since)
+		if err != nil {
+			return r, err
+		}
+		r.lo = max(r.lo, seq)
+	}
+	return r, nil
+}
+
+// none is a sequence above all.
+const none = 1 << 62
+
+// seek returns the sequence of the stream's first message that was stored at t or later.
+func (b *Bus) seek(ctx context.Context, sh Shelf, t time.Time) (uint64, error) {
+	t = t.UTC()
+	got, err := b.fetch(ctx, Shelf{stream: sh.stream}, fetchQuery{StartTime: &t, Subject: ">"})
+	if err != nil || len(got.msgs) == 0 {
+		return none, err
+	}
+	return got.msgs[0].Seq, nil
+}
+
+// aim returns the place in r from which a page is to be read, and how many messages of the shelf lie from there
+// to r.hi: as many as wanted or somewhat more, or fewer when that is all.
+func (b *Bus) aim(ctx context.Context, sh Shelf, r reach, wanted uint64) (from, n uint64, err error) {
+	all, err := b.count(ctx, sh, r.first)
+	if err != nil || all <= wanted {
+		return r.lo, all, err
+	}
+	var behind uint64 // of the shelf, behind r.hi
+	if r.hi < r.last {
+		if behind, err = b.count(ctx, sh, r.hi+1); err != nil {
+			return 0, 0, err
+		}
+	}
+	upToHi := func(from uint64) (uint64, error) {
+		n, err := b.count(ctx, sh, from)
+		return n - min(n, behind), err
+	}
+	few := r.hi + 1 // from here on there are too few
+	for width := spread(r.last-r.first+1, wanted, all); ; width *= growth {
+		from = max(r.lo, r.hi+1-min(width, r.hi))
+		if n, err = upToHi(from); err != nil {
+			return 0, 0, err
+		}
+		if n >= wanted || from == r.lo {
+			break
+		}
+		if few = from; n > 0 { // it may be only just too few
+			width = min(width, max(width/3, spread(width, wanted, n)/growth))
+		}
+	}
+	for even := true; n > surplus*wanted && few-from > surplus*wanted; even = false {
+		at := from + (few-from)/2
+		if even {
+			at = min(max(r.hi+1-spread(r.hi+1-from, wanted, n), from+1), few-1)
+		}
+		m, err := upToHi(at)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case m < wanted:
+			few = at
+		default:
+			from, n = at, m
+		}
+	}
+	return from, n, nil
+}
+
+// spread is over how much of a part of the stream, which holds n messages of a shelf, the wanted ones lie with a
+// margin, when they lie evenly, as most do.
+func spread(part, wanted, n uint64) uint64 {
+	return uint64(float64(part)*margin*float64(wanted)/float64(n)) + 1
+}
+
+// count returns how many messages of the shelf lie from a place on to the end of the stream.
+func (b *Bus) count(ctx context.Context, sh Shelf, from uint64) (uint64, error) {
+	sh.whole = false
+	got, err := b.fetch(ctx, sh, fetchQuery{Seq: from, Subject: sh.subject, Batch: 1})
+	return got.pending, err
+}
+
+// tail returns the last messages of the shelf from a place on and up to hi, newest first: as many as wanted and as
+// fit into a page. It reports whether it left some out. There are about n: what is behind hi may have changed
+// since they were counted.
+func (b *Bus) tail(ctx context.Context, sh Shelf, from, hi, n uint64, wanted int) (kept []Stored, cut bool, err error) {
+	bytes := 0
+	for from <= hi {
+		batch := int(min(n, maxFetch)) + 1 // one more shows that these were all
+		got, err := b.fetch(ctx, sh, fetchQuery{Seq: from, Subject: sh.subject, Batch: batch, MaxBytes: readBytes})
+		if err != nil {
+			return nil, false, err
+		}
+		for _, m := range got.msgs {
+			if from = m.Seq + 1; m.Seq > hi {
+				break
+			}
+			kept = append(kept, m)
+			for bytes += len(m.Data); len(kept) > wanted || bytes > pageBytes && len(kept) > 1; cut = true {
+				bytes -= len(kept[0].Data)
+				kept[0] = Stored{}
+				kept = kept[1:]
+			}
+		}
+		if got.done || len(got.msgs) == 0 {
+			break
+		}
+		n -= min(n, uint64(len(got.msgs)))
+	}
+	slices.Reverse(kept)
+	return kept, cut, nil
+}

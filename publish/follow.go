@@ -1,0 +1,116 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+// A stream that Jethook made follows the settings it was made from: when they change, so does the stream. What an
+// operator changed by hand stays. To tell the two apart, Jethook notes in the stream's metadata what was asked of it
+// and what it set; a value that is no longer what it set is the operator's.
+
+// followed is one value of a stream that follows a setting.
+type followed struct {
+	key   string // in the metadata
+	field func(*jetstream.StreamConfig) *int64
+}
+
+const keyMaxBytes = "jethook-max-bytes"
+
+var followedValues = []followed{
+	{"jethook-max-age", func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.MaxAge) }},
+	{keyMaxBytes, func(c *jetstream.StreamConfig) *int64 { return &c.MaxBytes }},
+	{"jethook-duplicate-window", func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.Duplicates) }},
+}
+
+// noteSettings marks what of a stream follows a setting.
+func noteSettings(s *jetstream.StreamConfig, cfg *config.Config) {
+	for _, f := range followedValues {
+		switch {
+		case *f.field(s) == 0: // left to the server
+		case f.key != keyMaxBytes:
+			f.note(s, *f.field(s))
+		case s.Name == StreamHistory:
+			f.note(s, int64(cfg.HistoryMaxBytes))
+		case s.Name == StreamRejected:
+			f.note(s, int64(cfg.RejectedMaxBytes))
+		}
+	}
+}
+
+// note marks a value as set. What was asked differs from it where a small store bounds it: free space changes from
+// start to start, and a stream must not change with it.
+func (f followed) note(c *jetstream.StreamConfig, asked int64) {
+	if c.Metadata == nil {
+		c.Metadata = make(map[string]string)
+	}
+	c.Metadata[f.key] = fmt.Sprintf("%d/%d", asked, *f.field(c))
+}
+
+// noted returns what was asked and what was set.
+func (f followed) noted(c *jetstream.StreamConfig) (asked, set int64, ok bool) {
+	a, s, ok := strings.Cut(c.Metadata[f.key], "/")
+	asked, err1 := strconv.ParseInt(a, 10, 64)
+	set, err2 := strconv.ParseInt(s, 10, 64)
+	return asked, set, ok && err1 == nil && err2 == nil
+}
+
+// follow makes a stream that exists follow the settings that want was made of, where nobody else has changed it.
+func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, want *jetstream.StreamConfig, log *slog.Logger) (jetstream.Stream, error) {
+	cfg := s.CachedInfo().Config
+	next := cfg
+	next.Metadata = maps.Clone(cfg.Metadata)
+	var changes []any
+	for _, f := range followedValues {
+		wanted, _, ok := f.noted(want)
+		if !ok { // this stream does not follow this one
+			continue
+		}
+		asked, set, made := f.noted(&cfg)
+		name, have, target := strings.TrimPrefix(f.key, "jethook-"), *f.field(&cfg), *f.field(want)
+		switch {
+		case have != set || !made:
+			if have != target {
+				log.Info("a stream's setting is its operator's, and stays", "stream", want.Name, "setting", name,
+					"value", f.show(have), "configured", f.show(wanted))
+			}
+		case asked != wanted:
+			*f.field(&next) = target
+			f.note(&next, wanted)
+			changes = append(changes, name, f.show(target))
+		}
+	}
+	if changes == nil {
+		return s, nil
+	}
+	if next.MaxAge > 0 {
+		next.Duplicates = min(next.Duplicates, next.MaxAge) // else the server refuses it
+	}
+	updated, err := js.UpdateStream(ctx, next)
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
+		log.Error("a stream can't take changed settings, and goes on with those it has", "stream", want.Name, "error", refusal)
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("changing stream %s: %w", want.Name, err)
+	}
+	log.Info("stream follows changed settings", append([]any{"stream", want.Name}, changes...)...)
+	return updated, nil
+}
+
+func (f followed) show(value int64) string {
+	if f.key == keyMaxBytes {
+		return strconv.FormatInt(value, 10)
+	}
+	return time.Duration(value).String()
+}

@@ -1,0 +1,53 @@
+package publish
+
+import (
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Trait is what can be told of a line of the history by its subject. In a line, an empty class is "none" and the
+// other fields are given; where lines are chosen, a zero field means any.
+type Trait struct {
+	Endpoint, Outcome, Class string
+	Status                   int // of the HTTP response; in a line, 0 when there was none
+}
+
+// noClass is the class of a line that is about no attempt.
+const noClass = "none"
+
+func (t Trait) subject() string {
+	if t.Class == "" {
+		t.Class = noClass
+	}
+	return historyPrefix + t.Endpoint + "." + t.Outcome + "." + t.Class + "." + strconv.Itoa(t.Status)
+}
+
+// Shelf lists the lines that have the trait.
+func (t Trait) Shelf() Shelf {
+	if t == (Trait{}) {
+		return Shelf{stream: StreamHistory, subject: ">"} // the server counts all of a stream without its index
+	}
+	status := "*"
+	if t.Status != 0 {
+		status = strconv.Itoa(t.Status)
+	}
+	return Shelf{
+		stream:  StreamHistory,
+		subject: historyPrefix + orAny(t.Endpoint) + "." + orAny(t.Outcome) + "." + orAny(t.Class) + "." + status,
+	}
+}
+
+// Record stores one line of the history; done is told once that is acknowledged. The fields of its trait must be
+// subject tokens.
+func (b *Bus) Record(t Trait, line []byte, done func(error)) {
+	m := &nats.Msg{Subject: t.subject(), Header: nats.Header{}, Data: line}
+	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// HistoryIsLate reports whether the server acknowledges a line of the history before it is written, which it then is
+// some 10 ms later. Should the server be killed in between, the line is lost.
+func (b *Bus) HistoryIsLate() bool {
+	return b.streams[StreamHistory].CachedInfo().Config.PersistMode == jetstream.AsyncPersistMode
+}

@@ -1,0 +1,199 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+
+	"jethook/publish/report"
+)
+
+// Processes ask each other on subjects that no stream captures: who is not there at that moment says nothing.
+const (
+	askSubject  = "jethook.rpc.status" // a question; each process answers to its reply subject
+	leftSubject = "jethook.rpc.left"   // a process stops, and is not to be missed
+	// headerPeer says who answers. headerMore marks each part but the last of an answer that takes several messages.
+	headerPeer = "Jethook-Peer"
+	headerMore = "Jethook-More"
+)
+
+const (
+	// askTime bounds a question; askQuiet is how long one waits for more when everyone known has answered.
+	askTime  = time.Second
+	askQuiet = 50 * time.Millisecond
+	// missFor is how long a process that answers no more is missed: one that was killed is replaced by one with
+	// another id.
+	missFor = 15 * time.Minute
+	// partBytes is well below what any server takes as a message. maxPeers and maxPeerBytes bound what a question
+	// may bring, whoever answers.
+	partBytes    = 256 << 10
+	maxPeers     = 1000
+	maxPeerBytes = 64 << 20
+)
+
+// Missing is a process that was heard of and does not answer.
+type Missing struct {
+	report.Peer
+	Heard time.Time `json:"heard" doc:"when it was last heard of"`
+}
+
+// roster is the processes that this one has heard of.
+type roster struct {
+	mu    sync.Mutex // guards what follows
+	heard map[string]Missing
+}
+
+func (r *roster) hear(p report.Peer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.ID != "" && (len(r.heard) < maxPeers || r.heard[p.ID].ID != "") {
+		r.heard[p.ID] = Missing{p, time.Now()}
+	}
+}
+
+func (r *roster) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.heard, id)
+}
+
+// without returns the processes that are known and not among the answers, the longest unheard first.
+func (r *roster) without(answered map[string]report.Process) (missing []Missing) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, m := range r.heard {
+		if time.Since(m.Heard) > missFor {
+			delete(r.heard, id)
+		} else if _, ok := answered[id]; !ok {
+			missing = append(missing, m)
+		}
+	}
+	slices.SortFunc(missing, func(a, b Missing) int {
+		return cmp.Or(a.Heard.Compare(b.Heard), cmp.Compare(a.ID, b.ID))
+	})
+	return missing
+}
+
+// NewPeer names this process.
+func NewPeer(role string) report.Peer {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return report.Peer{ID: nuid.Next(), Role: role, Host: host, PID: os.Getpid()}
+}
+
+// Answer answers the questions of all processes, this one among them, with what own returns, until ctx ends. It
+// makes this process and those that are there already known to each other: from then on they miss each other.
+func (b *Bus) Answer(ctx context.Context, own func() report.Process) error {
+	answers, err := b.reads.Subscribe(askSubject, func(m *nats.Msg) { b.answer(m, own) })
+	if err != nil {
+		return fmt.Errorf("subscribing to %s: %w", askSubject, classify(err))
+	}
+	defer answers.Unsubscribe() //nolint:errcheck // the connection ends soon
+	leaves, err := b.reads.Subscribe(leftSubject, func(m *nats.Msg) { b.peers.forget(string(m.Data)) })
+	if err != nil {
+		return fmt.Errorf("subscribing to %s: %w", leftSubject, classify(err))
+	}
+	defer leaves.Unsubscribe() //nolint:errcheck // as above
+	self := own().Peer
+	b.self.Store(&self)
+	if _, _, err := b.Ask(ctx); err != nil && ctx.Err() == nil {
+		b.log.Debug("greeting the other processes failed", "error", err)
+	}
+	<-ctx.Done()
+	b.self.Store(nil)
+	if err := b.reads.Publish(leftSubject, []byte(self.ID)); err != nil {
+		b.log.Debug("taking leave of the other processes failed", "error", err)
+	}
+	return nil
+}
+
+// answer sends this process's report to who asks, in as many messages as it takes.
+func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
+	var asks report.Peer
+	if json.Unmarshal(question.Data, &asks) == nil {
+		b.peers.hear(asks)
+	}
+	r := own()
+	data, err := json.Marshal(&r)
+	for more := true; more && err == nil; {
+		part := nats.NewMsg(question.Reply)
+		part.Header.Set(headerPeer, r.ID)
+		part.Data = data[:min(partBytes, len(data))]
+		data = data[len(part.Data):]
+		if more = len(data) > 0; more {
+			part.Header.Set(headerMore, "1")
+		}
+		err = b.reads.PublishMsg(part)
+	}
+	if err != nil {
+		b.log.Debug("answering another process failed", "error", err)
+	}
+}
+
+// Ask returns what all processes report, and those that were heard of in the last minutes and do not answer within a
+// second. Without any of them it takes a moment only.
+func (b *Bus) Ask(ctx context.Context) ([]report.Process, []Missing, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	sub, err := b.reads.SubscribeSync(nats.NewInbox())
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking the processes: %w", classify(err))
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
+	var question []byte
+	if self := b.self.Load(); self != nil {
+		if question, err = json.Marshal(self); err != nil {
+			return nil, nil, fmt.Errorf("asking the processes: %w", err)
+		}
+	}
+	if err := b.reads.PublishRequest(askSubject, sub.Subject, question); err != nil {
+		return nil, nil, fmt.Errorf("asking the processes: %w", classify(err))
+	}
+	answered := b.collect(ctx, sub)
+	all := slices.SortedFunc(maps.Values(answered), func(a, b report.Process) int {
+		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
+	})
+	return all, b.peers.without(answered), nil
+}
+
+// collect gathers answers until everyone known has answered and no more come for a moment, or ctx ends.
+func (b *Bus) collect(ctx context.Context, sub *nats.Subscription) map[string]report.Process {
+	answered := make(map[string]report.Process)
+	parts := make(map[string][]byte)
+	for size := 0; size < maxPeerBytes && len(answered) < maxPeers; {
+		wait, cancel := ctx, context.CancelFunc(func() {})
+		if len(answered) > 0 && len(b.peers.without(answered)) == 0 {
+			wait, cancel = context.WithTimeout(ctx, askQuiet)
+		}
+		m, err := sub.NextMsgWithContext(wait)
+		cancel()
+		if err != nil || m.Header.Get("Status") != "" { // the latter: nobody is there to answer
+			break
+		}
+		size += len(m.Data)
+		id := m.Header.Get(headerPeer)
+		if parts[id] = append(parts[id], m.Data...); m.Header.Get(headerMore) != "" {
+			continue
+		}
+		var r report.Process
+		if err := json.Unmarshal(parts[id], &r); err != nil || r.ID != id || id == "" {
+			b.log.Debug("a process's answer is not readable", "error", err)
+			continue
+		}
+		answered[id] = r
+		b.peers.hear(r.Peer)
+		delete(parts, id)
+	}
+	return answered
+}

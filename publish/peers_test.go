@@ -1,0 +1,123 @@
+package publish_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"jethook/publish"
+	"jethook/publish/report"
+)
+
+// cluster is a nats-server beside Jethook.
+func cluster(t *testing.T) (url string) {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	})
+	return srv.ClientURL()
+}
+
+// peer is a process that answers until stop is called.
+type peer struct {
+	bus *publish.Bus
+	id  string
+}
+
+func join(t *testing.T, url string, endpoints int) (p *peer, stop func()) {
+	t.Helper()
+	cfg := settings(t)
+	cfg.NATSURL, cfg.MaxBody = url, 1<<19
+	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := publish.NewPeer("consume")
+	own := report.Process{Peer: self, Endpoints: make([]report.Endpoint, endpoints)}
+	for i := range own.Endpoints {
+		e := &own.Endpoints[i]
+		e.ID = fmt.Sprintf("ep_%020d", i)
+		e.Hour.Delivered = uint64(i)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- bus.Answer(ctx, func() report.Process { return own }) }()
+	stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		bus.Close()
+	}
+	return &peer{bus: bus, id: self.ID}, stop
+}
+
+func (p *peer) ask(t *testing.T) ([]report.Process, []publish.Missing) {
+	t.Helper()
+	all, missing, err := p.bus.Ask(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all, missing
+}
+
+// awaitPeers asks until so many answer.
+func (p *peer) awaitPeers(t *testing.T, n int) []report.Process {
+	t.Helper()
+	for {
+		if all, _ := p.ask(t); len(all) == n {
+			return all
+		}
+		if t.Context().Err() != nil {
+			t.Fatal("the peers never answered")
+		}
+	}
+}
+
+// Every process hears of every other one, whatever the size of their reports; one that stops is not missed, and one
+// that falls silent is.
+func TestProcessesKnowEachOther(t *testing.T) {
+	t.Parallel()
+	url := cluster(t)
+	a, stopA := join(t, url, 0)
+	defer stopA()
+	b, stopB := join(t, url, 10_000) // far more than fits into one message
+	for _, r := range a.awaitPeers(t, 2) {
+		if r.ID != b.id {
+			continue
+		}
+		if n := len(r.Endpoints); n != 10_000 || r.Endpoints[n-1].Hour.Delivered != 9_999 {
+			t.Errorf("the report of %d endpoints is not whole", n)
+		}
+	}
+	stopB()
+	if all, missing := a.ask(t); len(all) != 1 || len(missing) != 0 {
+		t.Errorf("after one stopped: %d answer, missing %v", len(all), missing)
+	}
+
+	c, stopC := join(t, url, 0)
+	defer stopC()
+	a.awaitPeers(t, 2)
+	c.bus.Silence()
+	if all, missing := a.ask(t); len(all) != 1 || len(missing) != 1 || missing[0].ID != c.id || missing[0].Heard.IsZero() {
+		t.Errorf("after one fell silent: %d answer, missing %+v", len(all), missing)
+	}
+}
+
+// Nobody answers in a process that only looks.
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	all, missing, err := open(t, settings(t)).Ask(t.Context())
+	if err != nil || len(all)+len(missing) != 0 {
+		t.Errorf("got %v, %v, %v", all, missing, err)
+	}
+}

@@ -1,0 +1,237 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// leastAhead is how far in the future a schedule must lie to be replaced. One that lies in the past may be firing:
+// the server has read it then and makes it due whatever happens to it, which could make two of one.
+const leastAhead = time.Second
+
+func comingDue(d *Delivery) bool { return time.Until(d.Due) < leastAhead }
+
+// RetryNow makes a waiting delivery due, within a second. ErrConflict means that it became due, or was changed, in
+// between, or becomes due this moment.
+func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
+	if comingDue(d) {
+		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict)
+	}
+	return b.Remind(ctx, d)
+}
+
+// Remind schedules a delivery for this moment whose time has long come: the server has forgotten its schedule.
+// ErrConflict means that it was changed meanwhile.
+func (b *Bus) Remind(ctx context.Context, d *Delivery) error {
+	if _, err := b.deliveries.publish(ctx, scheduledNow(d)); err != nil {
+		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
+	}
+	return nil
+}
+
+// Advance is RetryNow without waiting: done is told. One that waits for its turn gets it at once.
+func (b *Bus) Advance(d *Delivery, done func(error)) {
+	if comingDue(d) {
+		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict))
+		return
+	}
+	m := scheduledNow(d)
+	if d.Why == WhyTurn { // they come by the hundred, and their lanes run dry meanwhile
+		m = dueNow(d)
+	}
+	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
+// Unschedule removes the message that was read of a delivery that waits. One that is not there any more is no error.
+func (b *Bus) Unschedule(ctx context.Context, d *Delivery) error {
+	err := b.streams[StreamDeliveries].DeleteMsg(ctx, d.seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return fmt.Errorf("removing a schedule of %s: %w", d.ID(), classify(err))
+	}
+	return nil
+}
+
+// scheduledNow is a message that replaces the schedule of d, provided that it is still the one that was read, by one
+// for this moment. However long it is on its way, that makes no two of one: if the schedule fires meanwhile, what it
+// makes due removes what has replaced it.
+func scheduledNow(d *Delivery) *nats.Msg {
+	now := *d
+	now.Due, now.Why = time.Now(), WhyRetry
+	m := scheduled(&now)
+	expect(m, d.ID(), d.seq)
+	return m
+}
+
+// dueNow is a message that makes d due and removes its schedule, provided that the schedule is still the one
+// that was read.
+func dueNow(d *Delivery) *nats.Msg {
+	now := *d
+	now.Due = time.Now()
+	m := now.msg()
+	m.Subject = dueSubject(&now)
+	m.Header[headerScheduler] = []string{retryPrefix + d.ID()}
+	m.Header[headerScheduleNext] = []string{"purge"}
+	expect(m, d.ID(), d.seq)
+	return m
+}
+
+// expect lets m be stored only if the delivery's last message in DELIVERIES is the one with that sequence; 0: if it
+// has none.
+func expect(m *nats.Msg, id string, seq uint64) {
+	m.Header[headerExpectedSeq] = []string{strconv.FormatUint(seq, 10)}
+	m.Header[headerExpectedSubj] = []string{anywhere(id)}
+}
+
+// fromTheStart is a message that makes d due from its first attempt on, if it is not on its way already. Stored under
+// the same name twice, even by two processes or across a crash, it is one delivery.
+func fromTheStart(d *Delivery, name string) *nats.Msg {
+	again := *d
+	again.Attempt, again.Due, again.Why = 1, time.Now(), WhyRetry
+	again.Reason, again.Class, again.Status = "", "", 0
+	m := again.msg()
+	m.Subject = dueSubject(&again)
+	m.Header[HeaderMsgID] = []string{name}
+	expect(m, d.ID(), 0)
+	return m
+}
+
+// Send makes a delivery due at once, from its first attempt on. It is for one that nothing is stored of but its
+// history. Asked twice with one key, within the deduplication window, it sends once. ErrConflict means that it is on its
+// way already.
+func (b *Bus) Send(ctx context.Context, d *Delivery, key string) error {
+	if _, err := b.deliveries.publish(ctx, fromTheStart(d, "send:"+d.ID()+":"+key)); err != nil {
+		return fmt.Errorf("sending %s: %w", d.ID(), err)
+	}
+	return nil
+}
+
+// Replay is ReplayAll for one dead letter. ErrConflict means that it died this very moment, and is still dead.
+func (b *Bus) Replay(ctx context.Context, dead *Delivery) error {
+	n, err := b.ReplayAll(ctx, []Delivery{*dead})
+	if err == nil && n == 0 {
+		err = fmt.Errorf("replaying %s: %w", dead.ID(), ErrConflict)
+	}
+	return err
+}
+
+// ReplayAll makes dead letters due at once, from their first attempt on, and removes them from the dead ones. Done
+// twice, even by two processes or across a crash, it delivers once. It returns how many are due now; one that died
+// this very moment may stay dead.
+func (b *Bus) ReplayAll(ctx context.Context, dead []Delivery) (replayed int, err error) {
+	stored := make(chan error, len(dead))
+	outcomes := make([]error, len(dead))
+	for i := range dead {
+		d := &dead[i]
+		m := fromTheStart(d, fmt.Sprintf("replay:%s:%d", d.ID(), d.seq))
+		m.Header[headerReplays] = []string{strconv.FormatUint(d.seq, 10)}
+		b.deliveries.enqueue(m, func(_ Receipt, err error) {
+			outcomes[i] = err
+			stored <- err
+		})
+	}
+	for range dead {
+		select {
+		case <-stored:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("replaying: %w: %w", ErrUnavailable, ctx.Err())
+		}
+	}
+	for i, err := range outcomes {
+		d := &dead[i]
+		if errors.Is(err, ErrConflict) {
+			var alive bool
+			if alive, err = b.outlived(ctx, d); err == nil && !alive {
+				continue
+			}
+		}
+		if err == nil {
+			err = b.Exhume(ctx, d)
+		}
+		if err != nil {
+			return replayed, fmt.Errorf("replaying %s: %w", d.ID(), err)
+		}
+		replayed++
+	}
+	return replayed, nil
+}
+
+// outlived reports whether a delivery is on its way that began after its dead letter d was stored: it was replayed or sent
+// again, and whoever did so had no time to remove the letter. Otherwise it is dying: its last attempt is stored, and about
+// to leave the bus.
+func (b *Bus) outlived(ctx context.Context, d *Delivery) (bool, error) {
+	now, _, err := b.OnItsWay(ctx, d.ID())
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && (now.replays == d.seq || now.Since.After(d.Since)), err
+}
+
+// Exhume removes a dead letter, if it is still the one that was read.
+func (b *Bus) Exhume(ctx context.Context, d *Delivery) error {
+	return b.dropLetter(ctx, d.ID(), d.seq)
+}
+
+// Replayed removes the dead letter that a delivery replays which came due: whoever replayed it may have been killed
+// before that.
+func (b *Bus) Replayed(ctx context.Context, d *Delivery) error {
+	if d.replays == 0 {
+		return nil
+	}
+	return b.dropLetter(ctx, d.ID(), d.replays)
+}
+
+func (b *Bus) dropLetter(ctx context.Context, id string, seq uint64) error {
+	err := b.streams[StreamDead].DeleteMsg(ctx, seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return fmt.Errorf("removing the dead letter of %s: %w", id, classify(err))
+	}
+	return nil
+}
+
+// OnItsWay returns a delivery that waits, or that came due and is being attempted. ErrNotFound: it is neither.
+func (b *Bus) OnItsWay(ctx context.Context, id string) (d Delivery, due bool, err error) {
+	s, err := b.last(ctx, StreamDeliveries, anywhere(id))
+	if err != nil {
+		return Delivery{}, false, err
+	}
+	d, err = s.Delivery()
+	return d, s.Subject != retryPrefix+id, err
+}
+
+// UnderWay reports whether an event that was read from its stream may still be on its way to the endpoint for the first
+// time: it, or one before it, has no outcome yet.
+func (b *Bus) UnderWay(ctx context.Context, endpoint string, e *Event) (bool, error) {
+	if e.seq == 0 {
+		return false, nil
+	}
+	stream := streamOf(e.Subject)
+	c, err := b.shelves[stream].Consumer(ctx, endpoint) // an ordered one has its own
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		settled, err := b.Settled(ctx, stream)
+		return settled < e.seq, err
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking for consumer %s of %s: %w", endpoint, stream, classify(err))
+	}
+	info := c.CachedInfo()
+	return info.AckFloor.Stream < e.seq && MatchesAny(e.Subject, info.Config.FilterSubjects), nil
+}
+
+// Settled returns the sequence in a stream of events up to which each event has an outcome for every endpoint that is
+// not ordered.
+func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
+	c, err := b.shelves[stream].Consumer(ctx, consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) { // nobody has begun
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("asking for the consumer of %s: %w", stream, classify(err))
+	}
+	return c.CachedInfo().AckFloor.Stream, nil
+}

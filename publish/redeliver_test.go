@@ -1,0 +1,106 @@
+package publish_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"jethook/publish"
+)
+
+// Two writes on one condition that wait for one commit must not both be stored: in an atomic batch the store would
+// hold each against what lay there before it.
+func TestConditionsInOneBatch(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.Sync = 0
+	b := open(t, cfg)
+	d := waiting("evt_1", time.Hour)
+	d.Why = publish.WhyTurn
+	schedule(t, b, d)
+	found, err := b.Waiting(t.Context(), d.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 50
+	done := make(chan error, n)
+	for range n {
+		b.Advance(&found, func(err error) { done <- err })
+	}
+	stored := 0
+	for range n {
+		switch err := <-done; {
+		case err == nil:
+			stored++
+		case !errors.Is(err, publish.ErrConflict):
+			t.Error(err)
+		}
+	}
+	due, _, err := b.Count(t.Context(), publish.TurnShelf(""))
+	if err != nil || stored != 1 || due != 1 {
+		t.Errorf("%d were stored, %d are due, want 1 and 1: %v", stored, due, err)
+	}
+}
+
+// A delivery whose last attempt has been stored as its death, and has not left the bus yet, stays dead: replayed now,
+// its letter would be lost with it.
+func TestReplayOfWhatIsDying(t *testing.T) {
+	t.Parallel()
+	b := open(t, settings(t))
+	d := waiting("evt_1", time.Hour)
+	if err := b.Send(t.Context(), d, "k"); err != nil {
+		t.Fatal(err)
+	}
+	_, m := next(t, b)
+	done := make(chan error, 1)
+	b.Bury(d, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	dead, err := b.Dead(t.Context(), d.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Replay(t.Context(), &dead); !errors.Is(err, publish.ErrConflict) {
+		t.Errorf("got %v, want %v", err, publish.ErrConflict)
+	}
+	if _, err := b.Dead(t.Context(), d.ID()); err != nil {
+		t.Errorf("its letter is gone: %v", err)
+	}
+	if err := m.DoubleAck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Replay(t.Context(), &dead); err != nil {
+		t.Error(err)
+	}
+	if _, due, err := b.OnItsWay(t.Context(), d.ID()); err != nil || !due {
+		t.Errorf("it is not due: %v", err)
+	}
+}
+
+func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
+	t.Parallel()
+	b := open(t, settings(t))
+	d := waiting("evt_1", time.Hour)
+	schedule(t, b, d)
+	if err := b.Send(t.Context(), d, "k"); !errors.Is(err, publish.ErrConflict) {
+		t.Errorf("one that waits: got %v", err)
+	}
+	other := waiting("evt_2", time.Hour)
+	for _, key := range []string{"k", "another"} {
+		err := b.Send(t.Context(), other, key)
+		if want := key == "another"; errors.Is(err, publish.ErrConflict) != want || err != nil != want {
+			t.Errorf("%s: got %v", key, err)
+		}
+	}
+	_, m := next(t, b)
+	if err := m.DoubleAck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Send(t.Context(), other, "k"); err != nil {
+		t.Errorf("with the key of before, after it was delivered: %v", err)
+	}
+	if _, _, err := b.OnItsWay(t.Context(), other.ID()); !errors.Is(err, publish.ErrNotFound) {
+		t.Errorf("the same request sent it twice: %v", err)
+	}
+}

@@ -1,0 +1,305 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/tidwall/gjson"
+)
+
+// Pile is what lies on a shelf.
+type Pile struct {
+	Total uint64  // messages on the shelf
+	First *Stored // the first that was stored, without its body; nil when there is none
+}
+
+// Peek counts a shelf and reads its first message, in one request: the server counts in its index in memory, and looks
+// for the first message in the file that has it, which takes it up to a millisecond.
+func (b *Bus) Peek(ctx context.Context, sh Shelf) (p Pile, err error) {
+	err = b.PeekEach(ctx, []Shelf{sh}, func(_ int, found Pile) { p = found })
+	return p, err
+}
+
+// PeekEach is Peek for many shelves, without waiting for one answer before the next question. It tells each pile with
+// the place of its shelf, from this goroutine.
+func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, tell func(i int, p Pile)) error {
+	piles := make([]Pile, len(shelves))
+	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
+		return directPrefix + sh.stream, fetchQuery{Batch: 1, Subject: sh.subject, MaxBytes: readBytes}
+	}, func(i int, m *nats.Msg) (whole bool, err error) {
+		if whole, err = piles[i].add(m); whole {
+			tell(i, piles[i])
+			piles[i] = Pile{}
+		}
+		return whole, err
+	})
+}
+
+// ReadAll reads a shelf in the order in which it was stored, without bodies, until its end or until it has read so many
+// bytes. It returns how many messages it has read.
+func (b *Bus) ReadAll(ctx context.Context, sh Shelf, maxBytes int, tell func(*Stored)) (read uint64, err error) {
+	const page = 1000
+	for lo, bytes := uint64(0), 0; bytes < maxBytes; {
+		part, done, err := b.directGet(ctx, sh, lo, page)
+		if err != nil {
+			return read, err
+		}
+		for i := range part {
+			tell(&part[i])
+			read++
+			bytes += part[i].size
+			lo = part[i].Seq + 1
+		}
+		if done || len(part) == 0 {
+			break
+		}
+	}
+	return read, nil
+}
+
+// beyond is a page of a list of subjects that there is not: the answer has their number and none of them.
+const beyond = 1 << 30
+
+// CountEach counts the messages of many shelves that have a subject for each message, in the server's index alone: it
+// reads none of them, and takes a tenth of a millisecond and a little for each message. It tells each count with the
+// place of its shelf, from this goroutine.
+func (b *Bus) CountEach(ctx context.Context, shelves []Shelf, tell func(i int, n uint64)) error {
+	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
+		return "$JS.API.STREAM.INFO." + sh.stream, map[string]any{"subjects_filter": sh.subject, "offset": beyond}
+	}, func(i int, m *nats.Msg) (bool, error) {
+		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !gjson.ValidBytes(m.Data) {
+			return false, fmt.Errorf("%w: %s", ErrUnavailable, fault.Get("description").Str)
+		}
+		tell(i, gjson.GetBytes(m.Data, "total").Uint())
+		return true, nil
+	})
+}
+
+// asksAtOnce is how many questions of askEach are under way: few enough for the largest bodies.
+const asksAtOnce = 16
+
+// askEach puts a question for each shelf, and takes in the messages of the answers until each is whole.
+func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf) (subject string, content any),
+	take func(i int, m *nats.Msg) (whole bool, err error),
+) error {
+	inbox := nats.NewInbox() + "."
+	sub, err := b.reads.SubscribeSync(inbox + "*")
+	if err != nil {
+		return fmt.Errorf("counting: %w", classify(err))
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
+	for asked, answered := 0, 0; answered < len(shelves); {
+		for ; asked < len(shelves) && asked-answered < asksAtOnce; asked++ {
+			subject, content := question(shelves[asked])
+			data, err := json.Marshal(content)
+			if err == nil {
+				err = b.reads.PublishRequest(subject, inbox+strconv.Itoa(asked), data)
+			}
+			if err != nil {
+				return fmt.Errorf("counting %s: %w", shelves[asked].subject, classify(err))
+			}
+		}
+		m, err := nextAnswer(ctx, sub)
+		if err != nil {
+			return fmt.Errorf("counting: %w", err)
+		}
+		i, err := strconv.Atoi(strings.TrimPrefix(m.Subject, inbox))
+		if err != nil || i < 0 || i >= asked {
+			continue
+		}
+		whole, err := take(i, m)
+		if err != nil {
+			return fmt.Errorf("counting %s: %w", shelves[i].subject, err)
+		}
+		if whole {
+			answered++
+		}
+	}
+	return nil
+}
+
+// nextAnswer returns the next message of an answer. One that the connection lost never comes.
+func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	m, err := sub.NextMsgWithContext(ctx)
+	return m, classify(err)
+}
+
+// add takes in one message of the answer and reports whether it was the last.
+func (p *Pile) add(m *nats.Msg) (whole bool, err error) {
+	switch m.Header.Get("Status") {
+	case "":
+		after, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
+		if err != nil {
+			return false, fmt.Errorf("%w: the store does not say how many there are", ErrUnavailable)
+		}
+		one := stored(m)
+		one.cut(0)
+		p.First, p.Total = &one, after+1
+		return false, nil
+	case "204", "404": // the end, or nothing there
+		return true, nil
+	default:
+		return false, fmt.Errorf("%w: %s", ErrUnavailable, m.Header.Get("Description"))
+	}
+}
+
+// fewSubjects is up to how many subjects of a shelf are listed at once.
+const fewSubjects = 20_000
+
+// CountByEndpoint counts what each endpoint has of a shelf that is everybody's and has a subject for each message. It
+// returns false for a shelf of so many that counting each endpoint's own is cheaper.
+func (b *Bus) CountByEndpoint(ctx context.Context, sh Shelf) (counts map[string]uint64, ok bool, err error) {
+	s := b.shelves[sh.stream]
+	var total uint64
+	if err := b.CountEach(ctx, []Shelf{sh}, func(_ int, n uint64) { total = n }); err != nil {
+		return nil, false, err
+	}
+	if total > fewSubjects {
+		return nil, false, nil
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
+	if err != nil {
+		return nil, false, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+	}
+	counts = make(map[string]uint64)
+	for subject, n := range info.State.Subjects {
+		if tokens := strings.SplitN(subject, ".", 4); len(tokens) > 2 {
+			counts[tokens[2]] += n
+		}
+	}
+	return counts, true, nil
+}
+
+// StreamState is how full a stream is.
+type StreamState struct {
+	Name            string
+	Messages, Bytes uint64
+	MaxBytes        int64         // 0: the store's limit alone
+	MaxAge          time.Duration // 0: none
+	Oldest          time.Time     // when its first message was stored; zero when it is empty
+}
+
+// StreamStates returns how full each stream is.
+func (b *Bus) StreamStates(ctx context.Context) ([]StreamState, error) {
+	var states []StreamState
+	for _, name := range []string{StreamWebhooks, StreamEvents, StreamOps, StreamDeliveries, StreamDead, StreamHistory, StreamRejected} {
+		info, err := b.shelves[name].Info(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("asking for stream %s: %w", name, classify(err))
+		}
+		s := StreamState{
+			Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
+			MaxBytes: max(0, info.Config.MaxBytes), MaxAge: info.Config.MaxAge,
+		}
+		if s.Messages > 0 {
+			s.Oldest = info.State.FirstTime.UTC()
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// StoreState is how full the whole store is, in bytes.
+type StoreState struct {
+	Used  uint64 `json:"bytes"`
+	Limit int64  `json:"bytes_limit,omitempty" doc:"0: none"`
+}
+
+// StoreState returns how much all streams hold together, those of others in the same account among them.
+func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
+	info, err := b.reads.js.AccountInfo(ctx)
+	if err != nil {
+		return s, fmt.Errorf("asking for the store: %w", classify(err))
+	}
+	s.Used = info.Store
+	s.Limit, err = b.storage(ctx)
+	return s, err
+}
+
+// Queues are all that consume processes share.
+var Queues = []Queue{QueueWebhooks, QueueEvents, QueueOps, QueueDue, QueueTurns}
+
+// QueueState is how far the processes are with a queue.
+type QueueState struct {
+	Stream, Name string
+	Pending      uint64    // messages that no process has taken yet
+	Unacked      int       // messages that a process has taken and that have no outcome yet
+	Oldest       time.Time // when the oldest of both was stored; zero when there is none
+}
+
+// QueueStates returns the state of each queue that there is: a process that delivers makes them when it first runs.
+func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) {
+	for _, q := range Queues {
+		c, err := b.reads.js.Consumer(ctx, q.Stream, q.consumer)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, classify(err))
+		}
+		info := c.CachedInfo()
+		s := QueueState{Stream: q.Stream, Name: q.consumer, Pending: info.NumPending, Unacked: info.NumAckPending}
+		if s.Pending > 0 || s.Unacked > 0 {
+			if s.Oldest, err = b.oldestOf(ctx, q, info.AckFloor.Stream); err != nil {
+				return nil, err
+			}
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// oldestOf returns when the first message of a queue was stored that has no outcome.
+func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, error) {
+	from := floor + 1
+	if q.Stream == StreamDeliveries { // what has its outcome is gone, and the server finds the first of a stream at once
+		from = 1
+	}
+	m, err := b.shelves[q.Stream].GetMsg(ctx, from, jetstream.WithGetMsgSubject(q.filter))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // it has its outcome by now
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, classify(err))
+	}
+	return m.Time.UTC(), nil
+}
+
+// OrderedBehind returns how many events wait in the streams for an ordered endpoint, those under way among them.
+func (b *Bus) OrderedBehind(ctx context.Context, endpoint string, patterns []string) (n uint64, err error) {
+	for _, stream := range OrderedStreams {
+		if len(OrderedFilters(stream, patterns)) == 0 {
+			continue
+		}
+		c, err := b.reads.js.Consumer(ctx, stream, endpoint)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			continue
+		}
+		if err != nil {
+			return n, fmt.Errorf("asking for consumer %s of %s: %w", endpoint, stream, classify(err))
+		}
+		n += c.CachedInfo().NumPending + uint64(c.CachedInfo().NumAckPending)
+	}
+	return n, nil
+}
+
+// NewestOf returns when the newest message of the shelf was stored; zero when there is none.
+func (b *Bus) NewestOf(ctx context.Context, sh Shelf) (time.Time, error) {
+	m, err := b.shelves[sh.stream].GetLastMsgForSubject(ctx, sh.subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))
+	}
+	return m.Time, nil
+}

@@ -1,0 +1,99 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// EventShelf lists the events of a stream, with their bodies, that the patterns may match: what does not is to be
+// passed over.
+func EventShelf(stream string, patterns []string) Shelf {
+	sh := Shelf{stream: stream, subject: eventRoots[stream] + ">", whole: true}
+	if filters := OrderedFilters(stream, patterns); len(filters) == 1 {
+		sh.subject = filters[0]
+	}
+	return sh
+}
+
+// recoverySubjects is where the bucket of the recoveries keeps them.
+const recoverySubjects = "$KV." + BucketRecoveries + "."
+
+// RecoveryShelf lists the entries of the bucket of the recoveries. A watch would pass over one that changes meanwhile.
+func RecoveryShelf() Shelf {
+	return Shelf{stream: "KV_" + BucketRecoveries, subject: recoverySubjects + ">", whole: true}
+}
+
+// RecoveryKey is the key of an entry of that shelf; false for a removed one.
+func (s *Stored) RecoveryKey() (string, bool) {
+	return strings.TrimPrefix(s.Subject, recoverySubjects), s.Header.Get("KV-Operation") == ""
+}
+
+// Whole is the shelf with whole bodies.
+func (sh Shelf) Whole() Shelf {
+	sh.whole = true
+	return sh
+}
+
+// Event decodes a stored event.
+func (s *Stored) Event(stream string) Event {
+	return decodeEvent(s.Subject, s.Header, s.Data, stream, s.Seq, s.Time)
+}
+
+// After returns up to limit messages of the shelf from sequence from on, the oldest first, and the sequence to go on
+// from; 0 when there was no more. One call brings some megabytes at most, and so perhaps fewer than limit.
+func (b *Bus) After(ctx context.Context, sh Shelf, from uint64, limit int) (found []Stored, next uint64, err error) {
+	from = max(from, 1)
+	found, done, err := b.directGet(ctx, sh, from, limit)
+	if err != nil || done || len(found) == 0 {
+		return found, 0, err
+	}
+	return found, found[len(found)-1].Seq + 1, nil
+}
+
+// Ends returns the sequence of the shelf's first message that was stored at since or later, and of the last one in its
+// stream; the first is 0 when there is none.
+func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last uint64, err error) {
+	info, err := b.shelves[sh.stream].Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking for stream %s: %w", sh.stream, classify(err))
+	}
+	s, err := b.get(ctx, sh.stream, map[string]any{"start_time": since.UTC(), "next_by_subj": sh.subject})
+	if errors.Is(err, ErrNotFound) {
+		return 0, info.State.LastSeq, nil
+	}
+	return s.Seq, info.State.LastSeq, err
+}
+
+// last returns the last message of a stream on a subject, which may have wildcards; ErrNotFound when there is none.
+func (b *Bus) last(ctx context.Context, stream, subject string) (Stored, error) {
+	return b.get(ctx, stream, map[string]any{"last_by_subj": subject})
+}
+
+// get asks for one message. nats.go takes no wildcards and no times:
+// https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
+func (b *Bus) get(ctx context.Context, stream string, query map[string]any) (Stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	req, err := json.Marshal(query)
+	if err != nil {
+		return Stored{}, err
+	}
+	m, err := b.reads.RequestMsgWithContext(ctx, &nats.Msg{Subject: "$JS.API.DIRECT.GET." + stream, Data: req})
+	if err != nil {
+		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+	}
+	switch m.Header.Get("Status") {
+	case "":
+		return stored(m), nil
+	case "404":
+		return Stored{}, ErrNotFound
+	default:
+		return Stored{}, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, stream, m.Header.Get("Description"))
+	}
+}
