@@ -40,6 +40,7 @@ type intake struct {
 	pull   int                 // bytes that one request may bring
 	opened time.Time
 	acks   *acks
+	ended  func() // called when a message is not held any more; nil: nobody waits for that
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -262,4 +263,7 @@ func (h *held) release() {
 	delete(h.in.held, h.seq)
 	h.in.mu.Unlock()
 	h.in.bytes.Release(h.size)
+	if h.in.ended != nil {
+		h.in.ended()
+	}
 }

@@ -44,7 +44,8 @@ func newSequence(ctx context.Context, e *Engine, id string) *sequence {
 	for _, stream := range publish.OrderedStreams {
 		q.intakes = append(q.intakes, &intake{
 			bus: e.bus, queue: publish.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
-			bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.orderedAcks, held: make(map[uint64]*held),
+			bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.orderedAcks,
+			ended: func() { e.orderedEnded(id) }, held: make(map[uint64]*held),
 		})
 	}
 	return q
