@@ -246,7 +246,7 @@ func TestStoreWithoutItsKeyFile(t *testing.T) {
 		}
 		refused(t, cfg, "store-key "+name)
 	}
-	if err := os.Remove(file); err != nil {
+	if err := os.RemoveAll(file); err != nil { // it may be gone already
 		t.Fatal(err)
 	}
 	refused(t, withKeys(cfg), "store-key is missing")

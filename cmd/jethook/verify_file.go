@@ -235,7 +235,7 @@ func writeResults(w io.Writer, results []verifyResult, failed int) error {
 		if !r.Verified {
 			verified = "no: " + r.Reason
 		}
-		row(table, r.ID, verified, r.Status, orDash(r.EventType), orDash(r.EventID), orDash(r.Subject))
+		row(table, r.ID, verified, r.Status, dashIfNil(r.EventType), dashIfNil(r.EventID), dashIfNil(r.Subject))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -244,7 +244,7 @@ func writeResults(w io.Writer, results []verifyResult, failed int) error {
 	return err
 }
 
-func orDash(s *string) string {
+func dashIfNil(s *string) string {
 	if s == nil {
 		return "-"
 	}

@@ -83,11 +83,11 @@ func (e *expectation) compare(t *testing.T, got *verifyResult) {
 	if got.ID != e.ID || got.Verified != e.Valid || (got.Reason == "") != e.Valid {
 		t.Errorf("%s: got %s verified %t, reason %q", e.ID, got.ID, got.Verified, got.Reason)
 	}
-	if orDash(got.EventType) != orDash(e.EventType) || orDash(got.EventID) != orDash(e.EventID) {
-		t.Errorf("%s: type %s, id %s", e.ID, orDash(got.EventType), orDash(got.EventID))
+	if dashIfNil(got.EventType) != dashIfNil(e.EventType) || dashIfNil(got.EventID) != dashIfNil(e.EventID) {
+		t.Errorf("%s: type %s, id %s", e.ID, dashIfNil(got.EventType), dashIfNil(got.EventID))
 	}
 	if hasSubject := got.Subject != nil; hasSubject != (e.Valid && e.Kind == "event") {
-		t.Errorf("%s: subject %s", e.ID, orDash(got.Subject))
+		t.Errorf("%s: subject %s", e.ID, dashIfNil(got.Subject))
 	}
 	if got.Subject != nil && !strings.HasPrefix(*got.Subject, "webhooks."+e.Preset+".") {
 		t.Errorf("%s: subject %s", e.ID, *got.Subject)
