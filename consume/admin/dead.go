@@ -34,8 +34,9 @@ func (s *Server) deadRoutes() {
 	}, bulkTimeout, s.removeDead)
 	register(s, huma.Operation{
 		OperationID: "remove-dead-letter", Method: http.MethodDelete, Path: "/api/v1/dead/{id}", Tags: []string{"dead letters"},
-		Summary: "Remove a dead letter for good",
-		Errors:  []int{http.StatusNotFound},
+		Summary:     "Remove a dead letter for good",
+		Description: "The event stays in its stream, and other endpoints' deliveries of it as they are.",
+		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.removeDeadLetter)
 }
 

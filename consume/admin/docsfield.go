@@ -144,9 +144,12 @@ func (r schemaReader) example(s *huma.Schema, above []*huma.Schema) any {
 	}
 }
 
-// request is a body for an operation: with what is required, or else with one field.
+// request is a body for an operation: its example, or what is required, or else one field.
 func (r schemaReader) request(s *huma.Schema) any {
 	s = r.target(s)
+	if len(s.Examples) > 0 {
+		return s.Examples[0]
+	}
 	body := map[string]any{}
 	for _, name := range s.Required {
 		body[name] = r.example(s.Properties[name], nil)

@@ -33,7 +33,8 @@ func (s *Server) recoveryRoutes() {
 	}, requestTimeout, s.listRecoveries)
 	register(s, huma.Operation{
 		OperationID: "get-recovery", Method: http.MethodGet, Path: one, Tags: tags, Summary: "Read a recovery",
-		Errors: []int{http.StatusNotFound},
+		Description: "How far it is. One that ended is kept for 7 days.",
+		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.getRecovery)
 	register(s, huma.Operation{
 		OperationID: "cancel-recovery", Method: http.MethodDelete, Path: one, Tags: tags, Summary: "Cancel a recovery",
