@@ -61,7 +61,7 @@ var terms = map[string]term{
 	"name":            {"for people", "billing"},
 	"url":             {"where deliveries are sent", "https://example.com/hook"},
 	"events":          {"NATS subject patterns of what it gets", []any{"events.order.*"}},
-	"secret":          {"signs deliveries; shown this once", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+	"secret":          {"signs deliveries", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 	"format":          {"the form of the body: raw, slack or discord", "raw"},
 	"signature":       {"how deliveries are signed", nil},
 	"scheme":          {"standard (Standard Webhooks), hmac or bearer", "hmac"},
