@@ -7,6 +7,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// resources are the kinds of things that the operations are on, in the order in which people come to need them.
+var resources = []*huma.Tag{
+	{Name: "endpoints", Description: "Where deliveries are sent."},
+	{Name: "events", Description: "What is stored, and who gets it."},
+	{Name: "deliveries", Description: "Events on their way to endpoints, and each attempt."},
+	{Name: "dead letters", Description: "Deliveries that failed for good."},
+	{Name: "recoveries", Description: "Redelivery of what an endpoint failed or missed."},
+	{Name: "sources", Description: "Senders that webhooks are received from."},
+	{Name: "status", Description: "What is stuck."},
+}
+
 // term describes a field wherever it stands.
 type term struct {
 	doc     string
