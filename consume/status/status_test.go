@@ -239,7 +239,7 @@ func TestStatusIsSharedAndNeverFails(t *testing.T) {
 			t.Error("a status was made for each who asked")
 		}
 	}
-	if len(first.Incomplete) != 2 || len(first.Streams) != 6 || first.Store.Limit == 0 {
+	if len(first.Incomplete) != 2 || len(first.Streams) != 7 || first.Store.Limit == 0 {
 		t.Errorf("got %+v", first)
 	}
 	r.bus.Close()
