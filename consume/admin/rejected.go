@@ -39,8 +39,9 @@ func (s *Server) rejectedRoutes() {
 	}, requestTimeout, s.getRejected)
 	register(s, huma.Operation{
 		OperationID: "remove-rejected", Method: http.MethodDelete, Path: one, Tags: []string{"sources"},
-		Summary: "Remove a request that did not verify, for good",
-		Errors:  []int{http.StatusNotFound},
+		Summary:     "Remove a request that did not verify, for good",
+		Description: "It can't be verified again then.",
+		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.removeRejected)
 	register(s, huma.Operation{
 		OperationID: "retry-rejected", Method: http.MethodPost, Path: "/api/v1/sources/{name}/retry", Tags: []string{"sources"},
