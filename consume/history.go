@@ -33,7 +33,7 @@ type Attempt struct {
 	EventID    string        `json:"event_id"`
 	Type       string        `json:"type"`
 	Subject    string        `json:"subject"`
-	Attempt    int           `json:"attempt" doc:"its number, from 1"`
+	Attempt    int           `json:"attempt" doc:"its number, from 1; 0 when the line is about the endpoint's circuit"`
 	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled) or dead; circuit_opened or circuit_closed"`
 	Status     int           `json:"status,omitempty" doc:"of the response; none when there was no response"`
 	Class      attempt.Class `json:"class" doc:"kind of fault, from a closed set; ok when there was none"`

@@ -37,7 +37,7 @@ type Recovery struct {
 	Since    time.Time      `json:"since,omitzero" doc:"of events that Jethook took at this time or later; absent: of all that are stored"`
 	Until    time.Time      `json:"until" doc:"of events before this time; at most when it started"`
 	Missing  bool           `json:"missing" doc:"also of events from before the endpoint was created"`
-	State    RecoveryState  `json:"state" enum:"running,done,failed,cancelled"`
+	State    RecoveryState  `json:"state" doc:"running, until it is done, failed, or cancelled by a request or since the endpoint was removed" enum:"running,done,failed,cancelled"`
 	Phase    RecoveryPhase  `json:"phase" doc:"what it works on, or worked on last" enum:"dead,waiting,missed"`
 	Counts   RecoveryCounts `json:"counts" doc:"what is redelivered so far; a crash may leave up to 250 uncounted"`
 	Started  time.Time      `json:"started"`

@@ -39,7 +39,7 @@ func deadReplayCommand() *cobra.Command {
 		Long: "Deliver dead letters again, now and with a new schedule: those with the given ids, or those that the filters choose, " +
 			"or all, the oldest first. It prints how many. Cut off half-way, the same command does the rest.",
 		Example: `  jethook dead replay ep_...events:evt_...
-  jethook dead replay --endpoint ep_... --since 24h --reason "status 503"
+  jethook dead replay --endpoint ep_... --since 24h --reason "answered 503"
   jethook dead replay --all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := chooseDead(&r.DeadChoice, args, all); err != nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,18 +88,26 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// Secrets come from the route that reveals them, the newest first.
+// Secrets are the newest ones, and a server that takes them over signs with them.
 func TestExportOfSecrets(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := `{"items":[{"id":"ep_1","name":"n","url":"https://example.com","events":["events.a"],"format":"raw","signature":{"scheme":"standard"}}],"next_cursor":""}`
-		if r.URL.Path == "/api/v1/endpoints/ep_1/secret" {
-			answer = `{"items":[{"secret":"the newest one"},{"secret":"an older one","expires":"2026-01-02T15:04:05Z"}]}`
+	serveAdmin(t)
+	id := addEndpoint(t, "--secret", "one that was")
+	ok(t, "endpoint", "update", addEndpoint(t, "--secret", "that of two"), "--name", "two")
+	old := manifestFile(t, ok(t, "endpoint", "export", "--secrets"))
+	own := filepath.Join(t.TempDir(), "own")
+	if err := os.WriteFile(own, []byte("the newest one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ok(t, "endpoint", "rotate", id, "--secret-file", own)
+	for _, flag := range []string{"--json=false", "--json"} {
+		out := ok(t, "endpoint", "export", "--secrets", flag)
+		if !strings.Contains(out, "the newest one") || !strings.Contains(out, "that of two") || strings.Contains(out, "one that was") {
+			t.Errorf("got %s", out)
 		}
-		if _, err := w.Write([]byte(answer)); err != nil {
-			t.Error(err)
-		}
-	}))
-	defer server.Close()
-	t.Setenv("JETHOOK_ADMIN_TOKEN", "a-token-of-the-tests")
-	holds(t, ok(t, "endpoint", "export", "--secrets", "--admin", server.URL), ` secret: the newest one`)
+		holds(t, ok(t, "endpoint", "apply", "-f", manifestFile(t, out), "--prune"), `billing \(`+id+`\): as it should be`, `two \(ep_\w+\): as it should be`)
+	}
+	holds(t, ok(t, "endpoint", "apply", "-f", old), `billing \(`+id+`\): changed`, `two \(ep_\w+\): as it should be`)
+	if out := ok(t, "endpoint", "secret", id); !strings.Contains(out, "one that was") || strings.Contains(out, "the newest one") {
+		t.Errorf("got %s", out)
+	}
 }

@@ -54,11 +54,7 @@ func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string)
 
 // reveal returns the newest secret of an endpoint. The server logs that it was asked for.
 func (c *client) reveal(ctx context.Context, id string) (string, error) {
-	var secrets struct {
-		Items []struct {
-			Secret string `json:"secret"`
-		} `json:"items"` // the newest first
-	}
+	var secrets admin.SecretList // the newest first
 	if _, err := c.ask(ctx, http.MethodGet, endpointPath(id)+"/secret", nil, &secrets); err != nil {
 		return "", fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
 	}

@@ -109,6 +109,6 @@ func showStep(w io.Writer, s *applied, dryRun bool) {
 		}
 	}
 	if s.Secret != "" {
-		row(w, "  secret: "+s.Secret+"  (keep it: it is not shown again)")
+		row(w, "  secret: "+s.Secret)
 	}
 }

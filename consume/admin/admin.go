@@ -118,6 +118,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				Title: "Jethook", Version: version,
 				Description: "Endpoints, events, deliveries, dead letters and sources of a bridge between webhooks and NATS JetStream.",
 			},
+			Tags: resources,
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{

@@ -26,81 +26,43 @@ type exchange struct {
 // samples are what TestContract asks of each operation, by its id: first a request that succeeds, then any that
 // don't. Wrong tokens, parameters and bodies, and resources that are not there, need no sample: it makes those itself.
 var samples = map[string]func(a *api) []exchange{
-	"create-endpoint": func(*api) []exchange {
-		return []exchange{
-			{body: minimal, status: 201},
-			{body: `{"name":"","url":"http://10.0.0.1","events":["x"],"timeout":"1y"}`, status: 422},
-		}
-	},
-	"list-endpoints": func(a *api) []exchange {
-		a.create(minimal)
-		a.create(everything)
-		return []exchange{{status: 200}, {path: "/api/v1/endpoints?limit=1", status: 200}, {path: "/api/v1/endpoints?cursor=x", status: 422}}
-	},
-	"get-endpoint": func(a *api) []exchange { return []exchange{{path: endpointPath(a), status: 200}} },
-	"change-endpoint": func(a *api) []exchange {
-		path := endpointPath(a)
-		return []exchange{{path: path, body: `{"name":"m","timeout":null}`, status: 200}, {path: path, body: `{"name":null}`, status: 422}}
-	},
-	"delete-endpoint":  func(a *api) []exchange { return []exchange{{path: endpointPath(a), status: 204}} },
-	"enable-endpoint":  func(a *api) []exchange { return []exchange{{path: endpointPath(a) + "/enable", status: 200}} },
-	"disable-endpoint": func(a *api) []exchange { return []exchange{{path: endpointPath(a) + "/disable", status: 200}} },
-	"test-endpoint": func(a *api) []exchange {
-		id, _ := a.endpointAt(ok, "")
-		nobody := a.create(`{"name":"n","url":"http://127.0.0.1:1","events":["events.>"]}`).ID
-		return []exchange{
-			{path: "/api/v1/endpoints/" + id + "/test", body: `{"type":"a.b","data":[]}`, status: 200},
-			{path: "/api/v1/endpoints/" + nobody + "/test", status: 200},
-			{path: "/api/v1/endpoints/" + id + "/test", body: `{"type":"a b"}`, status: 422},
-		}
-	},
-	"preview-delivery": func(a *api) []exchange {
-		path := endpointPath(a) + "/preview"
-		return []exchange{{path: path, status: 200}, {path: path + "?event=none", status: 404}, {path: path + "?data=x", status: 422}}
-	},
-	"send-event": func(*api) []exchange {
-		const body = `{"type":"a","data":{},"id":"1"}`
-		return []exchange{{body: body, status: 202}, {body: body, status: 202}, {body: `{"type":"*","data":{}}`, status: 422}}
-	},
-	"list-deliveries": func(a *api) []exchange {
-		id := pendingDeliveries(a)
-		return []exchange{{status: 200}, {path: "/api/v1/deliveries?limit=1&endpoint=" + id, status: 200}, {path: "/api/v1/deliveries?since=x", status: 422}}
-	},
-	"retry-delivery": func(a *api) []exchange {
-		e := a.create(minimal)
-		waits, parked := delivery(e.ID, "waits"), delivery(a.create(everything).ID, "waits")
-		a.schedule(waits)
-		a.schedule(parked)
-		return []exchange{
-			{path: "/api/v1/deliveries/" + waits.ID() + "/retry", status: 202},
-			{path: "/api/v1/deliveries/" + parked.ID() + "/retry", status: 409}, // its endpoint is disabled
-		}
-	},
-	"list-dead": func(a *api) []exchange {
-		pendingDeliveries(a)
-		return []exchange{{status: 200}, {path: "/api/v1/dead?endpoint=*", status: 422}}
-	},
-	"replay-dead": func(a *api) []exchange {
-		pendingDeliveries(a)
-		return []exchange{{body: `{}`, status: 202}, {body: `{"ids":["*"]}`, status: 422}}
-	},
-	"list-sources": func(*api) []exchange { return []exchange{{status: 200}} },
-}
-
-// everything is an endpoint with every field.
-const everything = `{"name":"n","url":"https://example.com/x","events":["events.>"],"secret":"my own secret","format":"raw",
-	"signature":{"scheme":"hmac"},"headers":{"x-a":"1"},"retry_schedule":["1m"],"timeout":"1s","rate_limit":"5/s","concurrency":1,
-	"ordered":true,"disabled":true}`
-
-func endpointPath(a *api) string { return "/api/v1/endpoints/" + a.create(everything).ID }
-
-// pendingDeliveries stores a delivery in each state, and returns their endpoint's id.
-func pendingDeliveries(a *api) string {
-	e := a.create(minimal)
-	a.schedule(delivery(e.ID, "waits"))
-	a.bury(delivery(e.ID, "dead"))
-	a.deliver(delivery(e.ID, "delivered"))
-	return e.ID
+	"cancel-recovery":      recoverySamples,
+	"change-endpoint":      changeSamples,
+	"create-endpoint":      createSamples,
+	"delete-endpoint":      func(a *api) []exchange { return []exchange{{path: endpointPath(a), status: 204}} },
+	"disable-endpoint":     func(a *api) []exchange { return []exchange{{path: endpointPath(a) + "/disable", status: 200}} },
+	"enable-endpoint":      func(a *api) []exchange { return []exchange{{path: endpointPath(a) + "/enable", status: 200}} },
+	"get-delivery":         deliverySamples,
+	"get-endpoint":         getEndpointSamples,
+	"get-endpoint-secret":  secretSamples,
+	"get-event":            eventSamples(""),
+	"get-event-body":       eventSamples("/body"),
+	"forget-source-secret": pairingSamples("/secret", 204),
+	"get-rejected":         rejectedSamples("/rejected/{id}", 200),
+	"get-source-secret":    pairingSamples("/secret", 200),
+	"list-rejected":        rejectedSamples("/rejected", 200),
+	"pair-source":          pairSamples,
+	"remove-rejected":      rejectedSamples("/rejected/{id}", 204),
+	"retry-rejected":       retryRejectedSamples,
+	"get-recovery":         recoverySamples,
+	"get-status":           statusSamples,
+	"list-attempts":        attemptSamples,
+	"list-dead":            deadSamples,
+	"list-deliveries":      deliveriesSamples,
+	"list-endpoints":       endpointsSamples,
+	"list-events":          eventsSamples,
+	"list-recoveries":      recoveriesSamples,
+	"list-sources":         sourcesSamples,
+	"match-subject":        matchSamples,
+	"preview-delivery":     previewSamples,
+	"recover-endpoint":     recoverSamples,
+	"remove-dead":          removeDeadSamples,
+	"remove-dead-letter":   removeDeadLetterSamples,
+	"replay-dead":          replaySamples,
+	"retry-delivery":       retrySamples,
+	"rotate-endpoint":      rotateSamples,
+	"send-event":           sendSamples,
+	"test-endpoint":        trialSamples,
 }
 
 // Every operation answers as the document says, whether it succeeds or not.

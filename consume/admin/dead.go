@@ -34,8 +34,9 @@ func (s *Server) deadRoutes() {
 	}, bulkTimeout, s.removeDead)
 	register(s, huma.Operation{
 		OperationID: "remove-dead-letter", Method: http.MethodDelete, Path: "/api/v1/dead/{id}", Tags: []string{"dead letters"},
-		Summary: "Remove a dead letter for good",
-		Errors:  []int{http.StatusNotFound},
+		Summary:     "Remove a dead letter for good",
+		Description: "The event stays in its stream, and other endpoints' deliveries of it as they are.",
+		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.removeDeadLetter)
 }
 
@@ -54,7 +55,7 @@ type DeadChoice struct {
 	Endpoint string   `json:"endpoint,omitempty" doc:"an endpoint's id"`
 	Since    string   `json:"since,omitempty" doc:"dead since this time (RFC 3339), or for at most this long, such as 24h" example:"24h"`
 	Until    string   `json:"until,omitempty" doc:"dead before this time (RFC 3339), or for longer than this" example:"2026-01-02T15:04:05Z"`
-	Reason   string   `json:"reason,omitempty" maxLength:"512" doc:"a part of the reason, in any case" example:"status 500"`
+	Reason   string   `json:"reason,omitempty" maxLength:"512" doc:"a part of the reason, in any case" example:"answered 503"`
 	Cursor   string   `json:"cursor,omitempty" doc:"next_cursor of the answer before"`
 }
 

@@ -7,6 +7,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// resources are the kinds of things that the operations are on, in the order in which people come to need them.
+var resources = []*huma.Tag{
+	{Name: "endpoints", Description: "Where deliveries are sent."},
+	{Name: "events", Description: "What is stored, and who gets it."},
+	{Name: "deliveries", Description: "Events on their way to endpoints, and each attempt."},
+	{Name: "dead letters", Description: "Deliveries that failed for good."},
+	{Name: "recoveries", Description: "Redelivery of what an endpoint failed or missed."},
+	{Name: "sources", Description: "Senders that webhooks are received from."},
+	{Name: "status", Description: "What is stuck."},
+}
+
 // term describes a field wherever it stands.
 type term struct {
 	doc     string
@@ -14,27 +25,56 @@ type term struct {
 }
 
 // terms are the words of this API: what a field is called means the same in every answer. They fill in what the
-// tags of a Go field leave out, by "Schema.field", or by "resource.parameter" for a parameter of a path, or by name.
+// tags of a Go field leave out, by "Schema.field", or by "resource.parameter" for a parameter of a path, or by name;
+// and by "Schema" the example of a body, where any one of its fields would not do.
 var terms = map[string]term{
 	"endpoints.id":  {"the endpoint's id", exampleEndpoint},
 	"deliveries.id": {"the delivery's id", exampleDelivery},
 	"events.id":     {"the event's id", exampleEvent},
+	"recoveries.id": {"the recovery's id", exampleRecovery},
+	"dead.id":       {"the delivery's id", exampleDelivery},
 
 	"Endpoint.id":        {"its id", exampleEndpoint},
 	"CreatedEndpoint.id": {"its id", exampleEndpoint},
 	"Delivery.id":        {"its id: the endpoint's, and the event's source and id", exampleDelivery},
 	"RetriedDelivery.id": {"the delivery's id", exampleDelivery},
 	"Delivery.status":    {"delivered, waiting or dead", "waiting"},
-	"Source.name":        {"its name, as in JETHOOK_SOURCES", "shop"},
-	"NewEvent.data":      {"any JSON", map[string]any{"order": 7}},
-	"SentEvent.id":       {"the event's id", exampleEvent},
+	"Attempt.error":      {"why the endpoint did not take it, or why its circuit opened; for people", "answered 500 Internal Server Error"},
+	"Attempt.status":     {"the response's HTTP status", 500},
+
+	"EventDetail.incomplete": {"some may be missing", false},
+	"EventDetail.received":   {"when Jethook took it", exampleTime},
+	"StoredEvent.received":   {"when Jethook took it", exampleTime},
+
+	"Recovery.id":    {"its id", exampleRecovery},
+	"Recovery.error": {"why it ended early", "the endpoint is removed"},
+	"Recovery.since": {"of events from this time on", exampleTime},
+
+	"RemoveRequest": {"", map[string]any{"endpoint": exampleEndpoint, "until": "168h"}},
+	"ReplayRequest": {"", map[string]any{"endpoint": exampleEndpoint, "since": "24h"}},
+
+	"Source.name":     {"its name, as in JETHOOK_SOURCES", "shop"},
+	"Source.received": {"how many are stored", 1200},
+
+	"Status.incomplete":       {"what is missing", []any{"endpoints: this process does not deliver; ask one that does"}},
+	"StatusEndpoint.id":       {"its id", exampleEndpoint},
+	"StatusEndpoint.host":     {"the host of its URL", "example.com"},
+	"StatusProcess.endpoints": {"how many it knows of", 12},
+	"StatusProcess.id":        {"of this run of the process", exampleProcess},
+	"Missing.id":              {"of this run of the process", exampleProcess},
+	"StatusQueue.name":        {"its name, which is a consumer's of the stream", "jethook"},
+	"StatusSource.name":       {"its name, as in JETHOOK_SOURCES", "shop"},
+	"StatusStream.name":       {"its name", "EVENTS"},
+
+	"NewEvent.data": {"any JSON", map[string]any{"order": 7}},
+	"SentEvent.id":  {"the event's id", exampleEvent},
 
 	"RejectedChoice": {"", map[string]any{"since": "24h", "reason": "bad_signature"}},
 
 	"name":            {"for people", "billing"},
 	"url":             {"where deliveries are sent", "https://example.com/hook"},
 	"events":          {"NATS subject patterns of what it gets", []any{"events.order.*"}},
-	"secret":          {"signs deliveries; shown this once", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+	"secret":          {"signs deliveries", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 	"format":          {"the form of the body: raw, slack or discord", "raw"},
 	"signature":       {"how deliveries are signed", nil},
 	"scheme":          {"standard (Standard Webhooks), hmac or bearer", "hmac"},
@@ -59,6 +99,12 @@ var terms = map[string]term{
 	"type":            {"the event's type", "order.created"},
 	"subject":         {"where the event is stored", "events.order.created"},
 	"source":          {"the sender that the event came from", "shop"},
+	"stream":          {"the stream that it lies in", "EVENTS"},
+	"sequence":        {"its place in the stream", 17},
+	"size":            {"bytes of its body", 11},
+	"content_type":    {"what its body is, as its sender said", "application/json"},
+	"body_base64":     {"the event's body", "/wA="},
+	"others":          {"subjects", []any{"events.order.created"}},
 	"status":          {"the state of a delivery", "waiting"},
 	"attempts":        {"how many attempts were made", 2},
 	"attempt":         {"the number of the attempt, from 1", 2},
@@ -70,11 +116,72 @@ var terms = map[string]term{
 	"body":            {"the event's body", `{"order":7}`},
 	"body_truncated":  {"the body is longer than what is shown", false},
 	"replayed":        {"how many", 3},
+	"removed":         {"how many", 3},
+	"all":             {"everything", true},
 	"duplicate":       {"nothing was added", false},
+	"class":           {"kind of fault", "timeout"},
+	"code":            {"HTTP status of a response", 503},
+	"delivery":        {"a delivery's id", exampleDelivery},
+	"outcome":         {"what an attempt came to; circuit_opened and circuit_closed are of an endpoint's circuit, not of an attempt", "failed"},
+	"time":            {"when", exampleTime},
+	"duration_ms":     {"how long it took, in milliseconds", 87.4},
+	"response":        {"the response's body", "try again later"},
+	"truncated":       {"there is more of it", false},
+	"next":            {"when the next one is due", exampleTime},
+	"expires":         {"until when it holds", exampleTime},
 	"provider":        {"the preset that verifies it", "standard-webhooks"},
-	"received":        {"how many are stored", 1200},
+	"verified_by":     {"how it is verified", "HMAC-SHA256, hex in header:X-Hub-Signature-256 over {body}"},
+	"covers_body":     {"whether all of the body is signed", true},
 	"last_seen":       {"when the newest came", exampleTime},
+	"accepted":        {"how many were answered as a success", 1200},
+	"duplicates":      {"those of the accepted that were stored before", 3},
 	"traceparent":     {"W3C trace context", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+
+	"If-Match":        {"an ETag", `"3-41"`},
+	"If-None-Match":   {"an ETag", `"3-41"`},
+	"Idempotency-Key": {"a name for this request", "order-7-created"},
+
+	"dry_run":  {"only count", true},
+	"missing":  {"also events from before the endpoint was created", false},
+	"state":    {"how it stands", nil},
+	"started":  {"when it started", exampleTime},
+	"finished": {"when it ended; absent while it runs", exampleTime},
+	"dead":     {"dead letters", 4},
+	"waiting":  {"deliveries that wait", 12},
+	"missed":   {"events that were missed", 7},
+
+	"hour_since":     {"when the last hour begins", exampleTime},
+	"streams":        {"how full each stream is", nil},
+	"sources":        {"what each source sends", nil},
+	"processes":      {"those that answered", nil},
+	"failures":       {"in a row", 3},
+	"last_status":    {"of the last failure's response", 503},
+	"last_class":     {"of the last failure", "status"},
+	"oldest_waiting": {"when the oldest was received", exampleTime},
+	"next_due":       {"when the next one is attempted", exampleTime},
+	"approximate":    {"not all were looked at", false},
+	"behind":         {"events ahead of it", 3},
+	"in_flight":      {"first attempts that processes hold", 2},
+	"running":        {"requests under way", 1},
+	"delivered_hour": {"requests that went well", 1180},
+	"failed_hour":    {"requests that failed", 20},
+	"success_hour":   {"share that went well", 0.983},
+	"p50_ms":         {"half took at most so long", 41.2},
+	"p99_ms":         {"99 of 100 took at most so long", 2100},
+	"messages":       {"how many it holds", 1200},
+	"bytes":          {"how much it holds, in bytes", 4194304},
+	"bytes_limit":    {"the most it may hold", 33554432},
+	"age_limit":      {"what is older goes", "168h"},
+	"percent":        {"of the limit", 12.5},
+	"age_percent":    {"age of its oldest", 42.1},
+	"oldest":         {"when its oldest message was stored", exampleTime},
+	"pending":        {"not taken yet", 3},
+	"unacknowledged": {"taken, without an outcome yet", 2},
+	"role":           {"serve, ingest or consume", "consume"},
+	"host":           {"the name of its machine", "worker-1"},
+	"pid":            {"its id on that machine", 4711},
+	"version":        {"its version of Jethook", "v1.2.0"},
+	"heard":          {"when it was last heard of", exampleTime},
 
 	"items":       {"the page", nil},
 	"next_cursor": {"of the next page; empty when there is none", "MSwyLDMsNCw"},
@@ -93,6 +200,8 @@ const (
 	exampleEndpoint = "ep_k3v9q2m8x1c7b5n4z6w0"
 	exampleEvent    = "evt_4QmX9sK2"
 	exampleDelivery = exampleEndpoint + ".events:" + exampleEvent
+	exampleRecovery = "rec_k3v9q2m8x1c7b5n4z6w0_h5x2m9qa"
+	exampleProcess  = "KJ0Xx4Zq1bYd2hTn8sWv3R"
 	exampleTime     = "2026-01-02T15:04:05Z"
 )
 
@@ -100,6 +209,9 @@ const (
 func describe(doc *huma.OpenAPI) {
 	for name, schema := range doc.Components.Schemas.Map() {
 		describeFields(name, schema)
+		if t, ok := terms[name]; ok {
+			schema.Examples = []any{t.example}
+		}
 	}
 	for path, item := range doc.Paths {
 		for _, op := range operationsOf(item) {
@@ -126,7 +238,8 @@ func describeFields(schema string, s *huma.Schema) {
 		}
 		t := find(field, schema)
 		property.Description = cmp.Or(property.Description, t.doc)
-		if len(property.Examples) == 0 && t.example != nil {
+		isObjects := property.Items != nil && property.Items.Ref != "" // their examples are in their fields
+		if len(property.Examples) == 0 && t.example != nil && !isObjects {
 			property.Examples = []any{t.example}
 		}
 	}

@@ -1,14 +1,24 @@
 package admin_test
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // Everything in the document has a description, and every value an example: /docs is made of it.
 func TestDocumentDescribesEverything(t *testing.T) {
 	t.Parallel()
 	doc := start(t).openapi()
+	var resources []any
+	for _, tag := range doc["tags"].([]any) {
+		resources = append(resources, at(tag, "name"))
+	}
 	for _, op := range operations(doc) {
-		if op.node["summary"] == nil || op.node["description"] == nil || op.node["operationId"] == nil || op.node["tags"] == nil {
-			t.Errorf("%s %s needs an OperationID, a Summary, a Description and Tags", op.method, op.path)
+		if tags, _ := op.node["tags"].([]any); len(tags) != 1 || !slices.Contains(resources, tags[0]) {
+			t.Errorf("%s %s has the tags %v: give it one, and describe that in resources", op.method, op.path, tags)
+		}
+		if op.node["summary"] == nil || op.node["description"] == nil || op.node["operationId"] == nil {
+			t.Errorf("%s %s needs an OperationID, a Summary and a Description", op.method, op.path)
 		}
 		parameters, _ := op.node["parameters"].([]any)
 		for _, p := range parameters {

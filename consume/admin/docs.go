@@ -79,6 +79,8 @@ type docsOperation struct {
 // docsAnswer is what a success looks like.
 type docsAnswer struct {
 	docsStatus
+	When    string // of several: when it comes
+	Content string // its type; empty without a body
 	Fields  []docsField
 	Example string
 }
@@ -95,7 +97,7 @@ func newDocs(doc *huma.OpenAPI) *docs {
 	}
 	schemas := schemaReader{doc.Components.Schemas}
 	if failure, ok := doc.Components.Schemas.Map()["Failure"]; ok {
-		page.Errors = schemas.fields(failure)
+		page.Errors = schemas.given(failure)
 	}
 	groups := map[string]*docsGroup{}
 	for path, item := range doc.Paths {
@@ -113,7 +115,13 @@ func newDocs(doc *huma.OpenAPI) *docs {
 		})
 		page.Groups = append(page.Groups, *g)
 	}
-	slices.SortFunc(page.Groups, func(a, b docsGroup) int { return strings.Compare(a.Operations[0].Path, b.Operations[0].Path) })
+	place := map[string]int{}
+	for i, tag := range doc.Tags {
+		place[tag.Name] = i - len(doc.Tags) // those that are not among them come last
+	}
+	slices.SortFunc(page.Groups, func(a, b docsGroup) int {
+		return cmp.Or(cmp.Compare(place[a.Name], place[b.Name]), strings.Compare(a.Name, b.Name))
+	})
 	return page
 }
 
@@ -140,14 +148,24 @@ func (r schemaReader) operation(path string, op methodOperation) docsOperation {
 			o.Failures = append(o.Failures, s)
 			continue
 		}
-		answer := docsAnswer{docsStatus: s}
-		if media := op.Responses[code].Content["application/json"]; media != nil {
-			answer.Fields = r.fields(media.Schema)
-			answer.Example = indented(r.example(media.Schema, nil))
-		}
-		o.Answers = append(o.Answers, answer)
+		o.Answers = append(o.Answers, r.answer(s, op.Responses[code]))
 	}
 	return o
+}
+
+func (r schemaReader) answer(s docsStatus, response *huma.Response) docsAnswer {
+	a := docsAnswer{docsStatus: s}
+	if response.Description != s.Meaning {
+		a.When = response.Description
+	}
+	for content, media := range response.Content {
+		a.Content = content
+		if content == "application/json" {
+			a.Fields = r.given(media.Schema)
+			a.Example = indented(r.example(media.Schema, nil))
+		}
+	}
+	return a
 }
 
 // curl is a request that the operation takes, as people write it.

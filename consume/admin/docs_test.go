@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,9 +103,12 @@ func TestDocsShowTheDocument(t *testing.T) {
 		for _, p := range parameters {
 			want = append(want, at(p, "name").(string), at(p, "description").(string))
 		}
-		for status := range op.node["responses"].(node) {
+		for status, response := range op.node["responses"].(node) {
 			if status != "default" {
-				want = append(want, status+" ")
+				want = append(want, status+" ", at(response, "description").(string))
+			}
+			if content, _ := at(response, "content").(node); content["application/json"] == nil {
+				want = slices.AppendSeq(want, maps.Keys(content))
 			}
 		}
 		body, _ := at(op.node, "requestBody", "content", "application/json", "schema").(node)

@@ -17,7 +17,8 @@ type docsField struct {
 	Name     string // with what it stands in: "signature.scheme", "items[].id"
 	In       string // of a parameter: path, query or header
 	Type     string
-	Required bool
+	Required bool // of a request
+	Optional bool // of an answer
 	Doc      string
 	Rules    []string // what it may be
 	Example  string
@@ -51,6 +52,15 @@ func exampleOf(p *huma.Param) any {
 // fields lists what an object holds, with what is inside of it.
 func (r schemaReader) fields(s *huma.Schema) (all []docsField) {
 	r.collect(s, "", &all, nil)
+	return all
+}
+
+// given lists the fields of an answer, where those that may be absent are what is worth a word.
+func (r schemaReader) given(s *huma.Schema) []docsField {
+	all := r.fields(s)
+	for i := range all {
+		all[i].Required, all[i].Optional = false, !all[i].Required
+	}
 	return all
 }
 
@@ -144,9 +154,12 @@ func (r schemaReader) example(s *huma.Schema, above []*huma.Schema) any {
 	}
 }
 
-// request is a body for an operation: with what is required, or else with one field.
+// request is a body for an operation: its example, or what is required, or else one field.
 func (r schemaReader) request(s *huma.Schema) any {
 	s = r.target(s)
+	if len(s.Examples) > 0 {
+		return s.Examples[0]
+	}
 	body := map[string]any{}
 	for _, name := range s.Required {
 		body[name] = r.example(s.Properties[name], nil)

@@ -127,7 +127,7 @@ func rules() map[string]func(doc, schema node, rule, v any) []string {
 			return nil // int64 and such
 		},
 		"description": nil, "examples": nil, "example": nil, "default": nil, "writeOnly": nil, "readOnly": nil,
-		"contentEncoding": nil, "contentMediaType": nil, "title": nil, "deprecated": nil,
+		"contentEncoding": nil, "patternDescription": nil, "contentMediaType": nil, "title": nil, "deprecated": nil,
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *Server) recoveryRoutes() {
 			"was published since it exists and left no trace is sent, all at the pace that the endpoint takes. What its history says was delivered " +
 			"is not sent again; lines that the history has dropped can't tell. With dry_run nothing is changed: the answer, 200, says how many there are.",
 		DefaultStatus: http.StatusAccepted,
-		Responses: map[string]*huma.Response{"200": {Description: "A dry run", Content: map[string]*huma.MediaType{
+		Responses: map[string]*huma.Response{"200": {Description: "Of a dry run.", Content: map[string]*huma.MediaType{
 			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[consume.Recovery](), true, "")},
 		}}},
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
@@ -33,7 +33,8 @@ func (s *Server) recoveryRoutes() {
 	}, requestTimeout, s.listRecoveries)
 	register(s, huma.Operation{
 		OperationID: "get-recovery", Method: http.MethodGet, Path: one, Tags: tags, Summary: "Read a recovery",
-		Errors: []int{http.StatusNotFound},
+		Description: "How far it is. One that ended is kept for 7 days.",
+		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.getRecovery)
 	register(s, huma.Operation{
 		OperationID: "cancel-recovery", Method: http.MethodDelete, Path: one, Tags: tags, Summary: "Cancel a recovery",

@@ -85,7 +85,7 @@ type RejectedRequest struct {
 	Query    string    `json:"query,omitempty" doc:"of the address it came to; values are not shown" example:"token=***"`
 	Remote   string    `json:"remote" doc:"the address it came from" example:"192.0.2.1"`
 	Size     int       `json:"size" doc:"of its body in bytes" example:"1024"`
-	BodyKept bool      `json:"body_kept" doc:"whether its body was kept; without, it can't be verified again"`
+	BodyKept bool      `json:"body_kept" doc:"whether its body was kept; without, it can't be verified again" example:"true"`
 	Names    []string  `json:"header_names" doc:"the names of its headers" example:"Content-Type"`
 }
 

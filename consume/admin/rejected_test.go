@@ -199,16 +199,10 @@ func TestSecretsOfHandshakes(t *testing.T) {
 		}
 		return all
 	}
-	learn := func(secret string) {
-		t.Helper()
-		if _, err := a.bus.Sources().Learn(t.Context(), "asana", config.NewSecret(secret), time.Now()); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if want("waiting"); len(secrets()) != 0 {
 		t.Error("there are secrets before the handshake")
 	}
-	learn("first")
+	a.learn("first")
 	want("done")
 	for body, length := range map[string]time.Duration{"": 10 * time.Minute, `{"for":"1h"}`: time.Hour} {
 		if got := get[admin.Paired](a, 200, "POST", one+"/pair", body); time.Until(got.Until) > length || time.Until(got.Until) < length-time.Minute {
@@ -216,7 +210,7 @@ func TestSecretsOfHandshakes(t *testing.T) {
 		}
 		want("open")
 	}
-	learn("second")
+	a.learn("second")
 	want("done")
 	if got := secrets(); strings.Join(got, " ") != "second first" {
 		t.Errorf("secrets %q", got)

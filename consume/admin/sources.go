@@ -23,7 +23,7 @@ func (s *Server) sourceRoutes() {
 type Verification struct {
 	VerifiedBy string `json:"verified_by,omitempty" doc:"how its requests are verified, in words"`
 	CoversBody bool   `json:"covers_body" doc:"whether that is over the whole body; if not, who has seen one request can send others"`
-	Learns     bool   `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake"`
+	Learns     bool   `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
 }
 
 // Source is one sender to receive webhooks from.

@@ -42,14 +42,14 @@ type Status struct {
 type Endpoint struct {
 	ID             string `json:"id"`
 	Name           string `json:"name"`
-	Host           string `json:"host" doc:"of its URL"`
+	Host           string `json:"host" doc:"the host of its URL"`
 	State          State  `json:"state" enum:"healthy,failing,open,disabled" doc:"open: its circuit is open, and it is only probed; failing: the last request failed, and it still gets everything"`
 	DisabledReason string `json:"disabled_reason,omitempty"`
 
 	FailingSince *time.Time `json:"failing_since,omitempty" doc:"since when it has taken nothing, when its circuit is open"`
-	Failures     int        `json:"failures,omitempty" doc:"in a row, up to now"`
-	LastStatus   int        `json:"last_status,omitempty" doc:"of the last failure's response"`
-	LastClass    string     `json:"last_class,omitempty" doc:"of the last failure"`
+	Failures     int        `json:"failures,omitempty" doc:"requests that failed in a row, up to now"`
+	LastStatus   int        `json:"last_status,omitempty" doc:"HTTP status of the last failure's response"`
+	LastClass    string     `json:"last_class,omitempty" doc:"kind of fault of the last failure, from a closed set"`
 
 	Waiting     uint64     `json:"waiting" doc:"deliveries that lie on the bus: scheduled, or come due"`
 	Oldest      *time.Time `json:"oldest_waiting,omitempty" doc:"when the oldest event of them was received"`
@@ -61,10 +61,10 @@ type Endpoint struct {
 	Dead        uint64     `json:"dead" doc:"dead letters"`
 
 	Delivered uint64   `json:"delivered_hour" doc:"requests of the last hour that went well"`
-	Failed    uint64   `json:"failed_hour" doc:"and those that did not"`
-	Success   *float64 `json:"success_hour,omitempty" doc:"share of the former, 0 to 1"`
-	P50       *float64 `json:"p50_ms,omitempty" doc:"half of the last hour's requests took at most so long; within a tenth"`
-	P99       *float64 `json:"p99_ms,omitempty"`
+	Failed    uint64   `json:"failed_hour" doc:"requests of the last hour that failed"`
+	Success   *float64 `json:"success_hour,omitempty" doc:"share of the last hour's requests that went well, 0 to 1; absent when there were none"`
+	P50       *float64 `json:"p50_ms,omitempty" doc:"half of the last hour's requests took at most so long, in milliseconds; within a tenth"`
+	P99       *float64 `json:"p99_ms,omitempty" doc:"99 of 100 of them took at most so long, in milliseconds; within a tenth"`
 }
 
 // Idle reports whether there is nothing to say of the endpoint.
@@ -75,7 +75,7 @@ func (e *Endpoint) Idle() bool {
 // Store is how full the bus's store is.
 type Store struct {
 	publish.StoreState
-	Percent *float64 `json:"percent,omitempty"`
+	Percent *float64 `json:"percent,omitempty" doc:"bytes, in percent of their limit; absent when there is none"`
 }
 
 // Stream is how full a stream is.
@@ -83,11 +83,11 @@ type Stream struct {
 	Name       string     `json:"name"`
 	Messages   uint64     `json:"messages"`
 	Bytes      uint64     `json:"bytes"`
-	MaxBytes   int64      `json:"bytes_limit,omitempty" doc:"0: only the store's"`
-	Percent    *float64   `json:"percent,omitempty" doc:"bytes of their limit"`
+	MaxBytes   int64      `json:"bytes_limit,omitempty" doc:"the most it may hold, in bytes; absent: only the store's limit holds"`
+	Percent    *float64   `json:"percent,omitempty" doc:"bytes, in percent of their limit; absent when there is none"`
 	Oldest     *time.Time `json:"oldest,omitempty"`
 	MaxAge     string     `json:"age_limit,omitempty" doc:"what is older goes"`
-	AgePercent *float64   `json:"age_percent,omitempty" doc:"age of the oldest message of its limit; about 100 when messages come all the time"`
+	AgePercent *float64   `json:"age_percent,omitempty" doc:"age of the oldest message, in percent of the limit; about 100 when messages come all the time"`
 }
 
 // Queue is how far the processes are with what they share of a stream.
