@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	// reverifyTime bounds what one call verifies again, so that a request over thousands is several short ones.
+	// reverifyPage and reverifyTime bound what one call verifies again, so that a request over thousands is several
+	// short ones.
+	reverifyPage = 1000
 	reverifyTime = 3 * time.Second
 	// rejectedPortion is how many rejected requests are read at once, with bodies.
 	rejectedPortion = 50
@@ -110,16 +112,16 @@ func (l *Ledger) Reverify(ctx context.Context, q RejectedQuery, verify Reverifie
 	if err != nil || from == 0 {
 		return done, err
 	}
-	began, first := time.Now(), true
+	began, tried := time.Now(), 0
 	for r, err := range l.chosenRejected(ctx, &q, from, end) {
 		if err != nil {
 			return done, fmt.Errorf("reading rejected requests: %w", err)
 		}
-		if !first && time.Since(began) > reverifyTime {
+		if tried == reverifyPage || tried > 0 && time.Since(began) > reverifyTime {
 			done.Next = formatSpan(r.Seq, end)
 			return done, nil
 		}
-		first = false
+		tried++
 		reason, err := verify(ctx, r)
 		switch {
 		case err != nil:
