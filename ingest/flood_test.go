@@ -36,11 +36,11 @@ func TestFloodOfBadSignatures(t *testing.T) {
 		size            = 256 << 10
 		verified        = 200
 		maxBytes        = 4 << 20 // of the stream
-		tick            = 20 * time.Millisecond
+		tick            = 10 * time.Millisecond
 	)
 	rig := newRig(t, func(cfg *config.Config) { cfg.RejectedMaxBytes = maxBytes })
 	drawer := &counting{Rejecter: rig.bus}
-	// By the server's clock each request comes a tick after the one before.
+	// Whoever looks at the server's clock moves it on by a tick.
 	var ticks atomic.Int64
 	began := time.Now()
 	s, err := New(Options{
@@ -80,7 +80,9 @@ func TestFloodOfBadSignatures(t *testing.T) {
 		t.Errorf("%d of %d kept, want more than a burst and not all", got, strangers*each)
 	}
 	lasted := time.Duration(ticks.Load()) * tick
-	if got, bound := drawer.bytes.Load(), int64(rejectedBytes*(8+lasted.Seconds())); got > bound {
+	// Requests at the same time may come to the limiter in another order than to the clock, which it credits twice.
+	const slack = 1.1
+	if got, bound := drawer.bytes.Load(), int64(slack*rejectedBytes*(8+lasted.Seconds())); got > bound {
 		t.Errorf("%d bytes of bodies kept in %v, want at most %d", got, lasted, bound)
 	}
 	stream, err := rig.js.Stream(t.Context(), publish.StreamRejected)
