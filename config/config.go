@@ -51,25 +51,25 @@ type Config struct {
 }
 
 // Source is one sender to receive webhooks from, read from JETHOOK_SOURCE_<NAME>_ variables (the name in
-// upper case, "-" as "_"). Header and the fields after it configure the generic hmac and token presets.
+// upper case, "-" as "_"). Header to Encoding configure the generic hmac and token presets.
 // No field's variable ends as "_" and another's, so that no two sources can ever mean the same variable.
 type Source struct {
 	Name string `ignored:"true"`
 
 	Provider string   `envconfig:"PROVIDER" desc:"which preset verifies it; default: the source's name"`
-	Secrets  []Secret `envconfig:"SECRET" desc:"one or more, comma-separated: any may match, for rotation"`
+	Secrets  []Secret `envconfig:"SECRET" desc:"one or more, comma-separated: any may match, for rotation; not needed where the sender hands it over, or asks something before there is one"`
 
 	Header    string `envconfig:"HEADER" desc:"hmac, token: the header that carries the signature or the token"`
 	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what stands before it, such as sha256="`
 	Algorithm string `envconfig:"ALGORITHM" desc:"hmac: sha256 (default), sha1 or sha512"`
 	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default), base64 or base64url"`
-	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME or const:VALUE"`
-	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: json:PATH or header:NAME"`
+	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, query:NAME or const:VALUE"`
+	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: as TYPE, but for const:VALUE"`
 
 	URL      string `envconfig:"URL" desc:"the public address that the sender was given, for senders that sign it, such as https://hooks.example.com/webhooks/twilio"`
-	Split    bool   `envconfig:"SPLIT" default:"true" desc:"whether several events in one request become a message each"`
-	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has"`
-	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs; default: any of the audience"`
+	Split    bool   `envconfig:"SPLIT" default:"true" desc:"whether several events in one request become a message each; false: the request stays one message"`
+	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has, if it is not its address, URL"`
+	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, in the place of SECRET or beside it; one of the two must be set"`
 
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
 	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`

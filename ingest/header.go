@@ -2,10 +2,12 @@ package ingest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 
+	"jethook/ingest/provider"
 	"jethook/publish"
 )
 
@@ -39,9 +41,12 @@ func setOf(names ...string) map[string]bool {
 // verify again.
 type headerRules struct {
 	credentials map[string]bool // of this sender: they hold the secret itself
+	proofs      map[string]bool // what the sender's requests are verified by, credentials among them
 }
 
-func newHeaderRules(credentials []string) headerRules { return headerRules{setOf(credentials...)} }
+func newHeaderRules(s *provider.Sender) headerRules {
+	return headerRules{credentials: setOf(s.Scheme.Credentials()...), proofs: setOf(s.ProofHeaders()...)}
+}
 
 func (rules headerRules) stores(name string) bool {
 	// Jethook- and Nats- headers steer Jethook and the server.
@@ -52,16 +57,20 @@ func (rules headerRules) stores(name string) bool {
 // leftOut stands for a credential in a rejected request.
 const leftOut = "(left out)"
 
-// rejected returns the header of a request as it is kept for verifying it again: with the sender's own credentials,
-// which that needs, and without all others.
-func (rules headerRules) rejected(header http.Header) http.Header {
-	kept := header.Clone()
+// rejected returns the header of a request as it is kept for verifying it again: with what proves who sent it, without
+// all other credentials. Of what it keeps it names, sorted, the headers that hold the sender's credential.
+func (rules headerRules) rejected(header http.Header) (kept http.Header, credentials []string) {
+	kept = header.Clone()
 	for name := range kept {
-		if credentialHeaders[name] && !rules.credentials[name] {
+		switch {
+		case rules.credentials[name]:
+			credentials = append(credentials, name)
+		case credentialHeaders[name] && !rules.proofs[name]:
 			kept[name] = []string{leftOut}
 		}
 	}
-	return kept
+	slices.Sort(credentials)
+	return kept, credentials
 }
 
 // stored returns those of a request's headers that are stored with its event, and the trace it belongs to: the

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -37,9 +36,10 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 		return
 	}
 	r := c.Request()
+	header, credentials := src.headers.rejected(r.Header)
 	kept := &publish.Rejected{
 		Source: src.name, Reason: provider.Reason(cause), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
-		Remote: c.RealIP(), Header: src.headers.rejected(r.Header), Size: len(body), Body: body,
+		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(body), Body: body,
 	}
 	if !s.rejectedBytes.AllowN(now, len(body)) {
 		kept.Body, kept.NoBody = nil, true
@@ -52,8 +52,8 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 }
 
 // Reverify verifies a rejected request again, with the secrets of now and the clock of its arrival, and stores its
-// events. It returns why it still does not verify, or an error when that can't be told or the events can't be
-// stored. A request that hands over a secret is not taken: the sender has been told that it was refused.
+// events. It returns why it still does not verify, in one word, or an error when the events can't be stored. A request
+// that hands over a secret is not taken: the sender has been told that it was refused.
 func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reason string, err error) {
 	src, ok := s.sources[rejected.Source]
 	if !ok {
@@ -64,9 +64,6 @@ func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reas
 	}
 	request := src.request(rejected.Method, rejected.Query, rejected.Header, rejected.Body)
 	outcome, err := src.receiveFrom(request, rejected.Received)
-	if errors.Is(err, provider.ErrKeyUnavailable) {
-		return "", err
-	}
 	if err != nil {
 		return provider.Reason(err), nil
 	}

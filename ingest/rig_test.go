@@ -26,15 +26,19 @@ import (
 type rig struct {
 	bus    *publish.Bus
 	nc     *nats.Conn
+	js     jetstream.JetStream
 	stream jetstream.Stream // WEBHOOKS
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()
 	cfg.NATSListen = "127.0.0.1:0"
 	cfg.Sync = config.Sync(2 * time.Minute) // how the store syncs is tested where the store is
+	for _, change := range changes {
+		change(cfg)
+	}
 	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +57,7 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{bus, nc, stream}
+	return &rig{bus, nc, js, stream}
 }
 
 // stored is how many events are in the stream.

@@ -63,9 +63,7 @@ func newSource(c config.Source, keys provider.KeySource) (*source, config.Proble
 	if src == nil { // there is no such sender
 		return nil, problems
 	}
-	if c.URL == "" && src.sender.NeedsURL {
-		add("URL", "must be set: "+src.sender.Name+" signs the address it was given, such as https://hooks.example.com/webhooks/"+c.Name)
-	}
+	problems = append(problems, addressProblems(c, &src.sender)...)
 	switch err := src.bind(nil); {
 	case errors.Is(err, provider.ErrNoSecret):
 		add("SECRET", "must be set: requests that cannot be verified are not taken")
@@ -73,6 +71,31 @@ func newSource(c config.Source, keys provider.KeySource) (*source, config.Proble
 		add("SECRET", err.Error())
 	}
 	return src, problems
+}
+
+// addressProblems tells what is wrong with what the sender's requests are made for.
+func addressProblems(c config.Source, sender *provider.Sender) (problems config.Problems) {
+	add := func(option, reason string) {
+		problems = append(problems, config.Problem{Variable: variable(c.Name, option), Reason: reason})
+	}
+	if !sender.TakesAudience() {
+		const fixed = "only the google-pubsub sender takes it"
+		if c.Audience != "" {
+			add("AUDIENCE", fixed)
+		}
+		if c.Email != "" {
+			add("EMAIL", fixed)
+		}
+	}
+	address := "such as https://hooks.example.com/webhooks/" + c.Name
+	switch {
+	case c.URL != "" || !sender.NeedsURL:
+	case !sender.TakesAudience():
+		add("URL", "must be set: "+sender.Name+" signs the address it was given, "+address)
+	case c.Audience == "":
+		add("URL", "must be set, or else AUDIENCE: "+sender.Name+" signs for the audience of the push subscription, by default its address, "+address)
+	}
+	return problems
 }
 
 func optionProblems(source string, faults []provider.OptionError) (problems config.Problems) {
@@ -96,7 +119,7 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		sender:   sender,
 		whole:    !c.Split,
 		binding:  provider.Binding{Secrets: reveal(c.Secrets), Keys: keys, Audience: c.Audience, Email: c.Email},
-		headers:  newHeaderRules(sender.Scheme.Credentials()),
+		headers:  newHeaderRules(&sender),
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),

@@ -22,6 +22,11 @@ func TestMisconfiguredSources(t *testing.T) {
 		{Name: "custom", Provider: "hmac", Secrets: secrets, Algorithm: "md5"},
 		{Name: "fixed", Provider: "notify", Secrets: secrets, Header: "x-other"},
 		{Name: "bare", Provider: "token"},
+		{Name: "call", Provider: "twilio", Secrets: secrets, Audience: "a", Email: "b"},
+		{Name: "push", Provider: "google-pubsub", Email: "account@example.com"},
+		{Name: "nobody", Provider: "google-pubsub", Audience: "mine"},
+		{Name: "pushed", Provider: "google-pubsub", Email: "account@example.com", Audience: "mine"},
+		{Name: "asana", Provider: "asana"}, // its secret comes in the handshake
 	}})
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok {
@@ -31,6 +36,8 @@ func TestMisconfiguredSources(t *testing.T) {
 		"JETHOOK_SOURCE_MYSTERY_PROVIDER", "JETHOOK_SOURCE_OPEN_DOOR_SECRET", "JETHOOK_SOURCE_STANDARD_SECRET",
 		"JETHOOK_SOURCE_CUSTOM_HEADER", "JETHOOK_SOURCE_CUSTOM_ALGORITHM", "JETHOOK_SOURCE_FIXED_HEADER",
 		"JETHOOK_SOURCE_BARE_HEADER", "JETHOOK_SOURCE_BARE_SECRET",
+		"JETHOOK_SOURCE_CALL_AUDIENCE", "JETHOOK_SOURCE_CALL_EMAIL", "JETHOOK_SOURCE_CALL_URL",
+		"JETHOOK_SOURCE_PUSH_URL", "JETHOOK_SOURCE_NOBODY_SECRET",
 	}
 	var got []string
 	for _, p := range problems {

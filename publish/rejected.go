@@ -35,9 +35,12 @@ type Rejected struct {
 	Query    string      `json:"query,omitempty"` // of the URL, as it came
 	Remote   string      `json:"remote,omitempty"`
 	Header   http.Header `json:"header"`
-	Size     int         `json:"size"` // of the body in bytes, also when it was not kept
-	NoBody   bool        `json:"no_body,omitempty"`
-	Body     []byte      `json:"-"`
+	// Credentials are the names of those of Header that hold the sender's credential, which must not be shown.
+	Credentials []string `json:"credentials,omitempty"`
+
+	Size   int    `json:"size"` // of the body in bytes, also when it was not kept
+	NoBody bool   `json:"no_body,omitempty"`
+	Body   []byte `json:"-"`
 }
 
 // rejectedConfig is the stream of rejected requests. It is written for whoever can reach the public listener, so it

@@ -268,6 +268,7 @@ var filters = map[string]string{
 	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened or circuit_closed",
 	"class":    "only with this kind of fault, such as timeout, status or dns; ok for none",
 	"code":     "only with this HTTP status of the response",
+	"reason":   "only with this word for why, such as bad_signature",
 	"since":    "only since a time (RFC 3339), or for how long, such as 24h",
 	"until":    "only before a time (RFC 3339), or how long ago, such as 1h",
 	"limit":    "how many at most, 1 to 500 (default 50)",

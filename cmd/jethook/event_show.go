@@ -72,7 +72,7 @@ func showEvent(w io.Writer, e *admin.EventDetail) {
 	for _, subject := range e.Others {
 		row(w, "also on:", subject)
 	}
-	showBody(w, &e.EventBody)
+	showBody(w, &e.EventBody, "GET /api/v1/events/ID/body has all of it")
 	row(w, "")
 	row(w, "ENDPOINT", "STATUS", "ATTEMPTS", "AT", "NEXT", "REASON")
 	for i := range e.Deliveries {
@@ -90,7 +90,8 @@ func showEvent(w io.Writer, e *admin.EventDetail) {
 	}
 }
 
-func showBody(w io.Writer, b *admin.EventBody) {
+// showBody shows a body, and says where there is more of one that is cut.
+func showBody(w io.Writer, b *admin.EventBody, whole string) {
 	switch {
 	case b.Base64 != "":
 		row(w, "body:", "(not text; --json shows it)")
@@ -100,7 +101,7 @@ func showBody(w io.Writer, b *admin.EventBody) {
 		}
 	}
 	if b.Truncated {
-		row(w, "body:", "(cut here; GET /api/v1/events/ID/body has all of it)")
+		row(w, "body:", "(cut here; "+whole+")")
 	}
 }
 

@@ -17,7 +17,7 @@ var updateScripts = flag.Bool("update", false, "rewrite the expected output in t
 // receives at $PUBLIC, and an HTTP endpoint at $SINK that takes everything.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t)
+	p := newProcess(t, "JETHOOK_SOURCES=acme,asana")
 	p.start(t, "serve")
 	sink := newSink(t, func(int) int { return http.StatusOK })
 	testscript.Run(t, testscript.Params{

@@ -144,10 +144,14 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
 	}
 	b.report = b.reporter(parts)
-	b.admin = admin.New(admin.Options{
+	o := admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
 		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
-	})
+	}
+	if b.ingest != nil {
+		o.Reverify = b.ingest.Reverify
+	}
+	b.admin = admin.New(o)
 	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
 	return b, err
 }

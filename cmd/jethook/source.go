@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 
@@ -12,14 +13,17 @@ import (
 )
 
 func sourceCommand() *cobra.Command {
-	return clientGroup("source", "See the senders that webhooks are received from", sourceListCommand())
+	return clientGroup("source", "See the senders that webhooks are received from, and what of theirs did not verify",
+		sourceListCommand(), sourceRejectedCommand(), sourceRetryCommand(),
+		sourcePairCommand(), sourceSecretCommand(), sourceForgetCommand())
 }
 
 func sourceListCommand() *cobra.Command {
 	var available bool
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List sources, with how many of their webhooks are stored",
-		Long: "List the sources of a running Jethook, with how many of their webhooks are stored. With --available, list the senders that can " +
+		Long: "List the sources of a running Jethook, with how many of their webhooks are stored. One whose sender hands its secret over is " +
+			"waiting for its handshake, has done it, or is open for another one. With --available, list the senders that can " +
 			"become sources, without asking any server. Where the verification does not cover the body, who has seen one request can send others.",
 		Example: `  jethook source ls
   jethook source ls --available --json | jq '.items[] | select(.name == "stripe")'`,
@@ -29,7 +33,7 @@ func sourceListCommand() *cobra.Command {
 				return listAvailable(cmd)
 			}
 			return call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
-				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "LAST SEEN", "REFUSED")
+				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "LAST SEEN", "REFUSED", "HANDSHAKE")
 				for _, s := range page.Items {
 					covers := "yes"
 					switch {
@@ -38,7 +42,7 @@ func sourceListCommand() *cobra.Command {
 					case !s.CoversBody:
 						covers = "no: " + s.VerifiedBy
 					}
-					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen), refusals(s.Refused))
+					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen), refusals(s.Refused), cmp.Or(s.Handshake, "-"))
 				}
 			})
 		},
@@ -53,7 +57,9 @@ func verifications(sources []config.Source) map[string]admin.Verification {
 	for _, c := range sources {
 		sender, _ := provider.Build(c.Provider, provider.Options{Header: c.Header, Algorithm: c.Algorithm, Encoding: c.Encoding})
 		if sender.Scheme != nil {
-			all[c.Name] = admin.Verification{VerifiedBy: sender.Scheme.String(), CoversBody: sender.Scheme.CoversBody()}
+			all[c.Name] = admin.Verification{
+				VerifiedBy: sender.Scheme.String(), CoversBody: sender.Scheme.CoversBody(), Learns: sender.LearnsSecret(),
+			}
 		}
 	}
 	return all

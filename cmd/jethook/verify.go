@@ -67,7 +67,7 @@ func (f *verifyFlags) define(flags *pflag.FlagSet) {
 	flags.StringVar(&f.body, "body", "", "its body")
 	flags.StringVar(&f.bodyFile, "body-file", "", "file with its body, byte for byte, or - for the standard input")
 	flags.StringVar(&f.now, "now", "", "when it came: unix seconds or RFC 3339; default: now")
-	flags.StringVar(&f.audience, "audience", "", "google-pubsub: the audience of the push subscription")
+	flags.StringVar(&f.audience, "audience", "", "google-pubsub: the audience of the push subscription, if it is not its address")
 	flags.StringVar(&f.email, "email", "", "google-pubsub: the service account that signs")
 	flags.StringVar(&f.jwksFile, "jwks", "", "file with the sender's key set, instead of fetching it")
 	flags.StringArrayVar(&f.certs, "cert", nil, "a sender's certificate as URL=FILE, instead of fetching it; may be repeated")

@@ -42,6 +42,8 @@ type Options struct {
 	Log      *slog.Logger
 	// Senders says by source how its requests are verified; a source of an unknown sender has no entry.
 	Senders map[string]Verification
+	// Reverify verifies a rejected request again and stores its events; nil in a process that receives none.
+	Reverify consume.Reverifier
 }
 
 // Server is the admin API.
@@ -59,6 +61,7 @@ type Server struct {
 	token      config.Secret
 	log        *slog.Logger
 	senders    map[string]Verification
+	reverify   consume.Reverifier
 
 	echo *echo.Echo
 	api  huma.API
@@ -78,7 +81,7 @@ func New(o Options) *Server {
 		archive:    consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:     endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:     consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		token: o.Token, log: o.Log, senders: o.Senders, echo: echo.New(),
+		token: o.Token, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -99,6 +102,8 @@ func New(o Options) *Server {
 	s.attemptRoutes()
 	s.deadRoutes()
 	s.sourceRoutes()
+	s.rejectedRoutes()
+	s.pairingRoutes()
 	s.statusRoutes()
 	s.openRoutes()
 	return s

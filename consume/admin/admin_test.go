@@ -38,7 +38,7 @@ func start(t testing.TB, changes ...func(*config.Config)) *api {
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "off"
 	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
-	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}, {Name: "quiet", Provider: "token"}}
+	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}, {Name: "quiet", Provider: "token"}, {Name: "asana", Provider: "asana"}}
 	for _, change := range changes {
 		change(cfg)
 	}
@@ -69,7 +69,8 @@ func start(t testing.TB, changes ...func(*config.Config)) *api {
 func (a *api) configured(cfg *config.Config) *api {
 	server := admin.New(admin.Options{
 		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3",
-		Log: slog.New(slog.DiscardHandler), Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}},
+		Log: slog.New(slog.DiscardHandler), Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
+		Reverify: verifyRight,
 	})
 	listener := httptest.NewServer(server.Handler())
 	a.t.Cleanup(listener.Close)
@@ -167,6 +168,13 @@ func TestEverythingNeedsTheToken(t *testing.T) {
 		{"POST", "/api/v1/dead/replay"},
 		{"GET", "/api/v1/sources"},
 		{"PUT", "/api/v1/sources"},
+		{"GET", "/api/v1/sources/shop/rejected"},
+		{"GET", "/api/v1/sources/shop/rejected/1"},
+		{"DELETE", "/api/v1/sources/shop/rejected/1"},
+		{"POST", "/api/v1/sources/shop/retry"},
+		{"POST", "/api/v1/sources/asana/pair"},
+		{"GET", "/api/v1/sources/asana/secret"},
+		{"DELETE", "/api/v1/sources/asana/secret"},
 		{"GET", "/no/such/path"},
 		{"GET", "/"},
 	}

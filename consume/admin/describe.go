@@ -69,6 +69,8 @@ var terms = map[string]term{
 	"NewEvent.data": {"any JSON", map[string]any{"order": 7}},
 	"SentEvent.id":  {"the event's id", exampleEvent},
 
+	"RejectedChoice": {"", map[string]any{"since": "24h", "reason": "bad_signature"}},
+
 	"name":            {"for people", "billing"},
 	"url":             {"where deliveries are sent", "https://example.com/hook"},
 	"events":          {"NATS subject patterns of what it gets", []any{"events.order.*"}},

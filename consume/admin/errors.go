@@ -27,6 +27,9 @@ var (
 	errPrecondition = errors.New("changed since it was read")
 	errRemoved      = errors.New("the endpoint of this request was removed")
 	errNotDead      = errors.New("delivery not dead")
+	errNoSource     = errors.New("no such source")
+	errNotReceiving = errors.New("this process receives nothing")
+	errNoHandshake  = errors.New("the sender hands no secret over")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -102,6 +105,10 @@ var failures = []struct {
 	{consume.ErrNotFound, http.StatusNotFound, "not_found", "there is no such delivery"},
 	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "there is no such recovery"},
 	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this time; choose a narrower one"},
+	{errNoSource, http.StatusNotFound, "not_found", "there is no such source in the settings of this process: JETHOOK_SOURCES"},
+	{consume.ErrNoRejected, http.StatusNotFound, "not_found", "there is no such rejected request"},
+	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks: ask one that does, a jethook serve or jethook ingest"},
+	{errNoHandshake, http.StatusConflict, "no_handshake", "this source's sender hands no secret over: set JETHOOK_SOURCE_<NAME>_SECRET"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},

@@ -126,7 +126,7 @@ func TestListSources(t *testing.T) {
 		}
 	}
 	got := get[admin.SourcePage](a, http.StatusOK, "GET", "/api/v1/sources", "")
-	if len(got.Items) != 2 || got.NextCursor != "" {
+	if len(got.Items) != 3 || got.NextCursor != "" {
 		t.Fatalf("got %+v", got)
 	}
 	shop, quiet := got.Items[0], got.Items[1]

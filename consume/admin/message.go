@@ -53,10 +53,10 @@ func show(m *attempt.Message, reveal bool) (*RequestShown, error) {
 	}, nil
 }
 
-// mask hides the values of credentials.
-func mask(h http.Header) {
+// mask hides the values of credentials, by their headers' names and by those that are known to be some.
+func mask(h http.Header, known ...string) {
 	for name := range h {
-		if endpoint.IsCredential(name) {
+		if endpoint.IsCredential(name) || slices.Contains(known, name) {
 			h[name] = []string{config.Secret{}.String()}
 		}
 	}

@@ -23,6 +23,7 @@ func (s *Server) sourceRoutes() {
 type Verification struct {
 	VerifiedBy string `json:"verified_by,omitempty" doc:"how its requests are verified, in words"`
 	CoversBody bool   `json:"covers_body" doc:"whether that is over the whole body; if not, who has seen one request can send others"`
+	Learns     bool   `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
 }
 
 // Source is one sender to receive webhooks from.
@@ -30,6 +31,8 @@ type Source struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider" doc:"the preset that verifies it"`
 	Verification
+	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done" doc:"of a sender that hands its secret over: waiting: no secret is known yet, and the first one is taken; open: another one is taken; done: no other is taken. Else absent" example:"done"`
+
 	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
 	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`
 
@@ -57,6 +60,9 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, 
 			return nil, err
 		}
 		src := Source{Name: c.Name, Provider: c.Provider, Verification: s.senders[c.Name], Received: n, Refused: live[c.Name].Refused}
+		if src.Handshake, err = s.handshake(ctx, &c); err != nil {
+			return nil, err
+		}
 		if !newest.IsZero() {
 			newest = newest.UTC()
 			src.LastSeen = &newest

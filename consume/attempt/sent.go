@@ -94,12 +94,20 @@ func shownURL(u *url.URL, format endpoint.Format) string {
 	if u.RawQuery == "" {
 		return shown
 	}
-	fields := strings.Split(u.RawQuery, "&")
+	return shown + "?" + MaskQuery(u.RawQuery)
+}
+
+// MaskQuery returns a URL's query with its names alone: values may be tokens.
+func MaskQuery(query string) string {
+	if query == "" {
+		return ""
+	}
+	fields := strings.Split(query, "&")
 	for i, field := range fields {
 		name, _, valued := strings.Cut(field, "=")
 		if fields[i] = Masked; valued { // a field without a value may be the token itself
 			fields[i] = name + "=" + Masked
 		}
 	}
-	return shown + "?" + strings.Join(fields, "&")
+	return strings.Join(fields, "&")
 }

@@ -47,6 +47,8 @@ func (s JWT) Credentials() []string {
 	return s.From.headerNames()
 }
 
+func (s JWT) proofHeaders() []string { return s.From.headerNames() }
+
 // CoversBody implements [Scheme].
 func (s JWT) CoversBody() bool { return s.BodyHash != "" && !s.BodyHashOptional }
 

@@ -33,8 +33,9 @@ type Binding struct {
 	Secrets []string
 	// Keys gets what a sender publishes: key sets and certificates. Only some schemes need it.
 	Keys KeySource
-	// Audience and Email are what a Google token must be made for, and by which account. Audience must be set:
-	// Google signs tokens for everyone. An empty Email is not checked.
+	// Audience and Email are what a Google token must be made for, and by which account: Google signs tokens for
+	// everyone. Without an Audience it is the address that the sender was given. Email is taken beside Secrets, which
+	// are such accounts too: there must be one.
 	Audience, Email string
 }
 
@@ -95,6 +96,22 @@ type Sender struct {
 // request with several events they are those of the first, or of the request; see [Receiver.Receive].
 func (s *Sender) Event(r *Request) (eventType, id string) {
 	return s.Type.find(r), s.ID.find(r)
+}
+
+// ProofHeaders names, in canonical form, the headers by which requests are verified, be it a credential or a signature:
+// without them a request can't be verified again.
+func (s *Sender) ProofHeaders() []string {
+	if p, ok := s.Scheme.(interface{ proofHeaders() []string }); ok {
+		return p.proofHeaders()
+	}
+	return s.Scheme.Credentials()
+}
+
+// TakesAudience reports whether [Binding.Audience] and [Binding.Email] mean anything to the sender. With an audience
+// it does not need its address.
+func (s *Sender) TakesAudience() bool {
+	scheme, ok := s.Scheme.(JWT)
+	return ok && scheme.Account
 }
 
 // NeedsSecret reports whether the sender's requests cannot be verified without a secret from its operator.

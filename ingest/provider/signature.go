@@ -38,6 +38,13 @@ func (s Signature) CoversBody() bool {
 // Credentials is the part of [Scheme] that all signing schemes share: a signature is no secret.
 func (s Signature) Credentials() []string { return nil }
 
+func (s Signature) proofHeaders() (names []string) {
+	for _, from := range s.From {
+		names = append(names, from.headerNames()...)
+	}
+	return names
+}
+
 // words are "in header:X-Signature over {timestamp}.{body}".
 func (s Signature) words() string {
 	return s.Encoding.String() + " in " + join(s.From[:1], "") + " over " + s.template()

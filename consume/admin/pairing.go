@@ -1,0 +1,165 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/config"
+	"jethook/consume/endpoint"
+)
+
+func (s *Server) pairingRoutes() {
+	const one = "/api/v1/sources/{name}"
+	failures := []int{http.StatusNotFound, http.StatusConflict}
+	register(s, huma.Operation{
+		OperationID: "pair-source", Method: http.MethodPost, Path: one + "/pair", Tags: []string{"sources"},
+		Summary: "Let a source take another secret",
+		Description: "Of a sender that hands its secret over in a handshake. The first one is taken by itself; anyone could send another, so it is " +
+			"taken only after this, and one at a time.",
+		Errors: failures,
+	}, requestTimeout, s.pairSource)
+	register(s, huma.Operation{
+		OperationID: "get-source-secret", Method: http.MethodGet, Path: one + "/secret", Tags: []string{"sources"},
+		Summary:     "Reveal the secrets that a sender handed over",
+		Description: "The newest first; any of them verifies. That it was asked for is logged.",
+		Errors:      failures,
+	}, requestTimeout, s.revealSourceSecrets)
+	register(s, huma.Operation{
+		OperationID: "forget-source-secret", Method: http.MethodDelete, Path: one + "/secret", Tags: []string{"sources"},
+		Summary:     "Forget the secrets that a sender handed over",
+		Description: "What they signed verifies no more. Without a secret in the settings, the next handshake is taken.",
+		Errors:      failures,
+	}, requestTimeout, s.forgetSourceSecrets)
+}
+
+// What a handshake of a source comes to.
+const (
+	handshakeWaiting = "waiting"
+	handshakeOpen    = "open"
+	handshakeDone    = "done"
+)
+
+// handshake is empty for a sender that hands no secret over.
+func (s *Server) handshake(ctx context.Context, c *config.Source) (string, error) {
+	if !s.senders[c.Name].Learns {
+		return "", nil
+	}
+	state, err := s.bus.Sources().Get(ctx, c.Name)
+	switch {
+	case err != nil:
+		return "", err
+	case len(c.Secrets) == 0 && len(state.Secrets) == 0:
+		return handshakeWaiting, nil
+	case time.Now().Before(state.PairUntil):
+		return handshakeOpen, nil
+	default:
+		return handshakeDone, nil
+	}
+}
+
+// learns returns an error unless the source's sender hands its secret over.
+func (s *Server) learns(name string) error {
+	if _, err := s.source(name); err != nil {
+		return err
+	}
+	if !s.senders[name].Learns {
+		return errNoHandshake
+	}
+	return nil
+}
+
+// Pairing is for how long a source takes another secret.
+type Pairing struct {
+	For string `json:"for,omitempty" doc:"how long, 1s to 24h; default: 10m" example:"10m"`
+}
+
+const (
+	defaultPairing = 10 * time.Minute
+	minPairing     = time.Second
+	maxPairing     = 24 * time.Hour
+)
+
+func (p *Pairing) duration() (time.Duration, error) {
+	if p == nil || p.For == "" {
+		return defaultPairing, nil
+	}
+	var d endpoint.Duration
+	if err := d.UnmarshalText([]byte(p.For)); err != nil {
+		return 0, invalid(FailureField{Field: "for", Message: err.Error()})
+	}
+	if time.Duration(d) < minPairing || time.Duration(d) > maxPairing {
+		return 0, invalid(FailureField{Field: "for", Message: "must be 1s to 24h"})
+	}
+	return time.Duration(d), nil
+}
+
+type pairInput struct {
+	SourceParam
+	Body *Pairing
+}
+
+// Paired says until when another secret is taken.
+type Paired struct {
+	Until time.Time `json:"until" doc:"until when the source takes one more secret" example:"2026-01-02T15:04:05Z"`
+}
+
+type pairOutput struct{ Body Paired }
+
+func (s *Server) pairSource(ctx context.Context, in *pairInput) (*pairOutput, error) {
+	if err := s.learns(in.Name); err != nil {
+		return nil, err
+	}
+	d, err := in.Body.duration()
+	if err != nil {
+		return nil, err
+	}
+	until := time.Now().Add(d).UTC()
+	if err := s.bus.Sources().Pair(ctx, in.Name, until); err != nil {
+		return nil, err
+	}
+	s.log.Info("source takes another secret", "source", in.Name, "until", until)
+	return &pairOutput{Paired{until}}, nil
+}
+
+// SourceSecrets are the secrets that a sender handed over.
+type SourceSecrets struct {
+	Items []SourceSecret `json:"items" doc:"the newest first; none before the handshake"`
+}
+
+// SourceSecret is one of them.
+type SourceSecret struct {
+	Secret string    `json:"secret" doc:"what the sender signs with" example:"b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"`
+	At     time.Time `json:"at" doc:"when it was handed over" example:"2026-01-02T15:04:05Z"`
+}
+
+type sourceSecretsOutput struct{ Body SourceSecrets }
+
+func (s *Server) revealSourceSecrets(ctx context.Context, in *SourceParam) (*sourceSecretsOutput, error) {
+	if err := s.learns(in.Name); err != nil {
+		return nil, err
+	}
+	state, err := s.bus.Sources().Get(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("source's secrets revealed", "source", in.Name)
+	out := &sourceSecretsOutput{SourceSecrets{Items: []SourceSecret{}}}
+	for _, secret := range state.Secrets {
+		out.Body.Items = append(out.Body.Items, SourceSecret{secret.Value.Reveal(), secret.At})
+	}
+	return out, nil
+}
+
+func (s *Server) forgetSourceSecrets(ctx context.Context, in *SourceParam) (*struct{}, error) {
+	if err := s.learns(in.Name); err != nil {
+		return nil, err
+	}
+	if err := s.bus.Sources().Forget(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	s.log.Info("source's secrets forgotten", "source", in.Name)
+	return nil, nil
+}

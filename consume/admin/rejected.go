@@ -1,0 +1,260 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"jethook/config"
+	"jethook/consume"
+	"jethook/consume/attempt"
+	"jethook/publish"
+)
+
+func (s *Server) rejectedRoutes() {
+	const (
+		all = "/api/v1/sources/{name}/rejected"
+		one = all + "/{id}"
+	)
+	register(s, huma.Operation{
+		OperationID: "list-rejected", Method: http.MethodGet, Path: all, Tags: []string{"sources"},
+		Summary: "List requests that did not verify",
+		Description: "Newest first, without bodies. Of many in a short time only some are kept, and of those the newest. A page may be short, or " +
+			"even empty, and still have a next one: go on while next_cursor is not empty.",
+		Errors: []int{http.StatusNotFound},
+	}, requestTimeout, s.listRejected)
+	register(s, huma.Operation{
+		OperationID: "get-rejected", Method: http.MethodGet, Path: one, Tags: []string{"sources"},
+		Summary:     "Read a request that did not verify",
+		Description: "With its headers, but for credentials, and its body.",
+		Errors:      []int{http.StatusNotFound},
+	}, requestTimeout, s.getRejected)
+	register(s, huma.Operation{
+		OperationID: "remove-rejected", Method: http.MethodDelete, Path: one, Tags: []string{"sources"},
+		Summary:     "Remove a request that did not verify, for good",
+		Description: "It can't be verified again then.",
+		Errors:      []int{http.StatusNotFound},
+	}, requestTimeout, s.removeRejected)
+	register(s, huma.Operation{
+		OperationID: "retry-rejected", Method: http.MethodPost, Path: "/api/v1/sources/{name}/retry", Tags: []string{"sources"},
+		Summary: "Verify rejected requests again",
+		Description: "With the secrets of now, and the clock of when each came. What verifies is stored as if it came now, and is no longer rejected. " +
+			"Those with the given ids; or else those that since, until and reason choose; with neither, all of the source. One request does as " +
+			"many as it can in a few seconds: go on with cursor while next_cursor is not empty. Cut off half-way, asking again does the rest. " +
+			"Only a process that receives can do it (409, not_receiving).",
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, bulkTimeout, s.retryRejected)
+}
+
+// SourceParam names a source. It is exported because huma passes over embedded types that are not.
+type SourceParam struct {
+	Name string `path:"name" doc:"a source's name, as in JETHOOK_SOURCES" example:"shop"`
+}
+
+// source returns the source's settings, or errNoSource.
+func (s *Server) source(name string) (*config.Source, error) {
+	i := slices.IndexFunc(s.cfg.Sources, func(c config.Source) bool { return c.Name == name })
+	if i < 0 {
+		return nil, errNoSource
+	}
+	return &s.cfg.Sources[i], nil
+}
+
+type listRejectedInput struct {
+	SourceParam
+	PageParams
+	Reason string `query:"reason" maxLength:"64" doc:"the word for why" example:"bad_signature"`
+	Since  string `query:"since" doc:"kept since a time (RFC 3339), or how long ago, such as 24h" example:"24h"`
+	Until  string `query:"until" doc:"kept before a time (RFC 3339), or how long ago" example:"2026-01-02T15:04:05Z"`
+}
+
+// RejectedRequest is a request that did not verify, without its body.
+type RejectedRequest struct {
+	ID       string    `json:"id" doc:"its id" example:"17"`
+	Received time.Time `json:"received" doc:"when it came" example:"2026-01-02T15:04:05Z"`
+	Reason   string    `json:"reason" doc:"why it did not verify, in one word" example:"bad_signature"`
+	Method   string    `json:"method" doc:"its HTTP method" example:"POST"`
+	Query    string    `json:"query,omitempty" doc:"of the address it came to; values are not shown" example:"token=***"`
+	Remote   string    `json:"remote" doc:"the address it came from" example:"192.0.2.1"`
+	Size     int       `json:"size" doc:"of its body in bytes" example:"1024"`
+	BodyKept bool      `json:"body_kept" doc:"whether its body was kept; without, it can't be verified again" example:"true"`
+	Names    []string  `json:"header_names" doc:"the names of its headers" example:"Content-Type"`
+}
+
+func describeRejected(r *publish.Rejected) RejectedRequest {
+	names := slices.AppendSeq([]string{}, maps.Keys(r.Header))
+	slices.Sort(names)
+	return RejectedRequest{
+		ID: strconv.FormatUint(r.Seq, 10), Received: r.Received, Reason: r.Reason, Method: r.Method,
+		Query: attempt.MaskQuery(r.Query), Remote: r.Remote, Size: r.Size, BodyKept: !r.NoBody, Names: names,
+	}
+}
+
+// RejectedPage is one page of a list of rejected requests.
+type RejectedPage struct {
+	Items      []RejectedRequest `json:"items"`
+	NextCursor string            `json:"next_cursor" doc:"of the next page; empty when there is none"`
+}
+
+type rejectedPageOutput struct{ Body RejectedPage }
+
+func (s *Server) listRejected(ctx context.Context, in *listRejectedInput) (*rejectedPageOutput, error) {
+	if _, err := s.source(in.Name); err != nil {
+		return nil, err
+	}
+	mark := mark("rejected", in.Name, in.Reason, in.Since, in.Until)
+	q, fields := rejectedQuery(in.Name, in.Reason, in.Since, in.Until)
+	var ok bool
+	if q.Cursor, ok = openCursor(in.Cursor, mark); !ok {
+		fields = append(fields, badCursor)
+	}
+	if len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	q.Limit = in.Limit
+	found, next, err := s.ledger.Rejected(ctx, q)
+	if errors.Is(err, consume.ErrBadCursor) {
+		return nil, invalid(badCursor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	page := RejectedPage{Items: make([]RejectedRequest, len(found)), NextCursor: sealCursor(next, mark)}
+	for i := range found {
+		page.Items[i] = describeRejected(&found[i])
+	}
+	return &rejectedPageOutput{page}, nil
+}
+
+func rejectedQuery(source, reason, since, until string) (consume.RejectedQuery, []FailureField) {
+	var times consume.Query
+	f := FilterParams{Since: since, Until: until}
+	fields := f.apply(&times, time.Now())
+	return consume.RejectedQuery{Source: source, Reason: reason, Since: times.Since, Until: times.Until}, fields
+}
+
+type rejectedInput struct {
+	SourceParam
+	ID string `path:"id" doc:"the rejected request's id" example:"17"`
+}
+
+// place returns the request's place in the stream.
+func (s *Server) place(in *rejectedInput) (uint64, error) {
+	if _, err := s.source(in.Name); err != nil {
+		return 0, err
+	}
+	seq, ok := parseRejectedID(in.ID)
+	if !ok {
+		return 0, consume.ErrNoRejected
+	}
+	return seq, nil
+}
+
+func parseRejectedID(id string) (seq uint64, ok bool) {
+	seq, err := strconv.ParseUint(id, 10, 62)
+	return seq, err == nil && seq > 0
+}
+
+// RejectedDetail is a request that did not verify, whole.
+type RejectedDetail struct {
+	RejectedRequest
+	Headers map[string][]string `json:"headers" doc:"its headers; <secret> for a credential"`
+	EventBody
+}
+
+type rejectedOutput struct{ Body RejectedDetail }
+
+func (s *Server) getRejected(ctx context.Context, in *rejectedInput) (*rejectedOutput, error) {
+	seq, err := s.place(in)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.ledger.OneRejected(ctx, in.Name, seq)
+	if err != nil {
+		return nil, err
+	}
+	mask(r.Header, r.Credentials...)
+	return &rejectedOutput{RejectedDetail{
+		RejectedRequest: describeRejected(&r), Headers: r.Header, EventBody: ShowBody(r.Body, maxShown),
+	}}, nil
+}
+
+func (s *Server) removeRejected(ctx context.Context, in *rejectedInput) (*struct{}, error) {
+	seq, err := s.place(in)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.ledger.DropRejected(ctx, in.Name, seq)
+}
+
+// RejectedChoice chooses rejected requests of a source.
+type RejectedChoice struct {
+	IDs    []string `json:"ids,omitempty" minItems:"1" maxItems:"1000" doc:"ids of rejected requests; those that are not there are passed over" example:"17"`
+	Since  string   `json:"since,omitempty" doc:"kept since this time (RFC 3339), or for at most this long, such as 24h" example:"24h"`
+	Until  string   `json:"until,omitempty" doc:"kept before this time (RFC 3339), or for longer than this" example:"2026-01-02T15:04:05Z"`
+	Reason string   `json:"reason,omitempty" maxLength:"64" doc:"the word for why they did not verify" example:"bad_signature"`
+	Cursor string   `json:"cursor,omitempty" doc:"next_cursor of the answer before"`
+}
+
+// query checks the choice.
+func (c *RejectedChoice) query(source string) (consume.RejectedQuery, error) {
+	q, fields := rejectedQuery(source, c.Reason, c.Since, c.Until)
+	if len(c.IDs) > 0 && cmp.Or(c.Since, c.Until, c.Reason) != "" {
+		fields = append(fields, FailureField{Field: "ids", Message: "can't be combined with since, until or reason"})
+	}
+	for i, id := range c.IDs {
+		seq, ok := parseRejectedID(id)
+		if !ok {
+			fields = append(fields, FailureField{Field: fmt.Sprintf("ids[%d]", i), Message: "is not a rejected request's id"})
+		}
+		q.IDs = append(q.IDs, seq)
+	}
+	if q.Cursor = c.Cursor; len(fields) > 0 {
+		return q, invalid(fields...)
+	}
+	return q, nil
+}
+
+type retryRejectedInput struct {
+	SourceParam
+	Body RejectedChoice
+}
+
+// RetriedRejected answers a retry of rejected requests.
+type RetriedRejected struct {
+	Verified   int            `json:"verified" doc:"how many verified, and are stored" example:"3"`
+	Refused    map[string]int `json:"refused" doc:"how many still did not, by reason"`
+	NextCursor string         `json:"next_cursor" doc:"to go on with; empty when all are done"`
+}
+
+type retryRejectedOutput struct{ Body RetriedRejected }
+
+func (s *Server) retryRejected(ctx context.Context, in *retryRejectedInput) (*retryRejectedOutput, error) {
+	if s.reverify == nil { // such a process may know no sources
+		return nil, errNotReceiving
+	}
+	if _, err := s.source(in.Name); err != nil {
+		return nil, err
+	}
+	q, err := in.Body.query(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.ledger.Reverify(ctx, q, s.reverify)
+	if errors.Is(err, consume.ErrBadCursor) {
+		return nil, invalid(badCursor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("rejected requests verified again", "source", in.Name, "verified", done.Verified, "refused", done.Refused)
+	return &retryRejectedOutput{RetriedRejected{Verified: done.Verified, Refused: done.Refused, NextCursor: done.Next}}, nil
+}

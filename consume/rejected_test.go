@@ -1,0 +1,88 @@
+package consume_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"jethook/consume"
+	"jethook/publish"
+)
+
+// A retry over thousands is several short calls, which try each request once, and none that came meanwhile.
+func TestReverifyInParts(t *testing.T) {
+	t.Parallel()
+	const n = 2300
+	bus, err := publish.Open(t.Context(), settings(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	kept := make(chan error, n+1)
+	reject := func(id int) {
+		bus.Reject(&publish.Rejected{
+			Source: "shop", Reason: "bad_signature", Received: time.Now(), Header: http.Header{}, Body: fmt.Append(nil, id),
+		}, func(err error) { kept <- err })
+	}
+	for i := range n {
+		reject(i)
+	}
+	for range n {
+		if err := <-kept; err != nil {
+			t.Fatal(err)
+		}
+	}
+	ledger, tried, calls := consume.NewLedger(bus), map[string]int{}, 0
+	verify := func(_ context.Context, r *publish.Rejected) (string, error) {
+		if tried[string(r.Body)]++; len(tried)%2 == 0 {
+			return "too_old", nil
+		}
+		return "", nil
+	}
+	verified, refused := 0, 0
+	for q := (consume.RejectedQuery{Source: "shop"}); ; calls++ {
+		done, err := ledger.Reverify(t.Context(), q, verify)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if calls == 0 {
+			reject(n)
+			if err := <-kept; err != nil {
+				t.Fatal(err)
+			}
+		}
+		verified, refused = verified+done.Verified, refused+done.Refused["too_old"]
+		if q.Cursor = done.Next; q.Cursor == "" {
+			break
+		}
+	}
+	if verified != n/2 || refused != n/2 || len(tried) != n || calls < 2 {
+		t.Errorf("in %d calls %d verified, %d refused, %d tried", calls+1, verified, refused, len(tried))
+	}
+	for body, times := range tried {
+		if times != 1 {
+			t.Errorf("%s was tried %d times", body, times)
+		}
+	}
+	left := 0
+	for q := (consume.RejectedQuery{Source: "shop"}); ; {
+		items, next, err := ledger.Rejected(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left += len(items)
+		if q.Cursor = next; next == "" {
+			break
+		}
+	}
+	if left != n/2+1 {
+		t.Errorf("%d are left, want those that were refused and the one that came meanwhile", left)
+	}
+	if _, err := ledger.Reverify(t.Context(), consume.RejectedQuery{Source: "shop", Cursor: "1"}, verify); !errors.Is(err, consume.ErrBadCursor) {
+		t.Errorf("a cursor of another list: %v", err)
+	}
+}
