@@ -14,6 +14,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/publish"
 )
 
 // exchange is a request that is made of an operation, and the status it gets.
@@ -61,6 +62,12 @@ var samples = map[string]func(a *api) []exchange{
 	"send-event": func(*api) []exchange {
 		const body = `{"type":"a","data":{},"id":"1"}`
 		return []exchange{{body: body, status: 202}, {body: body, status: 202}, {body: `{"type":"*","data":{}}`, status: 422}}
+	},
+	"resend-event": func(a *api) []exchange {
+		a.put(&publish.Event{ID: "e1", Type: "order.created", Subject: "events.order.created"})
+		path := "/api/v1/events/e1/resend"
+		body := `{"endpoints":["` + a.create(minimal).ID + `"]}`
+		return []exchange{{path: path, body: body, status: 202}, {path: path, status: 202}, {path: path, body: `{"endpoints":["none"]}`, status: 422}}
 	},
 	"list-deliveries": func(a *api) []exchange {
 		id := pendingDeliveries(a)
