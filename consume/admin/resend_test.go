@@ -2,7 +2,6 @@ package admin_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -80,9 +79,9 @@ func (a *api) quiet() {
 	a.t.Helper()
 	a.until("nothing is due", func() bool {
 		due, _, err1 := a.bus.Count(a.t.Context(), publish.DueShelf(""))
-		page, err2 := a.bus.Taken(a.t.Context(), publish.StreamEvents, "")
+		settled, err2 := a.bus.Settled(a.t.Context(), publish.StreamEvents, "")
 		events, _, err3 := a.bus.Count(a.t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}))
-		return err1 == nil && err2 == nil && err3 == nil && due == 0 && page >= events
+		return err1 == nil && err2 == nil && err3 == nil && due == 0 && settled >= events
 	})
 }
 
@@ -203,37 +202,6 @@ func TestResendAtOnce(t *testing.T) {
 	}
 	if got := a.requests(f); !slices.Equal(got, []string{"dead_by_key 1"}) {
 		t.Errorf("by key: got %q", got)
-	}
-}
-
-// notes changes what is remembered of all requests.
-func (a *api) notes(change func(map[string]any)) {
-	a.t.Helper()
-	kv, err := a.bus.Requests(a.t.Context())
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	keys, err := kv.Keys(a.t.Context())
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	for _, key := range keys {
-		entry, err := kv.Get(a.t.Context(), key)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		var fields map[string]any
-		if err := json.Unmarshal(entry.Value(), &fields); err != nil {
-			a.t.Fatal(err)
-		}
-		change(fields)
-		data, err := json.Marshal(fields)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		if _, err := kv.Put(a.t.Context(), key, data); err != nil {
-			a.t.Fatal(err)
-		}
 	}
 }
 
