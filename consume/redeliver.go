@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"jethook/publish"
 )
@@ -56,12 +57,24 @@ func (l *Ledger) replay(ctx context.Context, id string) error {
 // redeliverTries bounds how often a delivery is looked at that changes its state while it is being written.
 const redeliverTries = 4
 
+// Asked is a request to redeliver, which may be made several times: at once, or again after a crash. It makes one delivery.
+type Asked struct {
+	Key  string // names the request
+	Mark uint64 // of the time when it was first made: see [Ledger.Mark]
+}
+
+// Mark returns the place where the history ends now.
+func (l *Ledger) Mark(ctx context.Context) (uint64, error) {
+	_, last, err := l.bus.Ends(ctx, publish.HistoryShelf("", ""), time.Now())
+	return last, err
+}
+
 // Redeliver sends an event to one endpoint again, or for the first time, whatever the state of that delivery: one that
 // waits is due now, a dead one is replayed, and one that is delivered, or never was, begins anew. One that is being
-// attempted at this moment is left as it is: ErrUnderWay. The key names the request: asked twice with one key at once, or
-// again after a crash, within the deduplication window, it makes one delivery. An event that was read from its stream is
-// known to be under way for the first time, too.
-func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Event, key string) error {
+// attempted at this moment is left as it is: ErrUnderWay. What was delivered since the request was first made is not
+// sent once more, and within the deduplication window nothing is that the request has begun anew. An event that was
+// read from its stream is known to be under way for the first time, too.
+func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Event, asked Asked) error {
 	d := publish.Delivery{Endpoint: endpoint, Event: *e, Attempt: 1}
 	for range redeliverTries {
 		// Whoever attempts a delivery stores its death before the delivery leaves the bus: looked for in this order,
@@ -69,12 +82,25 @@ func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Even
 		if err := l.Retry(ctx, d.ID()); !errors.Is(err, ErrNoDelivery) {
 			return err
 		}
-		sent, err := l.sendMissed(ctx, &d, key)
+		// Its success is recorded before the delivery leaves the bus, too.
+		done, err := l.deliveredSince(ctx, &d, asked.Mark)
+		if done || err != nil {
+			return err
+		}
+		sent, err := l.sendMissed(ctx, &d, asked.Key)
 		if sent || err != nil {
 			return err
 		}
 	}
 	return ErrUnderWay
+}
+
+// deliveredSince reports whether a delivery was recorded as delivered behind a place in the history.
+func (l *Ledger) deliveredSince(ctx context.Context, d *publish.Delivery, mark uint64) (bool, error) {
+	of := recollection{next: mark + 1, taken: make(map[string]time.Time)}
+	err := of.readOn(ctx, l.bus, publish.HistoryShelf(d.Endpoint, string(OutcomeDelivered)))
+	_, done := of.taken[d.ID()]
+	return done, err
 }
 
 // sendMissed sends a delivery of which nothing is stored but its history. False: it is on its way by now.

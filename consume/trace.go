@@ -93,7 +93,7 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery
 		}
 		floor, known := taken[consumer]
 		if !known {
-			if floor, err = a.bus.Taken(ctx, h.Stream, consumer); err != nil {
+			if floor, err = a.bus.Settled(ctx, h.Stream, consumer); err != nil {
 				return nil, err
 			}
 			taken[consumer] = floor

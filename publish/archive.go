@@ -236,7 +236,7 @@ func headOf(subject string, h nats.Header, body []byte, stream string, seq uint6
 }
 
 // firstSince returns the sequence of the first message of a stream that was stored at or after a time, or end when
-// there is none.
+// there is none. Unlike seek it needs no direct gets, which an operator's stream of events may not allow.
 func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end uint64) (uint64, error) {
 	c, err := b.reader(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
 	if err != nil {
@@ -295,23 +295,6 @@ func ownHeaders(all nats.Header) nats.Header {
 		}
 	}
 	return own
-}
-
-// Taken returns the sequence up to which every event of a stream has an outcome that is stored, for the endpoints
-// that share its consumer, or for an ordered endpoint; 0 when nobody took any.
-func (b *Bus) Taken(ctx context.Context, stream, ordered string) (uint64, error) {
-	name := consumerName
-	if ordered != "" {
-		name = ordered
-	}
-	c, err := b.reads.js.Consumer(ctx, stream, name)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("opening consumer %s of %s: %w", name, stream, classify(err))
-	}
-	return c.CachedInfo().AckFloor.Stream, nil
 }
 
 // ParsePlace reads the id of an event that has no other: its stream and its sequence.

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -84,14 +85,14 @@ func (b *Bus) bounds(ctx context.Context, sh Shelf, before uint64) (r reach, err
 		r.hi = min(r.hi, before-1)
 	}
 	if !sh.until.IsZero() {
-		seq, err := b.seek(ctx, sh, sh.until)
+		seq, err := b.seek(ctx, sh.stream, sh.until)
 		if err != nil {
 			return r, err
 		}
 		r.hi = min(r.hi, seq-1)
 	}
 	if !sh.since.IsZero() {
-		seq, err := b.seek(ctx, sh, sh.since)
+		seq, err := b.seek(ctx, sh.stream, sh.since)
 		if err != nil {
 			return r, err
 		}
@@ -103,14 +104,14 @@ func (b *Bus) bounds(ctx context.Context, sh Shelf, before uint64) (r reach, err
 // none is a sequence above all.
 const none = 1 << 62
 
-// seek returns the sequence of the stream's first message that was stored at t or later.
-func (b *Bus) seek(ctx context.Context, sh Shelf, t time.Time) (uint64, error) {
+// seek returns the sequence of a stream's first message that was stored at t or later, or none.
+func (b *Bus) seek(ctx context.Context, stream string, t time.Time) (uint64, error) {
 	t = t.UTC()
-	got, err := b.fetch(ctx, Shelf{stream: sh.stream}, fetchQuery{StartTime: &t, Subject: ">"})
-	if err != nil || len(got.msgs) == 0 {
-		return none, err
+	s, err := b.get(ctx, stream, fetchQuery{StartTime: &t, Subject: ">"})
+	if errors.Is(err, ErrNotFound) {
+		return none, nil
 	}
-	return got.msgs[0].Seq, nil
+	return s.Seq, err
 }
 
 // aim returns the place in r from which a page is to be read, and how many messages of the shelf lie from there

@@ -12,12 +12,13 @@ import (
 
 const directPrefix = "$JS.API.DIRECT.GET."
 
-// fetchQuery is a direct get, which nats.go has no call for:
+// fetchQuery is a direct get. nats.go has no call for several messages, none for times, and takes no wildcards:
 // https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
 type fetchQuery struct {
 	Seq       uint64     `json:"seq,omitempty"`
 	StartTime *time.Time `json:"start_time,omitempty"`
 	Subject   string     `json:"next_by_subj,omitempty"`
+	Last      string     `json:"last_by_subj,omitempty"`
 	Newest    []string   `json:"multi_last,omitempty"` // the newest message of each subject that matches
 	Batch     int        `json:"batch,omitempty"`
 	MaxBytes  int        `json:"max_bytes,omitempty"`
@@ -30,7 +31,7 @@ type fetched struct {
 	done    bool   // nothing that matches lies behind these
 }
 
-// fetch asks a shelf's stream. Bodies are left out as the shelf says.
+// fetch asks a shelf's stream for a batch, as q must say. Bodies are left out as the shelf says.
 func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
 	defer cancel()
@@ -58,9 +59,6 @@ func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, e
 				got.pending = pending + 1
 			}
 			got.msgs = append(got.msgs, sh.trim(stored(m)))
-			if q.StartTime != nil { // the answer to one without a batch is one message
-				return got, nil
-			}
 		case "204": // end of batch
 			got.done = m.Header.Get("Nats-Num-Pending") == "0"
 			return got, nil
@@ -85,4 +83,31 @@ func (sh Shelf) trim(s Stored) Stored {
 		s.cut(0)
 	}
 	return s
+}
+
+// last returns the last message of a stream on a subject, which may have wildcards; ErrNotFound when there is none.
+func (b *Bus) last(ctx context.Context, stream, subject string) (Stored, error) {
+	return b.get(ctx, stream, fetchQuery{Last: subject})
+}
+
+// get asks a stream for one message, whole; ErrNotFound when there is none.
+func (b *Bus) get(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	req, err := json.Marshal(q)
+	if err != nil {
+		return Stored{}, err
+	}
+	m, err := b.reads.RequestMsgWithContext(ctx, &nats.Msg{Subject: directPrefix + stream, Data: req})
+	if err != nil {
+		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+	}
+	switch m.Header.Get("Status") {
+	case "":
+		return stored(m), nil
+	case "404":
+		return Stored{}, ErrNotFound
+	default:
+		return Stored{}, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, stream, m.Header.Get("Description"))
+	}
 }

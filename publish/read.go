@@ -74,16 +74,11 @@ func (b *Bus) Dead(ctx context.Context, id string) (Delivery, error) {
 }
 
 func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Delivery, error) {
-	m, err := b.shelves[stream].GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Delivery{}, ErrNotFound
-	}
+	s, err := b.last(ctx, stream, subject)
 	if err != nil {
-		return Delivery{}, fmt.Errorf("reading %s: %w", subject, classify(err))
+		return Delivery{}, err
 	}
-	d, err := parseDelivery(m.Header, m.Data)
-	d.seq, d.Since = m.Sequence, m.Time
-	return d, err
+	return s.Delivery()
 }
 
 // Forget removes all that waits for an endpoint and its dead letters: the endpoint is no more.

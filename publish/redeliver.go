@@ -213,7 +213,7 @@ func (b *Bus) UnderWay(ctx context.Context, endpoint string, e *Event) (bool, er
 	stream := streamOf(e.Subject)
 	c, err := b.shelves[stream].Consumer(ctx, endpoint) // an ordered one has its own
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		settled, err := b.Settled(ctx, stream)
+		settled, err := b.Settled(ctx, stream, "")
 		return settled < e.seq, err
 	}
 	if err != nil {
@@ -223,15 +223,19 @@ func (b *Bus) UnderWay(ctx context.Context, endpoint string, e *Event) (bool, er
 	return info.AckFloor.Stream < e.seq && MatchesAny(e.Subject, info.Config.FilterSubjects), nil
 }
 
-// Settled returns the sequence in a stream of events up to which each event has an outcome for every endpoint that is
-// not ordered.
-func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
-	c, err := b.shelves[stream].Consumer(ctx, consumerName)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) { // nobody has begun
+// Settled returns the sequence in a stream of events up to which each event has an outcome that is stored: for every
+// endpoint that is not ordered, or for an ordered one; 0 when nobody has begun.
+func (b *Bus) Settled(ctx context.Context, stream, ordered string) (uint64, error) {
+	name := consumerName
+	if ordered != "" {
+		name = ordered
+	}
+	c, err := b.shelves[stream].Consumer(ctx, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("asking for the consumer of %s: %w", stream, classify(err))
+		return 0, fmt.Errorf("asking for consumer %s of %s: %w", name, stream, classify(err))
 	}
 	return c.CachedInfo().AckFloor.Stream, nil
 }

@@ -2,13 +2,10 @@ package publish
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // EventShelf lists the events of a stream, with their bodies, that the patterns may match: what does not is to be
@@ -63,37 +60,10 @@ func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last 
 	if err != nil {
 		return 0, 0, fmt.Errorf("asking for stream %s: %w", sh.stream, classify(err))
 	}
-	s, err := b.get(ctx, sh.stream, map[string]any{"start_time": since.UTC(), "next_by_subj": sh.subject})
+	since = since.UTC()
+	s, err := b.get(ctx, sh.stream, fetchQuery{StartTime: &since, Subject: sh.subject})
 	if errors.Is(err, ErrNotFound) {
 		return 0, info.State.LastSeq, nil
 	}
 	return s.Seq, info.State.LastSeq, err
-}
-
-// last returns the last message of a stream on a subject, which may have wildcards; ErrNotFound when there is none.
-func (b *Bus) last(ctx context.Context, stream, subject string) (Stored, error) {
-	return b.get(ctx, stream, map[string]any{"last_by_subj": subject})
-}
-
-// get asks for one message. nats.go takes no wildcards and no times:
-// https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
-func (b *Bus) get(ctx context.Context, stream string, query map[string]any) (Stored, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	req, err := json.Marshal(query)
-	if err != nil {
-		return Stored{}, err
-	}
-	m, err := b.reads.RequestMsgWithContext(ctx, &nats.Msg{Subject: "$JS.API.DIRECT.GET." + stream, Data: req})
-	if err != nil {
-		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
-	}
-	switch m.Header.Get("Status") {
-	case "":
-		return stored(m), nil
-	case "404":
-		return Stored{}, ErrNotFound
-	default:
-		return Stored{}, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, stream, m.Header.Get("Description"))
-	}
 }

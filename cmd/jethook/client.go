@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -283,8 +285,13 @@ func addFilters(cmd *cobra.Command, names ...string) {
 
 // query returns the filters that are given as a query of the API.
 func query(cmd *cobra.Command) string {
+	return queryOf(cmd, slices.Collect(maps.Keys(filters))...)
+}
+
+// queryOf is query for some of the filters.
+func queryOf(cmd *cobra.Command, names ...string) string {
 	q := url.Values{}
-	for name := range filters {
+	for _, name := range names {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
 			q.Set(name, f.Value.String())
 		}

@@ -140,7 +140,7 @@ func confirm(cmd *cobra.Command, question string) error {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing is removed")
+		return errors.New("nothing is done")
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 )
 
 func eventCommand() *cobra.Command {
-	return clientGroup("event", "Publish events, see those that are stored, and who gets them",
-		eventSendCommand(), eventListCommand(), eventShowCommand(), eventMatchCommand())
+	return clientGroup("event", "Publish events, see those that are stored and who gets them, and send one again",
+		eventSendCommand(), eventListCommand(), eventShowCommand(), eventResendCommand(), eventMatchCommand())
 }
 
 func eventSendCommand() *cobra.Command {

@@ -95,6 +95,7 @@ func New(o Options) *Server {
 		s.trialRoutes()
 		s.previewRoutes()
 		s.recoveryRoutes()
+		s.resendRoutes()
 	}
 	s.eventRoutes()
 	s.archiveRoutes()

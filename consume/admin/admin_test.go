@@ -34,6 +34,14 @@ type api struct {
 // start runs an API that nothing else reaches, with settings that the changes are made to.
 func start(t testing.TB, changes ...func(*config.Config)) *api {
 	t.Helper()
+	return startRunning(t, func(ctx context.Context, a *api, _ *config.Config) {
+		_ = a.registry.Run(ctx, a.bus.Restored, func(endpoint.Change) {})
+	}, changes...)
+}
+
+// startRunning runs an API beside something that follows the registry.
+func startRunning(t testing.TB, run func(context.Context, *api, *config.Config), changes ...func(*config.Config)) *api {
+	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "off"
@@ -56,7 +64,7 @@ func start(t testing.TB, changes ...func(*config.Config)) *api {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = registry.Run(ctx, bus.Restored, func(endpoint.Change) {})
+		run(ctx, a, cfg)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -159,6 +167,7 @@ func TestEverythingNeedsTheToken(t *testing.T) {
 		{"GET", "/api/v1/events"},
 		{"GET", "/api/v1/events/x"},
 		{"GET", "/api/v1/events/x/body"},
+		{"POST", "/api/v1/events/x/resend"},
 		{"GET", "/api/v1/match"},
 		{"GET", "/api/v1/deliveries"},
 		{"GET", "/api/v1/deliveries/ep_1.events:evt_1"},

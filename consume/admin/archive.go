@@ -97,7 +97,8 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*eventsOu
 	return &eventsOutput{EventPage{Items: items, NextCursor: next}}, nil
 }
 
-type getEventInput struct {
+// EventParams choose one event.
+type EventParams struct {
 	ID string `path:"id" doc:"the event's id, or its place in the bus, such as EVENTS-17"`
 	SpanParams
 }
@@ -120,7 +121,7 @@ type EventBody struct {
 
 type eventOutput struct{ Body EventDetail }
 
-func (s *Server) getEvent(ctx context.Context, in *getEventInput) (*eventOutput, error) {
+func (s *Server) getEvent(ctx context.Context, in *EventParams) (*eventOutput, error) {
 	found, others, err := s.find(ctx, in)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (s *Server) getEvent(ctx context.Context, in *getEventInput) (*eventOutput,
 	}}, nil
 }
 
-func (s *Server) find(ctx context.Context, in *getEventInput) (publish.Head, []string, error) {
+func (s *Server) find(ctx context.Context, in *EventParams) (publish.Head, []string, error) {
 	q, err := in.query()
 	if err != nil {
 		return publish.Head{}, nil, err
@@ -172,7 +173,7 @@ type bodyOutput struct {
 	Body        []byte
 }
 
-func (s *Server) getEventBody(ctx context.Context, in *getEventInput) (*bodyOutput, error) {
+func (s *Server) getEventBody(ctx context.Context, in *EventParams) (*bodyOutput, error) {
 	found, _, err := s.find(ctx, in)
 	if err != nil {
 		return nil, err

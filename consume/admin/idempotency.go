@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -66,9 +67,11 @@ func (r requestID) isRepeat(remembered string) (bool, error) {
 }
 
 // remembered is what a request leaves in the bucket. Answer is nil until it is done.
-type remembered struct {
-	Request string     `json:"request"`
-	Answer  *SentEvent `json:"answer,omitempty"`
+type remembered[T any] struct {
+	Request string    `json:"request"`
+	Asked   time.Time `json:"asked,omitzero"` // when it was first made, if that matters
+	Mark    uint64    `json:"mark,omitempty"` // where the history ended then
+	Answer  *T        `json:"answer,omitempty"`
 }
 
 // publishOnce publishes the event of a request with an Idempotency-Key, whose id follows from the key unless it
@@ -79,7 +82,7 @@ func (s *Server) publishOnce(ctx context.Context, made requestID, e *publish.Eve
 	if err != nil {
 		return nil, err
 	}
-	before, revision, err := remember(ctx, kv, made)
+	before, revision, err := remember(ctx, kv, made, remembered[SentEvent]{Request: made.String()})
 	if err != nil || before.Answer != nil {
 		return before.Answer, err
 	}
@@ -93,20 +96,16 @@ func (s *Server) publishOnce(ctx context.Context, made requestID, e *publish.Eve
 	}
 	// By an id of its own the event is only there because this request, an earlier time, has put it there.
 	answer := &SentEvent{ID: e.ID, Duplicate: receipt.Duplicate && !byKey}
-	note, err := json.Marshal(remembered{made.String(), answer})
-	if err != nil {
-		return nil, fmt.Errorf("encoding a note of a request: %w", err)
-	}
+	before.Answer = answer
 	// Without this note a repeated request is still right for as long as the stream remembers the id.
-	if _, err := kv.Update(ctx, made.key, note, revision); err != nil {
+	if _, err := amend(ctx, kv, made, before, revision); err != nil {
 		s.log.Debug("note of a request not stored", "error", err)
 	}
 	return answer, nil
 }
 
 // remember notes that a request was made, or returns the note that is there and its revision.
-func remember(ctx context.Context, kv jetstream.KeyValue, made requestID) (note remembered, revision uint64, err error) {
-	note.Request = made.String()
+func remember[T any](ctx context.Context, kv jetstream.KeyValue, made requestID, note remembered[T]) (there remembered[T], revision uint64, err error) {
 	data, err := json.Marshal(note)
 	if err != nil {
 		return note, 0, fmt.Errorf("encoding a note of a request: %w", err)
@@ -122,9 +121,26 @@ func remember(ctx context.Context, kv jetstream.KeyValue, made requestID) (note 
 	if err != nil {
 		return note, 0, fmt.Errorf("%w: reading the note of a request: %w", publish.ErrUnavailable, err)
 	}
-	if err := json.Unmarshal(entry.Value(), &note); err != nil {
+	if err := json.Unmarshal(entry.Value(), &there); err != nil {
 		return note, 0, fmt.Errorf("reading the note of a request: %w", err)
 	}
-	_, err = made.isRepeat(note.Request)
-	return note, entry.Revision(), err
+	_, err = made.isRepeat(there.Request)
+	return there, entry.Revision(), err
+}
+
+// amend replaces the note of that revision and returns the new one. The error is publish.ErrConflict when somebody else
+// has replaced it.
+func amend[T any](ctx context.Context, kv jetstream.KeyValue, made requestID, note remembered[T], revision uint64) (uint64, error) {
+	data, err := json.Marshal(note)
+	if err != nil {
+		return 0, fmt.Errorf("encoding a note of a request: %w", err)
+	}
+	revision, err = kv.Update(ctx, made.key, data, revision)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+		return 0, fmt.Errorf("noting a request: %w", publish.ErrConflict)
+	case err != nil:
+		return 0, fmt.Errorf("%w: noting a request: %w", publish.ErrUnavailable, err)
+	}
+	return revision, nil
 }

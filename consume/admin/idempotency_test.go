@@ -146,38 +146,50 @@ func TestEventsAreSentOnce(t *testing.T) {
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("notes %v, %v", keys, err)
 	}
-	note := func(change func(map[string]any)) {
-		t.Helper()
-		entry, err := kv.Get(t.Context(), keys[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		var fields map[string]any
-		if err := json.Unmarshal(entry.Value(), &fields); err != nil {
-			t.Fatal(err)
-		}
-		change(fields)
-		data, err := json.Marshal(fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := kv.Put(t.Context(), keys[0], data); err != nil {
-			t.Fatal(err)
-		}
-	}
 	// Killed before its answer was noted: it is published again, as the copy that it is.
-	note(func(n map[string]any) { delete(n, "answer") })
+	a.notes(func(n map[string]any) { delete(n, "answer") })
 	if got := a.keyed("k", "POST", "/api/v1/events", body); got.status != http.StatusAccepted || got.body != first || stored() != 1 {
 		t.Errorf("after a kill: %d %s, %d stored", got.status, got.body, stored())
 	}
 	// When the stream has forgotten the id, the note still knows.
-	note(func(n map[string]any) { n["answer"] = admin.SentEvent{ID: "long ago"} })
+	a.notes(func(n map[string]any) { n["answer"] = admin.SentEvent{ID: "long ago"} })
 	if got := a.keyed("k", "POST", "/api/v1/events", body); got.status != http.StatusAccepted || !strings.Contains(got.body, "long ago") || stored() != 1 {
 		t.Errorf("long after: %d %s, %d stored", got.status, got.body, stored())
 	}
 	status, err := kv.Status(t.Context())
 	if err != nil || status.TTL() != publish.RequestsAge || status.Config().MaxBytes <= 0 {
 		t.Errorf("the notes are not bounded: %+v, %v", status, err)
+	}
+}
+
+// notes changes what is remembered of all requests.
+func (a *api) notes(change func(map[string]any)) {
+	a.t.Helper()
+	kv, err := a.bus.Requests(a.t.Context())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	keys, err := kv.Keys(a.t.Context())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, key := range keys {
+		entry, err := kv.Get(a.t.Context(), key)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(entry.Value(), &fields); err != nil {
+			a.t.Fatal(err)
+		}
+		change(fields)
+		data, err := json.Marshal(fields)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if _, err := kv.Put(a.t.Context(), key, data); err != nil {
+			a.t.Fatal(err)
+		}
 	}
 }
 

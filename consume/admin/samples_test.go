@@ -324,3 +324,10 @@ func sourcesSamples(a *api) []exchange {
 	a.works("ep_1")
 	return []exchange{{status: 200}}
 }
+
+func resendSamples(a *api) []exchange {
+	a.put(&publish.Event{ID: "e1", Type: "order.created", Subject: "events.order.created"})
+	path := "/api/v1/events/e1/resend"
+	body := `{"endpoints":["` + a.create(minimal).ID + `"]}`
+	return []exchange{{path: path, body: body, status: 202}, {path: path, status: 202}, {path: path, body: `{"endpoints":["none"]}`, status: 422}}
+}

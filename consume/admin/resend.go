@@ -1,0 +1,242 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+func (s *Server) resendRoutes() {
+	register(s, huma.Operation{
+		OperationID: "resend-event", Method: http.MethodPost, Path: "/api/v1/events/{id}/resend", Tags: []string{"events"},
+		Summary: "Send an event again",
+		Description: "To the given endpoints, whether their patterns match or not, or else to each whose patterns match. What waits is " +
+			"attempted now, what is dead is replayed, and what was delivered, or never sent, begins anew with its first attempt. A disabled " +
+			"endpoint gets nothing. The event is found as when it is read. Without an Idempotency-Key the same request " +
+			"within 5 s is taken for the same one: it does nothing more and is answered as before.",
+		DefaultStatus: http.StatusAccepted,
+		Errors:        []int{http.StatusNotFound, http.StatusConflict},
+	}, bulkTimeout, s.resendEvent)
+}
+
+// ResendRequest chooses who gets an event again.
+type ResendRequest struct {
+	Endpoints []string `json:"endpoints,omitempty" minItems:"1" maxItems:"1000" doc:"ids of endpoints; absent: all whose patterns match" example:"ep_9zk3"`
+}
+
+type resendInput struct {
+	IdempotencyParam
+	EventParams
+	Body *ResendRequest
+}
+
+// Resent says what came of sending an event again.
+type Resent struct {
+	ID         string           `json:"id" doc:"the event's id" example:"evt_4Qm2"`
+	Subject    string           `json:"subject" doc:"where it is stored" example:"events.order.created"`
+	Deliveries []ResentDelivery `json:"deliveries" doc:"one for each endpoint"`
+}
+
+// ResentDelivery says what came of sending an event to one endpoint again.
+type ResentDelivery struct {
+	ID       string `json:"id" doc:"the delivery's id" example:"ep_9zk3.events:evt_4Qm2"`
+	Endpoint string `json:"endpoint" doc:"the endpoint's id" example:"ep_9zk3"`
+	Result   string `json:"result" enum:"sent,under_way,disabled" example:"sent" doc:"sent: it is due now; under_way: it was being attempted already; disabled: its endpoint is, and it was left as it is"`
+}
+
+// Results of sending an event to one endpoint again.
+const (
+	ResultSent     = "sent"
+	ResultUnderWay = "under_way"
+	ResultDisabled = "disabled"
+)
+
+type resendOutput struct{ Body Resent }
+
+// momentary is how long the same request without an Idempotency-Key is the same one: a button that is pressed twice.
+const momentary = 5 * time.Second
+
+func (s *Server) resendEvent(ctx context.Context, in *resendInput) (*resendOutput, error) {
+	if _, err := in.query(); err != nil {
+		return nil, err
+	}
+	var named []endpoint.Endpoint
+	if in.Body != nil {
+		var err error
+		if named, err = s.named(ctx, in.Body.Endpoints); err != nil {
+			return nil, err
+		}
+	}
+	made, lasts, err := in.identify()
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.beginResend(ctx, made, lasts)
+	if err != nil {
+		return nil, err
+	}
+	if r.note.Answer != nil {
+		return &resendOutput{*r.note.Answer}, nil
+	}
+	found, _, err := s.find(ctx, &in.EventParams)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body == nil || in.Body.Endpoints == nil {
+		named = s.subscribed(found.Subject)
+	}
+	answer := &Resent{ID: found.ID, Subject: found.Subject}
+	if answer.Deliveries, err = s.resend(ctx, &found.Event, named, r.asked()); err != nil {
+		return nil, err
+	}
+	s.log.Info("event sent again", "event", found.ID, "subject", found.Subject, "endpoints", len(named))
+	// By a key it is answered as before. Without one, what did nothing may do something when it is asked again.
+	if in.IdempotencyKey != "" || slices.ContainsFunc(answer.Deliveries, func(d ResentDelivery) bool { return d.Result == ResultSent }) {
+		s.endResend(ctx, r, answer)
+	}
+	return &resendOutput{*answer}, nil
+}
+
+// identify returns what a request to resend is remembered by, and for how long it is the same one; 0: as long as it is
+// remembered.
+func (in *resendInput) identify() (made requestID, lasts time.Duration, err error) {
+	content := struct {
+		ID   string
+		Span SpanParams
+		Body *ResendRequest
+	}{in.ID, in.SpanParams, in.Body}
+	if in.IdempotencyKey != "" {
+		made, err = in.request("resend event", content)
+		return made, 0, err
+	}
+	data, err := json.Marshal(content)
+	if err != nil {
+		return made, 0, fmt.Errorf("encoding a request: %w", err)
+	}
+	id := digest(append([]byte("resend event within a moment\n"), data...))
+	return requestID{key: id, content: id}, momentary, nil
+}
+
+// named returns the endpoints with the ids.
+func (s *Server) named(ctx context.Context, ids []string) ([]endpoint.Endpoint, error) {
+	all := make([]endpoint.Endpoint, len(ids))
+	var fields []FailureField
+	wrong := func(i int, message string) {
+		fields = append(fields, FailureField{Field: fmt.Sprintf("endpoints[%d]", i), Message: message})
+	}
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			wrong(i, "is named before")
+			continue
+		}
+		var err error
+		all[i], err = s.registry.Get(ctx, id)
+		if errors.Is(err, endpoint.ErrNotFound) {
+			wrong(i, "there is no such endpoint")
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	return all, nil
+}
+
+// subscribed returns the endpoints whose patterns match a subject, the disabled ones too.
+func (s *Server) subscribed(subject string) (all []endpoint.Endpoint) {
+	for _, e := range s.registry.All() {
+		if publish.MatchesAny(subject, e.Events) {
+			all = append(all, *e)
+		}
+	}
+	return all
+}
+
+// resendsAtOnce is to how many endpoints an event is sent again at the same time: each takes some round trips to the store.
+const resendsAtOnce = 16
+
+// resend sends an event to endpoints again. Cut off half-way, the same request does the rest.
+func (s *Server) resend(ctx context.Context, e *publish.Event, to []endpoint.Endpoint, asked consume.Asked) ([]ResentDelivery, error) {
+	out := make([]ResentDelivery, len(to))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(resendsAtOnce)
+	for i := range to {
+		d := publish.Delivery{Endpoint: to[i].ID, Event: *e}
+		out[i] = ResentDelivery{ID: d.ID(), Endpoint: d.Endpoint, Result: ResultDisabled}
+		if to[i].Disabled {
+			continue
+		}
+		g.Go(func() error {
+			err := s.ledger.Redeliver(ctx, d.Endpoint, e, asked)
+			switch {
+			case err == nil:
+				out[i].Result = ResultSent
+			case errors.Is(err, consume.ErrUnderWay):
+				out[i].Result = ResultUnderWay
+			default:
+				return fmt.Errorf("sending %s again: %w", d.ID(), err)
+			}
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+// resending is a request to resend that is being carried out.
+type resending struct {
+	kv       jetstream.KeyValue
+	made     requestID
+	note     remembered[Resent]
+	revision uint64
+}
+
+// asked names it to the ledger. The same key at another time is another request.
+func (r *resending) asked() consume.Asked {
+	return consume.Asked{Key: r.made.key + "." + strconv.FormatInt(r.note.Asked.UnixNano(), 36), Mark: r.note.Mark}
+}
+
+// beginResend notes that a request is made, or returns the note of the same request of before; one that is older than it
+// lasts is forgotten.
+func (s *Server) beginResend(ctx context.Context, made requestID, lasts time.Duration) (*resending, error) {
+	kv, err := s.bus.Requests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mark, err := s.ledger.Mark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fresh := remembered[Resent]{Request: made.String(), Asked: time.Now().UTC(), Mark: mark}
+	note, revision, err := remember(ctx, kv, made, fresh)
+	// Clocks of two processes may differ: a note from far ahead is as old.
+	if err == nil && lasts > 0 && fresh.Asked.Sub(note.Asked).Abs() > lasts {
+		note = fresh
+		revision, err = amend(ctx, kv, made, note, revision)
+		if errors.Is(err, publish.ErrConflict) { // the same request was faster
+			note, revision, err = remember(ctx, kv, made, fresh)
+		}
+	}
+	return &resending{kv: kv, made: made, note: note, revision: revision}, err
+}
+
+// endResend notes the answer. Without that note the request, made again, still delivers nothing twice.
+func (s *Server) endResend(ctx context.Context, r *resending, answer *Resent) {
+	r.note.Answer = answer
+	if _, err := amend(ctx, r.kv, r.made, r.note, r.revision); err != nil {
+		s.log.Debug("note of a request not stored", "error", err)
+	}
+}
