@@ -75,6 +75,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	if res.Verdict == attempt.Delivered {
+		j.h.late.Store(true)
 		e.record(j, lineOf(&j.d, res, OutcomeDelivered))
 		return
 	}

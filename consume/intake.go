@@ -59,6 +59,7 @@ type held struct {
 	in     *intake
 	size   int64
 	parts  atomic.Int32
+	late   atomic.Bool // what became of a part is told by the history alone
 }
 
 // pullBytes is how many bytes one request for messages may bring: less than the largest message would never
@@ -227,8 +228,12 @@ func (h *held) split(parts int) { h.parts.Store(int32(parts)) }
 
 // done ends one part; after the last one the message is acknowledged.
 func (h *held) done() {
-	if h.parts.Add(-1) == 0 {
+	switch {
+	case h.parts.Add(-1) > 0:
+	case h.late.Load():
 		h.in.acks.settle(h)
+	default:
+		h.settle()
 	}
 }
 

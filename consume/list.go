@@ -27,7 +27,7 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 	if err := shelves.seek(q.Cursor); err != nil {
 		return nil, "", err
 	}
-	items := []Delivery{}
+	items, listed := []Delivery{}, make(map[string]bool)
 	for began := time.Now(); ; {
 		s, err := shelves.newest(ctx)
 		switch {
@@ -42,8 +42,10 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 		if s.holds != nil && !s.holds(stored.Data) {
 			continue
 		}
-		if d, ok := view(&stored, s.status); ok && q.matches(&d) {
+		// One that has just moved on may still lie where it was: its newest state counts.
+		if d, ok := view(&stored, s.status); ok && q.matches(&d) && !listed[d.ID] {
 			items = append(items, d)
+			listed[d.ID] = true
 		}
 	}
 }
