@@ -53,6 +53,10 @@ var snsHost = regexp.MustCompile(`^sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?$`
 
 func isSNSHost(host string) bool { return snsHost.MatchString(host) }
 
+// snsCertificate are the addresses of certificates. A query is none of them: the same hosts answer calls of the
+// service, and some answers hold texts that any of Amazon's customers chose, which may be a certificate.
+var snsCertificate = regexp.MustCompile(`^https://sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?/[A-Za-z0-9_-]+\.pem$`)
+
 // Signed implements [Verifier].
 func (v *snsVerifier) Signed(r *Request) ([]byte, error) {
 	message, err := snsMessage(r)
@@ -91,7 +95,7 @@ func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
 var snsHashes = map[string]crypto.Hash{"1": crypto.SHA1, "2": crypto.SHA256}
 
 func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
-	if !allowedURL(address, isSNSHost) || !strings.HasSuffix(address, ".pem") {
+	if !snsCertificate.MatchString(address) {
 		return nil, fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
 	}
 	cert, err := certificate(v.source, address)
@@ -123,7 +127,11 @@ func snsMessage(r *Request) (map[string]string, error) {
 	if twice {
 		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
 	}
-	for _, name := range snsFields(fields["Type"]) {
+	names := snsFields(fields["Type"])
+	if names == nil {
+		return nil, fmt.Errorf("json:Type: %w", ErrMalformedBody)
+	}
+	for _, name := range names {
 		if _, found := fields[name]; !found && name != "Subject" {
 			return nil, fmt.Errorf("json:%s: %w", name, ErrMissingField)
 		}
@@ -131,12 +139,17 @@ func snsMessage(r *Request) (map[string]string, error) {
 	return fields, nil
 }
 
-// snsFields are the signed fields, in their order.
+// snsFields are the signed fields of a type of message, in their order, nil if there is no such type. The type ends
+// what is signed, and the topic stands before it. Were any text a type, what Amazon signed of a stranger's topic could
+// be cut into fields anew, with a known topic out of the message and the rest as the type.
 func snsFields(messageType string) []string {
-	if messageType == snsSubscription || messageType == "UnsubscribeConfirmation" {
+	switch messageType {
+	case snsSubscription, "UnsubscribeConfirmation":
 		return []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
+	case "Notification":
+		return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
 	}
-	return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
+	return nil
 }
 
 func snsContent(message map[string]string) []byte {
