@@ -41,7 +41,7 @@ var adyenFields = []string{
 	"amount.value", "amount.currency", "eventCode", "success",
 }
 
-// adyenItems are the items of the body.
+// adyenItems are the items of the body, in which no name is repeated on the way to what is signed.
 func adyenItems(r *Request) ([]gjson.Result, error) {
 	if !r.validJSON() {
 		return nil, fmt.Errorf("no JSON: %w", ErrMalformedBody)
@@ -51,10 +51,16 @@ func adyenItems(r *Request) ([]gjson.Result, error) {
 		return nil, fmt.Errorf("json:notificationItems: %w", ErrMissingField)
 	}
 	var items []gjson.Result
-	list.ForEach(func(_, item gjson.Result) bool {
-		items = append(items, item.Get("NotificationRequestItem"))
-		return true
+	twice := repeats(gjson.ParseBytes(r.Body))
+	list.ForEach(func(_, element gjson.Result) bool {
+		item := element.Get("NotificationRequestItem")
+		items = append(items, item)
+		twice = twice || repeats(element) || repeats(item) || repeats(item.Get("amount")) || repeats(item.Get("additionalData"))
+		return !twice
 	})
+	if twice {
+		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
+	}
 	if len(items) == 0 {
 		return nil, fmt.Errorf("json:notificationItems: %w", ErrMissingField)
 	}

@@ -446,3 +446,25 @@ func TestLinearTime(t *testing.T) {
 		t.Errorf("an old time in a header: %v", err)
 	}
 }
+
+// TestAdyenFieldsOnce: whoever has seen a notification must not add a second value of a field, which other readers take.
+func TestAdyenFieldsOnce(t *testing.T) {
+	t.Parallel()
+	for before, after := range map[string]string{
+		`"amount":{"value":1000,`:          `"amount":{"value":1000,"value":1,`,
+		`"eventCode":"AUTHORISATION",`:     `"eventCode":"AUTHORISATION","EventCode":"REFUND",`,
+		`"amount":{`:                       `"amount":{"value":1000,"currency":"EUR"},"amount":{`,
+		`{"NotificationRequestItem":{`:     `{"notificationRequestItem":{"pspReference":"x"},"NotificationRequestItem":{`,
+		`]}`:                               `],"notificationItems":[]}`,
+		`"additionalData":{"hmacSignature`: `"additionalData":{"HMACSignature":"x","hmacSignature`,
+	} {
+		r, rc := adyenSample().bound(t)
+		changed := strings.Replace(string(r.Body), before, after, 1)
+		if changed == string(r.Body) {
+			t.Fatalf("nothing changed by %s", after)
+		}
+		if _, err := rc.Receive(request(changed), at); !errors.Is(err, ErrMalformedBody) {
+			t.Errorf("%s: %v", after, err)
+		}
+	}
+}

@@ -105,28 +105,22 @@ func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
 	return rsaKey(cert.PublicKey, hash)
 }
 
-// snsMessage are the text fields of the body. A field that is there twice, in any case, is refused: readers
-// differ in which they take, and only one would be verified.
+// snsMessage are the text fields of the body, none of them repeated.
 func snsMessage(r *Request) (map[string]string, error) {
 	body := gjson.ParseBytes(r.Body)
 	if !r.validJSON() || !body.IsObject() {
 		return nil, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
 	}
+	if repeats(body) {
+		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
+	}
 	fields := map[string]string{}
-	seen := map[string]bool{}
-	twice := false
 	body.ForEach(func(key, value gjson.Result) bool {
-		folded := strings.ToLower(key.Str)
-		twice = twice || seen[folded]
-		seen[folded] = true
 		if value.Type == gjson.String {
 			fields[key.Str] = value.Str
 		}
-		return !twice
+		return true
 	})
-	if twice {
-		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
-	}
 	names := snsFields(fields["Type"])
 	if names == nil {
 		return nil, fmt.Errorf("json:Type: %w", ErrMalformedBody)
