@@ -146,7 +146,7 @@ func (rc *Receiver) events(r *Request) []Event {
 	eventType, id := rc.Sender.Event(r)
 	if batch := rc.Sender.Batch; batch != nil {
 		events, found := batch.split(r)
-		if found && (!rc.whole || len(events) == 0) {
+		if found && (!rc.whole && len(events) <= maxEvents || len(events) == 0) {
 			return events
 		}
 		if found {

@@ -1,10 +1,13 @@
 package provider
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tidwall/gjson"
 )
+
+var errRepeated = fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
 
 // repeats reports whether a JSON object has a name twice, in any case: readers differ in which value they take, and only
 // one is verified.

@@ -112,7 +112,7 @@ func snsMessage(r *Request) (map[string]string, error) {
 		return nil, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
 	}
 	if repeats(body) {
-		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
+		return nil, errRepeated
 	}
 	fields := map[string]string{}
 	body.ForEach(func(key, value gjson.Result) bool {
