@@ -33,7 +33,7 @@ const (
 	// maxDocuments bounds the documents that are kept. Certificates are at addresses that a request names, at the
 	// sender's host.
 	maxDocuments = 256
-	// fetchesPerSecond and fetchBurst bound the fetches of all documents, for the same reason.
+	// fetchesPerSecond and fetchBurst bound the fetches of all documents that are not kept, for the same reason.
 	fetchesPerSecond, fetchBurst = 2, 20
 )
 
@@ -83,12 +83,13 @@ func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
 	}
 	_, err, _ := f.flight.Do(key, func() (any, error) {
 		if text, fresh, _ := f.look(key, r.Newer); !fresh { // else somebody was faster
-			if f.limiter.AllowN(f.now(), 1) {
-				text, err := f.get(r)
-				f.keep(key, text, err)
-			} else if text == nil {
+			// What is known to be there is asked for anew in any case: it is little, and who makes names up must
+			// not keep it from that.
+			if text == nil && !f.limiter.AllowN(f.now(), 1) {
 				return nil, errTooManyFetches
 			}
+			text, err := f.get(r)
+			f.keep(key, text, err)
 		}
 		return nil, nil
 	})
@@ -133,15 +134,23 @@ func (f *fetcher) keep(key string, text []byte, err error) {
 	}
 }
 
-// forgetOne makes room: what was tried longest ago goes.
+// forgetOne makes room: what could not be had goes first, since a stranger may have made it up, and then what was tried
+// longest ago.
 func (f *fetcher) forgetOne() {
-	var oldest string
+	var worst string
 	for key, d := range f.kept {
-		if oldest == "" || d.tried.Before(f.kept[oldest].tried) {
-			oldest = key
+		if worst == "" || d.worse(f.kept[worst]) {
+			worst = key
 		}
 	}
-	delete(f.kept, oldest)
+	delete(f.kept, worst)
+}
+
+func (d *document) worse(than *document) bool {
+	if missing := d.text == nil; missing != (than.text == nil) {
+		return missing
+	}
+	return d.tried.Before(than.tried)
 }
 
 func (f *fetcher) get(r provider.KeyRequest) ([]byte, error) {

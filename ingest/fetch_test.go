@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -96,11 +97,14 @@ func TestFetcherTellsRequestsApart(t *testing.T) {
 	if got := l.asked.Load(); got != 2 {
 		t.Errorf("asked %d times, want 2", got)
 	}
-	for i := range 2 * maxDocuments {
-		f.keep(fmt.Sprint(i), nil, nil)
+	for i := range 2 * maxDocuments { // names that a stranger makes up
+		f.keep(fmt.Sprint(i), nil, errors.New("not found"))
 	}
 	if len(f.kept) != maxDocuments {
 		t.Errorf("%d documents kept, want %d", len(f.kept), maxDocuments)
+	}
+	if _, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Body: []byte("a")}); err != nil || l.asked.Load() != 2 {
+		t.Errorf("what was there is forgotten: %v", err)
 	}
 }
 
@@ -115,8 +119,14 @@ func TestFetcherBoundsItsFetches(t *testing.T) {
 	if got := l.asked.Load(); got != fetchBurst {
 		t.Errorf("asked %d times, want %d", got, fetchBurst)
 	}
-	if text, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Body: []byte("0")}); err != nil || text == nil {
+	kept := provider.KeyRequest{URL: l.URL + "/keys", Body: []byte("0")}
+	if text, err := f.Fetch(kept); err != nil || text == nil {
 		t.Errorf("what is kept: %q, %v", text, err)
+	}
+	f.now = func() time.Time { return now.Add(keepDocument) }
+	f.limiter.SetLimit(0)
+	if text, err := f.Fetch(kept); err != nil || !strings.HasSuffix(string(text), fmt.Sprint(fetchBurst+1)) {
+		t.Errorf("what is kept, when it is asked for anew: %q, %v", text, err)
 	}
 }
 

@@ -136,6 +136,30 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// TestAStrangerIsNotFaster: a process that has not heard yet of the secret takes no other one.
+func TestAStrangerIsNotFaster(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t)
+	sources := []config.Source{{Name: "asana", Provider: "asana"}}
+	deaf := serve(t, Options{Sources: sources, Publisher: rig.bus, Learner: rig.bus.Sources()}) // follows nothing
+	if _, err := rig.bus.Sources().Learn(t.Context(), "asana", config.NewSecret("first"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := asana(t, deaf, "strange", ""); got != 401 {
+		t.Errorf("a stranger's handshake: %d, want 401", got)
+	}
+	if got := asana(t, deaf, "strange", asanaEvent); got != 401 {
+		t.Errorf("a stranger's event: %d, want 401", got)
+	}
+	if got := asana(t, deaf, "first", asanaEvent); got != 200 {
+		t.Errorf("the sender's event, of whose secret it has heard by then: %d", got)
+	}
+	state, err := rig.bus.Sources().Get(t.Context(), "asana")
+	if err != nil || len(state.Secrets) != 1 {
+		t.Errorf("kept %d secrets, %v", len(state.Secrets), err)
+	}
+}
+
 func TestHandshakeWithoutAStoreIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t)

@@ -23,7 +23,7 @@ type pairing struct {
 
 // Learner keeps what senders hand over; *publish.Sources is one.
 type Learner interface {
-	// Learn returns what is known of the source, once the secret is kept.
+	// Learn returns what is known of the source, once the secret is kept, or with publish.ErrNotPairing.
 	Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (publish.SourceState, error)
 	// Watch tells what is known of each source, and of changes, until ctx ends.
 	Watch(ctx context.Context, changed func(source string, state publish.SourceState, err error)) error
@@ -46,6 +46,10 @@ func (s *Server) learn(ctx context.Context, src *source, secret string, now time
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), now)
+	if errors.Is(err, publish.ErrNotPairing) {
+		// Somebody else has learned the first one, and this process has not heard of it yet.
+		return errors.Join(src.refusal(provider.ErrUnexpected), src.know(state))
+	}
 	if err != nil {
 		return fmt.Errorf("%w: keeping the secret: %w", errNotStored, err)
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 // Trial verifies requests as a source of a Server does, and tells all about it. It stores nothing, keeps no secret
-// that a sender hands over, and confirms no handshake. Who may send, and how often, is not looked at.
+// that a sender hands over, and confirms no handshake. Who may send, and how often, is not looked at. Of a sender that
+// signs nothing it takes a request without a secret, with which no Server would start: there is nothing to explain.
 type Trial struct {
 	source  *source
 	unbound error // why the secrets can't be used
@@ -29,7 +30,12 @@ func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, 
 	if len(faults) > 0 {
 		return nil, optionProblems(c.Name, faults)
 	}
-	return &Trial{source: src, unbound: src.bind(nil), maxBody: maxBody}, nil
+	unbound := src.bind(nil)
+	if src.sender.Unsigned && len(c.Secrets) == 0 {
+		src.receiver.Store(src.sender.Unverified())
+		unbound = nil
+	}
+	return &Trial{source: src, unbound: unbound, maxBody: maxBody}, nil
 }
 
 // NewKeySource returns what a Server gets senders' keys and certificates with.

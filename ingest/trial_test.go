@@ -137,3 +137,37 @@ func TestTrialWithoutUsableSecrets(t *testing.T) {
 		t.Errorf("an unknown sender: %v", err)
 	}
 }
+
+// TestUnsignedSender: a request of a sender that signs nothing can be looked at without a secret, and no server starts so.
+func TestUnsignedSender(t *testing.T) {
+	t.Parallel()
+	open := config.Source{Name: "p", Provider: "docker-hub"}
+	if problems := Check([]config.Source{open}); len(problems) != 1 || problems[0].Variable != "JETHOOK_SOURCE_P_SECRET" {
+		t.Errorf("a server without a secret: %v", problems)
+	}
+	closed := open
+	closed.Secrets = secrets("s3cret")
+	for _, test := range []struct {
+		source        config.Source
+		method, query string
+		reason, event string
+	}{
+		{open, "POST", "", "", "push"},
+		{open, "GET", "", "method", ""},
+		{closed, "POST", "token=s3cret", "", "push"},
+		{closed, "POST", "token=other", "bad_signature", ""},
+		{closed, "POST", "", "missing_field", ""},
+	} {
+		trial, err := NewTrial(test.source, nil, 1<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest(test.method, "https://hooks.example.com/p?"+test.query, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := trial.Receive(r, time.Now()); v.Reason != test.reason || v.Type != test.event {
+			t.Errorf("%s %q: reason %q, type %q", test.method, test.query, v.Reason, v.Type)
+		}
+	}
+}

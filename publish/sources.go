@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,36 +72,56 @@ func (s *Sources) get(ctx context.Context, source string) (SourceState, uint64, 
 	return state, entry.Revision(), err
 }
 
-// Learn keeps a secret that a sender handed over, and ends pairing. A secret that is known is kept once.
+// ErrNotPairing means that a source has a secret, and that no operator expects another.
+var ErrNotPairing = errors.New("the source takes no other secret")
+
+// Learn keeps a secret that a sender handed over, and ends pairing. A secret that is known is kept once. Another one than
+// the first is kept only while the source pairs; else the error wraps [ErrNotPairing] and comes with the state. That is
+// decided here since the caller may not know yet what other processes, or an earlier one, have learned.
 func (s *Sources) Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (SourceState, error) {
-	return s.update(ctx, source, func(state *SourceState) {
+	return s.update(ctx, source, func(state *SourceState) error {
+		known := slices.ContainsFunc(state.Secrets, func(known LearnedSecret) bool {
+			return subtle.ConstantTimeCompare([]byte(known.Value.Reveal()), []byte(secret.Reveal())) == 1
+		})
+		if !known && len(state.Secrets) > 0 && !now.Before(state.PairUntil) {
+			return fmt.Errorf("source %s: %w", source, ErrNotPairing)
+		}
 		state.PairUntil = time.Time{}
-		if !slices.ContainsFunc(state.Secrets, func(known LearnedSecret) bool { return known.Value.Reveal() == secret.Reveal() }) {
+		if !known {
 			state.Secrets = slices.Insert(state.Secrets, 0, LearnedSecret{secret, now.UTC()})
 			state.Secrets = state.Secrets[:min(len(state.Secrets), maxLearned)]
 		}
+		return nil
 	})
 }
 
 // Pair lets the source take one more secret until then.
 func (s *Sources) Pair(ctx context.Context, source string, until time.Time) error {
-	_, err := s.update(ctx, source, func(state *SourceState) { state.PairUntil = until.UTC() })
+	_, err := s.update(ctx, source, func(state *SourceState) error {
+		state.PairUntil = until.UTC()
+		return nil
+	})
 	return err
 }
 
 // Forget removes the secrets that the source has learned.
 func (s *Sources) Forget(ctx context.Context, source string) error {
-	_, err := s.update(ctx, source, func(state *SourceState) { *state = SourceState{} })
+	_, err := s.update(ctx, source, func(state *SourceState) error {
+		*state = SourceState{}
+		return nil
+	})
 	return err
 }
 
-func (s *Sources) update(ctx context.Context, source string, change func(*SourceState)) (SourceState, error) {
+func (s *Sources) update(ctx context.Context, source string, change func(*SourceState) error) (SourceState, error) {
 	for {
 		state, revision, err := s.get(ctx, source)
 		if err != nil {
 			return state, err
 		}
-		change(&state)
+		if err := change(&state); err != nil {
+			return state, err
+		}
 		data, err := s.encode(source, state)
 		if err != nil {
 			return state, err

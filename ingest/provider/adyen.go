@@ -41,24 +41,29 @@ var adyenFields = []string{
 	"amount.value", "amount.currency", "eventCode", "success",
 }
 
-// adyenItems are the items of the body.
-func adyenItems(r *Request) ([]gjson.Result, error) {
+// eachAdyenItem calls check with every item of the body until one returns an error. No name may be repeated on the way
+// to what is signed. Items are not gathered: a stranger can send millions.
+func eachAdyenItem(r *Request, check func(item gjson.Result) error) error {
 	if !r.validJSON() {
-		return nil, fmt.Errorf("no JSON: %w", ErrMalformedBody)
+		return fmt.Errorf("no JSON: %w", ErrMalformedBody)
 	}
-	list := gjson.GetBytes(r.Body, "notificationItems")
+	body := gjson.ParseBytes(r.Body)
+	list := body.Get("notificationItems")
 	if !list.IsArray() {
-		return nil, fmt.Errorf("json:notificationItems: %w", ErrMissingField)
+		return fmt.Errorf("json:notificationItems: %w", ErrMissingField)
 	}
-	var items []gjson.Result
-	list.ForEach(func(_, item gjson.Result) bool {
-		items = append(items, item.Get("NotificationRequestItem"))
-		return true
+	if repeats(body) {
+		return errRepeated
+	}
+	err := fmt.Errorf("json:notificationItems: %w", ErrMissingField) // if there is no item
+	list.ForEach(func(_, element gjson.Result) bool {
+		item := element.Get("NotificationRequestItem")
+		if err = check(item); err == nil && (repeats(element) || repeats(item) || repeats(item.Get("amount")) || repeats(item.Get("additionalData"))) {
+			err = errRepeated
+		}
+		return err == nil
 	})
-	if len(items) == 0 {
-		return nil, fmt.Errorf("json:notificationItems: %w", ErrMissingField)
-	}
-	return items, nil
+	return err
 }
 
 func adyenContent(item gjson.Result) string {
@@ -71,30 +76,19 @@ func adyenContent(item gjson.Result) string {
 
 // Signed implements [Verifier].
 func (v *adyenVerifier) Signed(r *Request) ([]byte, error) {
-	items, err := adyenItems(r)
+	var content []string
+	err := eachAdyenItem(r, func(item gjson.Result) error {
+		content = append(content, adyenContent(item))
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	var content []string
-	for _, item := range items {
-		content = append(content, adyenContent(item))
 	}
 	return []byte(strings.Join(content, "\n")), nil
 }
 
 // Verify implements [Verifier].
-func (v *adyenVerifier) Verify(r *Request, _ time.Time) error {
-	items, err := adyenItems(r)
-	if err != nil {
-		return err
-	}
-	for _, item := range items {
-		if err := v.verifyItem(item); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (v *adyenVerifier) Verify(r *Request, _ time.Time) error { return eachAdyenItem(r, v.verifyItem) }
 
 func (v *adyenVerifier) verifyItem(item gjson.Result) error {
 	const field = "additionalData.hmacSignature"

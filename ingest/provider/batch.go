@@ -36,7 +36,11 @@ func (b *Batch) String() string {
 	return where + " " + strings.Join(b.Items, "[] or ") + "[]"
 }
 
-// split returns the events in r, and whether there is a list of them at all.
+// maxEvents is how many events a request is split into. Who sends more has them stored as one: a body of megabytes may
+// hold millions, each with memory of its own.
+const maxEvents = 10_000
+
+// split returns the events in r, and whether there is a list of them at all. It stops at one more than maxEvents.
 func (b *Batch) split(r *Request) ([]Event, bool) {
 	text := r.Body
 	if b.Field != "" {
@@ -56,7 +60,7 @@ func (b *Batch) split(r *Request) ([]Event, bool) {
 	seen := map[string]int{}
 	list.ForEach(func(_, item gjson.Result) bool {
 		events = append(events, b.event(r, []byte(item.Raw), seen))
-		return true
+		return len(events) <= maxEvents
 	})
 	return events, true
 }

@@ -161,6 +161,8 @@ func TestTokenClaims(t *testing.T) {
 		"another account":     {"email", "stranger@example.com", ErrBadClaim},
 		"an unproven account": {"email_verified", false, ErrBadClaim},
 		"expired":             {"exp", at.Unix() - 1, ErrTooOld},
+		"expired just now":    {"exp", at.Unix(), ErrTooOld},
+		"without an end":      {"exp", nil, ErrMalformedHeader},
 		"not yet":             {"nbf", at.Unix() + 61, ErrTooNew},
 		"a time as text":      {"exp", "tomorrow", ErrMalformedHeader},
 	} {
@@ -185,6 +187,7 @@ func TestCertificateHosts(t *testing.T) {
 	for _, address := range []string{
 		"http://api.paypal.com/v1/notifications/certs/CERT-1", "https://api.paypal.com.evil.example/c", "https://evil.example/api.paypal.com",
 		"https://api.paypal.com@evil.example/c", "https://evil@api.paypal.com/c", "https://api.paypal.com:444/c", "https://api.paypal.com#@evil.example/",
+		"https://api.paypal.com/v1/oauth2/token", "https://api.paypal.com/v1/notifications/certs/CERT-1?x=1", "https://api.paypal.com/v1/notifications/certs/../x",
 		"https://API.PAYPAL.COM\\@evil.example/c", "//api.paypal.com/c", "file:///etc/passwd", "", "https:api.paypal.com/c", "https://api.paypal.com\n.evil.example/",
 	} {
 		s := sampleFor(t, "paypal")
@@ -198,6 +201,8 @@ func TestCertificateHosts(t *testing.T) {
 	for _, address := range []string{
 		"http://sns.eu-west-1.amazonaws.com/c.pem", "https://sns.eu-west-1.amazonaws.com.evil.example/c.pem", "https://sns.evil.example/c.pem",
 		"https://sns.eu-west-1.amazonaws.com/c.txt", "https://bucket.s3.amazonaws.com/c.pem", "https://sns.a.b.amazonaws.com/c.pem", "https://sns.x.amazonaws.com/c.pem",
+		"https://sns.eu-west-1.amazonaws.com/?Action=GetEndpointAttributes&x=.pem", "https://sns.eu-west-1.amazonaws.com/c.pem?x=.pem",
+		"https://sns.eu-west-1.amazonaws.com/a/../c.pem", "https://sns.eu-west-1.amazonaws.com/c.pem#.pem",
 		"https://xsns.eu-west-1.amazonaws.com/c.pem", "https://sns.eu-west-1.amazonaws.com:8443/c.pem", "https://u@sns.eu-west-1.amazonaws.com/c.pem",
 	} {
 		s := sampleFor(t, "aws-sns")
@@ -207,6 +212,30 @@ func TestCertificateHosts(t *testing.T) {
 		if _, err := rc.Receive(r, at); !errors.Is(err, ErrMalformedBody) {
 			t.Errorf("SNS %q: %v", address, err)
 		}
+	}
+}
+
+// TestSNSFieldsAreCutOnce: Amazon signs names and texts of fields without saying where each ends. What it signed of a
+// stranger's topic must not be taken for another message, whose topic is known.
+func TestSNSFieldsAreCutOnce(t *testing.T) {
+	t.Parallel()
+	const stranger, known = "arn:aws:sns:eu-west-1:2:stranger", "arn:aws:sns:eu-west-1:1:one"
+	s := snsSample("1")
+	signed := s.send(stranger, "forged\nMessageId\nm-2\nTimestamp\nnow\nTopicArn\n"+known+"\nType\nX", at)
+	var message map[string]string
+	if err := json.Unmarshal(signed.Body, &message); err != nil {
+		t.Fatal(err)
+	}
+	delete(message, "Subject")
+	message["Message"], message["MessageId"], message["TopicArn"] = "forged", "m-2", known
+	message["Type"] = "X\nMessageId\nm-1\nSubject\nabout\nTimestamp\nnow\nTopicArn\n" + stranger + "\nType\nNotification"
+	body, err := json.Marshal(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rc := s.bound(t)
+	if _, err := rc.Receive(request(string(body)), at); !errors.Is(err, ErrMalformedBody) {
+		t.Errorf("a message cut out of a stranger's: %v", err)
 	}
 }
 
@@ -415,5 +444,27 @@ func TestLinearTime(t *testing.T) {
 	r.Header.Set("Linear-Timestamp", fill("{ms}", "", "", at.Add(-time.Hour)))
 	if _, err := rc.Receive(r, at); !errors.Is(err, ErrTooOld) {
 		t.Errorf("an old time in a header: %v", err)
+	}
+}
+
+// TestAdyenFieldsOnce: whoever has seen a notification must not add a second value of a field, which other readers take.
+func TestAdyenFieldsOnce(t *testing.T) {
+	t.Parallel()
+	for before, after := range map[string]string{
+		`"amount":{"value":1000,`:          `"amount":{"value":1000,"value":1,`,
+		`"eventCode":"AUTHORISATION",`:     `"eventCode":"AUTHORISATION","EventCode":"REFUND",`,
+		`"amount":{`:                       `"amount":{"value":1000,"currency":"EUR"},"amount":{`,
+		`{"NotificationRequestItem":{`:     `{"notificationRequestItem":{"pspReference":"x"},"NotificationRequestItem":{`,
+		`]}`:                               `],"notificationItems":[]}`,
+		`"additionalData":{"hmacSignature`: `"additionalData":{"HMACSignature":"x","hmacSignature`,
+	} {
+		r, rc := adyenSample().bound(t)
+		changed := strings.Replace(string(r.Body), before, after, 1)
+		if changed == string(r.Body) {
+			t.Fatalf("nothing changed by %s", after)
+		}
+		if _, err := rc.Receive(request(changed), at); !errors.Is(err, ErrMalformedBody) {
+			t.Errorf("%s: %v", after, err)
+		}
 	}
 }

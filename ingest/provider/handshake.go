@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -71,15 +72,19 @@ func text(s string) Answer {
 
 // object is an answer that is a JSON object of names and texts, in that order.
 func object(pairs ...string) Answer {
-	body := []byte{'{'}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // senders compare with what they sent
+	body.WriteByte('{')
 	for i, s := range pairs {
 		if i > 0 {
-			body = append(body, ",:"[i%2])
+			body.WriteByte(",:"[i%2])
 		}
-		quoted, _ := json.Marshal(s) // a string always can be
-		body = append(body, quoted...)
+		encoder.Encode(s)             //nolint:errcheck // a string always can be, and a buffer takes it
+		body.Truncate(body.Len() - 1) // its line end
 	}
-	return Answer{Status: http.StatusOK, Body: string(append(body, '}')), ContentType: "application/json"}
+	body.WriteByte('}')
+	return Answer{Status: http.StatusOK, Body: body.String(), ContentType: "application/json"}
 }
 
 // learn takes a secret that the sender hands over, where none is known. Else who hands over another could send

@@ -24,6 +24,12 @@ var headProbe = Handshake{
 	ask: always(success200),
 }
 
+// setupProbe is how Intercom tries an address when a webhook is set up.
+var setupProbe = Handshake{
+	Name: "setup probe", Methods: []string{http.MethodGet, http.MethodHead},
+	ask: always(success200),
+}
+
 // slackURL: https://docs.slack.dev/reference/events/url_verification
 var slackURL = Handshake{
 	Name: "url_verification", Signed: true,

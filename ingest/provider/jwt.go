@@ -24,7 +24,7 @@ type JWT struct {
 	// Issuers are the texts that iss may have; none: not checked.
 	Issuers []string
 	// Account means that aud must be the binding's audience, or else the address that the sender was given, and
-	// that email must be one of the secrets or the binding's.
+	// that email must be one of the secrets or the binding's. The token must end: it does not cover the body.
 	Account bool
 	// MaxAge is how far iat may lie back or ahead; zero: not checked.
 	MaxAge time.Duration
@@ -196,6 +196,8 @@ func (v *jwtVerifier) check(r *Request, c *claims, all map[string]any, now time.
 			return ErrNoURL
 		case !slices.Contains(c.Audience, audience):
 			return fmt.Errorf("aud: %w", ErrBadClaim)
+		case c.Expiry == nil:
+			return fmt.Errorf("no exp: %w", v.From.malformed())
 		case !c.EmailVerified || !slices.Contains(v.emails, c.Email):
 			return fmt.Errorf("email: %w", ErrBadClaim)
 		}
@@ -204,7 +206,7 @@ func (v *jwtVerifier) check(r *Request, c *claims, all map[string]any, now time.
 }
 
 func (v *jwtVerifier) checkTime(c *claims, now time.Time) error {
-	if c.Expiry != nil && now.After(c.Expiry.Time()) {
+	if c.Expiry != nil && !now.Before(c.Expiry.Time()) { // RFC 7519, section 4.1.4
 		return fmt.Errorf("exp: %w", ErrTooOld)
 	}
 	if c.NotBefore != nil && now.Add(clockSkew).Before(c.NotBefore.Time()) {

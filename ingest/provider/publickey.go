@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -137,10 +138,10 @@ type RSA struct {
 	// KeySet is the address of the key set, and KeyID where the request names its key.
 	KeySet string
 	KeyID  Value
-	// Certificate is where the request names the address of a certificate, which must be at one of Hosts, over
-	// https.
+	// Certificate is where the request names the address of a certificate, which must be one of Addresses: the
+	// sender's host alone would let a stranger choose what it answers.
 	Certificate Value
-	Hosts       []string
+	Addresses   *regexp.Regexp
 	// Require are headers that must read so.
 	Require []Requirement
 }
@@ -203,14 +204,13 @@ func (s RSA) fromKeySet(source KeySource) func(*Request) (publicKey, error) {
 }
 
 func (s RSA) fromCertificate(source KeySource) func(*Request) (publicKey, error) {
-	allow := func(host string) bool { return slices.Contains(s.Hosts, host) }
 	return func(r *Request) (publicKey, error) {
 		address, err := s.Certificate.only(r)
 		if err != nil {
 			return nil, err
 		}
-		if !allowedURL(address, allow) {
-			return nil, fmt.Errorf("certificate at a host that is not the sender's: %w", s.Certificate.malformed())
+		if !s.Addresses.MatchString(address) {
+			return nil, fmt.Errorf("certificate at an address that is not the sender's: %w", s.Certificate.malformed())
 		}
 		cert, err := certificate(source, address)
 		if err != nil {

@@ -62,6 +62,8 @@ func TestHandshakes(t *testing.T) {
 		"Notion, a stranger's":             {"notion", "abc", asked("POST", "", `{"verification_token":"evil"}`), 0, "", "", ErrUnexpected},
 		"Notion, the first time":           {"notion", "", asked("POST", "", `{"verification_token":"tok"}`), 200, "", "tok", nil},
 		"Okta, quoted":                     {"okta", "", asked("GET", "", "", `X-Okta-Verification-Challenge: a"b`), 200, `{"verification":"a\"b"}`, "", nil},
+		"Okta, as it is":                   {"okta", "", asked("GET", "", "", `X-Okta-Verification-Challenge: <é&>`), 200, `{"verification":"<é&>"}`, "", nil},
+		"Intercom probed":                  {"intercom", "s", asked("GET", "", ""), 200, "", "", nil},
 		"Event Grid without its token":     {"azure-event-grid", "s", asked("POST", "", `[{"data":{"validationCode":"1"}}]`, "Aeg-Event-Type: SubscriptionValidation"), 0, "", "", ErrMissingField},
 		"Event Grid by CloudEvents":        {"azure-event-grid", "s", asked("OPTIONS", "", "", "WebHook-Request-Origin: eventgrid.azure.net"), 200, "", "", nil},
 		"CloudEvents, no rate":             {"cloudevents", "s", asked("OPTIONS", "", "", "WebHook-Request-Origin: a.example"), 200, "", "", nil},

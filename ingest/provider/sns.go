@@ -53,6 +53,10 @@ var snsHost = regexp.MustCompile(`^sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?$`
 
 func isSNSHost(host string) bool { return snsHost.MatchString(host) }
 
+// snsCertificate are the addresses of certificates. A query is none of them: the same hosts answer calls of the
+// service, and some answers hold texts that any of Amazon's customers chose, which may be a certificate.
+var snsCertificate = regexp.MustCompile(`^https://sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?/[A-Za-z0-9_-]+\.pem$`)
+
 // Signed implements [Verifier].
 func (v *snsVerifier) Signed(r *Request) ([]byte, error) {
 	message, err := snsMessage(r)
@@ -91,7 +95,7 @@ func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
 var snsHashes = map[string]crypto.Hash{"1": crypto.SHA1, "2": crypto.SHA256}
 
 func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
-	if !allowedURL(address, isSNSHost) || !strings.HasSuffix(address, ".pem") {
+	if !snsCertificate.MatchString(address) {
 		return nil, fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
 	}
 	cert, err := certificate(v.source, address)
@@ -101,29 +105,27 @@ func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
 	return rsaKey(cert.PublicKey, hash)
 }
 
-// snsMessage are the text fields of the body. A field that is there twice, in any case, is refused: readers
-// differ in which they take, and only one would be verified.
+// snsMessage are the text fields of the body, none of them repeated.
 func snsMessage(r *Request) (map[string]string, error) {
 	body := gjson.ParseBytes(r.Body)
 	if !r.validJSON() || !body.IsObject() {
 		return nil, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
 	}
+	if repeats(body) {
+		return nil, errRepeated
+	}
 	fields := map[string]string{}
-	seen := map[string]bool{}
-	twice := false
 	body.ForEach(func(key, value gjson.Result) bool {
-		folded := strings.ToLower(key.Str)
-		twice = twice || seen[folded]
-		seen[folded] = true
 		if value.Type == gjson.String {
 			fields[key.Str] = value.Str
 		}
-		return !twice
+		return true
 	})
-	if twice {
-		return nil, fmt.Errorf("a field is repeated: %w", ErrMalformedBody)
+	names := snsFields(fields["Type"])
+	if names == nil {
+		return nil, fmt.Errorf("json:Type: %w", ErrMalformedBody)
 	}
-	for _, name := range snsFields(fields["Type"]) {
+	for _, name := range names {
 		if _, found := fields[name]; !found && name != "Subject" {
 			return nil, fmt.Errorf("json:%s: %w", name, ErrMissingField)
 		}
@@ -131,12 +133,17 @@ func snsMessage(r *Request) (map[string]string, error) {
 	return fields, nil
 }
 
-// snsFields are the signed fields, in their order.
+// snsFields are the signed fields of a type of message, in their order, nil if there is no such type. The type ends
+// what is signed, and the topic stands before it. Were any text a type, what Amazon signed of a stranger's topic could
+// be cut into fields anew, with a known topic out of the message and the rest as the type.
 func snsFields(messageType string) []string {
-	if messageType == snsSubscription || messageType == "UnsubscribeConfirmation" {
+	switch messageType {
+	case snsSubscription, "UnsubscribeConfirmation":
 		return []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
+	case "Notification":
+		return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
 	}
-	return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
+	return nil
 }
 
 func snsContent(message map[string]string) []byte {

@@ -100,7 +100,7 @@ var hexRows = []Sender{
 		Secret: clientSecret,
 		Scheme: HMAC{Hash: SHA1, Signature: Signature{From: []Value{Header("X-Hub-Signature")}, Format: Prefixed("sha1=")}},
 		Type:   JSON("topic"), ID: JSON("id"),
-		Handshakes: []Handshake{headProbe},
+		Handshakes: []Handshake{setupProbe},
 		Success:    success200, Refusal: refusal401, Wait: 5 * time.Second,
 	},
 	{

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ var publicRows = []Sender{
 				},
 			},
 			Certificate: Header("Paypal-Cert-Url"),
-			Hosts:       []string{"api.paypal.com", "api.sandbox.paypal.com", "api-m.paypal.com", "api-m.sandbox.paypal.com"},
+			Addresses:   regexp.MustCompile(`^https://api(-m)?(\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]+$`),
 			Require:     []Requirement{{Header("Paypal-Auth-Algo"), "SHA256withRSA"}},
 		},
 		Type: JSON("event_type"), ID: JSON("id"),

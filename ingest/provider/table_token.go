@@ -69,7 +69,7 @@ var tokenRows = []Sender{
 	{
 		// Signs nothing and has no header to set: a token in the address is all there can be.
 		Name: "docker-hub", Title: "Docker Hub", Docs: "https://docs.docker.com/docker-hub/repos/manage/webhooks/",
-		Secret: "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")},
+		Secret: "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")}, Unsigned: true,
 		Type:    Const("push"),
 		Success: success200, Refusal: refusal401,
 	},
