@@ -114,7 +114,17 @@ func New(o Options) (*Server, error) {
 	s.echo.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", func(c echo.Context) error {
 		return c.String(http.StatusOK, "ok")
 	})
+	s.warnUnbound()
 	return s, nil
+}
+
+// warnUnbound tells of sources that can take no event yet.
+func (s *Server) warnUnbound() {
+	for name, src := range s.sources {
+		if len(src.binding.Secrets) == 0 && src.sender.NeedsSecret() && !src.sender.LearnsSecret() {
+			s.log.Warn("the source has no secret: its sender's handshake is answered, and every event is refused; set "+variable(name, "SECRET"), "source", name)
+		}
+	}
 }
 
 // Handler is the endpoint without a listener.

@@ -50,3 +50,21 @@ func TestMisconfiguredSources(t *testing.T) {
 		t.Errorf("message:\n%s", msg)
 	}
 }
+
+// A source that can only answer a handshake says so at the start: an operator may think that it is ready.
+func TestSourceWithoutASecretSaysSo(t *testing.T) {
+	t.Parallel()
+	for provider, want := range map[string]bool{"trello": true, "asana": false, "polaris": false} {
+		var log lockedBuffer
+		src := config.Source{Name: "a-b", Provider: provider, URL: "https://hooks.example.com/webhooks/a-b"}
+		if provider == "polaris" {
+			src.Secrets = []config.Secret{config.NewSecret("key")}
+		}
+		if _, err := New(Options{Sources: []config.Source{src}, Publisher: accepting, Log: newTestLog(&log)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "JETHOOK_SOURCE_A_B_SECRET"); got != want {
+			t.Errorf("%s: %q", provider, log.String())
+		}
+	}
+}
