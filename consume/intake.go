@@ -38,9 +38,11 @@ type intake struct {
 	log    *slog.Logger
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
-	opened time.Time
 	acks   *acks
 	ended  func() // called when a message is not held any more; nil: nobody waits for that
+
+	opened     time.Time // when the consumer was opened, or the connection was last found restored
+	reconnects uint64    // of the connection, as last seen
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -68,7 +70,7 @@ func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) 
 func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
 	return &intake{
 		bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
-		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.acks,
+		bytes: e.bytes, pull: pullBytes(e.bus), acks: e.acks,
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
 		held:   make(map[uint64]*held),
@@ -85,6 +87,7 @@ func (in *intake) fetch(ctx context.Context) error {
 		var err error
 		if consumer == nil {
 			consumer, err = in.bus.Consumer(ctx, in.queue)
+			in.opened = time.Now()
 			if errors.Is(err, publish.ErrStreamMismatch) { // trying again would not mend it
 				return err
 			}
@@ -154,6 +157,9 @@ func (in *intake) hold(m jetstream.Msg) *held {
 	if err != nil {
 		in.log.Error("message without a place", "subject", m.Subject(), "error", err)
 		return nil
+	}
+	if n := in.bus.Reconnects(in.queue.Stream); n != in.reconnects { // the server may have been killed
+		in.opened, in.reconnects = time.Now(), n
 	}
 	h := &held{
 		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, in: in,
