@@ -124,6 +124,10 @@ func (c *connection) end(log *slog.Logger) {
 	c.Conn.Close()
 }
 
+// answerMsgs is more messages than any answer of the store has. nats.go would set room for 524,288 aside, which is 4 MB,
+// for each question.
+const answerMsgs = 4096
+
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
 // by memory.
@@ -134,6 +138,7 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 		nats.IgnoreAuthErrorAbort(), // a login that is refused for a while, during a rotation, is no reason to give up
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1),
+		nats.SyncQueueLen(answerMsgs),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			l.broke()
 			if err != nil {
