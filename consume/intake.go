@@ -57,6 +57,7 @@ type held struct {
 	msg    jetstream.Msg
 	seq    uint64
 	stored time.Time // when the message was stored
+	came   time.Time // when this process got it
 	again  bool      // it may have been given out before: a part of it may have its outcome
 	in     *intake
 	size   int64
@@ -162,7 +163,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		in.opened, in.reconnects = time.Now(), n
 	}
 	h := &held{
-		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, in: in,
+		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, came: time.Now(), in: in,
 		// A server that was killed may have forgotten that it gave out what it gave out last.
 		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened),
 		size:  min(int64(len(m.Data())), int64(in.pull)),

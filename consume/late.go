@@ -100,7 +100,7 @@ func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, erro
 	case trace.Dead.After(d.Since):
 		return true, nil
 	}
-	return e.recall.takenSince(ctx, d, d.Since)
+	return e.recall.takenSince(ctx, d, d.Since, time.Now())
 }
 
 // scheduleAnew replaces a message that the server has in its stream and not in its index.
