@@ -128,3 +128,27 @@ func TestReleaseCutOff(t *testing.T) {
 	start(t, r.cfg)
 	rc.next(t)
 }
+
+// A server that is killed while this process lives forgets what it gave out last, and that it was acknowledged: what comes
+// again from it is not delivered again either.
+func TestServerForgetsWhatItGaveOut(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	rc := receive(t, func(n int, _ request, w http.ResponseWriter) {
+		if n > 1 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	r.add(t, rc.URL, nil, "events.>")
+	r.publish(t, "evt_1", "a")
+	rc.next(t)
+	r.settled(t, publish.StreamEvents)
+	// A consumer that is made anew gives out everything, and for the first time.
+	if err := r.js.DeleteConsumer(t.Context(), publish.StreamEvents, "jethook"); err != nil {
+		t.Fatal(err)
+	}
+	r.settled(t, publish.StreamEvents)
+	if all := r.list(t, consume.Query{}); len(all) != 1 || all[0].Status != consume.StatusDelivered || len(rc.got) > 0 {
+		t.Errorf("%d more requests, deliveries: %+v", len(rc.got), all)
+	}
+}

@@ -94,7 +94,7 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 		// make it due once more.
 		return true, nil
 	}
-	return e.recall.takenSince(ctx, d, h.stored)
+	return e.recall.takenSince(ctx, d, h.stored, h.came)
 }
 
 // submit hands the jobs of one message to their lanes.

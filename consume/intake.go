@@ -38,9 +38,11 @@ type intake struct {
 	log    *slog.Logger
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
-	opened time.Time
 	acks   *acks
 	ended  func() // called when a message is not held any more; nil: nobody waits for that
+
+	opened     time.Time // when the consumer was opened, or the connection was last found restored
+	reconnects uint64    // of the connection, as last seen
 
 	ready  chan *held
 	credit *semaphore.Weighted // of places in ready
@@ -55,6 +57,7 @@ type held struct {
 	msg    jetstream.Msg
 	seq    uint64
 	stored time.Time // when the message was stored
+	came   time.Time // when this process got it
 	again  bool      // it may have been given out before: a part of it may have its outcome
 	in     *intake
 	size   int64
@@ -69,7 +72,7 @@ func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) 
 func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
 	return &intake{
 		bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
-		bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.acks,
+		bytes: e.bytes, pull: pullBytes(e.bus), acks: e.acks,
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
 		held:   make(map[uint64]*held),
@@ -86,6 +89,7 @@ func (in *intake) fetch(ctx context.Context) error {
 		var err error
 		if consumer == nil {
 			consumer, err = in.bus.Consumer(ctx, in.queue)
+			in.opened = time.Now()
 			if errors.Is(err, publish.ErrStreamMismatch) { // trying again would not mend it
 				return err
 			}
@@ -156,8 +160,11 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		in.log.Error("message without a place", "subject", m.Subject(), "error", err)
 		return nil
 	}
+	if n := in.bus.Reconnects(in.queue.Stream); n != in.reconnects { // the server may have been killed
+		in.opened, in.reconnects = time.Now(), n
+	}
 	h := &held{
-		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, in: in,
+		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, came: time.Now(), in: in,
 		// A server that was killed may have forgotten that it gave out what it gave out last.
 		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened),
 		size:  min(int64(len(m.Data())), int64(in.pull)),

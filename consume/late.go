@@ -12,45 +12,56 @@ import (
 // is looked for: by then a healthy server has made due whatever came due while it was down.
 const lateAfter = time.Minute
 
-// watchLate sets right, once after the start, what the server left behind when it was killed several times in a row: it
+// watchLate sets right, after the start, what the server left behind when it was killed several times in a row: it
 // was seen to lose a message's schedule and keep the message, and to bring a schedule back that had been carried out.
+// It looks again while there is one of which it can't be told yet.
 func (e *Engine) watchLate(ctx context.Context) {
-	select {
-	case <-time.After(lateAfter):
-	case <-ctx.Done():
-		return
+	for open := true; open; {
+		select {
+		case <-time.After(lateAfter):
+		case <-ctx.Done():
+			return
+		}
+		insist(ctx, func() (err error) {
+			open, err = e.bringLate(ctx, time.Now().Add(-lateAfter))
+			return err
+		}, func(err error) {
+			e.log.Warn("looking for deliveries that were not made due failed; trying again", "error", err)
+		})
 	}
-	insist(ctx, func() error { return e.bringLate(ctx, time.Now().Add(-lateAfter)) }, func(err error) {
-		e.log.Warn("looking for deliveries that were not made due failed; trying again", "error", err)
-	})
 }
 
-// bringLate makes due what should have been before a time, and removes it where it has an outcome.
-func (e *Engine) bringLate(ctx context.Context, before time.Time) error {
+// bringLate makes due what should have been before a time, and removes it where it has an outcome. It reports whether it
+// left some that are being attempted.
+func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, err error) {
 	shelf := publish.RetryShelf("")
 	for from := uint64(1); ; {
 		page, next, err := e.bus.After(ctx, shelf, from, MaxLimit)
 		if err != nil {
-			return err
+			return open, err
 		}
 		for i := range page {
 			d, err := page[i].Delivery()
 			if err != nil || !d.Due.Before(before) {
 				continue
 			}
-			if err := e.settleLate(ctx, page[i].Seq, d.ID()); err != nil {
-				return err
+			switch err := e.settleLate(ctx, page[i].Seq, d.ID()); {
+			case errors.Is(err, ErrUnderWay):
+				open = true
+			case err != nil:
+				return open, err
 			}
 		}
 		if next == 0 {
-			return nil
+			return open, nil
 		}
 		from = next
 	}
 }
 
 // settleLate sets right one delivery that is late. It goes by its place in the stream: what the server knows of its
-// subject may be wrong too.
+// subject may be wrong too. One that is being attempted as well is ErrUnderWay, and left: whoever has that attempt may
+// drop it because of this schedule (see hasOutcome).
 func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 	page, _, err := e.bus.After(ctx, publish.RetryShelf("").Whole(), seq, 1)
 	if err != nil || len(page) == 0 || page[0].Seq != seq { // it moved on
@@ -78,16 +89,18 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 	return err
 }
 
-// overSince reports whether the delivery is being attempted or has an outcome that came after this schedule.
+// overSince reports whether the delivery has an outcome that came after this schedule.
 func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, error) {
 	trace, err := e.bus.Trace(ctx, d.ID())
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if !trace.Due.IsZero() || trace.Dead.After(d.Since) {
+	case !trace.Due.IsZero():
+		return false, ErrUnderWay
+	case trace.Dead.After(d.Since):
 		return true, nil
 	}
-	return e.recall.takenSince(ctx, d, d.Since)
+	return e.recall.takenSince(ctx, d, d.Since, time.Now())
 }
 
 // scheduleAnew replaces a message that the server has in its stream and not in its index.

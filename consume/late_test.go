@@ -13,9 +13,9 @@ import (
 	"jethook/publish"
 )
 
-// A delivery whose schedule the server has forgotten is made due; one whose time is yet to come stays.
-func TestBringLate(t *testing.T) {
-	t.Parallel()
+// idle opens a bus on which no engine runs, and a client of its own.
+func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Engine) {
+	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", config.Sync(time.Minute)
 	log := slog.New(slog.DiscardHandler)
@@ -23,25 +23,47 @@ func TestBringLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer bus.Close()
+	t.Cleanup(bus.Close)
 	nc, err := nats.Connect(bus.ClientURL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
+	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return bus, js, New(bus, nil, cfg, "test", log)
+}
+
+// forgotten is a delivery that is due at a time, and that the server does not make due before the test is over.
+func forgotten(id string, due time.Time) *nats.Msg {
+	return &nats.Msg{Subject: "jethook.retry.ep_a.events:" + id, Data: []byte("{}"), Header: nats.Header{
+		"Jethook-Id": {id}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"}, "Jethook-Why": {"retry"},
+		"Jethook-Due":   {due.UTC().Format(time.RFC3339Nano)},
+		"Nats-Schedule": {"@at " + time.Now().Add(2*time.Hour).UTC().Format(time.RFC3339)}, "Nats-Schedule-Target": {"jethook.due.ep_a.x"},
+	}}
+}
+
+// awaitDue waits until a delivery has come due: the server looks at schedules every so often.
+func awaitDue(t *testing.T, bus *publish.Bus, id string) {
+	t.Helper()
+	for due := false; !due; <-time.After(5 * time.Millisecond) {
+		trace, err := bus.Trace(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		due = trace.Scheduled.IsZero() && !trace.Due.IsZero()
+	}
+}
+
+// A delivery whose schedule the server has forgotten is made due; one whose time is yet to come stays.
+func TestBringLate(t *testing.T) {
+	t.Parallel()
+	bus, js, e := idle(t)
 	late := time.Now().Add(-time.Hour)
 	for id, due := range map[string]time.Time{"late": late, "dead": late, "delivered": late, "early": time.Now().Add(time.Hour)} {
-		m := &nats.Msg{Subject: "jethook.retry.ep_a.events:" + id, Data: []byte("{}"), Header: nats.Header{
-			"Jethook-Id": {id}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"}, "Jethook-Why": {"retry"},
-			"Jethook-Due": {due.UTC().Format(time.RFC3339Nano)},
-			// Not before the test is over, as if the server had forgotten it.
-			"Nats-Schedule": {"@at " + time.Now().Add(2*time.Hour).UTC().Format(time.RFC3339)}, "Nats-Schedule-Target": {"jethook.due.ep_a.x"},
-		}}
-		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+		if _, err := js.PublishMsg(t.Context(), forgotten(id, due)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,23 +77,60 @@ func TestBringLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e := New(bus, nil, cfg, "test", log)
-	if err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); err != nil {
-		t.Fatal(err)
+	if open, err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); open || err != nil {
+		t.Fatal(open, err)
 	}
 	for _, id := range []string{"dead", "delivered"} {
 		if trace, err := bus.Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Scheduled.IsZero() || !trace.Due.IsZero() {
 			t.Errorf("the %s one: %+v %v", id, trace, err)
 		}
 	}
-	for due := false; !due; <-time.After(5 * time.Millisecond) { // the server looks at schedules every so often
-		trace, err := bus.Trace(t.Context(), "ep_a.events:late")
-		if err != nil {
-			t.Fatal(err)
-		}
-		due = trace.Scheduled.IsZero() && !trace.Due.IsZero()
-	}
+	awaitDue(t, bus, "ep_a.events:late")
 	if trace, err := bus.Trace(t.Context(), "ep_a.events:early"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
 		t.Errorf("the early one: %+v %v", trace, err)
 	}
+}
+
+// The server was killed after it made a delivery due and before it removed the schedule, and forgot that. Whoever gets what
+// came due leaves it to the schedule, which therefore stays.
+func TestLateAndDue(t *testing.T) {
+	t.Parallel()
+	bus, js, e := idle(t)
+	m := forgotten("evt_1", time.Now().Add(-time.Hour))
+	if _, err := js.PublishMsg(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	const id = "ep_a.events:evt_1"
+	due := &nats.Msg{Subject: "jethook.due." + id, Data: m.Data, Header: nats.Header{
+		"Jethook-Id": {"evt_1"}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"},
+	}}
+	ack, err := js.PublishMsg(t.Context(), due)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := bus.OnItsWay(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &held{again: true, stored: d.Since, in: &intake{queue: publish.QueueDue}}
+	if dropped, err := e.hasOutcome(t.Context(), h, &d); !dropped || err != nil {
+		t.Fatal(dropped, err)
+	}
+	if open, err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); !open || err != nil {
+		t.Error("while it is due:", open, err)
+	}
+	s, err := js.Stream(t.Context(), publish.StreamDeliveries)
+	if err == nil {
+		err = s.DeleteMsg(t.Context(), ack.Sequence) // as its acknowledgement does
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trace, err := bus.Trace(t.Context(), id); err != nil || trace.Scheduled.IsZero() {
+		t.Fatalf("it is in no state: %+v %v", trace, err)
+	}
+	if open, err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); open || err != nil {
+		t.Error("afterwards:", open, err)
+	}
+	awaitDue(t, bus, id)
 }

@@ -17,6 +17,9 @@ const (
 	longestHold = 10 * time.Minute
 	// recallFor is how long a recollection is kept: it is asked for in the moments after a process was killed.
 	recallFor = time.Minute
+	// rereadAfter is for how long what was read does for messages that came before it was read: whoever had one before may
+	// only have been cut off, and record its delivery yet.
+	rereadAfter = time.Second
 	// recallPage is how many lines are read at once.
 	recallPage = 512
 )
@@ -36,6 +39,7 @@ type recollection struct {
 	mu    sync.Mutex           // guards what follows
 	since time.Time            // from when on all lines that matter have been read
 	next  uint64               // where reading goes on in the stream
+	read  time.Time            // when that was last done
 	taken map[string]time.Time // when each delivery was last recorded as delivered
 }
 
@@ -43,8 +47,9 @@ func newRecall(bus *publish.Bus) *recall {
 	return &recall{bus: bus, endpoints: make(map[string]*recollection)}
 }
 
-// takenSince reports whether the delivery was recorded as delivered after a time.
-func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at time.Time) (bool, error) {
+// takenSince reports whether the delivery, which came to this process at a time, was recorded as delivered after an
+// earlier one.
+func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came time.Time) (bool, error) {
 	of := r.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
@@ -54,8 +59,12 @@ func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at time.Ti
 			return false, err
 		}
 	}
-	if err := of.readOn(ctx, r.bus, sh); err != nil {
-		return false, err
+	if !of.read.After(came) || time.Since(of.read) > rereadAfter {
+		began := time.Now()
+		if err := of.readOn(ctx, r.bus, sh); err != nil {
+			return false, err
+		}
+		of.read = began
 	}
 	return of.taken[d.ID()].After(at), nil
 }
@@ -94,7 +103,7 @@ func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh publish.
 	if first == 0 {
 		first = last + 1
 	}
-	of.since, of.next, of.taken = at, first, make(map[string]time.Time)
+	of.since, of.next, of.read, of.taken = at, first, time.Time{}, make(map[string]time.Time)
 	return nil
 }
 

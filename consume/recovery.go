@@ -227,7 +227,13 @@ func (r *Recoveries) Get(ctx context.Context, id string) (Recovery, error) {
 	return job.Recovery, err
 }
 
+// maxRecoveryID is more than any recovery's id has: a subject of some kilobytes would end the connection.
+const maxRecoveryID = 128
+
 func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
+	if len(id) > maxRecoveryID {
+		return recoveryJob{}, ErrNoRecovery
+	}
 	endpoint := endpointOf(id)
 	for _, key := range []string{endpoint, endpoint + "." + id} {
 		entry, err := r.bus.Recoveries().Get(ctx, key)

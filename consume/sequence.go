@@ -44,7 +44,7 @@ func newSequence(ctx context.Context, e *Engine, id string) *sequence {
 	for _, stream := range publish.OrderedStreams {
 		q.intakes = append(q.intakes, &intake{
 			bus: e.bus, queue: publish.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
-			bytes: e.bytes, pull: pullBytes(e.bus), opened: time.Now(), acks: e.orderedAcks,
+			bytes: e.bytes, pull: pullBytes(e.bus), acks: e.orderedAcks,
 			ended: func() { e.orderedEnded(id) }, held: make(map[uint64]*held),
 		})
 	}
@@ -131,6 +131,7 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 	if err != nil {
 		return err
 	}
+	in.opened = time.Now()
 	for state.Err() == nil {
 		m, err := q.fetchNext(state, consumer)
 		if err != nil {

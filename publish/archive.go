@@ -17,6 +17,10 @@ import (
 // ErrBadPattern means that a text is no subject pattern, or one of something else than events.
 var ErrBadPattern = errors.New("must be a subject pattern below webhooks., events. or jethook.ops., such as webhooks.polar.> or events.order.*; > alone is all webhooks and events")
 
+// maxPatternBytes bounds a pattern, which becomes a part of a request's subject: the server ends the connection of who
+// sends a longer one than 4 KiB.
+const maxPatternBytes = 2048
+
 // EventShelves returns where the events lie that a subject pattern names. An empty one, and > alone, name all
 // webhooks and events, but no operational events. The error is ErrBadPattern.
 func EventShelves(pattern string) ([]Shelf, error) {
@@ -25,7 +29,7 @@ func EventShelves(pattern string) ([]Shelf, error) {
 		return []Shelf{{stream: StreamWebhooks, subject: WebhooksPrefix + ">"}, {stream: StreamEvents, subject: EventsPrefix + ">"}}, nil
 	}
 	stream := streamOf(pattern)
-	if stream == "" || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) {
+	if stream == "" || len(pattern) > maxPatternBytes || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) {
 		return nil, ErrBadPattern
 	}
 	return []Shelf{{stream: stream, subject: pattern}}, nil

@@ -202,6 +202,9 @@ func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }
 // the bus learns by it that it may have missed something.
 func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 
+// Reconnects tells how often the connection came back by which a stream's messages are taken.
+func (b *Bus) Reconnects(stream string) uint64 { return b.connectionFor(stream).Stats().Reconnects }
+
 // Endpoints is the bucket of the endpoint registry.
 func (b *Bus) Endpoints() jetstream.KeyValue { return b.buckets[BucketEndpoints] }
 

@@ -73,12 +73,19 @@ const (
 // maxKeyBytes bounds the readable form of a delivery's key.
 const maxKeyBytes = 96
 
+// maxSourceBytes bounds the source in it.
+const maxSourceBytes = 64
+
 // Key names the event within all of Jethook: equal for every copy of it, different for equal ids of different
-// senders. It is one subject token, and readable when the event's id is.
+// senders. It is one subject token, and readable when the event's id is. Who publishes to webhooks. directly may name a
+// source that no setting allows: one that is too long for a subject, or that no request for the delivery could name.
 func (e *Event) Key() string {
 	source := e.Source
-	if source == "" {
+	switch {
+	case source == "":
 		source = "events"
+	case len(source) > maxSourceBytes || strings.ContainsFunc(source, notKeyRune):
+		source = HashID(source)
 	}
 	key := source + ":" + e.ID
 	if len(key) > maxKeyBytes || strings.ContainsFunc(e.ID, notKeyRune) {

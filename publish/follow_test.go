@@ -120,3 +120,18 @@ func TestAnOperatorsStreamStays(t *testing.T) {
 		}
 	})
 }
+
+// However short the settings, a replay that is asked for twice is one delivery, so the bus opens.
+func TestShortDedupWindow(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.DedupWindow, cfg.Retention = time.Second, 30*time.Second
+	reopen(t, cfg, func(js jetstream.JetStream) {
+		if c := streamConfig(t, js, "DELIVERIES"); c.Duplicates != time.Minute {
+			t.Errorf("deliveries: %v", c.Duplicates)
+		}
+		if c := streamConfig(t, js, "EVENTS"); c.Duplicates != time.Second {
+			t.Errorf("events: %v", c.Duplicates)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -23,9 +24,13 @@ type link struct {
 	lost chan struct{} // closed when the connection breaks; replaced when it is back
 	said string        // the last error that was logged since the connection was there
 	back chan struct{} // closed when the connection is back; replaced at once
+
+	gone chan struct{} // closed when the connection will never be back
 }
 
-func newLink() *link { return &link{lost: make(chan struct{}), back: make(chan struct{})} }
+func newLink() *link {
+	return &link{lost: make(chan struct{}), back: make(chan struct{}), gone: make(chan struct{})}
+}
 
 // down returns a channel that is closed when the connection of this moment breaks.
 func (l *link) down() <-chan struct{} {
@@ -94,6 +99,23 @@ func connect(cfg *config.Config, srv *embedded, purpose string, log *slog.Logger
 	return c, nil
 }
 
+// Watch returns when ctx ends; or, with an error, when a connection is closed that nobody closed. nats.go comes back from
+// whatever breaks a connection, but not from what the server calls a fault of the client.
+func (b *Bus) Watch(ctx context.Context) error {
+	var closed *connection
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-b.front.gone:
+		closed = b.front
+	case <-b.back.gone:
+		closed = b.back
+	case <-b.reads.gone:
+		closed = b.reads
+	}
+	return fmt.Errorf("%w: the connection %q was closed for good: %w", ErrUnavailable, closed.Opts.Name, closed.LastError())
+}
+
 // end closes the connection after what was sent has arrived.
 func (c *connection) end(log *slog.Logger) {
 	if err := c.FlushTimeout(2 * time.Second); err != nil {
@@ -101,6 +123,10 @@ func (c *connection) end(log *slog.Logger) {
 	}
 	c.Conn.Close()
 }
+
+// answerMsgs is more messages than any answer of the store has. nats.go would set room for 524,288 aside, which is 4 MB,
+// for each question.
+const answerMsgs = 4096
 
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
@@ -112,6 +138,7 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 		nats.IgnoreAuthErrorAbort(), // a login that is refused for a while, during a rotation, is no reason to give up
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectBufSize(-1),
+		nats.SyncQueueLen(answerMsgs),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			l.broke()
 			if err != nil {
@@ -121,6 +148,10 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			l.restored()
 			log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
+		}),
+		nats.ClosedHandler(func(*nats.Conn) {
+			l.broke()
+			close(l.gone)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if l.news(err) {

@@ -40,6 +40,8 @@ const (
 	opsBytes  = 64 << 20
 	opsShare  = 100
 	leastRoom = 1 << 20
+	// leastReplayWindow is for how long a replay or a recovery may be asked for again, however short DEDUP_WINDOW is.
+	leastReplayWindow = time.Minute
 )
 
 // streamConfigs are the streams as Jethook makes them when they are missing, in a store of so many bytes; 0 for
@@ -69,7 +71,7 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		{
 			Name: StreamDeliveries, Description: "deliveries that wait for their time",
 			Subjects:  []string{dueSubjects, turnSubjects, retrySubjects},
-			Retention: jetstream.WorkQueuePolicy, Duplicates: cfg.DedupWindow,
+			Retention: jetstream.WorkQueuePolicy, Duplicates: max(cfg.DedupWindow, leastReplayWindow),
 			AllowMsgSchedules: true, AllowRollup: true, AllowAtomicPublish: true, AllowDirect: true,
 		},
 		{
@@ -87,7 +89,9 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 	for i := range streams {
 		s := &streams[i]
 		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
-		s.Duplicates = min(s.Duplicates, cfg.Retention)
+		if s.Name != StreamDeliveries { // what waits there has no age
+			s.Duplicates = min(s.Duplicates, cfg.Retention)
+		}
 		if cfg.Replicas == 1 && (s.Name == StreamHistory || s.Name == StreamRejected) {
 			// The history is written for every delivery, and rejected requests for anyone who sends them: neither waits
 			// for the disk. See [Bus.HistoryIsLate] for what that asks of others.
@@ -159,7 +163,7 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 		"it drops the oldest events when it is full (discard: old)")
 	own := slices.Contains([]string{StreamDeliveries, StreamDead, StreamHistory, StreamRejected}, want.Name)
 	bad(own && !got.AllowDirect, "allow_direct is off, so nothing of it could be listed")
-	bad(want.Name == StreamDeliveries && got.Duplicates < time.Minute, "its duplicate window is under a minute, so a replay pressed twice could deliver twice")
+	bad(want.Name == StreamDeliveries && got.Duplicates < leastReplayWindow, "its duplicate window is under a minute, so a replay pressed twice could deliver twice")
 	bad(want.Name == StreamDead && got.MaxMsgsPerSubject != 1, "max_msgs_per_subject is %d, needed is 1", got.MaxMsgsPerSubject)
 	return out
 }

@@ -75,13 +75,15 @@ func TestKeysTellEventsApart(t *testing.T) {
 		{Source: "polar", ID: "a>b"},
 		{Source: "polar", ID: long},
 		{Source: "polar", ID: long + "y"},
+		{Source: long, ID: "1"},
+		{Source: "po~lar", ID: "1"},
 	} {
 		key := e.Key()
 		if other, twice := keys[key]; twice {
 			t.Errorf("%+v and %+v share the key %q", e, other, key)
 		}
 		keys[key] = e
-		if strings.Contains(key, ".") || !server.IsValidLiteralSubject(key) || len(key) > 128 {
+		if strings.Contains(key, ".") || !server.IsValidLiteralSubject(key) || len(key) > 128 || strings.Contains(strings.Split(key, ":")[0], "~") {
 			t.Errorf("%+v: %q is no subject token", e, key)
 		}
 	}

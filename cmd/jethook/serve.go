@@ -188,6 +188,7 @@ func (b *bridge) run(ctx context.Context) error {
 		g.Go(func() error { return b.engine.Run(ctx) })
 		b.log.Info("delivering events", "endpoints", len(b.endpoints.All()))
 	}
+	g.Go(func() error { return b.bus.Watch(ctx) })
 	g.Go(func() error { return b.bus.Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
 	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "nats", b.bus.ClientURL())

@@ -86,7 +86,12 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*eventsOu
 	if err != nil {
 		return nil, err
 	}
-	q.Limit, q.Cursor = in.Limit, in.Cursor
+	mark := mark("events", in.SpanParams)
+	var ok bool
+	if q.Cursor, ok = openCursor(in.Cursor, mark); !ok {
+		return nil, invalid(badCursor)
+	}
+	q.Limit = in.Limit
 	items, next, err := s.archive.List(ctx, q)
 	if errors.Is(err, consume.ErrBadCursor) {
 		return nil, invalid(badCursor)
@@ -94,7 +99,7 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*eventsOu
 	if err != nil {
 		return nil, err
 	}
-	return &eventsOutput{EventPage{Items: items, NextCursor: next}}, nil
+	return &eventsOutput{EventPage{Items: items, NextCursor: sealCursor(next, mark)}}, nil
 }
 
 // EventParams choose one event.

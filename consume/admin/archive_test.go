@@ -50,8 +50,10 @@ func TestListEvents(t *testing.T) {
 	if got := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=jethook.ops.*", "").Items; len(got) != 1 || got[0].ID != "o1" {
 		t.Errorf("got %+v", got)
 	}
+	place := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=events.%3E&limit=2", "").NextCursor
 	for query, field := range map[string]string{
-		"subject=orders": "subject", "subject=events.%3E.x": "subject", "since=x": "since", "until=-1h": "until",
+		"subject=webhooks.%3E&cursor=" + place: "cursor", // a place in another stream: it would pass over some
+		"subject=orders":                       "subject", "subject=events.%3E.x": "subject", "since=x": "since", "until=-1h": "until",
 		"limit=0": "limit", "cursor=x": "cursor", "cursor=1": "cursor", "type=x": "type",
 	} {
 		if got := a.do("GET", "/api/v1/events?"+query, ""); got.status != http.StatusUnprocessableEntity || strings.Join(got.fields(), " ") != field {

@@ -61,6 +61,10 @@ func TestErrors(t *testing.T) {
 		{"bad range", "POST", "/api/v1/dead/replay", `{"since":"x","endpoint":"a.b"}`, 422, "invalid", "endpoint since"},
 		{"body too large", "POST", "/api/v1/dead/replay", `{"since":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "too_large", ""},
 		{"data too large", "POST", "/api/v1/events", `{"type":"a","data":"` + strings.Repeat("x", 8<<20) + `"}`, 413, "too_large", ""},
+		// In a request's subject these would end the connection to the server, and all others fail.
+		{"endless endpoint", "GET", "/api/v1/endpoints/ep_" + strings.Repeat("x", 5000), "", 404, "not_found", ""},
+		{"endless recovery", "DELETE", "/api/v1/recoveries/rec_" + strings.Repeat("x", 5000) + "_y", "", 404, "not_found", ""},
+		{"endless subject", "GET", "/api/v1/events?subject=events." + strings.Repeat("x", 5000), "", 422, "invalid", "subject"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -267,8 +267,15 @@ func (r *Registry) Lookup(id string) (*Endpoint, bool) { return r.index.get(id) 
 // All returns every endpoint as this process sees it, the oldest first.
 func (r *Registry) All() []*Endpoint { return r.index.all() }
 
+// maxIDBytes is more than any endpoint's id has. The server ends the connection of who sends a subject of some
+// kilobytes, and nats.go then closes it for good.
+const maxIDBytes = 128
+
 // Get reads an endpoint from the bucket, where every change is seen that was acknowledged before.
 func (r *Registry) Get(ctx context.Context, id string) (Endpoint, error) {
+	if len(id) > maxIDBytes {
+		return Endpoint{}, ErrNotFound
+	}
 	entry, err := r.kv.Get(ctx, id)
 	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
 		return Endpoint{}, ErrNotFound

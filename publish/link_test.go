@@ -1,0 +1,30 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"jethook/publish"
+)
+
+// A process whose connection is closed for good hears of it: otherwise it would answer for ever that the store is away.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	b := open(t, settings(t))
+	ended := make(chan error, 1)
+	go func() { ended <- b.Watch(t.Context()) }()
+	if err := b.Overstep(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, publish.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+
+	whole := open(t, settings(t))
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := whole.Watch(ctx); err != nil {
+		t.Errorf("stopped on purpose: got %v", err)
+	}
+}
