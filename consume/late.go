@@ -8,26 +8,34 @@ import (
 	"jethook/publish"
 )
 
-// lateAfter is how long after its time a delivery counts as forgotten by the server, and how long after the start that
-// is looked for: by then a healthy server has made due whatever came due while it was down.
+// lateAfter is how long after its time a delivery counts as forgotten by the server, and how long after a start of the
+// server that is looked for: by then a healthy one has made due whatever came due while it was down.
 const lateAfter = time.Minute
 
-// watchLate sets right, after the start, what the server left behind when it was killed several times in a row: it
-// was seen to lose a message's schedule and keep the message, and to bring a schedule back that had been carried out.
-// It looks again while there is one of which it can't be told yet.
+// watchLate sets right, after the start and whenever the server was away, what the server left behind when it was killed
+// several times in a row: it was seen to lose a message's schedule and keep the message, and to bring a schedule back that
+// had been carried out. It looks again while there is one of which it can't be told yet.
 func (e *Engine) watchLate(ctx context.Context) {
-	for open := true; open; {
+	for {
+		back := e.bus.Restored()
+		for open := true; open; {
+			select {
+			case <-time.After(lateAfter):
+			case <-ctx.Done():
+				return
+			}
+			insist(ctx, func() (err error) {
+				open, err = e.bringLate(ctx, time.Now().Add(-lateAfter))
+				return err
+			}, func(err error) {
+				e.log.Warn("looking for deliveries that were not made due failed; trying again", "error", err)
+			})
+		}
 		select {
-		case <-time.After(lateAfter):
+		case <-back:
 		case <-ctx.Done():
 			return
 		}
-		insist(ctx, func() (err error) {
-			open, err = e.bringLate(ctx, time.Now().Add(-lateAfter))
-			return err
-		}, func(err error) {
-			e.log.Warn("looking for deliveries that were not made due failed; trying again", "error", err)
-		})
 	}
 }
 
