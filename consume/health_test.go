@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,6 +64,11 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 	if kind, data := next(); kind != "jethook.ops.endpoint.failing" || data["endpoint"] != ep.ID || data["reason"] == "" {
 		t.Errorf("got %s %v", kind, data)
 	}
+	// On a busy machine some wait for their turn first.
+	eventually(t, "all wait for their retry", func() bool {
+		waiting := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		return len(waiting) == n && !slices.ContainsFunc(waiting, func(d consume.Delivery) bool { return d.Waits != string(publish.WhyRetry) })
+	})
 	asked := len(rc.got)
 	if asked > n/3 {
 		t.Errorf("an endpoint that fails was asked %d times for %d events", asked, n)
@@ -75,7 +81,7 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 		t.Errorf("%d are recorded as failed by the circuit, want %d", got, n-asked)
 	}
 	for _, d := range r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting}) {
-		if d.Attempts != 1 || d.Waits != string(publish.WhyRetry) || d.Reason == "" {
+		if d.Attempts != 1 || d.Reason == "" {
 			t.Fatalf("got %+v", d)
 		}
 	}
