@@ -86,7 +86,7 @@ func (l *Ledger) shelf(status Status, sh publish.Shelf, keys []string, q *Query)
 	switch {
 	case status == StatusDelivered:
 		s.holds = (&AttemptQuery{EventID: q.EventID, Type: q.Type}).matcher()
-	case len(keys) > 0 && sh.TellsEvents():
+	case len(keys) > 0:
 		s.read = func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
 			return l.bus.OfEvents(ctx, sh, keys, before)
 		}

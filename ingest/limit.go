@@ -28,11 +28,8 @@ func addressOf(proxies []netip.Prefix) echo.IPExtractor {
 	return echo.ExtractIPFromXFFHeader(trust...)
 }
 
-// allows reports whether the source may be sent to from an address.
+// allows reports whether an address is in one of the source's networks.
 func (src *source) allows(address string) bool {
-	if len(src.networks) == 0 {
-		return true
-	}
 	ip, err := netip.ParseAddr(address)
 	ip = ip.Unmap()
 	return err == nil && slices.ContainsFunc(src.networks, func(n netip.Prefix) bool { return n.Contains(ip) })

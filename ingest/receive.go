@@ -26,7 +26,7 @@ func (s *Server) receive(c echo.Context) error {
 	if !ok {
 		return errNoSource
 	}
-	if !src.allows(c.RealIP()) {
+	if len(src.networks) > 0 && !src.allows(c.RealIP()) {
 		return errNotAllowed
 	}
 	r := c.Request()

@@ -27,13 +27,10 @@ func (b *Bus) EventKeys(ctx context.Context, id string) (keys []string, err erro
 	return keys, nil
 }
 
-// TellsEvents reports whether the subjects of the shelf's deliveries end in their event's key.
-func (sh Shelf) TellsEvents() bool { return strings.HasSuffix(sh.subject, ".>") }
-
 // errTooMany means that more subjects match than the server answers for at once: 1,024.
 var errTooMany = errors.New("too many subjects match")
 
-// OfEvents is Before for the events with these keys only, on a shelf that tells them. It returns all there are, as
+// OfEvents is Before for the events with these keys only, on a shelf of deliveries: their subjects end in their event's key. It returns all there are, as
 // the server knows by the subject where each lies: that costs the same whatever else is on the shelf. Of an event
 // with more than a thousand deliveries there it returns the whole shelf page by page, as Before does.
 func (b *Bus) OfEvents(ctx context.Context, sh Shelf, keys []string, before uint64) (found []Stored, next uint64, err error) {

@@ -50,9 +50,8 @@ func (b *Bus) Advance(d *Delivery, done func(error)) {
 
 // Unschedule removes the message that was read of a delivery that waits. One that is not there any more is no error.
 func (b *Bus) Unschedule(ctx context.Context, d *Delivery) error {
-	err := b.streams[StreamDeliveries].DeleteMsg(ctx, d.seq)
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return fmt.Errorf("removing a schedule of %s: %w", d.ID(), classify(err))
+	if err := b.remove(ctx, StreamDeliveries, d.seq); err != nil {
+		return fmt.Errorf("removing a schedule of %s: %w", d.ID(), err)
 	}
 	return nil
 }
@@ -187,11 +186,19 @@ func (b *Bus) Replayed(ctx context.Context, d *Delivery) error {
 }
 
 func (b *Bus) dropLetter(ctx context.Context, id string, seq uint64) error {
-	err := b.streams[StreamDead].DeleteMsg(ctx, seq)
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return fmt.Errorf("removing the dead letter of %s: %w", id, classify(err))
+	if err := b.remove(ctx, StreamDead, seq); err != nil {
+		return fmt.Errorf("removing the dead letter of %s: %w", id, err)
 	}
 	return nil
+}
+
+// remove removes one message of a stream. One that is not there any more is no error.
+func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
+	err := b.streams[stream].DeleteMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		return nil
+	}
+	return classify(err)
 }
 
 // OnItsWay returns a delivery that waits, or that came due and is being attempted. ErrNotFound: it is neither.

@@ -95,9 +95,8 @@ func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
 
 // DropRejected removes a rejected request. One that is not there is no error.
 func (b *Bus) DropRejected(ctx context.Context, seq uint64) error {
-	err := b.streams[StreamRejected].DeleteMsg(ctx, seq)
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return fmt.Errorf("removing a rejected request: %w", classify(err))
+	if err := b.remove(ctx, StreamRejected, seq); err != nil {
+		return fmt.Errorf("removing a rejected request: %w", err)
 	}
 	return nil
 }
