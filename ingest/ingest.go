@@ -136,14 +136,14 @@ const (
 	// The default largest body takes this long at 2.2 Mbit/s.
 	readTimeout = 30 * time.Second
 	// It runs from the end of the header, so it holds the body's time, the store's, and some for the answer.
-	writeTimeout = readTimeout + publishTimeout + 10*time.Second
+	writeTimeout = readTimeout + publish.Timeout + 10*time.Second
 	// Longer than load balancers keep an idle connection, commonly 60 s: the side that sends must be the one
 	// to close, or a request meets a connection that is just being closed.
 	idleTimeout = 2 * time.Minute
 	// Senders need about 2 KiB. A store takes the header with the event, so it must stay well below
 	// the room that a stored event has beside its body.
 	maxHeaderBytes = 32 << 10
-	// drainTimeout is how long a stop waits for requests in flight. Storing ends within publishTimeout; what
+	// drainTimeout is how long a stop waits for requests in flight. Storing ends within publish.Timeout; what
 	// takes longer is a sender that is slow to send.
 	drainTimeout = 20 * time.Second
 )

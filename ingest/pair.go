@@ -43,7 +43,7 @@ func (s *Server) learn(ctx context.Context, src *source, secret string, now time
 	if s.learner == nil {
 		return fmt.Errorf("%w: nowhere to keep the secret", errNotStored)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publish.Timeout)
 	defer cancel()
 	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), now)
 	if errors.Is(err, publish.ErrNotPairing) {

@@ -15,10 +15,6 @@ import (
 	"jethook/publish"
 )
 
-// publishTimeout is how long storing the events of one request may take before the sender is asked to try again.
-// Most senders give up after 10 s and deliver again; an answer before that tells them why.
-const publishTimeout = 5 * time.Second
-
 // receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
 // no more than reading and checking, and nothing is answered before the events are stored.
 func (s *Server) receive(c echo.Context) error {
@@ -135,8 +131,7 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is
 // verified, and the sender's next try is then a duplicate instead of another chance to fail.
 func (s *Server) store(ctx context.Context, events []*publish.Event) (receipt publish.Receipt, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	if len(events) == 1 {
 		receipt, err = s.bus.Publish(ctx, events[0])
 	} else {

@@ -1,18 +1,14 @@
 package publish
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
-	"github.com/tidwall/gjson"
 )
 
 const (
@@ -25,15 +21,19 @@ const (
 	// maxWaiting and maxWaitingBytes bound what waits in this process for its commit.
 	maxWaiting      = 16384
 	maxWaitingBytes = 128 << 20
-	// commitTimeout is how long the store may take for one commit before it counts as unavailable.
-	commitTimeout = 5 * time.Second
 )
+
+// Timeout is how long [Bus.Publish] takes at most, and [Bus.PublishAll] for each thousand events: then the store counts
+// as unavailable. Most senders give up after 10 s; an answer before that tells them why.
+const Timeout = 5 * time.Second
 
 // Headers of an atomic batch: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
 const (
 	headerBatchID     = "Nats-Batch-Id"
 	headerBatchSeq    = "Nats-Batch-Sequence"
 	headerBatchCommit = "Nats-Batch-Commit"
+
+	batchHeaders = 3 // how many they are
 )
 
 // Receipt says where a message was stored.
@@ -70,18 +70,10 @@ type committer struct {
 	stopped chan struct{}
 
 	acks    *nats.Subscription
-	replies string // prefix of this committer's reply subjects
-	arrived chan ack
-	silent  int    // exchanges in a row that ran out of time
-	round   uint64 // number of the current exchange, so that a late answer to an earlier one is dropped
-}
-
-// ack is the store's answer to message i of an exchange.
-type ack struct {
-	round uint64
-	i     int
-	r     Receipt
-	err   error
+	replies string                   // prefix of this committer's reply subjects
+	current atomic.Pointer[exchange] // what the store's answers belong to
+	round   uint64                   // the number of the current exchange
+	silent  int                      // exchanges in a row that ran out of time
 }
 
 func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*committer, error) {
@@ -89,7 +81,6 @@ func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*c
 		nc: nc, stream: stream, stuck: stuck, batches: batches,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		replies: nats.NewInbox() + ".",
-		arrived: make(chan ack, maxGroup),
 	}
 	sub, err := nc.Subscribe(c.replies+"*.*", c.onAck)
 	if err != nil {
@@ -102,22 +93,6 @@ func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*c
 	c.acks = sub
 	go c.run()
 	return c, nil
-}
-
-// publish stores msg and returns once the store acknowledged it, or ctx ended.
-func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error) {
-	type result struct {
-		r   Receipt
-		err error
-	}
-	ch := make(chan result, 1)
-	c.enqueue(msg, func(r Receipt, err error) { ch <- result{r, err} })
-	select {
-	case res := <-ch:
-		return res.r, res.err
-	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-	}
 }
 
 // enqueue hands msg over; done is called exactly once, from another goroutine or from this one, and must not
@@ -244,152 +219,43 @@ func (c *committer) commitAtomic(batch []pending) (refusal error) {
 		}
 	}()
 	// Only the commit asks for an answer: a fault in an earlier message makes the commit fail too.
-	var unsent error
-	var a ack
-	c.exchange(1, func(reply func(int) string) []error {
-		batch[last].msg.Reply = reply(0)
-		for _, p := range batch {
-			if err := c.nc.PublishMsg(p.msg); err != nil {
-				unsent = classify(err) // the store drops what came before it
-				return []error{err}
-			}
+	var (
+		receipt Receipt
+		fault   error
+	)
+	x := c.newExchange(1, func(_ int, r Receipt, err error) { receipt, fault = r, err })
+	batch[last].msg.Reply = x.replyTo(0)
+	for _, p := range batch {
+		if err := c.nc.PublishMsg(p.msg); err != nil {
+			x.abandon(err)
+			return classify(err) // the store drops what came before it
 		}
-		return nil
-	}, func(_ int, answer ack) { a = answer })
+	}
+	c.await(x)
 	switch {
-	case unsent != nil:
-		return unsent
-	case refused(a.err):
-		return a.err
-	case a.err != nil:
+	case refused(fault):
+		return fault
+	case fault != nil:
 		for _, p := range batch {
-			p.done(Receipt{}, a.err)
+			p.done(Receipt{}, fault)
 		}
 		return nil
 	}
-	first := a.r.Seq - uint64(last)
+	first := receipt.Seq - uint64(last)
 	for i, p := range batch {
-		p.done(Receipt{Stream: a.r.Stream, Seq: first + uint64(i)}, nil)
+		p.done(Receipt{Stream: receipt.Stream, Seq: first + uint64(i)}, nil)
 	}
 	return nil
 }
 
 // commitEach publishes each message on its own, all at once, and tells each its own answer when it comes.
 func (c *committer) commitEach(batch []pending) {
-	c.exchange(len(batch), func(reply func(int) string) []error {
-		errs := make([]error, len(batch))
-		for i, p := range batch {
-			p.msg.Reply = reply(i)
-			errs[i] = c.nc.PublishMsg(p.msg)
-		}
-		return errs
-	}, func(i int, a ack) { batch[i].done(a.r, a.err) })
-}
-
-// exchange runs send and tells the answer to each of n messages, once. A message that send could not send, as its
-// errors tell, gets that as its answer; one that does not come is ErrUnavailable.
-func (c *committer) exchange(n int, send func(reply func(int) string) []error, tell func(int, ack)) {
-	c.round++
-	round := strconv.FormatUint(c.round, 10)
-	told := make([]bool, n)
-	left := n
-	answer := func(i int, a ack) {
-		if !told[i] {
-			told[i] = true
-			left--
-			tell(i, a)
+	x := c.newExchange(len(batch), func(i int, r Receipt, err error) { batch[i].done(r, err) })
+	for i, p := range batch {
+		p.msg.Reply = x.replyTo(i)
+		if err := c.nc.PublishMsg(p.msg); err != nil {
+			x.answer(i, Receipt{}, classify(err))
 		}
 	}
-	abandon := func(err error) {
-		for i := range told {
-			answer(i, ack{err: err})
-		}
-	}
-	down := c.nc.down()
-	for i, err := range send(func(i int) string { return c.replies + round + "." + strconv.Itoa(i) }) {
-		if err != nil {
-			answer(i, ack{err: classify(err)})
-		}
-	}
-	timeout := time.NewTimer(commitTimeout)
-	defer timeout.Stop()
-	for left > 0 {
-		select {
-		case a := <-c.arrived:
-			if a.round == c.round && a.i >= 0 && a.i < n {
-				answer(a.i, a)
-			}
-		case <-down:
-			abandon(fmt.Errorf("%w: connection lost", ErrUnavailable))
-			return
-		case <-timeout.C:
-			if c.silent++; c.silent > 1 { // once may be a slow disk
-				c.stuck()
-			}
-			abandon(fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, commitTimeout))
-			return
-		}
-	}
-	c.silent = 0
-}
-
-// refused reports whether the store answered, and answered no: then nothing of the batch is stored.
-func refused(err error) bool {
-	_, ok := errors.AsType[*refusedError](err)
-	return ok
-}
-
-// refusedError is an answer of the store, as opposed to no answer.
-type refusedError struct {
-	error
-	code int // JetStream's
-}
-
-func (e *refusedError) Unwrap() error { return e.error }
-
-// onAck decodes one answer of the store.
-func (c *committer) onAck(m *nats.Msg) {
-	a, ok := c.parseReply(m.Subject)
-	if !ok {
-		return
-	}
-	if m.Header.Get("Status") == "503" {
-		a.err = fmt.Errorf("%w: no stream takes this subject", ErrUnavailable)
-	} else {
-		a.r, a.err = parseAck(m.Data)
-	}
-	select {
-	case c.arrived <- a:
-	case <-c.stopped:
-	}
-}
-
-func (c *committer) parseReply(subject string) (ack, bool) {
-	round, i, ok := strings.Cut(strings.TrimPrefix(subject, c.replies), ".")
-	if !ok {
-		return ack{}, false
-	}
-	r, err1 := strconv.ParseUint(round, 10, 64)
-	n, err2 := strconv.Atoi(i)
-	return ack{round: r, i: n}, err1 == nil && err2 == nil
-}
-
-// parseAck reads the store's answer. Unless it is a refusal, it is read field by field: there is one for every
-// event, and decoding it whole would cost more than all else that is done for an event here.
-func parseAck(data []byte) (Receipt, error) {
-	if !gjson.ValidBytes(data) {
-		return Receipt{}, fmt.Errorf("%w: its answer is no JSON", ErrUnavailable)
-	}
-	if fault := gjson.GetBytes(data, "error"); fault.Exists() {
-		var r refusal
-		if err := json.Unmarshal([]byte(fault.Raw), &r); err != nil {
-			return Receipt{}, fmt.Errorf("%w: reading its refusal: %w", ErrUnavailable, err)
-		}
-		return Receipt{}, &refusedError{r.err(), r.ErrCode}
-	}
-	return Receipt{
-		Stream:    gjson.GetBytes(data, "stream").Str,
-		Seq:       gjson.GetBytes(data, "seq").Uint(),
-		Duplicate: gjson.GetBytes(data, "duplicate").Bool(),
-	}, nil
+	c.await(x)
 }

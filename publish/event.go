@@ -39,28 +39,32 @@ type Event struct {
 
 // msg encodes e. Headers that steer the server or Jethook itself are never taken from e.Header.
 func (e *Event) msg() *nats.Msg {
-	h := make(nats.Header, len(e.Header)+7)
+	msgID := e.ID
+	if e.Source != "" {
+		msgID = e.Source + ":" + e.ID
+	}
+	own := [...]struct{ name, value string }{
+		{HeaderMsgID, msgID},
+		{HeaderID, e.ID},
+		{HeaderType, e.Type},
+		{HeaderSource, e.Source},
+		{HeaderReceived, e.Received.UTC().Format(time.RFC3339Nano)},
+		{HeaderContentType, e.ContentType},
+		{HeaderTraceparent, e.Traceparent},
+	}
+	h := make(nats.Header, len(e.Header)+len(own)+batchHeaders)
 	for name, values := range e.Header {
 		if !reservedHeader(name) {
 			h[name] = values
 		}
 	}
-	set := func(name, value string) {
-		if value != "" {
-			h[name] = []string{value}
+	values := make([]string, len(own)) // one for all: there are as many for every event
+	for i, header := range own {
+		if header.value != "" {
+			values[i] = header.value
+			h[header.name] = values[i : i+1 : i+1]
 		}
 	}
-	msgID := e.ID
-	if e.Source != "" {
-		msgID = e.Source + ":" + e.ID
-	}
-	set(HeaderMsgID, msgID)
-	set(HeaderID, e.ID)
-	set(HeaderType, e.Type)
-	set(HeaderSource, e.Source)
-	set(HeaderReceived, e.Received.UTC().Format(time.RFC3339Nano))
-	set(HeaderContentType, e.ContentType)
-	set(HeaderTraceparent, e.Traceparent)
 	return &nats.Msg{Subject: e.Subject, Header: h, Data: e.Body}
 }
 
@@ -122,7 +126,10 @@ func CleanType(t string) string {
 func NewTraceparent() string {
 	var b [24]byte
 	rand.Read(b[:])
-	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-00"
+	text := append(make([]byte, 0, 55), "00-"...)
+	text = append(hex.AppendEncode(text, b[:16]), '-')
+	text = append(hex.AppendEncode(text, b[16:]), "-00"...)
+	return string(text)
 }
 
 // ValidTraceparent reports whether s has the form of https://www.w3.org/TR/trace-context/#traceparent-header:

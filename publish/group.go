@@ -36,8 +36,10 @@ func once(events []*Event) []*Event {
 	})
 }
 
-// publishGroup stores the events all or none and returns once everyone's answer is there, or ctx ended.
+// publishGroup stores the events all or none and returns once everyone's answer is there, ctx ended, or Timeout is over.
 func (c *committer) publishGroup(ctx context.Context, events []*Event) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
 	msgs := make([]*nats.Msg, len(events))
 	for i, e := range events {
 		msgs[i] = e.msg()
