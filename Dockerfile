@@ -7,7 +7,8 @@ FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/* \
-    && mkdir /empty
+    && install -d -o 65532 -g 65532 /folders/data \
+    && install -d -m 1777 /folders/tmp
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -25,9 +26,8 @@ LABEL org.opencontainers.image.title="Jethook" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
-# A new volume on /data takes its owner from here. Only `jethook demo` writes to /tmp.
-COPY --from=build --chown=65532:65532 /empty /data
-COPY --from=build --chown=65532:65532 /empty /tmp
+# A new volume on /data takes its owner from here. Only `jethook demo` writes to /tmp; a tmpfs there takes its mode.
+COPY --from=build /folders /
 COPY LICENSE /
 COPY --from=build /jethook /
 
