@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,18 +41,22 @@ func setOf(names ...string) map[string]bool {
 // headerRules say which of a request's headers are kept. Signatures are: they are no secrets, and let a subscriber
 // verify again.
 type headerRules struct {
+	dropped     map[string]bool // are never stored
 	credentials map[string]bool // of this sender: they hold the secret itself
 	proofs      map[string]bool // what the sender's requests are verified by, credentials among them
 }
 
 func newHeaderRules(s *provider.Sender) headerRules {
-	return headerRules{credentials: setOf(s.Scheme.Credentials()...), proofs: setOf(s.ProofHeaders()...)}
+	rules := headerRules{credentials: setOf(s.Scheme.Credentials()...), proofs: setOf(s.ProofHeaders()...)}
+	rules.dropped = maps.Clone(rules.credentials)
+	maps.Copy(rules.dropped, credentialHeaders)
+	maps.Copy(rules.dropped, transportHeaders)
+	return rules
 }
 
 func (rules headerRules) stores(name string) bool {
 	// Jethook- and Nats- headers steer Jethook and the server.
-	return !credentialHeaders[name] && !transportHeaders[name] && !rules.credentials[name] &&
-		!strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-")
+	return !rules.dropped[name] && !strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-")
 }
 
 // leftOut stands for a credential in a rejected request.
@@ -76,7 +81,7 @@ func (rules headerRules) rejected(header http.Header) (kept http.Header, credent
 // stored returns those of a request's headers that are stored with its event, and the trace it belongs to: the
 // sender's, or a new one.
 func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent string) {
-	kept = make(nats.Header, len(h))
+	kept = make(nats.Header, len(h)+publish.OwnHeaders)
 	for name, values := range h {
 		if rules.stores(name) {
 			kept[name] = values

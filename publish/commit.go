@@ -32,8 +32,6 @@ const (
 	headerBatchID     = "Nats-Batch-Id"
 	headerBatchSeq    = "Nats-Batch-Sequence"
 	headerBatchCommit = "Nats-Batch-Commit"
-
-	batchHeaders = 3 // how many they are
 )
 
 // Receipt says where a message was stored.

@@ -31,13 +31,16 @@ type Event struct {
 	Received    time.Time // when Jethook took it
 	ContentType string
 	Traceparent string
-	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event
+	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event. Publishing adds to it
 	Body        []byte      // the sender's bytes, unchanged
 
 	seq uint64 // in its stream; 0 unless it was read from there
 }
 
-// msg encodes e. Headers that steer the server or Jethook itself are never taken from e.Header.
+// OwnHeaders is how many headers a stored event has at most beside the sender's own.
+const OwnHeaders = 10
+
+// msg encodes e and takes its header over. Headers that steer the server or Jethook itself are never the sender's.
 func (e *Event) msg() *nats.Msg {
 	msgID := e.ID
 	if e.Source != "" {
@@ -52,10 +55,13 @@ func (e *Event) msg() *nats.Msg {
 		{HeaderContentType, e.ContentType},
 		{HeaderTraceparent, e.Traceparent},
 	}
-	h := make(nats.Header, len(e.Header)+len(own)+batchHeaders)
-	for name, values := range e.Header {
-		if !reservedHeader(name) {
-			h[name] = values
+	h := e.Header
+	if h == nil {
+		h = make(nats.Header, OwnHeaders)
+	}
+	for name := range h {
+		if reservedHeader(name) {
+			delete(h, name)
 		}
 	}
 	values := make([]string, len(own)) // one for all: there are as many for every event

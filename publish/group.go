@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -42,7 +43,9 @@ func (c *committer) publishGroup(ctx context.Context, events []*Event) error {
 	defer cancel()
 	msgs := make([]*nats.Msg, len(events))
 	for i, e := range events {
-		msgs[i] = e.msg()
+		own := *e
+		own.Header = maps.Clone(e.Header) // the events of one request have one header
+		msgs[i] = own.msg()
 	}
 	var (
 		mu    sync.Mutex // guards what follows
