@@ -235,56 +235,6 @@ func TestFullStoreIsToldApart(t *testing.T) {
 	}
 }
 
-func TestStreamsOfAnOperator(t *testing.T) {
-	t.Parallel()
-	cases := map[string]struct {
-		change func(*jetstream.StreamConfig)
-		stream string
-		want   error
-	}{
-		"kept as they are":    {func(c *jetstream.StreamConfig) { c.MaxAge = 3 * time.Hour; c.Description = "mine" }, "EVENTS", nil},
-		"no acknowledgements": {func(c *jetstream.StreamConfig) { c.NoAck = true; c.AllowAtomicPublish = false }, "WEBHOOKS", publish.ErrStreamMismatch},
-		"drops the oldest": {
-			func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20; c.Discard = jetstream.DiscardOld },
-			"WEBHOOKS", publish.ErrStreamMismatch,
-		},
-		"limits on deliveries": {func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "DELIVERIES", publish.ErrStreamMismatch},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := settings(t)
-			b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, js := client(t, b)
-			s, err := js.Stream(t.Context(), c.stream)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sc := s.CachedInfo().Config
-			c.change(&sc)
-			if _, err := js.UpdateStream(t.Context(), sc); err != nil {
-				t.Fatal(err)
-			}
-			b.Close()
-			b, err = publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-			if !errors.Is(err, c.want) {
-				t.Fatalf("got %v, want %v", err, c.want)
-			}
-			if err != nil {
-				return
-			}
-			defer b.Close()
-			_, js = client(t, b)
-			if s, err = js.Stream(t.Context(), c.stream); err != nil || s.CachedInfo().Config.Description != "mine" {
-				t.Errorf("the operator's stream was edited: %+v %v", s.CachedInfo().Config, err)
-			}
-		})
-	}
-}
-
 func TestSecondProcessOnTheSameStoreIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := settings(t)
