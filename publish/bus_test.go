@@ -128,7 +128,23 @@ func TestPublishDropsHeadersThatSteer(t *testing.T) {
 // Many publish at once, each id three times over: each is stored once, and each publisher is told which.
 func TestGroupCommitResolvesDuplicates(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	eachSync(t, func(t *testing.T, cfg *config.Config) { testDuplicates(t, open(t, cfg)) })
+}
+
+// eachSync runs a test with what waits stored as one atomic batch, which is the default, and message by message.
+func eachSync(t *testing.T, test func(t *testing.T, cfg *config.Config)) {
+	t.Helper()
+	for name, sync := range map[string]config.Sync{"always": 0, "2m": config.Sync(2 * time.Minute)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := settings(t)
+			cfg.Sync = sync
+			test(t, cfg)
+		})
+	}
+}
+
+func testDuplicates(t *testing.T, b *publish.Bus) {
 	_, js := client(t, b)
 	const ids, copies = 300, 3
 	var mu sync.Mutex
@@ -173,7 +189,10 @@ func TestGroupCommitResolvesDuplicates(t *testing.T) {
 
 func TestFullStoreIsToldApart(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	eachSync(t, testFullStore)
+}
+
+func testFullStore(t *testing.T, cfg *config.Config) {
 	// An operator's own stream, with a tiny limit.
 	first, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
