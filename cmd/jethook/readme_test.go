@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"jethook/config"
 )
 
 // Every jethook command in the README exists, with its flags and as many arguments as it takes.
@@ -53,6 +55,35 @@ func TestREADMECommands(t *testing.T) {
 	for _, want := range []string{"go run ./cmd/jethook demo", "go test ./..."} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("it does not say %q", want)
+		}
+	}
+}
+
+// Every variable that the README, the image and the compose file speak of exists: one that does not stops the start.
+func TestNamedVariables(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, name := range regexp.MustCompile("`JETHOOK_([A-Z_]+|SOURCE_<NAME>_[A-Z]+_?[A-Z]*)`").FindAllString(config.Markdown(), -1) {
+		known[strings.Trim(name, "`")] = true
+	}
+	ofSource := regexp.MustCompile(`^JETHOOK_SOURCE_[A-Z]+_`)
+	for _, path := range []string{"../../README.md", "../../Dockerfile", "../../compose.yaml"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, name := range regexp.MustCompile(`JETHOOK_[A-Z_]+`).FindAllString(string(text), -1) {
+			if strings.HasSuffix(name, "_") { // what several begin with
+				continue
+			}
+			found++
+			if !known[name] && !known[ofSource.ReplaceAllString(name, "JETHOOK_SOURCE_<NAME>_")] {
+				t.Errorf("%s: there is no %s", path, name)
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s names no variable", path)
 		}
 	}
 }
