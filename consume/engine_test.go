@@ -178,20 +178,36 @@ func TestForeignEventIsDelivered(t *testing.T) {
 	}
 }
 
+// An endpoint that says when to come again gets its next attempt then; Discord says it in the body.
 func TestRetryAfterDelays(t *testing.T) {
 	t.Parallel()
-	r := start(t, settings(t, 300*time.Millisecond, 3*time.Second))
-	rc := receive(t, func(n int, _ request, w http.ResponseWriter) {
-		if n == 1 {
-			w.Header().Set("Retry-After", "2")
-			w.WriteHeader(http.StatusTooManyRequests)
-		}
-	})
-	r.add(t, rc.URL, nil, "events.>")
-	r.publish(t, "evt_1", "a")
-	first, second := rc.next(t), rc.next(t)
-	if pause := second.at.Sub(first.at); pause < 2*time.Second {
-		t.Errorf("came again after %s, asked for 2 s", pause)
+	for name, test := range map[string]struct {
+		format, header, body string
+		least                time.Duration
+	}{
+		"header":  {"raw", "2", "", 2 * time.Second},
+		"discord": {"discord", "", `{"message":"You are being rate limited.","retry_after":1.9,"global":false}`, 1900 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, settings(t, 300*time.Millisecond, 3*time.Second))
+			rc := receive(t, func(n int, _ request, w http.ResponseWriter) {
+				if n == 1 {
+					w.Header().Set("Retry-After", test.header)
+					w.WriteHeader(http.StatusTooManyRequests)
+					fmt.Fprint(w, test.body)
+				}
+			})
+			r.add(t, rc.URL, func(s *endpoint.Spec) { s.Format = &test.format }, "events.>")
+			r.publish(t, "evt_1", "a")
+			first, second := rc.next(t), rc.next(t)
+			if pause := second.at.Sub(first.at); pause < test.least {
+				t.Errorf("came again after %s, asked for %s", pause, test.least)
+			}
+			if second.header.Get("Jethook-Attempt") != "2" {
+				t.Errorf("got %v", second.header)
+			}
+		})
 	}
 }
 
