@@ -40,7 +40,12 @@ func open(t testing.TB, cfg *config.Config) *publish.Bus {
 // client is a plain NATS client that knows nothing of Jethook.
 func client(t testing.TB, b *publish.Bus) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
-	nc, err := nats.Connect(b.ClientURL())
+	return clientOf(t, b.ClientURL())
+}
+
+func clientOf(t testing.TB, url string) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
 	}

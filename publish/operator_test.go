@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
@@ -23,15 +22,7 @@ func operated(t *testing.T) (*config.Config, jetstream.JetStream) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.NATSURL, cfg.MaxBody = cluster(t), 1<<19
-	nc, err := nats.Connect(cfg.NATSURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := clientOf(t, cfg.NATSURL)
 	return cfg, js
 }
 
