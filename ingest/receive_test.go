@@ -136,17 +136,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestTwoSecrets(t *testing.T) {
-	t.Parallel()
-	rig := newRig(t)
-	src := plain("plain")
-	src.Secrets = []config.Secret{config.NewSecret("new"), config.NewSecret("key")}
-	url := serve(t, Options{Publisher: rig.bus, Sources: []config.Source{src}}) + "/webhooks/plain"
-	if resp, body := do(t, signed(t, url, `{"type":"a"}`)); resp.StatusCode != 202 {
-		t.Errorf("the older secret: %d %s", resp.StatusCode, body)
-	}
-}
-
 // TestTypes shows that a verified event is stored whatever its form and type, and on a subject that exists.
 func TestTypes(t *testing.T) {
 	t.Parallel()

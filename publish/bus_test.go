@@ -40,7 +40,12 @@ func open(t testing.TB, cfg *config.Config) *publish.Bus {
 // client is a plain NATS client that knows nothing of Jethook.
 func client(t testing.TB, b *publish.Bus) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
-	nc, err := nats.Connect(b.ClientURL())
+	return clientOf(t, b.ClientURL())
+}
+
+func clientOf(t testing.TB, url string) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +133,23 @@ func TestPublishDropsHeadersThatSteer(t *testing.T) {
 // Many publish at once, each id three times over: each is stored once, and each publisher is told which.
 func TestGroupCommitResolvesDuplicates(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	eachSync(t, func(t *testing.T, cfg *config.Config) { testDuplicates(t, open(t, cfg)) })
+}
+
+// eachSync runs a test with what waits stored as one atomic batch, which is the default, and message by message.
+func eachSync(t *testing.T, test func(t *testing.T, cfg *config.Config)) {
+	t.Helper()
+	for name, sync := range map[string]config.Sync{"always": 0, "2m": config.Sync(2 * time.Minute)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := settings(t)
+			cfg.Sync = sync
+			test(t, cfg)
+		})
+	}
+}
+
+func testDuplicates(t *testing.T, b *publish.Bus) {
 	_, js := client(t, b)
 	const ids, copies = 300, 3
 	var mu sync.Mutex
@@ -173,7 +194,10 @@ func TestGroupCommitResolvesDuplicates(t *testing.T) {
 
 func TestFullStoreIsToldApart(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	eachSync(t, testFullStore)
+}
+
+func testFullStore(t *testing.T, cfg *config.Config) {
 	// An operator's own stream, with a tiny limit.
 	first, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -232,56 +256,6 @@ func TestFullStoreIsToldApart(t *testing.T) {
 	}
 	if err := b.Ready(t.Context()); err != nil {
 		t.Errorf("room again, but not ready: %v", err)
-	}
-}
-
-func TestStreamsOfAnOperator(t *testing.T) {
-	t.Parallel()
-	cases := map[string]struct {
-		change func(*jetstream.StreamConfig)
-		stream string
-		want   error
-	}{
-		"kept as they are":    {func(c *jetstream.StreamConfig) { c.MaxAge = 3 * time.Hour; c.Description = "mine" }, "EVENTS", nil},
-		"no acknowledgements": {func(c *jetstream.StreamConfig) { c.NoAck = true; c.AllowAtomicPublish = false }, "WEBHOOKS", publish.ErrStreamMismatch},
-		"drops the oldest": {
-			func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20; c.Discard = jetstream.DiscardOld },
-			"WEBHOOKS", publish.ErrStreamMismatch,
-		},
-		"limits on deliveries": {func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "DELIVERIES", publish.ErrStreamMismatch},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := settings(t)
-			b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, js := client(t, b)
-			s, err := js.Stream(t.Context(), c.stream)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sc := s.CachedInfo().Config
-			c.change(&sc)
-			if _, err := js.UpdateStream(t.Context(), sc); err != nil {
-				t.Fatal(err)
-			}
-			b.Close()
-			b, err = publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-			if !errors.Is(err, c.want) {
-				t.Fatalf("got %v, want %v", err, c.want)
-			}
-			if err != nil {
-				return
-			}
-			defer b.Close()
-			_, js = client(t, b)
-			if s, err = js.Stream(t.Context(), c.stream); err != nil || s.CachedInfo().Config.Description != "mine" {
-				t.Errorf("the operator's stream was edited: %+v %v", s.CachedInfo().Config, err)
-			}
-		})
 	}
 }
 

@@ -2,6 +2,9 @@ package publish
 
 import "strings"
 
+// CheckVersion refuses a server that is too old.
+var CheckVersion = checkVersion
+
 // Silence cuts the connection on which the bus answers other processes, as a kill does: without a word.
 func (b *Bus) Silence() { b.reads.Conn.Close() }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -35,14 +34,7 @@ func stored(t *testing.T, js jetstream.JetStream) jetstream.StreamState {
 
 func TestGroupIsStoredWithOrWithoutOthers(t *testing.T) {
 	t.Parallel()
-	for name, sync := range map[string]config.Sync{"always": 0, "2m": config.Sync(2 * time.Minute)} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := settings(t)
-			cfg.Sync = sync
-			testGroups(t, open(t, cfg))
-		})
-	}
+	eachSync(t, func(t *testing.T, cfg *config.Config) { testGroups(t, open(t, cfg)) })
 }
 
 func testGroups(t *testing.T, b *publish.Bus) {

@@ -155,12 +155,17 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	bad(got.NoAck, "no_ack is set, so nothing tells whether a message is stored")
 	bad(got.Sealed, "it is sealed")
 	bad(got.Mirror != nil, "it is a mirror")
+	bad(got.SubjectTransform != nil, "it renames subjects, so nobody finds its messages by theirs")
+	bad(got.PersistMode == jetstream.AsyncPersistMode && want.Name != StreamHistory && want.Name != StreamRejected,
+		"its persist_mode is async, so it acknowledges what a crash loses")
 	bad(want.AllowMsgSchedules && !got.AllowMsgSchedules, "allow_msg_schedules is off, so no retry could wait")
 	bad(want.AllowRollup && (!got.AllowRollup || got.DenyPurge), "roll-ups are off, so a schedule could not be replaced")
 	bad(want.Name == StreamDeliveries && (got.MaxAge > 0 || got.MaxBytes > 0 || got.MaxMsgs > 0 || got.MaxMsgsPerSubject > 0),
 		"it has limits, which would drop deliveries that wait")
 	bad(want.Discard == jetstream.DiscardNew && got.Discard != jetstream.DiscardNew && (got.MaxBytes > 0 || got.MaxMsgs > 0),
 		"it drops the oldest events when it is full (discard: old)")
+	bad(want.Discard == jetstream.DiscardNew && got.MaxMsgsPerSubject > 0 && !got.DiscardNewPerSubject,
+		"it keeps %d events of a subject and drops the older ones (max_msgs_per_subject)", got.MaxMsgsPerSubject)
 	own := slices.Contains([]string{StreamDeliveries, StreamDead, StreamHistory, StreamRejected}, want.Name)
 	bad(own && !got.AllowDirect, "allow_direct is off, so nothing of it could be listed")
 	bad(want.Name == StreamDeliveries && got.Duplicates < leastReplayWindow, "its duplicate window is under a minute, so a replay pressed twice could deliver twice")
@@ -191,7 +196,7 @@ func ensureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (m
 	return have, nil
 }
 
-// ensureBucket opens a bucket, and makes it if it is missing.
+// ensureBucket opens a bucket, and makes it if it is missing. One that is to keep what it holds for ever must do so.
 func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, cfg.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
@@ -202,6 +207,21 @@ func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.Key
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, classify(err))
+	}
+	if cfg.TTL > 0 { // it forgets by itself
+		return kv, nil
+	}
+	status, err := kv.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, classify(err))
+	}
+	switch got := status.Config(); {
+	case got.Storage != jetstream.FileStorage:
+		return nil, fmt.Errorf("%w: bucket %s is in memory, so a restart loses what it holds; change it, or remove it and Jethook makes it anew",
+			ErrStreamMismatch, cfg.Bucket)
+	case got.TTL > 0:
+		return nil, fmt.Errorf("%w: bucket %s drops what is older than %s (ttl); change it, or remove it and Jethook makes it anew",
+			ErrStreamMismatch, cfg.Bucket, got.TTL)
 	}
 	return kv, nil
 }

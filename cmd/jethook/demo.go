@@ -86,8 +86,6 @@ func runDemo(ctx context.Context, stdout, stderr io.Writer, once bool) (err erro
 func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err error) {
 	cfg := config.Default()
 	cfg.DataDir = dir
-	cfg.Listen, cfg.AdminListen = freeAddress("127.0.0.1:8080"), freeAddress("127.0.0.1:8081")
-	cfg.NATSListen = freeAddress("127.0.0.1:4222")
 	cfg.RetrySchedule = demoSchedule
 	cfg.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	for _, s := range d.senders {
@@ -96,7 +94,7 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 		})
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	if d.bridge, err = openBridge(ctx, cfg, receiving|delivering, log); err != nil {
+	if d.bridge, err = openDemo(ctx, cfg, log); err != nil {
 		return err
 	}
 	defer func() {
@@ -131,11 +129,27 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 	return nil
 }
 
+// openDemo opens the bridge on the usual addresses as far as they are free, and on any when another program, or another
+// demo, was faster.
+func openDemo(ctx context.Context, cfg *config.Config, log *slog.Logger) (*bridge, error) {
+	cfg.Listen, cfg.AdminListen = freeAddress("127.0.0.1:8080"), freeAddress("127.0.0.1:8081")
+	cfg.NATSListen = freeAddress("127.0.0.1:4222")
+	b, err := openBridge(ctx, cfg, receiving|delivering, log)
+	// The embedded server tells its errors as text alone.
+	if err != nil && strings.Contains(err.Error(), "address already in use") {
+		cfg.Listen, cfg.AdminListen, cfg.NATSListen = anyAddress, anyAddress, anyAddress
+		b, err = openBridge(ctx, cfg, receiving|delivering, log)
+	}
+	return b, err
+}
+
+const anyAddress = "127.0.0.1:0"
+
 // freeAddress returns the address if it can be listened on, and else one with a free port.
 func freeAddress(address string) string {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return "127.0.0.1:0"
+		return anyAddress
 	}
 	l.Close()
 	return address
@@ -188,10 +202,10 @@ func (d *demo) send(ctx context.Context, s demoSender) error {
 		return fmt.Errorf("sending as %s: %w", s.name, err)
 	}
 	res.Body.Close()
-	d.out.say("  %-9s was answered %s: it is stored", s.name, res.Status)
 	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("sending as %s: got status %s", s.name, res.Status)
 	}
+	d.out.say("  %-9s was answered %s: it is stored", s.name, res.Status)
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (l *load) send(p *process, client *http.Client, id, key string) {
 }
 
 // The real binary, killed 30 times at random moments under load: what got a 2xx is in the stream and reaches
-// the endpoint; what was refused is in neither.
+// the endpoint; what was refused is in neither. After each restart deliveries flow again within 2 s.
 func TestKilledThirtyTimesUnderLoad(t *testing.T) {
 	t.Parallel()
 	killedUnderLoad(t, 30, newProcess(t))
@@ -83,10 +83,14 @@ func killedUnderLoad(t *testing.T, kills int, p *process) {
 	p.start(t, "serve")
 	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
 	l := startLoad(p, 8)
+	var slowest time.Duration
 	for range kills {
 		time.Sleep(time.Duration(50+rand.IntN(450)) * time.Millisecond) // the random moment
 		p.kill(t)
+		restarted := time.Now()
 		p.start(t, "serve")
+		s.await(t, "deliveries flow again", func() bool { return s.latest.After(restarted) })
+		slowest = max(slowest, time.Since(restarted))
 	}
 	l.stop()
 	defer func() {
@@ -104,6 +108,9 @@ func killedUnderLoad(t *testing.T, kills int, p *process) {
 		}
 		return true
 	})
+	if slowest > 2*time.Second {
+		t.Errorf("after a restart it took %s until deliveries flowed, want at most 2 s", slowest)
+	}
 	stored := storedIDs(t, p)
 	for id := range l.accepted {
 		if !stored[id] {
@@ -122,7 +129,8 @@ func killedUnderLoad(t *testing.T, kills int, p *process) {
 	for _, tries := range s.tries {
 		again += len(tries) - 1
 	}
-	t.Logf("%d kills: %d accepted, %d stored, %d requests repeated", kills, len(l.accepted), len(stored), again)
+	t.Logf("%d kills: %d accepted, %d stored, %d requests repeated; flowing again within %s",
+		kills, len(l.accepted), len(stored), again, slowest)
 }
 
 // jetStream is a client that knows nothing of Jethook.
@@ -200,8 +208,8 @@ func TestDeliveriesFlowAgainAfterAKill(t *testing.T) {
 	slow.mu.Lock()
 	clear(slow.first) // what came before the kill got no answer
 	slow.mu.Unlock()
-	p.start(t, "serve")
 	restarted := time.Now()
+	p.start(t, "serve")
 
 	if status, _ := p.post(t.Context(), http.DefaultClient, "new", secret); status/100 != 2 {
 		t.Fatalf("status %d after the restart", status)
@@ -223,36 +231,71 @@ func TestDeliveriesFlowAgainAfterAKill(t *testing.T) {
 	}
 }
 
-// A kill while a delivery waits changes neither its time nor its number.
+// A kill while a delivery waits changes neither its time nor its number, whether it comes due while Jethook is away or
+// after.
 func TestKilledWhileADeliveryWaits(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "JETHOOK_RETRY_SCHEDULE=3s")
-	s := newSink(t, func(n int) int {
-		if n == 1 {
-			return http.StatusInternalServerError
+	for name, away := range map[string]bool{"due while it is away": true, "due after it is back": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProcess(t, "JETHOOK_RETRY_SCHEDULE=4s")
+			s := newSink(t, func(n int) int {
+				if n == 1 {
+					return http.StatusInternalServerError
+				}
+				return http.StatusOK
+			})
+			p.start(t, "serve")
+			p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
+			if status, _ := p.post(t.Context(), http.DefaultClient, "evt_1", secret); status/100 != 2 {
+				t.Fatalf("status %d", status)
+			}
+			before := waitingOne(t, p)
+			p.kill(t)
+			if away {
+				<-time.After(time.Until(before.Next)) // what passes is the time that the test is about
+			}
+			p.start(t, "serve")
+			ready := time.Now()
+			if !away {
+				if after := waitingOne(t, p); after != before {
+					t.Errorf("it waited as %+v, and after the kill as %+v", before, after)
+				}
+			}
+			s.await(t, "the second attempt", func() bool { return len(s.tries["evt_1"]) == 2 })
+			s.mu.Lock()
+			second, tries := s.last["evt_1"], s.tries["evt_1"]
+			s.mu.Unlock()
+			expected := before.Next
+			if ready.After(expected) {
+				expected = ready
+			}
+			if second.Before(before.Next) || second.After(expected.Add(2*time.Second)) || tries[1] != "2" {
+				t.Errorf("came at %s, due at %s, back at %s, attempts %v", second, before.Next, ready, tries)
+			}
+		})
+	}
+}
+
+// waiting is what the API says of a delivery that waits.
+type waiting struct {
+	ID       string    `json:"id"`
+	Next     time.Time `json:"next_attempt"`
+	Attempts int       `json:"attempts"`
+}
+
+// waitingOne returns the one delivery that waits, once there is one.
+func waitingOne(t *testing.T, p *process) waiting {
+	t.Helper()
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
+		var list struct {
+			Items []waiting `json:"items"`
 		}
-		return http.StatusOK
-	})
-	p.start(t, "serve")
-	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, nil)
-	if status, _ := p.post(t.Context(), http.DefaultClient, "evt_1", secret); status/100 != 2 {
-		t.Fatalf("status %d", status)
-	}
-	var list struct {
-		Items []struct {
-			ID   string    `json:"id"`
-			Next time.Time `json:"next_attempt"`
-		} `json:"items"`
-	}
-	for len(list.Items) == 0 {
 		p.api(t, "GET", "/api/v1/deliveries?status=waiting", "", &list)
+		if len(list.Items) == 1 {
+			return list.Items[0]
+		}
 	}
-	due := list.Items[0].Next
-	p.kill(t)
-	p.start(t, "serve")
-	var second time.Time
-	s.await(t, "the second attempt", func() bool { second = time.Now(); return len(s.tries["evt_1"]) == 2 })
-	if second.Before(due) || s.tries["evt_1"][1] != "2" {
-		t.Errorf("came at %s, due at %s, attempts %v", second, due, s.tries["evt_1"])
-	}
+	t.Fatal("nothing waits")
+	return waiting{}
 }

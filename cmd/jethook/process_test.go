@@ -191,13 +191,15 @@ type sink struct {
 	mu     sync.Mutex // guards what follows
 	n      int
 	first  map[string]time.Time // when each event came first
+	last   map[string]time.Time // and when last
+	latest time.Time            // when anything came last
 	tries  map[string][]string  // Jethook-Attempt of each request, by event
 	signal chan struct{}        // has one entry when something came
 }
 
 func newSink(t *testing.T, answer func(n int) int) *sink {
 	t.Helper()
-	s := &sink{answer: answer, first: map[string]time.Time{}, tries: map[string][]string{}, signal: make(chan struct{}, 1)}
+	s := &sink{answer: answer, first: map[string]time.Time{}, last: map[string]time.Time{}, tries: map[string][]string{}, signal: make(chan struct{}, 1)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -214,8 +216,10 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.n++
 	id := r.Header.Get("webhook-id")
+	s.latest = time.Now()
+	s.last[id] = s.latest
 	if _, ok := s.first[id]; !ok {
-		s.first[id] = time.Now()
+		s.first[id] = s.latest
 	}
 	s.tries[id] = append(s.tries[id], r.Header.Get("Jethook-Attempt"))
 	status := s.answer(s.n)

@@ -18,8 +18,8 @@ import (
 
 var quiet = log.New(io.Discard, "", 0)
 
-// dnsServer answers every question for an IPv4 address with these.
-func dnsServer(t *testing.T, addrs ...[4]byte) *net.Resolver {
+// dnsServer answers every question for an address with these, each with those of its kind.
+func dnsServer(t *testing.T, addrs ...string) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -42,11 +42,13 @@ func dnsServer(t *testing.T, addrs ...[4]byte) *net.Resolver {
 			if len(addrs) == 0 {
 				m.RCode = dnsmessage.RCodeNameError
 			}
-			for _, a := range addrs {
-				if q.Type == dnsmessage.TypeA {
-					m.Answers = append(m.Answers, dnsmessage.Resource{
-						Header: dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 1}, Body: &dnsmessage.AResource{A: a},
-					})
+			for _, text := range addrs {
+				header := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 1}
+				switch addr := netip.MustParseAddr(text); {
+				case addr.Is4() && q.Type == dnsmessage.TypeA:
+					m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})
+				case addr.Is6() && q.Type == dnsmessage.TypeAAAA:
+					m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}})
 				}
 			}
 			out, err := m.Pack()
@@ -70,7 +72,8 @@ func TestGuardRefuses(t *testing.T) {
 	c := newClient(t, Options{})
 	for _, host := range []string{
 		"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]", "127.1.2.3", "10.0.0.1",
-		"169.254.169.254", "168.63.129.16", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1%25lo]", "[fd00:ec2::254]",
+		"172.16.0.1", "192.168.0.1", "100.64.0.1", "100.100.100.200", "169.254.169.254", "168.63.129.16", "[::ffff:168.63.129.16]", "192.0.0.192",
+		"[64:ff9b::7f00:1]", "[64:ff9b:1::a00:1]", "[2002:7f00:1::]", "[fe80::1%25lo]", "[fd00:ec2::254]", "[fd20:ce::254]", "224.0.0.1", "255.255.255.255",
 	} {
 		res := c.Do(t.Context(), requestTo(endpointAt("http://"+host+":"+port)))
 		expect(t, res, Failed, ClassAddressRefused)
@@ -91,13 +94,31 @@ func TestGuardAfterDNS(t *testing.T) {
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
 	named := requestTo(endpointAt("http://hook.example.com:" + port))
 
-	c := newClient(t, Options{Resolver: dnsServer(t, [4]byte{127, 0, 0, 1})})
-	expect(t, c.Do(t.Context(), named), Failed, ClassAddressRefused)
-	c = newClient(t, Options{Resolver: dnsServer(t, [4]byte{10, 0, 0, 1}, [4]byte{127, 0, 0, 1}, [4]byte{169, 254, 169, 254})})
-	expect(t, c.Do(t.Context(), named), Failed, ClassAddressRefused)
+	for _, addrs := range [][]string{
+		{"127.0.0.1"},
+		{"::1"},
+		{"::ffff:127.0.0.1"},
+		{"10.0.0.1"},
+		{"192.168.0.1"},
+		{"100.64.0.1"},
+		{"169.254.169.254"},
+		{"168.63.129.16"},
+		{"64:ff9b::7f00:1"},
+		{"fe80::1"},
+		{"fd00:ec2::254"},
+		{"10.0.0.1", "127.0.0.1", "169.254.169.254"},
+		{"127.0.0.1", "::1", "fd00::1"},
+	} {
+		c := newClient(t, Options{Resolver: dnsServer(t, addrs...)})
+		res := c.Do(t.Context(), named)
+		expect(t, res, Failed, ClassAddressRefused)
+		if t.Failed() {
+			t.Fatalf("%v: %s", addrs, res.Detail)
+		}
+	}
 
 	// Of several addresses, those that are allowed are tried.
-	c = newClient(t, Options{Resolver: dnsServer(t, [4]byte{10, 0, 0, 1}, [4]byte{127, 0, 0, 1}), AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	c := newClient(t, Options{Resolver: dnsServer(t, "10.0.0.1", "::1", "127.0.0.1"), AllowedNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
 	expect(t, c.Do(t.Context(), named), Delivered, ClassOK)
 }
 

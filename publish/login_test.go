@@ -1,0 +1,249 @@
+package publish_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// guarded starts a nats-server that not everybody may use.
+func guarded(t *testing.T, guard func(*server.Options)) (url string) {
+	t.Helper()
+	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
+	guard(opts)
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(30 * time.Second) {
+		t.Fatal("nats-server did not start")
+	}
+	return srv.ClientURL()
+}
+
+// A cluster is used with the login that the settings hold, and a wrong or missing one ends the start and is not told.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	const token = "a-token-nobody-may-read"
+	ca := newAuthority(t)
+	creds, operator := newOperator(t)
+	for _, test := range []struct {
+		name         string
+		guard        func(*server.Options)
+		right, wrong func(*config.Config)
+	}{
+		{
+			"token",
+			func(o *server.Options) { o.Authorization = token },
+			func(c *config.Config) { c.NATSToken = config.NewSecret(token) },
+			func(c *config.Config) { c.NATSToken = config.NewSecret(token + "x") },
+		},
+		{
+			"own CA",
+			func(o *server.Options) { o.TLS, o.TLSConfig = true, ca.server(t, false) },
+			func(c *config.Config) { c.NATSTLSCA = ca.file },
+			func(*config.Config) {},
+		},
+		{
+			"client certificate",
+			func(o *server.Options) { o.TLS, o.TLSVerify, o.TLSConfig = true, true, ca.server(t, true) },
+			func(c *config.Config) {
+				c.NATSTLSCA = ca.file
+				c.NATSTLSCert, c.NATSTLSKey = ca.client(t)
+			},
+			func(c *config.Config) { c.NATSTLSCA = ca.file },
+		},
+		{
+			"credentials file",
+			operator,
+			func(c *config.Config) { c.NATSCreds = creds },
+			func(*config.Config) {},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config.Default()
+			cfg.NATSURL, cfg.MaxBody = guarded(t, test.guard), 1<<19
+			test.wrong(cfg)
+			if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
+				b.Close()
+				t.Error("it is let in all the same")
+			} else if !strings.Contains(err.Error(), "JETHOOK_NATS_URL") || strings.Contains(err.Error(), token) {
+				t.Errorf("got %v", err)
+			}
+			test.right(cfg)
+			b := open(t, cfg)
+			if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The embedded server lets nobody in without the token, if there is one.
+func TestTokenOfTheEmbeddedServer(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.NATSToken = config.NewSecret("a-token")
+	b := open(t, cfg)
+	if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+		t.Error(err)
+	}
+	for token, in := range map[string]bool{"": false, "another": false, "a-token": true} {
+		nc, err := nats.Connect(b.ClientURL(), nats.Token(token))
+		if err == nil {
+			nc.Close()
+		}
+		if (err == nil) != in {
+			t.Errorf("with the token %q: %v", token, err)
+		}
+	}
+}
+
+// authority makes certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	file string // PEM of cert
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{file: filepath.Join(t.TempDir(), "ca.pem")}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	var der []byte
+	a.key, der = a.sign(t, template)
+	var err error
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	write(t, a.file, "CERTIFICATE", der)
+	return a
+}
+
+// sign makes a key and a certificate for it; the authority's own while it has none.
+func (a *authority) sign(t *testing.T, template *x509.Certificate) (*ecdsa.PrivateKey, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent, by := a.cert, a.key
+	if parent == nil {
+		parent, by = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, der
+}
+
+// server is the TLS of a server, which may ask clients for a certificate.
+func (a *authority) server(t *testing.T, verify bool) *tls.Config {
+	t.Helper()
+	key, der := a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	if verify {
+		cfg.ClientCAs = x509.NewCertPool()
+		cfg.ClientCAs.AddCert(a.cert)
+		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return cfg
+}
+
+// client is a client's certificate and key, as files.
+func (a *authority) client(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, der := a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	secret, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile = filepath.Join(t.TempDir(), "client.pem"), filepath.Join(t.TempDir(), "client-key.pem")
+	write(t, certFile, "CERTIFICATE", der)
+	write(t, keyFile, "EC PRIVATE KEY", secret)
+	return certFile, keyFile
+}
+
+func write(t *testing.T, path, kind string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newOperator makes an account with one user, whose credentials file is returned, and sets a server up to know them.
+func newOperator(t *testing.T) (creds string, guard func(*server.Options)) {
+	t.Helper()
+	pair := func(make func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
+		key, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := key.PublicKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key, public
+	}
+	encode := func(claims interface {
+		Encode(nkeys.KeyPair) (string, error)
+	}, by nkeys.KeyPair,
+	) string {
+		token, err := claims.Encode(by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	operator, operatorID := pair(nkeys.CreateOperator)
+	_, systemID := pair(nkeys.CreateAccount)
+	account, accountID := pair(nkeys.CreateAccount)
+	user, userID := pair(nkeys.CreateUser)
+
+	limits := jwt.NewAccountClaims(accountID)
+	limits.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: -1, MemoryStorage: -1, Streams: -1, Consumer: -1}
+	resolver := &server.MemAccResolver{}
+	for id, claims := range map[string]*jwt.AccountClaims{accountID: limits, systemID: jwt.NewAccountClaims(systemID)} {
+		if err := resolver.Store(id, encode(claims, operator)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jwt.FormatUserConfig(encode(jwt.NewUserClaims(userID), account), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds = filepath.Join(t.TempDir(), "user.creds")
+	if err := os.WriteFile(creds, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return creds, func(o *server.Options) {
+		o.TrustedKeys, o.AccountResolver, o.SystemAccount = []string{operatorID}, resolver, systemID
+	}
+}
