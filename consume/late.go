@@ -12,6 +12,13 @@ import (
 // server that is looked for: by then a healthy one has made due whatever came due while it was down.
 const lateAfter = time.Minute
 
+// To look, every delivery that waits is read, a page at a time, each of which costs the server a walk through all of its
+// index. After each page is a rest, lateRest times as long as it took: the deliveries of that time must not wait for it.
+const (
+	latePage = 1000
+	lateRest = 19
+)
+
 // watchLate sets right, after the start and whenever the server was away, what the server left behind when it was killed
 // several times in a row: it was seen to lose a message's schedule and keep the message, and to bring a schedule back that
 // had been carried out. It looks again while there is one of which it can't be told yet.
@@ -25,7 +32,7 @@ func (e *Engine) watchLate(ctx context.Context) {
 				return
 			}
 			insist(ctx, func() (err error) {
-				open, err = e.bringLate(ctx, time.Now().Add(-lateAfter))
+				open, err = e.lookLate(ctx, time.Now().Add(-lateAfter))
 				return err
 			}, func(err error) {
 				e.log.Warn("looking for deliveries that were not made due failed; trying again", "error", err)
@@ -39,12 +46,25 @@ func (e *Engine) watchLate(ctx context.Context) {
 	}
 }
 
+// lookLate is bringLate, and puts it off while some of what came due is not even taken: where hundreds of thousands come
+// due together, the server takes minutes to make them so, and whatever it has still to do looks forgotten.
+func (e *Engine) lookLate(ctx context.Context, before time.Time) (open bool, err error) {
+	switch untaken, err := e.bus.Untaken(ctx, publish.QueueDue); {
+	case err != nil:
+		return true, err
+	case untaken > 0:
+		return true, nil
+	}
+	return e.bringLate(ctx, before)
+}
+
 // bringLate makes due what should have been before a time, and removes it where it has an outcome. It reports whether it
 // left some that are being attempted.
 func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, err error) {
 	shelf := publish.RetryShelf("")
 	for from := uint64(1); ; {
-		page, next, err := e.bus.After(ctx, shelf, from, MaxLimit)
+		began := time.Now()
+		page, next, err := e.bus.After(ctx, shelf, from, latePage)
 		if err != nil {
 			return open, err
 		}
@@ -64,6 +84,11 @@ func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, er
 			return open, nil
 		}
 		from = next
+		select {
+		case <-time.After(lateRest * time.Since(began)):
+		case <-ctx.Done():
+			return open, ctx.Err()
+		}
 	}
 }
 

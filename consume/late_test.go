@@ -116,7 +116,8 @@ func TestLateAndDue(t *testing.T) {
 	if dropped, err := e.hasOutcome(t.Context(), h, &d); !dropped || err != nil {
 		t.Fatal(dropped, err)
 	}
-	if open, err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); !open || err != nil {
+	before := time.Now().Add(-lateAfter)
+	if open, err := e.bringLate(t.Context(), before); !open || err != nil {
 		t.Error("while it is due:", open, err)
 	}
 	s, err := js.Stream(t.Context(), publish.StreamDeliveries)
@@ -129,8 +130,42 @@ func TestLateAndDue(t *testing.T) {
 	if trace, err := bus.Trace(t.Context(), id); err != nil || trace.Scheduled.IsZero() {
 		t.Fatalf("it is in no state: %+v %v", trace, err)
 	}
-	if open, err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); open || err != nil {
+	if open, err := e.bringLate(t.Context(), before); open || err != nil {
 		t.Error("afterwards:", open, err)
 	}
 	awaitDue(t, bus, id)
+}
+
+// While what came due is not taken, the server may be making more due: nothing counts as forgotten.
+func TestLateInAHerd(t *testing.T) {
+	t.Parallel()
+	bus, js, e := idle(t)
+	if _, err := bus.Consumer(t.Context(), publish.QueueDue); err != nil {
+		t.Fatal(err)
+	}
+	late := forgotten("late", time.Now().Add(-time.Hour))
+	herd := &nats.Msg{Subject: "jethook.due.ep_b.events:other", Data: []byte("{}")}
+	for _, m := range []*nats.Msg{late, herd} {
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := time.Now().Add(-lateAfter)
+	if open, err := e.lookLate(t.Context(), before); !open || err != nil {
+		t.Error("in the herd:", open, err)
+	}
+	if trace, err := bus.Trace(t.Context(), "ep_a.events:late"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
+		t.Errorf("in the herd: %+v %v", trace, err)
+	}
+	s, err := js.Stream(t.Context(), publish.StreamDeliveries)
+	if err == nil {
+		err = s.Purge(t.Context(), jetstream.WithPurgeSubject(herd.Subject))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open, err := e.lookLate(t.Context(), before); open || err != nil {
+		t.Error("after it:", open, err)
+	}
+	awaitDue(t, bus, "ep_a.events:late")
 }

@@ -239,14 +239,13 @@ type QueueState struct {
 // QueueStates returns the state of each queue that there is: a process that delivers makes them when it first runs.
 func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) {
 	for _, q := range Queues {
-		c, err := b.reads.js.Consumer(ctx, q.Stream, q.consumer)
-		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		info, err := b.queueInfo(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if info == nil {
 			continue
 		}
-		if err != nil {
-			return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, classify(err))
-		}
-		info := c.CachedInfo()
 		s := QueueState{Stream: q.Stream, Name: q.consumer, Pending: info.NumPending, Unacked: info.NumAckPending}
 		if s.Pending > 0 || s.Unacked > 0 {
 			if s.Oldest, err = b.oldestOf(ctx, q, info.AckFloor.Stream); err != nil {
@@ -256,6 +255,27 @@ func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) 
 		states = append(states, s)
 	}
 	return states, nil
+}
+
+// Untaken returns how many messages of a queue no process has taken yet.
+func (b *Bus) Untaken(ctx context.Context, q Queue) (uint64, error) {
+	info, err := b.queueInfo(ctx, q)
+	if err != nil || info == nil {
+		return 0, err
+	}
+	return info.NumPending, nil
+}
+
+// queueInfo returns what the server tells of a queue, nil when there is none yet.
+func (b *Bus) queueInfo(ctx context.Context, q Queue) (*jetstream.ConsumerInfo, error) {
+	c, err := b.reads.js.Consumer(ctx, q.Stream, q.consumer)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, classify(err))
+	}
+	return c.CachedInfo(), nil
 }
 
 // oldestOf returns when the first message of a queue was stored that has no outcome.

@@ -266,9 +266,9 @@ func ensureConsumer(ctx context.Context, js jetstream.JetStream, q Queue) (jetst
 		return nil, fmt.Errorf("opening consumer %s of %s: %w", q.consumer, q.Stream, err)
 	}
 	got := c.CachedInfo().Config
-	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != q.filter {
-		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly, deliver without limit and filter %s; remove it and Jethook makes it anew",
-			ErrStreamMismatch, q.consumer, q.Stream, q.filter)
+	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != q.filter || got.AckWait > AckWait {
+		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly within %s, deliver without limit and filter %s; remove it and Jethook makes it anew",
+			ErrStreamMismatch, q.consumer, q.Stream, AckWait, q.filter)
 	}
 	return c, nil
 }
