@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,7 +33,6 @@ func BenchmarkDeliver(b *testing.B) {
 
 // eachSync runs a benchmark with fsync and without.
 func eachSync(b *testing.B, schedule time.Duration, run func(*testing.B, *rig)) {
-	debug.SetGCPercent(200) // as the command does
 	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
 		b.Run(name, func(b *testing.B) {
 			cfg := settings(b, schedule)

@@ -12,11 +12,13 @@ import (
 // server that is looked for: by then a healthy one has made due whatever came due while it was down.
 const lateAfter = time.Minute
 
-// To look, every delivery that waits is read, a page at a time, each of which costs the server a walk through all of its
-// index. After each page is a rest, lateRest times as long as it took: the deliveries of that time must not wait for it.
+// To look, every delivery that waits is read, a page at a time, with a rest after each: the deliveries of that time must not
+// wait for it, though a page costs the server a walk through all of its index, and the server keeps for 10 s what it reads
+// of its files, which are of 8 MB.
 const (
-	latePage = 1000
-	lateRest = 19
+	latePage  = 1000
+	lateShare = 20 // a page may take one part in so many of the time
+	latePause = 2 * time.Second
 )
 
 // watchLate sets right, after the start and whenever the server was away, what the server left behind when it was killed
@@ -85,7 +87,7 @@ func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, er
 		}
 		from = next
 		select {
-		case <-time.After(lateRest * time.Since(began)):
+		case <-time.After(max(latePause, lateShare*time.Since(began))):
 		case <-ctx.Done():
 			return open, ctx.Err()
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -19,12 +20,15 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal stops gracefully; after it the default is back, so that a second one kills.
 	context.AfterFunc(ctx, stop)
-	if os.Getenv("GOGC") == "" {
-		// The heap is small and turns over fast: collecting half as often gave a tenth more requests.
-		debug.SetGCPercent(200)
-	}
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	runtime.KeepAlive(ballast)
+	os.Exit(code)
 }
+
+// ballast counts as used memory and is none, since nothing ever touches it. So a small heap, which turns over fast, is
+// collected a third as often, and a large one does not grow to more than twice its size: a tenth more requests, in half
+// of the memory that GOGC=200 takes for it where many deliveries wait.
+var ballast = make([]byte, 32<<20)
 
 // Exit codes.
 const (
