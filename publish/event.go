@@ -38,7 +38,7 @@ type Event struct {
 }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
-const OwnHeaders = 10
+const OwnHeaders = 7
 
 // msg encodes e and takes its header over. Headers that steer the server or Jethook itself are never the sender's.
 func (e *Event) msg() *nats.Msg {
