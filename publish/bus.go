@@ -158,7 +158,7 @@ func (b *Bus) Close() {
 	}
 }
 
-// Publish stores e and returns after the acknowledgement. An event whose id was stored within the
+// Publish stores e and returns after the acknowledgement. It takes e.Header over. An event whose id was stored within the
 // deduplication window is a success with Receipt.Duplicate set. Errors are of the classes ErrUnavailable,
 // ErrFull, ErrBusy, ErrTooLarge and ErrRefused.
 func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {

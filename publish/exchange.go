@@ -75,9 +75,13 @@ func (c *committer) await(x *exchange) {
 		if c.silent++; c.silent > 1 { // once may be a slow disk
 			c.stuck()
 		}
-		x.abandon(fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, Timeout))
+		x.abandon(c.noAnswer())
 	}
 	<-x.ended // an answer that came at the same time is being told
+}
+
+func (c *committer) noAnswer() error {
+	return fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, Timeout)
 }
 
 // onAck takes one answer of the store.
@@ -173,7 +177,7 @@ func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error)
 		waiters.Put(w) // only now: nothing else will be told to it
 		return got.r, got.err
 	case <-w.timer.C:
-		return Receipt{}, fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, Timeout)
+		return Receipt{}, c.noAnswer()
 	case <-ctx.Done():
 		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 	}
