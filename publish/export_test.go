@@ -1,6 +1,10 @@
 package publish
 
-import "strings"
+import (
+	"strings"
+
+	"jethook/config"
+)
 
 // CheckVersion refuses a server that is too old.
 var CheckVersion = checkVersion
@@ -10,3 +14,20 @@ func (b *Bus) Silence() { b.reads.Conn.Close() }
 
 // Overstep has the server close the connection for events, which nats.go then gives up.
 func (b *Bus) Overstep() error { return b.front.Publish(strings.Repeat("x", 5000), nil) }
+
+// DecodeSource decodes a record of the sources' bucket.
+func (s *Sources) DecodeSource(source string, data []byte) (SourceState, error) {
+	return s.decode(source, data)
+}
+
+// EncodeSource encodes one.
+func (s *Sources) EncodeSource(source string, state SourceState) ([]byte, error) {
+	return s.encode(source, state)
+}
+
+// NewSources returns sources without a bucket.
+func NewSources(keys *config.Keyring, sealedOnly bool) *Sources {
+	s := &Sources{ring: keys, seals: &Seals{keys: keys}}
+	s.seals.only.Store(sealedOnly)
+	return s
+}
