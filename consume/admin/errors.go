@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -224,6 +226,9 @@ func failureOfHuma(status int, message string, errs []error) *Failure {
 	}
 }
 
+// unreadField is how encoding/json names a field whose value it can't take.
+var unreadField = regexp.MustCompile(`^json: cannot unmarshal .* into Go struct field [^.]*\.(\S+) of type `)
+
 // fieldOfHuma names the field as the request does: huma puts where it stands in front, "body.url", and says
 // only in the text which one is missing.
 func fieldOfHuma(d *huma.ErrorDetail) FailureField {
@@ -233,7 +238,11 @@ func fieldOfHuma(d *huma.ErrorDetail) FailureField {
 		return FailureField{Field: strings.TrimPrefix(name+"."+missing, "."), Message: "must be given"}
 	}
 	if d.Message == validation.MsgUnexpectedProperty {
-		return FailureField{Field: name, Message: "there is no such field"}
+		return FailureField{Field: cmp.Or(name, `""`), Message: "there is no such field"}
+	}
+	// A field that is there twice, in upper and lower case, is checked once and read twice.
+	if m := unreadField.FindStringSubmatch(d.Message); m != nil {
+		return FailureField{Field: m[1], Message: "is not of the right type"}
 	}
 	return FailureField{Field: name, Message: d.Message}
 }
