@@ -40,6 +40,9 @@ func (b *BadRecords) Note(key string, err error) {
 		return
 	}
 	why := err.Error()
+	if _, cause, ok := strings.Cut(why, ErrUnreadable.Error()+": "); ok { // that it can't be read goes without saying
+		why = cause
+	}
 	if len(why) > maxWhy {
 		why = strings.ToValidUTF8(why[:maxWhy], "") + "..."
 	}
