@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"strings"
 
 	"jethook/config"
@@ -14,6 +15,12 @@ func (b *Bus) Silence() { b.reads.Conn.Close() }
 
 // Overstep has the server close the connection for events, which nats.go then gives up.
 func (b *Bus) Overstep() error { return b.front.Publish(strings.Repeat("x", 5000), nil) }
+
+// SealAll is what Watch does when it is first called.
+func (s *Sources) SealAll(ctx context.Context) error {
+	s.followed.Store(true)
+	return s.sealAll(ctx)
+}
 
 // DecodeSource decodes a record of the sources' bucket.
 func (s *Sources) DecodeSource(source string, data []byte) (SourceState, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -39,6 +40,8 @@ type Sources struct {
 	ring  *config.Keyring
 	seals *Seals
 	bad   *BadRecords
+
+	followed atomic.Bool // this process needs what the bucket holds
 }
 
 func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config, log *slog.Logger) (*Sources, error) {
@@ -54,10 +57,8 @@ func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 		return nil, err
 	}
 	s := &Sources{kv: markable{kv, js}, ring: ring, bad: NewBadRecords(BucketSources, log)}
-	if s.seals, err = OpenSeals(ctx, s.kv, ring, log); err != nil {
-		return nil, err
-	}
-	return s, s.sealAll(ctx, log)
+	s.seals, err = OpenSeals(ctx, s.kv, ring, log)
+	return s, err
 }
 
 // Get returns a source's state; the zero one if nothing is known. Errors wrap [ErrUnavailable], or say that it can't
@@ -166,8 +167,14 @@ func (s *Sources) change(ctx context.Context, source string, change func(*Source
 }
 
 // Watch tells of the state of every source that has one, and of each change, until ctx ends. A state that can't be
-// read is told as an error with its source's name.
+// read is told as an error with its source's name. When it is first called, it seals what is not sealed.
 func (s *Sources) Watch(ctx context.Context, changed func(source string, state SourceState, err error)) error {
+	if !s.followed.Load() {
+		if err := s.sealAll(ctx); err != nil {
+			return err
+		}
+		s.followed.Store(true)
+	}
 	w, err := s.kv.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watching the sources' bucket: %w", classify(err))

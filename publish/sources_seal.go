@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -60,10 +59,11 @@ func (s *Sources) read(entry jetstream.KeyValueEntry) (SourceState, error) {
 	return state, nil
 }
 
-// sealAll seals what is not sealed by the first key, and from then on takes nothing else. It is done once, at the start.
-func (s *Sources) sealAll(ctx context.Context, log *slog.Logger) error {
+// sealAll seals what is not sealed by the first key, and from then on takes nothing else. Only who receives from such
+// sources does it: other processes need not have the same key, or any.
+func (s *Sources) sealAll(ctx context.Context) error {
 	if err := s.seals.Wrong(); err != nil {
-		log.Error("the secrets that senders handed over can't be read, and none is learned", "error", err)
+		s.seals.log.Error("the secrets that senders handed over can't be read, and none is learned", "error", err)
 		return nil
 	}
 	w, err := s.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
@@ -99,7 +99,7 @@ func (s *Sources) isCurrent(data []byte) bool {
 // Unreadable names the records that can't be read, or the whole bucket when the key is wrong, and tells how many there
 // are.
 func (s *Sources) Unreadable() ([]report.Unreadable, int) {
-	if err := s.seals.Wrong(); err != nil {
+	if err := s.seals.Wrong(); err != nil && s.followed.Load() {
 		return []report.Unreadable{{Bucket: BucketSources, Why: err.Error()}}, 1
 	}
 	return s.bad.Report(), s.bad.Len()

@@ -49,6 +49,9 @@ func (c *sealing) start(t *testing.T, keys ...string) *publish.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
+	if err := b.Sources().SealAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if c.sources, err = c.js.KeyValue(t.Context(), publish.BucketSources); err != nil {
 		t.Fatal(err)
 	}

@@ -210,7 +210,7 @@ func TestWrongKeyTakesNoEvents(t *testing.T) {
 			t.Fatalf("got %d", code)
 		}
 	}
-	st := wrong.awaitStatus(t, "it says why", func(s *status.Status) bool { return len(s.Unreadable) == 2 })
+	st := wrong.awaitStatus(t, "it says why", func(s *status.Status) bool { return len(s.Unreadable) == 1 })
 	if u := st.Unreadable[0]; u.Bucket != publish.BucketEndpoints || u.Key != "" || !strings.Contains(u.Why, "JETHOOK_ENCRYPTION_KEY") {
 		t.Errorf("got %+v", u)
 	}
