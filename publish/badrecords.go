@@ -17,7 +17,8 @@ const (
 	maxWhy = 300
 )
 
-// BadRecords are the records of a bucket that can't be read. Each is logged once. It is safe for concurrent use.
+// BadRecords are the records of a bucket that can't be read. Each is logged once, however often it is rewritten, until it
+// can be read. It is safe for concurrent use.
 type BadRecords struct {
 	bucket string
 	log    *slog.Logger
@@ -46,10 +47,10 @@ func (b *BadRecords) Note(key string, err error) {
 	if len(why) > maxWhy {
 		why = strings.ToValidUTF8(why[:maxWhy], "") + "..."
 	}
-	if b.why[key] == why {
+	_, known := b.why[key]
+	if b.why[key] = why; known {
 		return
 	}
-	b.why[key] = why
 	b.log.Error("a stored record can't be read and is passed over", "bucket", b.bucket, "key", key, "error", why)
 }
 
