@@ -62,6 +62,11 @@ func (l *lane) firstDeath() bool {
 	return !was
 }
 
+// Unreadable names the recoveries that can't be read, and tells how many there are.
+func (e *Engine) Unreadable() ([]report.Unreadable, int) {
+	return e.badRecoveries.Report(), e.badRecoveries.Len()
+}
+
 // Report returns what this process does for each endpoint that it has had something for.
 func (e *Engine) Report() []report.Endpoint {
 	now := time.Now()

@@ -16,7 +16,7 @@ func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
-		e.finish(j)
+		e.strand(j)
 		return nil
 	case ep.Disabled:
 		e.park(j)
@@ -150,6 +150,19 @@ func (e *Engine) park(j *job) {
 		}
 		e.finish(j)
 	})
+}
+
+// strand ends a delivery without an endpoint: it is dropped when that is removed. When only its record can't be read,
+// it waits, and uses no attempt up.
+func (e *Engine) strand(j *job) {
+	if !e.endpoints.IsUnreadable(j.d.Endpoint) {
+		e.log.Debug("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
+		e.finish(j)
+		return
+	}
+	waiting := j.d
+	waiting.Due, waiting.Why = time.Now().Add(unreadFor), publish.WhyUnreadable
+	e.reschedule(j, waiting, func() { e.finish(j) })
 }
 
 // record writes the attempt into the history and ends the job.

@@ -119,8 +119,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
-		e.log.Debug("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
-		e.finish(j)
+		e.strand(j)
 		return
 	case ep.Disabled:
 		e.park(j)

@@ -44,6 +44,8 @@ const (
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
 	// the endpoint releases it at once; this is for what slips through.
 	parkedFor = time.Hour
+	// unreadFor is how long a delivery of an endpoint whose record can't be read rests before it is looked at again.
+	unreadFor = 5 * time.Minute
 )
 
 // Engine delivers events. Make it with New, then call Run once.
@@ -78,6 +80,8 @@ type Engine struct {
 	storeErr atomic.Bool     // the last outcome could not be stored
 	faults   faults
 	unsaved  sync.WaitGroup // outcomes that are being stored
+
+	badRecoveries *publish.BadRecords
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
@@ -89,7 +93,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
 		lanes:  make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
-		stop: make(chan struct{}), faults: newFaults(),
+		stop: make(chan struct{}), faults: newFaults(), badRecoveries: publish.NewBadRecords(publish.BucketRecoveries, log),
 	}
 }
 

@@ -131,7 +131,7 @@ func (e *Engine) mark(id string, outcome Outcome, reason string) {
 func (e *Engine) failFast(l *lane, j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	if !ok {
-		e.finish(j)
+		e.strand(j)
 		return
 	}
 	if _, more := ep.Next(j.d.Attempt, 0, e.schedule); !more && !l.failedSince(j.due()) {

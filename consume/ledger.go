@@ -29,7 +29,7 @@ type Delivery struct {
 	Attempts int        `json:"attempts" doc:"attempts made so far"`
 	At       time.Time  `json:"at" doc:"when it came into this state"`
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
-	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy), disabled, or first (its first attempt)"`
+	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy), disabled, unreadable (the record of its endpoint), or first (its first attempt)"`
 	Reason   string     `json:"reason,omitempty" doc:"what the last attempt failed of"`
 	Class    string     `json:"class,omitempty" doc:"kind of fault of the last attempt, from a closed set; ok when it was taken"`
 	HTTP     int        `json:"response_status,omitempty" doc:"status of the response to the last attempt"`

@@ -52,7 +52,7 @@ func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
 		return err
 	}
 	for _, id := range ids {
-		if _, ok := e.endpoints.Lookup(id); ok {
+		if _, ok := e.endpoints.Lookup(id); ok || e.endpoints.IsUnreadable(id) {
 			continue
 		}
 		// Another process may have made it a moment ago.

@@ -161,7 +161,8 @@ func (r *Recoveries) store(ctx context.Context, key string, data []byte) error {
 		return err
 	}
 	before, err := decodeRecovery(key, entry.Value(), entry.Revision())
-	if err != nil {
+	if err != nil { // nobody works on it
+		_, err = kv.Update(ctx, key, data, entry.Revision())
 		return err
 	}
 	if before.State == RecoveryRunning {
@@ -173,9 +174,10 @@ func (r *Recoveries) store(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
-// List returns all recoveries, the newest first. Those that ended are kept for 7 days.
+// List returns all recoveries, the newest first. Those that ended are kept for 7 days. Records that can't be read are
+// passed over.
 func (r *Recoveries) List(ctx context.Context) ([]Recovery, error) {
-	jobs, err := r.jobs(ctx)
+	jobs, _, err := r.jobs(ctx)
 	all := make([]Recovery, len(jobs))
 	for i := range jobs {
 		all[i] = jobs[i].Recovery
@@ -183,11 +185,13 @@ func (r *Recoveries) List(ctx context.Context) ([]Recovery, error) {
 	return all, err
 }
 
-func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, err error) {
+// jobs returns all recoveries, and by key why others can't be read.
+func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, bad map[string]error, err error) {
+	bad = make(map[string]error)
 	for next := uint64(1); next != 0; {
 		var page []publish.Stored
 		if page, next, err = r.bus.After(ctx, publish.RecoveryShelf(), next, MaxLimit); err != nil {
-			return nil, fmt.Errorf("listing recoveries: %w", err)
+			return nil, nil, fmt.Errorf("listing recoveries: %w", err)
 		}
 		for i := range page {
 			key, ok := page[i].RecoveryKey()
@@ -196,12 +200,13 @@ func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, err error) {
 			}
 			job, err := decodeRecovery(key, page[i].Data, page[i].Seq)
 			if err != nil {
-				return nil, err
+				bad[key] = err
+				continue
 			}
 			jobs = append(jobs, job)
 		}
 	}
-	return inOrder(jobs), nil
+	return inOrder(jobs), bad, nil
 }
 
 // inOrder sorts jobs by when they started, the newest first. One that changed while the bucket was read is in the list
@@ -211,14 +216,6 @@ func inOrder(jobs []recoveryJob) []recoveryJob {
 		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.ID, b.ID), cmp.Compare(len(a.key), len(b.key)), cmp.Compare(b.revision, a.revision))
 	})
 	return slices.CompactFunc(jobs, func(a, b recoveryJob) bool { return a.ID == b.ID })
-}
-
-func decodeRecovery(key string, value []byte, revision uint64) (job recoveryJob, err error) {
-	if err := json.Unmarshal(value, &job); err != nil {
-		return job, fmt.Errorf("decoding recovery %s: %w", key, err)
-	}
-	job.key, job.revision = key, revision
-	return job, nil
 }
 
 // Get returns a recovery as it stands.
@@ -244,8 +241,8 @@ func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
 			return recoveryJob{}, fmt.Errorf("%w: reading recovery %s: %w", publish.ErrUnavailable, id, err)
 		}
 		job, err := decodeRecovery(key, entry.Value(), entry.Revision())
-		if err != nil || job.ID == id {
-			return job, err
+		if err == nil && job.ID == id {
+			return job, nil
 		}
 	}
 	return recoveryJob{}, ErrNoRecovery

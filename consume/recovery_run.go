@@ -62,16 +62,25 @@ func (e *Engine) runRecoveries(ctx context.Context) error {
 		if err != nil || last == seen {
 			continue
 		}
-		jobs, err := r.jobs.jobs(ctx)
+		jobs, bad, err := r.jobs.jobs(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
 				e.log.Debug("looking for recoveries failed", "error", err)
 			}
 			continue
 		}
+		r.note(bad)
 		if !r.begin(ctx, &workers, jobs) {
 			seen = last
 		}
+	}
+}
+
+// note notes the recoveries that can't be read.
+func (r *recoverer) note(bad map[string]error) {
+	r.badRecoveries.Keep(func(key string) bool { return bad[key] != nil })
+	for key, err := range bad {
+		r.badRecoveries.Note(key, err)
 	}
 }
 
@@ -144,6 +153,8 @@ func (r *recoverer) work(ctx context.Context, job *recoveryJob) {
 			job.end(RecoveryFailed, err.Error())
 		case errors.Is(err, endpoint.ErrNotFound):
 			job.end(RecoveryCancelled, "the endpoint is removed")
+		case errors.Is(err, publish.ErrUnreadable):
+			job.end(RecoveryFailed, "the endpoint's stored record can't be read")
 		case err != nil:
 			r.log.Debug("recovering: trying again", "recovery", job.ID, "error", err)
 			sleep(ctx, renewLease/4)

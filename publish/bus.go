@@ -80,7 +80,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
 		return err
 	}
-	if b.sources, err = openSources(ctx, b.front.js, cfg); err != nil {
+	if b.sources, err = openSources(ctx, b.front.js, cfg, b.log); err != nil {
 		return err
 	}
 	if b.srv != nil {
@@ -206,7 +206,7 @@ func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 func (b *Bus) Reconnects(stream string) uint64 { return b.connectionFor(stream).Stats().Reconnects }
 
 // Endpoints is the bucket of the endpoint registry.
-func (b *Bus) Endpoints() jetstream.KeyValue { return b.buckets[BucketEndpoints] }
+func (b *Bus) Endpoints() jetstream.KeyValue { return markable{b.buckets[BucketEndpoints], b.front.js} }
 
 // Recoveries is the bucket of the recoveries.
 func (b *Bus) Recoveries() jetstream.KeyValue { return b.buckets[BucketRecoveries] }

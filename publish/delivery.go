@@ -65,9 +65,10 @@ type Why string
 
 // What a delivery waits for.
 const (
-	WhyRetry    Why = "retry"    // its place in the retry schedule
-	WhyTurn     Why = "turn"     // its turn at an endpoint that has more to do than it can take
-	WhyDisabled Why = "disabled" // its endpoint is disabled
+	WhyRetry      Why = "retry"      // its place in the retry schedule
+	WhyTurn       Why = "turn"       // its turn at an endpoint that has more to do than it can take
+	WhyDisabled   Why = "disabled"   // its endpoint is disabled
+	WhyUnreadable Why = "unreadable" // its endpoint's record can't be read
 )
 
 // maxKeyBytes bounds the readable form of a delivery's key.

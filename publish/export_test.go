@@ -1,6 +1,11 @@
 package publish
 
-import "strings"
+import (
+	"context"
+	"strings"
+
+	"jethook/config"
+)
 
 // CheckVersion refuses a server that is too old.
 var CheckVersion = checkVersion
@@ -10,3 +15,26 @@ func (b *Bus) Silence() { b.reads.Conn.Close() }
 
 // Overstep has the server close the connection for events, which nats.go then gives up.
 func (b *Bus) Overstep() error { return b.front.Publish(strings.Repeat("x", 5000), nil) }
+
+// SealAll is what Watch does when it is first called.
+func (s *Sources) SealAll(ctx context.Context) error {
+	s.followed.Store(true)
+	return s.sealAll(ctx)
+}
+
+// DecodeSource decodes a record of the sources' bucket.
+func (s *Sources) DecodeSource(source string, data []byte) (SourceState, error) {
+	return s.decode(source, data)
+}
+
+// EncodeSource encodes one.
+func (s *Sources) EncodeSource(source string, state SourceState) ([]byte, error) {
+	return s.encode(source, state)
+}
+
+// NewSources returns sources without a bucket.
+func NewSources(keys *config.Keyring, sealedOnly bool) *Sources {
+	s := &Sources{ring: keys, seals: &Seals{keys: keys}}
+	s.seals.only.Store(sealedOnly)
+	return s
+}

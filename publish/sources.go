@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,11 +36,15 @@ const maxLearned = 50
 
 // Sources is a bucket with the state of each source that has one, sealed if there is a key. All processes share it.
 type Sources struct {
-	kv   jetstream.KeyValue
-	ring *config.Keyring
+	kv    jetstream.KeyValue
+	ring  *config.Keyring
+	seals *Seals
+	bad   *BadRecords
+
+	followed atomic.Bool // this process needs what the bucket holds
 }
 
-func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config) (*Sources, error) {
+func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config, log *slog.Logger) (*Sources, error) {
 	ring, err := cfg.Keyring()
 	if err != nil {
 		return nil, err
@@ -50,7 +56,9 @@ func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 	if err != nil {
 		return nil, err
 	}
-	return &Sources{kv, ring}, nil
+	s := &Sources{kv: markable{kv, js}, ring: ring, bad: NewBadRecords(BucketSources, log)}
+	s.seals, err = OpenSeals(ctx, s.kv, ring, log)
+	return s, err
 }
 
 // Get returns a source's state; the zero one if nothing is known. Errors wrap [ErrUnavailable], or say that it can't
@@ -68,7 +76,7 @@ func (s *Sources) get(ctx context.Context, source string) (SourceState, uint64, 
 	if err != nil {
 		return SourceState{}, 0, fmt.Errorf("reading the state of source %s: %w", source, classify(err))
 	}
-	state, err := s.decode(entry)
+	state, err := s.read(entry)
 	return state, entry.Revision(), err
 }
 
@@ -79,6 +87,9 @@ var ErrNotPairing = errors.New("the source takes no other secret")
 // the first is kept only while the source pairs; else the error wraps [ErrNotPairing] and comes with the state. That is
 // decided here since the caller may not know yet what other processes, or an earlier one, have learned.
 func (s *Sources) Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (SourceState, error) {
+	if _, err := s.ring.Open(secret.Reveal(), place(source)); !errors.Is(err, config.ErrNotSealed) {
+		return SourceState{}, fmt.Errorf("source %s: the secret has the form of a sealed one", source)
+	}
 	return s.update(ctx, source, func(state *SourceState) error {
 		known := slices.ContainsFunc(state.Secrets, func(known LearnedSecret) bool {
 			return subtle.ConstantTimeCompare([]byte(known.Value.Reveal()), []byte(secret.Reveal())) == 1
@@ -104,22 +115,35 @@ func (s *Sources) Pair(ctx context.Context, source string, until time.Time) erro
 	return err
 }
 
-// Forget removes the secrets that the source has learned.
+// Forget removes the secrets that the source has learned, also those that can't be read.
 func (s *Sources) Forget(ctx context.Context, source string) error {
-	_, err := s.update(ctx, source, func(state *SourceState) error {
+	_, err := s.change(ctx, source, func(state *SourceState, _ error) error {
 		*state = SourceState{}
 		return nil
 	})
 	return err
 }
 
+// update stores a changed state. One that can't be read stays as it is: the next handshake must not replace it.
 func (s *Sources) update(ctx context.Context, source string, change func(*SourceState) error) (SourceState, error) {
+	return s.change(ctx, source, func(state *SourceState, unreadable error) error {
+		if unreadable != nil {
+			return unreadable
+		}
+		return change(state)
+	})
+}
+
+func (s *Sources) change(ctx context.Context, source string, change func(*SourceState, error) error) (SourceState, error) {
+	if err := s.seals.Wrong(); err != nil {
+		return SourceState{}, fmt.Errorf("changing the state of source %s: %w", source, err)
+	}
 	for {
 		state, revision, err := s.get(ctx, source)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrUnreadable) {
 			return state, err
 		}
-		if err := change(&state); err != nil {
+		if err := change(&state, err); err != nil {
 			return state, err
 		}
 		data, err := s.encode(source, state)
@@ -133,6 +157,7 @@ func (s *Sources) update(ctx context.Context, source string, change func(*Source
 		}
 		switch {
 		case err == nil:
+			s.bad.Note(source, nil)
 			return state, nil
 		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
 		default:
@@ -142,8 +167,14 @@ func (s *Sources) update(ctx context.Context, source string, change func(*Source
 }
 
 // Watch tells of the state of every source that has one, and of each change, until ctx ends. A state that can't be
-// read is told as an error with its source's name.
+// read is told as an error with its source's name. When it is first called, it seals what is not sealed.
 func (s *Sources) Watch(ctx context.Context, changed func(source string, state SourceState, err error)) error {
+	if !s.followed.Load() {
+		if err := s.sealAll(ctx); err != nil {
+			return err
+		}
+		s.followed.Store(true)
+	}
 	w, err := s.kv.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watching the sources' bucket: %w", classify(err))
@@ -156,7 +187,7 @@ func (s *Sources) Watch(ctx context.Context, changed func(source string, state S
 				return fmt.Errorf("%w: the watch of the sources' bucket ended", ErrUnavailable)
 			}
 			if entry != nil && entry.Operation() == jetstream.KeyValuePut {
-				state, err := s.decode(entry)
+				state, err := s.read(entry)
 				changed(entry.Key(), state, err)
 			}
 		case <-ctx.Done():
@@ -172,42 +203,45 @@ type storedState struct {
 }
 
 type storedSecret struct {
-	Value string    `json:"value"` // sealed, if there is a key
+	Value string    `json:"value"`
 	At    time.Time `json:"at"`
 }
 
-// place is what a source's secrets are sealed for: they open nowhere else.
+// place is what each of a source's secrets was sealed for before records were sealed whole.
 func place(source string) string { return "source " + source }
 
 func (s *Sources) encode(source string, state SourceState) ([]byte, error) {
 	st := storedState{PairUntil: state.PairUntil}
 	for _, secret := range state.Secrets {
-		value := secret.Value.Reveal()
-		if !s.ring.IsEmpty() {
-			value = s.ring.Seal([]byte(value), place(source))
-		}
-		st.Secrets = append(st.Secrets, storedSecret{value, secret.At})
+		st.Secrets = append(st.Secrets, storedSecret{secret.Value.Reveal(), secret.At})
 	}
 	data, err := json.Marshal(st)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the state of source %s: %w", source, err)
 	}
-	return data, nil
+	return s.sealRecord(source, data), nil
 }
 
-func (s *Sources) decode(entry jetstream.KeyValueEntry) (SourceState, error) {
+func (s *Sources) decode(source string, data []byte) (SourceState, error) {
+	data, whole, err := s.openRecord(source, data)
+	if err != nil {
+		return SourceState{}, err
+	}
 	var st storedState
-	if json.Unmarshal(entry.Value(), &st) != nil {
-		return SourceState{}, fmt.Errorf("the state of source %s is not JSON of the right form", entry.Key())
+	if json.Unmarshal(data, &st) != nil {
+		return SourceState{}, errors.New("it is not JSON of the right form")
+	}
+	if len(st.Secrets) > maxLearned {
+		return SourceState{}, fmt.Errorf("it has more than %d secrets", maxLearned)
 	}
 	state := SourceState{PairUntil: st.PairUntil}
 	for _, secret := range st.Secrets {
-		plain, err := s.ring.Open(secret.Value, place(entry.Key()))
-		switch {
-		case errors.Is(err, config.ErrNotSealed):
-			plain = []byte(secret.Value)
-		case err != nil:
-			return SourceState{}, fmt.Errorf("reading a secret of source %s: %w", entry.Key(), err)
+		plain := []byte(secret.Value)
+		if opened, err := s.ring.Open(secret.Value, place(source)); !whole && !errors.Is(err, config.ErrNotSealed) {
+			if err != nil {
+				return SourceState{}, fmt.Errorf("opening a secret: %w", err)
+			}
+			plain = opened
 		}
 		state.Secrets = append(state.Secrets, LearnedSecret{config.NewSecret(string(plain)), secret.At})
 	}

@@ -30,6 +30,22 @@ func (b *bridge) reporter(parts part) func() report.Process {
 		if b.ingest != nil {
 			r.Sources = b.ingest.Report()
 		}
+		b.reportUnreadable(&r)
 		return r
+	}
+}
+
+// reportUnreadable adds the records that this process can't read.
+func (b *bridge) reportUnreadable(r *report.Process) {
+	add := func(some []report.Unreadable, n int) {
+		r.Unreadable = append(r.Unreadable, some...)
+		r.UnreadableCount += n
+	}
+	if b.endpoints != nil {
+		add(b.endpoints.Unreadable())
+	}
+	add(b.bus.Sources().Unreadable())
+	if b.engine != nil {
+		add(b.engine.Unreadable())
 	}
 }

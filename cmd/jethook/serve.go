@@ -141,7 +141,11 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Endpoints(), keys, log); err != nil {
 			return b, err
 		}
-		b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
+		if err := b.endpoints.Locked(); err != nil {
+			log.Error("this process delivers nothing and takes no events, which wait: it can't read the endpoints", "error", err)
+		} else {
+			b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
+		}
 	}
 	b.report = b.reporter(parts)
 	o := admin.Options{

@@ -19,6 +19,10 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	for _, what := range s.Incomplete {
 		row(w, "INCOMPLETE  "+what)
 	}
+	for i := range s.Unreadable {
+		u := &s.Unreadable[i]
+		row(w, "UNREADABLE  "+strings.TrimSuffix(u.Bucket+"/"+u.Key, "/")+": "+u.Why+" ("+strings.Join(u.Processes, ", ")+")")
+	}
 	writeEndpoints(w, s, all)
 	writeStreams(w, s)
 	row(w)

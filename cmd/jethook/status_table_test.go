@@ -20,6 +20,10 @@ func TestStatusTable(t *testing.T) {
 	s := &status.Status{
 		At: at, HourSince: at.Add(-20 * time.Minute),
 		Incomplete: []string{"processes: no answer from consume on b (pid 7), last heard of at 02:59:00"},
+		Unreadable: []status.Unreadable{
+			{Unreadable: report.Unreadable{Bucket: "jethook_endpoints", Why: "the wrong key"}, Processes: []string{"consume on b (pid 7)"}},
+			{Unreadable: report.Unreadable{Bucket: "jethook_endpoints", Key: "ep_x\x1b[31m", Why: "it is not sealed"}, Processes: []string{"serve on a (pid 6)", "consume on b (pid 7)"}},
+		},
 		Endpoints: []status.Endpoint{
 			{
 				ID: "ep_1", Name: "billing\x1b[31m", State: status.Open, FailingSince: ago(125 * time.Minute), Failures: 10, LastStatus: 503,
@@ -39,6 +43,8 @@ func TestStatusTable(t *testing.T) {
 	want := `
 At 2026-11-22T03:00:00Z, the last hour counted since 2026-11-22T02:40:00Z
 INCOMPLETE  processes: no answer from consume on b (pid 7), last heard of at 02:59:00
+UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
+UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
 
 ENDPOINT      STATE       WAITING  OLDEST  NEXT        IN FLIGHT  DEAD  LAST HOUR      P50     P99   LAST FAILURE       ID
 billing?[31m  OPEN 2h 5m  1203     ~3h 0m  ~in 3m 11s  0          12    99.9% of 1000  41.3ms  2.1s  503 (10 in a row)  ep_1

@@ -66,6 +66,11 @@ var terms = map[string]term{
 	"StatusSource.name":       {"its name, as in JETHOOK_SOURCES", "shop"},
 	"StatusStream.name":       {"its name", "EVENTS"},
 
+	"StatusUnreadable.bucket":    {"where it lies", "jethook_endpoints"},
+	"StatusUnreadable.key":       {"its key, an endpoint's id for one; absent: the whole bucket", exampleEndpoint},
+	"StatusUnreadable.why":       {"what is wrong with it, without a secret", "it is not sealed, and JETHOOK_ENCRYPTION_KEY is set"},
+	"StatusUnreadable.processes": {"who can't read it", []any{"consume on worker-1 (pid 7)"}},
+
 	"NewEvent.data": {"any JSON", map[string]any{"order": 7}},
 	"SentEvent.id":  {"the event's id", exampleEvent},
 

@@ -21,7 +21,7 @@ func (s *Server) endpointRoutes() {
 			OperationID: id, Method: method, Path: path, Summary: summary, Description: description, Tags: []string{"endpoints"},
 		}
 		if path != list {
-			o.Errors = []int{http.StatusNotFound}
+			o.Errors = []int{http.StatusNotFound, http.StatusConflict}
 			if method != http.MethodGet {
 				o.Errors = append(o.Errors, http.StatusPreconditionFailed)
 			}

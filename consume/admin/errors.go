@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,6 +111,8 @@ var failures = []struct {
 	{consume.ErrNoRejected, http.StatusNotFound, "not_found", "there is no such rejected request"},
 	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks: ask one that does, a jethook serve or jethook ingest"},
 	{errNoHandshake, http.StatusConflict, "no_handshake", "this source's sender hands no secret over: set JETHOOK_SOURCE_<NAME>_SECRET"},
+	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process is not the one that the store is sealed with: set that, and start the process again"},
+	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read, as GET /api/v1/status tells: set the key that it is sealed with or restore it; or remove it and make it anew"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
@@ -222,6 +226,9 @@ func failureOfHuma(status int, message string, errs []error) *Failure {
 	}
 }
 
+// unreadField is how encoding/json names a field whose value it can't take.
+var unreadField = regexp.MustCompile(`^json: cannot unmarshal .* into Go struct field [^.]*\.(\S+) of type `)
+
 // fieldOfHuma names the field as the request does: huma puts where it stands in front, "body.url", and says
 // only in the text which one is missing.
 func fieldOfHuma(d *huma.ErrorDetail) FailureField {
@@ -231,7 +238,11 @@ func fieldOfHuma(d *huma.ErrorDetail) FailureField {
 		return FailureField{Field: strings.TrimPrefix(name+"."+missing, "."), Message: "must be given"}
 	}
 	if d.Message == validation.MsgUnexpectedProperty {
-		return FailureField{Field: name, Message: "there is no such field"}
+		return FailureField{Field: cmp.Or(name, `""`), Message: "there is no such field"}
+	}
+	// A field that is there twice, in upper and lower case, is checked once and read twice.
+	if m := unreadField.FindStringSubmatch(d.Message); m != nil {
+		return FailureField{Field: m[1], Message: "is not of the right type"}
 	}
 	return FailureField{Field: name, Message: d.Message}
 }

@@ -63,7 +63,13 @@ func (endpointChange) Schema(r huma.Registry) *huma.Schema {
 // spec returns the change as package endpoint takes it.
 func (c endpointChange) spec() (*endpoint.Spec, error) {
 	var fields []FailureField
+	given := make(map[string]bool)
 	for name, value := range c {
+		if lower := strings.ToLower(name); given[lower] { // the schema was held against one of them
+			fields = append(fields, FailureField{Field: lower, Message: "is given twice, in upper and lower case"})
+		} else {
+			given[lower] = true
+		}
 		if string(value) != "null" {
 			continue
 		}

@@ -121,8 +121,8 @@ func remember[T any](ctx context.Context, kv jetstream.KeyValue, made requestID,
 	if err != nil {
 		return note, 0, fmt.Errorf("%w: reading the note of a request: %w", publish.ErrUnavailable, err)
 	}
-	if err := json.Unmarshal(entry.Value(), &there); err != nil {
-		return note, 0, fmt.Errorf("reading the note of a request: %w", err)
+	if json.Unmarshal(entry.Value(), &there) != nil {
+		return note, 0, fmt.Errorf("reading the note of a request: %w", publish.ErrUnreadable)
 	}
 	_, err = made.isRepeat(there.Request)
 	return there, entry.Revision(), err

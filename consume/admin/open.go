@@ -23,7 +23,7 @@ func (s *Server) openRoutes() {
 		if err := s.bus.Ready(ctx); err != nil {
 			return fmt.Errorf("not ready: %w", err)
 		}
-		return c.String(http.StatusOK, "ok")
+		return c.String(http.StatusOK, "ok"+s.unread())
 	})
 	// Not by huma, which encodes the document on the first request, unguarded against a second one.
 	describe(s.api.OpenAPI())
@@ -35,4 +35,18 @@ func (s *Server) openRoutes() {
 		return c.Blob(http.StatusOK, "application/openapi+json", document)
 	})
 	s.docsRoute()
+}
+
+// unread says how many stored records can't be read, which /api/v1/status names. The process is ready all the same:
+// who writes a bad record must not take it out of service.
+func (s *Server) unread() string {
+	_, n := s.bus.Sources().Unreadable()
+	if s.registry != nil {
+		_, more := s.registry.Unreadable()
+		n += more
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d stored records can't be read: see jethook status", n)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/publish"
 )
 
 func (s *Server) pairingRoutes() {
@@ -40,6 +42,8 @@ const (
 	handshakeWaiting = "waiting"
 	handshakeOpen    = "open"
 	handshakeDone    = "done"
+	// handshakeUnreadable: what the sender handed over can't be read.
+	handshakeUnreadable = "unreadable"
 )
 
 // handshake is empty for a sender that hands no secret over.
@@ -49,6 +53,8 @@ func (s *Server) handshake(ctx context.Context, c *config.Source) (string, error
 	}
 	state, err := s.bus.Sources().Get(ctx, c.Name)
 	switch {
+	case errors.Is(err, publish.ErrUnreadable):
+		return handshakeUnreadable, nil
 	case err != nil:
 		return "", err
 	case len(c.Secrets) == 0 && len(state.Secrets) == 0:

@@ -21,12 +21,12 @@ func (s *Server) secretRoutes() {
 		Summary: "Give an endpoint a new secret",
 		Description: "The answer shows it. During the overlap, deliveries of scheme standard carry a signature by each secret; hmac and bearer " +
 			"have room for one, which is the new secret's from now on.",
-		Errors: []int{http.StatusNotFound, http.StatusPreconditionFailed},
+		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed},
 	}, requestTimeout, s.rotateEndpoint)
 	register(s, huma.Operation{
 		OperationID: "get-endpoint-secret", Method: http.MethodGet, Path: one + "/secret", Tags: []string{"endpoints"},
 		Summary: "Reveal an endpoint's secrets", Description: "Those that sign, the newest first. That it was asked for is logged.",
-		Errors: []int{http.StatusNotFound},
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.revealSecrets)
 }
 

@@ -32,7 +32,7 @@ func (s *Server) trialRoutes() {
 			"It is no delivery: it is not in the history, is not tried again, and neither disables nor revives the endpoint. " +
 			"Unless data is given the sample's body is {\"type\": …, \"message\": …, \"endpoint\": …, \"sent_at\": …}. " +
 			"The endpoint's own timeout holds, but at most 30 s. The status is 200 whatever the endpoint said: look at taken.",
-		Errors: []int{http.StatusNotFound},
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, trialTimeout+requestTimeout, s.testEndpoint)
 }
 

@@ -186,7 +186,7 @@ func TestEncodeDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := endpoint.Decode(data, nil)
+	back, err := endpoint.Decode(e.ID, data, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,12 +201,12 @@ func TestEncodeDecode(t *testing.T) {
 	}
 
 	newer := bytes.Replace(data, []byte(`{"id"`), []byte(`{"new_field":{"x":1},"id"`), 1)
-	if back, err = endpoint.Decode(newer, nil); err != nil || back.ID != e.ID {
+	if back, err = endpoint.Decode(e.ID, newer, nil, false); err != nil || back.ID != e.ID {
 		t.Errorf("an unknown field: %v", err)
 	}
 	secret := e.Secrets[0].Value.Reveal()
 	for _, bad := range []string{"", "null", "{}", `{"id":"ep_a"}`, `{"secrets":"` + secret + `"}`, `{"secrets":[{"value":"x"}]}`} {
-		if _, err := endpoint.Decode([]byte(bad), nil); err == nil || strings.Contains(err.Error(), secret) {
+		if _, err := endpoint.Decode(e.ID, []byte(bad), nil, false); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

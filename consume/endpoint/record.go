@@ -7,27 +7,22 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/publish"
 )
-
-// ErrSealed means that a stored endpoint's secrets can't be decrypted. Going on without that endpoint would lose
-// its deliveries, so whoever meets this has to stop.
-var ErrSealed = errors.New("its secrets can't be decrypted")
 
 // record is an Endpoint without its methods.
 type record Endpoint
 
-// stored is an endpoint in the bucket. What is confidential of it stands in Sealed or, where there is no key, in
-// clear in the other fields.
+// stored is an endpoint in the bucket, in clear.
 type stored struct {
 	record
 	Edition uint64         `json:"edition,omitempty"`
 	Request string         `json:"request,omitempty"`
 	Secrets []storedSecret `json:"secrets,omitempty"`
-	Sealed  string         `json:"sealed,omitempty"`
+	Sealed  string         `json:"sealed,omitempty"` // of an earlier release: what is confidential, and only that
 }
 
-// confidential is what is sealed: headers may hold credentials, and Request is a hash over the secret that a
-// client gave, which a short secret could be guessed by.
+// confidential is what an earlier release sealed.
 type confidential struct {
 	Request string            `json:"request,omitempty"`
 	Secrets []storedSecret    `json:"secrets"`
@@ -40,70 +35,106 @@ type storedSecret struct {
 	Request string    `json:"request,omitempty"`
 }
 
-// sealedPlace binds what is sealed to its endpoint: in another's record it does not open.
-func sealedPlace(id string) string { return "endpoint " + id }
+// envelope is an endpoint in the bucket, sealed whole: nobody but who has the key can read any of it, or change where
+// its secrets are sent. An earlier release, which takes Sealed for the secrets alone, can't open it and stops.
+type envelope struct {
+	ID     string `json:"id"`
+	Whole  bool   `json:"whole"`
+	Sealed string `json:"sealed"`
+}
 
-// Encode returns e as the bucket stores it, what is confidential sealed by keys. Without a key that is in clear:
-// nothing else may show it.
+// wholePlace and partPlace bind what is sealed to its endpoint and to its form: nothing else opens with it.
+func wholePlace(id string) string { return "endpoint record " + id }
+func partPlace(id string) string  { return "endpoint " + id }
+
+// maxRecordBytes bounds a record before anything of it is read. The largest that the API makes is smaller.
+const maxRecordBytes = 2 << 20
+
+// Encode returns e as the bucket stores it, sealed whole by keys. Without a key it is in clear: nothing else may
+// show it.
 func Encode(e Endpoint, keys *config.Keyring) ([]byte, error) {
 	s := stored{record: record(e), Edition: e.Edition, Request: e.Request, Secrets: make([]storedSecret, len(e.Secrets))}
 	for i, secret := range e.Secrets {
 		s.Secrets[i] = storedSecret{secret.Value.Reveal(), secret.Expires, secret.Request}
 	}
-	if !keys.IsEmpty() {
-		plain, err := json.Marshal(confidential{s.Request, s.Secrets, s.Headers})
-		if err != nil {
-			return nil, fmt.Errorf("encoding the secrets of endpoint %s: %w", e.ID, err)
-		}
-		s.Request, s.Secrets, s.Headers = "", nil, nil
-		s.Sealed = keys.Seal(plain, sealedPlace(e.ID))
-	}
 	data, err := json.Marshal(s)
+	if err == nil && !keys.IsEmpty() {
+		data, err = json.Marshal(envelope{ID: e.ID, Whole: true, Sealed: keys.Seal(data, wholePlace(e.ID))})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encoding endpoint %s: %w", e.ID, err)
 	}
 	return data, nil
 }
 
-// Decode reads what Encode wrote. Fields that only a newer version knows are ignored, so that processes of
-// two versions can share a bucket. The error wraps [ErrSealed] when the keys don't fit. It says nothing of the
-// content, which holds secrets.
-func Decode(data []byte, keys *config.Keyring) (Endpoint, error) {
-	var s stored
-	if err := json.Unmarshal(data, &s); err != nil {
-		return Endpoint{}, errors.New("the stored endpoint is not JSON of the right form")
+// Decode reads what Encode wrote for the endpoint id, and what earlier releases wrote unless sealedOnly is set: then
+// a record that is not sealed whole is refused. Its fields are checked as those of a new endpoint are, except that
+// the URL's host is not held against the address policy, which every delivery is. Fields that only a newer version
+// knows are ignored, so that processes of two versions can share a bucket. The error wraps
+// [publish.ErrUnreadable] and holds no secret.
+func Decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endpoint, error) {
+	e, err := decode(id, data, keys, sealedOnly)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("endpoint %s: %w: %w", id, publish.ErrUnreadable, err)
 	}
-	if s.Sealed != "" {
-		if err := s.unseal(keys); err != nil {
+	return e, nil
+}
+
+var errForm = errors.New("it is not JSON of the right form")
+
+func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endpoint, error) {
+	if len(data) > maxRecordBytes {
+		return Endpoint{}, fmt.Errorf("it is larger than %d bytes", maxRecordBytes)
+	}
+	var outer envelope
+	if json.Unmarshal(data, &outer) != nil {
+		return Endpoint{}, errForm
+	}
+	switch {
+	case outer.Whole:
+		var err error
+		if data, err = keys.Open(outer.Sealed, wholePlace(id)); err != nil {
 			return Endpoint{}, err
 		}
+	case sealedOnly:
+		return Endpoint{}, publish.ErrUnsealed
 	}
-	if s.ID == "" || len(s.Secrets) == 0 {
-		return Endpoint{}, errors.New("the stored endpoint has no id or no secret")
+	var s stored
+	if json.Unmarshal(data, &s) != nil {
+		return Endpoint{}, errForm
+	}
+	if s.Sealed != "" {
+		if err := s.unseal(id, keys); err != nil {
+			return Endpoint{}, err
+		}
 	}
 	e := Endpoint(s.record)
 	e.Edition, e.Request, e.Secrets = s.Edition, s.Request, make([]Secret, len(s.Secrets))
 	for i, secret := range s.Secrets {
 		e.Secrets[i] = Secret{config.NewSecret(secret.Value), secret.Expires, secret.Request}
 	}
+	if err := e.check(id); err != nil {
+		return Endpoint{}, err
+	}
 	return e, nil
 }
 
-func (s *stored) unseal(keys *config.Keyring) error {
-	plain, err := keys.Open(s.Sealed, sealedPlace(s.ID))
+// unseal opens what an earlier release sealed.
+func (s *stored) unseal(id string, keys *config.Keyring) error {
+	plain, err := keys.Open(s.Sealed, partPlace(id))
 	if err != nil {
-		return fmt.Errorf("endpoint %s: %w: %w", s.ID, ErrSealed, err)
+		return err
 	}
 	var c confidential
-	if err := json.Unmarshal(plain, &c); err != nil {
-		return errors.New("the stored endpoint's secrets are not JSON of the right form")
+	if json.Unmarshal(plain, &c) != nil {
+		return errForm
 	}
 	s.Request, s.Secrets, s.Headers = c.Request, c.Secrets, c.Headers
 	return nil
 }
 
-// isSealedBy reports whether data is as Encode would write it with these keys today.
-func isSealedBy(keys *config.Keyring, data []byte) bool {
-	var s struct{ Sealed string }
-	return keys.IsEmpty() || json.Unmarshal(data, &s) == nil && keys.IsCurrent(s.Sealed)
+// isCurrent reports whether data is as Encode would write it with these keys today.
+func isCurrent(keys *config.Keyring, data []byte) bool {
+	var outer envelope
+	return keys.IsEmpty() || json.Unmarshal(data, &outer) == nil && outer.Whole && keys.IsCurrent(outer.Sealed)
 }

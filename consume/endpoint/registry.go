@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish"
 )
 
 // Errors of the registry. Test with errors.Is.
@@ -31,6 +32,8 @@ type Change struct{ Before, After *Endpoint }
 type Registry struct {
 	kv      jetstream.KeyValue
 	keys    *config.Keyring
+	seals   *publish.Seals
+	bad     *publish.BadRecords
 	watch   jetstream.KeyWatcher
 	index   *index
 	changes chan Change // made by this process, for Run to tell of
@@ -40,192 +43,30 @@ type Registry struct {
 // maxChanges bounds the changes by this process that wait to be told of.
 const maxChanges = 1024
 
-// OpenRegistry reads the bucket whole and returns. Run keeps it current. Secrets are sealed by keys; those that an
-// older key sealed, or none, are sealed anew. The error wraps [ErrSealed] when the keys don't fit.
+// OpenRegistry reads the bucket whole and returns. Run keeps it current. Records are sealed by keys; those that an
+// older key sealed, or none, are sealed anew, the latter only at the first start with a key. A record that can't be
+// read is passed over; see [Registry.Unreadable], and [Registry.Locked] for keys that don't fit the bucket.
 func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyring, log *slog.Logger) (*Registry, error) {
-	// The watcher outlives ctx, which only bounds the first reading.
-	w, err := kv.WatchAll(context.WithoutCancel(ctx))
+	seals, err := publish.OpenSeals(ctx, kv, keys, log)
 	if err != nil {
+		return nil, err
+	}
+	r := &Registry{
+		kv: kv, keys: keys, seals: seals, bad: publish.NewBadRecords(publish.BucketEndpoints, log),
+		index: newIndex(), changes: make(chan Change, maxChanges), log: log,
+	}
+	if r.Locked() != nil {
+		return r, nil
+	}
+	// The watcher outlives ctx, which only bounds the first reading.
+	if r.watch, err = kv.WatchAll(context.WithoutCancel(ctx)); err != nil {
 		return nil, fmt.Errorf("watching the endpoints' bucket: %w", err)
 	}
-	r := &Registry{kv: kv, keys: keys, watch: w, index: newIndex(), changes: make(chan Change, maxChanges), log: log}
 	if err := r.readAll(ctx); err != nil {
-		w.Stop()
+		r.watch.Stop()
 		return nil, fmt.Errorf("reading the endpoints' bucket: %w", err)
 	}
 	return r, nil
-}
-
-func (r *Registry) readAll(ctx context.Context) error {
-	var stale []string
-	for {
-		select {
-		case entry := <-r.watch.Updates():
-			if entry == nil { // the end of what was there
-				return r.seal(ctx, stale)
-			}
-			if _, _, err := r.apply(entry); err != nil {
-				return err
-			}
-			if entry.Operation() == jetstream.KeyValuePut && !isSealedBy(r.keys, entry.Value()) {
-				stale = append(stale, entry.Key())
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// seal stores endpoints as they are, which seals them by the first key.
-func (r *Registry) seal(ctx context.Context, ids []string) error {
-	for _, id := range ids {
-		e, known := r.index.get(id)
-		if !known { // it can't be read, which was logged
-			continue
-		}
-		_, err := r.replace(ctx, id, func(*Endpoint) error { return nil })
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("sealing the secrets of endpoint %s: %w", e.ID, err)
-		}
-		r.log.Info("endpoint's secrets sealed", "endpoint", e.ID)
-	}
-	return nil
-}
-
-// Run applies changes as they come and tells changed of each, until ctx ends. When the connection comes back,
-// which restored tells, or the watch ends, it reads the bucket anew: changes may have been missed, and the
-// client library would take ten seconds to notice. It fails, with [ErrSealed], only when another process sealed an
-// endpoint by a key that this one does not have.
-func (r *Registry) Run(ctx context.Context, restored func() <-chan struct{}, changed func(Change)) error {
-	defer func() { r.watch.Stop() }()
-	back := restored()
-	for {
-		select {
-		case entry, ok := <-r.watch.Updates():
-			var err error
-			if !ok {
-				err = r.reread(ctx, changed)
-			} else if entry != nil {
-				err = r.take(entry, changed)
-			}
-			if err != nil {
-				return err
-			}
-		case <-back:
-			back = restored()
-			if err := r.reread(ctx, changed); err != nil {
-				return err
-			}
-		case c := <-r.changes:
-			changed(c)
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// rereadPause is the pause before a bucket that could not be read is read again.
-const rereadPause = 250 * time.Millisecond
-
-// reread watches the bucket anew and takes over what is different, however often that takes.
-func (r *Registry) reread(ctx context.Context, changed func(Change)) error {
-	r.watch.Stop()
-	for complained := false; ctx.Err() == nil; complained = true {
-		err := r.rereadOnce(ctx, changed)
-		if err == nil || errors.Is(err, ErrSealed) {
-			return err
-		}
-		if !complained {
-			r.log.Warn("reading the endpoints' bucket failed; trying again until it can be", "error", err)
-		}
-		select {
-		case <-time.After(rereadPause):
-		case <-ctx.Done():
-		}
-	}
-	return nil
-}
-
-func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
-	known := r.index.all() // before the bucket is read: what comes meanwhile is not missing from it
-	w, err := r.kv.WatchAll(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	there := make(map[string]bool)
-	timeout := time.NewTimer(rereadTimeout)
-	defer timeout.Stop()
-	for {
-		select {
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return errors.New("the watch ended")
-			}
-			if entry == nil {
-				r.watch = w
-				r.forget(known, there, changed)
-				return nil
-			}
-			there[entry.Key()] = entry.Operation() == jetstream.KeyValuePut
-			if err := r.take(entry, changed); err != nil {
-				w.Stop()
-				return err
-			}
-		case <-timeout.C:
-			w.Stop()
-			return errors.New("the bucket did not come")
-		case <-ctx.Done():
-			w.Stop()
-			return ctx.Err()
-		}
-	}
-}
-
-// rereadTimeout is how long the bucket's content may take to come.
-const rereadTimeout = 10 * time.Second
-
-// forget removes the endpoints that were known and are not in the bucket any more.
-func (r *Registry) forget(known []*Endpoint, there map[string]bool, changed func(Change)) {
-	for _, e := range known {
-		if there[e.ID] {
-			continue
-		}
-		before, err := r.index.remove(e.ID, e.Revision)
-		r.complain(e.ID, err)
-		if before != nil {
-			changed(Change{Before: before})
-		}
-	}
-}
-
-// take applies one entry of the bucket and tells changed if it is news.
-func (r *Registry) take(entry jetstream.KeyValueEntry, changed func(Change)) error {
-	c, news, err := r.apply(entry)
-	if news {
-		changed(c)
-	}
-	return err
-}
-
-// apply takes over one entry of the bucket and reports whether it is news. An entry that can't be read is
-// logged and skipped, as the others must go on; but not one that only another key opens, which is an error.
-func (r *Registry) apply(entry jetstream.KeyValueEntry) (c Change, news bool, err error) {
-	if entry.Operation() != jetstream.KeyValuePut {
-		before, err := r.index.remove(entry.Key(), entry.Revision())
-		r.complain(entry.Key(), err)
-		return Change{Before: before}, before != nil, nil
-	}
-	e, err := Decode(entry.Value(), r.keys)
-	if errors.Is(err, ErrSealed) {
-		return Change{}, false, err
-	}
-	if err != nil {
-		r.complain(entry.Key(), err)
-		return Change{}, false, nil
-	}
-	e.Revision = entry.Revision()
-	c, news = r.put(&e)
-	return c, news, nil
 }
 
 func (r *Registry) put(e *Endpoint) (Change, bool) {
@@ -271,7 +112,8 @@ func (r *Registry) All() []*Endpoint { return r.index.all() }
 // kilobytes, and nats.go then closes it for good.
 const maxIDBytes = 128
 
-// Get reads an endpoint from the bucket, where every change is seen that was acknowledged before.
+// Get reads an endpoint from the bucket, where every change is seen that was acknowledged before. The error wraps
+// [publish.ErrUnreadable] when its record can't be read; the endpoint then holds the record's revision alone.
 func (r *Registry) Get(ctx context.Context, id string) (Endpoint, error) {
 	if len(id) > maxIDBytes {
 		return Endpoint{}, ErrNotFound
@@ -283,7 +125,7 @@ func (r *Registry) Get(ctx context.Context, id string) (Endpoint, error) {
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	e, err := Decode(entry.Value(), r.keys)
+	e, err := Decode(id, entry.Value(), r.keys, r.seals.Only())
 	e.Revision = entry.Revision()
 	return e, err
 }
@@ -326,6 +168,9 @@ func (r *Registry) replace(ctx context.Context, id string, change func(*Endpoint
 
 // store puts e into the place of a revision, 0 for none at all. When there is another, the error wraps taken.
 func (r *Registry) store(ctx context.Context, e Endpoint, revision uint64, taken error) (Endpoint, error) {
+	if err := r.Locked(); err != nil {
+		return e, err
+	}
 	data, err := Encode(e, r.keys)
 	if err != nil {
 		return e, err
@@ -338,6 +183,7 @@ func (r *Registry) store(ctx context.Context, e Endpoint, revision uint64, taken
 		return e, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	e.Revision = stored
+	r.bad.Note(e.ID, nil)
 	r.changed(e)
 	return e, nil
 }
@@ -347,11 +193,15 @@ func (r *Registry) Delete(ctx context.Context, id string) error {
 	return r.DeleteIf(ctx, id, func(*Endpoint) error { return nil })
 }
 
-// DeleteIf removes an endpoint unless check has an objection to its current state, which is then the error.
+// DeleteIf removes an endpoint unless check has an objection to its current state, which is then the error. One whose
+// record can't be read is removed too: of that, check sees the revision alone.
 func (r *Registry) DeleteIf(ctx context.Context, id string, check func(*Endpoint) error) error {
+	if err := r.Locked(); err != nil {
+		return err
+	}
 	for {
 		e, err := r.Get(ctx, id)
-		if err != nil {
+		if err != nil && !errors.Is(err, publish.ErrUnreadable) {
 			return err
 		}
 		if err := check(&e); err != nil {
@@ -366,6 +216,7 @@ func (r *Registry) DeleteIf(ctx context.Context, id string, check func(*Endpoint
 		}
 		before, err := r.index.remove(id, e.Revision)
 		r.complain(id, err)
+		r.bad.Note(id, nil)
 		if before != nil {
 			r.tell(Change{Before: before})
 		}

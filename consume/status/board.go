@@ -148,9 +148,32 @@ func (d *draft) readProcesses(reports []report.Process) {
 		d.Incomplete = append(d.Incomplete, fmt.Sprintf("processes: no answer from %s on %s (pid %d), last heard of at %s",
 			m.Role, m.Host, m.PID, m.Heard.UTC().Format(time.TimeOnly)))
 	}
+	d.readUnreadable(reports)
 	if len(reports) == 0 {
 		d.Incomplete = append(d.Incomplete, "processes: none answers, so what is under way is not known")
 	}
+}
+
+// readUnreadable lists the records that processes can't read, each once.
+func (d *draft) readUnreadable(reports []report.Process) {
+	for i := range reports {
+		r := &reports[i]
+		who := fmt.Sprintf("%s on %s (pid %d)", r.Role, r.Host, r.PID)
+		for _, u := range r.Unreadable {
+			same := func(have Unreadable) bool { return have.Unreadable == u }
+			if k := slices.IndexFunc(d.Unreadable, same); k >= 0 {
+				d.Unreadable[k].Processes = append(d.Unreadable[k].Processes, who)
+			} else {
+				d.Unreadable = append(d.Unreadable, Unreadable{u, []string{who}})
+			}
+		}
+		if n := r.UnreadableCount - len(r.Unreadable); n > 0 {
+			d.Incomplete = append(d.Incomplete, fmt.Sprintf("unreadable records: %d more of %s", n, who))
+		}
+	}
+	slices.SortStableFunc(d.Unreadable, func(a, b Unreadable) int {
+		return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.Key, b.Key))
+	})
 }
 
 // readEndpoints puts together what is known of each endpoint, the most troubled first.

@@ -29,6 +29,7 @@ type Status struct {
 	At         time.Time         `json:"at"`
 	Incomplete []string          `json:"incomplete,omitempty" doc:"what this lacks, and why; empty when it is whole"`
 	HourSince  time.Time         `json:"hour_since" doc:"the figures of the last hour count from here: an hour ago, or when the newest process started"`
+	Unreadable []Unreadable      `json:"unreadable,omitempty" doc:"stored records that a process can't read and passes over; up to 20 of each bucket and process"`
 	Endpoints  []Endpoint        `json:"endpoints" doc:"the most troubled first"`
 	Store      Store             `json:"store"`
 	Streams    []Stream          `json:"streams"`
@@ -36,6 +37,12 @@ type Status struct {
 	Sources    []Source          `json:"sources"`
 	Processes  []Process         `json:"processes"`
 	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard of in the last 15 minutes and do not answer"`
+}
+
+// Unreadable is a stored record that a process can't read: it is damaged, forged, or sealed by another key.
+type Unreadable struct {
+	report.Unreadable
+	Processes []string `json:"processes" doc:"who can't read it"`
 }
 
 // Endpoint is how one endpoint fares.

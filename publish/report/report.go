@@ -21,6 +21,17 @@ type Process struct {
 	Known     int        `json:"known"` // endpoints that it knows of
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	Sources   []Source   `json:"sources,omitempty"`
+	// Unreadable are records that this process can't read, up to 20 of each bucket, and UnreadableCount is how many
+	// there are.
+	Unreadable      []Unreadable `json:"unreadable,omitempty"`
+	UnreadableCount int          `json:"unreadable_count,omitempty"`
+}
+
+// Unreadable is a record of a bucket that a process can't read, and therefore passes over.
+type Unreadable struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key,omitempty" doc:"absent: the whole bucket"`
+	Why    string `json:"why"`
 }
 
 // Endpoint is what a process does for one endpoint. Deliveries that failed without a request, because the circuit
