@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/jsontext"
 )
 
 // Pile is what lies on a shelf.
@@ -74,7 +76,7 @@ func (b *Bus) CountEach(ctx context.Context, shelves []Shelf, tell func(i int, n
 	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
 		return "$JS.API.STREAM.INFO." + sh.stream, map[string]any{"subjects_filter": sh.subject, "offset": beyond}
 	}, func(i int, m *nats.Msg) (bool, error) {
-		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !gjson.ValidBytes(m.Data) {
+		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: %s", ErrUnavailable, fault.Get("description").Str)
 		}
 		tell(i, gjson.GetBytes(m.Data, "total").Uint())
