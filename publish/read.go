@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish/crashpoint"
 )
 
 // ErrNotFound means that there is no such message.
@@ -28,6 +30,7 @@ func DecodeEvent(m jetstream.Msg) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("reading an event's place: %w", err)
 	}
+	crashpoint.Reach("read", "", m.Data())
 	return decodeEvent(m.Subject(), m.Headers(), m.Data(), meta.Stream, meta.Sequence.Stream, meta.Timestamp), nil
 }
 
@@ -58,8 +61,27 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 	return e
 }
 
+// Unread is what is known of an event without decoding it: that ends the process that does it. Its id is its place.
+func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event {
+	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: UnknownType, Subject: subject, Received: at, Body: body}
+	if stream == StreamWebhooks {
+		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
+	}
+	return e
+}
+
+// DueTo is the endpoint that a message of DELIVERIES is for, by its subject.
+func DueTo(subject string) string {
+	tokens := strings.SplitN(subject, ".", 4)
+	if len(tokens) < 4 {
+		return ""
+	}
+	return tokens[2]
+}
+
 // DecodeDelivery reads a delivery that came due.
 func DecodeDelivery(m jetstream.Msg) (Delivery, error) {
+	crashpoint.Reach("read", "", m.Data())
 	return parseDelivery(m.Headers(), m.Data())
 }
 

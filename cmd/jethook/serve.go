@@ -18,6 +18,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/consume/rehearsal"
 	"jethook/ingest"
 	"jethook/publish"
 	"jethook/publish/report"
@@ -142,6 +143,11 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 			return b, err
 		}
 		b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
+		child, err := rehearsal.Self("rehearse")
+		if err != nil {
+			return b, err
+		}
+		b.engine.Rehearse(child...)
 	}
 	b.report = b.reporter(parts)
 	o := admin.Options{
