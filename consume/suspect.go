@@ -75,23 +75,11 @@ func (e *Engine) mayRead(ctx context.Context, h *held, ordered ...string) bool {
 // setAside makes dead letters of a message that can't be decoded, one for each endpoint that it is for: that is told by
 // its subject, which the server has matched already.
 func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, cause string) {
-	subject, stream := h.msg.Subject(), h.in.queue.Stream
-	switch {
-	case stream == publish.StreamDeliveries:
-		endpoints = []string{publish.DueTo(subject)}
-	case endpoints == nil:
-		for _, ep := range e.endpoints.Match(subject) {
-			if !ep.Ordered {
-				endpoints = append(endpoints, ep.ID)
-			}
-		}
-	}
-	e.log.Error("a message can't be decoded: that ends the process", "stream", stream, "sequence", h.seq, "subject", subject,
-		"endpoints", len(endpoints), "cause", cause)
-	event := publish.Unread(stream, subject, h.seq, h.stored, h.msg.Data())
+	e.log.Error("a message can't be decoded: that ends the process", "stream", h.in.queue.Stream, "sequence", h.seq,
+		"subject", h.msg.Subject(), "cause", cause)
 	var jobs []*job
-	for _, id := range endpoints {
-		j := &job{d: publish.Delivery{Endpoint: id, Event: event, Attempt: 1}, h: h}
+	for _, d := range e.unread(h, endpoints) {
+		j := &job{d: d, h: h}
 		switch settled, err := e.hasOutcome(ctx, h, &j.d); {
 		case err != nil:
 			h.giveBackLater(err)
@@ -108,6 +96,26 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 	for _, j := range jobs {
 		e.condemn(j, cause)
 	}
+}
+
+// unread are the deliveries that a message stands for, as far as that is told without decoding it.
+func (e *Engine) unread(h *held, endpoints []string) (deliveries []publish.Delivery) {
+	subject, stream := h.msg.Subject(), h.in.queue.Stream
+	if stream == publish.StreamDeliveries {
+		return []publish.Delivery{publish.UnreadDelivery(subject, h.seq, h.stored, h.msg.Data())}
+	}
+	if endpoints == nil {
+		for _, ep := range e.endpoints.Match(subject) {
+			if !ep.Ordered {
+				endpoints = append(endpoints, ep.ID)
+			}
+		}
+	}
+	event := publish.Unread(stream, subject, h.seq, h.stored, h.msg.Data())
+	for _, id := range endpoints {
+		deliveries = append(deliveries, publish.Delivery{Endpoint: id, Event: event, Attempt: 1})
+	}
+	return deliveries
 }
 
 // condemn makes a dead letter of a delivery that no process survives.

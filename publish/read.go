@@ -70,13 +70,24 @@ func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event
 	return e
 }
 
-// DueTo is the endpoint that a message of DELIVERIES is for, by its subject.
-func DueTo(subject string) string {
+// UnreadDelivery is what is known of a delivery that came due without decoding it: whose it is and, if its key is readable,
+// of which event, so that it stays the same delivery.
+func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Delivery {
+	d := Delivery{Event: Unread(StreamDeliveries, subject, seq, at, body), Attempt: 1}
 	tokens := strings.SplitN(subject, ".", 4)
 	if len(tokens) < 4 {
-		return ""
+		return d
 	}
-	return tokens[2]
+	d.Endpoint = tokens[2]
+	source, id, ok := strings.Cut(tokens[3], ":")
+	if !ok || strings.HasPrefix(id, "~") {
+		return d
+	}
+	d.Event.ID = id
+	if source != "events" { // see Event.Key
+		d.Event.Source = source
+	}
+	return d
 }
 
 // DecodeDelivery reads a delivery that came due.

@@ -109,7 +109,7 @@ func set(names ...string) map[string]bool {
 // fields alone and within its limits, goes out as it is, so that who publishes the event can write it. A webhook's does
 // not: its sender is somebody else, and must not be able to speak to a team as it likes, or to call everybody.
 func form(r *Request) (body []byte, contentType string) {
-	crashpoint.Reach("form ", string(r.Endpoint.Format), r.Body)
+	crashpoint.Reach("form-", string(r.Endpoint.Format), r.Body)
 	c, ok := chats[r.Endpoint.Format]
 	if !ok {
 		return r.Body, rawType(r)
