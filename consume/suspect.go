@@ -13,9 +13,10 @@ import (
 // that may have done so is rehearsed in a child process before it is worked on here (see package rehearsal). What the
 // child dies of is set aside as dead letters, and what it survives is worked on as usual.
 //
-// Two things make a message a suspect: it was handed out twice without an outcome; or two processes died in a row soon
-// after they had opened the embedded server, which forgets what it handed out when it dies, and the message is older
-// than this one. So a message ends two processes at most. Innocent ones are suspects too, after stops and kills, and cost
+// Two things make a message a suspect: it was handed out twice without an outcome; or two processes died in a row, the
+// second one soon after it had opened the embedded server, which forgets what it handed out when it dies, and the message is
+// older than this one. So a message ends two processes at most, and two more for each ordered endpoint that it is for,
+// which has a consumer of its own. Innocent ones are suspects too, after stops and kills, and cost
 // the rehearsal: a tenth of a millisecond.
 const blameless = 2 // hand-outs, or deaths in a row
 

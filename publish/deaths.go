@@ -12,18 +12,21 @@ import (
 	"time"
 )
 
-// peace is how long a process must have run for its start to be no part of a row of deaths.
+// peace is how long a process must have run for the deaths before it not to count any more: its own may be the first
+// of a row.
 const peace = time.Minute
 
-// deaths counts the processes that died in a row, each soon after it had started, in a file beside the embedded server's
-// store. The server dies with its process, and forgets then how often it has given out a message: what tells on a
+// deaths counts the processes that died in a row, all but the first soon after they had started, in a file beside the
+// embedded server's store. The server dies with its process, and forgets then how often it has given out a message: what tells on a
 // cluster that a message may be the cause must be known here by other means. The file need not survive a power cut,
 // of which no message is the cause.
 type deaths struct {
 	path   string
 	before int
-	end    func() // forgets the row, once
 	timer  *time.Timer
+
+	mu      sync.Mutex // guards the file
+	stopped bool
 }
 
 func countDeaths(dir string) (*deaths, error) {
@@ -34,21 +37,31 @@ func countDeaths(dir string) (*deaths, error) {
 	}
 	d.before, _ = strconv.Atoi(strings.TrimSpace(string(text))) // absent, or cut off, is none
 	d.before = max(0, d.before)
-	if err := os.WriteFile(d.path, []byte(strconv.Itoa(d.before+1)+"\n"), 0o600); err != nil {
+	if err := d.note(d.before + 1); err != nil {
 		return nil, fmt.Errorf("noting that this process starts: %w", err)
 	}
-	d.end = sync.OnceFunc(func() { os.Remove(d.path) }) // a row that is not forgotten costs time only
-	d.timer = time.AfterFunc(peace, d.end)
+	d.timer = time.AfterFunc(peace, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.stopped {
+			d.note(1) //nolint:errcheck // a row that is not forgotten costs time only
+		}
+	})
 	return d, nil
 }
+
+func (d *deaths) note(n int) error { return os.WriteFile(d.path, []byte(strconv.Itoa(n)+"\n"), 0o600) }
 
 // stop forgets the row: the process ends as it should.
 func (d *deaths) stop() {
 	d.timer.Stop()
-	d.end()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopped = true
+	os.Remove(d.path)
 }
 
-// Deaths is how many processes in a row died soon after they had opened this bus with its embedded server; 0 on a
+// Deaths is how many processes in a row died, all but the first soon after they had opened this bus with its embedded server; 0 on a
 // cluster, whose servers know how often they gave out a message.
 func (b *Bus) Deaths() int {
 	if b.srv == nil {
