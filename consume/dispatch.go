@@ -28,6 +28,9 @@ func (j *job) size() int64 { return int64(len(j.d.Event.Body)) }
 
 // submitEvent hands an event to the lanes of the endpoints that subscribed to it.
 func (e *Engine) submitEvent(ctx context.Context, h *held) {
+	if !e.mayRead(ctx, h) {
+		return
+	}
 	event, err := publish.DecodeEvent(h.msg)
 	if err != nil {
 		e.log.Error("event not readable", "subject", h.msg.Subject(), "error", err)
@@ -54,6 +57,9 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 
 // submitDue hands a delivery that came due to its endpoint's lane.
 func (e *Engine) submitDue(ctx context.Context, h *held) {
+	if !e.mayRead(ctx, h) {
+		return
+	}
 	d, err := publish.DecodeDelivery(h.msg)
 	if err != nil {
 		e.faults.reading.tell(e.log, err, "subject", h.msg.Subject())
@@ -106,9 +112,17 @@ func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 	for e.storeErr.Load() && ctx.Err() == nil { // what is attempted now could not be noted
 		time.Sleep(retryStore / 5)
 	}
+	deadly, ok := e.rehearseForms(ctx, h, jobs)
+	if !ok {
+		return
+	}
 	h.split(len(jobs))
 	for _, j := range jobs {
-		e.start(ctx, j)
+		if cause, found := deadly[e.formFor(j)]; found {
+			e.condemn(j, cause)
+		} else {
+			e.start(ctx, j)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"jethook/config"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/rehearsal"
 	"jethook/publish"
 )
 
@@ -68,6 +69,8 @@ type Engine struct {
 	acks, orderedAcks *acks
 	recall            *recall // of what was delivered before a kill
 
+	rehearser *rehearsal.Rehearser // nil: what may end the process is not rehearsed
+
 	mu        sync.Mutex // guards lanes
 	lanes     map[string]*lane
 	busyLanes atomic.Int32
@@ -96,6 +99,10 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		stop: make(chan struct{}), faults: newFaults(), badRecoveries: publish.NewBadRecords(publish.BucketRecoveries, log),
 	}
 }
+
+// Rehearse lets the engine have what may end the process rehearsed by children that the command runs, which must call
+// [rehearsal.Serve]. It is called before Run.
+func (e *Engine) Rehearse(command ...string) { e.rehearser = rehearsal.New(command...) }
 
 // NewClient returns the client that makes attempts by these settings: who shows what it sends needs the same.
 func NewClient(cfg *config.Config, version string) *attempt.Client {
@@ -143,6 +150,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		err = nil
 	}
 	e.drain(land)
+	if e.rehearser != nil {
+		e.rehearser.Close()
+	}
 	unkeep()
 	return errors.Join(err, keepers.Wait())
 }

@@ -63,6 +63,8 @@ type held struct {
 	size   int64
 	parts  atomic.Int32
 	late   atomic.Bool // what became of a part is told by the history alone
+
+	suspect bool // it may be what earlier processes died of
 }
 
 // pullBytes is how many bytes one request for messages may bring: less than the largest message would never
@@ -169,6 +171,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened),
 		size:  min(int64(len(m.Data())), int64(in.pull)),
 	}
+	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Deaths() >= blameless
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if _, twice := in.held[h.seq]; twice {

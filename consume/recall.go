@@ -118,6 +118,7 @@ func (of *recollection) readOn(ctx context.Context, bus *publish.Bus, sh publish
 			of.taken[gjson.GetBytes(page[i].Data, "delivery").Str] = page[i].Time
 			of.next = page[i].Seq + 1
 		}
+		of.next = max(of.next, next)
 		if next == 0 {
 			return nil
 		}

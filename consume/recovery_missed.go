@@ -141,6 +141,7 @@ func (t *traces) follow(ctx context.Context) error {
 			t.add(gjson.GetBytes(page[i].Data, "delivery").Str)
 			t.next = page[i].Seq + 1
 		}
+		t.next = max(t.next, next)
 		if len(t.seen) > maxTraces {
 			return fmt.Errorf("%w: more than %d were delivered; choose a narrower one", ErrTooMuch, maxTraces)
 		}

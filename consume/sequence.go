@@ -210,6 +210,9 @@ func (q *sequence) receive(state context.Context, in *intake, m jetstream.Msg) {
 // pass brings one event to its outcome. While the one before it, or anything else of its endpoint, waits, the
 // event is given back: it would hold its memory for hours.
 func (q *sequence) pass(state context.Context, h *held) {
+	if !q.engine.mayRead(state, h, q.id) {
+		return
+	}
 	d, wanted, err := q.decode(state, h)
 	switch {
 	case state.Err() != nil:

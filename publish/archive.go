@@ -272,14 +272,15 @@ func (b *Bus) dropReader(ctx context.Context, stream string, c jetstream.Consume
 	_ = b.reads.js.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
 }
 
-// Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound.
+// Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound, also when it
+// can't be read.
 func (b *Bus) Read(ctx context.Context, stream string, seq uint64) (Head, error) {
 	s, ok := b.shelves[stream]
 	if !ok || seq == 0 {
 		return Head{}, ErrNotFound
 	}
 	m, err := s.GetMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) || unreadable(err) {
 		return Head{}, ErrNotFound
 	}
 	if err != nil {

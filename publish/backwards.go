@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -107,11 +106,11 @@ const none = 1 << 62
 // seek returns the sequence of a stream's first message that was stored at t or later, or none.
 func (b *Bus) seek(ctx context.Context, stream string, t time.Time) (uint64, error) {
 	t = t.UTC()
-	s, err := b.get(ctx, stream, fetchQuery{StartTime: &t, Subject: ">"})
-	if errors.Is(err, ErrNotFound) {
-		return none, nil
+	seq, err := b.place(ctx, Shelf{stream: stream}, fetchQuery{StartTime: &t, Subject: ">"})
+	if err == nil && seq == 0 {
+		seq = none
 	}
-	return s.Seq, err
+	return seq, err
 }
 
 // aim returns the place in r from which a page is to be read, and how many messages of the shelf lie from there
@@ -187,7 +186,7 @@ func (b *Bus) tail(ctx context.Context, sh Shelf, from, hi, n uint64, wanted int
 			return nil, false, err
 		}
 		for _, m := range got.msgs {
-			if from = m.Seq + 1; m.Seq > hi {
+			if m.Seq > hi {
 				break
 			}
 			kept = append(kept, m)
@@ -197,9 +196,10 @@ func (b *Bus) tail(ctx context.Context, sh Shelf, from, hi, n uint64, wanted int
 				kept = kept[1:]
 			}
 		}
-		if got.done || len(got.msgs) == 0 {
+		if got.done || got.last == 0 {
 			break
 		}
+		from = got.last + 1
 		n -= min(n, uint64(len(got.msgs)))
 	}
 	slices.Reverse(kept)

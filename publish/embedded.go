@@ -32,6 +32,7 @@ type embedded struct {
 	lock    *os.File
 	log     *slog.Logger
 	staging *staging // nil where nothing is synced, so that it would save nothing
+	deaths  *deaths
 
 	mu     sync.Mutex // guards what follows
 	srv    *server.Server
@@ -64,7 +65,10 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 		lock.Close()
 		return nil, err
 	}
-	if e.srv, err = startServer(ctx, opts, log); err != nil {
+	if e.deaths, err = countDeaths(cfg.DataDir); err == nil {
+		e.srv, err = startServer(ctx, opts, log)
+	}
+	if err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -241,6 +245,7 @@ func (e *embedded) stop() {
 	if e.staging != nil {
 		e.staging.close()
 	}
+	e.deaths.stop()
 	e.lock.Close()
 }
 

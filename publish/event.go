@@ -75,11 +75,12 @@ func (e *Event) msg() *nats.Msg {
 }
 
 // reservedHeader reports whether name may only be written by Jethook: a sender that could set Nats-Rollup or
-// Nats-Msg-Id would purge the stream or silence other events.
+// Nats-Msg-Id would purge the stream or silence other events. A message without a body that has a Status is none to NATS
+// clients, but the server's answer: they would never take it, and it would come again for ever.
 func reservedHeader(name string) bool {
 	n := textproto.CanonicalMIMEHeaderKey(name)
 	return strings.HasPrefix(n, "Nats-") || strings.HasPrefix(n, "Jethook-") ||
-		n == HeaderContentType || n == "Traceparent"
+		n == HeaderContentType || n == "Traceparent" || n == "Status" || n == "Description"
 }
 
 // maxIDBytes bounds an event id: it becomes part of headers and subjects.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/jsontext"
 )
 
 // exchange is a number of messages that were sent to the store, and its answers to them.
@@ -103,7 +105,7 @@ func (c *committer) onAck(m *nats.Msg) {
 // parseAck reads the store's answer. Unless it is a refusal, it is read field by field: there is one for every
 // event, and decoding it whole would cost more than all else that is done for an event here.
 func parseAck(data []byte) (r Receipt, err error) {
-	if !gjson.ValidBytes(data) {
+	if !jsontext.Valid(data) {
 		return Receipt{}, fmt.Errorf("%w: its answer is no JSON", ErrUnavailable)
 	}
 	gjson.ParseBytes(data).ForEach(func(key, value gjson.Result) bool {

@@ -3,8 +3,10 @@ package publish
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,9 +28,10 @@ type fetchQuery struct {
 
 // fetched is the answer to a fetchQuery.
 type fetched struct {
-	msgs    []Stored
-	pending uint64 // how many messages of the stream match from the first one on, itself included
-	done    bool   // nothing that matches lies behind these
+	msgs    []Stored // without those that can't be read
+	last    uint64   // the place of the last one, whether it can be read or not; 0: there is none
+	pending uint64   // how many messages of the stream match from the first one on, itself included
+	done    bool     // nothing that matches lies behind these
 }
 
 // fetch asks a shelf's stream for a batch, as q must say. Bodies are left out as the shelf says.
@@ -47,20 +50,25 @@ func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, e
 	if err := b.reads.PublishRequest(directPrefix+sh.stream, sub.Subject, req); err != nil {
 		return got, classify(err)
 	}
-	for {
+	for read := uint64(0); ; {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
 			return got, fmt.Errorf("reading %s: %w", sh.stream, classify(err))
 		}
-		switch m.Header.Get("Status") {
+		switch statusOf(m) {
 		case "":
-			if len(got.msgs) == 0 {
-				pending, _ := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64) // written by the server
-				got.pending = pending + 1
+			if s, ok := stored(m); ok {
+				got.msgs = append(got.msgs, sh.trim(s))
 			}
-			got.msgs = append(got.msgs, sh.trim(stored(m)))
+			read++
 		case "204": // end of batch
-			got.done = m.Header.Get("Nats-Num-Pending") == "0"
+			pending := m.Header.Get("Nats-Num-Pending")
+			after, err1 := strconv.ParseUint(pending, 10, 64)
+			last, err2 := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64)
+			if err1 != nil || err2 != nil {
+				return got, fmt.Errorf("%w: reading %s: the store does not say where it stopped", ErrUnavailable, sh.stream)
+			}
+			got.last, got.pending, got.done = last, read+after, after == 0
 			return got, nil
 		case "404": // nothing there
 			got.done = true
@@ -71,6 +79,44 @@ func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, e
 			return got, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, sh.stream, m.Header.Get("Description"))
 		}
 	}
+}
+
+// statusOf is what the server says instead of a message; empty if m is one that is stored. Who publishes a message may
+// give it any header, also one that is called Status.
+func statusOf(m *nats.Msg) string {
+	if serverHeader(m, "Nats-Sequence") != "" {
+		return ""
+	}
+	return m.Header.Get("Status")
+}
+
+// serverHeader returns a header that the server adds to a stored message when it gives it out: the last one of that name,
+// since the message may have one of its own.
+func serverHeader(m *nats.Msg, name string) string {
+	values := m.Header[name]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// stored reads a message as a direct get brings it. It returns false for one with headers that can't be read, which has
+// lost its place with them: no client can tell what it is.
+func stored(m *nats.Msg) (s Stored, ok bool) {
+	seq, err := strconv.ParseUint(serverHeader(m, "Nats-Sequence"), 10, 64)
+	if err != nil || seq == 0 {
+		return Stored{}, false
+	}
+	at, _ := time.Parse(time.RFC3339Nano, serverHeader(m, "Nats-Time-Stamp")) // written by the server
+	return Stored{
+		Subject: serverHeader(m, "Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data, size: len(m.Data),
+	}, true
+}
+
+// unreadable reports whether nats.go could not read a stored message for its headers: as a direct get brings it, or
+// otherwise.
+func unreadable(err error) bool {
+	return errors.Is(err, nats.ErrBadHeaderMsg) || err != nil && strings.Contains(err.Error(), "response should have headers")
 }
 
 // trim leaves out what a list does not show of a body: a page of bodies could be gigabytes.
@@ -90,7 +136,14 @@ func (b *Bus) last(ctx context.Context, stream, subject string) (Stored, error) 
 	return b.get(ctx, stream, fetchQuery{Last: subject})
 }
 
-// get asks a stream for one message, whole; ErrNotFound when there is none.
+// place returns the sequence of the first message that q chooses, which may be one that can't be read; 0 when there is none.
+func (b *Bus) place(ctx context.Context, sh Shelf, q fetchQuery) (uint64, error) {
+	q.Batch = 1
+	got, err := b.fetch(ctx, sh, q)
+	return got.last, err
+}
+
+// get asks a stream for one message, whole; ErrNotFound when there is none, and errNoDelivery when it can't be read.
 func (b *Bus) get(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -102,9 +155,13 @@ func (b *Bus) get(ctx context.Context, stream string, q fetchQuery) (Stored, err
 	if err != nil {
 		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
 	}
-	switch m.Header.Get("Status") {
+	switch statusOf(m) {
 	case "":
-		return stored(m), nil
+		s, ok := stored(m)
+		if !ok {
+			return Stored{}, fmt.Errorf("reading %s: %w", stream, errNoDelivery)
+		}
+		return s, nil
 	case "404":
 		return Stored{}, ErrNotFound
 	default:

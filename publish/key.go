@@ -50,9 +50,9 @@ func (b *Bus) OfEvents(ctx context.Context, sh Shelf, keys []string, before uint
 			if (before == 0 || m.Seq < before) && sh.holds(m.Time) {
 				found = append(found, m)
 			}
-			q.Seq = m.Seq + 1
 		}
-		if got.done || len(got.msgs) == 0 {
+		q.Seq = got.last + 1
+		if got.done || got.last == 0 {
 			slices.Reverse(found)
 			return found, 0, nil
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish/crashpoint"
 )
 
 // ErrNotFound means that there is no such message.
@@ -28,6 +30,7 @@ func DecodeEvent(m jetstream.Msg) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("reading an event's place: %w", err)
 	}
+	crashpoint.Reach("read", "", m.Data())
 	return decodeEvent(m.Subject(), m.Headers(), m.Data(), meta.Stream, meta.Sequence.Stream, meta.Timestamp), nil
 }
 
@@ -58,8 +61,38 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 	return e
 }
 
+// Unread is what is known of an event without decoding it: that ends the process that does it. Its id is its place.
+func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event {
+	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: UnknownType, Subject: subject, Received: at, Body: body}
+	if stream == StreamWebhooks {
+		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
+	}
+	return e
+}
+
+// UnreadDelivery is what is known of a delivery that came due without decoding it: whose it is and, if its key is readable,
+// of which event, so that it stays the same delivery.
+func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Delivery {
+	d := Delivery{Event: Unread(StreamDeliveries, subject, seq, at, body), Attempt: 1}
+	tokens := strings.SplitN(subject, ".", 4)
+	if len(tokens) < 4 {
+		return d
+	}
+	d.Endpoint = tokens[2]
+	source, id, ok := strings.Cut(tokens[3], ":")
+	if !ok || strings.HasPrefix(id, "~") {
+		return d
+	}
+	d.Event.ID = id
+	if source != "events" { // see Event.Key
+		d.Event.Source = source
+	}
+	return d
+}
+
 // DecodeDelivery reads a delivery that came due.
 func DecodeDelivery(m jetstream.Msg) (Delivery, error) {
+	crashpoint.Reach("read", "", m.Data())
 	return parseDelivery(m.Headers(), m.Data())
 }
 
@@ -159,10 +192,10 @@ func orAny(token string) string {
 	return token
 }
 
-// directGet reads up to n messages of the shelf from sequence lo on, and reports whether those were the last.
-func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (out []Stored, done bool, err error) {
-	got, err := b.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
-	return got.msgs, got.done, err
+// directGet reads up to n messages of the shelf from sequence lo on. What it has read at last, got.last, may lie behind
+// the messages that can be read.
+func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (got fetched, err error) {
+	return b.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
 }
 
 // maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.
@@ -176,21 +209,22 @@ func (b *Bus) Turns(ctx context.Context, endpoint string, from uint64, n int) (f
 	next = max(from, 1)
 	bytes := 0
 	for read := 0; read < maxPassed && bytes < readBytes; {
-		part, done, err := b.directGet(ctx, sh, next, n)
+		got, err := b.directGet(ctx, sh, next, n)
 		if err != nil {
 			return found, next, true, err
 		}
-		for i := range part {
+		for i := range got.msgs {
 			if len(found) == n {
 				return found, next, true, nil
 			}
-			next = part[i].Seq + 1
-			if d, err := part[i].Delivery(); err == nil && d.Why == WhyTurn && !comingDue(&d) {
+			next = got.msgs[i].Seq + 1
+			if d, err := got.msgs[i].Delivery(); err == nil && d.Why == WhyTurn && !comingDue(&d) {
 				found = append(found, d)
 				bytes += len(d.Event.Body)
 			}
 		}
-		if read += len(part); done || len(part) == 0 {
+		next = max(next, got.last+1)
+		if read += max(1, len(got.msgs)); got.done || got.last == 0 {
 			return found, next, false, nil
 		}
 	}
@@ -205,12 +239,6 @@ func (s *Stored) cut(n int) {
 	if s.Cut = len(s.Data) > n; s.Cut {
 		s.Data = bytes.Clone(s.Data[:n]) // a slice would keep the whole
 	}
-}
-
-func stored(m *nats.Msg) Stored {
-	seq, _ := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64) // written by the server
-	at, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
-	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data, size: len(m.Data)}
 }
 
 // Count returns how many messages the shelf holds and when the newest came; zero when there is none.

@@ -83,7 +83,7 @@ func (s *Stored) Rejected() (Rejected, error) {
 // GetRejected returns a rejected request with its body, or ErrNotFound.
 func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
 	m, err := b.shelves[StreamRejected].GetMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) || unreadable(err) {
 		return Rejected{}, ErrNotFound
 	}
 	if err != nil {

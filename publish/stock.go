@@ -12,12 +12,14 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/jsontext"
 )
 
 // Pile is what lies on a shelf.
 type Pile struct {
 	Total uint64  // messages on the shelf
-	First *Stored // the first that was stored, without its body; nil when there is none
+	First *Stored // the first that was stored, without its body; nil when there is none, or when it can't be read
 }
 
 // Peek counts a shelf and reads its first message, in one request: the server counts in its index in memory, and looks
@@ -47,19 +49,19 @@ func (b *Bus) PeekEach(ctx context.Context, shelves []Shelf, tell func(i int, p 
 func (b *Bus) ReadAll(ctx context.Context, sh Shelf, maxBytes int, tell func(*Stored)) (read uint64, err error) {
 	const page = 1000
 	for lo, bytes := uint64(0), 0; bytes < maxBytes; {
-		part, done, err := b.directGet(ctx, sh, lo, page)
+		got, err := b.directGet(ctx, sh, lo, page)
 		if err != nil {
 			return read, err
 		}
-		for i := range part {
-			tell(&part[i])
+		for i := range got.msgs {
+			tell(&got.msgs[i])
 			read++
-			bytes += part[i].size
-			lo = part[i].Seq + 1
+			bytes += got.msgs[i].size
 		}
-		if done || len(part) == 0 {
+		if got.done || got.last == 0 {
 			break
 		}
+		lo = got.last + 1
 	}
 	return read, nil
 }
@@ -74,7 +76,7 @@ func (b *Bus) CountEach(ctx context.Context, shelves []Shelf, tell func(i int, n
 	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
 		return "$JS.API.STREAM.INFO." + sh.stream, map[string]any{"subjects_filter": sh.subject, "offset": beyond}
 	}, func(i int, m *nats.Msg) (bool, error) {
-		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !gjson.ValidBytes(m.Data) {
+		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: %s", ErrUnavailable, fault.Get("description").Str)
 		}
 		tell(i, gjson.GetBytes(m.Data, "total").Uint())
@@ -135,17 +137,21 @@ func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) 
 
 // add takes in one message of the answer and reports whether it was the last.
 func (p *Pile) add(m *nats.Msg) (whole bool, err error) {
-	switch m.Header.Get("Status") {
+	switch statusOf(m) {
 	case "":
+		if one, ok := stored(m); ok {
+			one.cut(0)
+			p.First = &one
+		}
+		return false, nil
+	case "204": // the end of the one message
 		after, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
 		if err != nil {
 			return false, fmt.Errorf("%w: the store does not say how many there are", ErrUnavailable)
 		}
-		one := stored(m)
-		one.cut(0)
-		p.First, p.Total = &one, after+1
-		return false, nil
-	case "204", "404": // the end, or nothing there
+		p.Total = after + 1
+		return true, nil
+	case "404": // nothing there
 		return true, nil
 	default:
 		return false, fmt.Errorf("%w: %s", ErrUnavailable, m.Header.Get("Description"))
@@ -286,7 +292,7 @@ func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, e
 	}
 	m, err := b.shelves[q.Stream].GetMsg(ctx, from, jetstream.WithGetMsgSubject(q.filter))
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound): // it has its outcome by now
+	case errors.Is(err, jetstream.ErrMsgNotFound), unreadable(err): // it has its outcome by now, or can't tell
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, classify(err))
@@ -312,11 +318,12 @@ func (b *Bus) OrderedBehind(ctx context.Context, endpoint string, patterns []str
 	return n, nil
 }
 
-// NewestOf returns when the newest message of the shelf was stored; zero when there is none.
+// NewestOf returns when the newest message of the shelf was stored; zero when there is none, or when it
+// can't be read.
 func (b *Bus) NewestOf(ctx context.Context, sh Shelf) (time.Time, error) {
 	m, err := b.shelves[sh.stream].GetLastMsgForSubject(ctx, sh.subject)
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
+	case errors.Is(err, jetstream.ErrMsgNotFound), unreadable(err):
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,14 +42,15 @@ func (s *Stored) Event(stream string) Event {
 }
 
 // After returns up to limit messages of the shelf from sequence from on, the oldest first, and the sequence to go on
-// from; 0 when there was no more. One call brings some megabytes at most, and so perhaps fewer than limit.
+// from; 0 when there was no more. One call brings some megabytes at most, and passes over what can't be read, and so
+// brings perhaps fewer than limit, or none.
 func (b *Bus) After(ctx context.Context, sh Shelf, from uint64, limit int) (found []Stored, next uint64, err error) {
 	from = max(from, 1)
-	found, done, err := b.directGet(ctx, sh, from, limit)
-	if err != nil || done || len(found) == 0 {
-		return found, 0, err
+	got, err := b.directGet(ctx, sh, from, limit)
+	if err != nil || got.done || got.last == 0 {
+		return got.msgs, 0, err
 	}
-	return found, found[len(found)-1].Seq + 1, nil
+	return got.msgs, got.last + 1, nil
 }
 
 // Ends returns the sequence of the shelf's first message that was stored at since or later, and of the last one in its
@@ -61,9 +61,6 @@ func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last 
 		return 0, 0, fmt.Errorf("asking for stream %s: %w", sh.stream, classify(err))
 	}
 	since = since.UTC()
-	s, err := b.get(ctx, sh.stream, fetchQuery{StartTime: &since, Subject: sh.subject})
-	if errors.Is(err, ErrNotFound) {
-		return 0, info.State.LastSeq, nil
-	}
-	return s.Seq, info.State.LastSeq, err
+	first, err = b.place(ctx, sh, fetchQuery{StartTime: &since, Subject: sh.subject})
+	return first, info.State.LastSeq, err
 }

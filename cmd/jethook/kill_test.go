@@ -111,6 +111,10 @@ func killedUnderLoad(t *testing.T, kills int, p *process) {
 	if slowest > 2*time.Second {
 		t.Errorf("after a restart it took %s until deliveries flowed, want at most 2 s", slowest)
 	}
+	var dead struct{ Items []any }
+	if p.api(t, "GET", "/api/v1/dead", "", &dead); len(dead.Items) > 0 {
+		t.Errorf("kills made dead letters: %v", dead.Items)
+	}
 	stored := storedIDs(t, p)
 	for id := range l.accepted {
 		if !stored[id] {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -52,6 +53,7 @@ const secret = "a-secret-for-tests"
 type process struct {
 	public, admin, nats string
 	env                 []string
+	program             string // empty: binary
 	cmd                 *exec.Cmd
 	log                 *bytes.Buffer
 }
@@ -97,7 +99,7 @@ var givenPorts sync.Map
 func (p *process) start(t *testing.T, command string) {
 	t.Helper()
 	p.log = &bytes.Buffer{}
-	p.cmd = exec.Command(binary, command)
+	p.cmd = exec.Command(cmp.Or(p.program, binary), command)
 	p.cmd.Env, p.cmd.Stderr = p.env, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/consume/rehearsal"
 	"jethook/ingest"
 	"jethook/publish"
 	"jethook/publish/report"
@@ -145,6 +146,11 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 			log.Error("this process delivers nothing and takes no events, which wait: it can't read the endpoints", "error", err)
 		} else {
 			b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
+			child, err := rehearsal.Self("rehearse")
+			if err != nil {
+				return b, err
+			}
+			b.engine.Rehearse(child...)
 		}
 	}
 	b.report = b.reporter(parts)

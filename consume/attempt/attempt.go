@@ -110,6 +110,13 @@ func (c *Client) Do(ctx context.Context, r Request) Result {
 	return res
 }
 
+// Rehearse makes of r what Do would send, and sends nothing.
+func (c *Client) Rehearse(r *Request) {
+	if req, err := c.request(context.Background(), r, c.now()); err == nil {
+		c.sent(r, req)
+	}
+}
+
 func (c *Client) send(parent context.Context, r *Request, res *Result) {
 	timeout := c.timeout
 	if own := time.Duration(r.Endpoint.Timeout); own > 0 {

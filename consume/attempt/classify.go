@@ -50,6 +50,7 @@ const (
 	ClassBadResponse       Class = "bad_response"       // what came is not HTTP
 	ClassRequest           Class = "request"            // no request could be made of the event and the endpoint
 	ClassCircuitOpen       Class = "circuit_open"       // no request was made: the endpoint keeps failing
+	ClassPoison            Class = "poison"             // no request was made: making it ends the process
 	ClassAborted           Class = "aborted"            // ended by the caller
 	ClassLocal             Class = "local"              // this machine lacks something, such as file descriptors
 	ClassNone              Class = "none"               // of a line of the history that is about no attempt
@@ -58,7 +59,7 @@ const (
 // Classes are those that the history holds, which has nothing of an attempt that was not used up.
 var Classes = []Class{
 	ClassOK, ClassStatus, ClassRedirect, ClassDNS, ClassAddressRefused, ClassConnectionRefused, ClassUnreachable,
-	ClassConnectionReset, ClassTLS, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassNone,
+	ClassConnectionReset, ClassTLS, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassPoison, ClassNone,
 }
 
 // judge decides by the response's status. It is the one table of what a status means.

@@ -1,6 +1,7 @@
 package attempt
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,6 +14,9 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
+	"jethook/publish"
+	"jethook/publish/crashpoint"
+	"jethook/publish/jsontext"
 )
 
 const (
@@ -36,7 +40,8 @@ type chat struct {
 	parts  []string        // fields that make a message even without text
 	fields map[string]bool // all fields of a message
 	escape *strings.Replacer
-	wrap   func(text string) any // the message with this text
+	wrap   func(text string) any    // the message with this text
+	pass   func(body []byte) []byte // the message that an event is already, as it may go out
 }
 
 // chats are the services that have a format.
@@ -53,6 +58,7 @@ var chats = map[endpoint.Format]*chat{
 				Text string `json:"text"`
 			}{text}
 		},
+		pass: func(body []byte) []byte { return body },
 	},
 	// https://docs.discord.com/developers/resources/webhook#execute-webhook
 	endpoint.FormatDiscord: {
@@ -61,16 +67,31 @@ var chats = map[endpoint.Format]*chat{
 			"flags", "thread_name", "applied_tags", "attachments"),
 		escape: strings.NewReplacer(),
 		wrap: func(text string) any {
-			// An event must not be able to call everybody on the server.
-			type mentions struct {
-				Parse []string `json:"parse"`
-			}
 			return struct {
-				Content         string   `json:"content"`
-				AllowedMentions mentions `json:"allowed_mentions"`
-			}{text, mentions{Parse: []string{}}}
+				Content         string          `json:"content"`
+				AllowedMentions json.RawMessage `json:"allowed_mentions"`
+			}{text, noMentions}
 		},
+		pass: withoutMentions,
 	},
+}
+
+// noMentions keeps a message from calling anybody on a Discord server.
+var noMentions = json.RawMessage(`{"parse":[]}`)
+
+// withoutMentions is a message for Discord that calls nobody, unless it says itself whom it may call.
+func withoutMentions(body []byte) []byte {
+	const field = "allowed_mentions"
+	var message map[string]json.RawMessage
+	if err := json.Unmarshal(body, &message); err != nil || bytes.HasPrefix(message[field], []byte("{")) {
+		return body
+	}
+	message[field] = noMentions
+	quiet, err := json.Marshal(message)
+	if err != nil {
+		return body
+	}
+	return quiet
 }
 
 func set(names ...string) map[string]bool {
@@ -84,16 +105,17 @@ func set(names ...string) map[string]bool {
 // form returns the body that the endpoint gets, and its content type.
 //
 // For a chat service that is a message with the event's type, id and body, and of an operational event a sentence
-// that says what happened. A body that is a message of that
-// service already, made of its fields alone and within its limits, goes out as it is, so that who publishes
-// the event can write it: some senders have formats for both services.
+// that says what happened. The body of an event on events.> that is a message of that service already, made of its
+// fields alone and within its limits, goes out as it is, so that who publishes the event can write it. A webhook's does
+// not: its sender is somebody else, and must not be able to speak to a team as it likes, or to call everybody.
 func form(r *Request) (body []byte, contentType string) {
+	crashpoint.Reach("form-", string(r.Endpoint.Format), r.Body)
 	c, ok := chats[r.Endpoint.Format]
 	if !ok {
 		return r.Body, rawType(r)
 	}
-	if c.isMessage(r.Body) {
-		return r.Body, typeJSON
+	if strings.HasPrefix(r.Subject, publish.EventsPrefix) && c.isMessage(r.Body) {
+		return c.pass(r.Body), typeJSON
 	}
 	text, ok := notice.Sentence(r.Subject, r.Body, c.line)
 	if !ok {
@@ -109,7 +131,7 @@ func rawType(r *Request) string {
 	switch {
 	case r.ContentType != "" && httpguts.ValidHeaderFieldValue(r.ContentType):
 		return r.ContentType
-	case gjson.ValidBytes(r.Body):
+	case jsontext.Valid(r.Body):
 		return typeJSON
 	default:
 		return typeBinary
@@ -118,7 +140,7 @@ func rawType(r *Request) string {
 
 // isMessage reports whether body is a message of the service already.
 func (c *chat) isMessage(body []byte) bool {
-	if len(body) > maxPassed || !gjson.ValidBytes(body) || !utf8.Valid(body) {
+	if len(body) > maxPassed || !jsontext.Valid(body) || !utf8.Valid(body) {
 		return false
 	}
 	message := gjson.ParseBytes(body)
@@ -191,7 +213,7 @@ func readable(r *Request) string {
 	switch {
 	case !utf8.Valid(r.Body):
 		return fmt.Sprintf("(%d bytes of %s)", len(r.Body), rawType(r))
-	case gjson.ValidBytes(r.Body):
+	case jsontext.Valid(r.Body):
 		text = string(indent(r.Body, most))
 	default:
 		text = string(r.Body[:min(len(r.Body), most)])

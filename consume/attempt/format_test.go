@@ -3,6 +3,7 @@ package attempt
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -129,9 +130,9 @@ func TestChatMessagesPass(t *testing.T) {
 		{endpoint.FormatSlack, `"text"`, false},
 		{endpoint.FormatSlack, `{"text":"x"`, false},
 		{endpoint.FormatSlack, `{"text":"` + strings.Repeat("x", 2001) + `"}`, false},
-		{endpoint.FormatDiscord, `{"content":"hello","username":"me"}`, true},
+		{endpoint.FormatDiscord, `{"content":"hello","username":"me","allowed_mentions":{"parse":["users"]}}`, true},
 		{endpoint.FormatDiscord, `{"embeds":[{"title":"x"}],"allowed_mentions":{"parse":[]}}`, true},
-		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1000) + `"}`, true},
+		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1000) + `","allowed_mentions":{}}`, true},
 		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1001) + `"}`, false},
 		{endpoint.FormatDiscord, `{"text":"x"}`, false},
 		{endpoint.FormatDiscord, `{}`, false},
@@ -140,9 +141,47 @@ func TestChatMessagesPass(t *testing.T) {
 		e.Format = row.format
 		r := requestTo(e)
 		r.Body = []byte(row.body)
+		r.Subject = "events.order.created"
 		body, _ := form(&r)
 		if passes := string(body) == row.body; passes != row.passes {
 			t.Errorf("%s: %.60s: passed %t", row.format, row.body, passes)
+		}
+		// Another's event is shown, whatever it looks like.
+		for _, subject := range []string{"webhooks.acme.order.created", "jethook.ops.endpoint.failing", "eventsx"} {
+			r.Subject = subject
+			if body, _ := form(&r); string(body) == row.body || !strings.Contains(string(body), "```") {
+				t.Errorf("%s: %s: %.60s became %.200s", row.format, subject, row.body, body)
+			}
+		}
+	}
+}
+
+// A message for Discord calls nobody, unless who wrote it says whom it may call.
+func TestDiscordMentions(t *testing.T) {
+	t.Parallel()
+	e := endpointAt("http://example.com")
+	e.Format = endpoint.FormatDiscord
+	for body, want := range map[string]string{
+		`{"content":"@everyone"}`:                                                    `{"parse":[]}`,
+		`{"content":"@everyone","allowed_mentions":null}`:                            `{"parse":[]}`,
+		`{"content":"@everyone","allowed_mentions":[]}`:                              `{"parse":[]}`,
+		`{"embeds":[{"title":"@here"}],"tts":false}`:                                 `{"parse":[]}`,
+		`{"content":"@everyone","allowed_mentions":{"parse":["everyone"]}}`:          `{"parse":["everyone"]}`,
+		`{"allowed_mentions":{"users":["1"]},"content":"<@1> 12345678901234567890"}`: `{"users":["1"]}`,
+	} {
+		r := requestTo(e)
+		r.Subject, r.Body = "events.a", []byte(body)
+		got, _ := form(&r)
+		var was, is map[string]json.RawMessage
+		if json.Unmarshal([]byte(body), &was) != nil || json.Unmarshal(got, &is) != nil {
+			t.Fatalf("%s became %s", body, got)
+		}
+		if string(is["allowed_mentions"]) != want {
+			t.Errorf("%s became %s", body, got)
+		}
+		was["allowed_mentions"] = is["allowed_mentions"]
+		if !reflect.DeepEqual(was, is) {
+			t.Errorf("%s became %s", body, got)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/jsontext"
 )
 
 // maxRetryAfter bounds the pause that a receiver can ask for. The schedule bounds it further.
@@ -33,7 +35,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 // discordRetryAfter reads the pause from the body of Discord's 429, in seconds with fractions; its header has
 // them rounded. https://docs.discord.com/developers/topics/rate-limits
 func discordRetryAfter(body []byte) time.Duration {
-	if !gjson.ValidBytes(body) {
+	if !jsontext.Valid(body) {
 		return 0
 	}
 	seconds := gjson.GetBytes(body, "retry_after")

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/jsontext"
 )
 
 // Batch says where a request holds several events, and where in each its type and id stand.
@@ -46,7 +48,7 @@ func (b *Batch) split(r *Request) ([]Event, bool) {
 	if b.Field != "" {
 		text = []byte(onlyValue(r.formValues(), b.Field))
 	}
-	if !validJSON(text) {
+	if !jsontext.Valid(text) {
 		return nil, false
 	}
 	list := gjson.ParseBytes(text)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"jethook/publish/jsontext"
 )
 
 func TestBuildCustom(t *testing.T) {
@@ -147,7 +149,7 @@ func TestDeepJSON(t *testing.T) {
 			t.Errorf("type %q", got)
 		}
 	}
-	wide, _ := json.Marshal(map[string]any{"a": make([][]int, 2*maxBrackets), "type": "wide"})
+	wide, _ := json.Marshal(map[string]any{"a": make([][]int, 2*jsontext.MaxDepth), "type": "wide"})
 	wide = []byte(strings.ReplaceAll(string(wide), "null", "[]"))
 	if got := JSON("type").find(&Request{Body: wide}); got != "wide" {
 		t.Errorf("type %q of a wide body", got)

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -10,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/tidwall/gjson"
+	"jethook/publish/jsontext"
 )
 
 // Request is what a sender sent, as far as senders' rows look at it. It remembers what was found out about its
@@ -69,26 +68,15 @@ const (
 	jsonInvalid
 )
 
-// maxBrackets is the number of opening brackets up to which a text is safe for gjson's validation, which
-// recurses once for each level: some megabytes of "[" overflow the stack, and that ends the process.
-const maxBrackets = 10_000
-
 // validJSON reports whether the body is JSON, which must be known before gjson reads from it.
 func (r *Request) validJSON() bool {
 	if r.json == jsonUnknown {
 		r.json = jsonInvalid
-		if validJSON(r.Body) {
+		if jsontext.Valid(r.Body) {
 			r.json = jsonValid
 		}
 	}
 	return r.json == jsonValid
-}
-
-func validJSON(text []byte) bool {
-	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) > maxBrackets {
-		return json.Valid(text) // slower, does not recurse, and refuses what is nested deeper than 10,000 levels
-	}
-	return gjson.ValidBytes(text)
 }
 
 // queryValues are the fields of the query, none if it cannot be read.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/jsontext"
 )
 
 // Value says where something stands in a request. The zero Value stands nowhere.
@@ -194,11 +196,11 @@ func (v Value) find(r *Request) string {
 	case inQuery:
 		return onlyValue(r.queryValues(), v.arg)
 	case inFormJSON:
-		if text := onlyValue(r.formValues(), v.arg); text != "" && validJSON([]byte(text)) {
+		if text := onlyValue(r.formValues(), v.arg); text != "" && jsontext.Valid([]byte(text)) {
 			return scalar(gjson.Get(text, v.path))
 		}
 	case inMultipartJSON:
-		if text := r.partText(v.arg); validJSON(text) {
+		if text := r.partText(v.arg); jsontext.Valid(text) {
 			return scalar(gjson.GetBytes(text, v.path))
 		}
 	case inFormXML:

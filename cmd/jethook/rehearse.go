@@ -1,0 +1,18 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"jethook/consume/rehearsal"
+)
+
+// rehearseCommand is what a process that delivers runs as its child.
+func rehearseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "rehearse", Hidden: true, Args: exactArgs(),
+		Short: "Rehearse messages that may end a process; jethook runs it by itself",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return rehearsal.Serve(cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+}
