@@ -23,6 +23,7 @@ type Config struct {
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients; off: in process only"`
 	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
 	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token its clients must give"`
+	NATSAdminToken  Secret         `envconfig:"NATS_ADMIN_TOKEN" desc:"embedded server: token that lets an operator's NATS client do everything; made once and kept in DATA_DIR/nats-admin-token if unset"`
 	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
 	NATSTLSCert     string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
 	NATSTLSKey      string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`
