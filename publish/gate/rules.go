@@ -2,6 +2,7 @@ package gate
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -26,15 +27,15 @@ func permissions() *server.Permissions {
 	publish := []string{"events.>", inboxPrefix + ">", "$JS.API.INFO", "$JS.API.STREAM.NAMES"}
 	for _, stream := range streams {
 		for _, form := range []string{
-			"$JS.API.STREAM.INFO.S", "$JS.API.STREAM.MSG.GET.S", "$JS.API.DIRECT.GET.S", "$JS.API.DIRECT.GET.S.>",
-			"$JS.API.CONSUMER.NAMES.S", "$JS.API.CONSUMER.LIST.S", "$JS.API.CONSUMER.INFO.S.*",
-			"$JS.API.CONSUMER.CREATE.S", "$JS.API.CONSUMER.CREATE.S.>", "$JS.API.CONSUMER.DURABLE.CREATE.S.*",
-			"$JS.API.CONSUMER.MSG.NEXT.S.*", "$JS.API.CONSUMER.DELETE.S.*", "$JS.API.CONSUMER.PAUSE.S.*",
-			"$JS.API.CONSUMER.RESET.S.*", "$JS.API.CONSUMER.UNPIN.S.*",
+			"$JS.API.STREAM.INFO.%s", "$JS.API.STREAM.MSG.GET.%s", "$JS.API.DIRECT.GET.%s", "$JS.API.DIRECT.GET.%s.>",
+			"$JS.API.CONSUMER.NAMES.%s", "$JS.API.CONSUMER.LIST.%s", "$JS.API.CONSUMER.INFO.%s.*",
+			"$JS.API.CONSUMER.CREATE.%s", "$JS.API.CONSUMER.CREATE.%s.>", "$JS.API.CONSUMER.DURABLE.CREATE.%s.*",
+			"$JS.API.CONSUMER.MSG.NEXT.%s.*", "$JS.API.CONSUMER.DELETE.%s.*", "$JS.API.CONSUMER.PAUSE.%s.*",
+			"$JS.API.CONSUMER.RESET.%s.*", "$JS.API.CONSUMER.UNPIN.%s.*",
 			// No more tokens: there is a longer form of both that has stream and consumer further behind.
-			"$JS.ACK.S.*.*.*.*.*.*", "$JS.FC.S.*.*",
+			"$JS.ACK.%s.*.*.*.*.*.*", "$JS.FC.%s.*.*",
 		} {
-			publish = append(publish, strings.Replace(form, ".S", "."+stream, 1))
+			publish = append(publish, fmt.Sprintf(form, stream))
 		}
 	}
 	return &server.Permissions{
