@@ -20,21 +20,34 @@ type session struct {
 	fromClient     *bufio.Reader
 	fromServer     *bufio.Reader
 	toServer       *bufio.Writer
+	scratch        []byte
 }
 
 // writeTimeout is how long a client may take nothing, as the server has it.
 const writeTimeout = server.DEFAULT_FLUSH_DEADLINE
 
 // bufferBytes is also more than a line of the protocol may hold, of which the server takes 4 KiB.
-const bufferBytes = 64 << 10
+const bufferBytes = 16 << 10
 
 func newSession(client, server net.Conn) *session {
-	return &session{
+	s := &session{
 		client: client, server: server,
-		fromClient: bufio.NewReaderSize(client, bufferBytes),
 		fromServer: bufio.NewReaderSize(server, bufferBytes),
 		toServer:   bufio.NewWriterSize(server, bufferBytes),
+		scratch:    make([]byte, bufferBytes),
 	}
+	s.fromClient = bufio.NewReaderSize(flushing{s}, bufferBytes)
+	return s
+}
+
+// flushing reads from the client, and sends on what came before while it waits.
+type flushing struct{ s *session }
+
+func (f flushing) Read(p []byte) (int, error) {
+	if err := f.s.toServer.Flush(); err != nil {
+		return 0, err
+	}
+	return f.s.client.Read(p)
 }
 
 // errProtocol means that a client says what no client says.
@@ -53,11 +66,6 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 // server can read nothing else in it than the gate did.
 func (s *session) filter() error {
 	for {
-		if s.fromClient.Buffered() == 0 {
-			if err := s.toServer.Flush(); err != nil {
-				return err
-			}
-		}
 		line, err := readLine(s.fromClient)
 		if err != nil {
 			return ended(err)
@@ -88,7 +96,7 @@ func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // carryBack copies what the server says to the client, until either is gone or the client takes nothing any more.
 func (s *session) carryBack() {
-	buf := make([]byte, bufferBytes)
+	buf := make([]byte, bufferBytes) // the other direction has its own
 	for {
 		n, err := s.fromServer.Read(buf)
 		if err != nil {
@@ -170,7 +178,7 @@ func (s *session) publish(verb string, args [][]byte) error {
 		s.write(verb, args...)
 	}
 	s.toServer.Write(body)
-	if _, err := io.CopyN(to, s.fromClient, int64(size)); err != nil {
+	if err := s.copy(to, size); err != nil {
 		return ended(err)
 	}
 	end, err := readLine(s.fromClient)
@@ -182,6 +190,20 @@ func (s *session) publish(verb string, args [][]byte) error {
 	}
 	_, err = s.toServer.WriteString("\r\n")
 	return err
+}
+
+// copy hands the next n bytes of the client over. Unlike io.Copy it leaves the writer's buffer to [flushing].
+func (s *session) copy(to io.Writer, n int) error {
+	for n > 0 {
+		got, err := s.fromClient.Read(s.scratch[:min(n, len(s.scratch))])
+		if _, err := to.Write(s.scratch[:got]); err != nil {
+			return err
+		}
+		if n -= got; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseSize reads a size as the server does, but for what no message has.
