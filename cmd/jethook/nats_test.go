@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -153,6 +155,32 @@ func TestOpenServerStopsTheStart(t *testing.T) {
 		if err == nil || !strings.Contains(string(out), "JETHOOK_NATS_LISTEN") || !strings.Contains(string(out), "set JETHOOK_NATS_TOKEN") {
 			t.Errorf("%s: %v\n%s", listen, err, out)
 		}
+	}
+}
+
+// With a token the server takes clients of the network, who must show it; listen, and the image's start, go by it.
+func TestTokenOpensTheServer(t *testing.T) {
+	t.Parallel()
+	const token = "services-of-the-tests"
+	p := newProcess(t, "JETHOOK_NATS_TOKEN="+token)
+	_, port, err := net.SplitHostPort(p.nats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.env = append(p.env, "JETHOOK_NATS_LISTEN=:"+port)
+	p.start(t, "serve")
+	if _, err := nats.Connect("nats://" + p.nats); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("without the token: %v", err)
+	}
+	ear := p.listening(t, "webhooks.>", "--limit", "1", "--json")
+	if status, _ := p.post(t.Context(), http.DefaultClient, "evt_1", secret); status != http.StatusAccepted {
+		t.Fatal(status)
+	}
+	if h := ear.heard(); h.ID != "evt_1" {
+		t.Errorf("it hears %+v", h)
+	}
+	if code, last := ear.end(); code != 0 {
+		t.Errorf("%d: %s", code, last)
 	}
 }
 
