@@ -3,7 +3,7 @@
 #   docker build --build-arg VERSION=v1.2.3 -t jethook .
 #   docker run --rm jethook demo --once
 
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/* \
@@ -19,6 +19,7 @@ ARG VERSION
 RUN --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags "-s -w -X main.buildVersion=$VERSION" -o /jethook ./cmd/jethook
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH .ci/licenses /folders/licenses
 
 FROM scratch
 LABEL org.opencontainers.image.title="Jethook" \
@@ -26,14 +27,16 @@ LABEL org.opencontainers.image.title="Jethook" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
-# A new volume on /data takes its owner from here. Only `jethook demo` writes to /tmp; a tmpfs there takes its mode.
+# /licenses holds those of everything that the binary is linked from. A new volume on /data takes its owner from here.
+# Only `jethook demo` writes to /tmp; a tmpfs there takes its mode.
 COPY --from=build /folders /
 COPY LICENSE /
 COPY --from=build /jethook /
 
 # The admin API asks for its token, so it may listen where other containers and published ports reach it.
-# The embedded NATS server lets everyone in unless JETHOOK_NATS_TOKEN is set, so it keeps its default, this
-# container's loopback: to open it, set the token and JETHOOK_NATS_LISTEN=:4222.
+# The embedded NATS server takes services without a login unless JETHOOK_NATS_TOKEN is set, so it keeps its default,
+# this container's loopback: to open it, set the token and JETHOOK_NATS_LISTEN=:4222. Without the token that stops the
+# start.
 ENV JETHOOK_DATA_DIR=/data \
     JETHOOK_ADMIN_LISTEN=:8081
 VOLUME /data

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -66,9 +67,8 @@ func check(p *Problems, c *Config) {
 	}
 	p.require(c.AdminListen != c.Listen || strings.HasSuffix(c.Listen, ":0"), "JETHOOK_ADMIN_LISTEN",
 		"%q is JETHOOK_LISTEN too, which is public: choose another port", c.AdminListen)
-	p.require(c.AdminToken.IsZero() || len(c.AdminToken.Reveal()) >= minTokenLength, "JETHOOK_ADMIN_TOKEN",
-		"is shorter than %d characters: choose a longer one, or unset it and one is generated", minTokenLength)
-
+	checkToken(p, "JETHOOK_ADMIN_TOKEN", c.AdminToken, "choose a longer one, or unset it and one is generated")
+	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it and one is generated")
 	checkEncryptionKeys(p, c.EncryptionKeys)
 	checkNATS(p, c)
 
@@ -101,6 +101,11 @@ func checkAddress(p *Problems, variable, address string) {
 		"%q is not an address to listen on: write host:port or :port, such as 127.0.0.1:8080", address)
 }
 
+// checkToken finds a token that lets its bearer in and could be guessed.
+func checkToken(p *Problems, variable string, token Secret, remedy string) {
+	p.require(token.IsZero() || len(token.Reveal()) >= minTokenLength, variable, "is shorter than %d characters: %s", minTokenLength, remedy)
+}
+
 func checkEncryptionKeys(p *Problems, keys []Secret) {
 	const variable = "JETHOOK_ENCRYPTION_KEY"
 	// A nil list is a variable that is not set; an empty one would leave in clear what is meant to be encrypted.
@@ -126,6 +131,22 @@ func checkNATS(p *Problems, c *Config) {
 	p.require(c.NATSCreds == "", "JETHOOK_NATS_CREDS", unused)
 	p.require(c.NATSTLSCA == "", "JETHOOK_NATS_TLS_CA", unused)
 	p.require(c.NATSTLSCert == "", "JETHOOK_NATS_TLS_CERT", unused)
+	checkNATSClients(p, c)
+}
+
+// checkNATSClients makes sure that no stranger gets into the embedded server, and no service further than it may.
+func checkNATSClients(p *Problems, c *Config) {
+	checkToken(p, "JETHOOK_NATS_TOKEN", c.NATSToken, "choose a longer one")
+	p.require(c.NATSToken.IsZero() || c.NATSToken.Reveal() != c.NATSAdminToken.Reveal(), "JETHOOK_NATS_ADMIN_TOKEN",
+		"is JETHOOK_NATS_TOKEN too, which is for services: choose another one")
+	host, _, err := net.SplitHostPort(c.NATSListen)
+	p.require(err != nil || isLoopback(host) || !c.NATSToken.IsZero(), "JETHOOK_NATS_LISTEN",
+		"%q takes clients from other machines, without a login: set JETHOOK_NATS_TOKEN, or listen on 127.0.0.1", c.NATSListen)
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // checkNATSURL names a bad URL by its place only, since any part of a malformed one may be a password.

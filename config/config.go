@@ -20,9 +20,10 @@ type Config struct {
 	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"an existing NATS cluster to use; empty: the embedded server"`
-	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients; off: in process only"`
+	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients, beyond this machine only with NATS_TOKEN; off: in process only"`
 	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
-	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token its clients must give"`
+	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token that services must show, at least 16 characters"`
+	NATSAdminToken  Secret         `envconfig:"NATS_ADMIN_TOKEN" desc:"embedded server: token that lets an operator's NATS client do everything; made once and kept in DATA_DIR/nats-admin-token if unset"`
 	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
 	NATSTLSCert     string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
 	NATSTLSKey      string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`

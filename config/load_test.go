@@ -187,6 +187,22 @@ func TestLoadProblems(t *testing.T) {
 			{"JETHOOK_ADMIN_LISTEN", `"localhost:http" is not an address`},
 			{"JETHOOK_NATS_LISTEN", `":65536" is not an address`},
 		}},
+		{"tokens that can be guessed", env{
+			"JETHOOK_ADMIN_TOKEN": "fifteen-letters", "JETHOOK_NATS_TOKEN": "fifteen-letters", "JETHOOK_NATS_ADMIN_TOKEN": "15-letters-only",
+		}, [][2]string{
+			{"JETHOOK_ADMIN_TOKEN", "shorter than 16 characters"},
+			{"JETHOOK_NATS_ADMIN_TOKEN", "shorter than 16 characters"},
+			{"JETHOOK_NATS_TOKEN", "shorter than 16 characters"},
+		}},
+		{"one token for services and administrators", env{
+			"JETHOOK_NATS_TOKEN": "sixteen-letters-and", "JETHOOK_NATS_ADMIN_TOKEN": "sixteen-letters-and",
+		}, [][2]string{{"JETHOOK_NATS_ADMIN_TOKEN", "is JETHOOK_NATS_TOKEN too"}}},
+		{"clients of the network without a login", env{"JETHOOK_NATS_LISTEN": ":4222"}, [][2]string{
+			{"JETHOOK_NATS_LISTEN", `":4222" takes clients from other machines, without a login: set JETHOOK_NATS_TOKEN`},
+		}},
+		{"clients of the network with a login", env{"JETHOOK_NATS_LISTEN": ":4222", "JETHOOK_NATS_TOKEN": "sixteen-letters-and"}, nil},
+		{"clients of this machine", env{"JETHOOK_NATS_LISTEN": "[::1]:4222"}, nil},
+		{"a cluster's own token", env{"JETHOOK_NATS_URL": "nats://x", "JETHOOK_NATS_TOKEN": "short", "JETHOOK_NATS_LISTEN": ":4222"}, nil},
 		{"one address for both", env{"JETHOOK_LISTEN": ":9", "JETHOOK_ADMIN_LISTEN": ":9"}, [][2]string{
 			{"JETHOOK_ADMIN_LISTEN", `":9" is JETHOOK_LISTEN too`},
 		}},

@@ -16,7 +16,7 @@ const sesame = "open-sesame-open-sesame"
 
 func secretConfig() *Config {
 	c := Default()
-	c.AdminToken, c.NATSToken = NewSecret(sesame), NewSecret(sesame)
+	c.AdminToken, c.NATSToken, c.NATSAdminToken = NewSecret(sesame), NewSecret(sesame), NewSecret(sesame)
 	c.NATSURL = "nats://user:" + sesame + "/x@host:4222"
 	c.Sources = []Source{{Name: "polar", Secrets: []Secret{NewSecret(sesame), NewSecret(sesame)}}}
 	return c

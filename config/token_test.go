@@ -46,6 +46,52 @@ func TestEnsureAdminToken(t *testing.T) {
 	}
 }
 
+// The token of the embedded NATS server is kept in the same way, and is another one.
+func TestEnsureNATSAdminToken(t *testing.T) {
+	t.Parallel()
+	c := configIn(filepath.Join(t.TempDir(), "new", "data"))
+	token, err := c.EnsureNATSAdminToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(c.DataDir, "nats-admin-token")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if again, err := c.EnsureNATSAdminToken(); err != nil || again.Reveal() != token.Reveal() {
+		t.Errorf("it finds another one: %v", err)
+	}
+	if other, err := c.EnsureAdminToken(); err != nil || other.Reveal() == token.Reveal() {
+		t.Errorf("the API's is the same: %v", err)
+	}
+	c.NATSAdminToken = NewSecret(sesame)
+	if own, err := c.EnsureNATSAdminToken(); err != nil || own.Reveal() != sesame {
+		t.Errorf("it does not return the one that is set: %v", err)
+	}
+}
+
+// A link in the place of the file may point anywhere: nothing is written there.
+func TestTokenIsNotWrittenThroughALink(t *testing.T) {
+	t.Parallel()
+	c := configIn(t.TempDir())
+	target := filepath.Join(t.TempDir(), "target")
+	if err := os.WriteFile(target, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{c.AdminTokenFile(), c.NATSAdminTokenFile()} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, ensure := range map[string]func() (Secret, error){"admin": c.EnsureAdminToken, "NATS": c.EnsureNATSAdminToken} {
+		if _, err := ensure(); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if content, err := os.ReadFile(target); err != nil || len(content) > 0 {
+		t.Errorf("%q, %v", content, err)
+	}
+}
+
 func TestAdminTokenFile(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -21,7 +21,7 @@ func offline(t *testing.T, r *rig, do func(bus *publish.Bus, js jetstream.JetStr
 		t.Fatal(err)
 	}
 	defer bus.Close()
-	nc, err := nats.Connect(bus.ClientURL())
+	nc, err := nats.Connect(bus.ClientURL(), nats.Token(r.cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}

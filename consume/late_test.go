@@ -18,13 +18,14 @@ func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Engine) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", config.Sync(time.Minute)
+	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
 	log := slog.New(slog.DiscardHandler)
 	bus, err := publish.Open(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	nc, err := nats.Connect(bus.ClientURL())
+	nc, err := nats.Connect(bus.ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func (r *rig) publishRange(t testing.TB, lo, hi int) {
 func (r *rig) join(t testing.TB, url string) (stop func()) {
 	t.Helper()
 	cfg := *r.cfg
-	cfg.NATSURL = url
+	cfg.NATSURL, cfg.NATSToken = url, cfg.NATSAdminToken
 	log := slog.New(slog.DiscardHandler)
 	bus, err := publish.Open(t.Context(), &cfg, log)
 	if err != nil {

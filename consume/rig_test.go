@@ -41,6 +41,7 @@ func settings(t testing.TB, schedule ...time.Duration) *config.Config {
 	cfg := config.Default()
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "127.0.0.1:0"
+	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
 	cfg.Sync = config.Sync(2 * time.Minute)
 	cfg.RetrySchedule = schedule
 	cfg.DeliveryTimeout = 5 * time.Second
@@ -63,7 +64,7 @@ func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect(bus.ClientURL())
+	nc, err := nats.Connect(bus.ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}

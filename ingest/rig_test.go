@@ -35,6 +35,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()
 	cfg.NATSListen = "127.0.0.1:0"
+	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
 	cfg.Sync = config.Sync(2 * time.Minute) // how the store syncs is tested where the store is
 	for _, change := range changes {
 		change(cfg)
@@ -44,7 +45,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	nc, err := nats.Connect(bus.ClientURL())
+	nc, err := nats.Connect(bus.ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 )
 
 // ErrBadPattern means that a text is no subject pattern, or one of something else than events.
@@ -256,6 +257,7 @@ func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end u
 
 // reader makes a consumer for a moment, without acknowledgements and without bodies.
 func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	cfg.Name = consumerName + "-reader-" + nuid.Next() // a name that services may not touch
 	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
 	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
 	c, err := b.reads.js.CreateConsumer(ctx, stream, cfg)

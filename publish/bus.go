@@ -216,10 +216,10 @@ func (b *Bus) Sources() *Sources { return b.sources }
 
 // ClientURL is where services reach the embedded server; empty when it takes none or on a cluster.
 func (b *Bus) ClientURL() string {
-	if b.srv == nil || b.srv.opts.DontListen {
+	if b.srv == nil || b.srv.listen == "" {
 		return ""
 	}
-	return b.srv.current().ClientURL()
+	return "nats://" + b.srv.listen
 }
 
 // recentFailure is how long one failed write keeps the store unready: long enough for a load balancer to see

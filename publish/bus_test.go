@@ -23,9 +23,13 @@ func settings(t testing.TB) *config.Config {
 	cfg := config.Default()
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "127.0.0.1:0"
+	cfg.NATSAdminToken = config.NewSecret(adminToken)
 	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
 	return cfg
 }
+
+// adminToken is that of the embedded servers of the tests.
+const adminToken = "an-operator-of-the-tests"
 
 func open(t testing.TB, cfg *config.Config) *publish.Bus {
 	t.Helper()
@@ -37,15 +41,15 @@ func open(t testing.TB, cfg *config.Config) *publish.Bus {
 	return b
 }
 
-// client is a plain NATS client that knows nothing of Jethook.
+// client is an operator's NATS client.
 func client(t testing.TB, b *publish.Bus) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
-	return clientOf(t, b.ClientURL())
+	return clientOf(t, b.ClientURL(), nats.Token(adminToken))
 }
 
-func clientOf(t testing.TB, url string) (*nats.Conn, jetstream.JetStream) {
+func clientOf(t testing.TB, url string, opts ...nats.Option) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
-	nc, err := nats.Connect(url)
+	nc, err := nats.Connect(url, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

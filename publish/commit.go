@@ -78,7 +78,7 @@ func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*c
 	c := &committer{
 		nc: nc, stream: stream, stuck: stuck, batches: batches,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
-		replies: nats.NewInbox() + ".",
+		replies: nc.NewInbox() + ".",
 	}
 	sub, err := nc.Subscribe(c.replies+"*.*", c.onAck)
 	if err != nil {

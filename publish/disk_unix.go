@@ -15,12 +15,15 @@ func lockDir(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lockFile(f); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
+
+// lockFile takes a lock that ends with the file or the process. It does not wait for one that somebody has.
+func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
 // freeBytes is how much of the disk that holds dir is free; 0 when that can't be told.
 func freeBytes(dir string) uint64 {

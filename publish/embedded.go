@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/config"
+	"jethook/publish/gate"
 )
 
 // maxPending bounds what waits in the server for one slow client. The server wants it above its largest
@@ -34,6 +33,9 @@ type embedded struct {
 	staging *staging // nil where nothing is synced, so that it would save nothing
 	deaths  *deaths
 
+	gate   *gate.Gate
+	listen string // where the gate takes clients; empty: nowhere
+
 	mu     sync.Mutex // guards what follows
 	srv    *server.Server
 	closed bool
@@ -43,8 +45,7 @@ type embedded struct {
 // startEmbedded starts the built-in server on the store in cfg.DataDir and returns when it takes messages.
 // Recovering a large store takes time; ctx bounds it.
 func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*embedded, error) {
-	opts, err := serverOptions(cfg)
-	if err != nil {
+	if err := refuseLinks(cfg.DataDir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
@@ -54,28 +55,45 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (does another jethook run on it?): %w", cfg.DataDir, err)
 	}
-	if !isLoopback(opts.Host) && opts.Authorization == "" && !opts.DontListen {
-		log.Warn("anyone who reaches JETHOOK_NATS_LISTEN can publish and read events: set JETHOOK_NATS_TOKEN", "listen", cfg.NATSListen)
-	}
-	e := &embedded{opts: opts, lock: lock, log: log}
-	if opts.SyncAlways {
-		e.staging = newStaging(opts.StoreDir)
-	}
-	if err := e.encrypt(ctx, cfg); err != nil {
+	e := &embedded{opts: serverOptions(cfg), lock: lock, log: log}
+	if err := e.start(ctx, cfg); err != nil {
 		lock.Close()
 		return nil, err
-	}
-	if e.deaths, err = countDeaths(cfg.DataDir); err == nil {
-		e.srv, err = startServer(ctx, opts, log)
-	}
-	if err != nil {
-		lock.Close()
-		return nil, err
-	}
-	if addr, ok := e.srv.Addr().(*net.TCPAddr); ok {
-		opts.Port = addr.Port // so that a restarted server is found where the first one was
 	}
 	return e, nil
+}
+
+func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
+	admin, err := cfg.EnsureNATSAdminToken()
+	if err != nil {
+		return err
+	}
+	e.gate = gate.New(cfg.NATSToken, admin, e.log.With("component", "nats"))
+	e.opts.CustomClientAuthentication = e.gate
+	var l net.Listener
+	if cfg.NATSListen != "off" {
+		if l, err = net.Listen("tcp", cfg.NATSListen); err != nil {
+			return fmt.Errorf("listening on JETHOOK_NATS_LISTEN (set it to another address, or to off): %w", err)
+		}
+		e.listen = l.Addr().String()
+	}
+	if e.opts.SyncAlways {
+		e.staging = newStaging(e.opts.StoreDir)
+	}
+	if err = e.encrypt(ctx, cfg); err == nil {
+		e.deaths, err = countDeaths(cfg.DataDir)
+	}
+	if err == nil {
+		e.srv, err = startServer(ctx, e.opts, e.log)
+	}
+	switch {
+	case l == nil:
+	case err != nil:
+		l.Close()
+	default: // clients that came already wait
+		e.gate.Serve(l, e.InProcessConn)
+	}
+	return err
 }
 
 // storeCipher is AES-CTR for messages and AES-GCM for the rest, which processors do faster than ChaCha20.
@@ -93,47 +111,23 @@ func (e *embedded) encrypt(ctx context.Context, cfg *config.Config) error {
 	return err
 }
 
-func serverOptions(cfg *config.Config) (*server.Options, error) {
+func serverOptions(cfg *config.Config) *server.Options {
 	opts := &server.Options{
 		ServerName:             "jethook",
+		DontListen:             true, // clients of the network come through the gate
 		NoSigs:                 true,
 		JetStream:              true,
 		StoreDir:               cfg.DataDir,
 		DisableJetStreamBanner: true,
 		MaxPayload:             int32(int64(cfg.MaxBody) + headerRoom),
 		MaxPending:             maxPending,
-		Authorization:          cfg.NATSToken.Reveal(),
 	}
 	if cfg.Sync == 0 {
 		opts.SyncAlways = true
 	} else {
 		opts.SyncInterval = time.Duration(cfg.Sync)
 	}
-	if cfg.NATSListen == "off" {
-		opts.DontListen = true
-		return opts, nil
-	}
-	host, port, err := net.SplitHostPort(cfg.NATSListen)
-	if err != nil {
-		return nil, fmt.Errorf("reading JETHOOK_NATS_LISTEN: %w", err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, fmt.Errorf("reading the port of JETHOOK_NATS_LISTEN: %w", err)
-	}
-	opts.Host, opts.Port = host, n
-	if n == 0 {
-		opts.Port = server.RANDOM_PORT
-	}
-	if host == "" {
-		opts.Host = "0.0.0.0"
-	}
-	return opts, nil
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return opts
 }
 
 func startServer(ctx context.Context, opts *server.Options, log *slog.Logger) (*server.Server, error) {
@@ -167,9 +161,6 @@ func awaitReady(ctx context.Context, srv *server.Server, fatal <-chan string, lo
 		case <-ready:
 			return ctx.Err()
 		case cause := <-fatal:
-			if strings.Contains(cause, "address already in use") {
-				cause += " (set JETHOOK_NATS_LISTEN to another address, or to off)"
-			}
 			return errors.New(cause)
 		case <-slow.C:
 			log.Info("recovering the store")
@@ -237,6 +228,7 @@ func (e *embedded) stage() {
 
 // stop shuts the server down, its store flushed, and releases the store's lock.
 func (e *embedded) stop() {
+	e.gate.Close()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
@@ -266,7 +258,14 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	}
 }
 
-func (l *serverLog) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
+// Errorf leaves to debugging what a client is refused: that is told to the client, as often as it tries.
+func (l *serverLog) Errorf(format string, v ...any) {
+	text, level := fmt.Sprintf(format, v...), slog.LevelError
+	if strings.Contains(text, " Violation - ") {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, text)
+}
 
 func (l *serverLog) Fatalf(format string, v ...any) {
 	select {

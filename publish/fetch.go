@@ -42,7 +42,7 @@ func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, e
 	if err != nil {
 		return got, err
 	}
-	sub, err := b.reads.SubscribeSync(nats.NewInbox())
+	sub, err := b.reads.SubscribeSync(b.reads.NewInbox())
 	if err != nil {
 		return got, classify(err)
 	}

@@ -128,6 +128,10 @@ func (c *connection) end(log *slog.Logger) {
 // for each question.
 const answerMsgs = 4096
 
+// ownInbox is where Jethook has itself answered on the embedded server: services may listen to all of _INBOX, and
+// the answers hold secrets.
+const ownInbox = "jethook.inbox"
+
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
 // by memory.
@@ -160,10 +164,7 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 		}),
 	}
 	if srv != nil {
-		opts = append(opts, nats.InProcessServer(srv))
-		if !cfg.NATSToken.IsZero() {
-			opts = append(opts, nats.Token(cfg.NATSToken.Reveal()))
-		}
+		opts = append(opts, nats.InProcessServer(srv), srv.gate.Login(), nats.CustomInboxPrefix(ownInbox))
 		return nats.Connect("", opts...)
 	}
 	opts = append(opts, clusterLogin(cfg)...)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,8 +119,12 @@ func (b *Bus) Answer(ctx context.Context, own func() report.Process) error {
 	return nil
 }
 
-// answer sends this process's report to who asks, in as many messages as it takes.
+// answer sends this process's report to who asks, in as many messages as it takes. Who asks says where to, which must
+// not be where it could be taken for an event.
 func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
+	if !strings.HasPrefix(question.Reply, nats.InboxPrefix) && !strings.HasPrefix(question.Reply, ownInbox+".") {
+		return
+	}
 	var asks report.Peer
 	if json.Unmarshal(question.Data, &asks) == nil {
 		b.peers.hear(asks)
@@ -146,7 +151,7 @@ func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
 func (b *Bus) Ask(ctx context.Context) ([]report.Process, []Missing, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	sub, err := b.reads.SubscribeSync(nats.NewInbox())
+	sub, err := b.reads.SubscribeSync(b.reads.NewInbox())
 	if err != nil {
 		return nil, nil, fmt.Errorf("asking the processes: %w", classify(err))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -119,5 +120,35 @@ func TestNobodyAnswers(t *testing.T) {
 	all, missing, err := open(t, settings(t)).Ask(t.Context())
 	if err != nil || len(all)+len(missing) != 0 {
 		t.Errorf("got %v, %v, %v", all, missing, err)
+	}
+}
+
+// Who asks names where the answer goes. An answer on any other subject than an inbox could be stored as an event.
+func TestAnswersGoToInboxesOnly(t *testing.T) {
+	t.Parallel()
+	url := cluster(t)
+	_, stop := join(t, url, 1)
+	defer stop()
+	nc, js := clientOf(t, url)
+	inbox, err := nc.SubscribeSync(nc.NewInbox())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reply := range []string{"webhooks.stripe.forged", "events.forged", "jethook.due.ep_1", "$KV.jethook_endpoints.ep_1"} {
+		if err := nc.PublishRequest("jethook.rpc.status", reply, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Questions are answered in their order.
+	if err := nc.PublishRequest("jethook.rpc.status", inbox.Subject, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inbox.NextMsg(30 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for info := range js.ListStreams(t.Context()).Info() {
+		if info.State.LastSeq != 0 {
+			t.Errorf("%s holds %d messages", info.Config.Name, info.State.LastSeq)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,14 @@ import (
 // memoryDir is where Linux keeps files in memory: https://man7.org/linux/man-pages/man7/shm_overview.7.html
 const memoryDir = "/dev/shm"
 
-const stagingPrefix = memoryDir + "/jethook-staging-"
+const stagingPrefix = "jethook-staging-"
+
+func isStaging(name string) bool {
+	return strings.HasPrefix(name, stagingPrefix) && !strings.ContainsAny(name, `/\`)
+}
+
+// stagingLock is held while a server uses the place.
+const stagingLock = "lock"
 
 // stagedStreams are those that only Jethook writes batches to.
 var stagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
@@ -25,7 +33,8 @@ var stagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
 type staging struct {
 	store string // the server's folder for streams
 	dir   string // in memory; empty: none
-	stale []string
+	lock  *os.File
+	stale []string // names in memoryDir
 }
 
 // newStaging is called before the server starts, which removes what an earlier run has left in the store. It
@@ -33,8 +42,8 @@ type staging struct {
 func newStaging(storeDir string) *staging {
 	s := &staging{store: filepath.Join(storeDir, "jetstream", "$G", "streams")}
 	for _, stream := range stagedStreams {
-		if target, err := os.Readlink(s.link(stream)); err == nil && strings.HasPrefix(target, stagingPrefix) {
-			s.stale = append(s.stale, filepath.Dir(target))
+		if name := stagingOf(s.link(stream)); name != "" && !slices.Contains(s.stale, name) {
+			s.stale = append(s.stale, name)
 		}
 	}
 	return s
@@ -45,16 +54,19 @@ func (s *staging) link(stream string) string { return filepath.Join(s.store, str
 // open lets the streams' batches lie in memory. It is called after the server has started, and again each time
 // that it has. An error means that they lie on the disk, which is slower and as good.
 func (s *staging) open() error {
-	for _, dir := range s.stale {
-		os.RemoveAll(dir) //nolint:errcheck // it is a few kilobytes, and not ours to judge
+	for _, name := range s.stale {
+		removeStale(name)
 	}
 	s.stale = nil
 	if s.dir == "" {
-		dir, err := os.MkdirTemp(memoryDir, filepath.Base(stagingPrefix)+"*")
+		dir, err := os.MkdirTemp(memoryDir, stagingPrefix+"*")
 		if err != nil {
 			return fmt.Errorf("making a place in memory: %w", err)
 		}
 		s.dir = dir
+		if s.lock, err = lockDir(filepath.Join(dir, stagingLock)); err != nil {
+			return fmt.Errorf("locking a place in memory: %w", err)
+		}
 	}
 	for _, stream := range stagedStreams {
 		dir := filepath.Join(s.dir, stream)
@@ -69,6 +81,31 @@ func (s *staging) open() error {
 	return nil
 }
 
+// removeStale removes the place of an earlier run, unless a server uses it: the store may be a copy of one that runs.
+// Everyone may make files in memoryDir, so links there are not followed.
+func removeStale(name string) {
+	root, err := os.OpenRoot(memoryDir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	if info, err := root.Lstat(name); err != nil || !info.IsDir() {
+		return
+	}
+	place, err := root.OpenRoot(name)
+	if err != nil {
+		return
+	}
+	defer place.Close()
+	if f, err := place.OpenFile(stagingLock, os.O_RDWR, 0); err == nil {
+		defer f.Close()
+		if lockFile(f) != nil {
+			return
+		}
+	}
+	root.RemoveAll(name) //nolint:errcheck // it is a few kilobytes, and not ours to judge
+}
+
 // close removes the place. The server must have stopped.
 func (s *staging) close() {
 	for _, stream := range stagedStreams {
@@ -78,5 +115,8 @@ func (s *staging) close() {
 	}
 	if s.dir != "" {
 		os.RemoveAll(s.dir) //nolint:errcheck // as above
+	}
+	if s.lock != nil {
+		s.lock.Close()
 	}
 }

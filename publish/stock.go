@@ -91,7 +91,7 @@ const asksAtOnce = 16
 func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf) (subject string, content any),
 	take func(i int, m *nats.Msg) (whole bool, err error),
 ) error {
-	inbox := nats.NewInbox() + "."
+	inbox := b.reads.NewInbox() + "."
 	sub, err := b.reads.SubscribeSync(inbox + "*")
 	if err != nil {
 		return fmt.Errorf("counting: %w", classify(err))

@@ -137,10 +137,10 @@ func killedUnderLoad(t *testing.T, kills int, p *process) {
 		kills, len(l.accepted), len(stored), again, slowest)
 }
 
-// jetStream is a client that knows nothing of Jethook.
+// jetStream is an operator's client.
 func jetStream(t *testing.T, p *process) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("nats://" + p.nats)
+	nc, err := nats.Connect("nats://"+p.nats, nats.Token(natsAdminToken))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,9 @@ func testMain(m *testing.M) int {
 // limit is how long a test waits for what must come; it is never waited out in a test that passes.
 const limit = 60 * time.Second
 
+// natsAdminToken lets a test's NATS client do everything.
+const natsAdminToken = "nats-token-for-tests-only"
+
 // secret is that of the source acme.
 const secret = "a-secret-for-tests"
 
@@ -65,7 +68,7 @@ func newProcess(t *testing.T, env ...string) *process {
 	p.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
 		"JETHOOK_LISTEN=" + p.public, "JETHOOK_ADMIN_LISTEN=" + p.admin, "JETHOOK_NATS_LISTEN=" + p.nats,
-		"JETHOOK_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "JETHOOK_ADMIN_TOKEN=token-for-tests-only",
+		"JETHOOK_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "JETHOOK_ADMIN_TOKEN=token-for-tests-only", "JETHOOK_NATS_ADMIN_TOKEN=" + natsAdminToken,
 		"JETHOOK_SOURCES=acme", "JETHOOK_SOURCE_ACME_PROVIDER=hmac", "JETHOOK_SOURCE_ACME_SECRET=" + secret,
 		"JETHOOK_SOURCE_ACME_HEADER=X-Acme-Signature", "JETHOOK_SOURCE_ACME_ID=json:id",
 		"JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8",

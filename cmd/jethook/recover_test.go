@@ -79,7 +79,7 @@ func TestKilledWhileRecovering(t *testing.T) {
 func buryMany(t *testing.T, p *process, endpoint string, n int) {
 	t.Helper()
 	cfg := config.Default()
-	cfg.NATSURL = "nats://" + p.nats
+	cfg.NATSURL, cfg.NATSToken = "nats://"+p.nats, config.NewSecret(natsAdminToken)
 	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -114,7 +114,7 @@ type watcher struct{ js jetstream.JetStream }
 
 func watch(t *testing.T, address string) *watcher {
 	t.Helper()
-	nc, err := nats.Connect("nats://"+address, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
+	nc, err := nats.Connect("nats://"+address, nats.Token(natsAdminToken), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,177 @@
+// Package gate is the embedded NATS server's door for clients of the network. It logs each in as an administrator, who
+// may do everything, or as a service, who may publish events, and read and consume what lies on the bus.
+//
+// The server's permissions say which subjects a service may publish and subscribe to. They can't say more, and that is
+// not enough: whatever answers a message, or delivers one, is published by the server itself, to a subject that the
+// service names, be it one that the service could not publish to. So the server listens to nobody but this process, and
+// the gate reads what a service sends: see [rules].
+package gate
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"jethook/config"
+)
+
+// Users of the server. Their password never leaves the process: a client of the network shows the gate a token, or
+// nothing.
+const (
+	userJethook = "jethook"
+	userService = "service"
+)
+
+// Gate lets clients in. It is the server's [server.Authentication].
+type Gate struct {
+	service  config.Secret // zero: everyone is a service
+	admin    config.Secret
+	password string
+	log      *slog.Logger
+
+	mu       sync.Mutex // guards what follows
+	listener net.Listener
+	conns    map[net.Conn]struct{}
+	closed   bool
+
+	running sync.WaitGroup
+}
+
+// New returns a gate that takes whoever shows the token admin for an administrator, and whoever shows the token service
+// for a service; if that is zero, whoever shows none.
+func New(service, admin config.Secret, log *slog.Logger) *Gate {
+	return &Gate{service: service, admin: admin, password: rand.Text(), log: log, conns: make(map[net.Conn]struct{})}
+}
+
+// Check is called by the server for each connection.
+func (g *Gate) Check(c server.ClientAuthentication) bool {
+	opts := c.GetOpts()
+	if !same(opts.Password, g.password) {
+		return false
+	}
+	user := &server.User{Username: opts.Username}
+	switch opts.Username {
+	case userJethook:
+	case userService:
+		user.Permissions = permissions()
+	default:
+		return false
+	}
+	c.RegisterUser(user)
+	return true
+}
+
+// Login is how Jethook itself logs in, in process.
+func (g *Gate) Login() nats.Option { return nats.UserInfo(userJethook, g.password) }
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// Serve takes clients from l until Close. dial opens a connection to the server, in process.
+func (g *Gate) Serve(l net.Listener, dial func() (net.Conn, error)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listener = l
+	g.running.Go(func() { g.accept(l, dial) })
+}
+
+// acceptPause is how long the gate waits when the system gives it no connection, for want of descriptors mostly.
+const acceptPause = 100 * time.Millisecond
+
+func (g *Gate) accept(l net.Listener, dial func() (net.Conn, error)) {
+	for {
+		client, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			g.log.Warn("taking a NATS client failed", "error", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		g.running.Go(func() {
+			defer client.Close()
+			if !g.keep(client) {
+				return
+			}
+			defer g.forget(client)
+			srv, err := dial()
+			if err != nil {
+				g.log.Debug("the NATS server takes no client", "error", err)
+				return
+			}
+			defer srv.Close()
+			if err := g.relay(client, srv); err != nil {
+				g.log.Debug("a NATS client was cut off", "client", client.RemoteAddr().String(), "error", err)
+			}
+		})
+	}
+}
+
+func (g *Gate) keep(client net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.conns[client] = struct{}{}
+	}
+	return !g.closed
+}
+
+func (g *Gate) forget(client net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, client)
+}
+
+// Close cuts all clients off, and takes no more.
+func (g *Gate) Close() {
+	g.mu.Lock()
+	g.closed = true
+	if g.listener != nil {
+		g.listener.Close()
+	}
+	for c := range g.conns {
+		c.Close()
+	}
+	g.mu.Unlock()
+	g.running.Wait()
+}
+
+// relay carries what a client and the server say to each other, until one of them is gone.
+func (g *Gate) relay(client, srv net.Conn) error {
+	s := newSession(client, srv)
+	if err := g.greet(s); err != nil {
+		return err
+	}
+	var back sync.WaitGroup
+	back.Go(func() {
+		s.carryBack()
+		client.Close()
+	})
+	err := g.forward(s)
+	srv.Close()
+	back.Wait()
+	return err
+}
+
+func (g *Gate) forward(s *session) error {
+	role, err := g.login(s)
+	if err != nil {
+		return err
+	}
+	if role == userService {
+		return s.filter()
+	}
+	if err := s.toServer.Flush(); err != nil {
+		return err
+	}
+	_, err = io.Copy(s.server, s.fromClient)
+	return err
+}

@@ -1,0 +1,93 @@
+package gate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// errLogin means that a client shows no token, or a wrong one.
+var errLogin = errors.New("wrong login")
+
+// greet passes the server's greeting on, which says whether a login is needed.
+func (g *Gate) greet(s *session) error {
+	line, err := readLine(s.fromServer)
+	if err != nil {
+		return ended(err)
+	}
+	text, ok := bytes.CutPrefix(line, []byte("INFO "))
+	var info map[string]json.RawMessage
+	if !ok || json.Unmarshal(text, &info) != nil {
+		return fmt.Errorf("the NATS server greets with %q", line)
+	}
+	delete(info, "auth_required")
+	if !g.service.IsZero() {
+		info["auth_required"] = json.RawMessage("true")
+	}
+	greeting, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.client, "INFO %s\r\n", greeting)
+	return err
+}
+
+// passedOn is what of a client's CONNECT the server gets: all but the login, which is the gate's.
+var passedOn = []string{
+	"verbose", "pedantic", "echo", "protocol", "headers", "no_responders", "name", "lang", "version",
+}
+
+// login reads a client's first line, and logs it in.
+func (g *Gate) login(s *session) (role string, err error) {
+	line, err := readLine(s.fromClient)
+	if err != nil {
+		return "", ended(err)
+	}
+	verb, text, _ := bytes.Cut(line, []byte(" "))
+	var said map[string]json.RawMessage
+	if !bytes.EqualFold(verb, []byte("CONNECT")) || json.Unmarshal(text, &said) != nil {
+		return "", s.fail(errProtocol)
+	}
+	if role = g.role(said); role == "" {
+		fmt.Fprintf(s.client, "-ERR 'Authorization Violation'\r\n") //nolint:errcheck // it is cut off in any case
+		return "", errLogin
+	}
+	own := map[string]any{"user": role, "pass": g.password}
+	for _, key := range passedOn {
+		if value, ok := said[key]; ok {
+			own[key] = value
+		}
+	}
+	connect, err := json.Marshal(own)
+	if err != nil {
+		return "", err
+	}
+	s.write("CONNECT", connect)
+	return role, nil
+}
+
+// role is as whom a client is let in; empty: not at all. Any other login than a token is none that the gate knows.
+func (g *Gate) role(said map[string]json.RawMessage) string {
+	var token string
+	for key, value := range said {
+		switch key {
+		case "auth_token":
+			if json.Unmarshal(value, &token) != nil {
+				return ""
+			}
+		case "user", "pass", "jwt", "nkey":
+			if text := string(value); text != `""` && text != "null" {
+				return ""
+			}
+		}
+	}
+	switch {
+	case !g.admin.IsZero() && same(token, g.admin.Reveal()):
+		return userJethook
+	case same(token, g.service.Reveal()): // both may be empty
+		return userService
+	default:
+		return ""
+	}
+}

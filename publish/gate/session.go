@@ -1,0 +1,216 @@
+package gate
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// session is one client's connection.
+// The protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol
+type session struct {
+	client, server net.Conn
+	fromClient     *bufio.Reader
+	fromServer     *bufio.Reader
+	toServer       *bufio.Writer
+	scratch        []byte
+}
+
+// writeTimeout is how long a client may take nothing, as the server has it.
+const writeTimeout = server.DEFAULT_FLUSH_DEADLINE
+
+// bufferBytes is also more than a line of the protocol may hold, of which the server takes 4 KiB.
+const bufferBytes = 16 << 10
+
+func newSession(client, server net.Conn) *session {
+	s := &session{
+		client: client, server: server,
+		fromServer: bufio.NewReaderSize(server, bufferBytes),
+		toServer:   bufio.NewWriterSize(server, bufferBytes),
+		scratch:    make([]byte, bufferBytes),
+	}
+	s.fromClient = bufio.NewReaderSize(flushing{s}, bufferBytes)
+	return s
+}
+
+// flushing reads from the client, and sends on what came before while it waits.
+type flushing struct{ s *session }
+
+func (f flushing) Read(p []byte) (int, error) {
+	if err := f.s.toServer.Flush(); err != nil {
+		return 0, err
+	}
+	return f.s.client.Read(p)
+}
+
+// errProtocol means that a client says what no client says.
+var errProtocol = errors.New("not the NATS protocol")
+
+// readLine returns a line without its end. It is valid until the next read.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
+}
+
+// filter forwards what a service sends, as the rules let it. Each line is taken apart and written anew, so that the
+// server can read nothing else in it than the gate did.
+func (s *session) filter() error {
+	for {
+		line, err := readLine(s.fromClient)
+		if err != nil {
+			return ended(err)
+		}
+		if bytes.ContainsFunc(line, isControl) {
+			return s.fail(errProtocol)
+		}
+		fields := bytes.Fields(line)
+		if len(fields) == 0 {
+			return s.fail(errProtocol)
+		}
+		switch verb := string(bytes.ToUpper(fields[0])); {
+		case verb == "PUB", verb == "HPUB":
+			err = s.publish(verb, fields[1:])
+		case verb == "PING" && len(fields) == 1, verb == "PONG" && len(fields) == 1,
+			verb == "SUB" && len(fields) >= 3 && len(fields) <= 4, verb == "UNSUB" && len(fields) >= 2 && len(fields) <= 3:
+			s.write(verb, fields[1:]...)
+		default:
+			err = errProtocol
+		}
+		if err != nil {
+			return s.fail(err)
+		}
+	}
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// carryBack copies what the server says to the client, until either is gone or the client takes nothing any more.
+func (s *session) carryBack() {
+	buf := make([]byte, bufferBytes) // the other direction has its own
+	for {
+		n, err := s.fromServer.Read(buf)
+		if err != nil {
+			return
+		}
+		if s.client.SetWriteDeadline(time.Now().Add(writeTimeout)) != nil {
+			return
+		}
+		if _, err := s.client.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// ended is nil when a client has left.
+func ended(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// fail tells the client why it is cut off, if that is its fault. What the server had to say may stand before it.
+func (s *session) fail(err error) error {
+	if errors.Is(err, errProtocol) {
+		fmt.Fprintf(s.client, "-ERR 'Unknown Protocol Operation'\r\n") //nolint:errcheck // it is cut off in any case
+	}
+	return err
+}
+
+// write sends a line to the server. Its errors come with the next flush.
+func (s *session) write(verb string, args ...[]byte) {
+	s.toServer.WriteString(verb)
+	for _, arg := range args {
+		s.toServer.WriteByte(' ')
+		s.toServer.Write(arg)
+	}
+	s.toServer.WriteString("\r\n")
+}
+
+// publish forwards a message: PUB <subject> [reply] <size>, or HPUB <subject> [reply] <size of headers> <size>.
+func (s *session) publish(verb string, args [][]byte) error {
+	sizes := 1
+	if verb == "HPUB" {
+		sizes = 2
+	}
+	if len(args) != 1+sizes && len(args) != 2+sizes {
+		return errProtocol
+	}
+	size, err := parseSize(args[len(args)-1])
+	if err != nil {
+		return err
+	}
+	headers := 0
+	if verb == "HPUB" {
+		if headers, err = parseSize(args[len(args)-2]); err != nil || headers > size {
+			return errProtocol
+		}
+	}
+	m := message{subject: string(args[0])}
+	if len(args) == 2+sizes {
+		m.reply = string(args[1])
+	}
+	var body []byte // nil unless the rules read it; then nothing of it is left to copy
+	if m.reads() && size <= maxRequest {
+		args = bytes.Fields(bytes.Join(args, []byte(" "))) // reading on takes the line's place
+		body = make([]byte, size)
+		if _, err := io.ReadFull(s.fromClient, body); err != nil {
+			return ended(err)
+		}
+		m.body, size = body[headers:], 0
+	}
+	to := io.Writer(s.toServer)
+	if refused := m.refused(); refused != "" {
+		// The server knows best where in what it says an error may stand: it refuses this, which no service may publish.
+		s.write("PUB", []byte(refusedPrefix+refused), []byte("0"))
+		body, to = nil, io.Discard
+	} else {
+		s.write(verb, args...)
+	}
+	s.toServer.Write(body)
+	if err := s.copy(to, size); err != nil {
+		return ended(err)
+	}
+	end, err := readLine(s.fromClient)
+	if err != nil {
+		return ended(err)
+	}
+	if len(end) > 0 {
+		return errProtocol
+	}
+	_, err = s.toServer.WriteString("\r\n")
+	return err
+}
+
+// copy hands the next n bytes of the client over. Unlike io.Copy it leaves the writer's buffer to [flushing].
+func (s *session) copy(to io.Writer, n int) error {
+	for n > 0 {
+		got, err := s.fromClient.Read(s.scratch[:min(n, len(s.scratch))])
+		if _, err := to.Write(s.scratch[:got]); err != nil {
+			return err
+		}
+		if n -= got; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseSize reads a size as the server does, but for what no message has.
+func parseSize(text []byte) (int, error) {
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		return 0, errProtocol
+	}
+	return int(n), nil
+}
