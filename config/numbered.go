@@ -53,7 +53,7 @@ func (at secretAt) set(variable, text string) error {
 		}
 		content, err := ReadSecretFile(text, nil)
 		if err != nil {
-			return err
+			return fmt.Errorf("reading the secret: %w", err)
 		}
 		text = content.Reveal()
 	}
@@ -69,8 +69,8 @@ func (s *Source) SecretVariable(index int) string {
 	return secretVariable(variablesOf(s.Name)+"SECRET", index)
 }
 
-// errEmptySecret is what is wrong with a file without a secret.
-var errEmptySecret = errors.New("the file is empty")
+// ErrEmptySecret means a file without a secret.
+var ErrEmptySecret = errors.New("the file is empty")
 
 // ReadSecretFile returns the secret in a file, or in stdin where path is "-", without the line end that editors put
 // there. Its errors tell nothing of the content.
@@ -83,11 +83,11 @@ func ReadSecretFile(path string, stdin io.Reader) (Secret, error) {
 		content, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return Secret{}, fmt.Errorf("reading the secret: %w", err)
+		return Secret{}, err
 	}
 	text := strings.TrimRight(string(content), "\r\n")
 	if text == "" {
-		return Secret{}, errEmptySecret
+		return Secret{}, ErrEmptySecret
 	}
 	return NewSecret(text), nil
 }

@@ -81,14 +81,17 @@ func (src *source) weaknesses() (problems config.Problems) {
 // Doubts tells of secrets that [Check] finds nothing wrong with, and that are probably not what their operator means.
 func Doubts(sources []config.Source) (doubts config.Problems) {
 	for _, c := range sources {
-		src, _ := prepare(c, nil)
-		if src == nil {
-			continue
+		if src, _ := prepare(c, nil); src != nil {
+			doubts = append(doubts, src.doubts()...)
 		}
-		for _, set := range src.set {
-			if doubt := src.sender.Doubt(set.value); doubt != "" {
-				doubts = append(doubts, config.Problem{Variable: set.variable, Reason: doubt})
-			}
+	}
+	return doubts
+}
+
+func (src *source) doubts() (doubts config.Problems) {
+	for _, set := range src.set {
+		if doubt := src.sender.Doubt(set.value); doubt != "" {
+			doubts = append(doubts, config.Problem{Variable: set.variable, Reason: doubt})
 		}
 	}
 	return doubts

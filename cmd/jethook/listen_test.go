@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -188,7 +189,11 @@ func TestListenSignsAsAskedAndTellsPrograms(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	t.Cleanup(receiver.Close)
-	e := p.listening(t, "events.>", "--print-json", "--forward-to", receiver.URL, "--secret", "a-long-secret", "--signature", "bearer")
+	secretFile := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secretFile, []byte("a-long-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := p.listening(t, "events.>", "--print-json", "--forward-to", receiver.URL, "--secret-file", secretFile, "--signature", "bearer")
 	if len(e.announced) != 1 { // the secret is known already
 		t.Errorf("said %q", e.announced)
 	}
