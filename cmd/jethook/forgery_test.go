@@ -44,7 +44,8 @@ func wholeSecrets(t *testing.T) []wholeSecret {
 	}
 	return []wholeSecret{
 		{
-			"auth", "supabase-auth-hook", "v1,whsec_" + encoded, string(decoded), []string{"\xbf", "v1", "", encoded, "whsec_" + encoded, "v1,whsec_" + encoded},
+			"auth", "supabase-auth-hook", "v1,whsec_" + encoded, string(decoded),
+			[]string{"\xbf", "v1", "", encoded, "whsec_" + encoded, "v1,whsec_" + encoded},
 			func(key string) http.Header {
 				now := fmt.Sprint(time.Now().Unix())
 				return http.Header{
@@ -54,17 +55,20 @@ func wholeSecrets(t *testing.T) []wholeSecret {
 			},
 		},
 		{
-			"shown", "gitlab", "abc,defghijk", "abc,defghijk", []string{"abc", "defghijk", "abc,", ","},
+			"shown", "gitlab", "abc,defghijk", "abc,defghijk",
+			[]string{"abc", "defghijk", "abc,", ","},
 			func(key string) http.Header { return http.Header{"X-Gitlab-Token": {key}} },
 		},
 		{
-			"login", "postmark", "user:long,er:secret", "user:long,er:secret", []string{"user:long", "er:secret", "user:", "user:long,er"},
+			"login", "postmark", "user:long,er:secret", "user:long,er:secret",
+			[]string{"user:long", "er:secret", "user:", "user:long,er"},
 			func(key string) http.Header {
 				return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(key))}}
 			},
 		},
 		{
-			"code", "github", "hooks,of our code", "hooks,of our code", []string{"hooks", "of our code", ""},
+			"code", "github", "hooks,of our code", "hooks,of our code",
+			[]string{"hooks", "of our code", ""},
 			func(key string) http.Header {
 				return http.Header{"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac(key, forgedBody))}}
 			},
@@ -178,6 +182,17 @@ func (s *wholeSecret) verify(t *testing.T, p *process, header http.Header) map[s
 		verified[mode] = err == nil
 	}
 	return verified
+}
+
+// TestVerifyHidesEachOfSeveralSecrets: also where one value holds them.
+func TestVerifyHidesEachOfSeveralSecrets(t *testing.T) {
+	t.Parallel()
+	const one, two = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+	got := jethook(t, "verify", "--provider", "standard-webhooks", "--secret", one+","+two, "--now", "1790000000", "--header", "webhook-timestamp: 1790000000",
+		"--header", "webhook-id: "+two, "--header", "webhook-signature: v1,nZTl2zBThZzWc5EdPRITRUq9WfkgA4dzvZvG/RSy7DU=")
+	if got.code != exitFailure || strings.Contains(got.stdout+got.stderr, two) || !strings.Contains(got.stdout, "{secret}.1790000000.") {
+		t.Errorf("exit %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
 }
 
 // TestRotationByNumberedSecrets: each of the numbered secrets verifies, from a variable or a file.

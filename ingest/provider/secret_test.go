@@ -164,3 +164,33 @@ func TestHandedOver(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReadSecret: a value is one secret as it is, or several of which each is beyond doubt.
+func FuzzReadSecret(f *testing.F) {
+	for _, s := range Forgeries() {
+		f.Add(s.Sender.Name, s.Secret)
+		f.Add(s.Sender.Name, s.Secret+","+s.Secret)
+	}
+	f.Add("supabase-auth-hook", "v1,"+whsecOne+",v1,"+whsecTwo)
+	f.Fuzz(func(t *testing.T, name, value string) {
+		row, found := Lookup(name)
+		if !found {
+			return
+		}
+		secrets, err := row.ReadSecret(value)
+		if err != nil {
+			if len(secrets) > 0 || !errors.Is(err, ErrBadSecret) && !errors.Is(err, ErrNoSecret) {
+				t.Errorf("%s %q: %q, %v", name, value, secrets, err)
+			}
+			return
+		}
+		if len(secrets) == 1 && secrets[0] == value {
+			return
+		}
+		for _, secret := range secrets {
+			if strings.Contains(secret, ",") || !row.separable(secret) || row.CheckStrength(secret) != nil {
+				t.Errorf("%s %q: took %q out of it", name, value, secret)
+			}
+		}
+	})
+}
