@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -144,14 +143,6 @@ func (p *process) takes(t *testing.T, source string, header http.Header) bool {
 // verify asks jethook verify in each of the ways that it gets a secret.
 func (s *wholeSecret) verify(t *testing.T, p *process, header http.Header) map[string]bool {
 	t.Helper()
-	dir := t.TempDir()
-	file := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
 	first := map[string]string{}
 	request := []string{"--body", forgedBody}
 	for name, values := range header {
@@ -162,14 +153,14 @@ func (s *wholeSecret) verify(t *testing.T, p *process, header http.Header) map[s
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := file("secret", s.secret+"\n")
+	path := secretFile(t, s.secret)
 	verified := map[string]bool{}
 	for mode, args := range map[string][]string{
 		"--source":        append([]string{"--source", s.source}, request...),
 		"--secret":        append([]string{"--provider", s.provider, "--secret", s.secret}, request...),
 		"--secret-file":   append([]string{"--provider", s.provider, "--secret-file", path}, request...),
 		"--secret-file -": append([]string{"--provider", s.provider, "--secret-file", "-"}, request...),
-		"--file":          {"--file", file("requests.json", string(vector))},
+		"--file":          {"--file", secretFile(t, string(vector))},
 	} {
 		cmd := exec.Command(binary, append([]string{"verify"}, args...)...)
 		cmd.Env, cmd.Stdin = p.env, strings.NewReader(s.secret+"\n")
@@ -198,11 +189,7 @@ func TestVerifyHidesEachOfSeveralSecrets(t *testing.T) {
 // TestRotationByNumberedSecrets: each of the numbered secrets verifies, from a variable or a file.
 func TestRotationByNumberedSecrets(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, []byte("from,a,file\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := newProcess(t, "JETHOOK_SOURCE_ACME_SECRET_4=the,fourth,one", "JETHOOK_SOURCE_ACME_SECRET_2_FILE="+path)
+	p := newProcess(t, "JETHOOK_SOURCE_ACME_SECRET_4=the,fourth,one", "JETHOOK_SOURCE_ACME_SECRET_2_FILE="+secretFile(t, "from,a,file"))
 	p.start(t, "serve")
 	for key, want := range map[string]int{secret: 202, "the,fourth,one": 202, "from,a,file": 202, "fourth": 401, "from": 401, "from,a,file\n": 401} {
 		if status, _ := p.post(t.Context(), http.DefaultClient, "evt_1", key); status != want {

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -189,11 +188,7 @@ func TestListenSignsAsAskedAndTellsPrograms(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	t.Cleanup(receiver.Close)
-	secretFile := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secretFile, []byte("a-long-secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	e := p.listening(t, "events.>", "--print-json", "--forward-to", receiver.URL, "--secret-file", secretFile, "--signature", "bearer")
+	e := p.listening(t, "events.>", "--print-json", "--forward-to", receiver.URL, "--secret-file", secretFile(t, "a-long-secret"), "--signature", "bearer")
 	if len(e.announced) != 1 { // the secret is known already
 		t.Errorf("said %q", e.announced)
 	}

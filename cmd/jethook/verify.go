@@ -42,7 +42,7 @@ func verifyCommand() *cobra.Command {
 			"1 otherwise, and 2 for wrong usage or a file that can't be read.",
 		Example: `  jethook verify --source stripe --header 'Stripe-Signature: t=1790000000,v1=...' --body-file body.json --now 1790000000
   jethook verify --provider github --secret-file secret --header 'X-Hub-Signature-256: sha256=...' --body '{"zen": "..."}'
-  jethook verify --provider meta --secret app:token --method GET --url 'https://hooks.example.com/webhooks/meta?hub.mode=subscribe&...'
+  jethook verify --provider meta --secret-file secret --method GET --url 'https://hooks.example.com/webhooks/meta?hub.mode=subscribe&...'
   jethook verify --file requests.json --json`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
