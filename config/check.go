@@ -101,13 +101,44 @@ func checkAddress(p *Problems, variable, address string) {
 		"%q is not an address to listen on: write host:port or :port, such as 127.0.0.1:8080", address)
 }
 
-// checkToken finds a token that lets its bearer in and could be guessed.
+// checkToken finds a token that lets its bearer in and could be guessed. Quotes are what a file of variables that is
+// read without a shell leaves there.
 func checkToken(p *Problems, variable string, token Secret, remedy string) {
-	p.require(token.IsZero() || len(token.Reveal()) >= minTokenLength, variable, "is shorter than %d characters: %s", minTokenLength, remedy)
+	text := token.Reveal()
+	p.require(token.IsZero() || !Quoted(text), variable, "begins and ends with a quote: take the quotes away")
+	p.require(token.IsZero() || len(text) >= minTokenLength, variable, "is shorter than %d characters: %s", minTokenLength, remedy)
+}
+
+// encryptionKey is the variable of the keys.
+const encryptionKey = prefix + "ENCRYPTION_KEY"
+
+// encoded is what keys in hex and base64 are made of, which no comma is.
+var encoded = regexp.MustCompile(`^[A-Za-z0-9+/_-]+={0,2}$`)
+
+// readKeys returns the keys in the order of their variables. One with commas holds several keys if all are hex or base64,
+// as they were always read. Any other might be a single passphrase: to guess wrong would lose what is encrypted.
+func readKeys(p *Problems, values []Secret) []Secret {
+	if values == nil {
+		return nil
+	}
+	keys := []Secret{}
+	for i, value := range values {
+		text := strings.TrimSpace(value.Reveal())
+		parts := splitList(text)
+		if len(parts) > 1 && slices.ContainsFunc(parts, func(part string) bool { return !encoded.MatchString(part) }) {
+			p.add(secretVariable(encryptionKey, i), "holds a comma, and not only keys in hex or base64: give each key a variable of its own, "+
+				"the next one %s. Earlier releases took what stands between the commas for the keys", secretVariable(encryptionKey, i+1))
+			continue
+		}
+		for _, part := range parts {
+			keys = append(keys, NewSecret(part))
+		}
+	}
+	return keys
 }
 
 func checkEncryptionKeys(p *Problems, keys []Secret) {
-	const variable = "JETHOOK_ENCRYPTION_KEY"
+	const variable = encryptionKey
 	// A nil list is a variable that is not set; an empty one would leave in clear what is meant to be encrypted.
 	p.require(keys == nil || len(keys) > 0, variable, "holds no key: unset it, or make one with openssl rand -base64 32")
 	for i, key := range keys {
@@ -122,9 +153,10 @@ func checkNATS(p *Problems, c *Config) {
 		"%d is out of range: choose 1 to %d", c.Replicas, maxReplicas)
 	p.require((c.NATSTLSCert == "") == (c.NATSTLSKey == ""), "JETHOOK_NATS_TLS_CERT",
 		"goes together with JETHOOK_NATS_TLS_KEY: set both or neither")
-	if c.NATSURL != "" {
+	if c.NATSURL != "" { // whose token is the cluster's to judge
 		return
 	}
+	checkToken(p, "JETHOOK_NATS_TOKEN", c.NATSToken, "make one with openssl rand -hex 16")
 	p.require(c.Replicas == 1, "JETHOOK_REPLICAS",
 		"%d replicas need a cluster: set JETHOOK_NATS_URL, or leave 1 for the embedded server", c.Replicas)
 	const unused = "is for a cluster: set JETHOOK_NATS_URL too, or unset this for the embedded server"
@@ -136,7 +168,6 @@ func checkNATS(p *Problems, c *Config) {
 
 // checkNATSClients makes sure that no stranger gets into the embedded server, and no service further than it may.
 func checkNATSClients(p *Problems, c *Config) {
-	checkToken(p, "JETHOOK_NATS_TOKEN", c.NATSToken, "choose a longer one")
 	p.require(c.NATSToken.IsZero() || c.NATSToken.Reveal() != c.NATSAdminToken.Reveal(), "JETHOOK_NATS_ADMIN_TOKEN",
 		"is JETHOOK_NATS_TOKEN too, which is for services: choose another one")
 	host, _, err := net.SplitHostPort(c.NATSListen)

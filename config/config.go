@@ -36,7 +36,7 @@ type Config struct {
 	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
 	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
 	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`
-	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, to change it: the first encrypts, all decrypt"`
+	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, if all are base64 or hex" numbered:"further keys, to _9, to change it: the first that is set encrypts, all decrypt"`
 	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
 
 	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much is kept of requests that did not verify, to look at and try again; 0: nothing"`
@@ -57,8 +57,10 @@ type Config struct {
 type Source struct {
 	Name string `ignored:"true"`
 
-	Provider string   `envconfig:"PROVIDER" desc:"which preset verifies it; default: the source's name"`
-	Secrets  []Secret `envconfig:"SECRET" desc:"one or more, comma-separated: any may match, for rotation; not needed where the sender hands it over, or asks something before there is one"`
+	Provider string `envconfig:"PROVIDER" desc:"which preset verifies it; default: the source's name"`
+	// Secrets are the values as they are set, each by its number: the zero Secret where a number between is not set.
+	// Whether one holds several, with commas between, is for who knows the sender to say.
+	Secrets []Secret `envconfig:"SECRET" desc:"what it is verified with, taken whole; not needed where the sender hands it over, or asks something before there is one" numbered:"further ones, to _9, for rotation: any may match; gaps are fine"`
 
 	Header    string `envconfig:"HEADER" desc:"hmac, token: the header that carries the signature or the token"`
 	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what stands before it, such as sha256="`

@@ -54,6 +54,7 @@ func LoadFor(natsURL string) (*Config, error) {
 	if natsURL != "" {
 		c.NATSURL = natsURL
 	}
+	c.EncryptionKeys = readKeys(&l.problems, c.EncryptionKeys)
 	check(&l.problems, c)
 	l.problems = append(l.problems, unknown(os.Environ(), l.known)...)
 	if len(l.problems) > 0 {
@@ -93,8 +94,8 @@ func (l *loader) read(settings []setting) {
 type setting struct {
 	name     string // with its prefix
 	fallback string
-	meaning  string
-	field    any // a pointer to the field
+	meaning  string // empty: told by another setting
+	field    any    // a pointer to the field, or a secretAt
 }
 
 // settings lists the variables that set the fields of the struct that spec points to.
@@ -103,6 +104,10 @@ func settings(prefix string, spec any) []setting {
 	for field, value := range reflect.ValueOf(spec).Elem().Fields() {
 		name, ok := field.Tag.Lookup("envconfig")
 		if !ok {
+			continue
+		}
+		if secrets, ok := value.Addr().Interface().(*[]Secret); ok {
+			list = append(list, numbered(prefix+name, secrets, field.Tag)...)
 			continue
 		}
 		list = append(list, setting{
@@ -142,11 +147,8 @@ func (s setting) Decode(text string) error {
 		*field = splitList(text)
 	case *Secret:
 		*field = NewSecret(strings.TrimSpace(text))
-	case *[]Secret:
-		*field = []Secret{}
-		for _, item := range splitList(text) {
-			*field = append(*field, NewSecret(item))
-		}
+	case secretAt:
+		return field.set(s.name, text)
 	case *bool:
 		return set(field, parseBool, text)
 	case *int:

@@ -16,19 +16,23 @@ type Variable struct {
 func Reference() []Variable {
 	var list []Variable
 	for _, s := range settings(prefix, &Config{}) {
-		list = append(list, s.variable())
+		list = s.describe(list)
 		if s.name != prefix+"SOURCES" {
 			continue
 		}
 		for _, s := range settings(sourcePrefix+"<NAME>_", &Source{}) {
-			list = append(list, s.variable())
+			list = s.describe(list)
 		}
 	}
 	return list
 }
 
-func (s setting) variable() Variable {
-	return Variable{Name: s.name, Default: s.fallback, Meaning: s.meaning}
+// describe appends the setting, unless another one tells of it.
+func (s setting) describe(list []Variable) []Variable {
+	if s.meaning == "" {
+		return list
+	}
+	return append(list, Variable{Name: s.name, Default: s.fallback, Meaning: s.meaning})
 }
 
 // Markdown returns [Reference] as the table that the README shows.

@@ -58,3 +58,9 @@ func redactURLs(urls string) string {
 	}
 	return urls
 }
+
+// Quoted reports whether a secret begins and ends with the same quote: what docker --env-file leaves
+// there and a shell takes away.
+func Quoted(secret string) bool {
+	return len(secret) > 1 && (secret[0] == '"' || secret[0] == '\'') && secret[0] == secret[len(secret)-1]
+}

@@ -21,6 +21,7 @@ type source struct {
 	sender   provider.Sender
 	whole    bool             // a request with several events stays one
 	binding  provider.Binding // with the configured secrets alone
+	set      []setSecret      // the secrets as they are set
 	headers  headerRules
 	networks []netip.Prefix // that may send; none: all
 	limiter  *rate.Limiter  // of verified requests; nil: none
@@ -47,10 +48,17 @@ func newSources(configured []config.Source, keys provider.KeySource) (map[string
 	return sources, nil
 }
 
-// Check returns everything that is wrong with the sources, as New would.
+// Check returns everything that is wrong with the sources of a server that is to start: what New would, and secrets
+// that others could guess. New takes those, as a Trial does, since they verify.
 func Check(sources []config.Source) config.Problems {
-	_, err := newSources(sources, nil)
-	problems, _ := errors.AsType[config.Problems](err)
+	var problems config.Problems
+	for _, c := range sources {
+		src, found := newSource(c, nil)
+		problems = append(problems, found...)
+		if src != nil {
+			problems = append(problems, src.weaknesses()...)
+		}
+	}
 	return problems
 }
 
@@ -64,7 +72,10 @@ func newSource(c config.Source, keys provider.KeySource) (*source, config.Proble
 		return nil, problems
 	}
 	problems = append(problems, addressProblems(c, &src.sender)...)
+	unusable := src.unusable(len(faults) == 0)
+	problems = append(problems, unusable...)
 	switch err := src.bind(nil); {
+	case len(unusable) > 0:
 	case errors.Is(err, provider.ErrNoSecret):
 		add("SECRET", "must be set: requests that cannot be verified are not taken")
 	case err != nil && len(faults) == 0:
@@ -113,17 +124,19 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 	if sender.Scheme == nil {
 		return nil, faults
 	}
-	return &source{
+	src := &source{
 		name:     c.Name,
 		url:      c.URL,
 		sender:   sender,
 		whole:    !c.Split,
-		binding:  provider.Binding{Secrets: reveal(c.Secrets), Keys: keys, Audience: c.Audience, Email: c.Email},
+		binding:  provider.Binding{Keys: keys, Audience: c.Audience, Email: c.Email},
 		headers:  newHeaderRules(&sender),
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
-	}, faults
+	}
+	src.readSecrets(&c)
+	return src, faults
 }
 
 // bind makes the source verify with its configured secrets and those that its sender handed over.
@@ -147,13 +160,6 @@ func (src *source) bound(b provider.Binding) (*provider.Receiver, error) {
 		receiver = receiver.Whole()
 	}
 	return receiver, err
-}
-
-func reveal(secrets []config.Secret) (texts []string) {
-	for _, s := range secrets {
-		texts = append(texts, s.Reveal())
-	}
-	return texts
 }
 
 // variable is the name of a source's variable.

@@ -30,8 +30,11 @@ func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, 
 	if len(faults) > 0 {
 		return nil, optionProblems(c.Name, faults)
 	}
-	unbound := src.bind(nil)
-	if src.sender.Unsigned && len(c.Secrets) == 0 {
+	unbound := src.readError()
+	if unbound == nil {
+		unbound = src.bind(nil)
+	}
+	if src.sender.Unsigned && len(src.set) == 0 {
 		src.receiver.Store(src.sender.Unverified())
 		unbound = nil
 	}
@@ -59,6 +62,19 @@ type Verdict struct {
 	// signed, or with Unread, which says why it can't be told.
 	Signed []byte
 	Unread error
+}
+
+// Warnings says why a server would not start with secrets that verify here, and what is odd about others.
+func (t *Trial) Warnings() (warnings []string) {
+	for _, p := range t.source.weaknesses() {
+		warnings = append(warnings, "A server does not start with this secret: "+p.Reason+".")
+	}
+	if len(warnings) == 0 {
+		for _, p := range t.source.doubts() {
+			warnings = append(warnings, "The secret may not be the one that is meant: "+p.Reason+".")
+		}
+	}
+	return warnings
 }
 
 // Sender is the row that the requests are verified by.

@@ -40,10 +40,15 @@ func benchIngestCommand() *cobra.Command {
 			"with the provider hmac and its ID=header:X-Id.",
 		Example: `  jethook bench ingest
   jethook bench ingest --connections 256 --duration 30s --compare-sync
-  jethook bench ingest --url http://10.0.0.5:8080/webhooks/bench --secret ...`,
+  jethook bench ingest --url http://10.0.0.5:8080/webhooks/bench --secret-file secret`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := errors.Join(notWith(cmd, "url", "sync", "compare-sync", "mode", "sources"), onlyWith(cmd, "url", "secret"), o.Check())
+			secret, _, err := secretFlags(cmd, "secret")
+			if err != nil {
+				return err
+			}
+			o.Secret = secret
+			err = errors.Join(notWith(cmd, "url", "sync", "compare-sync", "mode", "sources"), onlyWith(cmd, "url", "secret", "secret-file"), o.Check())
 			if err != nil {
 				return usageError{err}
 			}
@@ -56,7 +61,7 @@ func benchIngestCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.URL, "url", "", "a source of a running Jethook, instead of one of our own")
-	f.StringVar(&o.Secret, "secret", "", "the secret of the source at --url")
+	addSecretFlags(f, "secret", "the secret of the source at --url")
 	f.StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
 	f.StringVar(&o.IDHeader, "id-header", "X-Id", "the header that carries the event's id")
 	f.StringVar(&o.Mode, "mode", "serve", "the command to measure: serve or ingest")
@@ -82,12 +87,17 @@ func benchDeliverCommand() *cobra.Command {
 		Example: `  jethook bench deliver
   jethook bench deliver --endpoints 100 --events 10000
   jethook bench deliver --endpoints 20 --slow 0.1 --failing 0.1 --rate 500 --events 10000
-  jethook bench deliver --admin http://10.0.0.5:8081 --token ... --nats nats://10.0.0.5:4222 \
+  jethook bench deliver --admin http://10.0.0.5:8081 --token-file token --nats nats://10.0.0.5:4222 \
     --receiver-listen 0.0.0.0:9000 --receiver-url http://10.0.0.9:9000`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := errors.Join(notWith(cmd, "admin", "sync"),
-				onlyWith(cmd, "admin", "token", "nats", "receiver-listen", "receiver-url"), o.Check())
+			token, _, err := secretFlags(cmd, "token")
+			if err != nil {
+				return err
+			}
+			o.Token = token
+			err = errors.Join(notWith(cmd, "admin", "sync"),
+				onlyWith(cmd, "admin", "token", "token-file", "nats", "receiver-listen", "receiver-url"), o.Check())
 			if err != nil {
 				return usageError{err}
 			}
@@ -105,7 +115,7 @@ func benchDeliverCommand() *cobra.Command {
 func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 	f := cmd.Flags()
 	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of one of our own")
-	f.StringVar(&o.Token, "token", "", "the token of the admin API")
+	addSecretFlags(f, "token", "the token of the admin API")
 	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; a login stands in the URL")
 	f.StringVar(&o.ReceiverListen, "receiver-listen", "127.0.0.1:0", "where this process takes deliveries")
 	f.StringVar(&o.ReceiverURL, "receiver-url", "", "where the Jethook at --admin reaches this process, if not at --receiver-listen")
@@ -132,12 +142,15 @@ func benchBareCommand() *cobra.Command {
 	var o bench.BareOptions
 	cmd := &cobra.Command{
 		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: exactArgs(),
-		Example: "  jethook bench bare --secret a-secret   # it prints its address",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: "  jethook bench bare --secret-file secret   # it prints its address",
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Secret, _, err = secretFlags(cmd, "secret"); err != nil {
+				return err
+			}
 			return bench.ServeBare(cmd.Context(), o, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&o.Secret, "secret", "", "the key of the signature")
+	addSecretFlags(cmd.Flags(), "secret", "the key of the signature")
 	cmd.Flags().StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
 	return cmd
 }

@@ -117,7 +117,7 @@ func TestBenchIngestOfARunningJethook(t *testing.T) {
 	p.start(t, "ingest")
 	url := "http://" + p.public + "/webhooks/acme"
 	var r ingestReport
-	measure(t, &r, "ingest", "--url", url, "--secret", secret, "--header", "X-Acme-Signature", "--duration", "200ms", "--connections", "4")
+	measure(t, &r, "ingest", "--url", url, "--secret-file", secretFile(t, secret), "--header", "X-Acme-Signature", "--duration", "200ms", "--connections", "4")
 	r.Jethook.check(t, "jethook")
 	if r.Mode != "remote" || r.Ratio <= 0 {
 		t.Errorf("%+v", r)
@@ -182,7 +182,7 @@ func TestBenchDeliverOfARunningJethook(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t)
 	p.start(t, "serve")
-	remote := []string{"deliver", "--admin", p.admin, "--token", "token-for-tests-only", "--nats", "nats://" + p.nats}
+	remote := []string{"deliver", "--admin", p.admin, "--token-file", secretFile(t, "token-for-tests-only"), "--nats", "nats://" + p.nats}
 	var r deliverReport
 	measure(t, &r, append(remote, "--events", "200", "--endpoints", "2")...)
 	r.Jethook.check(t, 2, 400)

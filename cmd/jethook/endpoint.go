@@ -32,7 +32,7 @@ func endpointCommand() *cobra.Command {
 func endpointAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add --name NAME --url URL --events PATTERN,...", Short: "Add an endpoint",
-		Long: "Add an endpoint and print its id and its secret, which is made unless --secret gives one. 'jethook endpoint secret' reveals it later.",
+		Long: "Add an endpoint and print its id and its secret, which is made unless --secret-file gives one. 'jethook endpoint secret' reveals it later.",
 		Example: `  jethook endpoint add --name billing --url https://example.com/hook --events 'events.order.*,webhooks.polar.>'
   jethook endpoint add --name alerts --url https://hooks.slack.com/services/... --events 'jethook.ops.>'
   jethook endpoint add --name old --url https://example.com/old --events 'events.>' \

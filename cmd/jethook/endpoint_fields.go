@@ -15,7 +15,7 @@ func addEndpointFlags(cmd *cobra.Command) {
 	f.String("name", "", "its name, for people")
 	f.String("url", "", "where deliveries are sent")
 	f.StringSlice("events", nil, "NATS subject patterns of what it gets, comma-separated")
-	f.String("secret", "", "signs deliveries")
+	addSecretFlags(f, "secret", "signs deliveries")
 	f.String("format", "", "raw, slack or discord (default what the URL's service takes)")
 	f.String("signature", "", "how deliveries are signed: standard, hmac or bearer (default standard)")
 	f.String("signature-header", "", "hmac: the header of the signature; bearer: one for the time")
@@ -39,9 +39,14 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 			problems = append(problems, err)
 		}
 	}
-	for _, flag := range []string{"name", "url", "secret", "format", "timeout", "rate-limit"} {
+	for _, flag := range []string{"name", "url", "format", "timeout", "rate-limit"} {
 		value, err := f.GetString(flag)
 		put(flag, value, err)
+	}
+	if secret, given, err := secretFlags(cmd, "secret"); err != nil {
+		problems = append(problems, err)
+	} else if given {
+		fields["secret"] = secret
 	}
 	for _, flag := range []string{"events", "retry-schedule"} {
 		value, err := f.GetStringSlice(flag)

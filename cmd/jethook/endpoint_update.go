@@ -13,7 +13,7 @@ func endpointUpdateCommand() *cobra.Command {
 		Long: "Change what is given of an endpoint, and leave the rest as it is. --events, --header and --retry-schedule replace all that " +
 			"it had of them. --clear sets fields back to their default: format, signature, headers, retry_schedule, timeout, rate_limit, " +
 			"concurrency, disabled.\n\n" +
-			"--secret replaces all secrets at once: deliveries that are signed with the old one stop being valid at that moment.",
+			"--secret-file replaces all secrets at once: deliveries that are signed with the old one stop being valid at that moment.",
 		Example: `  jethook endpoint update ep_... --url https://example.com/new --events 'events.order.*,events.refund.*'
   jethook endpoint update ep_... --header X-Team=shop --rate-limit 10/s
   jethook endpoint update ep_... --clear headers,timeout`,

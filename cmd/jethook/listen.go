@@ -40,17 +40,22 @@ func listenCommand() *cobra.Command {
 			"machine; JETHOOK_NATS_TOKEN, JETHOOK_NATS_CREDS and JETHOOK_NATS_TLS_... are the login. It reconnects by itself, and misses " +
 			"nothing meanwhile. Ctrl-C ends it with a summary and exit code 0, whatever the receiver answered.",
 		Example: `  jethook listen 'webhooks.polar.>'
-  jethook listen 'webhooks.>' --forward-to http://localhost:3000/hook --secret whsec_...
+  jethook listen 'webhooks.>' --forward-to http://localhost:3000/hook --secret-file secret
   jethook listen 'events.order.*' --since 24h --limit 10 --print-json
   jethook listen '>' --nats nats://nats.example.com:4222`,
 		Args: exactArgs("SUBJECT"),
-		RunE: func(cmd *cobra.Command, args []string) error { return listenTo(cmd, args[0], &o) },
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.secret, _, err = secretFlags(cmd, "secret"); err != nil {
+				return err
+			}
+			return listenTo(cmd, args[0], &o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.nats, "nats", "", "URL of the NATS server (default JETHOOK_NATS_URL, or the embedded server on this machine)")
 	f.StringVar(&o.since, "since", "", "begin at a time (RFC 3339), or so long ago, such as 1h (default now)")
 	f.StringVar(&o.forwardTo, "forward-to", "", "URL to post each event to; private addresses are allowed")
-	f.StringVar(&o.secret, "secret", "", "signs what is forwarded; made and printed unless given")
+	addSecretFlags(f, "secret", "signs what is forwarded; made and printed unless given")
 	f.StringVar(&o.signature, "signature", "", "how it is signed: standard, hmac or bearer (default standard)")
 	f.StringVar(&o.signatureHeader, "signature-header", "", "hmac: the header of the signature; bearer: one for the time")
 	f.BoolVar(&o.asJSON, "print-json", false, "print one JSON object a line, with headers and body")

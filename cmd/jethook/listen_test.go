@@ -188,7 +188,7 @@ func TestListenSignsAsAskedAndTellsPrograms(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	t.Cleanup(receiver.Close)
-	e := p.listening(t, "events.>", "--print-json", "--forward-to", receiver.URL, "--secret", "a-long-secret", "--signature", "bearer")
+	e := p.listening(t, "events.>", "--print-json", "--forward-to", receiver.URL, "--secret-file", secretFile(t, "a-long-secret"), "--signature", "bearer")
 	if len(e.announced) != 1 { // the secret is known already
 		t.Errorf("said %q", e.announced)
 	}

@@ -52,6 +52,16 @@ const natsAdminToken = "nats-token-for-tests-only"
 // secret is that of the source acme.
 const secret = "a-secret-for-tests"
 
+// secretFile returns the path of a file with a secret, and a line end as editors put there.
+func secretFile(t *testing.T, secret string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // process is a jethook that can be killed and started again on the same store and the same addresses.
 type process struct {
 	public, admin, nats string

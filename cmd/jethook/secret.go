@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +27,7 @@ func endpointRotateCommand() *cobra.Command {
 				body.Overlap = overlap.String()
 			}
 			if secretFile != "" {
-				secret, err := readSecret(secretFile, cmd.InOrStdin())
+				secret, err := readSecret(cmd, "secret", secretFile)
 				if err != nil {
 					return err
 				}
@@ -45,26 +42,6 @@ func endpointRotateCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old secret goes on signing, 0s to 168h")
 	cmd.Flags().StringVar(&secretFile, "secret-file", "", "file with the new secret, or - for the standard input; made unless given")
 	return cmd
-}
-
-// readSecret returns the content of a file without the line's end. A secret is no argument: other users of the machine
-// see those.
-func readSecret(path string, stdin io.Reader) (string, error) {
-	var content []byte
-	var err error
-	if path == "-" {
-		content, err = io.ReadAll(stdin)
-	} else {
-		content, err = os.ReadFile(path)
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading --secret-file: %w", err)
-	}
-	content = bytes.TrimRight(content, "\r\n")
-	if len(content) == 0 {
-		return "", usageError{fmt.Errorf("--secret-file %s is empty", path)}
-	}
-	return string(content), nil
 }
 
 func endpointSecretCommand() *cobra.Command {

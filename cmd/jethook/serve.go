@@ -174,6 +174,9 @@ func newIngest(cfg *config.Config, bus *publish.Bus, log *slog.Logger) (*ingest.
 	if cfg.RejectedMaxBytes > 0 {
 		o.Rejecter = bus
 	}
+	for _, doubt := range ingest.Doubts(cfg.Sources) {
+		o.Log.Warn("a source's secret may not be the one that is meant", "variable", doubt.Variable, "reason", doubt.Reason)
+	}
 	return ingest.New(o)
 }
 

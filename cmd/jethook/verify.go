@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -41,11 +42,12 @@ func verifyCommand() *cobra.Command {
 			"1 otherwise, and 2 for wrong usage or a file that can't be read.",
 		Example: `  jethook verify --source stripe --header 'Stripe-Signature: t=1790000000,v1=...' --body-file body.json --now 1790000000
   jethook verify --provider github --secret-file secret --header 'X-Hub-Signature-256: sha256=...' --body '{"zen": "..."}'
-  jethook verify --provider meta --secret app:token --method GET --url 'https://hooks.example.com/webhooks/meta?hub.mode=subscribe&...'
+  jethook verify --provider meta --secret-file secret --method GET --url 'https://hooks.example.com/webhooks/meta?hub.mode=subscribe&...'
   jethook verify --file requests.json --json`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.changed = cmd.Flags().Changed
+			f.readDash()
 			if f.changed("file") {
 				return f.verifyFile(cmd)
 			}
@@ -54,6 +56,13 @@ func verifyCommand() *cobra.Command {
 	}
 	f.define(cmd.Flags())
 	return cmd
+}
+
+// warnOfSecrets says what a server would say of the secrets at its start.
+func warnOfSecrets(w io.Writer, of string, trial *ingest.Trial) {
+	for _, warning := range trial.Warnings() {
+		fmt.Fprintf(w, "Warning: %s: %s\n", visible(of), warning)
+	}
 }
 
 func (f *verifyFlags) define(flags *pflag.FlagSet) {
@@ -92,7 +101,7 @@ type sample struct {
 var errNotVerified = errors.New("not verified")
 
 func (f *verifyFlags) verifyOne(cmd *cobra.Command) error {
-	a, err := f.sample(cmd.InOrStdin())
+	a, err := f.sample(cmd)
 	if err != nil {
 		return err
 	}
@@ -102,6 +111,7 @@ func (f *verifyFlags) verifyOne(cmd *cobra.Command) error {
 	}
 	v := trial.Receive(a.request(), a.now)
 	r := explain(a, trial.Sender(), &v)
+	warnOfSecrets(cmd.ErrOrStderr(), a.source.Name, trial)
 	if f.printJSON {
 		err = writeJSON(cmd.OutOrStdout(), r)
 	} else {

@@ -138,12 +138,13 @@ type verifyResult struct {
 // unknownProvider is the reason when there is no such sender. It spoils no other request of the file.
 const unknownProvider = "unknown_provider"
 
-func (v *vector) verify() verifyResult {
+func (v *vector) verify(stderr io.Writer) verifyResult {
 	a := v.sample()
 	trial, err := ingest.NewTrial(a.source, a.given, a.maxBody)
 	if err != nil {
 		return verifyResult{ID: v.ID, Reason: unknownProvider}
 	}
+	warnOfSecrets(stderr, v.ID, trial)
 	verdict := trial.Receive(a.request(), a.now)
 	answer := verdict.Outcome.Answer
 	r := verifyResult{
@@ -197,7 +198,7 @@ func (f *verifyFlags) verifyFile(cmd *cobra.Command) error {
 	results := make([]verifyResult, len(vectors))
 	failed := 0
 	for i := range vectors {
-		results[i] = vectors[i].verify()
+		results[i] = vectors[i].verify(cmd.ErrOrStderr())
 		if !results[i].Verified {
 			failed++
 		}

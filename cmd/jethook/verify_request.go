@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/config"
@@ -42,12 +43,12 @@ func (a *sample) sentTo(address string) {
 }
 
 // sample reads the flags of one request. What is wrong with them is a usageError.
-func (f *verifyFlags) sample(stdin io.Reader) (*sample, error) {
+func (f *verifyFlags) sample(cmd *cobra.Command) (*sample, error) {
 	if err := f.check(); err != nil {
 		return nil, usageError{err}
 	}
 	a := &sample{method: f.method, header: http.Header{}, fetch: true}
-	if err := f.readSource(a, stdin); err != nil {
+	if err := f.readSource(a, cmd); err != nil {
 		return nil, err
 	}
 	if err := f.readKeys(a); err != nil {
@@ -66,11 +67,18 @@ func (f *verifyFlags) sample(stdin io.Reader) (*sample, error) {
 	}
 	a.body = []byte(f.body)
 	if f.bodyFile != "" {
-		if a.body, err = readInput(f.bodyFile, stdin); err != nil {
+		if a.body, err = readInput(f.bodyFile, cmd.InOrStdin()); err != nil {
 			return nil, usageError{fmt.Errorf("reading --body-file: %w", err)}
 		}
 	}
 	return a, nil
+}
+
+// readDash takes --secret - for --secret-file -.
+func (f *verifyFlags) readDash() {
+	if f.secretFile == "" && slices.Equal(f.secrets, []string{standardInput}) {
+		f.secrets, f.secretFile = nil, standardInput
+	}
 }
 
 // check finds flags that contradict each other.
@@ -95,7 +103,7 @@ func (f *verifyFlags) check() error {
 }
 
 // readSource fills in whose request it is: what is configured, and over it what the flags say.
-func (f *verifyFlags) readSource(a *sample, stdin io.Reader) error {
+func (f *verifyFlags) readSource(a *sample, cmd *cobra.Command) error {
 	a.source = config.Source{Name: f.source, Provider: f.source, Split: true}
 	a.maxBody = int64(config.Default().MaxBody)
 	if f.source == "" {
@@ -115,8 +123,11 @@ func (f *verifyFlags) readSource(a *sample, stdin io.Reader) error {
 		a.sentTo(f.url)
 	}
 	secrets := f.secrets
+	if len(secrets) > 0 {
+		warnOfArgument(cmd, "secret")
+	}
 	if f.secretFile != "" {
-		secret, err := readSecret(f.secretFile, stdin)
+		secret, err := readSecret(cmd, "secret", f.secretFile)
 		if err != nil {
 			return err
 		}

@@ -69,6 +69,9 @@ func concealer(secrets []config.Secret, learned string) func(string) string {
 		if _, second, pair := strings.Cut(s.Reveal(), ":"); pair {
 			add(second)
 		}
+		for part := range strings.SplitSeq(s.Reveal(), ",") { // it may hold several
+			add(strings.TrimSpace(part))
+		}
 	}
 	add(learned)
 	return strings.NewReplacer(pairs...).Replace

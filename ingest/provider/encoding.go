@@ -141,8 +141,11 @@ func eachSecret(b Binding, bind func(secret string) error) error {
 		if secret != "" {
 			err = bind(secret)
 		}
-		if err != nil {
+		switch {
+		case err != nil && len(b.Secrets) > 1:
 			return fmt.Errorf("secret %d: %w", i+1, err)
+		case err != nil:
+			return err
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ package provider
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -71,7 +72,10 @@ type Sender struct {
 	Docs string
 	// Secret says in words what the operator sets as the secret; empty where the sender has none.
 	Secret string
-	Scheme Scheme
+	// SecretForm is what each secret looks like that the sender gives out, where its pages say so and nothing of that form
+	// can hold a comma: several may then be set in one value. It is not needed where secrets are written in hex or base64.
+	SecretForm *regexp.Regexp
+	Scheme     Scheme
 	// Type and ID say where the event's type and its id stand; the zero Value where there is none.
 	Type Value
 	ID   Value

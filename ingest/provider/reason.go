@@ -38,6 +38,8 @@ var (
 	// ErrBadSecret means a secret does not have the form that its sender gives out. Only [Scheme.Bind] returns
 	// it; the error never quotes the secret.
 	ErrBadSecret = errors.New("secret is malformed")
+	// ErrWeakSecret means a secret that others could guess. Only [Sender.CheckStrength] returns it.
+	ErrWeakSecret = errors.New("secret is too easily guessed")
 )
 
 // reasons are the words for the reasons.

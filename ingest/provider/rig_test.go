@@ -24,6 +24,8 @@ type sample struct {
 	secrets [2]string
 	// send returns a request with that body, sent at that time, by who has that secret.
 	send func(secret, body string, sent time.Time) *Request
+	// sign is send by who has that key; nil where the secret is no key as it is, or none at all.
+	sign func(key []byte, body string, sent time.Time) *Request
 	body string
 	keys KeySource
 	// single says that the secret is not what signs, so that there are no two of them to try.
@@ -76,15 +78,17 @@ func signed(sender, maker, content string, headers ...string) sample {
 // keyed has the key made from the secret.
 func (s sample) keyed(maker, content string, key func(string) []byte, headers ...string) sample {
 	m := makers[maker]
-	s.send = func(secret, body string, sent time.Time) *Request {
-		sum := macOf(m.hash, key(secret), fill(content, secret, body, sent))
+	sign := func(key []byte, body string, sent time.Time) *Request {
+		sum := macOf(m.hash, key, fill(content, "", body, sent))
 		r := request(body)
 		for _, h := range headers {
 			name, value, _ := strings.Cut(h, ": ")
-			r.Header.Add(name, strings.ReplaceAll(fill(value, secret, body, sent), "{sig}", m.encode(sum)))
+			r.Header.Add(name, strings.ReplaceAll(fill(value, "", body, sent), "{sig}", m.encode(sum)))
 		}
 		return r
 	}
+	s.sign = sign
+	s.send = func(secret, body string, sent time.Time) *Request { return sign(key(secret), body, sent) }
 	return s
 }
 

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,16 @@ const (
 	ownToken      = "a token of your own, as set at the sender"
 	ownLogin      = "user:password, as set at the sender"
 	publicSecret  = "the sender's public key"
+)
+
+// What some senders' secrets look like, all of each and without a comma.
+var (
+	hexSecret      = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	polarSecret    = regexp.MustCompile(`^(polar_whs_|whsec_)[A-Za-z0-9+/_-]{32,}={0,2}$`)
+	stripeSecret   = regexp.MustCompile(`^whsec_[A-Za-z0-9]{32,}$`)
+	topicARN       = regexp.MustCompile(`^arn:[a-z-]+:sns:[^,\s]+$`)
+	serviceAccount = regexp.MustCompile(`^[^,\s@]+@[^,\s@]+$`)
+	paypalID       = regexp.MustCompile(`^[A-Z0-9]{17}$`)
 )
 
 const minute5 = 5 * time.Minute

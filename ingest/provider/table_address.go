@@ -118,7 +118,7 @@ var addressRows = []Sender{
 	{
 		// An empty answer with 200 is taken for a document without a type.
 		Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security#validating-requests",
-		Secret: "the auth token", NeedsURL: true,
+		Secret: "the auth token", SecretForm: hexSecret, NeedsURL: true,
 		Scheme: URLForm{From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256"},
 		Type:   FirstOf(Form("MessageStatus"), Form("SmsStatus"), Form("CallStatus")), ID: Header("I-Twilio-Idempotency-Token"),
 		Methods: []string{"GET"},

@@ -14,7 +14,7 @@ import (
 var publicRows = []Sender{
 	{
 		Name: "aws-sns", Title: "Amazon SNS", Docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
-		Secret: "the topic's ARN", Scheme: SNS{},
+		Secret: "the topic's ARN", SecretForm: topicARN, Scheme: SNS{},
 		Type: JSON("Type"), ID: JSON("MessageId"), Handshakes: []Handshake{snsConfirm},
 		Success: success200, Refusal: refusal401, Wait: 15 * time.Second,
 	},
@@ -36,7 +36,7 @@ var publicRows = []Sender{
 	{
 		// The token says who sends and to whom, not what.
 		Name: "google-pubsub", Title: "Google Cloud Pub/Sub push", Docs: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
-		Secret: "the push subscription's service account, by e-mail address", NeedsURL: true,
+		Secret: "the push subscription's service account, by e-mail address", SecretForm: serviceAccount, NeedsURL: true,
 		Scheme: JWT{
 			From: Header(authorization), Prefix: "Bearer ", Algorithm: jose.RS256,
 			Keys:    keySetAt("https://www.googleapis.com/oauth2/v3/certs"),
@@ -55,7 +55,7 @@ var publicRows = []Sender{
 	{
 		// Of the body only a CRC is signed, which another body can be made to have.
 		Name: "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
-		Secret: "the webhook's id",
+		Secret: "the webhook's id", SecretForm: paypalID,
 		Scheme: RSA{
 			Signature: Signature{
 				From: []Value{Header("Paypal-Transmission-Sig")}, Encoding: Base64,

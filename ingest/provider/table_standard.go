@@ -41,7 +41,7 @@ var standardRows = []Sender{
 		// The key is the bytes of the whole secret, polar_whs_ included. Its samples answer 202, and 403 to a bad
 		// signature.
 		Name: "polar", Title: "Polar", Docs: "https://polar.sh/docs/integrate/webhooks/delivery",
-		Secret: sharedSecret, Scheme: standardWebhooks(RawKey),
+		Secret: sharedSecret, SecretForm: polarSecret, Scheme: standardWebhooks(RawKey),
 		Type: JSON("type"), ID: standardID,
 		Success: success202, Refusal: refusal403, Wait: 10 * time.Second,
 	},

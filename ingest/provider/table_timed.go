@@ -92,7 +92,7 @@ var timedRows = []Sender{
 	{
 		// Commands and clicks are forms, without a type here.
 		Name: "slack", Title: "Slack", Docs: "https://docs.slack.dev/authentication/verifying-requests-from-slack",
-		Secret: "the app's signing secret", Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
+		Secret: "the app's signing secret", SecretForm: hexSecret, Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
 		Type: JSON("event.type"), ID: JSON("event_id"),
 		Handshakes: []Handshake{slackURL},
 		Success:    success200, Refusal: refusal401, Wait: 3 * time.Second,
@@ -100,7 +100,7 @@ var timedRows = []Sender{
 	{
 		// The secret signs as it is, whsec_ included. v0 does not count.
 		Name: "stripe", Title: "Stripe", Docs: "https://docs.stripe.com/webhooks/signature",
-		Secret: "the endpoint's signing secret", Scheme: pairsMAC("Stripe-Signature", Pairs(",", "v1", "t"), ".", Seconds, minute5),
+		Secret: "the endpoint's signing secret", SecretForm: stripeSecret, Scheme: pairsMAC("Stripe-Signature", Pairs(",", "v1", "t"), ".", Seconds, minute5),
 		Type: JSON("type"), ID: JSON("id"),
 		Success: success202, Refusal: refusal401,
 	},

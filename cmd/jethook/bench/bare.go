@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -68,7 +69,7 @@ func startBare(o BareOptions) (c *child, address string, err error) {
 		return nil, "", fmt.Errorf("starting the bare handler: %w", err)
 	}
 	defer r.Close()
-	c, err = startChild(nil, w, "bench", BareCommand, "--secret", o.Secret, "--header", o.Header)
+	c, err = startChild(nil, strings.NewReader(o.Secret), w, "bench", BareCommand, "--secret-file", "-", "--header", o.Header)
 	w.Close() // the child has its own, so that reading ends when it ends
 	if err != nil {
 		return nil, "", err

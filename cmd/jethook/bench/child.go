@@ -37,7 +37,7 @@ type child struct {
 }
 
 // startChild runs the binary with args. Its environment is this one's without what is meant for another Jethook.
-func startChild(env []string, stdout io.Writer, args ...string) (*child, error) {
+func startChild(env []string, stdin io.Reader, stdout io.Writer, args ...string) (*child, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this binary: %w", err)
@@ -49,7 +49,7 @@ func startChild(env []string, stdout io.Writer, args ...string) (*child, error) 
 		}
 	}
 	c.cmd.Env = append(c.cmd.Env, env...)
-	c.cmd.Stdout, c.cmd.Stderr = stdout, &c.stderr
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = stdin, stdout, &c.stderr
 	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", args[0], err)
 	}
@@ -147,7 +147,7 @@ func tryJethook(ctx context.Context, command string, env []string) (_ *jethook, 
 	j.child, err = startChild(append([]string{
 		"JETHOOK_DATA_DIR=" + filepath.Join(j.dir, "data"), "JETHOOK_LISTEN=" + j.public, "JETHOOK_ADMIN_LISTEN=" + j.admin,
 		"JETHOOK_NATS_LISTEN=" + j.nats, "JETHOOK_ADMIN_TOKEN=" + j.token, "JETHOOK_LOG_LEVEL=warn",
-	}, env...), nil, command)
+	}, env...), nil, nil, command)
 	if err != nil {
 		return nil, err
 	}

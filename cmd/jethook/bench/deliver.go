@@ -61,7 +61,7 @@ func (o *DeliverOptions) Check() error {
 		bad(n < 1, "--slow and --failing leave none of %s healthy: there would be nothing to measure", count(o.Endpoints, "endpoint"))
 		bad(n*o.Events > maxCounted, "--events times --endpoints is more than the %d deliveries that can be counted", maxCounted)
 	}
-	bad(o.Admin != "" && o.Token == "", "--token is missing: endpoints are made at --admin")
+	bad(o.Admin != "" && o.Token == "", "--token is missing: endpoints are made at --admin; --token-file keeps it from others on this machine")
 	bad(o.Admin != "" && o.NATS == "", "--nats is missing: events are published to the Jethook at --admin over NATS")
 	if o.ReceiverURL != "" {
 		u, err := url.Parse(o.ReceiverURL)

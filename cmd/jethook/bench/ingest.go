@@ -49,7 +49,7 @@ func (o *IngestOptions) Check() error {
 		u, err := url.Parse(o.URL)
 		bad(err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil,
 			"--url is %q: write the address of a source, such as http://127.0.0.1:8080/webhooks/acme (TLS is not measured)", o.URL)
-		bad(o.Secret == "", "--secret is missing: the requests to --url must be signed")
+		bad(o.Secret == "", "--secret is missing: the requests to --url must be signed; --secret-file keeps it from others on this machine")
 	}
 	return errors.Join(append(problems, checkBody(int64(o.Body)))...)
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"jethook/config"
+)
+
+// standardInput stands for it in the place of a secret or of its file.
+const standardInput = "-"
+
+// addSecretFlags adds the two flags that a secret is given by: --NAME and --NAME-file.
+func addSecretFlags(f *pflag.FlagSet, name, meaning string) {
+	f.String(name, "", meaning+". Everyone on this machine can see it: prefer --"+name+"-file")
+	f.String(name+"-file", "", "file with what --"+name+" would hold, or - for the standard input")
+}
+
+// secretFlags returns the secret that the flags of addSecretFlags give, and whether one of them is given.
+func secretFlags(cmd *cobra.Command, name string) (secret string, given bool, err error) {
+	f := cmd.Flags()
+	if secret, err = f.GetString(name); err != nil {
+		return "", false, err
+	}
+	path, err := f.GetString(name + "-file")
+	if err != nil {
+		return "", false, err
+	}
+	switch inArguments, inFile := f.Changed(name), f.Changed(name+"-file"); {
+	case inArguments && inFile:
+		return "", false, usageError{fmt.Errorf("--%s and --%[1]s-file exclude each other", name)}
+	case inArguments && secret == standardInput:
+		path = standardInput
+	case inArguments:
+		warnOfArgument(cmd, name)
+		return secret, true, nil
+	case !inFile:
+		return "", false, nil
+	}
+	secret, err = readSecret(cmd, name, path)
+	return secret, true, err
+}
+
+// readSecret returns the secret in a file, or in the standard input.
+func readSecret(cmd *cobra.Command, name, path string) (string, error) {
+	secret, err := config.ReadSecretFile(path, cmd.InOrStdin())
+	if errors.Is(err, config.ErrEmptySecret) {
+		return "", usageError{fmt.Errorf("--%s-file %s is empty", name, path)}
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading --%s-file: %w", name, err)
+	}
+	return secret.Reveal(), nil
+}
+
+// warnOfArgument says what is wrong with a secret among the arguments. It is taken all the same.
+func warnOfArgument(cmd *cobra.Command, name string) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: everyone on this machine can see what --%s holds while this runs, and the shell keeps it. "+
+		"Give --%[1]s-file FILE, or --%[1]s-file - for the standard input.\n", name)
+}
