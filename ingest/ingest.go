@@ -146,10 +146,13 @@ const (
 	drainTimeout = 20 * time.Second
 )
 
-// Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
+// Serve answers requests on l until ctx ends, on half as many connections as the process may open files, at most 4,096,
+// and from one address on a fourth of them. Then it takes no more connections, finishes the requests in
 // flight, at most for 20 s, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	g := newGate(l, connectionLimit(), s.addresses, s.log, s.now)
 	server := &http.Server{
+		ConnState:         g.follow,
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -159,7 +162,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve(g) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving webhooks: %w", err)
