@@ -16,6 +16,8 @@ import (
 const (
 	// firstBuffer bounds what is reserved before any byte came: a Content-Length is only a claim.
 	firstBuffer = 32 << 10
+	// growth is by how much a buffer grows that is full: what it leaves behind is a third of it.
+	growth = 4
 	// gzipMemory is about what decompressing takes beside the result.
 	gzipMemory = 48 << 10
 	// stretch is how much of a body must come within stretchTime, 131 kbit/s, or the rest of it. Who is slower is holding
@@ -99,7 +101,7 @@ func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
 		case err != nil:
 			return nil, readError(err)
 		case len(buf) == cap(buf):
-			size := min(most, 2*int64(cap(buf)))
+			size := min(most, growth*int64(cap(buf)))
 			if err := b.reserve(size - int64(cap(buf))); err != nil {
 				return nil, err
 			}

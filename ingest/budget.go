@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 16 of the default largest. Beyond
-	// it senders are asked to try again, which loses nothing, while running out of memory would.
-	bodyMemory = 128 << 20
+	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 8 of the default largest. Beyond
+	// it senders are asked to try again, which loses nothing, while running out of memory would. The process takes
+	// two to three times as much, for what the collector has not collected yet.
+	bodyMemory = 64 << 20
 	// fewestBodies is how many of the largest must fit in, where larger ones are allowed.
 	fewestBodies = 4
 	// greed is how much of the memory one source may hold, and of a source's memory one client: so many times what they
