@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,18 +167,18 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 	e, forged := errors.AsType[*notVerifiedError](err)
 	source := c.Param("source")
 	switch {
-	case bodyFault(err) && s.sources[source].bodies.begins(s.now()):
-		log(slog.LevelWarn, "body refused", "source", source)
+	case anyones(err) && s.sources[source].hindered.begins(s.now()):
+		log(slog.LevelWarn, "webhook not taken", "source", source)
 	case forged && e.source.refusals.begins(s.now()):
 		log(slog.LevelInfo, "webhook refused", "source", e.source.name, "provider", e.source.sender.Name, "reason", provider.Reason(err))
-	case !forged && !bodyFault(err) && a.status >= http.StatusInternalServerError && s.failures.begins(s.now()):
+	case !forged && !anyones(err) && a.status >= http.StatusInternalServerError && s.failures.begins(s.now()):
 		log(slog.LevelError, "webhook not stored")
 	case s.log.Enabled(context.Background(), slog.LevelDebug):
 		log(slog.LevelDebug, "request refused")
 	}
 }
 
-// bodyFault reports whether a body was refused that anyone can send. So it must not hide that the store fails.
-func bodyFault(err error) bool {
-	return errors.Is(err, errOverloaded) || errors.Is(err, errTooSlow) || errors.Is(err, errCompressed)
+// anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.
+func anyones(err error) bool {
+	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errCompressed, errNotChecked}, func(e error) bool { return errors.Is(err, e) })
 }

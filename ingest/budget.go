@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 8 of the default largest. Beyond
+	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 7 of the default largest. Beyond
 	// it senders are asked to try again, which loses nothing, while running out of memory would. The process takes
-	// two to three times as much, for what the collector has not collected yet.
-	bodyMemory = 64 << 20
+	// two to three times as much, for what the collector has not collected yet. Less would keep one of the largest out
+	// while another source is flooded.
+	bodyMemory = 56 << 20
 	// fewestBodies is how many of the largest must fit in, where larger ones are allowed.
 	fewestBodies = 4
 	// greed is how much of the memory one source may hold, and of a source's memory one client: so many times what they

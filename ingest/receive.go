@@ -46,7 +46,7 @@ func (s *Server) receive(c echo.Context) error {
 	}
 	src.figures.accept(receipt, now)
 	src.refusals.ends(now)
-	src.bodies.ends(now)
+	src.hindered.ends(now)
 	if s.failures.ends(now) {
 		s.log.Info("webhooks are stored again")
 	}

@@ -27,7 +27,7 @@ type source struct {
 	rejected *rate.Limiter  // of rejected requests that are kept
 	gzip     bool           // compressed bodies are taken
 	refusals trouble
-	bodies   trouble // that are refused before they are verified
+	hindered trouble // by what strangers can bring about
 	// handshakes are no trouble, but as many as whoever sends them likes.
 	handshakes trouble
 	figures    figures

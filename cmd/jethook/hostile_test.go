@@ -175,7 +175,7 @@ func newStranger(to, from string) *stranger {
 // The bodies of the attacks: nesting, a JSON object with very many names, and little that inflates to much.
 var (
 	brackets = bytes.Repeat([]byte("["), 8<<20)
-	keys     = manyKeys(8 << 20)
+	keys     = manyKeys(1 << 20)
 	bomb     = inflating(8 << 20)
 )
 
