@@ -74,6 +74,8 @@ type Source struct {
 	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has, if it is not its address, URL"`
 	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, in the place of SECRET or beside it; one of the two must be set"`
 
+	Gzip bool `envconfig:"GZIP" default:"false" desc:"whether bodies with Content-Encoding gzip are taken, for a sender or a proxy that compresses; those of polytomic always are"`
+
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
 	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`
 }

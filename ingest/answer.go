@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +23,10 @@ var (
 	errNoSource   = errors.New("no such source")
 	errNotAllowed = errors.New("the address may not send to this source")
 	errTooLarge   = errors.New("body too large")
+	errTooSlow    = errors.New("body too slow")
 	errBadBody    = errors.New("body cannot be read")
 	errEncoding   = errors.New("unsupported content encoding")
+	errCompressed = errors.New("the source takes no compressed bodies")
 	errOverloaded = errors.New("too many bodies in memory")
 	errNotStored  = errors.New("event not stored")
 	errNotChecked = errors.New("request could not be checked")
@@ -68,6 +71,9 @@ var answers = []struct {
 	{publish.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
 	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is broken or was cut off"}},
 	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain or with Content-Encoding gzip"}},
+	{errCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain, without a Content-Encoding"}},
+	// Not 408: some senders give up for good at any 4xx, and it may be our side of the line that is slow.
+	{errTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body came too slowly; try again"}},
 	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
 	{publish.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
 	{publish.ErrFull, answer{http.StatusServiceUnavailable, "store_full", "the store is full; try again later"}},
@@ -128,6 +134,8 @@ func advice(err error, a answer) map[string]string {
 		return map[string]string{"Retry-After": strconv.Itoa(int(math.Ceil(fast.wait.Seconds())))}
 	case a.status >= http.StatusInternalServerError:
 		return map[string]string{"Retry-After": strconv.Itoa(1 + rand.IntN(maxRetryAfter))}
+	case errors.Is(err, errCompressed):
+		return map[string]string{"Accept-Encoding": "identity"}
 	case a.status == http.StatusUnsupportedMediaType:
 		return map[string]string{"Accept-Encoding": "gzip"}
 	}
@@ -140,7 +148,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	if src, ok := s.sources[c.Param("source")]; ok {
 		src.figures.refuse(reasonOf(a, err))
 	}
-	s.logFailure(c.Request(), a, err)
+	s.logFailure(c, a, err)
 	if c.Response().Committed {
 		return
 	}
@@ -150,18 +158,27 @@ func (s *Server) fail(err error, c echo.Context) {
 }
 
 // logFailure logs what went wrong: when an outage, or what may be an attack, begins, and in full at debug level.
-func (s *Server) logFailure(r *http.Request, a answer, err error) {
+func (s *Server) logFailure(c echo.Context, a answer, err error) {
+	r := c.Request()
 	log := func(level slog.Level, msg string, args ...any) {
 		s.log.Log(context.Background(), level, msg,
 			append(args, "path", r.URL.Path, "remote", s.echo.IPExtractor(r), "status", a.status, "code", a.code, "error", err)...)
 	}
 	e, forged := errors.AsType[*notVerifiedError](err)
+	source := c.Param("source")
 	switch {
+	case anyones(err) && s.sources[source].hindered.begins(s.now()):
+		log(slog.LevelWarn, "webhook not taken", "source", source)
 	case forged && e.source.refusals.begins(s.now()):
 		log(slog.LevelInfo, "webhook refused", "source", e.source.name, "provider", e.source.sender.Name, "reason", provider.Reason(err))
-	case !forged && a.status >= http.StatusInternalServerError && s.failures.begins(s.now()):
+	case !forged && !anyones(err) && a.status >= http.StatusInternalServerError && s.failures.begins(s.now()):
 		log(slog.LevelError, "webhook not stored")
 	case s.log.Enabled(context.Background(), slog.LevelDebug):
 		log(slog.LevelDebug, "request refused")
 	}
+}
+
+// anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.
+func anyones(err error) bool {
+	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errCompressed, errNotChecked}, func(e error) bool { return errors.Is(err, e) })
 }

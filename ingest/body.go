@@ -6,50 +6,76 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
+	"os"
 	"strings"
-
-	"golang.org/x/sync/semaphore"
+	"sync"
+	"time"
 )
 
 const (
 	// firstBuffer bounds what is reserved before any byte came: a Content-Length is only a claim.
 	firstBuffer = 32 << 10
+	// growth is by how much a buffer grows that is full: what it leaves behind is a third of it.
+	growth = 4
 	// gzipMemory is about what decompressing takes beside the result.
 	gzipMemory = 48 << 10
+	// stretch is how much of a body must come within stretchTime, 131 kbit/s, or the rest of it. Who is slower is holding
+	// memory on purpose.
+	stretch     = 80 << 10
+	stretchTime = 5 * time.Second
+	// smallBody is the largest body that is read of a request which does not verify so far.
+	smallBody = 64 << 10
+	// unreadTime is how long a connection waits for the rest of a body that nobody reads, so that it can be used again.
+	unreadTime = time.Second
 )
 
 // bodyReader reads one request's body into memory that it reserves as the bytes come.
 type bodyReader struct {
-	memory *semaphore.Weighted
+	memory *budget
+	source string
+	from   netip.Prefix
 	limit  int64 // bytes, as sent and decompressed
+	gzip   bool  // is taken
 
 	reserved int64
 }
 
-// read returns the body, decompressed. Its errors are errTooLarge, errBadBody, errEncoding and errOverloaded.
-// What it reserved stays so, also after an error, until release.
+// read returns the body, decompressed. Its errors are errTooLarge, errTooSlow, errBadBody, errEncoding, errCompressed and
+// errOverloaded. What it reserved stays so, also after an error, until release.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	gzipped, err := isGzip(r.Header)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if r.ContentLength > b.limit {
+	case gzipped && !b.gzip:
+		return nil, errCompressed
+	case r.ContentLength > b.limit:
 		return nil, errTooLarge
 	}
 	// MaxBytesReader rather than a LimitReader: it closes the connection of who sends more.
 	wire := http.MaxBytesReader(w, r.Body, b.limit)
+	if w != nil {
+		paced := newPacedReader(wire, w)
+		defer paced.done()
+		wire = paced
+	}
 	if !gzipped {
 		return b.readAll(wire, r.ContentLength)
 	}
 	if err := b.reserve(gzipMemory); err != nil {
 		return nil, err
 	}
-	inflated, err := gzip.NewReader(wire)
-	if err != nil {
+	inflated := inflaters.Get().(*gzip.Reader)
+	defer inflaters.Put(inflated)
+	if err := inflated.Reset(wire); err != nil {
 		return nil, readError(err)
 	}
 	return b.readAll(inflated, -1)
 }
+
+// inflaters are for the next compressed body: each is some 40 KiB that would be made anew for a few bytes.
+var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // readAll reads r to its end. Claimed is the length that r is said to have, -1 if it is not.
 func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
@@ -75,7 +101,7 @@ func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
 		case err != nil:
 			return nil, readError(err)
 		case len(buf) == cap(buf):
-			size := min(most, 2*int64(cap(buf)))
+			size := min(most, growth*int64(cap(buf)))
 			if err := b.reserve(size - int64(cap(buf))); err != nil {
 				return nil, err
 			}
@@ -85,19 +111,29 @@ func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
 }
 
 func (b *bodyReader) reserve(n int64) error {
-	if !b.memory.TryAcquire(n) {
+	if b.memory == nil {
+		return nil
+	}
+	if !b.memory.take(b.source, b.from, n) {
 		return errOverloaded
 	}
 	b.reserved += n
 	return nil
 }
 
-func (b *bodyReader) release() { b.memory.Release(b.reserved) }
+func (b *bodyReader) release() {
+	if b.reserved > 0 {
+		b.memory.give(b.source, b.from, b.reserved)
+	}
+}
 
-// readError tells a body that is too large from one that is broken or cut off.
+// readError tells why a body could not be read: it is too large, comes too slowly, is broken or was cut off.
 func readError(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fmt.Errorf("%w: %w", errTooLarge, tooLarge)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %w", errTooSlow, err)
 	}
 	return fmt.Errorf("%w: %w", errBadBody, err)
 }
@@ -117,4 +153,49 @@ func isGzip(h http.Header) (bool, error) {
 		}
 	}
 	return false, errEncoding
+}
+
+// pacedReader reads what a connection brings, and fails with os.ErrDeadlineExceeded once that is too slow.
+type pacedReader struct {
+	io.ReadCloser
+	conn *http.ResponseController
+	end  time.Time // of the whole body
+	due  int       // bytes that must come by the deadline that is set
+}
+
+func newPacedReader(wire io.ReadCloser, w http.ResponseWriter) *pacedReader {
+	p := &pacedReader{ReadCloser: wire, conn: http.NewResponseController(w), end: time.Now().Add(readTimeout)}
+	p.extend()
+	return p
+}
+
+func (p *pacedReader) Read(into []byte) (int, error) {
+	n, err := p.ReadCloser.Read(into)
+	if p.due -= n; p.due <= 0 && err == nil {
+		p.extend()
+	}
+	return n, err
+}
+
+// extend gives the next stretch its time. A writer without a connection, as in tests, takes none.
+func (p *pacedReader) extend() {
+	p.due = stretch
+	deadline := time.Now().Add(stretchTime)
+	if deadline.After(p.end) {
+		deadline = p.end
+	}
+	p.conn.SetReadDeadline(deadline)
+}
+
+// done leaves the connection, once the body is read, as it would be without a deadline of the body's: its end would look
+// as if the sender had hung up.
+func (p *pacedReader) done() { p.conn.SetReadDeadline(p.end) }
+
+// leaveUnread makes the connection ready for an answer although the body has not been read, or not to its end. A small rest
+// may still come, and is dropped; otherwise the connection ends with the answer. It is not held for long either way.
+func leaveUnread(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
+		w.Header().Set("Connection", "close")
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTime))
 }

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"golang.org/x/sync/semaphore"
-
 	"jethook/config"
 )
 
@@ -23,7 +21,7 @@ func TestBodies(t *testing.T) {
 	t.Parallel()
 	const limit = 100_000
 	rig := newRig(t)
-	address := serve(t, Options{Publisher: rig.bus, Sources: []config.Source{plain("plain")}, MaxBody: limit}) + "/webhooks/plain"
+	address := serve(t, Options{Publisher: rig.bus, Sources: []config.Source{zipped("plain")}, MaxBody: limit}) + "/webhooks/plain"
 	long := strings.Repeat("x", limit)
 	manyEmpty := strings.Repeat(zip(""), limit/len(zip(""))+1)
 	for _, test := range []struct {
@@ -79,6 +77,13 @@ func TestBodies(t *testing.T) {
 // chunked hides a body's length from net/http.
 func chunked(s string) io.Reader { return iotest.OneByteReader(bufio.NewReader(strings.NewReader(s))) }
 
+// zipped is plain from a sender that compresses.
+func zipped(name string) config.Source {
+	src := plain(name)
+	src.Gzip = true
+	return src
+}
+
 func broken(zipped string) string {
 	b := []byte(zipped)
 	b[len(b)-8] ^= 1
@@ -122,8 +127,14 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
 	read := func(memory int64, claimed int64, body string, encoding string) (int64, error) {
-		b := bodyReader{memory: semaphore.NewWeighted(memory), limit: limit}
-		defer b.release() // panics if it gives back more than was taken
+		b := bodyReader{memory: newBudget(limit), source: "s", limit: limit, gzip: true}
+		b.memory.total = memory * 9 / 4 // of which one client of one source may hold four ninths
+		defer func() {
+			b.release()
+			if b.memory.used != 0 {
+				t.Errorf("%d bytes still reserved", b.memory.used)
+			}
+		}()
 		r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(strings.NewReader(body)))
 		r.ContentLength = claimed
 		if encoding != "" {

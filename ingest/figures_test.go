@@ -16,7 +16,7 @@ import (
 func TestFiguresOfASource(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{
-		Sources: []config.Source{plain("quiet"), plain("shop")}, Publisher: newRig(t).bus, MaxBody: 1 << 10, Log: slog.New(slog.DiscardHandler),
+		Sources: []config.Source{plain("quiet"), zipped("shop")}, Publisher: newRig(t).bus, MaxBody: 1 << 10, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +28,11 @@ func TestFiguresOfASource(t *testing.T) {
 	do(t, request(t, url, `{}`, nil))
 	do(t, request(t, url, `{}`, http.Header{"X-Polaris-Signature": {strings.Repeat("00", 32)}}))
 	do(t, signed(t, url, strings.Repeat("x", 2<<10)))
-	do(t, request(t, url, `{}`, http.Header{"Content-Encoding": {"gzip"}}))
-	do(t, request(t, url, `{}`, http.Header{"Content-Encoding": {"br"}}))
+	for _, encoding := range []string{"gzip", "br"} {
+		r := signed(t, url, `{}`)
+		r.Header.Set("Content-Encoding", encoding)
+		do(t, r)
+	}
 	got := s.Report()
 	if len(got) != 2 || got[0].Name != "quiet" || got[0].Accepted != 0 || len(got[0].Refused) != 0 || !got[0].LastSeen.IsZero() {
 		t.Fatalf("got %+v", got)

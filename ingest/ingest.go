@@ -18,7 +18,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"jethook/config"
@@ -47,24 +46,21 @@ type Options struct {
 	Now       func() time.Time // default time.Now
 }
 
-const (
-	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 32 of the default largest. Beyond
-	// it senders are asked to try again, which loses nothing, while running out of memory would.
-	bodyMemory = 256 << 20
-	// logPause is for how long nothing must have failed for the next failure to be more than a line at debug level: an
-	// outage repeats one, and anyone can send what is refused.
-	logPause = 10 * time.Second
-)
+// logPause is for how long nothing must have failed for the next failure to be more than a line at debug level: an
+// outage repeats one, and anyone can send what is refused.
+const logPause = 10 * time.Second
 
 // Server is the public endpoint.
 type Server struct {
 	sources map[string]*source
 	bus     Publisher
 	maxBody int64
-	memory  *semaphore.Weighted // bytes of bodies
+	memory  *budget // of bodies
 	log     *slog.Logger
 	now     func() time.Time
 	echo    *echo.Echo
+
+	addresses addresses
 
 	rejecter      Rejecter
 	rejectedBytes *rate.Limiter
@@ -91,10 +87,12 @@ func New(o Options) (*Server, error) {
 		sources: sources,
 		bus:     o.Publisher,
 		maxBody: o.MaxBody,
-		memory:  semaphore.NewWeighted(max(bodyMemory, 2*o.MaxBody)),
+		memory:  newBudget(o.MaxBody),
 		log:     o.Log,
 		now:     o.Now,
 		echo:    echo.New(),
+
+		addresses: addresses{o.Proxies},
 
 		rejecter:      o.Rejecter,
 		rejectedBytes: newRejectedBytes(o.MaxBody),
@@ -102,7 +100,7 @@ func New(o Options) (*Server, error) {
 		web:           o.Web,
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.IPExtractor = addressOf(o.Proxies)
+	s.echo.IPExtractor = func(r *http.Request) string { return addressText(s.addresses.of(r)) }
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
 		DisableStackAll: true,
 		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
@@ -148,10 +146,13 @@ const (
 	drainTimeout = 20 * time.Second
 )
 
-// Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
+// Serve answers requests on l until ctx ends, on half as many connections as the process may open files, at most 4,096,
+// and from one address on a fourth of them. Then it takes no more connections, finishes the requests in
 // flight, at most for 20 s, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	g := newGate(l, connectionLimit(), s.addresses, s.log, s.now)
 	server := &http.Server{
+		ConnState:         g.follow,
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -161,7 +162,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve(g) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving webhooks: %w", err)

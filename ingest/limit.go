@@ -2,38 +2,12 @@ package ingest
 
 import (
 	"math"
-	"net"
-	"net/netip"
-	"slices"
 	"time"
 
-	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
 	"jethook/config"
 )
-
-// addressOf returns how the address of whoever sent a request is found: of the connection, or behind trusted proxies
-// the one that the last of them has put into X-Forwarded-For. What stands further left there, anyone can have
-// written.
-func addressOf(proxies []netip.Prefix) echo.IPExtractor {
-	if len(proxies) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, p := range proxies {
-		bits := p.Addr().BitLen()
-		trust = append(trust, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), bits)}))
-	}
-	return echo.ExtractIPFromXFFHeader(trust...)
-}
-
-// allows reports whether an address is in one of the source's networks.
-func (src *source) allows(address string) bool {
-	ip, err := netip.ParseAddr(address)
-	ip = ip.Unmap()
-	return err == nil && slices.ContainsFunc(src.networks, func(n netip.Prefix) bool { return n.Contains(ip) })
-}
 
 // leastBurst is how many requests may always come at once, unless the limit is lower: senders send in bursts.
 const leastBurst = 10

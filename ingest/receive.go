@@ -16,23 +16,18 @@ import (
 )
 
 // receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
-// no more than reading and checking, and nothing is answered before the events are stored.
+// no more than reading and checking, who shows nothing of it not even the reading, and nothing is answered before the
+// events are stored.
 func (s *Server) receive(c echo.Context) error {
-	src, ok := s.sources[c.Param("source")]
-	if !ok {
-		return errNoSource
-	}
-	if len(src.networks) > 0 && !src.allows(c.RealIP()) {
-		return errNotAllowed
-	}
-	r := c.Request()
 	body := bodyReader{memory: s.memory, limit: s.maxBody}
 	defer body.release()
-	data, err := body.read(c.Response().Writer, r)
+	now := s.now()
+	src, data, err := s.open(c, &body, now)
 	if err != nil {
+		leaveUnread(c.Response().Writer, c.Request())
 		return err
 	}
-	now := s.now()
+	r := c.Request()
 	// A body that came compressed is verified decompressed, as it is stored: the one sender that compresses,
 	// Polytomic, signs nothing, and a proxy that compresses does not sign again.
 	outcome, err := src.receiveFrom(src.request(r.Method, r.URL.RawQuery, r.Header, data), now)
@@ -51,10 +46,40 @@ func (s *Server) receive(c echo.Context) error {
 	}
 	src.figures.accept(receipt, now)
 	src.refusals.ends(now)
+	src.hindered.ends(now)
 	if s.failures.ends(now) {
 		s.log.Info("webhooks are stored again")
 	}
 	return send(c, outcome.Answer)
+}
+
+// open finds the request's source, and reads its body unless the request is refused without.
+func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source, []byte, error) {
+	src, ok := s.sources[c.Param("source")]
+	if !ok {
+		return nil, nil, errNoSource
+	}
+	r := c.Request()
+	from := s.addresses.of(r)
+	if !src.allows(from) {
+		return nil, nil, errNotAllowed
+	}
+	undecided, refused := src.receiver.Load().Early(src.request(r.Method, r.URL.RawQuery, r.Header, nil), now)
+	if refused != nil {
+		if !undecided {
+			return nil, nil, s.refuse(c, src, nil, now, refused)
+		}
+		body.limit = min(body.limit, smallBody)
+	}
+	body.source, body.from, body.gzip = src.name, client(from), src.gzip
+	data, err := body.read(c.Response().Writer, r)
+	switch {
+	case refused != nil && errors.Is(err, errTooLarge):
+		return nil, nil, s.refuse(c, src, nil, now, refused)
+	case errors.Is(err, errCompressed):
+		err = fmt.Errorf("%w: if its sender or a proxy compresses, set %s=true", err, variable(src.name, "GZIP"))
+	}
+	return src, data, err
 }
 
 // request is what the sender's row looks at. The address is the configured one: the Host header can be anything.
@@ -62,7 +87,7 @@ func (src *source) request(method, query string, h http.Header, body []byte) *pr
 	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body}
 }
 
-// refuse ends a request that did not verify.
+// refuse ends a request that did not verify. Its body is nil if it has not been read.
 func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
 	err := src.refusal(cause)
 	if _, ok := errors.AsType[*notVerifiedError](err); ok {
@@ -98,7 +123,13 @@ func (s *Server) shakeHands(c echo.Context, src *source, o *provider.Outcome, no
 			return err
 		}
 	}
-	s.log.Info("handshake answered", "source", src.name, "provider", src.sender.Name, "handshake", o.Handshake)
+	// Anyone can send most handshakes: the first one is worth a line, until there was none for a while.
+	level := slog.LevelDebug
+	src.handshakes.ends(now)
+	if src.handshakes.begins(now) {
+		level = slog.LevelInfo
+	}
+	s.log.Log(ctx, level, "handshake answered", "source", src.name, "provider", src.sender.Name, "handshake", o.Handshake)
 	return send(c, o.Answer)
 }
 

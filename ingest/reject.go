@@ -41,7 +41,10 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 		Source: src.name, Reason: provider.Reason(cause), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
 		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(body), Body: body,
 	}
-	if !s.rejectedBytes.AllowN(now, len(body)) {
+	switch {
+	case body == nil && r.ContentLength != 0: // it was refused before it was read
+		kept.NoBody, kept.Size = true, int(max(r.ContentLength, 0))
+	case !s.rejectedBytes.AllowN(now, len(body)):
 		kept.Body, kept.NoBody = nil, true
 	}
 	s.rejecter.Reject(kept, func(err error) {

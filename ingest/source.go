@@ -26,8 +26,12 @@ type source struct {
 	networks []netip.Prefix // that may send; none: all
 	limiter  *rate.Limiter  // of verified requests; nil: none
 	rejected *rate.Limiter  // of rejected requests that are kept
+	gzip     bool           // compressed bodies are taken
 	refusals trouble
-	figures  figures
+	hindered trouble // by what strangers can bring about
+	// handshakes are no trouble, but as many as whoever sends them likes.
+	handshakes trouble
+	figures    figures
 
 	receiver atomic.Pointer[provider.Receiver] // bound to all secrets that are known
 	pairing  atomic.Pointer[pairing]           // nil: closed
@@ -133,6 +137,7 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		headers:  newHeaderRules(&sender),
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
+		gzip:     c.Gzip || sender.Compresses,
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
 	}
 	src.readSecrets(&c)

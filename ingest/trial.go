@@ -2,12 +2,9 @@ package ingest
 
 import (
 	"errors"
-	"math"
 	"net/http"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"jethook/config"
 	"jethook/ingest/provider"
@@ -83,7 +80,7 @@ func (t *Trial) Sender() provider.Sender { return t.source.sender }
 // Receive says what becomes of r when it comes at now. Of r the method, the query, the header and the body count. It
 // needs the source's address where the sender signs that.
 func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
-	body := bodyReader{memory: semaphore.NewWeighted(math.MaxInt64), limit: t.maxBody}
+	body := bodyReader{limit: t.maxBody, gzip: t.source.gzip}
 	data, err := body.read(nil, r)
 	if err != nil {
 		return refused(err, err, answerTo(err).code)

@@ -30,7 +30,8 @@ func TestTrialAnswersAsTheServer(t *testing.T) {
 		"no header":      {source: plain("p"), change: func(r *http.Request) { r.Header.Del("X-Polaris-Signature") }, body: body, reason: "missing_header"},
 		"method":         {source: plain("p"), change: func(r *http.Request) { r.Method = "PUT" }, body: body, reason: "method"},
 		"too large":      {source: plain("p"), body: strings.Repeat(" ", maxBody+1), reason: "too_large"},
-		"not gzip":       {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: body, reason: "bad_body"},
+		"not gzip":       {source: zipped("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: body, reason: "bad_body"},
+		"compressed":     {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: zip(body), reason: "unsupported_encoding"},
 		"other encoding": {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }, body: body, reason: "unsupported_encoding"},
 		"key not to be had": {
 			source: config.Source{Name: "p", Provider: "shipstation"}, body: body, reason: "key_unavailable",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 )
 
@@ -23,6 +25,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(150)
 	}
+	limitMemory(memlimit.FromCgroup)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	runtime.KeepAlive(ballast)
 	os.Exit(code)
@@ -32,6 +35,18 @@ func main() {
 // collected less often than a large one: a tenth more requests, and where many deliveries wait less memory than by a high
 // GOGC alone, which is for every heap.
 var ballast = make([]byte, 32<<20)
+
+// limitMemory makes the collector work harder before the container's memory is used up, unless GOMEMLIMIT says how much may
+// be. Where the container has no limit, or it can't be read, there is none.
+func limitMemory(container memlimit.Provider) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	const part = 0.9 // the rest is for what is not the heap's
+	if limit, err := memlimit.ApplyRatio(container, part)(); err == nil && limit < math.MaxInt64-uint64(len(ballast)) {
+		debug.SetMemoryLimit(int64(limit) + int64(len(ballast)))
+	}
+}
 
 // Exit codes.
 const (

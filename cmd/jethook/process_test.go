@@ -111,13 +111,18 @@ var givenPorts sync.Map
 // start runs the command until the test ends and returns when it is ready.
 func (p *process) start(t *testing.T, command string) {
 	t.Helper()
+	p.launch(t, exec.Command(cmp.Or(p.program, binary), command))
+}
+
+// launch is start with a command of the caller's, which becomes the binary.
+func (p *process) launch(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	p.log = &bytes.Buffer{}
-	p.cmd = exec.Command(cmp.Or(p.program, binary), command)
+	p.cmd = cmd
 	p.cmd.Env, p.cmd.Stderr = p.env, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := p.cmd
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	p.await(t, "readyz", http.StatusOK)
 }

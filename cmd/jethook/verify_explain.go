@@ -194,8 +194,10 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 		return "A secret is handed over where there is one already: it is taken only while an operator lets the source pair."
 	case "method":
 		return "Give the method that the request came with: --method. It is neither that of an event nor of a handshake of this sender."
-	case "bad_body", "unsupported_encoding":
+	case "bad_body":
 		return "Give the header Content-Encoding only with a body that is still compressed."
+	case "unsupported_encoding":
+		return "Give the header Content-Encoding only with a body that is still compressed. Where the sender or a proxy compresses with gzip, set " + variable + "_GZIP=true."
 	}
 	return "See " + s.Docs
 }

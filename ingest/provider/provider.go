@@ -89,6 +89,8 @@ type Sender struct {
 	OwnHeader bool
 	// Unsigned means that the sender shows no proof of its own: the token is one that the operator put into the address.
 	Unsigned bool
+	// Compresses means that the sender may send its bodies with gzip.
+	Compresses bool
 	// NeedsURL means that the sender signs the address it was given: [Request.URL] must be set.
 	NeedsURL bool
 	// Success is the answer once the event is stored, Refusal the one to a request that does not verify.

@@ -115,7 +115,7 @@ var tokenRows = []Sender{
 		// is a success, and advises to refuse what is more than a few minutes old. It sends no event id.
 		Name: "polytomic", Title: "Polytomic",
 		Docs:   "https://apidocs.polytomic.com/guides/configuring-your-connections/syncing-to-custom-webhooks",
-		Secret: "the connection's secret",
+		Secret: "the connection's secret", Compresses: true,
 		Scheme: Token{
 			From: Header(authorization), Prefix: "Bearer ",
 			Timestamp: Timestamp{From: Header("Polytomic-Signature-Timestamp"), Unit: RFC3339, Tolerance: minute5},
