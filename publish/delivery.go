@@ -36,6 +36,7 @@ const (
 	headerClass    = "Jethook-Class"
 	headerStatus   = "Jethook-Status"
 	headerReplays  = "Jethook-Replays"
+	headerPutOff   = "Jethook-Put-Off"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -55,6 +56,7 @@ type Delivery struct {
 	Reason   string    // what the last attempt failed of; of a dead one, why it is dead
 	Class    string    // the kind of that, from a closed set; empty: there was no attempt
 	Status   int       // of the response to the last attempt; 0: there was none
+	PutOff   time.Time // since when its endpoint has asked for pauses instead of taking it; zero: it has not
 	Since    time.Time // when it was stored; read only
 
 	seq     uint64 // of the stored message; read only
@@ -68,6 +70,7 @@ type Why string
 const (
 	WhyRetry    Why = "retry"    // its place in the retry schedule
 	WhyTurn     Why = "turn"     // its turn at an endpoint that has more to do than it can take
+	WhyAsked    Why = "asked"    // the end of a pause that its endpoint asked for
 	WhyDisabled Why = "disabled" // its endpoint is disabled
 )
 
@@ -151,6 +154,9 @@ func (d *Delivery) msg() *nats.Msg {
 	if d.Status != 0 {
 		set(headerStatus, strconv.Itoa(d.Status))
 	}
+	if !d.PutOff.IsZero() {
+		set(headerPutOff, d.PutOff.UTC().Format(time.RFC3339Nano))
+	}
 	if !d.Due.IsZero() {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
 		set(headerWhy, string(d.Why))
@@ -192,6 +198,7 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 	d.Status, _ = strconv.Atoi(h.Get(headerStatus)) // absent when there was no response
 	d.Event.Subject = h.Get(headerSubject)
 	d.Event.seq, _ = strconv.ParseUint(h.Get(headerSequence), 10, 64) // absent on one of an earlier release
+	d.PutOff, _ = time.Parse(time.RFC3339Nano, h.Get(headerPutOff))   // absent unless it was
 	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue))         // absent on a dead one
 	d.replays, _ = strconv.ParseUint(h.Get(headerReplays), 10, 64)    // absent on all but replays
 	return d, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,7 +42,30 @@ func (m *Message) request(ctx context.Context) (*http.Request, error) {
 	// without it only requests that it knows to be idempotent are sent again. Receivers deduplicate by webhook-id.
 	m.Header[headerIdempotencyKey] = nil
 	req.Header = m.Header
+	req.GetBody = resends(req.GetBody)
 	return req, nil
+}
+
+// errRefused means that the receiver keeps refusing a request before it looks at it.
+var errRefused = errors.New("refused unprocessed")
+
+// resendTime is for how long a request may be sent again on other connections. Stale connections are found out in
+// milliseconds; net/http would go on for a minute with streams that a server refuses, a second later and then each time
+// twice as late, while the request holds its endpoint's place.
+const resendTime = 500 * time.Millisecond
+
+// resends lets net/http have the body again for resendTime from the first time that it asks for it.
+func resends(body func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
+	var first time.Time
+	return func() (io.ReadCloser, error) {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		if time.Since(first) > resendTime {
+			return nil, errRefused
+		}
+		return body()
+	}
 }
 
 // Wire returns the message in the form that a receiver gets over HTTP/1.1: the URL escaped, the headers' values
