@@ -142,7 +142,7 @@ func classify(err error) (Class, string) {
 		return ClassUnreachable, "there is no route to the host"
 	case isTLS(err):
 		return ClassTLS, "no secure connection: " + tlsReason(err)
-	case isAny(err, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF) || isHangUp(err):
+	case isAny(err, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF) || isHangUp(err):
 		return ClassConnectionReset, "the connection ended before a response came"
 	default:
 		return ClassBadResponse, "the response is not valid: " + reason(err)

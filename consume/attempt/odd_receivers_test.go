@@ -252,3 +252,23 @@ func certify(t *testing.T, want, parent *x509.Certificate, by *ecdsa.PrivateKey)
 	}
 	return signed, key
 }
+
+// What an operator pasted into a URL's query arrives, escaped: sent as it is, it breaks the request's first line, and the
+// receiver answers 400 for ever.
+func TestQueryIsEscaped(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.RawQuery }))
+	t.Cleanup(s.Close)
+	for query, want := range map[string]string{
+		"team=a b":         "team=a%20b",
+		"team=Zürich":      "team=Z%C3%BCrich",
+		"q=%20+&x=\"<>":    "q=%20+&x=%22%3C%3E",
+		"plain=1&other[]=": "plain=1&other[]=",
+	} {
+		expect(t, local(t).Do(t.Context(), requestTo(endpointAt(s.URL+"/a b?"+query))), Delivered, ClassOK)
+		if got := <-asked; got != want {
+			t.Errorf("%q: sent %q, want %q", query, got, want)
+		}
+	}
+}
