@@ -135,7 +135,7 @@ func TestArchiveListsByTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(i int) time.Time { // when the ith of all was stored, which is in EVENTS for an even i
-		m, err := s.GetMsg(t.Context(), uint64(i/2+1))
+		m, err := s.GetMsg(t.Context(), s.CachedInfo().State.FirstSeq+uint64(i/2))
 		if err != nil {
 			t.Fatal(err)
 		}

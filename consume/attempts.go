@@ -90,17 +90,19 @@ func (q *AttemptQuery) shelf() publish.Shelf {
 // matcher returns what tells whether a line matches beyond what its subject tells; nil when that is all.
 func (q *AttemptQuery) matcher() func(data []byte) bool {
 	var tests []func([]byte) bool
-	for field, want := range map[string]string{"delivery": q.Delivery, "event_id": q.EventID} {
+	field := func(name, want string, equal func(string) bool) {
 		if want == "" {
-			continue
+			return
 		}
 		quoted, _ := json.Marshal(want) // a string always can
-		text := fmt.Appendf(nil, "%q:%s", field, quoted)
+		text := fmt.Appendf(nil, "%q:%s", name, bytes.TrimSuffix(quoted, []byte(`"`)))
 		// Most lines don't hold the text anywhere, which is quick to see; an answer's body may hold it too.
 		tests = append(tests, func(data []byte) bool {
-			return bytes.Contains(data, text) && gjson.GetBytes(data, field).Str == want
+			return bytes.Contains(data, text) && equal(gjson.GetBytes(data, name).Str)
 		})
 	}
+	field("delivery", q.Delivery, func(id string) bool { return matchesDelivery(q.Delivery, id) })
+	field("event_id", q.EventID, func(id string) bool { return id == q.EventID })
 	if q.Type != "" {
 		tests = append(tests, func(data []byte) bool { return matchesType(q.Type, gjson.GetBytes(data, "type").Str) })
 	}
@@ -115,6 +117,12 @@ func (q *AttemptQuery) matcher() func(data []byte) bool {
 		}
 		return true
 	}
+}
+
+// matchesDelivery reports whether a delivery is the wanted one, or, of an id without a place, one of those.
+func matchesDelivery(want, id string) bool {
+	place, ok := strings.CutPrefix(id, want)
+	return ok && (place == "" || !publish.HasPlace(want) && place[0] == '.')
 }
 
 // matchesType reports whether an event type matches a pattern: "*" is one of the parts between its dots, ">" the

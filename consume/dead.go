@@ -45,6 +45,9 @@ func (l *Ledger) Remove(ctx context.Context, ids []string) (removed int, err err
 
 func (l *Ledger) each(ctx context.Context, ids []string, do func(context.Context, string) error) (n int, err error) {
 	for _, id := range ids {
+		if id, err = l.bus.FullID(ctx, id); err != nil {
+			return n, err
+		}
 		switch err := do(ctx, id); {
 		case err == nil:
 			n++

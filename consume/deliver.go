@@ -36,7 +36,9 @@ func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent,
 		Body: j.d.Event.Body, Attempt: j.d.Attempt,
 	})
-	e.conclude(j, ep, &res)
+	if res.Verdict != attempt.Later || !e.putOff(l, j, ep, &res) {
+		e.conclude(j, ep, &res)
+	}
 	return &res
 }
 
@@ -87,7 +89,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	next := j.d
-	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
+	next.Reason, next.Class, next.Status, next.PutOff = res.Detail, string(res.Class), res.Status, time.Time{}
 	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
 	if !more {
 		next.Due, next.Why = time.Time{}, ""

@@ -88,7 +88,11 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 	if !h.again {
 		return false, nil
 	}
-	trace, err := e.bus.Trace(ctx, d.ID())
+	ids := []string{d.ID()}
+	if h.in.queue.Stream != publish.StreamDeliveries { // one that came due was stored under the id that it has
+		ids = append(ids, d.FormerID())
+	}
+	trace, err := e.bus.Trace(ctx, ids...)
 	if err != nil {
 		return false, fmt.Errorf("looking for an earlier outcome: %w", err)
 	}

@@ -3,7 +3,6 @@ package consume
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"jethook/publish"
@@ -31,6 +30,6 @@ func attemptsOf(ctx context.Context, bus *publish.Bus, h *publish.Head) (attempt
 		}
 		attempts, all = append(attempts, page...), all && next == ""
 	}
-	key := "." + h.Key() // another source may have an event of that id
-	return slices.DeleteFunc(attempts, func(a Attempt) bool { return !strings.HasSuffix(a.Delivery, key) }), all, nil
+	// Another source may have an event of that id, and so may this one.
+	return slices.DeleteFunc(attempts, func(a Attempt) bool { return !h.HasDelivery(a.Delivery) }), all, nil
 }

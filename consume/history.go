@@ -17,6 +17,7 @@ type Outcome string
 const (
 	OutcomeDelivered Outcome = "delivered" // the endpoint took it
 	OutcomeFailed    Outcome = "failed"    // another attempt is scheduled
+	OutcomeDeferred  Outcome = "deferred"  // it asked for a pause: the same attempt is made again after it
 	OutcomeDead      Outcome = "dead"      // no attempt is left
 
 	// These lines are about the endpoint, and no attempt.
@@ -34,7 +35,7 @@ type Attempt struct {
 	Type       string        `json:"type"`
 	Subject    string        `json:"subject"`
 	Attempt    int           `json:"attempt" doc:"its number, from 1; 0 when the line is about the endpoint's circuit"`
-	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled) or dead; circuit_opened or circuit_closed"`
+	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled), deferred (the endpoint asked for a pause, which uses no attempt up) or dead; circuit_opened or circuit_closed"`
 	Status     int           `json:"status,omitempty" doc:"of the response; none when there was no response"`
 	Class      attempt.Class `json:"class" doc:"kind of fault, from a closed set; ok when there was none"`
 	Error      string        `json:"error,omitempty"`

@@ -49,6 +49,7 @@ type lane struct {
 	moved   time.Time     // when a request last ended
 	circuit circuit
 	pacer   pacer
+	backoff time.Duration // the pause that followed when the endpoint last asked for one without saying how long
 	backlog backlog
 
 	activity activity
@@ -64,7 +65,7 @@ const (
 )
 
 func (j *job) class() class {
-	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry {
+	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry || j.d.Why == publish.WhyAsked {
 		return again
 	}
 	return fresh
@@ -116,7 +117,7 @@ func (l *lane) resize(ep *endpoint.Endpoint) {
 		l.ceiling = defaultConcurrency
 	}
 	l.limit = min(l.limit, l.ceiling)
-	l.pacer.set(ep.RateLimit, time.Now())
+	l.pacer.set(ep.Rate(), time.Now())
 }
 
 // parallel is how many requests may be made at once now.
@@ -161,7 +162,7 @@ func (l *lane) admit(j *job) admission {
 			return enter
 		}
 		return failFast
-	case l.pacer.limits() && wait > 2*patience:
+	case (l.pacer.limits() || l.pacer.wait(now) > 0) && wait > 2*patience:
 		return comeBack
 	case held == 0:
 		return enter
@@ -346,11 +347,13 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 	}
 	switch {
 	case res.Verdict == attempt.Delivered:
-		l.proven = true
+		l.proven, l.backoff = true, 0
+		l.pacer.took(res.Started, time.Now())
 		l.circuit.succeeded()
 		if l.running >= l.limit && l.limit < l.ceiling && l.mayGrow() {
 			l.limit++
 		}
+	case res.Verdict == attempt.Later: // it is alive, and says when to come again
 	case res.Class != attempt.ClassRequest: // else the endpoint was not asked
 		l.circuit.failed(res.Started, time.Now(), l.engine.disableAfter/disableNotice)
 	}

@@ -13,8 +13,12 @@ import (
 var ErrNotFound = errors.New("no such delivery")
 
 // Delivery returns one delivery by its id. Waiting and dead ones are found by their subjects, a delivered one in
-// the history. The error is ErrNotFound when it is in no state.
+// the history. An id without a place is that of the newest such delivery. The error is ErrNotFound when it is in no state.
 func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
+	id, err := l.bus.FullID(ctx, id)
+	if err != nil {
+		return Delivery{}, err
+	}
 	d, found, err := l.pending(ctx, id)
 	if err != nil || found {
 		return d, err

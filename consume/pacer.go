@@ -6,34 +6,97 @@ import (
 	"jethook/consume/endpoint"
 )
 
-// maxLate is how much of what a pacer is behind its rate it makes up for: the delays of timers, not those of
-// an endpoint that was slow.
-const maxLate = 40 * time.Millisecond
+const (
+	// maxLate is how much of what a pacer is behind its rate it makes up for: the delays of timers, not those of
+	// an endpoint that was slow.
+	maxLate = 40 * time.Millisecond
+	// slowest is the slowest rate that an endpoint's refusals teach: one request in this time.
+	slowest = time.Minute
+	// runGap is the pause between two requests that ends a run: what an endpoint takes is measured over one run.
+	runGap = 5 * time.Second
+	// speedUp is which part of what was learned each request that went well takes back.
+	speedUp = 256
+)
 
-// pacer spaces the requests to an endpoint that has a rate limit. Its lane's lock guards it.
+// pacer spaces the requests to an endpoint that has a rate limit, of its own or one that its answers have taught, and
+// keeps to the pauses that it asks for. Its lane's lock guards it.
 type pacer struct {
 	interval time.Duration // between two requests; 0: no limit
-	next     time.Time     // when the next one may be made
+	limit    time.Duration // the endpoint's own interval; 0: none
+	learned  time.Duration // what the endpoint bears, by its refusals; 0: none is known
+	next     time.Time     // when the next request may be made
+	until    time.Time     // the end of the pause that the endpoint asked for
 	due      func()        // is told when ready would be true, after it was not
 	timer    *time.Timer
 	armed    bool // due is yet to be told
+
+	run   time.Time // when the present run of requests began
+	last  time.Time // when the last one of it was made that went well
+	taken int       // how many of it went well
 }
 
 // set takes over an endpoint's rate as of now; nil means no limit.
 func (p *pacer) set(r *endpoint.Rate, now time.Time) {
-	interval := time.Duration(0)
+	p.limit = 0
 	if r != nil {
-		interval = r.Per / time.Duration(r.Count)
+		p.limit = r.Per / time.Duration(r.Count)
 	}
+	p.space(now)
+}
+
+// space lets the interval follow from what is known.
+func (p *pacer) space(now time.Time) {
+	interval := max(p.limit, p.learned)
 	if interval == p.interval {
 		return
 	}
 	p.interval = interval
 	if soonest := now.Add(interval); p.next.After(soonest) {
 		p.next = soonest
+		p.hold(p.until)
 	}
 	if p.armed {
 		p.timer.Reset(0)
+	}
+}
+
+// hold allows no request before a time.
+func (p *pacer) hold(until time.Time) {
+	if p.until = until; p.next.Before(until) {
+		p.next = until
+	}
+}
+
+// took notes a request that went well. Little by little that takes back what was learned.
+func (p *pacer) took(started, now time.Time) {
+	if started.Sub(p.last) > runGap {
+		p.run, p.taken = started, 0
+	}
+	p.last = started
+	p.taken++
+	if p.learned > 0 {
+		if p.learned -= p.learned/speedUp + 1; p.learned < time.Millisecond {
+			p.learned = 0
+		}
+		p.space(now)
+	}
+}
+
+// refused notes a request that the endpoint put off, made at a time, and waits until it says. The rate that it bears is
+// how many it took in this run until the pause's end. Requests that were under way when it first asked for a pause teach
+// nothing.
+func (p *pacer) refused(started, now, until time.Time) {
+	if started.After(p.until) || p.until.IsZero() {
+		p.learned = max(2*p.learned, p.learned+time.Millisecond)
+		if p.taken > 0 && now.Sub(p.last) <= runGap {
+			p.learned = max(p.interval, until.Sub(p.run)/time.Duration(p.taken))
+		}
+		p.learned = min(p.learned, slowest)
+		p.run, p.taken = until, 0
+		p.space(now)
+	}
+	if until.After(p.until) {
+		p.hold(until)
 	}
 }
 
@@ -43,21 +106,16 @@ func (p *pacer) limits() bool { return p.interval > 0 }
 func (p *pacer) most() int { return 1 + int(2*patience/p.interval) }
 
 // wait is how long it is until the next request may be made.
-func (p *pacer) wait(now time.Time) time.Duration {
-	if !p.limits() {
-		return 0
-	}
-	return max(0, p.next.Sub(now))
-}
+func (p *pacer) wait(now time.Time) time.Duration { return max(0, p.next.Sub(now)) }
 
 // ready reports whether a request may be made now, and counts it if so. If not, due is told when it may.
 func (p *pacer) ready(now time.Time) bool {
-	if !p.limits() {
-		return true
-	}
-	if wait := p.next.Sub(now); wait > 0 {
+	if wait := p.wait(now); wait > 0 {
 		p.arm(wait)
 		return false
+	}
+	if !p.limits() {
+		return true
 	}
 	if now.Sub(p.next) > maxLate {
 		p.next = now

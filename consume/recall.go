@@ -66,7 +66,7 @@ func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came t
 		}
 		of.read = began
 	}
-	return of.taken[d.ID()].After(at), nil
+	return of.taken[d.ID()].After(at) || of.taken[d.FormerID()].After(at), nil
 }
 
 // of returns the recollection of an endpoint.

@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"time"
@@ -43,7 +42,7 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []publis
 			continue
 		}
 		d := publish.Delivery{Endpoint: s.ep.ID, Event: page[i].Event(stream), Attempt: 1}
-		if !s.traces.has(d.ID()) {
+		if !s.traces.has(&d) {
 			perhaps = append(perhaps, d)
 		}
 	}
@@ -59,11 +58,9 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []publis
 		return nil, err
 	}
 	var missed []publish.Delivery
-	picked := make(map[string]bool) // a second event with one id is the same delivery
 	for i := range perhaps {
-		if id := perhaps[i].ID(); !known[i] && !picked[id] && !s.traces.has(id) {
+		if !known[i] && !s.traces.has(&perhaps[i]) {
 			missed = append(missed, perhaps[i])
-			picked[id] = true
 		}
 	}
 	return missed, nil
@@ -77,15 +74,9 @@ func (s *salvage) lookUp(ctx context.Context, deliveries []publish.Delivery) ([]
 	g.SetLimit(atOnce)
 	for i := range deliveries {
 		g.Go(func() error {
-			id := deliveries[i].ID()
-			_, _, err := s.bus.OnItsWay(ctx, id)
-			if errors.Is(err, publish.ErrNotFound) {
-				_, err = s.bus.Dead(ctx, id)
-			}
-			known[i] = err == nil
-			if errors.Is(err, publish.ErrNotFound) {
-				return nil
-			}
+			d := &deliveries[i]
+			trace, err := s.bus.Trace(ctx, d.ID(), d.FormerID())
+			known[i] = trace != publish.Trace{}
 			return err
 		})
 	}
@@ -113,7 +104,9 @@ func newTraces(bus *publish.Bus, endpoint string, since time.Time) *traces {
 	}
 }
 
-func (t *traces) has(delivery string) bool {
+func (t *traces) has(d *publish.Delivery) bool { return t.hasID(d.ID()) || t.hasID(d.FormerID()) }
+
+func (t *traces) hasID(delivery string) bool {
 	_, ok := t.seen[maphash.String(t.seed, delivery)]
 	return ok
 }

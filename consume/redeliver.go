@@ -11,8 +11,17 @@ import (
 
 // Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
 // too; a dead one begins a new schedule. Asked twice, it attempts once: while the attempt is under way, or begins
-// within a second by itself, the answer is ErrUnderWay.
+// within a second by itself, the answer is ErrUnderWay. An id without a place is that of the newest such delivery.
 func (l *Ledger) Retry(ctx context.Context, id string) error {
+	id, err := l.bus.FullID(ctx, id)
+	if err != nil {
+		return fmt.Errorf("retrying: %w", err)
+	}
+	return l.retry(ctx, id)
+}
+
+// retry is Retry for an id as it is.
+func (l *Ledger) retry(ctx context.Context, id string) error {
 	err := retryNow(ctx, l.bus, id)
 	switch {
 	case err == nil, errors.Is(err, ErrUnderWay):
@@ -77,10 +86,12 @@ func (l *Ledger) Mark(ctx context.Context) (uint64, error) {
 func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Event, asked Asked) error {
 	d := publish.Delivery{Endpoint: endpoint, Event: *e, Attempt: 1}
 	for range redeliverTries {
-		// Whoever attempts a delivery stores its death before the delivery leaves the bus: looked for in this order,
-		// it is found in one place or the other.
-		if err := l.Retry(ctx, d.ID()); !errors.Is(err, ErrNoDelivery) {
-			return err
+		for _, id := range []string{d.ID(), d.FormerID()} {
+			// Whoever attempts a delivery stores its death before the delivery leaves the bus: looked for in this order,
+			// it is found in one place or the other.
+			if err := l.retry(ctx, id); !errors.Is(err, ErrNoDelivery) {
+				return err
+			}
 		}
 		// Its success is recorded before the delivery leaves the bus, too.
 		done, err := l.deliveredSince(ctx, &d, asked.Mark)

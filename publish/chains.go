@@ -11,15 +11,21 @@ import (
 )
 
 // Chains returns the deliveries of an event, to whichever endpoint, that wait or are being attempted, and those
-// that are dead. Bodies are left out.
+// that are dead; of an event whose place is not known those of all events with its id. Bodies are left out.
 func (b *Bus) Chains(ctx context.Context, e *Event) (waiting, dead []Delivery, err error) {
-	// A delivery that moves on is in its new place before it leaves the old one.
-	if waiting, err = b.onSubjects(ctx, StreamDeliveries, anywhere("*."+e.Key())); err != nil {
-		return nil, nil, err
+	for _, suffix := range e.deliverySuffixes() {
+		// A delivery that moves on is in its new place before it leaves the old one.
+		found, err := b.onSubjects(ctx, StreamDeliveries, anywhere("*."+suffix))
+		if err != nil {
+			return nil, nil, err
+		}
+		waiting = append(waiting, slices.CompactFunc(found, func(a, b Delivery) bool { return a.ID() == b.ID() })...)
+		if found, err = b.onSubjects(ctx, StreamDead, deadPrefix+"*."+suffix); err != nil {
+			return nil, nil, err
+		}
+		dead = append(dead, found...)
 	}
-	waiting = slices.CompactFunc(waiting, func(a, b Delivery) bool { return a.Endpoint == b.Endpoint })
-	dead, err = b.onSubjects(ctx, StreamDead, deadPrefix+"*."+e.Key())
-	return waiting, dead, err
+	return waiting, dead, nil
 }
 
 // onSubjects returns the newest delivery of each subject that a pattern matches.
@@ -39,6 +45,6 @@ func (b *Bus) onSubjects(ctx context.Context, stream, pattern string) (found []D
 		d.Event.Body = nil
 		found = append(found, d)
 	}
-	slices.SortFunc(found, func(a, b Delivery) int { return strings.Compare(a.Endpoint, b.Endpoint) })
+	slices.SortFunc(found, func(a, b Delivery) int { return strings.Compare(a.ID(), b.ID()) })
 	return found, nil
 }

@@ -28,6 +28,7 @@ const (
 const (
 	headerEndpoint = "Jethook-Endpoint"
 	headerSubject  = "Jethook-Subject"
+	headerSequence = "Jethook-Sequence"
 	headerAttempt  = "Jethook-Attempt"
 	headerDue      = "Jethook-Due"
 	headerWhy      = "Jethook-Why"
@@ -35,6 +36,7 @@ const (
 	headerClass    = "Jethook-Class"
 	headerStatus   = "Jethook-Status"
 	headerReplays  = "Jethook-Replays"
+	headerPutOff   = "Jethook-Put-Off"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -54,6 +56,7 @@ type Delivery struct {
 	Reason   string    // what the last attempt failed of; of a dead one, why it is dead
 	Class    string    // the kind of that, from a closed set; empty: there was no attempt
 	Status   int       // of the response to the last attempt; 0: there was none
+	PutOff   time.Time // since when its endpoint has asked for pauses instead of taking it; zero: it has not
 	Since    time.Time // when it was stored; read only
 
 	seq     uint64 // of the stored message; read only
@@ -67,6 +70,7 @@ type Why string
 const (
 	WhyRetry      Why = "retry"      // its place in the retry schedule
 	WhyTurn       Why = "turn"       // its turn at an endpoint that has more to do than it can take
+	WhyAsked      Why = "asked"      // the end of a pause that its endpoint asked for
 	WhyDisabled   Why = "disabled"   // its endpoint is disabled
 	WhyUnreadable Why = "unreadable" // its endpoint's record can't be read
 )
@@ -77,8 +81,8 @@ const maxKeyBytes = 96
 // maxSourceBytes bounds the source in it.
 const maxSourceBytes = 64
 
-// Key names the event within all of Jethook: equal for every copy of it, different for equal ids of different
-// senders. It is one subject token, and readable when the event's id is. Who publishes to webhooks. directly may name a
+// Key names the event's id within all of Jethook: equal for every copy of the event, different for equal ids of different
+// senders. Two events may share one, where the deduplication window does not keep the later one out. It is one subject token, and readable when the event's id is. Who publishes to webhooks. directly may name a
 // source that no setting allows: one that is too long for a subject, or that no request for the delivery could name.
 func (e *Event) Key() string {
 	source := e.Source
@@ -100,8 +104,24 @@ func notKeyRune(r rune) bool {
 	return !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_')
 }
 
-// ID names the delivery: its endpoint and its event's key.
-func (d *Delivery) ID() string { return d.Endpoint + "." + d.Event.Key() }
+// ID names the delivery: its endpoint, its event's key, and the place of the event in its stream, since a later event may
+// have the same id.
+func (d *Delivery) ID() string {
+	id := d.FormerID()
+	if d.Event.seq == 0 { // stored by a release that named deliveries so
+		return id
+	}
+	return id + "." + placeToken(d.Event.seq)
+}
+
+// placeToken is a place in a stream as the last token of a delivery's id.
+func placeToken(seq uint64) string { return strconv.FormatUint(seq, 36) }
+
+// HasPlace reports whether a delivery's id names the place of its event.
+func HasPlace(id string) bool { return strings.Count(id, ".") > 1 }
+
+// FormerID is what releases called the delivery that told events apart by their ids alone. What they stored keeps it.
+func (d *Delivery) FormerID() string { return d.Endpoint + "." + d.Event.Key() }
 
 // anywhere matches the subjects of a delivery in DELIVERIES, whether it waits or came due. A write on the condition
 // that the last message there is a certain one, or that there is none, can't make two of one delivery.
@@ -126,11 +146,17 @@ func (d *Delivery) msg() *nats.Msg {
 	set(HeaderTraceparent, e.Traceparent)
 	set(headerEndpoint, d.Endpoint)
 	set(headerSubject, e.Subject)
+	if e.seq != 0 {
+		set(headerSequence, strconv.FormatUint(e.seq, 10))
+	}
 	set(headerAttempt, strconv.Itoa(d.Attempt))
 	set(headerReason, headerText(d.Reason))
 	set(headerClass, d.Class)
 	if d.Status != 0 {
 		set(headerStatus, strconv.Itoa(d.Status))
+	}
+	if !d.PutOff.IsZero() {
+		set(headerPutOff, d.PutOff.UTC().Format(time.RFC3339Nano))
 	}
 	if !d.Due.IsZero() {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
@@ -172,8 +198,10 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 	}
 	d.Status, _ = strconv.Atoi(h.Get(headerStatus)) // absent when there was no response
 	d.Event.Subject = h.Get(headerSubject)
-	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue))      // absent on a dead one
-	d.replays, _ = strconv.ParseUint(h.Get(headerReplays), 10, 64) // absent on all but replays
+	d.Event.seq, _ = strconv.ParseUint(h.Get(headerSequence), 10, 64) // absent on one of an earlier release
+	d.PutOff, _ = time.Parse(time.RFC3339Nano, h.Get(headerPutOff))   // absent unless it was
+	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue))         // absent on a dead one
+	d.replays, _ = strconv.ParseUint(h.Get(headerReplays), 10, 64)    // absent on all but replays
 	return d, nil
 }
 

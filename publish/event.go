@@ -34,7 +34,7 @@ type Event struct {
 	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event. Publishing adds to it
 	Body        []byte      // the sender's bytes, unchanged
 
-	seq uint64 // in its stream; 0 unless it was read from there
+	seq uint64 // its place in its stream; 0 unless it was read from there, or with a delivery of it
 }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.

@@ -14,26 +14,35 @@ type Trace struct {
 	Dead      time.Time // its dead letter
 }
 
-// Trace looks for what is stored of a delivery, wherever it moves meanwhile.
-func (b *Bus) Trace(ctx context.Context, id string) (t Trace, err error) {
+// Trace looks for what is stored of a delivery under any of its ids, wherever it moves meanwhile.
+func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
+	var moves, letters []string
+	for _, id := range ids {
+		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
+		letters = append(letters, deadPrefix+id)
+	}
 	// One question for all: the server answers it as of one moment.
-	moving, err := b.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: []string{retryPrefix + id, duePrefix + id, turnPrefix + id}})
+	moving, err := b.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
 	if err != nil {
 		return t, err
 	}
 	for _, m := range moving.msgs {
+		at := &t.Due
 		if strings.HasPrefix(m.Subject, retryPrefix) {
-			t.Scheduled = m.Time
-		} else if m.Time.After(t.Due) {
-			t.Due = m.Time
+			at = &t.Scheduled
+		}
+		if m.Time.After(*at) {
+			*at = m.Time
 		}
 	}
-	dead, err := b.fetch(ctx, Shelf{stream: StreamDead}, fetchQuery{Newest: []string{deadPrefix + id}})
+	dead, err := b.fetch(ctx, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
 	if err != nil {
 		return t, err
 	}
 	for _, m := range dead.msgs {
-		t.Dead = m.Time
+		if m.Time.After(t.Dead) {
+			t.Dead = m.Time
+		}
 	}
 	return t, nil
 }
@@ -45,4 +54,26 @@ func (b *Bus) LastTime(ctx context.Context, sh Shelf) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
 	}
 	return info.State.LastTime, nil
+}
+
+// FullID returns the id of a delivery that was asked for without its place: of those that wait, are being attempted, or are
+// dead, the one that was stored last. Where there is none, and of an id with a place, it returns id itself.
+func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
+	if HasPlace(id) || strings.ContainsAny(id, "*> \t\r\n") {
+		return id, nil
+	}
+	newest := Stored{Subject: deadPrefix + id}
+	for _, places := range []struct{ stream, prefix string }{{StreamDeliveries, "jethook.*."}, {StreamDead, deadPrefix}} {
+		subject := places.prefix + id
+		got, err := b.fetch(ctx, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
+		if err != nil {
+			return "", fmt.Errorf("looking for %s: %w", id, err)
+		}
+		for _, m := range got.msgs {
+			if m.Time.After(newest.Time) {
+				newest = m
+			}
+		}
+	}
+	return strings.SplitN(newest.Subject, ".", 3)[2], nil // "jethook.<state>.<id>"
 }

@@ -29,7 +29,7 @@ func (s *Server) attemptRoutes() {
 type TraitParams struct {
 	Event string `query:"event" doc:"an event's id"`
 	Type  string `query:"type" doc:"event types: one, or a pattern, where * stands for a part between dots and > for the rest" example:"order.*"`
-	Class string `query:"class" enum:"ok,status,redirect,dns,address_refused,connection_refused,unreachable,connection_reset,tls,timeout,bad_response,request,circuit_open,poison,none" doc:"kind of fault of the attempt"`
+	Class string `query:"class" enum:"ok,status,redirect,dns,address_refused,connection_refused,unreachable,connection_reset,tls,refused,timeout,bad_response,request,circuit_open,poison,none" doc:"kind of fault of the attempt"`
 	Code  int    `query:"code" minimum:"100" maximum:"999" doc:"HTTP status of the attempt's response"`
 }
 
@@ -38,7 +38,7 @@ type listAttemptsInput struct {
 	FilterParams
 	TraitParams
 	Delivery string `query:"delivery" doc:"a delivery's id"`
-	Outcome  string `query:"outcome" enum:"delivered,failed,dead,circuit_opened,circuit_closed"`
+	Outcome  string `query:"outcome" enum:"delivered,failed,deferred,dead,circuit_opened,circuit_closed"`
 }
 
 // AttemptPage is one page of the history.

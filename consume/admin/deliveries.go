@@ -130,9 +130,9 @@ func parseTime(text string, now time.Time) (t time.Time, ok bool) {
 	return t, err == nil
 }
 
-// deliveryID is the form of a delivery's id: its endpoint, its event's source, and the event's id or a hash
-// of it. Anything else would reach the bus as part of a subject, where wildcards choose other deliveries.
-var deliveryID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}\.[0-9A-Za-z_-]{1,64}:~?[0-9A-Za-z_-]{1,128}$`)
+// deliveryID is the form of a delivery's id: its endpoint, its event's source, the event's id or a hash of it, and the event's
+// place, which may be left out. Anything else would reach the bus as part of a subject, where wildcards choose other deliveries.
+var deliveryID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}\.[0-9A-Za-z_-]{1,64}:~?[0-9A-Za-z_-]{1,128}(\.[0-9a-z]{1,13})?$`)
 
 type retryInput struct {
 	ID string `path:"id" doc:"the delivery's id"`

@@ -110,18 +110,25 @@ func (in *previewInput) check() (fields []FailureField) {
 func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *previewInput, now time.Time) (publish.Delivery, error) {
 	switch {
 	case in.Delivery != "":
-		return s.pending(ctx, in.Delivery)
+		id, err := s.bus.FullID(ctx, in.Delivery)
+		if err != nil {
+			return publish.Delivery{}, err
+		}
+		return s.pending(ctx, id)
 	case in.Event != "":
 		event, _, err := s.archive.Find(ctx, in.Event, consume.EventQuery{})
 		if err != nil {
 			return publish.Delivery{}, err
 		}
 		d := publish.Delivery{Endpoint: e.ID, Event: event.Event, Attempt: 1}
-		switch waits, err := s.pending(ctx, d.ID()); {
-		case err == nil:
-			d.Attempt = waits.Attempt
-		case !errors.Is(err, consume.ErrNoDelivery):
-			return d, err
+		for _, id := range []string{d.ID(), d.FormerID()} {
+			switch waits, err := s.pending(ctx, id); {
+			case err == nil:
+				d.Attempt = waits.Attempt
+				return d, nil
+			case !errors.Is(err, consume.ErrNoDelivery):
+				return d, err
+			}
 		}
 		return d, nil
 	default:

@@ -95,14 +95,18 @@ type Result struct {
 	Sent       *Sent       // what was sent; nil when no request was made
 }
 
-// maxResponse is how many bytes of a response are read and kept.
-const maxResponse = 16 << 10
+// maxResponse is how many bytes of a response are read and kept, and bodyTime for how long they are waited for once the
+// header is here: a body that never ends must not hold its endpoint's place.
+const (
+	maxResponse = 16 << 10
+	bodyTime    = time.Second
+)
 
 // Do makes one attempt, from DNS to the last byte of the response within the endpoint's timeout. When ctx ends
 // before the response's status is there, the result is Aborted.
 //
-// A status line decides alone: a body that hangs or breaks off after it only marks the result Truncated. A
-// receiver that said 200 has the event, and would get it twice if its slow body made this a failure.
+// A status line decides alone: a body that breaks off after it, or takes longer than a second, only marks the result
+// Truncated. A receiver that said 200 has the event, and would get it twice if its slow body made this a failure.
 func (c *Client) Do(ctx context.Context, r Request) Result {
 	res := Result{Started: c.now()}
 	c.send(ctx, &r, &res)
@@ -122,7 +126,8 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 	if own := time.Duration(r.Endpoint.Timeout); own > 0 {
 		timeout = own
 	}
-	ctx, cancel := context.WithTimeout(parent, timeout)
+	var handshake handshake
+	ctx, cancel := context.WithTimeout(handshake.in(parent), timeout)
 	defer cancel()
 	req, err := c.request(ctx, r, res.Started)
 	if err != nil {
@@ -134,9 +139,12 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		res.fail(err, parent, ctx, timeout)
+		handshake.explain(res)
 		return
 	}
+	enough := time.AfterFunc(bodyTime, cancel)
 	c.read(resp, res)
+	enough.Stop()
 	res.judge(resp, r.Endpoint.Format, c.now())
 }
 

@@ -32,8 +32,12 @@ func TestStatus(t *testing.T) {
 		switch {
 		case status >= 200 && status < 300:
 			return outcome{Delivered, ClassOK}
+		case status == 304:
+			return outcome{Failed, ClassStatus}
 		case status >= 300 && status < 400:
 			return outcome{Failed, ClassRedirect}
+		case status == 429:
+			return outcome{Later, ClassStatus}
 		case status == 410:
 			return outcome{Gone, ClassStatus}
 		default:

@@ -2,13 +2,12 @@ package attempt
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -25,11 +24,12 @@ const (
 	Delivered                // the receiver has the event
 	Gone                     // as Failed, and the receiver wants no event any more: 410
 	Aborted                  // a fault or a stop on our side: the attempt is not used up
+	Later                    // the receiver did nothing with the event and asks for it later: 429, or 503 with Retry-After
 )
 
 // String returns the verdict's name in lower case.
 func (v Verdict) String() string {
-	return [...]string{"failed", "delivered", "gone", "aborted"}[v]
+	return [...]string{"failed", "delivered", "gone", "aborted", "later"}[v]
 }
 
 // Class is the kind of an outcome, from a small set that is fit for filters and metrics.
@@ -46,6 +46,7 @@ const (
 	ClassUnreachable       Class = "unreachable"        // no route to the address
 	ClassConnectionReset   Class = "connection_reset"   // the connection ended before a response
 	ClassTLS               Class = "tls"                // no secure connection: certificate, version, no TLS at all
+	ClassRefused           Class = "refused"            // the server took no request at all: REFUSED_STREAM or GOAWAY
 	ClassTimeout           Class = "timeout"            // no response in time
 	ClassBadResponse       Class = "bad_response"       // what came is not HTTP
 	ClassRequest           Class = "request"            // no request could be made of the event and the endpoint
@@ -59,7 +60,7 @@ const (
 // Classes are those that the history holds, which has nothing of an attempt that was not used up.
 var Classes = []Class{
 	ClassOK, ClassStatus, ClassRedirect, ClassDNS, ClassAddressRefused, ClassConnectionRefused, ClassUnreachable,
-	ClassConnectionReset, ClassTLS, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassPoison, ClassNone,
+	ClassConnectionReset, ClassTLS, ClassRefused, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassPoison, ClassNone,
 }
 
 // judge decides by the response's status. It is the one table of what a status means.
@@ -68,7 +69,7 @@ func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.T
 	case s >= 200 && s <= 299:
 		res.Verdict, res.Class = Delivered, ClassOK
 		return
-	case s >= 300 && s <= 399:
+	case s >= 300 && s <= 399 && s != http.StatusNotModified:
 		res.Verdict, res.Class = Failed, ClassRedirect
 	case s == http.StatusGone:
 		res.Verdict, res.Class = Gone, ClassStatus
@@ -77,14 +78,26 @@ func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.T
 	}
 	res.Detail = strings.TrimSpace(fmt.Sprintf("answered %d %s", res.Status, http.StatusText(res.Status)))
 	if res.Class == ClassRedirect {
-		res.Detail += ", and redirects are not followed"
+		res.Detail += target(resp) + ", and redirects are not followed"
 	}
 	if res.Status == http.StatusTooManyRequests || res.Status == http.StatusServiceUnavailable {
 		res.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
 		if format == endpoint.FormatDiscord {
 			res.RetryAfter = max(res.RetryAfter, discordRetryAfter(res.Response))
 		}
+		if res.Status == http.StatusTooManyRequests || res.RetryAfter > 0 {
+			res.Verdict = Later
+		}
 	}
+}
+
+// target names where a redirect leads, without what may be secret; empty if that can't be told.
+func target(resp *http.Response) string {
+	to, err := resp.Location()
+	if err != nil || len(to.Host)+len(to.Path) > maxReason {
+		return ""
+	}
+	return " to " + (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
 }
 
 // fail decides by the error that came instead of a response. parent is the caller's context, ctx the one with
@@ -96,6 +109,8 @@ func (res *Result) fail(err error, parent, ctx context.Context, timeout time.Dur
 		res.Verdict, res.Class, res.Detail = Aborted, ClassAborted, "stopped before the response came"
 	case isLocal(err):
 		res.Verdict, res.Class, res.Detail = Aborted, ClassLocal, "this machine could not connect: "+reason(err)
+	case isRefused(err):
+		res.Verdict, res.Class, res.Detail = Later, ClassRefused, "the server took no request (HTTP/2 REFUSED_STREAM or GOAWAY)"
 	case ctx.Err() != nil:
 		res.Class, res.Detail = ClassTimeout, fmt.Sprintf("no response within %s", endpoint.Duration(timeout))
 	default:
@@ -127,8 +142,8 @@ func classify(err error) (Class, string) {
 	case isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL):
 		return ClassUnreachable, "there is no route to the host"
 	case isTLS(err):
-		return ClassTLS, "no secure connection: " + reason(err)
-	case isAny(err, syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF) || isHangUp(err):
+		return ClassTLS, "no secure connection: " + tlsReason(err)
+	case isAny(err, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF) || isHangUp(err):
 		return ClassConnectionReset, "the connection ended before a response came"
 	default:
 		return ClassBadResponse, "the response is not valid: " + reason(err)
@@ -144,23 +159,15 @@ func isAny(err error, targets ...error) bool {
 	return false
 }
 
-// isTLS also looks at the text: most errors of crypto/tls have no type.
-func isTLS(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	return errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ")
+// isRefused reports whether the server said that it looked at none of the requests that it was sent: RFC 9113, sections
+// 6.8 and 8.7.
+func isRefused(err error) bool {
+	return errors.Is(err, errRefused) || strings.Contains(err.Error(), "; REFUSED_STREAM") || strings.Contains(err.Error(), "server sent GOAWAY")
 }
 
 // isHangUp knows the errors of net/http for a connection that the receiver closed. They have no exported type.
 func isHangUp(err error) bool {
-	for _, text := range []string{"server closed idle connection", "stream error: ", "server sent GOAWAY", "client connection lost"} {
+	for _, text := range []string{"server closed idle connection", "stream error: ", "client connection lost"} {
 		if strings.Contains(err.Error(), text) {
 			return true
 		}

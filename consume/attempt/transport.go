@@ -33,7 +33,7 @@ func newTransport(policy *endpoint.AddressPolicy, resolver *net.Resolver) *http.
 		Proxy:                  nil,
 		DialContext:            d.DialContext,
 		TLSHandshakeTimeout:    handshakeTimeout,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions)},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions), GetClientCertificate: noCertificate},
 		ForceAttemptHTTP2:      true, // off by default beside an own dialer
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 		DisableCompression:     true, // what is kept is what was sent, and no bomb is inflated

@@ -18,8 +18,9 @@ var azureWireServer = netip.MustParsePrefix("168.63.129.16/32")
 
 // AddressPolicy is the rule for the addresses that endpoints may have: public ones, and those of the allowed
 // networks. Refused are all that IANA lists as special (loopback, private, link-local, CGNAT, multicast,
-// documentation and the rest), every IPv6 address that is not global unicast or that embeds an IPv4 one
-// (NAT64, 6to4, Teredo), and with them the metadata services of all clouds.
+// documentation and the rest), every IPv6 address that is not global unicast or that embeds an IPv4 one in a way that
+// can't be told (6to4, Teredo), and with them the metadata services of all clouds. Of NAT64's well-known prefix, behind which
+// networks without IPv4 find all of it, the IPv4 address counts.
 type AddressPolicy struct {
 	guard *ssrf.Guardian
 }
@@ -49,11 +50,24 @@ func NewAddressPolicy(allowed []netip.Prefix) *AddressPolicy {
 
 // Check returns an error that wraps ErrAddressRefused unless an endpoint may have the address.
 func (p *AddressPolicy) Check(addr netip.Addr) error {
-	// The kernel dials the mapped form as the IPv4 address, and a zone only says through which interface.
-	if !addr.IsValid() || p.guard.SafeAddr(addr.Unmap().WithZone("")) != nil {
+	if !addr.IsValid() || p.guard.SafeAddr(reached(addr)) != nil {
 		return fmt.Errorf("%s is not a public address: %w", addr, ErrAddressRefused)
 	}
 	return nil
+}
+
+// nat64 is the prefix under which a translator reaches IPv4: https://www.rfc-editor.org/rfc/rfc6052#section-2.1
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// reached is the address that answers behind addr. The kernel dials the mapped form as the IPv4 address, and a zone only
+// says through which interface.
+func reached(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if nat64.Contains(addr) {
+		v6 := addr.As16()
+		return netip.AddrFrom4([4]byte(v6[12:]))
+	}
+	return addr
 }
 
 // checkHost refuses what can be told from a URL's host alone. A name is held against the rule again when it

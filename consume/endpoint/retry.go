@@ -25,6 +25,22 @@ func (e *Endpoint) Next(attempt int, retryAfter time.Duration, defaults []time.D
 	return max(pause, min(retryAfter, slices.Max(e.schedule(defaults)))), true
 }
 
+// LongestPause is the longest of the schedule's pauses; 0 of a single attempt.
+func (e *Endpoint) LongestPause(defaults []time.Duration) (longest time.Duration) {
+	for _, pause := range e.schedule(defaults) {
+		longest = max(longest, pause)
+	}
+	return longest
+}
+
+// ScheduleTime is how long the whole schedule takes.
+func (e *Endpoint) ScheduleTime(defaults []time.Duration) (total time.Duration) {
+	for _, pause := range e.schedule(defaults) {
+		total += pause
+	}
+	return total
+}
+
 func (e *Endpoint) schedule(defaults []time.Duration) []time.Duration {
 	if e.RetrySchedule == nil {
 		return defaults

@@ -245,7 +245,10 @@ func TestAddressPolicy(t *testing.T) {
 		{"::1", false, false},
 		{"::ffff:127.0.0.1", false, false},
 		{"::127.0.0.1", false, false},
-		{"64:ff9b::7f00:1", false, false},    // NAT64
+		{"64:ff9b::7f00:1", false, false},    // NAT64: 127.0.0.1
+		{"64:ff9b::a00:1", false, true},      // 10.0.0.1
+		{"64:ff9b::a9fe:a9fe", false, false}, // 169.254.169.254
+		{"64:ff9b::808:808", true, true},     // 8.8.8.8: all that a network without IPv4 can reach
 		{"64:ff9b:1::a00:1", false, false},   // local NAT64
 		{"2002:7f00:1::", false, false},      // 6to4
 		{"2001:0:7f00:1::", false, false},    // Teredo
@@ -266,6 +269,17 @@ func TestAddressPolicy(t *testing.T) {
 	}
 	if public.Check(netip.Addr{}) == nil {
 		t.Error("no address at all is allowed")
+	}
+}
+
+// Allowing the prefix of NAT64 opens no metadata service behind it.
+func TestNAT64PrefixAllowsNothingPrivate(t *testing.T) {
+	t.Parallel()
+	policy := endpoint.NewAddressPolicy([]netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")})
+	for address, want := range map[string]bool{"64:ff9b::a9fe:a9fe": false, "64:ff9b::7f00:1": false, "64:ff9b::808:808": true} {
+		if err := policy.Check(netip.MustParseAddr(address)); (err == nil) != want {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
 

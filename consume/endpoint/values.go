@@ -70,3 +70,18 @@ func (d *Duration) UnmarshalText(text []byte) error {
 
 // Rate is how many deliveries an endpoint takes in a time.
 type Rate = config.Rate
+
+// serviceRates are what chat services take for one webhook.
+var serviceRates = map[Format]Rate{
+	FormatSlack: {Count: 1, Per: time.Second}, // https://docs.slack.dev/apis/web-api/rate-limits
+	// Discord names no number and tells it in each answer (https://docs.discord.com/developers/topics/rate-limits): this one.
+	FormatDiscord: {Count: 5, Per: 2 * time.Second},
+}
+
+// Rate is the endpoint's rate limit, its own or that of the chat service behind it; nil: none.
+func (e *Endpoint) Rate() *Rate {
+	if r, ok := serviceRates[e.Format]; ok && e.RateLimit == nil {
+		return &r
+	}
+	return e.RateLimit
+}
