@@ -199,13 +199,18 @@ var notionToken = Handshake{
 var wooPing = Handshake{
 	Name: "ping",
 	ask: func(r *Request, _ []string) (*reply, error) {
-		form := r.formValues()
-		if len(form) != 1 || !isNumber(form) || Header("X-WC-Webhook-Signature").present(r) {
+		if len(r.Body) > maxPing || Header("X-WC-Webhook-Signature").present(r) {
+			return nil, nil
+		}
+		if form := r.formValues(); len(form) != 1 || !isNumber(form) {
 			return nil, nil
 		}
 		return &reply{answer: success200}, nil
 	},
 }
+
+// maxPing bounds a ping: webhook_id= and a number.
+const maxPing = 64
 
 // isNumber reports whether the form has the number of a webhook.
 func isNumber(form url.Values) bool {

@@ -63,9 +63,10 @@ func firstElement(r *Request) (first []byte, list bool, err error) {
 	}
 	element := gjson.Result{}
 	if r.validJSON() {
-		element = gjson.GetBytes(r.Body, "0")
+		element = gjson.Get(view(r.Body), "0")
 	}
 	var compact bytes.Buffer
+	compact.Grow(len(element.Raw))
 	if !element.IsObject() || json.Compact(&compact, []byte(element.Raw)) != nil {
 		return nil, true, fmt.Errorf("a list without events: %w", ErrMalformedBody)
 	}

@@ -59,19 +59,30 @@ var snsCertificate = regexp.MustCompile(`^https://sns\.[a-z0-9-]{3,32}\.amazonaw
 
 // Signed implements [Verifier].
 func (v *snsVerifier) Signed(r *Request) ([]byte, error) {
-	message, err := snsMessage(r)
+	body, err := snsBody(r)
+	if err != nil {
+		return nil, err
+	}
+	message, err := snsMessage(body)
 	return snsContent(message), err
 }
 
 // Verify implements [Verifier].
 func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
-	message, err := snsMessage(r)
+	body, err := snsBody(r)
 	if err != nil {
 		return err
 	}
-	// The topic is checked first, so that strangers cannot make us fetch certificates.
-	if !slices.Contains(v.topics, message["TopicArn"]) {
+	// The topic is compared first: who does not know it must not make us look any further, nor fetch certificates.
+	switch topic := body.Get("TopicArn"); {
+	case topic.Type != gjson.String:
+		return fmt.Errorf("json:TopicArn: %w", ErrMissingField)
+	case !slices.Contains(v.topics, topic.Str):
 		return fmt.Errorf("TopicArn: %w", ErrBadClaim)
+	}
+	message, err := snsMessage(body)
+	if err != nil {
+		return err
 	}
 	hash, known := snsHashes[message["SignatureVersion"]]
 	signature, encoded := Base64.bytes(message["Signature"])
@@ -105,18 +116,31 @@ func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
 	return rsaKey(cert.PublicKey, hash)
 }
 
-// snsMessage are the text fields of the body, none of them repeated.
-func snsMessage(r *Request) (map[string]string, error) {
-	body := gjson.ParseBytes(r.Body)
-	if !r.validJSON() || !body.IsObject() {
-		return nil, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
+// snsNames are the fields that are looked at.
+var snsNames = []string{
+	"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token", "SubscribeURL",
+	"SignatureVersion", "Signature", "SigningCertURL",
+}
+
+// snsBody is the body, which must be an object.
+func snsBody(r *Request) (body gjson.Result, err error) {
+	if r.validJSON() {
+		body = gjson.Parse(view(r.Body))
 	}
-	if repeats(body) {
+	if !body.IsObject() {
+		return body, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
+	}
+	return body, nil
+}
+
+// snsMessage are the text fields of the body that are looked at, none of them repeated.
+func snsMessage(body gjson.Result) (map[string]string, error) {
+	if repeats(body, snsNames...) {
 		return nil, errRepeated
 	}
-	fields := map[string]string{}
+	fields := make(map[string]string, len(snsNames))
 	body.ForEach(func(key, value gjson.Result) bool {
-		if value.Type == gjson.String {
+		if value.Type == gjson.String && slices.Contains(snsNames, key.Str) {
 			fields[key.Str] = value.Str
 		}
 		return true

@@ -119,7 +119,7 @@ func (v *tokenVerifier) verifyEach(r *Request) error {
 	if !r.validJSON() {
 		return fmt.Errorf("no JSON: %w", ErrMalformedBody)
 	}
-	items := gjson.GetBytes(r.Body, v.Each)
+	items := gjson.Get(view(r.Body), v.Each)
 	if !items.IsArray() || items.Get("#").Int() == 0 {
 		return fmt.Errorf("json:%s: %w", v.Each, ErrMissingField)
 	}

@@ -187,7 +187,7 @@ func (v Value) find(r *Request) string {
 		}
 	case inJSON:
 		if r.validJSON() {
-			return scalar(gjson.GetBytes(r.Body, v.arg))
+			return scalar(gjson.Get(view(r.Body), v.arg))
 		}
 	case inForm:
 		return onlyValue(r.formValues(), v.arg)
@@ -199,7 +199,7 @@ func (v Value) find(r *Request) string {
 		}
 	case inMultipartJSON:
 		if text := r.partText(v.arg); validJSON(text) {
-			return scalar(gjson.GetBytes(text, v.path))
+			return scalar(gjson.Get(view(text), v.path))
 		}
 	case inFormXML:
 		return xmlElement(onlyValue(r.formValues(), v.arg), v.path)
@@ -231,14 +231,22 @@ func (v Value) findParts(r *Request) string {
 	return strings.Join(found, "-")
 }
 
+// maxScalar bounds a value: no header could hold more, so no type, id, time or signature is longer.
+const maxScalar = 16 << 10
+
+// scalar is a copy of the text or the number, so that it may outlive the body; nothing for all else.
 func scalar(res gjson.Result) string {
+	text := ""
 	switch res.Type {
 	case gjson.String:
-		return res.Str
+		text = res.Str
 	case gjson.Number:
-		return res.Raw
+		text = res.Raw
 	}
-	return ""
+	if len(text) > maxScalar {
+		return ""
+	}
+	return strings.Clone(text)
 }
 
 func onlyValue(values url.Values, name string) string {
