@@ -20,6 +20,10 @@ var (
 // Credentials implements [Scheme].
 func (Contentful) Credentials() []string { return nil }
 
+func (s Contentful) proofHeaders() []string {
+	return headersIn(contentfulSignature, contentfulNames, contentfulTime)
+}
+
 // CoversBody implements [Scheme].
 func (Contentful) CoversBody() bool { return true }
 
@@ -32,6 +36,8 @@ func (Contentful) String() string {
 func (s Contentful) Bind(b Binding) (Verifier, error) {
 	return bindRequest(b, s.scheme)
 }
+
+func (s Contentful) signedAt(r *Request) (time.Time, bool) { return signedAtBy(r, s.scheme) }
 
 // scheme is the HMAC over the headers that this request lists.
 func (s Contentful) scheme(r *Request) (HMAC, error) {

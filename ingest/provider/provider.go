@@ -109,6 +109,17 @@ func (s *Sender) ProofHeaders() []string {
 	return s.Scheme.Credentials()
 }
 
+// SignedAt returns the time that the sender signed, as r says it, and false where there is none. Whether it is the
+// sender's word is for [Verifier.Verify] to say.
+func (s *Sender) SignedAt(r *Request) (time.Time, bool) {
+	if timed, ok := s.Scheme.(interface {
+		signedAt(r *Request) (time.Time, bool)
+	}); ok {
+		return timed.signedAt(r)
+	}
+	return time.Time{}, false
+}
+
 // TakesAudience reports whether [Binding.Audience] and [Binding.Email] mean anything to the sender. With an audience
 // it does not need its address.
 func (s *Sender) TakesAudience() bool {

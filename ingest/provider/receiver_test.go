@@ -120,7 +120,7 @@ func TestSNSConfirmation(t *testing.T) {
 		if v.ID != "aws-sns-10" {
 			continue
 		}
-		outcome, err := v.receiver(t).Receive(v.request(t), v.now())
+		outcome, err := v.receiver(t).Receive(v.request(t), v.now(t))
 		if err != nil || !strings.HasPrefix(outcome.Confirm, "https://sns.us-west-2.amazonaws.com/?Action=ConfirmSubscription") {
 			t.Errorf("%+v %v", outcome, err)
 		}

@@ -16,7 +16,9 @@ type Segment struct{}
 var segmentSignature = Header("X-Signature")
 
 // Credentials implements [Scheme].
-func (Segment) Credentials() []string { return nil }
+func (s Segment) Credentials() []string { return s.proofHeaders() }
+
+func (Segment) proofHeaders() []string { return segmentSignature.headerNames() }
 
 // CoversBody implements [Scheme].
 func (Segment) CoversBody() bool { return false }

@@ -26,7 +26,10 @@ const (
 	publicSecret  = "the sender's public key"
 )
 
-const minute5 = 5 * time.Minute
+const (
+	minute5 = 5 * time.Minute
+	day     = 24 * time.Hour
+)
 
 // The families of schemes that rows share. What the header is called, and what little differs, stands in the row.
 

@@ -36,6 +36,9 @@ var addressRows = []Sender{
 		Scheme: HMAC{Signature: Signature{
 			From:    []Value{MultipartJSON("json", "event.event_hash")},
 			Content: []Value{MultipartJSON("json", "event.event_time"), MultipartJSON("json", "event.event_type")},
+			// When it happened. Retried for about three days:
+			// https://developers.hellosign.com/api/manual-reference-pages/glossary/callbacks-events
+			Timestamp: Timestamp{From: MultipartJSON("json", "event.event_time"), Unit: Seconds, Tolerance: minute5, Retries: 3 * day},
 		}},
 		Type: MultipartJSON("json", "event.event_type"), ID: MultipartJSON("json", "event.event_hash"),
 		Success: Answer{Status: 200, Body: "Hello API Event Received", ContentType: "text/plain"}, Refusal: refusal401,
@@ -73,6 +76,9 @@ var addressRows = []Sender{
 		Scheme: HMAC{Signature: Signature{
 			From:    []Value{JSON("signature.signature")},
 			Content: []Value{JSON("signature.timestamp"), JSON("signature.token")},
+			// Retried for 8 hours, and its pages warn of delays of its own:
+			// https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries
+			Timestamp: Timestamp{From: JSON("signature.timestamp"), Unit: Seconds, Tolerance: minute5, Retries: 9 * time.Hour},
 		}},
 		Type: JSON("event-data.event"), ID: JSON("signature.token"),
 		Success: success200, Refusal: refusal401,

@@ -21,7 +21,7 @@ var publicRows = []Sender{
 	{
 		// Probes with bad signatures, which must get 401. Events are taken with 204 alone.
 		Name: "discord-events", Title: "Discord webhook events", Docs: "https://docs.discord.com/developers/events/webhook-events",
-		Secret: "the app's public key", Scheme: discord,
+		Secret: "the app's public key", Scheme: discord(10 * time.Minute),
 		Type: JSON("event.type"), Handshakes: []Handshake{discordEventPing},
 		Success: success204, Refusal: refusal401, Wait: 3 * time.Second,
 	},
@@ -29,7 +29,7 @@ var publicRows = []Sender{
 		// An interaction wants its answer at once. This one says that it follows, which whoever takes the event must
 		// do within 15 minutes, with the interaction's token.
 		Name: "discord-interactions", Title: "Discord interactions", Docs: "https://docs.discord.com/developers/interactions/overview",
-		Secret: "the app's public key", Scheme: discord,
+		Secret: "the app's public key", Scheme: discord(0),
 		Type: JSON("type"), ID: JSON("id"), Handshakes: []Handshake{discordPing},
 		Success: Answer{Status: http.StatusOK, Body: `{"type":5}`, ContentType: "application/json"}, Refusal: refusal401, Wait: 3 * time.Second,
 	},
@@ -62,6 +62,8 @@ var publicRows = []Sender{
 				Content: []Value{
 					Header("Paypal-Transmission-Id"), Const("|"), Header("Paypal-Transmission-Time"), Const("|"), secretText(), Const("|"), BodyCRC(),
 				},
+				// Retried 25 times over three days: https://developer.paypal.com/api/rest/webhooks/
+				Timestamp: Timestamp{From: Header("Paypal-Transmission-Time"), Unit: RFC3339, Tolerance: minute5, Retries: 3 * day},
 			},
 			Certificate: Header("Paypal-Cert-Url"),
 			Addresses:   regexp.MustCompile(`^https://api(-m)?(\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]+$`),
@@ -81,12 +83,13 @@ var publicRows = []Sender{
 		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
-		// The body ends with CRLF. No age is documented that would be too old.
+		// The body ends with CRLF. Retried for 24 hours: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/troubleshooting
 		Name: "sendgrid", Title: "SendGrid Event Webhook", Docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
 		Secret: "the webhook's verification key",
 		Scheme: ECDSA{Signature{
 			From: []Value{Header("X-Twilio-Email-Event-Webhook-Signature")}, Encoding: Base64,
-			Content: []Value{Header("X-Twilio-Email-Event-Webhook-Timestamp"), Body()},
+			Content:   []Value{Header("X-Twilio-Email-Event-Webhook-Timestamp"), Body()},
+			Timestamp: Timestamp{From: Header("X-Twilio-Email-Event-Webhook-Timestamp"), Unit: Seconds, Tolerance: minute5, Retries: day},
 		}},
 		Type: JSON("0.event"), ID: JSON("0.sg_event_id"),
 		Batch:   &Batch{Type: JSON("event"), ID: JSON("sg_event_id")},
@@ -107,23 +110,27 @@ var publicRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// The hash of the body may be left out.
+		// The hash of the body may be left out. Messages are retried for 24 hours.
 		Name: "vonage", Title: "Vonage", Docs: "https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks",
 		Secret: "the account's signature secret",
 		Scheme: JWT{
 			From: Header(authorization), Prefix: "Bearer ", Algorithm: jose.HS256,
-			BodyHash: "payload_hash", BodyHashOptional: true,
+			BodyHash: "payload_hash", BodyHashOptional: true, MaxAge: minute5, Retries: day,
 		},
 		Type: JSON("status"), ID: JSON("message_uuid"),
 		Success: success200, Refusal: refusal401,
 	},
 }
 
-// discord is shared by its two kinds of webhooks. No age is documented that would be too old.
-var discord = Ed25519{Signature: Signature{
-	From:    []Value{Header("X-Signature-Ed25519")},
-	Content: []Value{Header("X-Signature-Timestamp"), Body()},
-}}
+// discord is shared by its two kinds of webhooks: an interaction is sent once, an event again for some minutes.
+func discord(retries time.Duration) Ed25519 {
+	timestamp := Header("X-Signature-Timestamp")
+	return Ed25519{Signature: Signature{
+		From:      []Value{Header("X-Signature-Ed25519")},
+		Content:   []Value{timestamp, Body()},
+		Timestamp: Timestamp{From: timestamp, Unit: Seconds, Tolerance: minute5, Retries: retries},
+	}}
+}
 
 // plaidKey asks for one key by its id, which takes the API's credentials.
 func plaidKey(secrets []string, id string) KeyRequest {

@@ -51,7 +51,7 @@ var timedRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// The body is not signed.
+		// The body is not signed. Its pages don't say for how long it retries, nor whether with the same time.
 		Name: "mailomat", Title: "Mailomat", Docs: "https://api.mailomat.swiss/docs/#tag/webhook",
 		Secret: sharedSecret,
 		Scheme: HMAC{Signature: Signature{
@@ -59,6 +59,7 @@ var timedRows = []Sender{
 			Content: []Value{
 				Header("X-MOM-Webhook-ID"), Const("."), Header("X-MOM-Webhook-Event"), Const("."), Header("X-MOM-Webhook-Timestamp"),
 			},
+			Timestamp: Timestamp{From: Header("X-MOM-Webhook-Timestamp"), Unit: Seconds, Tolerance: minute5, Retries: day},
 		}},
 		Type: Header("X-MOM-Webhook-Event"), ID: Header("X-MOM-Webhook-ID"),
 		Success: success200, Refusal: refusal401,

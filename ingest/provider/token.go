@@ -30,6 +30,10 @@ func (s Token) Credentials() []string {
 	return append(s.From.headerNames(), s.Or.headerNames()...)
 }
 
+func (s Token) proofHeaders() []string {
+	return append(s.Credentials(), s.Timestamp.From.headerNames()...)
+}
+
 // CoversBody implements [Scheme].
 func (s Token) CoversBody() bool { return false }
 
@@ -43,6 +47,13 @@ func (s Token) String() string {
 		words += " or " + s.Or.String()
 	}
 	return words
+}
+
+func (s Token) signedAt(r *Request) (time.Time, bool) {
+	if s.Timestamp.Tolerance == 0 {
+		return time.Time{}, false
+	}
+	return s.Timestamp.read(r, "")
 }
 
 // Bind implements [Scheme].

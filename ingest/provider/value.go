@@ -324,13 +324,17 @@ func (v Value) headerNames() []string {
 	case inHeader:
 		return []string{v.arg}
 	case firstOf, joined:
-		var names []string
-		for _, part := range v.parts {
-			names = append(names, part.headerNames()...)
-		}
-		return names
+		return headersIn(v.parts...)
 	}
 	return nil
+}
+
+// headersIn are the headers in which any of the values may stand.
+func headersIn(values ...Value) (names []string) {
+	for _, v := range values {
+		names = append(names, v.headerNames()...)
+	}
+	return names
 }
 
 // validHeaderName reports whether name is a token of RFC 9110.

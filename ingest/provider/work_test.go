@@ -10,7 +10,7 @@ import (
 )
 
 // hostileSize is a size at which what grows with the body shows, and all senders are through in seconds.
-const hostileSize = 1 << 20
+const hostileSize = 512 << 10
 
 // hostileBodies are what a stranger may send so that reading it costs far more than its bytes.
 func hostileBodies() map[string]*Request {
