@@ -109,6 +109,16 @@ func (s *Sender) ProofHeaders() []string {
 	return s.Scheme.Credentials()
 }
 
+// ReadHeaders names, in canonical form, all headers that are looked at: those of [Sender.ProofHeaders], and where the
+// event's type and id may stand.
+func (s *Sender) ReadHeaders() []string {
+	names := append(s.ProofHeaders(), headersIn(s.Type, s.ID)...)
+	if b := s.Batch; b != nil {
+		names = append(names, headersIn(b.Type, b.ID, b.Request)...)
+	}
+	return names
+}
+
 // SignedAt returns the time that the sender signed, as r says it, and false where there is none. Whether it is the
 // sender's word is for [Verifier.Verify] to say.
 func (s *Sender) SignedAt(r *Request) (time.Time, bool) {

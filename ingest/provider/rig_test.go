@@ -157,6 +157,7 @@ func (s sample) at(header string, retries time.Duration) sample {
 	s.timed, s.tolerance, s.retries = header, 5*time.Minute, retries
 	return s
 }
+
 func (s sample) changed(f func(r *Request)) sample {
 	send := s.send
 	s.send = func(secret, body string, sent time.Time) *Request {
