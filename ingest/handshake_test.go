@@ -204,6 +204,12 @@ func (a *amazon) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(a.certs[address])), Request: r}, nil
 }
 
+func (a *amazon) all() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.asked)
+}
+
 func TestSubscriptionIsConfirmed(t *testing.T) {
 	t.Parallel()
 	v := readVector(t, "aws-sns-10")

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"jethook/config"
+	"jethook/ingest/provider"
 	"jethook/publish"
 )
 
@@ -83,7 +84,7 @@ func New(o Options) (*Server, error) {
 	if o.Web == nil {
 		o.Web = newWebClient()
 	}
-	sources, err := newSources(o.Sources, newFetcher(o.Web, o.Now))
+	sources, err := newSources(o.Sources, func() provider.KeySource { return newFetcher(o.Web, o.Now) })
 	if err != nil {
 		return nil, err
 	}

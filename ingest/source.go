@@ -32,12 +32,13 @@ type source struct {
 	pairing  atomic.Pointer[pairing]           // nil: closed
 }
 
-// newSources prepares every source, or reports as [config.Problems] everything wrong with all of them.
-func newSources(configured []config.Source, keys provider.KeySource) (map[string]*source, error) {
+// newSources prepares every source, with keys of its own, or reports as [config.Problems] everything wrong with all of
+// them.
+func newSources(configured []config.Source, keys func() provider.KeySource) (map[string]*source, error) {
 	sources := make(map[string]*source, len(configured))
 	var problems config.Problems
 	for _, c := range configured {
-		src, found := newSource(c, keys)
+		src, found := newSource(c, keys())
 		problems = append(problems, found...)
 		sources[c.Name] = src
 	}
@@ -49,7 +50,7 @@ func newSources(configured []config.Source, keys provider.KeySource) (map[string
 
 // Check returns everything that is wrong with the sources, as New would.
 func Check(sources []config.Source) config.Problems {
-	_, err := newSources(sources, nil)
+	_, err := newSources(sources, func() provider.KeySource { return nil })
 	problems, _ := errors.AsType[config.Problems](err)
 	return problems
 }

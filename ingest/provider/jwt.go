@@ -38,7 +38,7 @@ type JWT struct {
 
 // keySetAt is a key set at a fixed address.
 func keySetAt(url string) func([]string, string) KeyRequest {
-	return func([]string, string) KeyRequest { return KeyRequest{URL: url} }
+	return func([]string, string) KeyRequest { return KeyRequest{URL: url, Fixed: true} }
 }
 
 // Credentials implements [Scheme]. Who has a token that does not cover the body can send others while it lasts.

@@ -221,7 +221,7 @@ func (s RSA) fromKeySet(source KeySource) func(*Request) (publicKey, error) {
 		if err != nil {
 			return publicKey{}, err
 		}
-		key, err := set.key(KeyRequest{URL: s.KeySet}, id, "RS256")
+		key, err := set.key(KeyRequest{URL: s.KeySet, Fixed: true}, id, "RS256")
 		if err != nil {
 			return publicKey{}, err
 		}
