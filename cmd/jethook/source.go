@@ -23,7 +23,7 @@ func sourceListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List sources, with how many of their webhooks are stored",
 		Long: "List the sources of a running Jethook, with how many of their webhooks are stored. One whose sender hands its secret over is " +
-			"waiting for its handshake, has done it, or is open for another one. With --available, list the senders that can " +
+			"waiting until 'source pair' opens it for the handshake, open, or done. With --available, list the senders that can " +
 			"become sources, without asking any server. Where the verification does not cover the body, who has seen one request can send others.",
 		Example: `  jethook source ls
   jethook source ls --available --json | jq '.items[] | select(.name == "stripe")'`,

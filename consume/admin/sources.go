@@ -31,7 +31,7 @@ type Source struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider" doc:"the preset that verifies it"`
 	Verification
-	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done" doc:"of a sender that hands its secret over: waiting: no secret is known yet, and the first one is taken; open: another one is taken; done: no other is taken. Else absent" example:"done"`
+	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done" doc:"of a sender that hands its secret over: waiting: no secret is known, and none is taken before the source is paired; open: one is taken at the address of the pairing; done: there is one. Else absent" example:"done"`
 
 	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
 	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`

@@ -175,11 +175,12 @@ var snsConfirm = Handshake{Name: snsSubscription, Signed: true, ask: confirmSNS}
 var asanaSecret = Handshake{
 	Name: "X-Hook-Secret", Learns: true,
 	ask: func(r *Request, known []string) (*reply, error) {
-		secret := Header("X-Hook-Secret").find(r)
+		from := Header("X-Hook-Secret")
+		secret := from.find(r)
 		if secret == "" {
 			return nil, nil
 		}
-		return learn(secret, known, Answer{Status: http.StatusOK, Header: map[string]string{"X-Hook-Secret": secret}})
+		return learn(from, secret, known, Answer{Status: http.StatusOK, Header: map[string]string{"X-Hook-Secret": secret}})
 	},
 }
 
@@ -187,11 +188,12 @@ var asanaSecret = Handshake{
 var notionToken = Handshake{
 	Name: "verification_token", Learns: true,
 	ask: func(r *Request, known []string) (*reply, error) {
-		token := JSON("verification_token").find(r)
+		from := JSON("verification_token")
+		token := from.find(r)
 		if token == "" || JSON("type").find(r) != "" {
 			return nil, nil
 		}
-		return learn(token, known, success200)
+		return learn(from, token, known, success200)
 	},
 }
 
