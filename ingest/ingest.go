@@ -19,7 +19,6 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/time/rate"
 
 	"jethook/config"
 	"jethook/ingest/provider"
@@ -67,10 +66,9 @@ type Server struct {
 	now     func() time.Time
 	echo    *echo.Echo
 
-	rejecter      Rejecter
-	rejectedBytes *rate.Limiter
-	learner       Learner
-	web           *http.Client
+	rejecter Rejecter
+	learner  Learner
+	web      *http.Client
 
 	failures trouble // of the store
 }
@@ -97,11 +95,11 @@ func New(o Options) (*Server, error) {
 		now:     o.Now,
 		echo:    echo.New(),
 
-		rejecter:      o.Rejecter,
-		rejectedBytes: newRejectedBytes(o.MaxBody),
-		learner:       o.Learner,
-		web:           o.Web,
+		rejecter: o.Rejecter,
+		learner:  o.Learner,
+		web:      o.Web,
 	}
+	shareRejected(sources, o.MaxBody)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = addressOf(o.Proxies)
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{

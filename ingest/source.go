@@ -25,6 +25,9 @@ type source struct {
 	networks []netip.Prefix // that may send; none: all
 	limiter  *rate.Limiter  // of verified requests; nil: none
 	rejected *rate.Limiter  // of rejected requests that are kept
+
+	rejectedBytes *rate.Limiter // of their bodies
+
 	refusals trouble
 	figures  figures
 
