@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -17,8 +19,11 @@ type availableSender struct {
 	Title      string   `json:"title"`
 	VerifiedBy string   `json:"verified_by"`
 	CoversBody bool     `json:"covers_body"`
-	Coverage   string   `json:"coverage"` // CoversBody in words
-	Secret     string   `json:"secret"`   // what to set
+	Coverage   string   `json:"coverage"`         // CoversBody in words
+	NotCovered []string `json:"not_covered"`      // of body, type and id
+	Caveat     string   `json:"caveat,omitempty"` // what else is left open
+	Secrets    []string `json:"body_secrets"`     // fields of the body, which is stored and delivered
+	Secret     string   `json:"secret"`           // what to set
 	Type       string   `json:"type"`
 	ID         string   `json:"id"`
 	Success    int      `json:"success"`
@@ -33,7 +38,8 @@ type availableSender struct {
 
 func newAvailableSender(s provider.Sender) availableSender {
 	a := availableSender{
-		Name: s.Name, Title: s.Title, VerifiedBy: s.Scheme.String(), CoversBody: s.Scheme.CoversBody(), Coverage: coverage(s.Scheme),
+		Name: s.Name, Title: s.Title, VerifiedBy: s.Scheme.String(), CoversBody: s.Scheme.CoversBody(), Coverage: coverage(&s),
+		NotCovered: append([]string{}, s.NotCovered()...), Caveat: s.Caveat, Secrets: append([]string{}, s.BodySecrets...),
 		Secret: s.Secret, Type: s.Type.String(), ID: s.ID.String(), Success: s.Success.Status, Refusal: s.Refusal.Status,
 		Body: s.Success.Body, NeedsURL: s.NeedsURL, Handshakes: []string{}, Docs: s.Docs,
 	}
@@ -52,12 +58,14 @@ func newAvailableSender(s provider.Sender) availableSender {
 	return a
 }
 
-// coverage is whether a scheme covers the body, in words.
-func coverage(s provider.Scheme) string {
-	if s.CoversBody() {
+// coverage is whether a sender's signature covers the body, in words, and what it does not where it does.
+func coverage(sender *provider.Sender) string {
+	if missing := sender.NotCovered(); sender.Scheme.CoversBody() && len(missing) > 0 {
+		return "yes, not " + strings.Join(missing, ", ")
+	} else if sender.Scheme.CoversBody() {
 		return "yes"
 	}
-	switch s := s.(type) {
+	switch s := sender.Scheme.(type) {
 	case provider.Token, provider.Basic:
 		return "no: token only"
 	case provider.JWT:
@@ -89,13 +97,13 @@ func listAvailable(cmd *cobra.Command) error {
 		return output(cmd, append(text, '\n'))
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	row(w, "NAME", "TITLE", "COVERS BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS")
+	row(w, "NAME", "TITLE", "COVERS BODY", "SECRETS IN BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS")
 	for _, s := range senders {
 		wait := s.Wait
 		if wait == "" {
 			wait = "-"
 		}
-		row(w, s.Name, s.Title, s.Coverage, s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, s.Docs)
+		row(w, s.Name, s.Title, s.Coverage, cmp.Or(strings.Join(s.Secrets, ", "), "-"), s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, s.Docs)
 	}
 	return w.Flush()
 }

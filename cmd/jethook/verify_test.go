@@ -332,6 +332,6 @@ func TestListAvailable(t *testing.T) {
 			t.Errorf("got %+v", s)
 		}
 	}
-	holds(t, ok(t, "source", "ls", "--available"), `NAME TITLE COVERS BODY VERIFIED BY TYPE ID SUCCESS REFUSAL WAIT DOCS`,
+	holds(t, ok(t, "source", "ls", "--available"), `NAME TITLE COVERS BODY SECRETS IN BODY VERIFIED BY TYPE ID SUCCESS REFUSAL WAIT DOCS`,
 		`polytomic Polytomic no: token only .*`, `adyen Adyen \(payments\) no: a part only .*`, `github GitHub yes HMAC.* 202 401 10s https://docs\.github\.com.*`)
 }

@@ -23,7 +23,12 @@ func (s *Server) sourceRoutes() {
 type Verification struct {
 	VerifiedBy string `json:"verified_by,omitempty" doc:"how its requests are verified, in words"`
 	CoversBody bool   `json:"covers_body" doc:"whether that is over the whole body; if not, who has seen one request can send others"`
-	Learns     bool   `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
+	// NotCovered, Caveat and BodySecrets are empty where there is nothing to say.
+	NotCovered  []string `json:"not_covered,omitempty" doc:"what of an event is not covered, out of body, type and id: it can be changed by who has seen one request" example:"type"`
+	Caveat      string   `json:"caveat,omitempty" doc:"what else the verification leaves open" example:"not the message attributes"`
+	BodySecrets []string `json:"body_secrets,omitempty" doc:"fields of the body that hold a secret, which is stored and delivered with it" example:"passcode"`
+
+	Learns bool `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
 }
 
 // Source is one sender to receive webhooks from.

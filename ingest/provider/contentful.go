@@ -15,6 +15,7 @@ var (
 	contentfulSignature = Header("X-Contentful-Signature")
 	contentfulNames     = Header("X-Contentful-Signed-Headers")
 	contentfulTime      = Header("X-Contentful-Timestamp")
+	contentfulTopic     = Header("X-Contentful-Topic")
 )
 
 // Credentials implements [Scheme].

@@ -85,6 +85,10 @@ type Sender struct {
 	OwnHeader bool
 	// Unsigned means that the sender shows no proof of its own: the token is one that the operator put into the address.
 	Unsigned bool
+	// Caveat says in words what the signature leaves open beside [Sender.NotCovered].
+	Caveat string
+	// BodySecrets are fields of the body that hold a secret, which is stored with the event and delivered with it.
+	BodySecrets []string
 	// NeedsURL means that the sender signs the address it was given: [Request.URL] must be set.
 	NeedsURL bool
 	// Success is the answer once the event is stored, Refusal the one to a request that does not verify.

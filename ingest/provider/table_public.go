@@ -14,6 +14,7 @@ import (
 var publicRows = []Sender{
 	{
 		Name: "aws-sns", Title: "Amazon SNS", Docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
+		Caveat: "not the message attributes", BodySecrets: []string{"UnsubscribeURL", "Token"},
 		Secret: "the topic's ARN", Scheme: SNS{},
 		Type: JSON("Type"), ID: JSON("MessageId"), Handshakes: []Handshake{snsConfirm},
 		Success: success200, Refusal: refusal401, Wait: 15 * time.Second,
@@ -29,13 +30,15 @@ var publicRows = []Sender{
 		// An interaction wants its answer at once. This one says that it follows, which whoever takes the event must
 		// do within 15 minutes, with the interaction's token.
 		Name: "discord-interactions", Title: "Discord interactions", Docs: "https://docs.discord.com/developers/interactions/overview",
-		Secret: "the app's public key", Scheme: discord(0),
+		BodySecrets: []string{"token"},
+		Secret:      "the app's public key", Scheme: discord(0),
 		Type: JSON("type"), ID: JSON("id"), Handshakes: []Handshake{discordPing},
 		Success: Answer{Status: http.StatusOK, Body: `{"type":5}`, ContentType: "application/json"}, Refusal: refusal401, Wait: 3 * time.Second,
 	},
 	{
 		// The token says who sends and to whom, not what.
 		Name: "google-pubsub", Title: "Google Cloud Pub/Sub push", Docs: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
+		Caveat: "who sends and to whom is, for an hour",
 		Secret: "the push subscription's service account, by e-mail address", NeedsURL: true,
 		Scheme: JWT{
 			From: Header(authorization), Prefix: "Bearer ", Algorithm: jose.RS256,
@@ -55,6 +58,7 @@ var publicRows = []Sender{
 	{
 		// Of the body only a CRC is signed, which another body can be made to have.
 		Name: "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
+		Caveat: "a CRC of it is, which other bodies have too",
 		Secret: "the webhook's id",
 		Scheme: RSA{
 			Signature: Signature{
@@ -98,6 +102,7 @@ var publicRows = []Sender{
 	{
 		// The keys are those of all its customers: they say that ShipStation sent it, and not for whom.
 		Name: "shipstation", Title: "ShipStation and ShipEngine", Docs: "https://docs.shipstation.com/apis/docs/guides/webhooks-validation",
+		Caveat: "for which of its customers is not",
 		Scheme: RSA{
 			Signature: Signature{
 				From: []Value{Header("x-shipengine-rsa-sha256-signature")}, Encoding: Base64,
@@ -112,6 +117,7 @@ var publicRows = []Sender{
 	{
 		// The hash of the body may be left out. Messages are retried for 24 hours.
 		Name: "vonage", Title: "Vonage", Docs: "https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks",
+		Caveat: "where the token has a payload_hash it is",
 		Secret: "the account's signature secret",
 		Scheme: JWT{
 			From: Header(authorization), Prefix: "Bearer ", Algorithm: jose.HS256,
