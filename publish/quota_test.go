@@ -16,8 +16,7 @@ import (
 // kept lists the rejected requests of a source, the newest first.
 func kept(t *testing.T, b *publish.Bus, source string) (all []publish.Rejected) {
 	t.Helper()
-	var before uint64
-	for {
+	for before := uint64(0); ; {
 		page, end, err := b.Before(t.Context(), publish.RejectedShelf(source), before, 100)
 		if err != nil {
 			t.Fatal(err)
@@ -27,7 +26,7 @@ func kept(t *testing.T, b *publish.Bus, source string) (all []publish.Rejected) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			all, before = append(all, r), page[i].Seq
+			all = append(all, r)
 		}
 		if end == 0 {
 			return all

@@ -38,7 +38,7 @@ type availableSender struct {
 
 func newAvailableSender(s provider.Sender) availableSender {
 	a := availableSender{
-		Name: s.Name, Title: s.Title, VerifiedBy: s.Scheme.String(), CoversBody: s.Scheme.CoversBody(), Coverage: coverage(&s),
+		Name: s.Name, Title: s.Title, VerifiedBy: s.Scheme.String(), CoversBody: s.Scheme.CoversBody(), Coverage: coverage(s.Scheme),
 		NotCovered: append([]string{}, s.NotCovered()...), Caveat: s.Caveat, Secrets: append([]string{}, s.BodySecrets...),
 		Secret: s.Secret, Type: s.Type.String(), ID: s.ID.String(), Success: s.Success.Status, Refusal: s.Refusal.Status,
 		Body: s.Success.Body, NeedsURL: s.NeedsURL, Handshakes: []string{}, Docs: s.Docs,
@@ -58,14 +58,24 @@ func newAvailableSender(s provider.Sender) availableSender {
 	return a
 }
 
-// coverage is whether a sender's signature covers the body, in words, and what it does not where it does.
-func coverage(sender *provider.Sender) string {
-	if missing := sender.NotCovered(); sender.Scheme.CoversBody() && len(missing) > 0 {
-		return "yes, not " + strings.Join(missing, ", ")
-	} else if sender.Scheme.CoversBody() {
+// open is what is not covered, in words.
+func (a *availableSender) open() string {
+	words := strings.Join(a.NotCovered, ", ")
+	switch {
+	case words == "":
+		return cmp.Or(a.Caveat, "-")
+	case a.Caveat != "":
+		words += "; " + a.Caveat
+	}
+	return words
+}
+
+// coverage is whether a scheme covers the body, in words.
+func coverage(s provider.Scheme) string {
+	if s.CoversBody() {
 		return "yes"
 	}
-	switch s := sender.Scheme.(type) {
+	switch s := s.(type) {
 	case provider.Token, provider.Basic:
 		return "no: token only"
 	case provider.JWT:
@@ -97,13 +107,13 @@ func listAvailable(cmd *cobra.Command) error {
 		return output(cmd, append(text, '\n'))
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	row(w, "NAME", "TITLE", "COVERS BODY", "SECRETS IN BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS")
+	row(w, "NAME", "TITLE", "COVERS BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS", "NOT COVERED", "SECRETS IN BODY")
 	for _, s := range senders {
 		wait := s.Wait
 		if wait == "" {
 			wait = "-"
 		}
-		row(w, s.Name, s.Title, s.Coverage, cmp.Or(strings.Join(s.Secrets, ", "), "-"), s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, s.Docs)
+		row(w, s.Name, s.Title, s.Coverage, s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, cmp.Or(s.Docs, "-"), s.open(), cmp.Or(strings.Join(s.Secrets, ", "), "-"))
 	}
 	return w.Flush()
 }
