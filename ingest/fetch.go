@@ -30,10 +30,10 @@ const (
 	// fetchPause is how often at most a document is fetched again because it lacks a key, or could not be had: who
 	// sends requests chooses the names of keys.
 	fetchPause = 10 * time.Second
-	// maxDocuments bounds the documents that are kept. Certificates are at addresses that a request names, at the
-	// sender's host.
-	maxDocuments = 256
-	// fetchesPerSecond and fetchBurst bound the fetches of all documents that are not kept, for the same reason.
+	// maxDocuments bounds the documents that are kept of one source. Certificates are at addresses that a request names, at
+	// the sender's host.
+	maxDocuments = 64
+	// fetchesPerSecond and fetchBurst bound the fetches of one source's documents that are not kept, for the same reason.
 	fetchesPerSecond, fetchBurst = 2, 20
 )
 
@@ -49,7 +49,8 @@ func newWebClient() *http.Client {
 // errTooManyFetches means that more documents are asked for than are fetched, as when a stranger makes names up.
 var errTooManyFetches = errors.New("too many fetches")
 
-// fetcher gets keys and certificates that senders publish, and keeps them. It implements [provider.KeySource].
+// fetcher gets keys and certificates that a source's sender publishes, and keeps them. Each source has its own: who makes
+// names up for one must not keep another from its keys. It implements [provider.KeySource].
 type fetcher struct {
 	web     *http.Client
 	now     func() time.Time
@@ -83,9 +84,9 @@ func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
 	}
 	_, err, _ := f.flight.Do(key, func() (any, error) {
 		if text, fresh, _ := f.look(key, r.Newer); !fresh { // else somebody was faster
-			// What is known to be there is asked for anew in any case: it is little, and who makes names up must
-			// not keep it from that.
-			if text == nil && !f.limiter.AllowN(f.now(), 1) {
+			// What is known to be there, or has an address of the row's, is asked for in any case: it is little, and who
+			// makes names up must not keep it from that.
+			if text == nil && !r.Fixed && !f.limiter.AllowN(f.now(), 1) {
 				return nil, errTooManyFetches
 			}
 			text, err := f.get(r)

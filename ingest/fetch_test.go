@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"jethook/config"
 	"jethook/ingest/provider"
 )
 
@@ -127,6 +128,72 @@ func TestFetcherBoundsItsFetches(t *testing.T) {
 	f.limiter.SetLimit(0)
 	if text, err := f.Fetch(kept); err != nil || !strings.HasSuffix(string(text), fmt.Sprint(fetchBurst+1)) {
 		t.Errorf("what is kept, when it is asked for anew: %q, %v", text, err)
+	}
+}
+
+// TestForgedKeysOfOneSource: who makes names of certificates up for one source does not keep another one, nor the address
+// of a row, from its first fetch.
+func TestForgedKeysOfOneSource(t *testing.T) {
+	t.Parallel()
+	v := readVector(t, "aws-sns-10")
+	now := v.options(nil).Now()
+	served := &amazon{certs: v.Options.Certs}
+	secret := []config.Secret{config.NewSecret("id")}
+	o := v.options(accepting)
+	o.Sources = append(o.Sources, config.Source{Name: "paypal", Provider: "paypal", Secrets: secret}, config.Source{Name: "shipstation", Provider: "shipstation"})
+	o.Now, o.Web = func() time.Time { return now }, &http.Client{Transport: served}
+	url := serve(t, o)
+	for i := range 3 * fetchBurst {
+		do(t, request(t, url+"/webhooks/paypal", "{}", http.Header{
+			"Paypal-Transmission-Id": {"1"}, "Paypal-Transmission-Time": {now.UTC().Format(time.RFC3339)}, "Paypal-Transmission-Sig": {"AAAA"},
+			"Paypal-Auth-Algo": {"SHA256withRSA"}, "Paypal-Cert-Url": {fmt.Sprint("https://api.paypal.com/v1/notifications/certs/CERT-", i)},
+		}))
+	}
+	asked := func(host string) (n int) {
+		for _, address := range served.all() {
+			if strings.Contains(address, host) {
+				n++
+			}
+		}
+		return n
+	}
+	if got := asked("api.paypal.com"); got != fetchBurst {
+		t.Errorf("%d forged names were asked for, want %d", got, fetchBurst)
+	}
+	if resp, body := do(t, request(t, url+"/webhooks/aws-sns", v.Body, v.header())); resp.StatusCode != 200 {
+		t.Errorf("the first request of another source: %s %s", resp.Status, body)
+	}
+	do(t, request(t, url+"/webhooks/shipstation", "{}", http.Header{
+		"X-Shipengine-Timestamp": {now.UTC().Format(time.RFC3339)}, "X-Shipengine-Rsa-Sha256-Signature": {"AAAA"}, "X-Shipengine-Rsa-Sha256-Key-Id": {"k"},
+	}))
+	if got := asked("api.shipengine.com"); got != 1 {
+		t.Errorf("the key set at a row's address was asked for %d times, want once", got)
+	}
+}
+
+// TestFixedAddressesNeedNoBudget: what has but one address is fetched when the budget is used up, and still only once.
+func TestFixedAddressesNeedNoBudget(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	now := time.Now()
+	f := newFetcher(newWebClient(), func() time.Time { return now })
+	f.limiter.SetBurst(0)
+	if _, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/certs/1"}); !errors.Is(err, errTooManyFetches) {
+		t.Errorf("a name of a request's: %v", err)
+	}
+	l.status.Store(500)
+	var all sync.WaitGroup
+	for range 20 { // at once, and while it can't be had
+		all.Go(func() { f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Fixed: true}) }) //nolint:errcheck // it fails
+	}
+	all.Wait()
+	if got := l.asked.Load(); got != 1 {
+		t.Errorf("asked %d times, want once", got)
+	}
+	l.status.Store(200)
+	now = now.Add(fetchPause)
+	if text, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Fixed: true}); err != nil || len(text) == 0 {
+		t.Errorf("the row's address: %q, %v", text, err)
 	}
 }
 

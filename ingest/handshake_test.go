@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,18 +52,29 @@ func hexMAC(key, body string) string {
 	return hex.EncodeToString(m.Sum(nil))
 }
 
-// asana posts as Asana does: a handshake with a secret of its choice, or an event signed with it.
+// asana posts as Asana does, to the source or to the address of its pairing: a handshake with a secret of its choice, or
+// an event signed with it.
 func asana(t *testing.T, url, secret, body string) int {
 	t.Helper()
 	h := http.Header{"X-Hook-Signature": {hexMAC(secret, body)}}
 	if body == "" {
 		h = http.Header{"X-Hook-Secret": {secret}}
 	}
-	resp, _ := do(t, request(t, url+"/webhooks/asana", body, h))
-	if body == "" && resp.StatusCode == 200 && resp.Header.Get("X-Hook-Secret") != secret {
-		t.Errorf("handshake answered without its secret: %v", resp.Header)
+	resp, _ := do(t, request(t, url, body, h))
+	if echoed := resp.Header.Get("X-Hook-Secret"); body == "" && (echoed == secret) != (resp.StatusCode == 200) {
+		t.Errorf("handshake answered %s with the secret %q", resp.Status, echoed)
 	}
 	return resp.StatusCode
+}
+
+// paired is the address at which the source takes a secret.
+func (r *rig) paired(t *testing.T, url string) string {
+	t.Helper()
+	nonce, err := r.bus.Sources().Pair(t.Context(), "asana", time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url + "?pair=" + nonce
 }
 
 const asanaEvent = `{"events":[{"action":"changed","resource":{"gid":"1"}}]}`
@@ -72,54 +85,125 @@ func TestSenderHandsItsSecretOver(t *testing.T) {
 	o := Options{
 		Sources: []config.Source{{Name: "asana", Provider: "asana", Split: true}}, Publisher: rig.bus, Learner: rig.bus.Sources(), Rejecter: rig.bus,
 	}
-	one, other := following(t, o), following(t, o)
+	one, other := following(t, o)+"/webhooks/asana", following(t, o)+"/webhooks/asana"
 
-	if got := asana(t, one, "first", asanaEvent); got != 401 {
-		t.Errorf("before the handshake: %d, want 401", got)
+	// A stranger may be faster than the sender, before an operator expects one and while he does.
+	for _, address := range []string{one, one + "?pair=", one + "?pair=NPUTH4FJ6CFHRVEGRPVMR5QFQM"} {
+		if got := asana(t, address, "strange-secret", ""); got != 401 {
+			t.Errorf("a stranger's handshake at %s: %d, want 401", address, got)
+		}
 	}
-	if got := asana(t, one, "first", ""); got != 200 {
-		t.Fatalf("handshake: %d", got)
-	}
-	if got := asana(t, one, "first", asanaEvent); got != 200 {
+	paired := rig.paired(t, one)
+	until(t, "the handshake is taken at the address for it", func() bool {
+		return asana(t, one, "strange-secret", "") == 401 && asana(t, paired, "first-secret", "") == 200
+	})
+	if got := asana(t, one, "first-secret", asanaEvent); got != 200 {
 		t.Errorf("after the handshake: %d", got)
 	}
-	until(t, "the other process knows the secret", func() bool { return asana(t, other, "first", asanaEvent) == 200 })
-	if got := asana(t, following(t, o), "strange", asanaEvent); got != 401 { // and after a restart
+	if got := asana(t, paired, "first-secret", asanaEvent); got != 200 {
+		t.Errorf("at the address that the sender has: %d", got)
+	}
+	if got := asana(t, one, "first-secret", ""); got != 200 {
+		t.Errorf("the same handshake again: %d", got)
+	}
+	until(t, "the other process knows the secret", func() bool { return asana(t, other, "first-secret", asanaEvent) == 200 })
+	if got := asana(t, following(t, o)+"/webhooks/asana", "strange-secret", asanaEvent); got != 401 { // and after a restart
 		t.Errorf("a stranger's event: %d", got)
 	}
 	if rig.last(t).Subject != "webhooks.asana.changed" {
 		t.Errorf("stored on %s", rig.last(t).Subject)
 	}
 
-	// A stranger that knows the address must not become a sender.
-	if got := asana(t, one, "strange", ""); got != 401 {
+	// The address is good for one secret.
+	if got := asana(t, paired, "strange-secret", ""); got != 401 {
 		t.Errorf("a second handshake: %d, want 401", got)
 	}
-	if got := asana(t, one, "strange", asanaEvent); got != 401 {
+	if got := asana(t, one, "strange-secret", asanaEvent); got != 401 {
 		t.Errorf("a stranger's event after it: %d, want 401", got)
 	}
-	// Unless an operator expects a second webhook.
-	if err := rig.bus.Sources().Pair(t.Context(), "asana", time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "a second handshake is taken", func() bool { return asana(t, one, "second", "") == 200 })
-	for _, secret := range []string{"first", "second"} {
+	again := rig.paired(t, one)
+	until(t, "a second handshake is taken", func() bool { return asana(t, again, "second-secret", "") == 200 })
+	for _, secret := range []string{"first-secret", "second-secret"} {
 		if got := asana(t, one, secret, asanaEvent); got != 200 {
-			t.Errorf("signed with the %s secret: %d", secret, got)
+			t.Errorf("signed with the %s: %d", secret, got)
 		}
-	}
-	if got := asana(t, one, "third", ""); got != 401 {
-		t.Errorf("a handshake after pairing: %d, want 401", got)
 	}
 
 	state, err := rig.bus.Sources().Get(t.Context(), "asana")
-	if err != nil || len(state.Secrets) != 2 || state.Secrets[0].Value.Reveal() != "second" {
+	if err != nil || len(state.Secrets) != 2 || state.Secrets[0].Value.Reveal() != "second-secret" {
 		t.Errorf("kept %d secrets, %v", len(state.Secrets), err)
 	}
+	forgotten := rig.paired(t, one)
 	if err := rig.bus.Sources().Forget(t.Context(), "asana"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "forgotten secrets count no more", func() bool { return asana(t, one, "first", asanaEvent) == 401 })
+	until(t, "forgotten secrets count no more", func() bool { return asana(t, one, "first-secret", asanaEvent) == 401 })
+	if got := asana(t, forgotten, "strange-secret", ""); got != 401 {
+		t.Errorf("a handshake at an address that was forgotten: %d, want 401", got)
+	}
+}
+
+// TestPairingIsReplaced: an address after which another was given opens nothing.
+func TestPairingIsReplaced(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t)
+	url := following(t, Options{Sources: []config.Source{{Name: "asana", Provider: "asana"}}, Publisher: rig.bus, Learner: rig.bus.Sources()}) + "/webhooks/asana"
+	earlier := rig.paired(t, url)
+	paired := rig.paired(t, url)
+	until(t, "the handshake is taken at the newer one", func() bool {
+		return asana(t, earlier, "strange-secret", "") == 401 && asana(t, paired, "first-secret", "") == 200
+	})
+}
+
+// TestPairingIsForOne: of many that show the nonce at once, at two processes, one secret is taken.
+func TestPairingIsForOne(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t)
+	o := Options{Sources: []config.Source{{Name: "asana", Provider: "asana"}}, Publisher: rig.bus, Learner: rig.bus.Sources()}
+	servers := []string{following(t, o) + "/webhooks/asana", following(t, o) + "/webhooks/asana"}
+	_, query, _ := strings.Cut(rig.paired(t, ""), "?")
+	var taken atomic.Int32
+	until(t, "somebody is taken", func() bool {
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				if asana(t, servers[i%2]+"?"+query, fmt.Sprint("secret-number-", i), "") == 200 {
+					taken.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		return taken.Load() > 0
+	})
+	if state, err := rig.bus.Sources().Get(t.Context(), "asana"); err != nil || taken.Load() != 1 || len(state.Secrets) != 1 {
+		t.Errorf("%d taken, %d kept, %v; want one", taken.Load(), len(state.Secrets), err)
+	}
+}
+
+// TestEarlierReleasesState: the secrets that an earlier release kept verify, and its open pairing opens nothing.
+func TestEarlierReleasesState(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t)
+	kv, err := rig.js.KeyValue(t.Context(), publish.BucketSources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := `{"secrets":[{"value":"known","at":"2026-01-02T15:04:05Z"}],"pair_until":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"}`
+	if _, err := kv.PutString(t.Context(), "asana", record); err != nil {
+		t.Fatal(err)
+	}
+	url := following(t, Options{Sources: []config.Source{{Name: "asana", Provider: "asana"}}, Publisher: rig.bus, Learner: rig.bus.Sources()}) + "/webhooks/asana"
+	until(t, "the secret is known", func() bool { return asana(t, url, "known", asanaEvent) == 200 })
+	if got := asana(t, url, "strange-secret", ""); got != 401 {
+		t.Errorf("another secret: %d, want 401", got)
+	}
+	paired := rig.paired(t, url)
+	until(t, "another one is taken once it is paired", func() bool { return asana(t, paired, "second-secret", "") == 200 })
+	for _, secret := range []string{"known", "second-secret"} {
+		if got := asana(t, url, secret, asanaEvent); got != 200 {
+			t.Errorf("signed with %s: %d", secret, got)
+		}
+	}
 }
 
 // until waits for something that another goroutine brings about.
@@ -136,52 +220,45 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestAStrangerIsNotFaster: a process that has not heard yet of the secret takes no other one.
-func TestAStrangerIsNotFaster(t *testing.T) {
-	t.Parallel()
-	rig := newRig(t)
-	sources := []config.Source{{Name: "asana", Provider: "asana"}}
-	deaf := serve(t, Options{Sources: sources, Publisher: rig.bus, Learner: rig.bus.Sources()}) // follows nothing
-	if _, err := rig.bus.Sources().Learn(t.Context(), "asana", config.NewSecret("first"), time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if got := asana(t, deaf, "strange", ""); got != 401 {
-		t.Errorf("a stranger's handshake: %d, want 401", got)
-	}
-	if got := asana(t, deaf, "strange", asanaEvent); got != 401 {
-		t.Errorf("a stranger's event: %d, want 401", got)
-	}
-	if got := asana(t, deaf, "first", asanaEvent); got != 200 {
-		t.Errorf("the sender's event, of whose secret it has heard by then: %d", got)
-	}
-	state, err := rig.bus.Sources().Get(t.Context(), "asana")
-	if err != nil || len(state.Secrets) != 1 {
-		t.Errorf("kept %d secrets, %v", len(state.Secrets), err)
-	}
-}
-
 func TestHandshakeWithoutAStoreIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t)
-	url := serve(t, Options{Sources: []config.Source{{Name: "asana", Provider: "asana"}}, Publisher: rig.bus, Learner: failing{}})
-	if got := asana(t, url, "first", ""); got != 503 {
+	known, end := context.WithCancel(t.Context())
+	s, err := New(Options{
+		Sources: []config.Source{{Name: "asana", Provider: "asana"}}, Publisher: rig.bus, Learner: failing{rig.bus.Sources(), end},
+		MaxBody: 1 << 20, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := serveHandler(t, s) + "/webhooks/asana"
+	paired := rig.paired(t, url)
+	if err := s.Follow(known); err != nil { // until it has heard of the pairing
+		t.Fatal(err)
+	}
+	if got := asana(t, paired, "first-secret", ""); got != 503 {
 		t.Errorf("status %d, want 503", got)
 	}
-	if got := asana(t, url, "first", asanaEvent); got != 401 {
+	if got := asana(t, url, "first-secret", asanaEvent); got != 401 {
 		t.Errorf("an event after it: %d, want 401", got)
 	}
 }
 
-// failing is a store of secrets that is away.
-type failing struct{}
+// failing is a store of secrets that goes away as soon as it has told what it knows.
+type failing struct {
+	*publish.Sources
+	end context.CancelFunc
+}
 
-func (failing) Learn(context.Context, string, config.Secret, time.Time) (publish.SourceState, error) {
+func (failing) Learn(context.Context, string, config.Secret, string, time.Time) (publish.SourceState, error) {
 	return publish.SourceState{}, publish.ErrUnavailable
 }
 
-func (failing) Watch(ctx context.Context, _ func(string, publish.SourceState, error)) error {
-	<-ctx.Done()
-	return nil
+func (f failing) Watch(ctx context.Context, changed func(string, publish.SourceState, error)) error {
+	return f.Sources.Watch(ctx, func(source string, state publish.SourceState, err error) {
+		changed(source, state, err)
+		f.end()
+	})
 }
 
 // amazon answers as Amazon's hosts would.
@@ -202,6 +279,12 @@ func (a *amazon) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("no route")
 	}
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(a.certs[address])), Request: r}, nil
+}
+
+func (a *amazon) all() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.asked)
 }
 
 func TestSubscriptionIsConfirmed(t *testing.T) {

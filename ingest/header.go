@@ -12,13 +12,8 @@ import (
 	"jethook/publish"
 )
 
-// credentialHeaders are headers that carry credentials or sessions, of the sender or added by a proxy on the way.
-var credentialHeaders = setOf(
-	"Authorization", "Proxy-Authorization", "Proxy-Authenticate", "Cookie", "Set-Cookie",
-	"Api-Key", "X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Amz-Security-Token",
-	"X-Hook-Secret", // Asana's handshake
-	"Cf-Access-Client-Secret", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion",
-)
+// loginHeaders are credentials whatever a sender's row has to read there.
+var loginHeaders = setOf("Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie")
 
 // transportHeaders are those that say nothing of the message as it is stored.
 var transportHeaders = setOf(
@@ -38,25 +33,27 @@ func setOf(names ...string) map[string]bool {
 	return set
 }
 
-// headerRules say which of a request's headers are kept. Signatures are: they are no secrets, and let a subscriber
-// verify again.
+// headerRules say which of a request's headers are kept. What is a credential by its name is not, be it the sender's or
+// one that a proxy on the way has added. Signatures over the body are: they are no secrets, and let a subscriber verify
+// again.
 type headerRules struct {
 	dropped     map[string]bool // are never stored
-	credentials map[string]bool // of this sender: they hold the secret itself
-	proofs      map[string]bool // what the sender's requests are verified by, credentials among them
+	credentials map[string]bool // of this sender: who has one can send requests
+	reads       map[string]bool // what the sender's row reads, credentials among it
 }
 
 func newHeaderRules(s *provider.Sender) headerRules {
-	rules := headerRules{credentials: setOf(s.Scheme.Credentials()...), proofs: setOf(s.ProofHeaders()...)}
+	rules := headerRules{credentials: setOf(s.Scheme.Credentials()...), reads: setOf(s.ReadHeaders()...)}
 	rules.dropped = maps.Clone(rules.credentials)
-	maps.Copy(rules.dropped, credentialHeaders)
+	maps.Copy(rules.dropped, loginHeaders)
 	maps.Copy(rules.dropped, transportHeaders)
 	return rules
 }
 
 func (rules headerRules) stores(name string) bool {
 	// Jethook- and Nats- headers steer Jethook and the server.
-	return !rules.dropped[name] && !strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-")
+	return !rules.dropped[name] && !strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-") &&
+		(rules.reads[name] || !publish.IsCredential(name))
 }
 
 // leftOut stands for a credential in a rejected request.
@@ -70,7 +67,7 @@ func (rules headerRules) rejected(header http.Header) (kept http.Header, credent
 		switch {
 		case rules.credentials[name]:
 			credentials = append(credentials, name)
-		case credentialHeaders[name] && !rules.proofs[name]:
+		case publish.IsCredential(name) && !rules.reads[name]:
 			kept[name] = []string{leftOut}
 		}
 	}

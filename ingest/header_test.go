@@ -3,9 +3,11 @@ package ingest
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"jethook/config"
+	"jethook/ingest/provider"
 	"jethook/publish"
 )
 
@@ -26,7 +28,8 @@ func TestStoredHeaders(t *testing.T) {
 	}
 	secrets := map[string]string{
 		"Authorization": "Bearer x", "Proxy-Authorization": "Basic x", "Cookie": "a=b", "Set-Cookie": "a=b",
-		"X-Api-Key": "x", "X-Auth-Token": "x", "Cf-Access-Jwt-Assertion": "x",
+		"X-Api-Key": "x", "X-Auth-Token": "x", "Cf-Access-Jwt-Assertion": "x", "X-Gitlab-Token": "x", "Private-Token": "x",
+		"X-Vault-Token": "x", "X-Shopify-Access-Token": "x", "X-Authorization": "x", "X-Csrf-Token": "x", "X_Api_Secret": "x",
 	}
 	connection := map[string]string{
 		"Connection": "x-hop, Keep-Alive", "X-Hop": "x", "Keep-Alive": "timeout=5", "TE": "trailers", "Proxy-Connection": "x", "Expect": "nothing", "Upgrade": "x",
@@ -71,6 +74,47 @@ func TestStoredHeaders(t *testing.T) {
 	for name := range h {
 		if name == "Host" || name == "Content-Length" {
 			t.Errorf("%s is stored", name)
+		}
+	}
+}
+
+// TestRowsHeaders: what a sender's row reads is kept although its name looks like a credential's, but for what lets
+// somebody send requests.
+func TestRowsHeaders(t *testing.T) {
+	t.Parallel()
+	for sender, test := range map[string]struct{ kept, dropped string }{
+		"bitbucket":      {"X-Event-Key X-Hub-Signature", "Authorization X-Gitlab-Token"},
+		"gitlab":         {"X-Gitlab-Event Idempotency-Key", "X-Gitlab-Token"},
+		"shipstation":    {"X-Shipengine-Rsa-Sha256-Key-Id X-Shipengine-Rsa-Sha256-Signature", "X-Api-Key"},
+		"twilio":         {"I-Twilio-Idempotency-Token X-Twilio-Signature", "Cookie"},
+		"sanity":         {"Idempotency-Key Sanity-Webhook-Signature", "X-Session-Id"},
+		"mailomat":       {"X-Mom-Webhook-Id X-Mom-Webhook-Timestamp", "X-Mom-Webhook-Signature"},
+		"paypal":         {"Paypal-Transmission-Id Paypal-Auth-Algo", "Paypal-Transmission-Sig"},
+		"segment":        {"User-Agent", "X-Signature"},
+		"polytomic":      {"Polytomic-Signature-Timestamp", "Authorization"},
+		"vonage":         {"User-Agent", "Authorization"},
+		"google-pubsub":  {"User-Agent", "Authorization"},
+		"asana":          {"X-Hook-Signature", "X-Hook-Secret"},
+		"github":         {"X-Hub-Signature-256 X-Github-Event", "Cf-Access-Client-Secret"},
+		"telegram":       {"User-Agent", "X-Telegram-Bot-Api-Secret-Token"},
+		"cloudflare":     {"User-Agent", "Cf-Webhook-Auth"},
+		"stripe":         {"Stripe-Signature", "Private-Token"},
+		"discord-events": {"X-Signature-Ed25519 X-Signature-Timestamp", "X-Vault-Token"},
+	} {
+		row, found := provider.Lookup(sender)
+		if !found {
+			t.Fatalf("no sender %s", sender)
+		}
+		rules := newHeaderRules(&row)
+		for _, name := range strings.Fields(test.kept) {
+			if !rules.stores(name) {
+				t.Errorf("%s: %s is dropped", sender, name)
+			}
+		}
+		for _, name := range strings.Fields(test.dropped) {
+			if rules.stores(name) {
+				t.Errorf("%s: %s is stored", sender, name)
+			}
 		}
 	}
 }

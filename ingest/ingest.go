@@ -18,9 +18,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-	"golang.org/x/time/rate"
 
 	"jethook/config"
+	"jethook/ingest/provider"
 	"jethook/publish"
 )
 
@@ -62,10 +62,9 @@ type Server struct {
 
 	addresses addresses
 
-	rejecter      Rejecter
-	rejectedBytes *rate.Limiter
-	learner       Learner
-	web           *http.Client
+	rejecter Rejecter
+	learner  Learner
+	web      *http.Client
 
 	failures trouble // of the store
 }
@@ -79,7 +78,7 @@ func New(o Options) (*Server, error) {
 	if o.Web == nil {
 		o.Web = newWebClient()
 	}
-	sources, err := newSources(o.Sources, newFetcher(o.Web, o.Now))
+	sources, err := newSources(o.Sources, func() provider.KeySource { return newFetcher(o.Web, o.Now) })
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +93,11 @@ func New(o Options) (*Server, error) {
 
 		addresses: addresses{o.Proxies},
 
-		rejecter:      o.Rejecter,
-		rejectedBytes: newRejectedBytes(o.MaxBody),
-		learner:       o.Learner,
-		web:           o.Web,
+		rejecter: o.Rejecter,
+		learner:  o.Learner,
+		web:      o.Web,
 	}
+	shareRejected(sources, o.MaxBody)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = func(r *http.Request) string { return addressText(s.addresses.of(r)) }
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"jethook/config"
@@ -11,20 +12,37 @@ import (
 	"jethook/publish"
 )
 
-// Some senders choose the secret and hand it over in their first request, which nothing verifies. So the first one
-// counts, and another one only while an operator lets the source pair: else anyone could make this process take
-// requests of their own.
+// Some senders choose the secret and hand it over in their first request, which nothing verifies. So none is taken, not
+// even the first, but at the address that an operator was given for it: a nonce in its query tells the sender from anyone
+// else who knows where the source is, and may be faster.
+
+// nonceParameter is the parameter of that address.
+const nonceParameter = "pair"
 
 // pairing is a source that takes another secret for a while.
 type pairing struct {
+	publish.Pairing
 	receiver *provider.Receiver // bound to no secret
-	until    time.Time
+}
+
+// opens reports whether a request with that query may hand a secret over.
+func (p *pairing) opens(query string, now time.Time) bool {
+	return p != nil && p.Opens(nonceOf(query), now)
+}
+
+// nonceOf is empty, which opens nothing, unless there is one.
+func nonceOf(query string) string {
+	values, err := url.ParseQuery(query)
+	if err != nil || len(values[nonceParameter]) != 1 {
+		return ""
+	}
+	return values.Get(nonceParameter)
 }
 
 // Learner keeps what senders hand over; *publish.Sources is one.
 type Learner interface {
 	// Learn returns what is known of the source, once the secret is kept, or with publish.ErrNotPairing.
-	Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (publish.SourceState, error)
+	Learn(ctx context.Context, source string, secret config.Secret, nonce string, now time.Time) (publish.SourceState, error)
 	// Watch tells what is known of each source, and of changes, until ctx ends.
 	Watch(ctx context.Context, changed func(source string, state publish.SourceState, err error)) error
 }
@@ -32,22 +50,31 @@ type Learner interface {
 // receiveFrom verifies r with what the source knows at this moment.
 func (src *source) receiveFrom(r *provider.Request, now time.Time) (provider.Outcome, error) {
 	outcome, err := src.receiver.Load().Receive(r, now)
-	if p := src.pairing.Load(); errors.Is(err, provider.ErrUnexpected) && p != nil && now.Before(p.until) {
+	switch first := err == nil && outcome.Learned != ""; {
+	case !first && !errors.Is(err, provider.ErrUnexpected): // nothing is handed over that is not known
+		return outcome, err
+	default:
+		p := src.pairing.Load()
+		if !p.opens(r.Query, now) {
+			return provider.Outcome{}, fmt.Errorf("a secret without the nonce of a pairing: %w", provider.ErrUnexpected)
+		}
+		if first {
+			return outcome, nil
+		}
 		return p.receiver.Receive(r, now)
 	}
-	return outcome, err
 }
 
 // learn keeps a secret that the sender handed over, for all processes, and verifies with it from here on.
-func (s *Server) learn(ctx context.Context, src *source, secret string, now time.Time) error {
+func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, now time.Time) error {
 	if s.learner == nil {
 		return fmt.Errorf("%w: nowhere to keep the secret", errNotStored)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publish.Timeout)
 	defer cancel()
-	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), now)
+	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), nonce, now)
 	if errors.Is(err, publish.ErrNotPairing) {
-		// Somebody else has learned the first one, and this process has not heard of it yet.
+		// Another process has learned one by this nonce, or an operator ended it, and this one has not heard of it yet.
 		return errors.Join(src.refusal(provider.ErrUnexpected), src.know(state))
 	}
 	if err != nil {
@@ -59,7 +86,7 @@ func (s *Server) learn(ctx context.Context, src *source, secret string, now time
 
 // know takes over what is known of the source.
 func (src *source) know(state publish.SourceState) error {
-	if state.PairUntil.IsZero() {
+	if state.Pairing.Until.IsZero() {
 		src.pairing.Store(nil)
 	} else {
 		b := src.binding
@@ -68,7 +95,7 @@ func (src *source) know(state publish.SourceState) error {
 		if err != nil {
 			return fmt.Errorf("%s hands no secret over: %w", src.sender.Name, err)
 		}
-		src.pairing.Store(&pairing{receiver, state.PairUntil})
+		src.pairing.Store(&pairing{state.Pairing, receiver})
 	}
 	return src.bind(state.Secrets)
 }

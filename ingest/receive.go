@@ -114,7 +114,7 @@ func (src *source) refusal(cause error) error {
 func (s *Server) shakeHands(c echo.Context, src *source, o *provider.Outcome, now time.Time) error {
 	ctx := c.Request().Context()
 	if o.Learned != "" {
-		if err := s.learn(ctx, src, o.Learned, now); err != nil {
+		if err := s.learn(ctx, src, o.Learned, nonceOf(c.Request().URL.RawQuery), now); err != nil {
 			return err
 		}
 	}

@@ -22,15 +22,20 @@ type Rejecter interface {
 const (
 	rejectedPerSecond = 10 // of one source
 	rejectedBurst     = 100
-	rejectedBytes     = 2 << 20 // of bodies of all sources in a second
+	rejectedBytes     = 2 << 20 // of whole bodies in a second, all sources together
 )
 
-// newRejectedBytes limits the bytes of bodies that are kept. A body of the largest size can be.
-func newRejectedBytes(maxBody int64) *rate.Limiter {
-	return rate.NewLimiter(rejectedBytes, int(max(8*rejectedBytes, 2*maxBody)))
+// shareRejected gives each source an equal share of the bytes of bodies that are kept whole: a flood at one takes nothing
+// from another. A body of the largest size can be.
+func shareRejected(sources map[string]*source, maxBody int64) {
+	for _, src := range sources {
+		n := int64(len(sources))
+		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(8*rejectedBytes/n, maxBody)))
+	}
 }
 
-// reject keeps a request that did not verify, unless there were too many of late. A body that is too much stays out.
+// reject keeps a request that did not verify, unless there were too many of late. Of a body that is too much its hash and
+// its beginning stay.
 func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time, cause error) {
 	if s.rejecter == nil || !src.rejected.AllowN(now, 1) {
 		return
@@ -44,8 +49,8 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 	switch {
 	case body == nil && r.ContentLength != 0: // it was refused before it was read
 		kept.NoBody, kept.Size = true, int(max(r.ContentLength, 0))
-	case !s.rejectedBytes.AllowN(now, len(body)):
-		kept.Body, kept.NoBody = nil, true
+	case !src.rejectedBytes.AllowN(now, len(body)):
+		kept.Cut()
 	}
 	s.rejecter.Reject(kept, func(err error) {
 		if err != nil {

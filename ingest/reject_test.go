@@ -131,14 +131,14 @@ func TestRejectedAreBounded(t *testing.T) {
 	}
 	whole := 0
 	for _, r := range kept.all()[rejectedBurst:] {
-		if r.Size != maxBody || r.NoBody != (len(r.Body) == 0) {
+		if r.Size != maxBody || r.NoBody != (len(r.Body) < maxBody) || r.NoBody != (len(r.Sum) == 64) || !strings.HasPrefix(large, string(r.Body)) || len(r.Body) == 0 {
 			t.Errorf("kept %d of %d bytes, no body %t", len(r.Body), r.Size, r.NoBody)
 		}
 		if !r.NoBody {
 			whole++
 		}
 	}
-	if whole < 1 || whole > 4 {
+	if whole < 1 || whole > 4 || whole == len(kept.all())-rejectedBurst {
 		t.Errorf("%d large bodies kept, want some", whole)
 	}
 	now = now.Add(time.Second)

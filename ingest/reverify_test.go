@@ -3,6 +3,7 @@ package ingest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -126,10 +127,7 @@ func TestReverifyNeedsOnlyWhatIsKept(t *testing.T) {
 	rig := newRig(t)
 	families := map[string]bool{}
 	for _, v := range firstOfEach(t) {
-		came := time.Now()
-		if v.Now != nil {
-			came = time.Unix(*v.Now, 0)
-		}
+		came := v.came(t)
 		resp, body := do(t, v.request(t, serveHandler(t, v.server(t, v.wrong(), rig, came))))
 		if resp.StatusCode/100 != 4 {
 			t.Errorf("%s: with a wrong secret answered %d %s", v.ID, resp.StatusCode, body)
@@ -152,6 +150,23 @@ func TestReverifyNeedsOnlyWhatIsKept(t *testing.T) {
 			t.Errorf("no sender of family %s among %v", family, families)
 		}
 	}
+}
+
+// came is when the request came: at once, where nothing else is said.
+func (r *recorded) came(t *testing.T) time.Time {
+	if r.Now != nil {
+		return time.Unix(*r.Now, 0)
+	}
+	sender, _ := provider.Lookup(r.Preset)
+	sent := r.request(t, "")
+	body, err := io.ReadAll(sent.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signed, found := sender.SignedAt(&provider.Request{Header: sent.Header, Body: body}); found {
+		return signed
+	}
+	return time.Now()
 }
 
 // kept waits for the newest rejected request of a source, and returns it as it is stored.

@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/ingest/provider"
 	"jethook/publish"
 )
 
@@ -191,8 +192,13 @@ func (v vector) options(bus Publisher) Options {
 		Publisher: bus,
 		Sources:   []config.Source{{Name: v.Preset, Provider: v.Preset, Secrets: []config.Secret{config.NewSecret(v.Secret)}}},
 	}
+	sender, _ := provider.Lookup(v.Preset)
+	signed, found := sender.SignedAt(&provider.Request{Header: v.header(), Body: []byte(v.Body)})
 	if v.Now != nil {
-		o.Now = func() time.Time { return time.Unix(*v.Now, 0) }
+		signed, found = time.Unix(*v.Now, 0), true
+	}
+	if found {
+		o.Now = func() time.Time { return signed }
 	}
 	return o
 }

@@ -27,6 +27,9 @@ type source struct {
 	limiter  *rate.Limiter  // of verified requests; nil: none
 	rejected *rate.Limiter  // of rejected requests that are kept
 	gzip     bool           // compressed bodies are taken
+
+	rejectedBytes *rate.Limiter // of their bodies
+
 	refusals trouble
 	hindered trouble // by what strangers can bring about
 	// handshakes are no trouble, but as many as whoever sends them likes.
@@ -37,12 +40,13 @@ type source struct {
 	pairing  atomic.Pointer[pairing]           // nil: closed
 }
 
-// newSources prepares every source, or reports as [config.Problems] everything wrong with all of them.
-func newSources(configured []config.Source, keys provider.KeySource) (map[string]*source, error) {
+// newSources prepares every source, with keys of its own, or reports as [config.Problems] everything wrong with all of
+// them.
+func newSources(configured []config.Source, keys func() provider.KeySource) (map[string]*source, error) {
 	sources := make(map[string]*source, len(configured))
 	var problems config.Problems
 	for _, c := range configured {
-		src, found := newSource(c, keys)
+		src, found := newSource(c, keys())
 		problems = append(problems, found...)
 		sources[c.Name] = src
 	}

@@ -77,8 +77,9 @@ func (t *Trial) Warnings() (warnings []string) {
 // Sender is the row that the requests are verified by.
 func (t *Trial) Sender() provider.Sender { return t.source.sender }
 
-// Receive says what becomes of r when it comes at now. Of r the method, the query, the header and the body count. It
-// needs the source's address where the sender signs that.
+// Receive says what becomes of r when it comes at now; the zero time stands for the time that the sender signed, or else
+// the present. Of r the method, the query, the header and the body count. It needs the source's address where the sender
+// signs that.
 func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 	body := bodyReader{limit: t.maxBody, gzip: t.source.gzip}
 	data, err := body.read(nil, r)
@@ -90,7 +91,12 @@ func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 		return refused(t.unbound, src.refusal(t.unbound), reasonWord(t.unbound))
 	}
 	request := src.request(r.Method, r.URL.RawQuery, r.Header, data)
-	outcome, err := src.receiveFrom(request, now)
+	if signed, found := src.sender.SignedAt(request); now.IsZero() && found {
+		now = signed
+	} else if now.IsZero() {
+		now = time.Now()
+	}
+	outcome, err := src.receiver.Load().Receive(request, now)
 	var v Verdict
 	if err != nil {
 		v = refused(err, src.refusal(err), reasonWord(err))

@@ -33,6 +33,8 @@ type Bus struct {
 	shelves  map[string]jetstream.Stream // to read from
 	maxBody  int64
 
+	quotas *quotas // of rejected requests
+
 	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
 	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
@@ -76,6 +78,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage), b.log); err != nil {
 		return err
 	}
+	b.quotas = b.rejectedQuotas(len(cfg.Sources))
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
 	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
 		return err
@@ -147,6 +150,9 @@ func (b *Bus) Close() {
 		if *c != nil {
 			(*c).close()
 		}
+	}
+	if b.quotas != nil {
+		b.quotas.close()
 	}
 	for _, c := range []*connection{b.front, b.back, b.reads} {
 		if c != nil {

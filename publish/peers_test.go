@@ -147,8 +147,8 @@ func TestAnswersGoToInboxesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for info := range js.ListStreams(t.Context()).Info() {
-		if info.State.LastSeq != 0 {
-			t.Errorf("%s holds %d messages", info.Config.Name, info.State.LastSeq)
+		if info.State.Msgs != 0 {
+			t.Errorf("%s holds %d messages", info.Config.Name, info.State.Msgs)
 		}
 	}
 }

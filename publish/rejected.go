@@ -1,10 +1,14 @@
 package publish
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -20,9 +24,10 @@ const (
 
 	headerRequest = "Jethook-Request"
 
-	// maxRejected bounds what is kept of one source, so that a stranger who knows its name can't push out the
-	// others'.
+	// maxRejected bounds how many are kept of one source; see quotas for their bytes.
 	maxRejected = 10_000
+	// rejectedBeginning is how much is kept of a body that is too much.
+	rejectedBeginning = 4 << 10
 )
 
 // Rejected is a request that did not verify, as it came.
@@ -38,9 +43,21 @@ type Rejected struct {
 	// Credentials are the names of those of Header that hold the sender's credential, which must not be shown.
 	Credentials []string `json:"credentials,omitempty"`
 
-	Size   int    `json:"size"` // of the body in bytes, also when it was not kept
+	Size int `json:"size"` // of the body in bytes, also when it was not kept
+	// NoBody means that Body is only the beginning, and Sum the SHA-256 of the whole in hex.
 	NoBody bool   `json:"no_body,omitempty"`
+	Sum    string `json:"sha256,omitempty"`
 	Body   []byte `json:"-"`
+}
+
+// Cut leaves of the body its beginning and its hash. It can't be verified again then.
+func (r *Rejected) Cut() {
+	if r.NoBody {
+		return
+	}
+	sum := sha256.Sum256(r.Body)
+	r.Sum, r.NoBody = hex.EncodeToString(sum[:]), true
+	r.Body = bytes.Clone(r.Body[:min(len(r.Body), rejectedBeginning)]) // a slice would keep the whole
 }
 
 // rejectedConfig is the stream of rejected requests. It is written for whoever can reach the public listener, so it
@@ -53,16 +70,46 @@ func rejectedConfig(cfg *config.Config, bound func(most, share int64) int64) jet
 	}
 }
 
-// Reject keeps r for an operator to look at. It does not wait; what can't be kept is dropped, and done is told why.
+// ErrQuota means that a source has used up what may be kept of it for now.
+var ErrQuota = errors.New("too many rejected requests of the source")
+
+// Reject keeps r for an operator to look at, cut if its body is too much for its source's quota. It does not wait; what
+// can't be kept is dropped, and done is told why. It takes r over.
 func (b *Bus) Reject(r *Rejected, done func(error)) {
-	about, err := json.Marshal(r)
-	if err != nil {
-		done(fmt.Errorf("encoding a rejected request: %w", err))
-		return
+	subject := rejectedPrefix + r.Source
+	for {
+		about, err := json.Marshal(r)
+		if err != nil {
+			done(fmt.Errorf("encoding a rejected request: %w", err))
+			return
+		}
+		size := storedSize(subject, string(about), len(r.Body))
+		if b.quotas.reserve(subject, size) {
+			b.rejected.enqueue(&nats.Msg{
+				Subject: subject, Header: nats.Header{headerRequest: {string(about)}}, Data: r.Body,
+			}, func(_ Receipt, err error) {
+				b.quotas.settle(subject, size)
+				done(err)
+			})
+			return
+		}
+		if r.NoBody || len(r.Body) <= rejectedBeginning {
+			done(ErrQuota)
+			return
+		}
+		r.Cut()
 	}
-	b.rejected.enqueue(&nats.Msg{
-		Subject: rejectedPrefix + r.Source, Header: nats.Header{headerRequest: {string(about)}}, Data: r.Body,
-	}, func(_ Receipt, err error) { done(err) })
+}
+
+// rejectedQuotas are the shares of the configured sources.
+func (b *Bus) rejectedQuotas(sources int) *quotas {
+	most := b.streams[StreamRejected].CachedInfo().Config.MaxBytes
+	if most <= 0 { // an operator's stream has no limit
+		most = math.MaxInt64 / 100
+	}
+	return newQuotas(most*quotaUse/100/int64(max(1, sources)), b.shortenRejected, func(subject string, err error) {
+		b.log.Debug("making room for rejected requests failed", "subject", subject, "error", err)
+	})
 }
 
 // RejectedShelf lists the rejected requests of a source; empty: of all.

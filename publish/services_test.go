@@ -514,7 +514,7 @@ func TestServiceMayNotPublishByTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.GetMsg(t.Context(), 1); err != nil {
+	if _, err := s.GetMsg(t.Context(), s.CachedInfo().State.FirstSeq); err != nil {
 		t.Errorf("the first event: %v", err)
 	}
 }

@@ -2,6 +2,8 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -20,9 +22,20 @@ import (
 // it over in their first request.
 type SourceState struct {
 	Secrets []LearnedSecret // the newest first
-	// PairUntil is until when the source takes another secret. Without it, it takes only the first one: anyone can
-	// send such a request.
-	PairUntil time.Time
+	Pairing Pairing         // by which another one is taken
+}
+
+// Pairing is an operator's leave to hand one secret over. Anyone can send such a request, so the sender must show a nonce,
+// which stands in the address that the operator gives it. The zero Pairing takes nothing.
+type Pairing struct {
+	Until time.Time
+	sum   []byte // SHA-256 of the nonce
+}
+
+// Opens reports whether a secret that comes with the nonce is taken. It compares in constant time.
+func (p *Pairing) Opens(nonce string, now time.Time) bool {
+	sum := sha256.Sum256([]byte(nonce))
+	return subtle.ConstantTimeCompare(sum[:], p.sum) == 1 && now.Before(p.Until)
 }
 
 // LearnedSecret is a secret that a sender handed over.
@@ -80,42 +93,45 @@ func (s *Sources) get(ctx context.Context, source string) (SourceState, uint64, 
 	return state, entry.Revision(), err
 }
 
-// ErrNotPairing means that a source has a secret, and that no operator expects another.
+// ErrNotPairing means that no operator expects a secret with that nonce.
 var ErrNotPairing = errors.New("the source takes no other secret")
 
-// Learn keeps a secret that a sender handed over, and ends pairing. A secret that is known is kept once. Another one than
-// the first is kept only while the source pairs; else the error wraps [ErrNotPairing] and comes with the state. That is
-// decided here since the caller may not know yet what other processes, or an earlier one, have learned.
-func (s *Sources) Learn(ctx context.Context, source string, secret config.Secret, now time.Time) (SourceState, error) {
+// Learn keeps a secret that a sender handed over with the nonce of the source's pairing, which ends with that; else the
+// error wraps [ErrNotPairing] and comes with the state. A secret that is known needs no nonce. That is decided here since
+// the caller may not know yet what other processes, or an earlier one, have learned.
+func (s *Sources) Learn(ctx context.Context, source string, secret config.Secret, nonce string, now time.Time) (SourceState, error) {
 	if _, err := s.ring.Open(secret.Reveal(), place(source)); !errors.Is(err, config.ErrNotSealed) {
 		return SourceState{}, fmt.Errorf("source %s: the secret has the form of a sealed one", source)
 	}
 	return s.update(ctx, source, func(state *SourceState) error {
-		known := slices.ContainsFunc(state.Secrets, func(known LearnedSecret) bool {
+		switch known := slices.ContainsFunc(state.Secrets, func(known LearnedSecret) bool {
 			return subtle.ConstantTimeCompare([]byte(known.Value.Reveal()), []byte(secret.Reveal())) == 1
-		})
-		if !known && len(state.Secrets) > 0 && !now.Before(state.PairUntil) {
+		}); {
+		case known:
+			return errUnchanged
+		case !state.Pairing.Opens(nonce, now):
 			return fmt.Errorf("source %s: %w", source, ErrNotPairing)
 		}
-		state.PairUntil = time.Time{}
-		if !known {
-			state.Secrets = slices.Insert(state.Secrets, 0, LearnedSecret{secret, now.UTC()})
-			state.Secrets = state.Secrets[:min(len(state.Secrets), maxLearned)]
-		}
+		state.Pairing = Pairing{}
+		state.Secrets = slices.Insert(state.Secrets, 0, LearnedSecret{secret, now.UTC()})
+		state.Secrets = state.Secrets[:min(len(state.Secrets), maxLearned)]
 		return nil
 	})
 }
 
-// Pair lets the source take one more secret until then.
-func (s *Sources) Pair(ctx context.Context, source string, until time.Time) error {
-	_, err := s.update(ctx, source, func(state *SourceState) error {
-		state.PairUntil = until.UTC()
+// Pair lets the source take one more secret until then, from whoever shows the nonce that is returned. One that was
+// given before opens nothing from here on.
+func (s *Sources) Pair(ctx context.Context, source string, until time.Time) (nonce string, err error) {
+	nonce = rand.Text()
+	sum := sha256.Sum256([]byte(nonce))
+	_, err = s.update(ctx, source, func(state *SourceState) error {
+		state.Pairing = Pairing{Until: until.UTC(), sum: sum[:]}
 		return nil
 	})
-	return err
+	return nonce, err
 }
 
-// Forget removes the secrets that the source has learned, also those that can't be read.
+// Forget removes the secrets that the source has learned, also those that can't be read, and ends its pairing.
 func (s *Sources) Forget(ctx context.Context, source string) error {
 	_, err := s.change(ctx, source, func(state *SourceState, _ error) error {
 		*state = SourceState{}
@@ -123,6 +139,9 @@ func (s *Sources) Forget(ctx context.Context, source string) error {
 	})
 	return err
 }
+
+// errUnchanged ends an update that has nothing to store.
+var errUnchanged = errors.New("nothing to change")
 
 // update stores a changed state. One that can't be read stays as it is: the next handshake must not replace it.
 func (s *Sources) update(ctx context.Context, source string, change func(*SourceState) error) (SourceState, error) {
@@ -143,7 +162,10 @@ func (s *Sources) change(ctx context.Context, source string, change func(*Source
 		if err != nil && !errors.Is(err, ErrUnreadable) {
 			return state, err
 		}
-		if err := change(&state, err); err != nil {
+		switch err := change(&state, err); {
+		case errors.Is(err, errUnchanged):
+			return state, nil
+		case err != nil:
 			return state, err
 		}
 		data, err := s.encode(source, state)
@@ -196,10 +218,16 @@ func (s *Sources) Watch(ctx context.Context, changed func(source string, state S
 	}
 }
 
-// storedState is how the bucket holds a state.
+// storedState is how the bucket holds a state. Earlier releases had a time "pair_until" in the place of the pairing, until
+// when any secret was taken: it opens nothing.
 type storedState struct {
-	Secrets   []storedSecret `json:"secrets,omitempty"`
-	PairUntil time.Time      `json:"pair_until,omitzero"`
+	Secrets []storedSecret `json:"secrets,omitempty"`
+	Pairing *storedPairing `json:"pairing,omitempty"`
+}
+
+type storedPairing struct {
+	Nonce []byte    `json:"nonce_sha256"`
+	Until time.Time `json:"until"`
 }
 
 type storedSecret struct {
@@ -211,7 +239,10 @@ type storedSecret struct {
 func place(source string) string { return "source " + source }
 
 func (s *Sources) encode(source string, state SourceState) ([]byte, error) {
-	st := storedState{PairUntil: state.PairUntil}
+	var st storedState
+	if !state.Pairing.Until.IsZero() {
+		st.Pairing = &storedPairing{state.Pairing.sum, state.Pairing.Until}
+	}
 	for _, secret := range state.Secrets {
 		st.Secrets = append(st.Secrets, storedSecret{secret.Value.Reveal(), secret.At})
 	}
@@ -234,7 +265,10 @@ func (s *Sources) decode(source string, data []byte) (SourceState, error) {
 	if len(st.Secrets) > maxLearned {
 		return SourceState{}, fmt.Errorf("it has more than %d secrets", maxLearned)
 	}
-	state := SourceState{PairUntil: st.PairUntil}
+	var state SourceState
+	if st.Pairing != nil {
+		state.Pairing = Pairing{Until: st.Pairing.Until, sum: st.Pairing.Nonce}
+	}
 	for _, secret := range st.Secrets {
 		plain := []byte(secret.Value)
 		if opened, err := s.ring.Open(secret.Value, place(source)); !whole && !errors.Is(err, config.ErrNotSealed) {

@@ -118,7 +118,7 @@ func TestSourcesAreSealed(t *testing.T) {
 	knows(t, c.start(t, anotherKey, oneKey), "asana", learned)
 	b = c.start(t, anotherKey)
 	knows(t, b, "asana", learned)
-	if _, err := b.Sources().Learn(t.Context(), "asana", config.NewSecret("another"), time.Now()); !errors.Is(err, publish.ErrNotPairing) {
+	if _, err := b.Sources().Learn(t.Context(), "asana", config.NewSecret("another"), "", time.Now()); !errors.Is(err, publish.ErrNotPairing) {
 		t.Errorf("got %v", err)
 	}
 
@@ -133,7 +133,7 @@ func TestSourcesAreSealed(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			// The next handshake must not take its place.
-			if _, err := b.Sources().Learn(t.Context(), "notion", config.NewSecret("hijacked"), time.Now()); !errors.Is(err, publish.ErrUnreadable) {
+			if _, err := b.Sources().Learn(t.Context(), "notion", config.NewSecret("hijacked"), "", time.Now()); !errors.Is(err, publish.ErrUnreadable) {
 				t.Errorf("%s: learned: %v", name, err)
 			}
 			knows(t, b, "asana", learned)
@@ -169,15 +169,13 @@ func TestWrongKeyOfSources(t *testing.T) {
 	t.Parallel()
 	c := newSealing(t)
 	right := c.start(t, oneKey)
-	if _, err := right.Sources().Learn(t.Context(), "asana", config.NewSecret(learned), time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	learn(t, right, "asana", learned)
 	before := c.stored(t, "asana")
 	for _, keys := range [][]string{nil, {anotherKey}} {
 		b := c.start(t, keys...)
 		_, read := b.Sources().Get(t.Context(), "asana")
-		_, first := b.Sources().Learn(t.Context(), "notion", config.NewSecret("first"), time.Now())
-		pair := b.Sources().Pair(t.Context(), "asana", time.Now().Add(time.Hour))
+		_, first := b.Sources().Learn(t.Context(), "notion", config.NewSecret("first"), "", time.Now())
+		_, pair := b.Sources().Pair(t.Context(), "asana", time.Now().Add(time.Hour))
 		forget := b.Sources().Forget(t.Context(), "asana")
 		if !errors.Is(read, publish.ErrUnreadable) || !errors.Is(first, publish.ErrWrongKey) || !errors.Is(pair, publish.ErrWrongKey) || !errors.Is(forget, publish.ErrWrongKey) {
 			t.Errorf("read %v, learn %v, pair %v, forget %v", read, first, pair, forget)
@@ -195,16 +193,26 @@ func TestWrongKeyOfSources(t *testing.T) {
 	knows(t, c.start(t, oneKey), "asana", learned)
 }
 
+// learn lets a source pair and a sender hand its secret over.
+func learn(t *testing.T, b *publish.Bus, source, secret string) {
+	t.Helper()
+	nonce, err := b.Sources().Pair(t.Context(), source, time.Now().Add(time.Hour))
+	if err == nil {
+		_, err = b.Sources().Learn(t.Context(), source, config.NewSecret(secret), nonce, time.Now())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A sender can't hand over what looks like a sealed secret: without a key, nothing could be read any more.
 func TestLearnRefusesASeal(t *testing.T) {
 	t.Parallel()
 	b := open(t, settings(t))
-	if _, err := b.Sources().Learn(t.Context(), "asana", config.NewSecret("jethook-sealed-v1.e86b415afc5b3389.AAAA"), time.Now()); err == nil {
+	if _, err := b.Sources().Learn(t.Context(), "asana", config.NewSecret("jethook-sealed-v1.e86b415afc5b3389.AAAA"), "", time.Now()); err == nil {
 		t.Error("learned")
 	}
-	if _, err := b.Sources().Learn(t.Context(), "asana", config.NewSecret("right"), time.Now()); err != nil {
-		t.Error(err)
-	}
+	learn(t, b, "asana", "right")
 	knows(t, b, "asana", "right")
 }
 
@@ -244,7 +252,7 @@ func FuzzDecodeSource(f *testing.F) {
 				continue
 			}
 			back, err := whole.DecodeSource("asana", again)
-			if err != nil || len(back.Secrets) != len(state.Secrets) || !back.PairUntil.Equal(state.PairUntil) {
+			if err != nil || len(back.Secrets) != len(state.Secrets) || !back.Pairing.Until.Equal(state.Pairing.Until) {
 				t.Errorf("not the same after a round trip: %v\n%+v\n%+v", err, back, state)
 			}
 			for i := range back.Secrets {

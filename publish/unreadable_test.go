@@ -23,8 +23,8 @@ func plant(t testing.TB, b *publish.Bus, subject, headers, body string) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // a test
-	fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB reply 1\r\nHPUB %s reply %d %d\r\n%s%s\r\nPING\r\n",
-		subject, len(headers), len(headers)+len(body), headers, body)
+	fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"auth_token\":%q}\r\nSUB reply 1\r\nHPUB %s reply %d %d\r\n%s%s\r\nPING\r\n",
+		adminToken, subject, len(headers), len(headers)+len(body), headers, body)
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		if strings.Contains(lines.Text(), `"seq":`) {
 			return

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +24,8 @@ func sourceListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List sources, with how many of their webhooks are stored",
 		Long: "List the sources of a running Jethook, with how many of their webhooks are stored. One whose sender hands its secret over is " +
-			"waiting for its handshake, has done it, or is open for another one. With --available, list the senders that can " +
-			"become sources, without asking any server. Where the verification does not cover the body, who has seen one request can send others.",
+			"waiting until 'source pair' opens it for the handshake, open, or done. With --available, list the senders that can " +
+			"become sources, without asking any server. Where the verification does not cover the body, who has seen one request can send others; a type or an id that it does not cover can be changed. Some senders put a secret into the body, which is stored and delivered with it.",
 		Example: `  jethook source ls
   jethook source ls --available --json | jq '.items[] | select(.name == "stripe")'`,
 		Args: exactArgs(),
@@ -41,6 +42,8 @@ func sourceListCommand() *cobra.Command {
 						covers = "-"
 					case !s.CoversBody:
 						covers = "no: " + s.VerifiedBy
+					case len(s.NotCovered) > 0:
+						covers = "yes, not " + strings.Join(s.NotCovered, ", ")
 					}
 					row(w, s.Name, s.Provider, covers, s.Received, stamp(s.LastSeen), refusals(s.Refused), cmp.Or(s.Handshake, "-"))
 				}
@@ -55,10 +58,13 @@ func sourceListCommand() *cobra.Command {
 func verifications(sources []config.Source) map[string]admin.Verification {
 	all := make(map[string]admin.Verification, len(sources))
 	for _, c := range sources {
-		sender, _ := provider.Build(c.Provider, provider.Options{Header: c.Header, Algorithm: c.Algorithm, Encoding: c.Encoding})
+		sender, _ := provider.Build(c.Provider, provider.Options{
+			Header: c.Header, Algorithm: c.Algorithm, Encoding: c.Encoding, Type: c.Type, ID: c.ID,
+		})
 		if sender.Scheme != nil {
 			all[c.Name] = admin.Verification{
 				VerifiedBy: sender.Scheme.String(), CoversBody: sender.Scheme.CoversBody(), Learns: sender.LearnsSecret(),
+				NotCovered: sender.NotCovered(), Caveat: sender.Caveat, BodySecrets: sender.BodySecrets,
 			}
 		}
 	}

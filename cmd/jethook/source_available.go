@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -17,8 +19,11 @@ type availableSender struct {
 	Title      string   `json:"title"`
 	VerifiedBy string   `json:"verified_by"`
 	CoversBody bool     `json:"covers_body"`
-	Coverage   string   `json:"coverage"` // CoversBody in words
-	Secret     string   `json:"secret"`   // what to set
+	Coverage   string   `json:"coverage"`         // CoversBody in words
+	NotCovered []string `json:"not_covered"`      // of body, type and id
+	Caveat     string   `json:"caveat,omitempty"` // what else is left open
+	Secrets    []string `json:"body_secrets"`     // fields of the body, which is stored and delivered
+	Secret     string   `json:"secret"`           // what to set
 	Type       string   `json:"type"`
 	ID         string   `json:"id"`
 	Success    int      `json:"success"`
@@ -34,6 +39,7 @@ type availableSender struct {
 func newAvailableSender(s provider.Sender) availableSender {
 	a := availableSender{
 		Name: s.Name, Title: s.Title, VerifiedBy: s.Scheme.String(), CoversBody: s.Scheme.CoversBody(), Coverage: coverage(s.Scheme),
+		NotCovered: append([]string{}, s.NotCovered()...), Caveat: s.Caveat, Secrets: append([]string{}, s.BodySecrets...),
 		Secret: s.Secret, Type: s.Type.String(), ID: s.ID.String(), Success: s.Success.Status, Refusal: s.Refusal.Status,
 		Body: s.Success.Body, NeedsURL: s.NeedsURL, Handshakes: []string{}, Docs: s.Docs,
 	}
@@ -50,6 +56,18 @@ func newAvailableSender(s provider.Sender) availableSender {
 		a.Handshakes = append(a.Handshakes, h.Name)
 	}
 	return a
+}
+
+// open is what is not covered, in words.
+func (a *availableSender) open() string {
+	words := strings.Join(a.NotCovered, ", ")
+	switch {
+	case words == "":
+		return cmp.Or(a.Caveat, "-")
+	case a.Caveat != "":
+		words += "; " + a.Caveat
+	}
+	return words
 }
 
 // coverage is whether a scheme covers the body, in words.
@@ -89,13 +107,13 @@ func listAvailable(cmd *cobra.Command) error {
 		return output(cmd, append(text, '\n'))
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	row(w, "NAME", "TITLE", "COVERS BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS")
+	row(w, "NAME", "TITLE", "COVERS BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS", "NOT COVERED", "SECRETS IN BODY")
 	for _, s := range senders {
 		wait := s.Wait
 		if wait == "" {
 			wait = "-"
 		}
-		row(w, s.Name, s.Title, s.Coverage, s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, s.Docs)
+		row(w, s.Name, s.Title, s.Coverage, s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, cmp.Or(s.Docs, "-"), s.open(), cmp.Or(strings.Join(s.Secrets, ", "), "-"))
 	}
 	return w.Flush()
 }

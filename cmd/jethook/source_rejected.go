@@ -79,8 +79,8 @@ func showRejected(w io.Writer, r *admin.RejectedDetail) {
 		row(w, "header:", name+": "+strings.Join(r.Headers[name], ", "))
 	}
 	if !r.BodyKept {
-		row(w, "body:", "(not kept: there were too many)")
-		return
+		row(w, "sha256:", cmp.Or(r.SHA256, "-"))
+		row(w, "body:", "(not kept, but for the beginning: there were too many, or it is too large)")
 	}
 	showBody(w, &r.EventBody, "this is the first 1 MiB")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,10 @@ import (
 func sourcePairCommand() *cobra.Command {
 	var period time.Duration
 	cmd := &cobra.Command{
-		Use: "pair NAME", Short: "Let a source take another secret from its sender",
-		Long: "Let a source take one more secret from a sender that hands it over in a handshake, as Asana and Notion do: for a second webhook, or " +
-			"one that is made anew. The first secret is taken without this.",
+		Use: "pair NAME", Short: "Let a source take a secret from its sender",
+		Long: "Let a source take one secret from a sender that hands it over in a handshake, as Asana and Notion do. It prints the address to make " +
+			"the webhook with at the sender: anyone could send such a handshake, so it is taken there alone, once. The secrets before it go on " +
+			"verifying. Without JETHOOK_SOURCE_<NAME>_URL only the path of the address is known.",
 		Example: "  jethook source pair asana\n  jethook source pair asana --for 1h",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -24,6 +26,11 @@ func sourcePairCommand() *cobra.Command {
 				body.For = period.String()
 			}
 			return call(cmd, http.MethodPost, sourcePath(args[0])+"/pair", body, func(w io.Writer, p *admin.Paired) {
+				address := p.Address
+				if strings.HasPrefix(address, "/") {
+					address = "https://your.host" + address
+				}
+				row(w, "address:", address)
 				row(w, "until:", stamp(&p.Until))
 			})
 		},
@@ -53,8 +60,7 @@ func sourceForgetCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "forget NAME", Short: "Forget the secrets that a source's sender handed over",
-		Long: "Forget the secrets that a source's sender handed over. What they signed verifies no more, and the next handshake is taken. It asks " +
-			"first.",
+		Long:    "Forget the secrets that a source's sender handed over. What they signed verifies no more, and a pairing ends. It asks first.",
 		Example: "  jethook source forget asana --yes",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {

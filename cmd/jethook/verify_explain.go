@@ -191,7 +191,7 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 	case "bad_secret":
 		return "A server with this secret would not start. It is: " + secret + "."
 	case "unexpected":
-		return "A secret is handed over where there is one already: it is taken only while an operator lets the source pair."
+		return "A secret is handed over where there is one already: it is taken only at the address that 'jethook source pair " + a.source.Name + "' prints."
 	case "method":
 		return "Give the method that the request came with: --method. It is neither that of an event nor of a handshake of this sender."
 	case "bad_body":

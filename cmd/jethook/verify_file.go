@@ -33,7 +33,7 @@ type vector struct {
 	Headers    map[string]lines `json:"headers"`
 	Body       string           `json:"body"`
 	BodyBase64 *string          `json:"body_base64"` // wins over body
-	Now        *int64           `json:"now"`         // unix seconds; default now
+	Now        *int64           `json:"now"`         // unix seconds; default when the sender signed it, if it says so, else now
 	Options    struct {
 		JWKS     json.RawMessage   `json:"jwks"`
 		Certs    map[string]string `json:"certs"`
@@ -99,7 +99,7 @@ func (v *vector) sample() *sample {
 		},
 		given:   provider.StaticKeys{JWKS: v.Options.JWKS, Certs: map[string][]byte{}},
 		maxBody: int64(config.Default().MaxBody),
-		method:  v.Method, header: http.Header{}, body: []byte(v.Body), now: time.Now(),
+		method:  v.Method, header: http.Header{}, body: []byte(v.Body),
 	}
 	a.sentTo(v.URL)
 	if v.Secret != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,9 +19,9 @@ func (s *Server) pairingRoutes() {
 	failures := []int{http.StatusNotFound, http.StatusConflict}
 	register(s, huma.Operation{
 		OperationID: "pair-source", Method: http.MethodPost, Path: one + "/pair", Tags: []string{"sources"},
-		Summary: "Let a source take another secret",
-		Description: "Of a sender that hands its secret over in a handshake. The first one is taken by itself; anyone could send another, so it is " +
-			"taken only after this, and one at a time.",
+		Summary: "Let a source take a secret",
+		Description: "Of a sender that hands its secret over in a handshake. Anyone could send one, so it is taken only at the address that this " +
+			"answers with, once: make the webhook at the sender with that. Asked again, the address before is worth nothing.",
 		Errors: failures,
 	}, requestTimeout, s.pairSource)
 	register(s, huma.Operation{
@@ -32,7 +33,7 @@ func (s *Server) pairingRoutes() {
 	register(s, huma.Operation{
 		OperationID: "forget-source-secret", Method: http.MethodDelete, Path: one + "/secret", Tags: []string{"sources"},
 		Summary:     "Forget the secrets that a sender handed over",
-		Description: "What they signed verifies no more. Without a secret in the settings, the next handshake is taken.",
+		Description: "What they signed verifies no more, and a pairing ends. To have another one, pair the source.",
 		Errors:      failures,
 	}, requestTimeout, s.forgetSourceSecrets)
 }
@@ -57,27 +58,25 @@ func (s *Server) handshake(ctx context.Context, c *config.Source) (string, error
 		return handshakeUnreadable, nil
 	case err != nil:
 		return "", err
+	case time.Now().Before(state.Pairing.Until):
+		return handshakeOpen, nil
 	case len(c.Secrets) == 0 && len(state.Secrets) == 0:
 		return handshakeWaiting, nil
-	case time.Now().Before(state.PairUntil):
-		return handshakeOpen, nil
 	default:
 		return handshakeDone, nil
 	}
 }
 
-// learns returns an error unless the source's sender hands its secret over.
-func (s *Server) learns(name string) error {
-	if _, err := s.source(name); err != nil {
-		return err
+// learns returns the source's settings, or an error unless its sender hands its secret over.
+func (s *Server) learns(name string) (*config.Source, error) {
+	source, err := s.source(name)
+	if err == nil && !s.senders[name].Learns {
+		err = errNoHandshake
 	}
-	if !s.senders[name].Learns {
-		return errNoHandshake
-	}
-	return nil
+	return source, err
 }
 
-// Pairing is for how long a source takes another secret.
+// Pairing is for how long a source takes a secret.
 type Pairing struct {
 	For string `json:"for,omitempty" doc:"how long, 1s to 24h; default: 10m" example:"10m"`
 }
@@ -107,15 +106,17 @@ type pairInput struct {
 	Body *Pairing
 }
 
-// Paired says until when another secret is taken.
+// Paired says where and until when a secret is taken.
 type Paired struct {
-	Until time.Time `json:"until" doc:"until when the source takes one more secret" example:"2026-01-02T15:04:05Z"`
+	Address string    `json:"address" doc:"to make the sender's webhook with; only its path unless the source's URL is set. It is a secret until then" example:"https://hooks.example.com/webhooks/asana?pair=NPUTH4FJ6CFHRVEGRPVMR5QFQM"`
+	Until   time.Time `json:"until" doc:"until when the source takes one secret" example:"2026-01-02T15:04:05Z"`
 }
 
 type pairOutput struct{ Body Paired }
 
 func (s *Server) pairSource(ctx context.Context, in *pairInput) (*pairOutput, error) {
-	if err := s.learns(in.Name); err != nil {
+	source, err := s.learns(in.Name)
+	if err != nil {
 		return nil, err
 	}
 	d, err := in.Body.duration()
@@ -123,11 +124,24 @@ func (s *Server) pairSource(ctx context.Context, in *pairInput) (*pairOutput, er
 		return nil, err
 	}
 	until := time.Now().Add(d).UTC()
-	if err := s.bus.Sources().Pair(ctx, in.Name, until); err != nil {
+	nonce, err := s.bus.Sources().Pair(ctx, in.Name, until)
+	if err != nil {
 		return nil, err
 	}
-	s.log.Info("source takes another secret", "source", in.Name, "until", until)
-	return &pairOutput{Paired{until}}, nil
+	s.log.Info("source takes a secret from its sender", "source", in.Name, "until", until)
+	return &pairOutput{Paired{pairingAddress(source, nonce), until}}, nil
+}
+
+// pairingAddress is where a sender may hand a secret over.
+func pairingAddress(c *config.Source, nonce string) string {
+	address, query, _ := strings.Cut(c.URL, "?")
+	if address == "" {
+		address = "/webhooks/" + c.Name
+	}
+	if query != "" {
+		query += "&"
+	}
+	return address + "?" + query + "pair=" + nonce
 }
 
 // SourceSecrets are the secrets that a sender handed over.
@@ -144,7 +158,7 @@ type SourceSecret struct {
 type sourceSecretsOutput struct{ Body SourceSecrets }
 
 func (s *Server) revealSourceSecrets(ctx context.Context, in *SourceParam) (*sourceSecretsOutput, error) {
-	if err := s.learns(in.Name); err != nil {
+	if _, err := s.learns(in.Name); err != nil {
 		return nil, err
 	}
 	state, err := s.bus.Sources().Get(ctx, in.Name)
@@ -160,7 +174,7 @@ func (s *Server) revealSourceSecrets(ctx context.Context, in *SourceParam) (*sou
 }
 
 func (s *Server) forgetSourceSecrets(ctx context.Context, in *SourceParam) (*struct{}, error) {
-	if err := s.learns(in.Name); err != nil {
+	if _, err := s.learns(in.Name); err != nil {
 		return nil, err
 	}
 	if err := s.bus.Sources().Forget(ctx, in.Name); err != nil {

@@ -34,7 +34,7 @@ func (s *Server) rejectedRoutes() {
 	register(s, huma.Operation{
 		OperationID: "get-rejected", Method: http.MethodGet, Path: one, Tags: []string{"sources"},
 		Summary:     "Read a request that did not verify",
-		Description: "With its headers, but for credentials, and its body.",
+		Description: "With its headers, but for credentials, and its body, or the beginning of one that was too much to keep.",
 		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.getRejected)
 	register(s, huma.Operation{
@@ -85,7 +85,8 @@ type RejectedRequest struct {
 	Query    string    `json:"query,omitempty" doc:"of the address it came to; values are not shown" example:"token=***"`
 	Remote   string    `json:"remote" doc:"the address it came from" example:"192.0.2.1"`
 	Size     int       `json:"size" doc:"of its body in bytes" example:"1024"`
-	BodyKept bool      `json:"body_kept" doc:"whether its body was kept; without, it can't be verified again" example:"true"`
+	BodyKept bool      `json:"body_kept" doc:"whether its whole body was kept; without, it can't be verified again" example:"true"`
+	SHA256   string    `json:"sha256,omitempty" doc:"of the whole body in hex, where only its beginning was kept" example:"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 	Names    []string  `json:"header_names" doc:"the names of its headers" example:"Content-Type"`
 }
 
@@ -94,7 +95,7 @@ func describeRejected(r *publish.Rejected) RejectedRequest {
 	slices.Sort(names)
 	return RejectedRequest{
 		ID: strconv.FormatUint(r.Seq, 10), Received: r.Received, Reason: r.Reason, Method: r.Method,
-		Query: attempt.MaskQuery(r.Query), Remote: r.Remote, Size: r.Size, BodyKept: !r.NoBody, Names: names,
+		Query: attempt.MaskQuery(r.Query), Remote: r.Remote, Size: r.Size, BodyKept: !r.NoBody, SHA256: r.Sum, Names: names,
 	}
 }
 

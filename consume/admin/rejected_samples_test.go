@@ -47,7 +47,12 @@ func pairSamples(*api) []exchange {
 // learn keeps a secret as if asana had handed it over.
 func (a *api) learn(secret string) {
 	a.t.Helper()
-	if _, err := a.bus.Sources().Learn(a.t.Context(), "asana", config.NewSecret(secret), time.Now()); err != nil {
+	now := time.Now()
+	nonce, err := a.bus.Sources().Pair(a.t.Context(), "asana", now.Add(time.Minute))
+	if err == nil {
+		_, err = a.bus.Sources().Learn(a.t.Context(), "asana", config.NewSecret(secret), nonce, now)
+	}
+	if err != nil {
 		a.t.Fatal(err)
 	}
 }

@@ -207,6 +207,8 @@ func TestSecretsOfHandshakes(t *testing.T) {
 	for body, length := range map[string]time.Duration{"": 10 * time.Minute, `{"for":"1h"}`: time.Hour} {
 		if got := get[admin.Paired](a, 200, "POST", one+"/pair", body); time.Until(got.Until) > length || time.Until(got.Until) < length-time.Minute {
 			t.Errorf("%s: open until %v", body, got.Until)
+		} else if nonce, found := strings.CutPrefix(got.Address, "/webhooks/asana?pair="); !found || len(nonce) < 26 {
+			t.Errorf("%s: the address is %q", body, got.Address)
 		}
 		want("open")
 	}

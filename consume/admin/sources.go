@@ -23,7 +23,12 @@ func (s *Server) sourceRoutes() {
 type Verification struct {
 	VerifiedBy string `json:"verified_by,omitempty" doc:"how its requests are verified, in words"`
 	CoversBody bool   `json:"covers_body" doc:"whether that is over the whole body; if not, who has seen one request can send others"`
-	Learns     bool   `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
+	// NotCovered, Caveat and BodySecrets are empty where there is nothing to say.
+	NotCovered  []string `json:"not_covered,omitempty" doc:"what of an event is not covered, out of body, type and id: it can be changed by who has seen one request" example:"type"`
+	Caveat      string   `json:"caveat,omitempty" doc:"what else the verification leaves open" example:"not the message attributes"`
+	BodySecrets []string `json:"body_secrets,omitempty" doc:"fields of the body that hold a secret, which is stored and delivered with it" example:"passcode"`
+
+	Learns bool `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
 }
 
 // Source is one sender to receive webhooks from.
@@ -31,7 +36,7 @@ type Source struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider" doc:"the preset that verifies it"`
 	Verification
-	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done,unreadable" doc:"of a sender that hands its secret over: waiting: no secret is known yet, and the first one is taken; open: another one is taken; done: no other is taken; unreadable: what is stored of it can't be read. Else absent" example:"done"`
+	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done,unreadable" doc:"of a sender that hands its secret over: waiting: no secret is known, and none is taken before the source is paired; open: one is taken at the address of the pairing; done: there is one. Else absent" example:"done"`
 
 	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
 	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`

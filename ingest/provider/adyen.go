@@ -47,23 +47,34 @@ func eachAdyenItem(r *Request, check func(item gjson.Result) error) error {
 	if !r.validJSON() {
 		return fmt.Errorf("no JSON: %w", ErrMalformedBody)
 	}
-	body := gjson.ParseBytes(r.Body)
+	body := gjson.Parse(view(r.Body))
 	list := body.Get("notificationItems")
 	if !list.IsArray() {
 		return fmt.Errorf("json:notificationItems: %w", ErrMissingField)
 	}
-	if repeats(body) {
+	if repeats(body, "notificationItems") {
 		return errRepeated
 	}
 	err := fmt.Errorf("json:notificationItems: %w", ErrMissingField) // if there is no item
 	list.ForEach(func(_, element gjson.Result) bool {
 		item := element.Get("NotificationRequestItem")
-		if err = check(item); err == nil && (repeats(element) || repeats(item) || repeats(item.Get("amount")) || repeats(item.Get("additionalData"))) {
+		if err = check(item); err == nil && adyenRepeats(element, item) {
 			err = errRepeated
 		}
 		return err == nil
 	})
 	return err
+}
+
+// adyenRepeats reports whether a name is repeated on the way to what is signed of an item.
+func adyenRepeats(element, item gjson.Result) bool {
+	return repeats(element, "NotificationRequestItem") || repeats(item, adyenNames...) ||
+		repeats(item.Get("amount"), "value", "currency") || repeats(item.Get("additionalData"), "hmacSignature")
+}
+
+// adyenNames are the names in an item that lead to what is signed.
+var adyenNames = []string{
+	"pspReference", "originalReference", "merchantAccountCode", "merchantReference", "amount", "eventCode", "success", "additionalData",
 }
 
 func adyenContent(item gjson.Result) string {

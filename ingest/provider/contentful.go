@@ -15,10 +15,15 @@ var (
 	contentfulSignature = Header("X-Contentful-Signature")
 	contentfulNames     = Header("X-Contentful-Signed-Headers")
 	contentfulTime      = Header("X-Contentful-Timestamp")
+	contentfulTopic     = Header("X-Contentful-Topic")
 )
 
 // Credentials implements [Scheme].
 func (Contentful) Credentials() []string { return nil }
+
+func (s Contentful) proofHeaders() []string {
+	return headersIn(contentfulSignature, contentfulNames, contentfulTime)
+}
 
 // CoversBody implements [Scheme].
 func (Contentful) CoversBody() bool { return true }
@@ -32,6 +37,8 @@ func (Contentful) String() string {
 func (s Contentful) Bind(b Binding) (Verifier, error) {
 	return bindRequest(b, s.scheme)
 }
+
+func (s Contentful) signedAt(r *Request) (time.Time, bool) { return signedAtBy(r, s.scheme) }
 
 // scheme is the HMAC over the headers that this request lists.
 func (s Contentful) scheme(r *Request) (HMAC, error) {

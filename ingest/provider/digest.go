@@ -2,11 +2,13 @@ package provider
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"time"
 )
 
 // Digest is a plain SHA-256 of a content that has the secret in it, as HubSpot's older signatures are. It is
-// weaker than an HMAC: where the body comes last, who has seen one request can lengthen it.
+// weaker than an HMAC: where the body comes last, who has seen one request can lengthen it, by bytes of which the first
+// are no text. So the body must be JSON, which ends where the sender ended it.
 type Digest struct{ Signature }
 
 // String implements [Scheme].
@@ -41,7 +43,11 @@ func (v *digestVerifier) Verify(r *Request, now time.Time) error {
 		if _, err := v.feed(h, nil, r, p.stamp, secret); err != nil {
 			return err
 		}
-		if given.contain(h.Sum(nil)) {
+		switch {
+		case !given.contain(h.Sum(nil)):
+		case !r.validJSON():
+			return fmt.Errorf("no JSON: %w", ErrMalformedBody)
+		default:
 			return nil
 		}
 	}

@@ -24,7 +24,7 @@ func TestEarlyLetsPassWhatVerifies(t *testing.T) {
 		}
 	}
 	for _, v := range readVectors(t) {
-		passes(v.ID, v.receiver(t), v.request(t), v.now())
+		passes(v.ID, v.receiver(t), v.request(t), v.now(t))
 	}
 	for _, s := range samples() {
 		row, _ := Lookup(s.sender)

@@ -87,9 +87,9 @@ func object(pairs ...string) Answer {
 	return Answer{Status: http.StatusOK, Body: body.String(), ContentType: "application/json"}
 }
 
-// learn takes a secret that the sender hands over, where none is known. Else who hands over another could send
-// whatever he likes.
-func learn(secret string, known []string, a Answer) (*reply, error) {
+// learn takes a secret that the sender hands over at v, where none is known. Else who hands over another could send
+// whatever he likes; whether the first one is the sender's is for the caller to know.
+func learn(v Value, secret string, known []string, a Answer) (*reply, error) {
 	for _, k := range known {
 		if equalText(k, secret) {
 			return &reply{answer: a}, nil
@@ -98,5 +98,11 @@ func learn(secret string, known []string, a Answer) (*reply, error) {
 	if len(known) > 0 {
 		return nil, ErrUnexpected
 	}
+	if CheckHandedOver(secret) != nil {
+		return nil, v.malformed()
+	}
 	return &reply{answer: a, learned: secret}, nil
 }
+
+// notPrinted reports whether no secret has the character: all that senders hand over are printable ASCII.
+func notPrinted(r rune) bool { return r <= ' ' || r > '~' }

@@ -175,11 +175,12 @@ var snsConfirm = Handshake{Name: snsSubscription, Signed: true, ask: confirmSNS}
 var asanaSecret = Handshake{
 	Name: "X-Hook-Secret", Learns: true,
 	ask: func(r *Request, known []string) (*reply, error) {
-		secret := Header("X-Hook-Secret").find(r)
+		from := Header("X-Hook-Secret")
+		secret := from.find(r)
 		if secret == "" {
 			return nil, nil
 		}
-		return learn(secret, known, Answer{Status: http.StatusOK, Header: map[string]string{"X-Hook-Secret": secret}})
+		return learn(from, secret, known, Answer{Status: http.StatusOK, Header: map[string]string{"X-Hook-Secret": secret}})
 	},
 }
 
@@ -187,11 +188,12 @@ var asanaSecret = Handshake{
 var notionToken = Handshake{
 	Name: "verification_token", Learns: true,
 	ask: func(r *Request, known []string) (*reply, error) {
-		token := JSON("verification_token").find(r)
+		from := JSON("verification_token")
+		token := from.find(r)
 		if token == "" || JSON("type").find(r) != "" {
 			return nil, nil
 		}
-		return learn(token, known, success200)
+		return learn(from, token, known, success200)
 	},
 }
 
@@ -199,13 +201,18 @@ var notionToken = Handshake{
 var wooPing = Handshake{
 	Name: "ping",
 	ask: func(r *Request, _ []string) (*reply, error) {
-		form := r.formValues()
-		if len(form) != 1 || !isNumber(form) || Header("X-WC-Webhook-Signature").present(r) {
+		if len(r.Body) > maxPing || Header("X-WC-Webhook-Signature").present(r) {
+			return nil, nil
+		}
+		if form := r.formValues(); len(form) != 1 || !isNumber(form) {
 			return nil, nil
 		}
 		return &reply{answer: success200}, nil
 	},
 }
+
+// maxPing bounds a ping: webhook_id= and a number.
+const maxPing = 64
 
 // isNumber reports whether the form has the number of a webhook.
 func isNumber(form url.Values) bool {

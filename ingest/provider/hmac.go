@@ -173,6 +173,15 @@ func bindRequest(b Binding, scheme func(*Request) (HMAC, error)) (Verifier, erro
 	return &requestHMAC{secrets, scheme}, nil
 }
 
+// signedAtBy is the time that r says, by the HMAC that is found out for it.
+func signedAtBy(r *Request, scheme func(*Request) (HMAC, error)) (time.Time, bool) {
+	s, err := scheme(r)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return s.signedAt(r)
+}
+
 // Verify implements [Verifier].
 func (v *requestHMAC) Verify(r *Request, now time.Time) error {
 	s, err := v.scheme(r)

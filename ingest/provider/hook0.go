@@ -17,6 +17,8 @@ type Hook0 struct {
 // Credentials implements [Scheme].
 func (s Hook0) Credentials() []string { return nil }
 
+func (s Hook0) proofHeaders() []string { return s.From.headerNames() }
+
 // CoversBody implements [Scheme].
 func (s Hook0) CoversBody() bool { return true }
 
@@ -29,6 +31,8 @@ func (s Hook0) String() string {
 func (s Hook0) Bind(b Binding) (Verifier, error) {
 	return bindRequest(b, s.scheme)
 }
+
+func (s Hook0) signedAt(r *Request) (time.Time, bool) { return signedAtBy(r, s.scheme) }
 
 // scheme is the HMAC that this request's header says, which depends on the headers that it names.
 func (s Hook0) scheme(r *Request) (HMAC, error) {

@@ -28,6 +28,8 @@ type JWT struct {
 	Account bool
 	// MaxAge is how far iat may lie back or ahead; zero: not checked.
 	MaxAge time.Duration
+	// Retries is how much further it may lie back: for how long the sender tries again.
+	Retries time.Duration
 	// BodyHash is the claim that holds the SHA-256 of the body; empty if the token does not cover it.
 	BodyHash string
 	// BodyHashOptional takes a token without the claim, where a sender leaves it out of some.
@@ -36,7 +38,7 @@ type JWT struct {
 
 // keySetAt is a key set at a fixed address.
 func keySetAt(url string) func([]string, string) KeyRequest {
-	return func([]string, string) KeyRequest { return KeyRequest{URL: url} }
+	return func([]string, string) KeyRequest { return KeyRequest{URL: url, Fixed: true} }
 }
 
 // Credentials implements [Scheme]. Who has a token that does not cover the body can send others while it lasts.
@@ -79,6 +81,19 @@ func (s JWT) Bind(b Binding) (Verifier, error) {
 		}
 	}
 	return v, nil
+}
+
+func (s JWT) signedAt(r *Request) (time.Time, bool) {
+	v := &jwtVerifier{JWT: s}
+	token, err := v.token(r)
+	if err != nil {
+		return time.Time{}, false
+	}
+	var c claims
+	if token.UnsafeClaimsWithoutVerification(&c) != nil || c.IssuedAt == nil {
+		return time.Time{}, false
+	}
+	return c.IssuedAt.Time(), true
 }
 
 type jwtVerifier struct {
@@ -218,7 +233,7 @@ func (v *jwtVerifier) checkTime(c *claims, now time.Time) error {
 	case c.IssuedAt == nil:
 		return fmt.Errorf("no iat: %w", v.From.malformed())
 	}
-	return near("iat", c.IssuedAt.Time(), now, v.MaxAge)
+	return near("iat", c.IssuedAt.Time(), now, v.MaxAge, v.Retries)
 }
 
 // clockSkew is how far a sender's clock may be ahead of ours.

@@ -26,6 +26,8 @@ type KeyRequest struct {
 	URL string
 	// Body is posted as JSON; GET if nil. It may hold a secret.
 	Body []byte
+	// Fixed means that nothing of it comes from a request: there is but one such document of a sender.
+	Fixed bool
 	// Newer asks for a copy newer than the kept one, since that lacks a key. Who sends requests can choose names
 	// of keys, so a source does this only once in a while.
 	Newer bool

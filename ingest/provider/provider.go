@@ -91,6 +91,10 @@ type Sender struct {
 	Unsigned bool
 	// Compresses means that the sender may send its bodies with gzip.
 	Compresses bool
+	// Caveat says in words what the signature leaves open beside [Sender.NotCovered].
+	Caveat string
+	// BodySecrets are fields of the body that hold a secret, which is stored with the event and delivered with it.
+	BodySecrets []string
 	// NeedsURL means that the sender signs the address it was given: [Request.URL] must be set.
 	NeedsURL bool
 	// Success is the answer once the event is stored, Refusal the one to a request that does not verify.
@@ -113,6 +117,27 @@ func (s *Sender) ProofHeaders() []string {
 		return p.proofHeaders()
 	}
 	return s.Scheme.Credentials()
+}
+
+// ReadHeaders names, in canonical form, all headers that are looked at: those of [Sender.ProofHeaders], and where the
+// event's type and id may stand.
+func (s *Sender) ReadHeaders() []string {
+	names := append(s.ProofHeaders(), headersIn(s.Type, s.ID)...)
+	if b := s.Batch; b != nil {
+		names = append(names, headersIn(b.Type, b.ID, b.Request)...)
+	}
+	return names
+}
+
+// SignedAt returns the time that the sender signed, as r says it, and false where there is none. Whether it is the
+// sender's word is for [Verifier.Verify] to say.
+func (s *Sender) SignedAt(r *Request) (time.Time, bool) {
+	if timed, ok := s.Scheme.(interface {
+		signedAt(r *Request) (time.Time, bool)
+	}); ok {
+		return timed.signedAt(r)
+	}
+	return time.Time{}, false
 }
 
 // TakesAudience reports whether [Binding.Audience] and [Binding.Email] mean anything to the sender. With an audience

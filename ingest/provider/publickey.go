@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -25,8 +24,25 @@ type publicVerifier struct {
 	accounts []string
 }
 
-// publicKey reports whether it made the signature of content.
-type publicKey func(content, signature []byte) bool
+// publicKey tells whether it made a signature.
+type publicKey struct {
+	hash crypto.Hash // of the content, which is what it signs; 0: it signs the content itself
+	made func(content, signature []byte) bool
+}
+
+// signed is what the key signs of a content.
+func (k *publicKey) signed(content []byte) []byte {
+	if k.hash == 0 {
+		return content
+	}
+	h := k.hash.New()
+	h.Write(content)
+	return h.Sum(nil)
+}
+
+// maxPublic is how many signatures of one request are tried: each costs far more than a comparison, and with Ed25519
+// reading the whole content again. A rotation has two.
+const maxPublic = 4
 
 // Verify implements [Verifier].
 func (v *publicVerifier) Verify(r *Request, now time.Time) error {
@@ -36,7 +52,7 @@ func (v *publicVerifier) Verify(r *Request, now time.Time) error {
 	}
 	signatures := make([][]byte, 0, p.n)
 	for _, text := range p.texts[:p.n] {
-		if b, ok := v.Encoding.bytes(text); ok && len(b) > 0 {
+		if b, ok := v.Encoding.bytes(text); ok && len(b) > 0 && len(signatures) < maxPublic {
 			signatures = append(signatures, b)
 		}
 	}
@@ -48,14 +64,16 @@ func (v *publicVerifier) Verify(r *Request, now time.Time) error {
 		return err
 	}
 	var content bytes.Buffer
+	content.Grow(len(r.Body) + contentRoom)
 	for _, account := range v.accounts {
 		content.Reset()
 		if _, err := v.feed(&content, nil, r, p.stamp, account); err != nil {
 			return err
 		}
 		for _, key := range keys {
+			signed := key.signed(content.Bytes())
 			for _, signature := range signatures {
-				if key(content.Bytes(), signature) {
+				if key.made(signed, signature) {
 					return nil
 				}
 			}
@@ -63,6 +81,9 @@ func (v *publicVerifier) Verify(r *Request, now time.Time) error {
 	}
 	return ErrBadSignature
 }
+
+// contentRoom is about what stands beside the body in what is signed.
+const contentRoom = 256
 
 // bindPublic makes a key of every secret.
 func bindPublic(s Signature, b Binding, parse func(secret string) (publicKey, error)) (Verifier, error) {
@@ -97,11 +118,11 @@ func (s Ed25519) Bind(b Binding) (Verifier, error) {
 	return bindPublic(s.Signature, b, func(secret string) (publicKey, error) {
 		key := make(ed25519.PublicKey, ed25519.PublicKeySize)
 		if !s.Key.decode(key, strings.TrimPrefix(secret, s.KeyPrefix)) {
-			return nil, fmt.Errorf("want a public key of 32 bytes in %s: %w", s.Key, ErrBadSecret)
+			return publicKey{}, fmt.Errorf("want a public key of 32 bytes in %s: %w", s.Key, ErrBadSecret)
 		}
-		return func(content, signature []byte) bool {
+		return publicKey{0, func(content, signature []byte) bool {
 			return len(signature) == ed25519.SignatureSize && ed25519.Verify(key, content, signature)
-		}, nil
+		}}, nil
 	})
 }
 
@@ -122,12 +143,9 @@ func (s ECDSA) Bind(b Binding) (Verifier, error) {
 		parsed, err := x509.ParsePKIXPublicKey(der)
 		key, isECDSA := parsed.(*ecdsa.PublicKey)
 		if !ok || err != nil || !isECDSA {
-			return nil, fmt.Errorf("want an ECDSA public key in base64 or PEM: %w", ErrBadSecret)
+			return publicKey{}, fmt.Errorf("want an ECDSA public key in base64 or PEM: %w", ErrBadSecret)
 		}
-		return func(content, signature []byte) bool {
-			sum := sha256.Sum256(content)
-			return ecdsa.VerifyASN1(key, sum[:], signature)
-		}, nil
+		return publicKey{crypto.SHA256, func(sum, signature []byte) bool { return ecdsa.VerifyASN1(key, sum, signature) }}, nil
 	})
 }
 
@@ -188,16 +206,24 @@ func (s RSA) Bind(b Binding) (Verifier, error) {
 	return v, nil
 }
 
+func (s RSA) proofHeaders() []string {
+	names := append(s.Signature.proofHeaders(), headersIn(s.KeyID, s.Certificate)...)
+	for _, required := range s.Require {
+		names = append(names, required.Header.headerNames()...)
+	}
+	return names
+}
+
 func (s RSA) fromKeySet(source KeySource) func(*Request) (publicKey, error) {
 	set := &keySet{source: source}
 	return func(r *Request) (publicKey, error) {
 		id, err := s.KeyID.only(r)
 		if err != nil {
-			return nil, err
+			return publicKey{}, err
 		}
-		key, err := set.key(KeyRequest{URL: s.KeySet}, id, "RS256")
+		key, err := set.key(KeyRequest{URL: s.KeySet, Fixed: true}, id, "RS256")
 		if err != nil {
-			return nil, err
+			return publicKey{}, err
 		}
 		return rsaKey(key, crypto.SHA256)
 	}
@@ -207,14 +233,14 @@ func (s RSA) fromCertificate(source KeySource) func(*Request) (publicKey, error)
 	return func(r *Request) (publicKey, error) {
 		address, err := s.Certificate.only(r)
 		if err != nil {
-			return nil, err
+			return publicKey{}, err
 		}
 		if !s.Addresses.MatchString(address) {
-			return nil, fmt.Errorf("certificate at an address that is not the sender's: %w", s.Certificate.malformed())
+			return publicKey{}, fmt.Errorf("certificate at an address that is not the sender's: %w", s.Certificate.malformed())
 		}
 		cert, err := certificate(source, address)
 		if err != nil {
-			return nil, err
+			return publicKey{}, err
 		}
 		return rsaKey(cert.PublicKey, crypto.SHA256)
 	}
@@ -224,11 +250,7 @@ func (s RSA) fromCertificate(source KeySource) func(*Request) (publicKey, error)
 func rsaKey(key any, hash crypto.Hash) (publicKey, error) {
 	public, ok := key.(*rsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("the key is not RSA: %w", ErrUnknownKey)
+		return publicKey{}, fmt.Errorf("the key is not RSA: %w", ErrUnknownKey)
 	}
-	return func(content, signature []byte) bool {
-		h := hash.New()
-		h.Write(content)
-		return rsa.VerifyPKCS1v15(public, hash, h.Sum(nil), signature) == nil
-	}, nil
+	return publicKey{hash, func(sum, signature []byte) bool { return rsa.VerifyPKCS1v15(public, hash, sum, signature) == nil }}, nil
 }

@@ -26,7 +26,8 @@ type Outcome struct {
 	// Handshake is the name of the handshake that the request is, empty if it is none.
 	Handshake string
 	// Learned is a secret that the sender handed over: it must be kept, and the sender bound again with it.
-	// There is one only where none was bound.
+	// There is one only where none was bound. Anyone can send such a request: whether it is the sender's is not known
+	// here.
 	Learned string
 	// Confirm is an address of the sender that must be asked for with GET to end the handshake. It is checked:
 	// https, at a host of the sender's.

@@ -55,12 +55,18 @@ func TestHandshakes(t *testing.T) {
 		"X, an event as token":             {"x-twitter", "s", asked("GET", "crc_token="+url.QueryEscape(`{"for_user_id":"1"}`), ""), 0, "", "", ErrMalformedBody},
 		"X without a secret":               {"x-twitter", "", asked("GET", "crc_token=abc", ""), 0, "", "", ErrNoSecret},
 		"Braintree, an event as challenge": {"braintree", "pub:priv", asked("GET", "bt_challenge="+url.QueryEscape("PG5vdGlmaWNhdGlvbj4="), ""), 0, "", "", ErrMalformedBody},
-		"Asana, the first time":            {"asana", "", asked("POST", "", "{}", "X-Hook-Secret: abc"), 200, "", "abc", nil},
+		"Asana, the first time":            {"asana", "", asked("POST", "", "{}", "X-Hook-Secret: abcdefgh"), 200, "", "abcdefgh", nil},
+		"Asana, too short a secret":        {"asana", "", asked("POST", "", "{}", "X-Hook-Secret: abcdefg"), 0, "", "", ErrMalformedHeader},
+		"Asana, the longest secret":        {"asana", "", asked("POST", "", "{}", "X-Hook-Secret: "+strings.Repeat("a", 512)), 200, "", strings.Repeat("a", 512), nil},
+		"Asana, too long a secret":         {"asana", "", asked("POST", "", "{}", "X-Hook-Secret: "+strings.Repeat("a", 513)), 0, "", "", ErrMalformedHeader},
+		"Notion, too short a secret":       {"notion", "", asked("POST", "", `{"verification_token":"abcdefg"}`), 0, "", "", ErrMalformedBody},
+		"Notion, too long a secret":        {"notion", "", asked("POST", "", `{"verification_token":"`+strings.Repeat("a", 513)+`"}`), 0, "", "", ErrMalformedBody},
+		"Notion, a secret for terminals":   {"notion", "", asked("POST", "", `{"verification_token":"abcdefgh\u001b[2J"}`), 0, "", "", ErrMalformedBody},
 		"Asana, the same again":            {"asana", "abc", asked("POST", "", "{}", "X-Hook-Secret: abc"), 200, "", "", nil},
 		"Asana, a stranger's":              {"asana", "abc", asked("POST", "", "{}", "X-Hook-Secret: evil"), 0, "", "", ErrUnexpected},
 		"Asana, an event before":           {"asana", "", asked("POST", "", `{"events":[]}`, "X-Hook-Signature: 00"), 0, "", "", ErrNoSecret},
 		"Notion, a stranger's":             {"notion", "abc", asked("POST", "", `{"verification_token":"evil"}`), 0, "", "", ErrUnexpected},
-		"Notion, the first time":           {"notion", "", asked("POST", "", `{"verification_token":"tok"}`), 200, "", "tok", nil},
+		"Notion, the first time":           {"notion", "", asked("POST", "", `{"verification_token":"secret_tok"}`), 200, "", "secret_tok", nil},
 		"Okta, quoted":                     {"okta", "", asked("GET", "", "", `X-Okta-Verification-Challenge: a"b`), 200, `{"verification":"a\"b"}`, "", nil},
 		"Okta, as it is":                   {"okta", "", asked("GET", "", "", `X-Okta-Verification-Challenge: <é&>`), 200, `{"verification":"<é&>"}`, "", nil},
 		"Intercom probed":                  {"intercom", "s", asked("GET", "", ""), 200, "", "", nil},
@@ -120,7 +126,7 @@ func TestSNSConfirmation(t *testing.T) {
 		if v.ID != "aws-sns-10" {
 			continue
 		}
-		outcome, err := v.receiver(t).Receive(v.request(t), v.now())
+		outcome, err := v.receiver(t).Receive(v.request(t), v.now(t))
 		if err != nil || !strings.HasPrefix(outcome.Confirm, "https://sns.us-west-2.amazonaws.com/?Action=ConfirmSubscription") {
 			t.Errorf("%+v %v", outcome, err)
 		}

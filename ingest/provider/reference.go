@@ -9,7 +9,7 @@ import (
 // Markdown is the README's table of senders.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| provider | sender | secret | verified by | body | event type | event id | answers |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| provider | sender | secret | verified by | body | secrets in the body | event type | event id | answers |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range table {
 		title := s.Title
 		if s.Docs != "" {
@@ -19,8 +19,8 @@ func Markdown() string {
 		if secret == "" {
 			secret = "none"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n",
-			s.Name, title, secret, cell(s.Scheme.String()), s.coverage(), s.typeWords(), s.idWords(), s.answerWords())
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s | %s |\n",
+			s.Name, title, secret, cell(s.Scheme.String()), s.coverage(), s.bodySecrets(), s.typeWords(), s.idWords(), s.answerWords())
 	}
 	return b.String()
 }
@@ -28,11 +28,12 @@ func Markdown() string {
 // cell keeps a text inside one column.
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
-func (s *Sender) coverage() string {
-	if s.Scheme.CoversBody() {
-		return "covered"
+func (s *Sender) bodySecrets() string {
+	words := make([]string, len(s.BodySecrets))
+	for i, field := range s.BodySecrets {
+		words[i] = "`" + field + "`"
 	}
-	return "**not covered**"
+	return strings.Join(words, ", ")
 }
 
 func (s *Sender) typeWords() string {

@@ -98,11 +98,16 @@ func (r *Request) formValues() url.Values {
 	if r.form == nil {
 		r.form = url.Values{}
 		if r.isForm() {
-			r.form = parseQuery(string(r.Body))
+			if bytes.Count(r.Body, []byte("&")) < maxFields {
+				r.form = parseQuery(view(r.Body))
+			}
 		}
 	}
 	return r.form
 }
+
+// maxFields bounds the fields of a form: a map of them is made before anything is verified. Senders have some dozens.
+const maxFields = 1000
 
 func parseQuery(s string) url.Values {
 	values, err := url.ParseQuery(s)

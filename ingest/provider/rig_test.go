@@ -32,9 +32,10 @@ type sample struct {
 	single bool
 	// proof is the header with the signature or token, garbage what it never looks like.
 	proof, garbage string
-	// timed is the header with the time, and tolerance how far that may be off: zero if it does not matter.
-	timed     string
-	tolerance time.Duration
+	// timed is the header with the time, and tolerance how far that may be off: zero if it does not matter. Retries is how
+	// much further it may lie back.
+	timed              string
+	tolerance, retries time.Duration
 	// spoils are changes of the body or the query, from what is there to something else, that must be refused.
 	spoils [][2]string
 	// eventType and eventID are those of the request.
@@ -154,7 +155,13 @@ func (s sample) spoiled(from, to string) sample {
 	s.spoils = append(s.spoils, [2]string{from, to})
 	return s
 }
-func (s sample) timeless() sample { s.timed, s.tolerance = "", 0; return s }
+
+// at has the time in a header, or somewhere in the body if that is empty; the sender's tries may have the first one's.
+func (s sample) at(header string, retries time.Duration) sample {
+	s.timed, s.tolerance, s.retries = header, 5*time.Minute, retries
+	return s
+}
+
 func (s sample) changed(f func(r *Request)) sample {
 	send := s.send
 	s.send = func(secret, body string, sent time.Time) *Request {

@@ -113,7 +113,7 @@ func timedSamples() []sample {
 			with(`{"status":"firing","id":"evt_1"}`).event("firing", ""),
 		signed("hook0", "hex", "{s}.x-event-id.e-1.{body}", "X-Event-Id: e-1", "X-Hook0-Signature: t={s},h=x-event-id,v1={sig}").event(typed, "e-1"),
 		signed("mailomat", "hex", "m-1.delivered.{s}", "X-MOM-Webhook-ID: m-1", "X-MOM-Webhook-Event: delivered", "X-MOM-Webhook-Timestamp: {s}",
-			"X-MOM-Webhook-Signature: sha256={sig}").event("delivered", "m-1").timeless(),
+			"X-MOM-Webhook-Signature: sha256={sig}").event("delivered", "m-1").at("X-Mom-Webhook-Timestamp", 24*time.Hour),
 		pairs("mux", "{s}.{body}", "Mux-Signature: t={s},v1={sig}"),
 		pairs("paddle", "{s}:{body}", "Paddle-Signature: ts={s};h1={sig}").with(`{"event_type":"transaction.paid","event_id":"evt_1"}`).event("transaction.paid", "evt_1"),
 		signed("sanity", "base64url", "{ms}.{body}", "sanity-operation: create", "idempotency-key: k-1", "sanity-webhook-signature: t={ms},v1={sig}").event("create", "k-1"),

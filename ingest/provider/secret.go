@@ -109,8 +109,8 @@ const (
 // CheckHandedOver fails with ErrBadSecret if no sender hands such a secret over. Anyone can send one, so it is kept small
 // and must not be easily guessed.
 func CheckHandedOver(secret string) error {
-	if len(secret) < minHandedOver || len(secret) > maxHandedOver || strings.TrimSpace(secret) != secret {
-		return fmt.Errorf("want %d to %d bytes without white space around them: %w", minHandedOver, maxHandedOver, ErrBadSecret)
+	if len(secret) < minHandedOver || len(secret) > maxHandedOver || strings.ContainsFunc(secret, notPrinted) {
+		return fmt.Errorf("want %d to %d printed ASCII characters: %w", minHandedOver, maxHandedOver, ErrBadSecret)
 	}
 	return nil
 }

@@ -16,7 +16,9 @@ type Segment struct{}
 var segmentSignature = Header("X-Signature")
 
 // Credentials implements [Scheme].
-func (Segment) Credentials() []string { return nil }
+func (s Segment) Credentials() []string { return s.proofHeaders() }
+
+func (Segment) proofHeaders() []string { return segmentSignature.headerNames() }
 
 // CoversBody implements [Scheme].
 func (Segment) CoversBody() bool { return false }
@@ -63,9 +65,10 @@ func firstElement(r *Request) (first []byte, list bool, err error) {
 	}
 	element := gjson.Result{}
 	if r.validJSON() {
-		element = gjson.GetBytes(r.Body, "0")
+		element = gjson.Get(view(r.Body), "0")
 	}
 	var compact bytes.Buffer
+	compact.Grow(len(element.Raw))
 	if !element.IsObject() || json.Compact(&compact, []byte(element.Raw)) != nil {
 		return nil, true, fmt.Errorf("a list without events: %w", ErrMalformedBody)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,14 +36,29 @@ func (s Signature) CoversBody() bool {
 	return len(s.Content) == 0
 }
 
-// Credentials is the part of [Scheme] that all signing schemes share: a signature is no secret.
-func (s Signature) Credentials() []string { return nil }
-
-func (s Signature) proofHeaders() (names []string) {
-	for _, from := range s.From {
-		names = append(names, from.headerNames()...)
+// Credentials is the part of [Scheme] that all signing schemes share. A signature is no secret, but for one that leaves
+// the body out: who has it can send other bodies while its time lasts.
+func (s Signature) Credentials() []string {
+	if s.CoversBody() {
+		return nil
 	}
-	return names
+	return s.fromHeaders()
+}
+
+func (s Signature) signedAt(r *Request) (time.Time, bool) {
+	var p presented
+	if s.Timestamp.Tolerance == 0 || s.read(r, &p) != nil {
+		return time.Time{}, false
+	}
+	return s.Timestamp.read(r, p.stamp)
+}
+
+// fromHeaders are the headers that signatures stand in.
+func (s Signature) fromHeaders() []string { return headersIn(s.From...) }
+
+// proofHeaders are those that verifying takes.
+func (s Signature) proofHeaders() []string {
+	return slices.Concat(s.fromHeaders(), headersIn(s.Content...), s.Timestamp.From.headerNames())
 }
 
 // words are "in header:X-Signature over {timestamp}.{body}".

@@ -3,6 +3,7 @@ package provider
 import (
 	"crypto"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,30 +49,49 @@ type snsVerifier struct {
 	topics []string
 }
 
-// snsHost are the hosts of the service in all its regions, as Amazon's own validators have them.
-var snsHost = regexp.MustCompile(`^sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?$`)
+// snsHosts are the hosts of the service: one of each region. Anything looser takes what customers may own, such as a
+// bucket that is called sns, at sns.s3-us-west-2.amazonaws.com.
+const snsHosts = `sns\.(` +
+	`[a-z]{2}(-gov)?-(north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]\.amazonaws\.com|` +
+	`cn-(north|northwest)-[1-9]\.amazonaws\.com\.cn)`
+
+var snsHost = regexp.MustCompile(`^` + snsHosts + `$`)
 
 func isSNSHost(host string) bool { return snsHost.MatchString(host) }
 
 // snsCertificate are the addresses of certificates. A query is none of them: the same hosts answer calls of the
 // service, and some answers hold texts that any of Amazon's customers chose, which may be a certificate.
-var snsCertificate = regexp.MustCompile(`^https://sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?/[A-Za-z0-9_-]+\.pem$`)
+var snsCertificate = regexp.MustCompile(`^https://` + snsHosts + `/SimpleNotificationService-[0-9a-z]{1,64}\.pem$`)
 
 // Signed implements [Verifier].
 func (v *snsVerifier) Signed(r *Request) ([]byte, error) {
-	message, err := snsMessage(r)
+	body, err := snsBody(r)
+	if err != nil {
+		return nil, err
+	}
+	message, err := snsMessage(body)
 	return snsContent(message), err
 }
 
 // Verify implements [Verifier].
-func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
-	message, err := snsMessage(r)
+func (v *snsVerifier) Verify(r *Request, now time.Time) error {
+	body, err := snsBody(r)
 	if err != nil {
 		return err
 	}
-	// The topic is checked first, so that strangers cannot make us fetch certificates.
-	if !slices.Contains(v.topics, message["TopicArn"]) {
+	// The topic is compared first: who does not know it must not make us look any further, nor fetch certificates.
+	switch topic := body.Get("TopicArn"); {
+	case topic.Type != gjson.String:
+		return fmt.Errorf("json:TopicArn: %w", ErrMissingField)
+	case !slices.Contains(v.topics, topic.Str):
 		return fmt.Errorf("TopicArn: %w", ErrBadClaim)
+	}
+	message, err := snsMessage(body)
+	if err != nil {
+		return err
+	}
+	if err := snsTime.near(message["Timestamp"], now); err != nil {
+		return err
 	}
 	hash, known := snsHashes[message["SignatureVersion"]]
 	signature, encoded := Base64.bytes(message["Signature"])
@@ -85,38 +105,57 @@ func (v *snsVerifier) Verify(r *Request, _ time.Time) error {
 	if err != nil {
 		return err
 	}
-	if !key(snsContent(message), signature) {
+	if !key.made(key.signed(snsContent(message)), signature) {
 		return ErrBadSignature
 	}
 	return nil
 }
+
+// snsTime is when a message was published, which retries of an hour at most leave as it is:
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+var snsTime = Timestamp{From: JSON("Timestamp"), Unit: RFC3339, Tolerance: minute5, Retries: time.Hour}
+
+func (SNS) signedAt(r *Request) (time.Time, bool) { return snsTime.read(r, "") }
 
 // snsHashes are the hashes of the signature versions. A topic has one of them, and its messages say which.
 var snsHashes = map[string]crypto.Hash{"1": crypto.SHA1, "2": crypto.SHA256}
 
 func (v *snsVerifier) key(address string, hash crypto.Hash) (publicKey, error) {
 	if !snsCertificate.MatchString(address) {
-		return nil, fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
+		return publicKey{}, fmt.Errorf("SigningCertURL is not Amazon's: %w", ErrMalformedBody)
 	}
 	cert, err := certificate(v.source, address)
 	if err != nil {
-		return nil, err
+		return publicKey{}, err
 	}
 	return rsaKey(cert.PublicKey, hash)
 }
 
-// snsMessage are the text fields of the body, none of them repeated.
-func snsMessage(r *Request) (map[string]string, error) {
-	body := gjson.ParseBytes(r.Body)
-	if !r.validJSON() || !body.IsObject() {
-		return nil, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
+// snsNames are the fields that are looked at.
+var snsNames = []string{
+	"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "Token", "SubscribeURL",
+	"SignatureVersion", "Signature", "SigningCertURL",
+}
+
+// snsBody is the body, which must be an object.
+func snsBody(r *Request) (body gjson.Result, err error) {
+	if r.validJSON() {
+		body = gjson.Parse(view(r.Body))
 	}
-	if repeats(body) {
+	if !body.IsObject() {
+		return body, fmt.Errorf("no JSON object: %w", ErrMalformedBody)
+	}
+	return body, nil
+}
+
+// snsMessage are the text fields of the body that are looked at, none of them repeated.
+func snsMessage(body gjson.Result) (map[string]string, error) {
+	if repeats(body, snsNames...) {
 		return nil, errRepeated
 	}
-	fields := map[string]string{}
+	fields := make(map[string]string, len(snsNames))
 	body.ForEach(func(key, value gjson.Result) bool {
-		if value.Type == gjson.String {
+		if value.Type == gjson.String && slices.Contains(snsNames, key.Str) {
 			fields[key.Str] = value.Str
 		}
 		return true
@@ -164,8 +203,22 @@ func confirmSNS(r *Request, _ []string) (*reply, error) {
 		return nil, nil
 	}
 	address := JSON("SubscribeURL").find(r)
-	if !allowedURL(address, isSNSHost) {
+	if !confirmsSNS(address, JSON("TopicArn").find(r)) {
 		return nil, fmt.Errorf("SubscribeURL is not Amazon's: %w", ErrMalformedBody)
 	}
 	return &reply{answer: success200, confirm: address}, nil
+}
+
+// confirmsSNS reports whether the address does nothing but confirm a subscription to the topic: the same hosts answer
+// every other call of the service.
+func confirmsSNS(address, topic string) bool {
+	if !allowedURL(address, isSNSHost) {
+		return false
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Path != "/" {
+		return false
+	}
+	query := parseQuery(u.RawQuery)
+	return onlyValue(query, "Action") == "ConfirmSubscription" && onlyValue(query, "TopicArn") == topic
 }

@@ -126,8 +126,9 @@ func hexSum(text string) string {
 
 func specialSamples() []sample {
 	return []sample{
-		ed25519Sample("discord-interactions", "X-Signature-Ed25519", "X-Signature-Timestamp").with(`{"type":2,"id":"evt_1"}`).event("2", "evt_1"),
-		ed25519Sample("discord-events", "X-Signature-Ed25519", "X-Signature-Timestamp").with(`{"type":1,"event":{"type":"APPLICATION_AUTHORIZED"},"x":"evt_1"}`).event("APPLICATION_AUTHORIZED", ""),
+		ed25519Sample("discord-interactions", "X-Signature-Ed25519", "X-Signature-Timestamp").with(`{"type":2,"id":"evt_1"}`).event("2", "evt_1").at("X-Signature-Timestamp", 0),
+		ed25519Sample("discord-events", "X-Signature-Ed25519", "X-Signature-Timestamp").with(`{"type":1,"event":{"type":"APPLICATION_AUTHORIZED"},"x":"evt_1"}`).event("APPLICATION_AUTHORIZED", "").
+			at("X-Signature-Timestamp", 10*time.Minute),
 		standardEd25519(), sendgridSample(), shipstationSample(), paypalSample(), snsSample("1"), snsSample("2"),
 		netlifySample(), vonageSample(), plaidSample(), pubsubSample(),
 		adyenSample(), braintreeSample(), contentfulSample(), dropboxSignSample(), mailgunSample(), segmentSample(),
@@ -176,7 +177,7 @@ func sendgridSample() sample {
 	}
 	const signature, timestamp = "X-Twilio-Email-Event-Webhook-Signature", "X-Twilio-Email-Event-Webhook-Timestamp"
 	s := token("sendgrid").of(public(0), public(1)).proven(signature, "!!!!").
-		with("[{\"event\":\"open\",\"sg_event_id\":\"evt_1\"}]\r\n").event("open", "evt_1")
+		with("[{\"event\":\"open\",\"sg_event_id\":\"evt_1\"}]\r\n").event("open", "evt_1").at(timestamp, 24*time.Hour)
 	s.send = func(secret, body string, sent time.Time) *Request {
 		r := request(body)
 		r.Header.Set(timestamp, fill("{s}", "", "", sent))
@@ -207,7 +208,8 @@ func shipstationSample() sample {
 func paypalSample() sample {
 	const cert = "https://api.paypal.com/v1/notifications/certs/CERT-1"
 	s := token("paypal").of("WEBHOOK1", "WEBHOOK2").proven("Paypal-Transmission-Sig", "!!!!").
-		with(`{"event_type":"PAYMENT.SALE.COMPLETED","id":"evt_1"}`).event("PAYMENT.SALE.COMPLETED", "evt_1").spoiled("evt_1", "evt_2")
+		with(`{"event_type":"PAYMENT.SALE.COMPLETED","id":"evt_1"}`).event("PAYMENT.SALE.COMPLETED", "evt_1").spoiled("evt_1", "evt_2").
+		at("Paypal-Transmission-Time", 72*time.Hour)
 	s.keys = published(cert)
 	s.send = func(secret, body string, sent time.Time) *Request {
 		r := request(body)
@@ -224,13 +226,14 @@ func paypalSample() sample {
 
 func snsSample(version string) sample {
 	const cert = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem"
-	s := token("aws-sns").of("arn:aws:sns:eu-west-1:1:one", "arn:aws:sns:eu-west-1:1:two").with("hello evt_1").event("Notification", "m-1")
+	s := token("aws-sns").of("arn:aws:sns:eu-west-1:1:one", "arn:aws:sns:eu-west-1:1:two").with("hello evt_1").event("Notification", "m-1").at("", time.Hour)
 	s.keys = published(cert)
-	s.send = func(secret, body string, _ time.Time) *Request {
+	s.send = func(secret, body string, sent time.Time) *Request {
+		published := sent.UTC().Format("2006-01-02T15:04:05.000Z")
 		hash := map[string]crypto.Hash{"1": crypto.SHA1, "2": crypto.SHA256}[version]
-		content := "Message\n" + body + "\nMessageId\nm-1\nSubject\nabout\nTimestamp\nnow\nTopicArn\n" + secret + "\nType\nNotification\n"
+		content := "Message\n" + body + "\nMessageId\nm-1\nSubject\nabout\nTimestamp\n" + published + "\nTopicArn\n" + secret + "\nType\nNotification\n"
 		text, err := json.Marshal(map[string]string{
-			"Type": "Notification", "MessageId": "m-1", "TopicArn": secret, "Subject": "about", "Message": body, "Timestamp": "now",
+			"Type": "Notification", "MessageId": "m-1", "TopicArn": secret, "Subject": "about", "Message": body, "Timestamp": published,
 			"SignatureVersion": version, "SigningCertURL": cert,
 			"Signature": base64.StdEncoding.EncodeToString(signRSA(keys().rsa[0], hash, content)),
 		})
@@ -253,7 +256,7 @@ func netlifySample() sample {
 }
 
 func vonageSample() sample {
-	s := token("vonage").proven("Authorization", "Bearer a.b").with(`{"status":"delivered","message_uuid":"evt_1"}`).event("delivered", "evt_1")
+	s := token("vonage").proven("Authorization", "Bearer a.b").with(`{"status":"delivered","message_uuid":"evt_1"}`).event("delivered", "evt_1").at("", 24*time.Hour)
 	s.send = func(secret, body string, sent time.Time) *Request {
 		r := request(body)
 		claims := map[string]any{"iss": "Vonage", "iat": sent.Unix(), "payload_hash": hexSum(body)}
@@ -350,11 +353,12 @@ func contentfulSample() sample {
 
 func dropboxSignSample() sample {
 	s := token("dropbox-sign").event("signature_request_sent", "").
-		spoiled("signature_request_sent", "signature_request_viewed").spoiled("event_hash", "hash")
-	s.send = func(secret, _ string, _ time.Time) *Request {
-		sum := hex.EncodeToString(sha256MAC([]byte(secret), "1348177752signature_request_sent"))
+		spoiled("signature_request_sent", "signature_request_viewed").spoiled("event_hash", "hash").at("", 72*time.Hour)
+	s.send = func(secret, _ string, sent time.Time) *Request {
+		at := fill("{s}", "", "", sent)
+		sum := hex.EncodeToString(sha256MAC([]byte(secret), at+"signature_request_sent"))
 		r := request("--b\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n" +
-			`{"event":{"event_time":"1348177752","event_type":"signature_request_sent","event_hash":"` + sum + `"}}` + "\r\n--b--\r\n")
+			`{"event":{"event_time":"` + at + `","event_type":"signature_request_sent","event_hash":"` + sum + `"}}` + "\r\n--b--\r\n")
 		r.Header.Set("Content-Type", `multipart/form-data; boundary="b"`)
 		return r
 	}
@@ -362,10 +366,11 @@ func dropboxSignSample() sample {
 }
 
 func mailgunSample() sample {
-	s := token("mailgun").event("opened", "t-1").spoiled("t-1", "t-2").spoiled("1661621787", "1661621788").spoiled(`"token":"t-1",`, "")
-	s.send = func(secret, _ string, _ time.Time) *Request {
-		sum := hex.EncodeToString(sha256MAC([]byte(secret), "1661621787t-1"))
-		return request(`{"signature":{"timestamp":"1661621787","token":"t-1","signature":"` + sum + `"},"event-data":{"event":"opened"}}`)
+	s := token("mailgun").event("opened", "t-1").spoiled("t-1", "t-2").spoiled("1790000000", "1790000001").spoiled(`"token":"t-1",`, "").at("", 9*time.Hour)
+	s.send = func(secret, _ string, sent time.Time) *Request {
+		at := fill("{s}", "", "", sent)
+		sum := hex.EncodeToString(sha256MAC([]byte(secret), at+"t-1"))
+		return request(`{"signature":{"timestamp":"` + at + `","token":"t-1","signature":"` + sum + `"},"event-data":{"event":"opened"}}`)
 	}
 	return s
 }

@@ -37,7 +37,10 @@ var (
 	paypalID       = regexp.MustCompile(`^[A-Z0-9]{17}$`)
 )
 
-const minute5 = 5 * time.Minute
+const (
+	minute5 = 5 * time.Minute
+	day     = 24 * time.Hour
+)
 
 // The families of schemes that rows share. What the header is called, and what little differs, stands in the row.
 

@@ -7,6 +7,7 @@ var addressRows = []Sender{
 	{
 		// The standard notification; "adyen-platform" are the newer webhooks. Eight fields of each item are signed.
 		Name: "adyen", Title: "Adyen (payments)", Docs: "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+		Caveat: "of each item eight fields are", BodySecrets: []string{"additionalData.hmacSignature"},
 		Secret: "the webhook's HMAC key, hex", Scheme: AdyenItems{},
 		Type: JSON("notificationItems.0.NotificationRequestItem.eventCode"),
 		ID:   JSON("notificationItems.0.NotificationRequestItem.pspReference"),
@@ -25,17 +26,22 @@ var addressRows = []Sender{
 	},
 	{
 		Name: "contentful", Title: "Contentful", Docs: "https://www.contentful.com/developers/docs/webhooks/request-verification/",
+		Caveat: "of the headers those that the signature names",
 		Secret: "the space's signing secret", Scheme: Contentful{Tolerance: 30 * time.Second}, NeedsURL: true,
-		Type: Header("X-Contentful-Topic"), ID: Header("X-Contentful-Webhook-Request-Id"),
+		Type: contentfulTopic, ID: Header("X-Contentful-Webhook-Request-Id"),
 		Success: success200, Refusal: refusal401,
 	},
 	{
 		// Time and type are signed, nothing else. The answer must have these words in it.
 		Name: "dropbox-sign", Title: "Dropbox Sign", Docs: "https://developers.hellosign.com/docs/events/walkthrough",
-		Secret: "the API key",
+		BodySecrets: []string{"event.event_hash"},
+		Secret:      "the API key",
 		Scheme: HMAC{Signature: Signature{
 			From:    []Value{MultipartJSON("json", "event.event_hash")},
 			Content: []Value{MultipartJSON("json", "event.event_time"), MultipartJSON("json", "event.event_type")},
+			// When it happened. Retried for about three days:
+			// https://developers.hellosign.com/api/manual-reference-pages/glossary/callbacks-events
+			Timestamp: Timestamp{From: MultipartJSON("json", "event.event_time"), Unit: Seconds, Tolerance: minute5, Retries: 3 * day},
 		}},
 		Type: MultipartJSON("json", "event.event_type"), ID: MultipartJSON("json", "event.event_hash"),
 		Success: Answer{Status: 200, Body: "Hello API Event Received", ContentType: "text/plain"}, Refusal: refusal401,
@@ -54,6 +60,7 @@ var addressRows = []Sender{
 	{
 		// Who has seen a request can lengthen its body: prefer "hubspot".
 		Name: "hubspot-v1", Title: "HubSpot (v1 signature)", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",
+		Caveat: "the hash could be carried on over a longer body, so only whole JSON is taken",
 		Secret: clientSecret,
 		Scheme: Digest{Signature{From: []Value{Header("X-HubSpot-Signature")}, Content: []Value{secretText(), Body()}}},
 		Type:   JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
@@ -61,6 +68,7 @@ var addressRows = []Sender{
 	},
 	{
 		Name: "hubspot-v2", Title: "HubSpot (v2 signature)", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",
+		Caveat: "the hash could be carried on over a longer body, so only whole JSON is taken",
 		Secret: clientSecret, NeedsURL: true,
 		Scheme: Digest{Signature{From: []Value{Header("X-HubSpot-Signature")}, Content: []Value{secretText(), Method(), URL(), Body()}}},
 		Type:   JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
@@ -69,10 +77,14 @@ var addressRows = []Sender{
 	{
 		// A time and a token are signed, the event is not. Says 200 alone is a success, and gives up at 406.
 		Name: "mailgun", Title: "Mailgun", Docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
-		Secret: "the HTTP webhook signing key",
+		BodySecrets: []string{"signature"},
+		Secret:      "the HTTP webhook signing key",
 		Scheme: HMAC{Signature: Signature{
 			From:    []Value{JSON("signature.signature")},
 			Content: []Value{JSON("signature.timestamp"), JSON("signature.token")},
+			// Retried for 8 hours, and its pages warn of delays of its own:
+			// https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries
+			Timestamp: Timestamp{From: JSON("signature.timestamp"), Unit: Seconds, Tolerance: minute5, Retries: 9 * time.Hour},
 		}},
 		Type: JSON("event-data.event"), ID: JSON("signature.token"),
 		Success: success200, Refusal: refusal401,
@@ -92,6 +104,7 @@ var addressRows = []Sender{
 	},
 	{
 		Name: "segment", Title: "Segment", Docs: "https://www.twilio.com/docs/segment/connections/destinations/catalog/actions-webhook",
+		Caveat: "of a list the first element is",
 		Secret: "the destination's shared secret", Scheme: Segment{},
 		Type: FirstOf(JSON("type"), JSON("0.type")), ID: FirstOf(JSON("messageId"), JSON("0.messageId")),
 		Batch:   &Batch{Type: JSON("type"), ID: JSON("messageId")},
@@ -118,6 +131,7 @@ var addressRows = []Sender{
 	{
 		// An empty answer with 200 is taken for a document without a type.
 		Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security#validating-requests",
+		Caveat: "of a body that is no form by its SHA-256 in the address",
 		Secret: "the auth token", SecretForm: hexSecret, NeedsURL: true,
 		Scheme: URLForm{From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256"},
 		Type:   FirstOf(Form("MessageStatus"), Form("SmsStatus"), Form("CallStatus")), ID: Header("I-Twilio-Idempotency-Token"),

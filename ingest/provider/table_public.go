@@ -14,6 +14,7 @@ import (
 var publicRows = []Sender{
 	{
 		Name: "aws-sns", Title: "Amazon SNS", Docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
+		Caveat: "not the message attributes", BodySecrets: []string{"UnsubscribeURL", "Token"},
 		Secret: "the topic's ARN", SecretForm: topicARN, Scheme: SNS{},
 		Type: JSON("Type"), ID: JSON("MessageId"), Handshakes: []Handshake{snsConfirm},
 		Success: success200, Refusal: refusal401, Wait: 15 * time.Second,
@@ -21,7 +22,7 @@ var publicRows = []Sender{
 	{
 		// Probes with bad signatures, which must get 401. Events are taken with 204 alone.
 		Name: "discord-events", Title: "Discord webhook events", Docs: "https://docs.discord.com/developers/events/webhook-events",
-		Secret: "the app's public key", Scheme: discord,
+		Secret: "the app's public key", Scheme: discord(10 * time.Minute),
 		Type: JSON("event.type"), Handshakes: []Handshake{discordEventPing},
 		Success: success204, Refusal: refusal401, Wait: 3 * time.Second,
 	},
@@ -29,13 +30,15 @@ var publicRows = []Sender{
 		// An interaction wants its answer at once. This one says that it follows, which whoever takes the event must
 		// do within 15 minutes, with the interaction's token.
 		Name: "discord-interactions", Title: "Discord interactions", Docs: "https://docs.discord.com/developers/interactions/overview",
-		Secret: "the app's public key", Scheme: discord,
+		BodySecrets: []string{"token"},
+		Secret:      "the app's public key", Scheme: discord(0),
 		Type: JSON("type"), ID: JSON("id"), Handshakes: []Handshake{discordPing},
 		Success: Answer{Status: http.StatusOK, Body: `{"type":5}`, ContentType: "application/json"}, Refusal: refusal401, Wait: 3 * time.Second,
 	},
 	{
 		// The token says who sends and to whom, not what.
 		Name: "google-pubsub", Title: "Google Cloud Pub/Sub push", Docs: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
+		Caveat: "who sends and to whom is, for an hour",
 		Secret: "the push subscription's service account, by e-mail address", SecretForm: serviceAccount, NeedsURL: true,
 		Scheme: JWT{
 			From: Header(authorization), Prefix: "Bearer ", Algorithm: jose.RS256,
@@ -55,6 +58,7 @@ var publicRows = []Sender{
 	{
 		// Of the body only a CRC is signed, which another body can be made to have.
 		Name: "paypal", Title: "PayPal", Docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
+		Caveat: "a CRC of it is, which other bodies have too",
 		Secret: "the webhook's id", SecretForm: paypalID,
 		Scheme: RSA{
 			Signature: Signature{
@@ -62,6 +66,8 @@ var publicRows = []Sender{
 				Content: []Value{
 					Header("Paypal-Transmission-Id"), Const("|"), Header("Paypal-Transmission-Time"), Const("|"), secretText(), Const("|"), BodyCRC(),
 				},
+				// Retried 25 times over three days: https://developer.paypal.com/api/rest/webhooks/
+				Timestamp: Timestamp{From: Header("Paypal-Transmission-Time"), Unit: RFC3339, Tolerance: minute5, Retries: 3 * day},
 			},
 			Certificate: Header("Paypal-Cert-Url"),
 			Addresses:   regexp.MustCompile(`^https://api(-m)?(\.sandbox)?\.paypal\.com/v1/notifications/certs/[A-Za-z0-9_-]+$`),
@@ -81,12 +87,13 @@ var publicRows = []Sender{
 		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
-		// The body ends with CRLF. No age is documented that would be too old.
+		// The body ends with CRLF. Retried for 24 hours: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/troubleshooting
 		Name: "sendgrid", Title: "SendGrid Event Webhook", Docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
 		Secret: "the webhook's verification key",
 		Scheme: ECDSA{Signature{
 			From: []Value{Header("X-Twilio-Email-Event-Webhook-Signature")}, Encoding: Base64,
-			Content: []Value{Header("X-Twilio-Email-Event-Webhook-Timestamp"), Body()},
+			Content:   []Value{Header("X-Twilio-Email-Event-Webhook-Timestamp"), Body()},
+			Timestamp: Timestamp{From: Header("X-Twilio-Email-Event-Webhook-Timestamp"), Unit: Seconds, Tolerance: minute5, Retries: day},
 		}},
 		Type: JSON("0.event"), ID: JSON("0.sg_event_id"),
 		Batch:   &Batch{Type: JSON("event"), ID: JSON("sg_event_id")},
@@ -95,6 +102,7 @@ var publicRows = []Sender{
 	{
 		// The keys are those of all its customers: they say that ShipStation sent it, and not for whom.
 		Name: "shipstation", Title: "ShipStation and ShipEngine", Docs: "https://docs.shipstation.com/apis/docs/guides/webhooks-validation",
+		Caveat: "for which of its customers is not",
 		Scheme: RSA{
 			Signature: Signature{
 				From: []Value{Header("x-shipengine-rsa-sha256-signature")}, Encoding: Base64,
@@ -107,23 +115,28 @@ var publicRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// The hash of the body may be left out.
+		// The hash of the body may be left out. Messages are retried for 24 hours.
 		Name: "vonage", Title: "Vonage", Docs: "https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks",
+		Caveat: "where the token has a payload_hash it is",
 		Secret: "the account's signature secret",
 		Scheme: JWT{
 			From: Header(authorization), Prefix: "Bearer ", Algorithm: jose.HS256,
-			BodyHash: "payload_hash", BodyHashOptional: true,
+			BodyHash: "payload_hash", BodyHashOptional: true, MaxAge: minute5, Retries: day,
 		},
 		Type: JSON("status"), ID: JSON("message_uuid"),
 		Success: success200, Refusal: refusal401,
 	},
 }
 
-// discord is shared by its two kinds of webhooks. No age is documented that would be too old.
-var discord = Ed25519{Signature: Signature{
-	From:    []Value{Header("X-Signature-Ed25519")},
-	Content: []Value{Header("X-Signature-Timestamp"), Body()},
-}}
+// discord is shared by its two kinds of webhooks: an interaction is sent once, an event again for some minutes.
+func discord(retries time.Duration) Ed25519 {
+	timestamp := Header("X-Signature-Timestamp")
+	return Ed25519{Signature: Signature{
+		From:      []Value{Header("X-Signature-Ed25519")},
+		Content:   []Value{timestamp, Body()},
+		Timestamp: Timestamp{From: timestamp, Unit: Seconds, Tolerance: minute5, Retries: retries},
+	}}
+}
 
 // plaidKey asks for one key by its id, which takes the API's credentials.
 func plaidKey(secrets []string, id string) KeyRequest {

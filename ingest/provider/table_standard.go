@@ -86,7 +86,8 @@ var standardRows = []Sender{
 		// The caller waits for the answer: 204 says go on, and 200 or 202 would have to be JSON. Each try has a
 		// new id. Of several signatures each but the last has a comma after it.
 		Name: "supabase-auth-hook", Title: "Supabase auth hook", Docs: "https://supabase.com/docs/guides/auth/auth-hooks",
-		Secret: "the hook's secret, v1,whsec_…", Scheme: standardWebhooks(WhsecKey),
+		BodySecrets: []string{"email_data.token", "sms.otp"},
+		Secret:      "the hook's secret, v1,whsec_…", Scheme: standardWebhooks(WhsecKey),
 		Type: Const("auth-hook"), ID: standardID,
 		Success: success204, Refusal: refusal401, Wait: 5 * time.Second,
 	},

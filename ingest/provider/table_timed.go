@@ -20,6 +20,7 @@ var timedRows = []Sender{
 	{
 		// The type stands in a header, so a signature that leaves the headers out does not do.
 		Name: "coinbase-cdp", Title: "Coinbase Developer Platform", Docs: "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
+		Caveat: "of the headers those that the signature names",
 		Secret: "the subscription's secret", Scheme: Hook0{From: Header("X-Hook0-Signature"), NeedsHeaders: true, Tolerance: minute5},
 		Type: Header("x-event-type"), ID: Header("x-event-id"),
 		Success: success200, Refusal: refusal401,
@@ -46,12 +47,13 @@ var timedRows = []Sender{
 	},
 	{
 		Name: "hook0", Title: "Hook0", Docs: "https://documentation.hook0.com/tutorials/webhook-authentication",
+		Caveat: "of the headers those that the signature names",
 		Secret: "the subscription's secret", Scheme: Hook0{From: Header("X-Hook0-Signature"), Tolerance: minute5},
 		Type: JSON("event"), ID: Header("x-event-id"),
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// The body is not signed.
+		// The body is not signed. Its pages don't say for how long it retries, nor whether with the same time.
 		Name: "mailomat", Title: "Mailomat", Docs: "https://api.mailomat.swiss/docs/#tag/webhook",
 		Secret: sharedSecret,
 		Scheme: HMAC{Signature: Signature{
@@ -59,6 +61,7 @@ var timedRows = []Sender{
 			Content: []Value{
 				Header("X-MOM-Webhook-ID"), Const("."), Header("X-MOM-Webhook-Event"), Const("."), Header("X-MOM-Webhook-Timestamp"),
 			},
+			Timestamp: Timestamp{From: Header("X-MOM-Webhook-Timestamp"), Unit: Seconds, Tolerance: minute5, Retries: day},
 		}},
 		Type: Header("X-MOM-Webhook-Event"), ID: Header("X-MOM-Webhook-ID"),
 		Success: success200, Refusal: refusal401,
@@ -92,7 +95,8 @@ var timedRows = []Sender{
 	{
 		// Commands and clicks are forms, without a type here.
 		Name: "slack", Title: "Slack", Docs: "https://docs.slack.dev/authentication/verifying-requests-from-slack",
-		Secret: "the app's signing secret", SecretForm: hexSecret, Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
+		BodySecrets: []string{"token", "response_url"},
+		Secret:      "the app's signing secret", SecretForm: hexSecret, Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
 		Type: JSON("event.type"), ID: JSON("event_id"),
 		Handshakes: []Handshake{slackURL},
 		Success:    success200, Refusal: refusal401, Wait: 3 * time.Second,
@@ -100,7 +104,8 @@ var timedRows = []Sender{
 	{
 		// The secret signs as it is, whsec_ included. v0 does not count.
 		Name: "stripe", Title: "Stripe", Docs: "https://docs.stripe.com/webhooks/signature",
-		Secret: "the endpoint's signing secret", SecretForm: stripeSecret, Scheme: pairsMAC("Stripe-Signature", Pairs(",", "v1", "t"), ".", Seconds, minute5),
+		BodySecrets: []string{"data.object.client_secret"},
+		Secret:      "the endpoint's signing secret", SecretForm: stripeSecret, Scheme: pairsMAC("Stripe-Signature", Pairs(",", "v1", "t"), ".", Seconds, minute5),
 		Type: JSON("type"), ID: JSON("id"),
 		Success: success202, Refusal: refusal401,
 	},
@@ -149,7 +154,8 @@ var timedRows = []Sender{
 	},
 	{
 		Name: "zoom", Title: "Zoom", Docs: "https://developers.zoom.us/docs/api/webhooks/#verify-webhook-events",
-		Secret: "the app's secret token", Scheme: versionedMAC("x-zm-signature", "x-zm-request-timestamp"),
+		BodySecrets: []string{"download_token"},
+		Secret:      "the app's secret token", Scheme: versionedMAC("x-zm-signature", "x-zm-request-timestamp"),
 		Type: JSON("event"), Handshakes: []Handshake{zoomURL},
 		Success: success200, Refusal: refusal401, Wait: 3 * time.Second,
 	},

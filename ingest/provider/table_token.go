@@ -69,20 +69,23 @@ var tokenRows = []Sender{
 	{
 		// Signs nothing and has no header to set: a token in the address is all there can be.
 		Name: "docker-hub", Title: "Docker Hub", Docs: "https://docs.docker.com/docker-hub/repos/manage/webhooks/",
-		Secret: "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")}, Unsigned: true,
+		BodySecrets: []string{"callback_url"},
+		Secret:      "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")}, Unsigned: true,
 		Type:    Const("push"),
 		Success: success200, Refusal: refusal401,
 	},
 	{
 		Name: "docker-hub-url-token", Title: "Docker Hub (same as docker-hub)", Docs: "https://docs.docker.com/docker-hub/repos/manage/webhooks/",
-		Secret: "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")},
+		BodySecrets: []string{"callback_url"},
+		Secret:      "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")},
 		Type:    Const("push"),
 		Success: success200, Refusal: refusal401,
 	},
 	{
 		// Says that all but 200 is an error.
 		Name: "figma", Title: "Figma", Docs: "https://developers.figma.com/docs/rest-api/webhooks-security/",
-		Secret: "the webhook's passcode", Scheme: Token{From: JSON("passcode")},
+		BodySecrets: []string{"passcode"},
+		Secret:      "the webhook's passcode", Scheme: Token{From: JSON("passcode")},
 		Type:    JSON("event_type"),
 		Success: success200, Refusal: refusal401,
 	},
@@ -96,7 +99,8 @@ var tokenRows = []Sender{
 	{
 		// Each notification has the client state. 202 is what its pages recommend.
 		Name: "microsoft-graph", Title: "Microsoft Graph", Docs: "https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks",
-		Secret: "the subscription's clientState", Scheme: Token{From: JSON("clientState"), Each: "value"},
+		BodySecrets: []string{"value[].clientState"},
+		Secret:      "the subscription's clientState", Scheme: Token{From: JSON("clientState"), Each: "value"},
 		Type: JSON("value.0.changeType"), ID: JSON("value.0.id"),
 		Batch:      &Batch{Items: []string{"value"}, Type: JSON("changeType"), ID: JSON("id")},
 		Handshakes: []Handshake{graphValidation},

@@ -15,6 +15,9 @@ type Timestamp struct {
 	Unit Unit
 	// Tolerance is how far the time may lie back or ahead.
 	Tolerance time.Duration
+	// Retries is how much further it may lie back: for how long the sender tries again, where its tries may have the
+	// time of the first one.
+	Retries time.Duration
 	// Optional allows a request without a timestamp, where the sender leaves it out of some.
 	Optional bool
 }
@@ -34,28 +37,48 @@ func (t *Timestamp) check(r *Request, stamp string, now time.Time) error {
 	if t.Tolerance == 0 {
 		return nil
 	}
-	from := Stamp()
 	if t.From.kind != nowhere {
-		from = t.From
-		if t.Optional && !from.present(r) {
+		if t.Optional && !t.From.present(r) {
 			return nil
 		}
 		var err error
-		if stamp, err = from.only(r); err != nil {
+		if stamp, err = t.From.only(r); err != nil {
 			return err
 		}
 	}
+	return t.near(stamp, now)
+}
+
+// near checks a time as it is written.
+func (t *Timestamp) near(stamp string, now time.Time) error {
+	from := t.place()
 	at, ok := t.Unit.parse(stamp)
 	if !ok {
 		return fmt.Errorf("no timestamp: %w", from.malformed())
 	}
-	return near(from.String(), at, now, t.Tolerance)
+	return near(from.String(), at, now, t.Tolerance, t.Retries)
 }
 
-// near returns nil when at lies no further from now than tolerance, either way.
-func near(what string, at, now time.Time, tolerance time.Duration) error {
+// place is where the time stands.
+func (t *Timestamp) place() Value {
+	if t.From.kind == nowhere {
+		return Stamp()
+	}
+	return t.From
+}
+
+// read returns the time in r, if there is one. Stamp is the one beside the signature.
+func (t *Timestamp) read(r *Request, stamp string) (time.Time, bool) {
+	if t.From.kind != nowhere {
+		stamp = t.From.find(r)
+	}
+	return t.Unit.parse(stamp)
+}
+
+// near returns nil when at lies no further from now than tolerance, either way, and the time of the sender's retries back.
+func near(what string, at, now time.Time, tolerance, retries time.Duration) error {
 	switch age := now.Sub(at); {
-	case age > tolerance:
+	case age > tolerance+retries:
 		return fmt.Errorf("%s lies %s back: %w", what, age.Round(time.Second), ErrTooOld)
 	case age < -tolerance:
 		return fmt.Errorf("%s lies %s ahead: %w", what, (-age).Round(time.Second), ErrTooNew)

@@ -30,6 +30,10 @@ func (s Token) Credentials() []string {
 	return append(s.From.headerNames(), s.Or.headerNames()...)
 }
 
+func (s Token) proofHeaders() []string {
+	return append(s.Credentials(), s.Timestamp.From.headerNames()...)
+}
+
 // CoversBody implements [Scheme].
 func (s Token) CoversBody() bool { return false }
 
@@ -43,6 +47,13 @@ func (s Token) String() string {
 		words += " or " + s.Or.String()
 	}
 	return words
+}
+
+func (s Token) signedAt(r *Request) (time.Time, bool) {
+	if s.Timestamp.Tolerance == 0 {
+		return time.Time{}, false
+	}
+	return s.Timestamp.read(r, "")
 }
 
 // Bind implements [Scheme].
@@ -119,7 +130,7 @@ func (v *tokenVerifier) verifyEach(r *Request) error {
 	if !r.validJSON() {
 		return fmt.Errorf("no JSON: %w", ErrMalformedBody)
 	}
-	items := gjson.GetBytes(r.Body, v.Each)
+	items := gjson.Get(view(r.Body), v.Each)
 	if !items.IsArray() || items.Get("#").Int() == 0 {
 		return fmt.Errorf("json:%s: %w", v.Each, ErrMissingField)
 	}

@@ -24,6 +24,8 @@ type URLForm struct {
 // Credentials implements [Scheme].
 func (s URLForm) Credentials() []string { return nil }
 
+func (s URLForm) proofHeaders() []string { return s.From.headerNames() }
+
 // CoversBody implements [Scheme].
 func (s URLForm) CoversBody() bool { return true }
 

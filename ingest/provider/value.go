@@ -189,7 +189,7 @@ func (v Value) find(r *Request) string {
 		}
 	case inJSON:
 		if r.validJSON() {
-			return scalar(gjson.GetBytes(r.Body, v.arg))
+			return scalar(gjson.Get(view(r.Body), v.arg))
 		}
 	case inForm:
 		return onlyValue(r.formValues(), v.arg)
@@ -201,7 +201,7 @@ func (v Value) find(r *Request) string {
 		}
 	case inMultipartJSON:
 		if text := r.partText(v.arg); jsontext.Valid(text) {
-			return scalar(gjson.GetBytes(text, v.path))
+			return scalar(gjson.Get(view(text), v.path))
 		}
 	case inFormXML:
 		return xmlElement(onlyValue(r.formValues(), v.arg), v.path)
@@ -233,14 +233,22 @@ func (v Value) findParts(r *Request) string {
 	return strings.Join(found, "-")
 }
 
+// maxScalar bounds a value: no header could hold more, so no type, id, time or signature is longer.
+const maxScalar = 16 << 10
+
+// scalar is a copy of the text or the number, so that it may outlive the body; nothing for all else.
 func scalar(res gjson.Result) string {
+	text := ""
 	switch res.Type {
 	case gjson.String:
-		return res.Str
+		text = res.Str
 	case gjson.Number:
-		return res.Raw
+		text = res.Raw
 	}
-	return ""
+	if len(text) > maxScalar {
+		return ""
+	}
+	return strings.Clone(text)
 }
 
 func onlyValue(values url.Values, name string) string {
@@ -318,13 +326,17 @@ func (v Value) headerNames() []string {
 	case inHeader:
 		return []string{v.arg}
 	case firstOf, joined:
-		var names []string
-		for _, part := range v.parts {
-			names = append(names, part.headerNames()...)
-		}
-		return names
+		return headersIn(v.parts...)
 	}
 	return nil
+}
+
+// headersIn are the headers in which any of the values may stand.
+func headersIn(values ...Value) (names []string) {
+	for _, v := range values {
+		names = append(names, v.headerNames()...)
+	}
+	return names
 }
 
 // validHeaderName reports whether name is a token of RFC 9110.

@@ -97,12 +97,14 @@ func (v vector) receiver(t testing.TB) *Receiver {
 	return rc
 }
 
-// now is the vector's clock. Where it says none, its scheme looks at none.
-func (v vector) now() time.Time {
-	if v.Now == nil {
-		return time.Time{}
+// now is the vector's clock. Where it says none, it is the time that the request says itself.
+func (v vector) now(t testing.TB) time.Time {
+	if v.Now != nil {
+		return time.Unix(*v.Now, 0)
 	}
-	return time.Unix(*v.Now, 0)
+	row, _ := Lookup(v.Preset)
+	signed, _ := row.SignedAt(v.request(t))
+	return signed
 }
 
 // vectorReasons are our words for why the vectors' refusals are refused.
@@ -124,7 +126,7 @@ func TestVectors(t *testing.T) {
 
 func (v vector) test(t *testing.T) {
 	rc, r := v.receiver(t), v.request(t)
-	outcome, err := rc.Receive(r, v.now())
+	outcome, err := rc.Receive(r, v.now(t))
 	if !v.Valid {
 		if got := Reason(err); got != vectorReasons[v.Why] {
 			t.Fatalf("%v, reason %q; want %s", err, got, v.Why)

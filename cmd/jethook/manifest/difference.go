@@ -11,6 +11,7 @@ import (
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/publish"
 )
 
 // Difference is one field that is not what it should be. Values are as in the API; secrets and headers that carry
@@ -95,7 +96,7 @@ func shown(field string, value json.RawMessage) *string {
 	var list []string
 	name, isHeader := strings.CutPrefix(field, "headers.")
 	switch {
-	case isHeader && endpoint.IsCredential(name):
+	case isHeader && publish.IsCredential(name):
 		text = config.Secret{}.String()
 	case json.Unmarshal(value, &list) == nil:
 		text = cmp.Or(strings.Join(list, ", "), "none")
