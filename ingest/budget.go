@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 6 of the default largest. Beyond
+	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 5 of the default largest. Beyond
 	// it senders are asked to try again, which loses nothing, while running out of memory would. The process takes
 	// two to three times as much, for what the collector has not collected yet. Less would keep one of the largest out
 	// while another source is flooded.
-	bodyMemory = 48 << 20
+	bodyMemory = 40 << 20
 	// fewestBodies is how many of the largest must fit in, where larger ones are allowed.
-	fewestBodies = 6
+	fewestBodies = 5
 	// sourceGreed is how much of the memory one source may hold: so many times what all leave to others. One alone gets two
 	// thirds, two get two fifths each, and there always is something left for the next. clientGreed is the same of
 	// a source's part and its clients. It is more, since most sources have one client, which may send in bursts.
