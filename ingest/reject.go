@@ -27,7 +27,7 @@ const (
 
 // newRejectedBytes limits the bytes of bodies that are kept. A body of the largest size can be.
 func newRejectedBytes(maxBody int64) *rate.Limiter {
-	return rate.NewLimiter(rejectedBytes, int(max(8*rejectedBytes, 2*maxBody)))
+	return rate.NewLimiter(rejectedBytes, int(maxBody+rejectedBytes))
 }
 
 // reject keeps a request that did not verify, unless there were too many of late. A body that is too much stays out.
