@@ -27,7 +27,7 @@ const (
 	hostileClients = 50
 	goodPerSecond  = 20
 	goodP99        = 250 * time.Millisecond
-	mostRSS        = 400 << 20
+	mostRSS        = 400_000_000
 )
 
 // Fifty clients do all at once what strangers can do, while the sender of another source goes on: it is never refused, it
@@ -176,7 +176,7 @@ func newStranger(to, from string) *stranger {
 // The bodies of the attacks: nesting, a JSON object with very many names, and little that inflates to much.
 var (
 	brackets = bytes.Repeat([]byte("["), 8<<20)
-	keys     = manyKeys(64 << 10)
+	keys     = manyKeys(8 << 20)
 	bomb     = inflating(8 << 20)
 )
 
