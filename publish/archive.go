@@ -30,10 +30,21 @@ func EventShelves(pattern string) ([]Shelf, error) {
 		return []Shelf{{stream: StreamWebhooks, subject: WebhooksPrefix + ">"}, {stream: StreamEvents, subject: EventsPrefix + ">"}}, nil
 	}
 	stream := streamOf(pattern)
-	if stream == "" || len(pattern) > maxPatternBytes || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) {
+	if stream == "" || len(pattern) > maxPatternBytes || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) || hasInnerWildcard(pattern) {
 		return nil, ErrBadPattern
 	}
 	return []Shelf{{stream: stream, subject: pattern}}, nil
+}
+
+// hasInnerWildcard reports whether a wildcard is a part of a token: a plain character in a subject, and refused in the name
+// of a request to JetStream.
+func hasInnerWildcard(pattern string) bool {
+	for token := range strings.SplitSeq(pattern, ".") {
+		if len(token) > 1 && strings.ContainsAny(token, "*>") {
+			return true
+		}
+	}
+	return false
 }
 
 // IsEventSubject reports whether an event can be stored on subject, which has no wildcards.
