@@ -63,7 +63,7 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 
 // Unread is what is known of an event without decoding it: that ends the process that does it. Its id is its place.
 func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event {
-	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: UnknownType, Subject: subject, Received: at, Body: body}
+	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: UnknownType, Subject: subject, Received: at, Body: body, seq: seq}
 	if stream == StreamWebhooks {
 		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
 	}
@@ -74,11 +74,15 @@ func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event
 // of which event, so that it stays the same delivery.
 func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Delivery {
 	d := Delivery{Event: Unread(StreamDeliveries, subject, seq, at, body), Attempt: 1}
-	tokens := strings.SplitN(subject, ".", 4)
+	d.Event.seq = 0
+	tokens := strings.SplitN(subject, ".", 5)
 	if len(tokens) < 4 {
 		return d
 	}
 	d.Endpoint = tokens[2]
+	if len(tokens) == 5 {
+		d.Event.seq, _ = strconv.ParseUint(tokens[4], 36, 64) // if it is none of Jethook's, it has no place
+	}
 	source, id, ok := strings.Cut(tokens[3], ":")
 	if !ok || strings.HasPrefix(id, "~") {
 		return d
