@@ -160,24 +160,26 @@ func (s *session) publish(verb string, args [][]byte) error {
 	if len(args) == 2+sizes {
 		m.reply = string(args[1])
 	}
-	var body []byte // nil unless the rules read it; then nothing of it is left to copy
-	if m.reads() && size <= maxRequest {
+	var read []byte // what the rules read; the rest is left to copy
+	if n := m.reads(headers, size); n > maxRequest {
+		m.tooLarge = true
+	} else if n > 0 {
 		args = bytes.Fields(bytes.Join(args, []byte(" "))) // reading on takes the line's place
-		body = make([]byte, size)
-		if _, err := io.ReadFull(s.fromClient, body); err != nil {
+		read = make([]byte, n)
+		if _, err := io.ReadFull(s.fromClient, read); err != nil {
 			return ended(err)
 		}
-		m.body, size = body[headers:], 0
+		m.headers, m.body, size = read[:headers], read[headers:], size-n
 	}
 	to := io.Writer(s.toServer)
 	if refused := m.refused(); refused != "" {
 		// The server knows best where in what it says an error may stand: it refuses this, which no service may publish.
 		s.write("PUB", []byte(refusedPrefix+refused), []byte("0"))
-		body, to = nil, io.Discard
+		read, to = nil, io.Discard
 	} else {
 		s.write(verb, args...)
 	}
-	s.toServer.Write(body)
+	s.toServer.Write(read)
 	if err := s.copy(to, size); err != nil {
 		return ended(err)
 	}
