@@ -128,7 +128,7 @@ func TestMemory(t *testing.T) {
 	const limit = 1 << 20
 	read := func(memory int64, claimed int64, body string, encoding string) (int64, error) {
 		b := bodyReader{memory: newBudget(limit), source: "s", limit: limit, gzip: true}
-		b.memory.total = memory * 9 / 4 // of which one client of one source may hold four ninths
+		b.memory.total = memory * 15 / 8 // of which one client of one source may hold eight fifteenths
 		defer func() {
 			b.release()
 			if b.memory.used != 0 {

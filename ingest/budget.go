@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 7 of the default largest. Beyond
+	// bodyMemory bounds, in bytes, the bodies that this process holds at once: 5 of the default largest. Beyond
 	// it senders are asked to try again, which loses nothing, while running out of memory would. The process takes
 	// two to three times as much, for what the collector has not collected yet. Less would keep one of the largest out
 	// while another source is flooded.
-	bodyMemory = 56 << 20
+	bodyMemory = 40 << 20
 	// fewestBodies is how many of the largest must fit in, where larger ones are allowed.
-	fewestBodies = 4
-	// greed is how much of the memory one source may hold, and of a source's memory one client: so many times what they
-	// leave to the others. So one alone gets two thirds, two get two fifths each, and there always is something
-	// left for the next.
-	greed = 2
+	fewestBodies = 5
+	// sourceGreed is how much of the memory one source may hold: so many times what all leave to others. One alone gets two
+	// thirds, two get two fifths each, and there always is something left for the next. clientGreed is the same of
+	// a source's part and its clients. It is more, since most sources have one client, which may send in bursts.
+	sourceGreed, clientGreed = 2, 4
 )
 
 // budget shares out the memory of bodies among the sources, and a source's share among its clients: whoever floods one
@@ -40,7 +40,7 @@ func newBudget(maxBody int64) *budget {
 }
 
 // most is how much of total one may hold while the others hold so much of it.
-func most(total, others int64) int64 { return (total - others) * greed / (greed + 1) }
+func most(total, others, greed int64) int64 { return (total - others) * greed / (greed + 1) }
 
 // take takes n bytes for a request of the source's, and reports whether there were so many for it.
 func (b *budget) take(source string, from netip.Prefix, n int64) bool {
@@ -52,8 +52,8 @@ func (b *budget) take(source string, from netip.Prefix, n int64) bool {
 		b.sources[source] = s
 	}
 	mine := s.clients[from]
-	limit := most(b.total, b.used-s.used)
-	if s.used+n > limit || mine+n > most(limit, s.used-mine) {
+	limit := most(b.total, b.used-s.used, sourceGreed)
+	if s.used+n > limit || mine+n > most(limit, s.used-mine, clientGreed) {
 		return false
 	}
 	b.used += n

@@ -18,6 +18,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"golang.org/x/time/rate"
 
 	"jethook/config"
 	"jethook/ingest/provider"
@@ -62,9 +63,10 @@ type Server struct {
 
 	addresses addresses
 
-	rejecter Rejecter
-	learner  Learner
-	web      *http.Client
+	rejecter      Rejecter
+	rejectedBytes *rate.Limiter // of bodies that are kept
+	learner       Learner
+	web           *http.Client
 
 	failures trouble // of the store
 }
@@ -93,9 +95,10 @@ func New(o Options) (*Server, error) {
 
 		addresses: addresses{o.Proxies},
 
-		rejecter: o.Rejecter,
-		learner:  o.Learner,
-		web:      o.Web,
+		rejecter:      o.Rejecter,
+		rejectedBytes: newRejectedBytes(o.MaxBody),
+		learner:       o.Learner,
+		web:           o.Web,
 	}
 	shareRejected(sources, o.MaxBody)
 	s.echo.HTTPErrorHandler = s.fail

@@ -25,12 +25,17 @@ const (
 	rejectedBytes     = 2 << 20 // of whole bodies in a second, all sources together
 )
 
-// shareRejected gives each source an equal share of the bytes of bodies that are kept whole: a flood at one takes nothing
-// from another. A body of the largest size can be.
+// newRejectedBytes limits the bytes of bodies that are kept whole, of all sources together. A body of the largest size can
+// be.
+func newRejectedBytes(maxBody int64) *rate.Limiter {
+	return rate.NewLimiter(rejectedBytes, int(maxBody+rejectedBytes))
+}
+
+// shareRejected gives each source an equal share of them: a flood at one takes little from another.
 func shareRejected(sources map[string]*source, maxBody int64) {
 	for _, src := range sources {
 		n := int64(len(sources))
-		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(8*rejectedBytes/n, maxBody)))
+		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(rejectedBytes/n, maxBody)))
 	}
 }
 
@@ -49,7 +54,7 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 	switch {
 	case body == nil && r.ContentLength != 0: // it was refused before it was read
 		kept.NoBody, kept.Size = true, int(max(r.ContentLength, 0))
-	case !src.rejectedBytes.AllowN(now, len(body)):
+	case !src.rejectedBytes.AllowN(now, len(body)) || !s.rejectedBytes.AllowN(now, len(body)):
 		kept.Cut()
 	}
 	s.rejecter.Reject(kept, func(err error) {

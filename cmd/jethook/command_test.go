@@ -23,7 +23,9 @@ func TestEveryCommand(t *testing.T) {
 	seen := map[string]bool{}
 	for _, cmd := range leaves(newRoot(io.Discard, io.Discard)) {
 		path := cmd.CommandPath()
-		seen[path] = true
+		if seen[path] = true; cmd.Hidden { // jethook runs it by itself
+			continue
+		}
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
 			t.Errorf("%s: Short is %q, want a phrase without a full stop", path, cmd.Short)
 		}

@@ -27,7 +27,7 @@ const (
 	hostileClients = 50
 	goodPerSecond  = 20
 	goodP99        = 250 * time.Millisecond
-	mostRSS        = 400 << 20
+	mostRSS        = 400_000_000
 )
 
 // Fifty clients do all at once what strangers can do, while the sender of another source goes on: it is never refused, it
@@ -110,7 +110,8 @@ func (p *process) sendSteadily(ctx context.Context) steady {
 		}
 		all.Go(func() {
 			began := time.Now()
-			status, _ := p.post(context.WithoutCancel(ctx), client, fmt.Sprint("good-", n), secret)
+			id := fmt.Sprint("good-", n, strings.Repeat("-", 20<<10)) // so that the body has a usual size
+			status, _ := p.post(context.WithoutCancel(ctx), client, id, secret)
 			mu.Lock()
 			defer mu.Unlock()
 			s.took = append(s.took, time.Since(began))
@@ -152,21 +153,21 @@ func newStranger(to, from string) *stranger {
 	s.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: s.dialer.DialContext}}
 	forged := "X-Hub-Signature-256: sha256=" + strings.Repeat("00", 32)
 	s.attacks = []func(context.Context){
-		s.stall("signed", bomb[:len(bomb)-8], forged, "Content-Encoding: gzip"),
+		s.stall(16, "signed", bomb[:len(bomb)-8], forged, "Content-Encoding: gzip"),
 		s.post("sns", brackets),
 		s.flood("acme", 200),
-		s.stall("poly", bomb[:len(bomb)-8], "Content-Encoding: gzip", "Authorization: Bearer x", "Polytomic-Signature-Timestamp: "+time.Now().UTC().Format(time.RFC3339)),
+		s.stall(16, "poly", bomb[:len(bomb)-8], "Content-Encoding: gzip", "Authorization: Bearer x", "Polytomic-Signature-Timestamp: "+time.Now().UTC().Format(time.RFC3339)),
 		s.post("sns", keys),
 		s.holdIdle,
 		s.post("adyen", brackets),
 		s.forgeKeys,
-		s.stall("signed", brackets[:1<<20], forged),
+		s.stall(4, "signed", brackets[:1<<20], forged),
 		s.post("adyen", keys),
 		s.flood("token", 200, "X-Gitlab-Token: x"),
 		s.post("figma", brackets),
-		s.stall("sns", brackets[:5<<20]),
+		s.stall(2, "sns", brackets[:5<<20]),
 		s.post("signed", bomb, forged, "Content-Encoding: gzip"),
-		s.stall("acme", []byte("{")),
+		s.stall(16, "acme", []byte("{")),
 		s.flood("signed", 200, forged, "Content-Encoding: gzip"),
 	}
 	return s
@@ -175,7 +176,7 @@ func newStranger(to, from string) *stranger {
 // The bodies of the attacks: nesting, a JSON object with very many names, and little that inflates to much.
 var (
 	brackets = bytes.Repeat([]byte("["), 8<<20)
-	keys     = manyKeys(1 << 20)
+	keys     = manyKeys(8 << 20)
 	bomb     = inflating(8 << 20)
 )
 
@@ -210,11 +211,11 @@ func headerLines(headers []string) string {
 	return b.String()
 }
 
-// stall sends a body that is longer, and waits.
-func (s *stranger) stall(source string, part []byte, headers ...string) func(context.Context) {
+// stall sends n bodies that are longer, and waits.
+func (s *stranger) stall(n int, source string, part []byte, headers ...string) func(context.Context) {
 	return func(ctx context.Context) {
 		var all sync.WaitGroup
-		for range 4 {
+		for range n {
 			all.Go(func() {
 				conn, err := s.dialer.DialContext(ctx, "tcp", s.to)
 				if err != nil {

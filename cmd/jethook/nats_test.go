@@ -130,7 +130,7 @@ func TestServiceOfTheEmbeddedServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := stream.CachedInfo().State.LastSeq; got != want {
+		if got := stream.CachedInfo().State.Msgs; got != want {
 			t.Errorf("%s has %d messages, want %d", name, got, want)
 		}
 	}
