@@ -19,6 +19,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/semaphore"
 
 	"jethook/config"
 )
@@ -37,7 +38,8 @@ type Gate struct {
 	password string
 	log      *slog.Logger
 
-	limit    int // of connections
+	limit    int                 // of connections
+	room     *semaphore.Weighted // bytes of large messages that may be on their way at once
 
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
@@ -53,7 +55,7 @@ type Gate struct {
 func New(service, admin config.Secret, log *slog.Logger) *Gate {
 	return &Gate{
 		service: service, admin: admin, password: rand.Text(), log: log,
-		limit: min(mostClients, config.Descriptors()/8), conns: make(map[net.Conn]bool),
+		limit: min(mostClients, config.Descriptors()/8), room: semaphore.NewWeighted(mostLarge), conns: make(map[net.Conn]bool),
 	}
 }
 
@@ -192,6 +194,7 @@ func (g *Gate) Close() {
 // relay carries what a client and the server say to each other, until one of them is gone.
 func (g *Gate) relay(client, srv net.Conn) error {
 	s := newSession(client, srv)
+	s.room = g.room
 	if err := g.greet(s); err != nil {
 		return err
 	}
