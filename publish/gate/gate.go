@@ -38,13 +38,13 @@ type Gate struct {
 	password string
 	log      *slog.Logger
 
-	limit    int                 // of connections
-	room     *semaphore.Weighted // bytes of large messages that may be on their way at once
+	limit int                 // of connections
+	room  *semaphore.Weighted // bytes of large messages that may be on their way at once
 
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
 	conns    map[net.Conn]bool // whether it has logged in
-	full     time.Time // when the log last said that there are as many as may be
+	full     time.Time         // when the log last said that there are as many as may be
 	closed   bool
 
 	running sync.WaitGroup
