@@ -41,13 +41,20 @@ func TestSameIDAfterTheWindowWhileTheFirstWaits(t *testing.T) {
 	})
 
 	// Each is moved on by its own id, and the others stay as they are.
-	if err := r.ledger.Retry(t.Context(), waiting()[1].ID); err != nil {
+	before := waiting()
+	if err := r.ledger.Retry(t.Context(), before[1].ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := string(rc.next(t).body); got != `{"n":1}` {
 		t.Errorf("retrying the second one sent %s", got)
 	}
-	eventually(t, "the retry is over", func() bool { return len(waiting()) == copies })
+	eventually(t, "the retry was the last", func() bool {
+		dead := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusDead})
+		return len(dead) == 1 && dead[0].ID == before[1].ID
+	})
+	if left := waiting(); len(left) != 2 || left[0].ID != before[0].ID || left[1].ID != before[2].ID {
+		t.Errorf("of %+v are left %+v", before, left)
+	}
 }
 
 // numbered returns the same event as often as it is asked, with a body of its own.

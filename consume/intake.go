@@ -85,7 +85,7 @@ func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) 
 // works on, so that another process has it at once.
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
-	var consumer jetstream.Consumer
+	var consumer *publish.Consumer
 	taking := fault{fails: "no events can be taken off the bus; trying again until they can", works: "events are taken off the bus again"}
 	for ctx.Err() == nil {
 		var err error
@@ -114,7 +114,7 @@ func (in *intake) fetch(ctx context.Context) error {
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
-func (in *intake) fetchOnce(ctx context.Context, consumer jetstream.Consumer) error {
+func (in *intake) fetchOnce(ctx context.Context, consumer *publish.Consumer) error {
 	most := fetchMessages
 	if in.queue == publish.QueueDue {
 		most = fetchRetries
@@ -130,7 +130,7 @@ func (in *intake) fetchOnce(ctx context.Context, consumer jetstream.Consumer) er
 	wait, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
 	began := time.Now()
-	batch, err := consumer.Fetch(most, jetstream.FetchContext(wait), jetstream.FetchMaxBytes(in.pull))
+	batch, err := consumer.Take(wait, most, in.pull)
 	if err != nil {
 		return err
 	}

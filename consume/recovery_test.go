@@ -300,7 +300,7 @@ func TestRecoveryGoesOnAfterARestart(t *testing.T) {
 		took[q.header.Get("webhook-id")]++
 	})
 	ep := r.add(t, rc.URL, nil, "events.none")
-	const n = 3000
+	const n = 1500 // more than are due at once
 	done := make(chan error, n)
 	for i := range n {
 		d := &publish.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint("dead_", i), "none"), Attempt: 2, Reason: "status 500"}

@@ -146,10 +146,10 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 }
 
 // fetchNext asks for one message. It returns nil when none came in a while, or when state ends first.
-func (q *sequence) fetchNext(state context.Context, consumer jetstream.Consumer) (jetstream.Msg, error) {
+func (q *sequence) fetchNext(state context.Context, consumer *publish.Consumer) (jetstream.Msg, error) {
 	wait, cancel := context.WithTimeout(context.WithoutCancel(state), fetchWait)
 	began := time.Now()
-	batch, err := consumer.Fetch(1, jetstream.FetchContext(wait))
+	batch, err := consumer.Take(wait, 1, 0)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -181,7 +181,7 @@ const farewell = 100 * time.Millisecond
 
 // giveBackNext gives back the message that may be on its way. One that comes when nobody listens any more would
 // come again only after the ack wait, and all the endpoint's others wait for it.
-func giveBackNext(batch jetstream.MessageBatch) {
+func giveBackNext(batch *publish.Batch) {
 	select {
 	case m, came := <-batch.Messages():
 		if came {

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"jethook/config"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 )
 
 // connectionLimit leaves half of what this process may open to the admin listener, to NATS and to its files.
-func connectionLimit() int { return min(mostConnections, descriptors()/2) }
+func connectionLimit() int { return min(mostConnections, config.Descriptors()/2) }
 
 // gate is a listener with a limit of connections, and a share of them for each client. Beyond it a new connection takes the
 // place of the one that has waited longest for a request, so that a sender gets in while others hold theirs idle.

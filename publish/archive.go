@@ -188,7 +188,7 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 }
 
 // reader reads the shelf from a sequence on.
-func (t *Tail) reader(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+func (t *Tail) reader(ctx context.Context, from uint64) (*Consumer, error) {
 	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
 	switch t.shelf.subject {
 	case WebhooksPrefix + ">", EventsPrefix + ">", OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
@@ -202,9 +202,9 @@ func (t *Tail) reader(ctx context.Context, from uint64) (jetstream.Consumer, err
 var errGap = fmt.Errorf("%w: messages were lost on the way", ErrUnavailable)
 
 // readHeads takes n heads off a new consumer, or as many as it has, up to a sequence.
-func readHeads(ctx context.Context, c jetstream.Consumer, stream string, n int, before uint64) (heads []Head, err error) {
+func readHeads(ctx context.Context, c *Consumer, stream string, n int, before uint64) (heads []Head, err error) {
 	for taken := 0; taken < n; {
-		batch, err := c.FetchNoWait(n - taken)
+		batch, err := c.TakeStored(ctx, n-taken)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
 		}
@@ -245,8 +245,8 @@ func readHeads(ctx context.Context, c jetstream.Consumer, stream string, n int, 
 
 func headOf(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Head {
 	size := len(body)
-	if text := h.Get(nats.MsgSize); body == nil && text != "" {
-		size, _ = strconv.Atoi(text) // written by the server
+	if text := serverHeader(h, nats.MsgSize); body == nil && text != "" {
+		size, _ = strconv.Atoi(text)
 	}
 	return Head{Event: decodeEvent(subject, h, body, stream, seq, at), Stream: stream, Seq: seq, Time: at, Size: size}
 }
@@ -267,7 +267,7 @@ func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end u
 }
 
 // reader makes a consumer for a moment, without acknowledgements and without bodies.
-func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (*Consumer, error) {
 	cfg.Name = consumerName + "-reader-" + nuid.Next() // a name that services may not touch
 	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
 	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
@@ -275,11 +275,11 @@ func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerC
 	if err != nil {
 		return nil, fmt.Errorf("opening a reader of %s: %w", stream, classify(err))
 	}
-	return c, nil
+	return &Consumer{c, b.reads.Conn}, nil
 }
 
 // dropReader removes a reader's consumer, which would else go by itself a moment later.
-func (b *Bus) dropReader(ctx context.Context, stream string, c jetstream.Consumer) {
+func (b *Bus) dropReader(ctx context.Context, stream string, c *Consumer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = b.reads.js.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
@@ -288,16 +288,15 @@ func (b *Bus) dropReader(ctx context.Context, stream string, c jetstream.Consume
 // Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound, also when it
 // can't be read.
 func (b *Bus) Read(ctx context.Context, stream string, seq uint64) (Head, error) {
-	s, ok := b.shelves[stream]
-	if !ok || seq == 0 {
+	if _, ok := b.shelves[stream]; !ok || seq == 0 {
 		return Head{}, ErrNotFound
 	}
-	m, err := s.GetMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || unreadable(err) {
+	m, err := b.message(ctx, stream, fetchQuery{Seq: seq})
+	if errors.Is(err, errNoDelivery) {
 		return Head{}, ErrNotFound
 	}
 	if err != nil {
-		return Head{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+		return Head{}, err
 	}
 	h := headOf(m.Subject, m.Header, m.Data, stream, seq, m.Time)
 	h.Header = ownHeaders(m.Header)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const directPrefix = "$JS.API.DIRECT.GET."
@@ -84,7 +85,7 @@ func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, e
 // statusOf is what the server says instead of a message; empty if m is one that is stored. Who publishes a message may
 // give it any header, also one that is called Status.
 func statusOf(m *nats.Msg) string {
-	if serverHeader(m, "Nats-Sequence") != "" {
+	if serverHeader(m.Header, "Nats-Sequence") != "" {
 		return ""
 	}
 	return m.Header.Get("Status")
@@ -92,8 +93,8 @@ func statusOf(m *nats.Msg) string {
 
 // serverHeader returns a header that the server adds to a stored message when it gives it out: the last one of that name,
 // since the message may have one of its own.
-func serverHeader(m *nats.Msg, name string) string {
-	values := m.Header[name]
+func serverHeader(h nats.Header, name string) string {
+	values := h[name]
 	if len(values) == 0 {
 		return ""
 	}
@@ -103,13 +104,13 @@ func serverHeader(m *nats.Msg, name string) string {
 // stored reads a message as a direct get brings it. It returns false for one with headers that can't be read, which has
 // lost its place with them: no client can tell what it is.
 func stored(m *nats.Msg) (s Stored, ok bool) {
-	seq, err := strconv.ParseUint(serverHeader(m, "Nats-Sequence"), 10, 64)
+	seq, err := strconv.ParseUint(serverHeader(m.Header, "Nats-Sequence"), 10, 64)
 	if err != nil || seq == 0 {
 		return Stored{}, false
 	}
-	at, _ := time.Parse(time.RFC3339Nano, serverHeader(m, "Nats-Time-Stamp")) // written by the server
+	at, _ := time.Parse(time.RFC3339Nano, serverHeader(m.Header, "Nats-Time-Stamp")) // written by the server
 	return Stored{
-		Subject: serverHeader(m, "Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data, size: len(m.Data),
+		Subject: serverHeader(m.Header, "Nats-Subject"), Seq: seq, Time: at, Header: m.Header, Data: m.Data, size: len(m.Data),
 	}, true
 }
 
@@ -167,4 +168,29 @@ func (b *Bus) get(ctx context.Context, stream string, q fetchQuery) (Stored, err
 	default:
 		return Stored{}, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, stream, m.Header.Get("Description"))
 	}
+}
+
+// message reads one message of a stream whole, as get does. An operator's stream of events may allow no direct gets; then
+// its leader is asked, whose answer can't be mistaken for a message.
+func (b *Bus) message(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
+	s := b.shelves[stream]
+	if s.CachedInfo().Config.AllowDirect {
+		return b.get(ctx, stream, q)
+	}
+	var m *jetstream.RawStreamMsg
+	var err error
+	if q.Last != "" {
+		m, err = s.GetLastMsgForSubject(ctx, q.Last)
+	} else {
+		m, err = s.GetMsg(ctx, q.Seq, jetstream.WithGetMsgSubject(q.Subject))
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return Stored{}, ErrNotFound
+	case unreadable(err):
+		return Stored{}, fmt.Errorf("reading %s: %w", stream, errNoDelivery)
+	case err != nil:
+		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+	}
+	return Stored{Subject: m.Subject, Seq: m.Sequence, Time: m.Time, Header: m.Header, Data: m.Data, size: len(m.Data)}, nil
 }

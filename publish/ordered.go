@@ -63,7 +63,7 @@ func (b *Bus) PrepareOrdered(ctx context.Context, endpoint string, patterns []st
 
 // OrderedConsumer opens the consumer that an ordered endpoint has on stream, with the filters of its patterns. One
 // that is missing is made anew, for what is stored since then or, if that is zero, from now on.
-func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patterns []string, since time.Time) (jetstream.Consumer, error) {
+func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patterns []string, since time.Time) (*Consumer, error) {
 	filters := OrderedFilters(stream, patterns)
 	c, err := b.front.js.Consumer(ctx, stream, endpoint)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -85,13 +85,13 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 	}
 	cfg := c.CachedInfo().Config
 	if slices.Equal(cfg.FilterSubjects, filters) && cfg.MaxAckPending == 1 {
-		return c, nil
+		return &Consumer{c, b.front.Conn}, nil
 	}
 	cfg.FilterSubject, cfg.FilterSubjects, cfg.MaxAckPending = "", filters, 1
 	if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
 		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
 	}
-	return c, nil
+	return &Consumer{c, b.front.Conn}, nil
 }
 
 // DropOrdered removes the consumer that an endpoint has on stream, if there is one.

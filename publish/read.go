@@ -19,8 +19,13 @@ import (
 var ErrNotFound = errors.New("not found")
 
 // Consumer opens the consumer of a queue.
-func (b *Bus) Consumer(ctx context.Context, q Queue) (jetstream.Consumer, error) {
-	return ensureConsumer(ctx, b.connectionFor(q.Stream).js, q)
+func (b *Bus) Consumer(ctx context.Context, q Queue) (*Consumer, error) {
+	conn := b.connectionFor(q.Stream)
+	c, err := ensureConsumer(ctx, conn.js, q)
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{c, conn.Conn}, nil
 }
 
 // DecodeEvent reads an event from the bus, whoever published it: its id is its Jethook-Id, or else its

@@ -496,6 +496,23 @@ func TestServiceMayNotPublishByTheServer(t *testing.T) {
 			t.Errorf("%s: %q", field, got)
 		}
 	}
+	posing := violation("jethook.refused.header.events.a")
+	for _, head := range []string{
+		"Status: 404", "Status: 409\r\nDescription: Consumer Deleted", "A: b\r\nstatus : 100", "A: b\nSTATUS:100", "Nats-Pin-Id: x",
+		"A: " + strings.Repeat("x", 300<<10),
+	} {
+		for _, body := range []string{"", "{}"} {
+			if got := c.ask(headers("events.a", "_INBOX.x", head, body)); !strings.Contains(got, posing) {
+				t.Errorf("%.60q: %q", head, got)
+			}
+		}
+	}
+	if got := c.ask("HPUB events.a 16 16\r\nNATS/1.0 404\r\n\r\n\r\n"); !strings.Contains(got, posing) {
+		t.Errorf("a status in the first line: %q", got)
+	}
+	if got := c.ask(headers("events.a", "_INBOX.x", "X-Status: 404\r\nA: Status: 1", "{}")); strings.Contains(got, "-ERR") {
+		t.Errorf("other headers: %q", got)
+	}
 	for _, header := range []string{"Nats-Rollup: all", "Nats-Rollup: sub", "Nats-Expected-Stream: WEBHOOKS", "Nats-TTL: 1s", "Nats-Incr: 1"} {
 		c.ask(headers("events.steered", "_INBOX.x", header, "{}"))
 	}

@@ -290,12 +290,12 @@ func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, e
 	if q.Stream == StreamDeliveries { // what has its outcome is gone, and the server finds the first of a stream at once
 		from = 1
 	}
-	m, err := b.shelves[q.Stream].GetMsg(ctx, from, jetstream.WithGetMsgSubject(q.filter))
+	m, err := b.message(ctx, q.Stream, fetchQuery{Seq: from, Subject: q.filter})
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound), unreadable(err): // it has its outcome by now, or can't tell
+	case errors.Is(err, ErrNotFound), errors.Is(err, errNoDelivery): // it has its outcome by now, or can't tell
 		return time.Time{}, nil
 	case err != nil:
-		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, classify(err))
+		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, err)
 	}
 	return m.Time.UTC(), nil
 }
@@ -321,12 +321,12 @@ func (b *Bus) OrderedBehind(ctx context.Context, endpoint string, patterns []str
 // NewestOf returns when the newest message of the shelf was stored; zero when there is none, or when it
 // can't be read.
 func (b *Bus) NewestOf(ctx context.Context, sh Shelf) (time.Time, error) {
-	m, err := b.shelves[sh.stream].GetLastMsgForSubject(ctx, sh.subject)
+	m, err := b.message(ctx, sh.stream, fetchQuery{Last: sh.subject})
 	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound), unreadable(err):
+	case errors.Is(err, ErrNotFound), errors.Is(err, errNoDelivery):
 		return time.Time{}, nil
 	case err != nil:
-		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.subject, classify(err))
+		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.subject, err)
 	}
 	return m.Time, nil
 }

@@ -73,6 +73,23 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 		idle(t, p.public, fmt.Sprint("127.0.8.", i+1), 70)
 	}
 	check("ten strangers")
+	for _, greeting := range []string{"", "CONNECT {}\r\n"} {
+		for range 600 {
+			conn, err := net.DialTimeout("tcp", p.nats, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			fmt.Fprint(conn, greeting)
+		}
+		check("NATS clients" + greeting[:min(7, len(greeting))])
+		if greeting == "" { // who says nothing keeps no service out
+			natsClient(t, "nats://"+p.nats)
+		}
+	}
+	p.until(t, "it says that there are too many", func() bool {
+		return strings.Count(p.log.String(), "the limit of NATS clients is reached") == 1
+	})
 	p.kill(t) // its log is written to until then
 	if got := strings.Count(p.log.String(), "the limit of connections is reached"); got != 1 {
 		t.Errorf("%d warnings: %s", got, p.log)

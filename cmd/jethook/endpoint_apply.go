@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,8 @@ import (
 	"jethook/cmd/jethook/manifest"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
+	"jethook/publish"
 )
 
 func endpointApplyCommand() *cobra.Command {
@@ -78,10 +82,36 @@ func (a *apply) run(cmd *cobra.Command) error {
 	if err != nil {
 		return wrongManifest(err)
 	}
+	if err := a.refuseUnseen(cmd.Context(), steps); err != nil {
+		return err
+	}
 	if err := a.confirm(cmd, steps); err != nil {
 		return err
 	}
 	return a.take(cmd, steps)
+}
+
+// refuseUnseen creates nothing while the server has records of endpoints that it can't read: each may be the endpoint
+// that seems to be missing, and would stand there twice once it can be read.
+func (a *apply) refuseUnseen(ctx context.Context, steps []manifest.Step) error {
+	if !slices.ContainsFunc(steps, func(s manifest.Step) bool { return s.Action == manifest.Create }) {
+		return nil
+	}
+	var s status.Status
+	if _, err := a.client.ask(ctx, http.MethodGet, "/api/v1/status", nil, &s); err != nil {
+		return err
+	}
+	var unseen []string
+	for i := range s.Unreadable {
+		if u := &s.Unreadable[i]; u.Bucket == publish.BucketEndpoints {
+			unseen = append(unseen, cmp.Or(u.Key, "all of them"))
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	return fmt.Errorf("endpoints can't be read (%s), and may be what is missing: nothing was created; see jethook status, and mend or remove them",
+		strings.Join(unseen, ", "))
 }
 
 // name is the manifest's, for errors.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"jethook/publish"
 )
 
 // addEndpointFlags adds the flags that say what an endpoint is to be.
@@ -19,7 +21,8 @@ func addEndpointFlags(cmd *cobra.Command) {
 	f.String("format", "", "raw, slack or discord (default what the URL's service takes)")
 	f.String("signature", "", "how deliveries are signed: standard, hmac or bearer (default standard)")
 	f.String("signature-header", "", "hmac: the header of the signature; bearer: one for the time")
-	f.StringArray("header", nil, "sent with every delivery, as NAME=VALUE; may be repeated")
+	f.StringArray("header", nil, "sent with every delivery, as NAME=VALUE; may be repeated. For a credential prefer --header-file")
+	f.StringArray("header-file", nil, "as --header, but as NAME=FILE with the file that holds the value, or NAME=- for the standard input")
 	f.StringSlice("retry-schedule", nil, "pauses between attempts, such as 5m,30m, or none (default JETHOOK_RETRY_SCHEDULE)")
 	f.String("timeout", "", "of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
 	f.Int("concurrency", 0, "most requests at once from one process (default 64)")
@@ -68,7 +71,7 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 			fields["signature"] = signature
 		}
 	}
-	if f.Changed("header") {
+	if f.Changed("header") || f.Changed("header-file") {
 		fields["headers"], err = headerFlags(cmd)
 		problems = append(problems, err)
 	}
@@ -80,13 +83,29 @@ func headerFlags(cmd *cobra.Command) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	headers := make(map[string]string, len(given))
+	files, err := cmd.Flags().GetStringArray("header-file")
+	if err != nil {
+		return nil, err
+	}
+	headers := make(map[string]string, len(given)+len(files))
 	for _, h := range given {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok {
 			return nil, usageError{errors.New("--header must be NAME=VALUE")} // the text may hold a credential
 		}
+		if publish.IsCredential(name) {
+			warnOfArgument(cmd, "header")
+		}
 		headers[name] = value
+	}
+	for _, h := range files {
+		name, path, ok := strings.Cut(h, "=")
+		if !ok {
+			return nil, usageError{errors.New("--header-file must be NAME=FILE")}
+		}
+		if headers[name], err = readSecret(cmd, "header", path); err != nil {
+			return nil, err
+		}
 	}
 	return headers, nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -38,12 +40,24 @@ func TestEndpointAddSendsEveryFlag(t *testing.T) {
 		"--header", "x-a=1,2=3", "--header", "x-b=", "--retry-schedule", "1m,5m", "--timeout", "3s", "--concurrency", "4", "--ordered", "--disabled")
 	holds(t, ok(t, "endpoint", "show", id), `format: discord`, `signature: hmac`, `signature header: X-Sig`,
 		`headers: map\[X-A:1,2=3 X-B:\]`, `retry schedule: \[1m 5m\]`, `timeout: 3s`, `concurrency: 4`, `ordered: true`, `state: disabled`)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("Bearer of the file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := jethook(t, "endpoint", "update", id, "--header", "X-Team=shop", "--header-file", "Authorization="+file)
+	if r.code != exitOK || r.stderr != "" {
+		t.Errorf("a header from a file: %+v", r)
+	}
+	holds(t, ok(t, "endpoint", "show", id), `headers: map\[Authorization:Bearer of the file X-Team:shop\]`)
+	if r = jethook(t, "endpoint", "update", id, "--header", "Authorization=Bearer x"); r.code != exitOK || !strings.HasPrefix(r.stderr, "Warning: everyone on this machine can see what --header holds") {
+		t.Errorf("a credential among the arguments: %+v", r)
+	}
 	id = addEndpoint(t, "--retry-schedule", "none")
 	holds(t, ok(t, "endpoint", "show", id), `retry schedule: \[\]`)
 	if out := ok(t, "endpoint", "ls", "--limit", "1", "--json"); !strings.Contains(out, `"next_cursor":"`) {
 		t.Errorf("no second page: %s", out)
 	}
-	r := jethook(t, "endpoint", "ls", "--limit", "1")
+	r = jethook(t, "endpoint", "ls", "--limit", "1")
 	_, cursor, found := strings.Cut(strings.TrimSpace(r.stderr), "--cursor ")
 	if !found {
 		t.Fatalf("no cursor: %+v", r)

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -344,4 +347,41 @@ func lastSequences(t *testing.T, js jetstream.JetStream) string {
 		out.WriteString(time.Duration(info.State.LastSeq).String() + "\n")
 	}
 	return out.String()
+}
+
+// Clients that begin large messages and never end them take no more memory than is set aside for large ones, and the
+// small ones of others go through.
+func TestStalledMessagesTakeLittleMemory(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no /proc")
+	}
+	p := newProcess(t)
+	p.start(t, "serve")
+	part := make([]byte, 8_000_000-1)
+	var all sync.WaitGroup
+	for range 60 {
+		conn, err := net.DialTimeout("tcp", p.nats, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(3 * time.Second))
+		all.Go(func() {
+			fmt.Fprintf(conn, "CONNECT {}\r\nPUB events.large %d\r\n", len(part)+1)
+			conn.Write(part) //nolint:errcheck // those that wait can't
+		})
+	}
+	all.Wait()
+	nc, _ := natsClient(t, "nats://"+p.nats)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ack, err := js.Publish(t.Context(), "events.small", nil); err != nil || ack.Stream != "EVENTS" {
+		t.Error(ack, err)
+	}
+	if peak := p.peakRSS(t); peak > 300<<20 {
+		t.Errorf("RSS was %d MB", peak>>20)
+	}
 }

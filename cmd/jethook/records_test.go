@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +135,15 @@ func TestBadRecordsStopNothing(t *testing.T) {
 	text, err := table.CombinedOutput()
 	if err != nil || strings.Count(string(text), "UNREADABLE  ") != len(bad)+5 || !strings.Contains(string(text), "jethook_endpoints/"+spoiltID.ID+": ") {
 		t.Errorf("jethook status: %v\n%s", err, text)
+	}
+	manifest := filepath.Join(t.TempDir(), "endpoints.yaml")
+	if err := os.WriteFile(manifest, []byte("endpoints: [{name: spoilt, url: 'https://example.com', events: [webhooks.>]}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := exec.Command(binary, "endpoint", "apply", "-f", manifest)
+	again.Env = p.env
+	if text, err := again.CombinedOutput(); err == nil || !strings.Contains(string(text), spoiltID.ID) || !strings.Contains(string(text), "nothing was created") {
+		t.Errorf("an endpoint is made that may be there: %v\n%s", err, text)
 	}
 	res, err := http.Get("http://" + p.admin + "/readyz")
 	if err != nil {

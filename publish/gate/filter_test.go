@@ -37,6 +37,7 @@ func through(text []byte) string {
 func FuzzFilter(f *testing.F) {
 	for _, text := range []string{
 		"PUB events.a 2\r\nxx\r\nPING\r\n", "pub  events.a\t_INBOX.x 2\nxx\n", "HPUB events.a _INBOX.x 12 14\r\nNATS/1.0\r\n\r\nxx\r\n",
+		"HPUB events.a 16 16\r\nNATS/1.0 404\r\n\r\n\r\n",
 		"PUB events.a webhooks.x 2\r\nxx\r\n", "SUB webhooks.> 1\r\nUNSUB 1 5\r\nPONG\r\n",
 		"PUB $JS.API.CONSUMER.CREATE.EVENTS.x _INBOX.x 46\r\n" + `{"config":{"deliver_subject":"webhooks.forged"}}` + "\r\n",
 		"PUB $JS.API.CONSUMER.DURABLE.CREATE.EVENTS.jethook _INBOX.x 2\r\n{}\r\n", "PUB $JS.ACK.EVENTS.ep_1.1.1.1.1.0 0\r\n\r\n",
@@ -75,7 +76,7 @@ func FuzzFilter(f *testing.F) {
 				if err != nil || headers > size {
 					t.Fatalf("%q let through %q", text, line)
 				}
-				m.body = m.body[headers:]
+				m.headers, m.body = m.body[:headers], m.body[headers:]
 			}
 			if len(fields) == 3+sizes {
 				m.reply = fields[2]

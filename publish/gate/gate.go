@@ -19,6 +19,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/semaphore"
 
 	"jethook/config"
 )
@@ -37,9 +38,13 @@ type Gate struct {
 	password string
 	log      *slog.Logger
 
+	limit int                 // of connections
+	room  *semaphore.Weighted // bytes of large messages that may be on their way at once
+
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
-	conns    map[net.Conn]struct{}
+	conns    map[net.Conn]bool // whether it has logged in
+	full     time.Time         // when the log last said that there are as many as may be
 	closed   bool
 
 	running sync.WaitGroup
@@ -48,8 +53,19 @@ type Gate struct {
 // New returns a gate that takes whoever shows the token admin for an administrator, and whoever shows the token service
 // for a service; if that is zero, whoever shows none.
 func New(service, admin config.Secret, log *slog.Logger) *Gate {
-	return &Gate{service: service, admin: admin, password: rand.Text(), log: log, conns: make(map[net.Conn]struct{})}
+	return &Gate{
+		service: service, admin: admin, password: rand.Text(), log: log,
+		limit: min(mostClients, config.Descriptors()/8), room: semaphore.NewWeighted(mostLarge), conns: make(map[net.Conn]bool),
+	}
 }
+
+const (
+	// mostClients is how many clients of the network there may be at once. Where the process may open few files, an eighth of
+	// them is for these: half is for the public listener, and the rest for the admin listener and the store.
+	mostClients = 1024
+	// fullPause is how long the log says nothing more of clients that are turned away.
+	fullPause = time.Minute
+)
 
 // Check is called by the server for each connection.
 func (g *Gate) Check(c server.ClientAuthentication) bool {
@@ -115,13 +131,44 @@ func (g *Gate) accept(l net.Listener, dial func() (net.Conn, error)) {
 	}
 }
 
+// keep counts a client. It reports false when there are too many, and when the gate is closed. Who has not logged in makes
+// room: strangers can keep no service out.
 func (g *Gate) keep(client net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.closed {
-		g.conns[client] = struct{}{}
+	if g.closed {
+		return false
 	}
-	return !g.closed
+	if len(g.conns) >= g.limit && !g.displace() {
+		if time.Since(g.full) > fullPause {
+			g.full = time.Now()
+			g.log.Warn("the limit of NATS clients is reached: more are turned away", "limit", g.limit, "client", client.RemoteAddr().String())
+		}
+		return false
+	}
+	g.conns[client] = false
+	return true
+}
+
+// displace cuts off a client that has not logged in. Whoever calls it holds the lock.
+func (g *Gate) displace() bool {
+	for c, known := range g.conns {
+		if !known {
+			c.Close()
+			delete(g.conns, c)
+			return true
+		}
+	}
+	return false
+}
+
+// know notes that a client has logged in.
+func (g *Gate) know(client net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.conns[client]; ok {
+		g.conns[client] = true
+	}
 }
 
 func (g *Gate) forget(client net.Conn) {
@@ -147,6 +194,7 @@ func (g *Gate) Close() {
 // relay carries what a client and the server say to each other, until one of them is gone.
 func (g *Gate) relay(client, srv net.Conn) error {
 	s := newSession(client, srv)
+	s.room = g.room
 	if err := g.greet(s); err != nil {
 		return err
 	}
@@ -166,6 +214,7 @@ func (g *Gate) forward(s *session) error {
 	if err != nil {
 		return err
 	}
+	g.know(s.client)
 	if role == userService {
 		return s.filter()
 	}

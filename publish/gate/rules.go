@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -51,10 +52,12 @@ func permissions() *server.Permissions {
 //   - an answer to somewhere else than an inbox. The server would publish there what the service asked for, an event of
 //     its own for example: as a webhook, or as an order to one of Jethook's consumers;
 //   - a consumer that delivers to somewhere else than an inbox, which is the same;
+//   - an event that its readers would take for the server's answer: see [poses];
 //   - whatever changes one of Jethook's own consumers or takes its messages, so that they would be delivered to nobody.
 type message struct {
 	subject, reply string
-	body           []byte
+	headers, body  []byte // as far as the rules read them
+	tooLarge       bool   // to be read
 }
 
 const (
@@ -63,8 +66,15 @@ const (
 	durablePrefix  = consumerPrefix + "DURABLE.CREATE."
 )
 
-// reads reports whether the rules need the message's body.
-func (m *message) reads() bool {
+// reads is how many bytes of the message the rules need: of its headers, or of all.
+func (m *message) reads(headers, all int) int {
+	if m.creates() {
+		return all
+	}
+	return headers
+}
+
+func (m *message) creates() bool {
 	return strings.HasPrefix(m.subject, createPrefix) || strings.HasPrefix(m.subject, durablePrefix)
 }
 
@@ -75,8 +85,10 @@ func (m *message) refused() string {
 		return "reply." + m.reply
 	case ownConsumer(m.consumer()):
 		return "consumer." + m.subject
-	case m.reads() && !m.mayCreate():
+	case m.creates() && (m.tooLarge || !m.mayCreate()):
 		return "create." + m.subject
+	case m.tooLarge || poses(m.headers):
+		return "header." + m.subject
 	default:
 		return ""
 	}
@@ -117,4 +129,22 @@ func (m *message) mayCreate() bool {
 	c := &req.Config
 	return (c.DeliverSubject == "" || strings.HasPrefix(c.DeliverSubject, inboxPrefix)) &&
 		!ownConsumer(c.Name) && !ownConsumer(c.Durable) && !c.Direct && !c.Sourcing
+}
+
+// poses reports whether a message with these headers may be taken for an answer of the server by whoever reads it from a
+// stream. NATS clients tell an answer by its status, and end the request for messages that it seems to answer: the message would
+// be acknowledged by nobody and come again for ever, and so would those behind it. Of Nats-Pin-Id they learn how to ask from then on.
+func poses(headers []byte) bool {
+	first, rest, _ := bytes.Cut(headers, []byte("\n"))
+	if inline, ok := bytes.CutPrefix(first, []byte("NATS/1.0")); ok && len(bytes.TrimSpace(inline)) > 0 {
+		return true
+	}
+	for line := range bytes.Lines(rest) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch name = bytes.TrimSpace(name); {
+		case bytes.EqualFold(name, []byte("Status")), bytes.EqualFold(name, []byte("Nats-Pin-Id")):
+			return true
+		}
+	}
+	return false
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/sync/semaphore"
 )
 
 // session is one client's connection.
@@ -21,6 +23,37 @@ type session struct {
 	fromServer     *bufio.Reader
 	toServer       *bufio.Writer
 	scratch        []byte
+	room           *semaphore.Weighted // nil: there is no bound
+}
+
+// The server keeps a message in memory from its first byte on. So that clients that send large ones and stall can't take all
+// of it, only mostLarge bytes of messages larger than largeMessage are let through at once, each for largeTime at most.
+const (
+	largeMessage = 64 << 10
+	mostLarge    = 128 << 20
+	largeTime    = 30 * time.Second
+)
+
+// begin waits until there is room for a message, and bounds the time that it may take. end must be called when it is over.
+func (s *session) begin(size int) (end func(), err error) {
+	n := int64(min(size, mostLarge))
+	if n <= largeMessage || s.room == nil {
+		return func() {}, nil
+	}
+	if err := s.toServer.Flush(); err != nil { // what came before waits for nothing
+		return nil, err
+	}
+	if err := s.room.Acquire(context.Background(), n); err != nil {
+		return nil, err
+	}
+	if err := s.client.SetReadDeadline(time.Now().Add(largeTime)); err != nil {
+		s.room.Release(n)
+		return nil, err
+	}
+	return func() {
+		_ = s.client.SetReadDeadline(time.Time{}) // it may be gone
+		s.room.Release(n)
+	}, nil
 }
 
 // writeTimeout is how long a client may take nothing, as the server has it.
@@ -150,6 +183,11 @@ func (s *session) publish(verb string, args [][]byte) error {
 	if err != nil {
 		return err
 	}
+	end, err := s.begin(size)
+	if err != nil {
+		return ended(err)
+	}
+	defer end()
 	headers := 0
 	if verb == "HPUB" {
 		if headers, err = parseSize(args[len(args)-2]); err != nil || headers > size {
@@ -160,32 +198,34 @@ func (s *session) publish(verb string, args [][]byte) error {
 	if len(args) == 2+sizes {
 		m.reply = string(args[1])
 	}
-	var body []byte // nil unless the rules read it; then nothing of it is left to copy
-	if m.reads() && size <= maxRequest {
+	var read []byte // what the rules read; the rest is left to copy
+	if n := m.reads(headers, size); n > maxRequest {
+		m.tooLarge = true
+	} else if n > 0 {
 		args = bytes.Fields(bytes.Join(args, []byte(" "))) // reading on takes the line's place
-		body = make([]byte, size)
-		if _, err := io.ReadFull(s.fromClient, body); err != nil {
+		read = make([]byte, n)
+		if _, err := io.ReadFull(s.fromClient, read); err != nil {
 			return ended(err)
 		}
-		m.body, size = body[headers:], 0
+		m.headers, m.body, size = read[:headers], read[headers:], size-n
 	}
 	to := io.Writer(s.toServer)
 	if refused := m.refused(); refused != "" {
 		// The server knows best where in what it says an error may stand: it refuses this, which no service may publish.
 		s.write("PUB", []byte(refusedPrefix+refused), []byte("0"))
-		body, to = nil, io.Discard
+		read, to = nil, io.Discard
 	} else {
 		s.write(verb, args...)
 	}
-	s.toServer.Write(body)
+	s.toServer.Write(read)
 	if err := s.copy(to, size); err != nil {
 		return ended(err)
 	}
-	end, err := readLine(s.fromClient)
+	rest, err := readLine(s.fromClient)
 	if err != nil {
 		return ended(err)
 	}
-	if len(end) > 0 {
+	if len(rest) > 0 {
 		return errProtocol
 	}
 	_, err = s.toServer.WriteString("\r\n")
