@@ -29,6 +29,8 @@ type rig struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream // WEBHOOKS
+
+	operator string // the token of an operator's NATS client
 }
 
 func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
@@ -59,7 +61,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{bus, nc, js, stream}
+	return &rig{bus, nc, js, stream, cfg.NATSAdminToken.Reveal()}
 }
 
 // stored is how many events are in the stream.
