@@ -180,5 +180,5 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 
 // anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.
 func anyones(err error) bool {
-	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errCompressed, errNotChecked}, func(e error) bool { return errors.Is(err, e) })
+	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errNotChecked}, func(e error) bool { return errors.Is(err, e) }) || ofBody(err)
 }

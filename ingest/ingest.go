@@ -37,8 +37,9 @@ type Publisher interface {
 type Options struct {
 	Sources   []config.Source
 	Publisher Publisher
-	MaxBody   int64          // largest body in bytes, as sent and after decompression
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	MaxBody   int64          // largest body in bytes, as sent and after decompression, of a source that has no limit of its own
+	Room      int64          // largest body in bytes that can be stored; 0: of any size
+	Proxies   []netip.Prefix // whose word on a sender's address is believed
 	Log       *slog.Logger
 	Rejecter  Rejecter         // keeps what does not verify; nil: nobody
 	Learner   Learner          // keeps secrets that senders hand over; nil: none are taken
@@ -54,7 +55,6 @@ const logPause = 10 * time.Second
 type Server struct {
 	sources map[string]*source
 	bus     Publisher
-	maxBody int64
 	memory  *budget // of bodies
 	log     *slog.Logger
 	now     func() time.Time
@@ -82,11 +82,13 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := limitBodies(sources, o.MaxBody, o.Room); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		sources: sources,
 		bus:     o.Publisher,
-		maxBody: o.MaxBody,
-		memory:  newBudget(o.MaxBody),
+		memory:  newBudget(largestBody(sources)),
 		log:     o.Log,
 		now:     o.Now,
 		echo:    echo.New(),
@@ -97,7 +99,7 @@ func New(o Options) (*Server, error) {
 		learner:  o.Learner,
 		web:      o.Web,
 	}
-	shareRejected(sources, o.MaxBody)
+	shareRejected(sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = func(r *http.Request) string { return addressText(s.addresses.of(r)) }
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
@@ -112,6 +114,7 @@ func New(o Options) (*Server, error) {
 		return c.String(http.StatusOK, "ok")
 	})
 	s.warnUnbound()
+	s.warnSmall()
 	return s, nil
 }
 
@@ -120,6 +123,16 @@ func (s *Server) warnUnbound() {
 	for name, src := range s.sources {
 		if len(src.binding.Secrets) == 0 && src.sender.NeedsSecret() && !src.sender.LearnsSecret() {
 			s.log.Warn("the source has no secret: its sender's handshake is answered, and every event is refused; set "+variable(name, "SECRET"), "source", name)
+		}
+	}
+}
+
+// warnSmall tells of sources whose senders may send more than is taken.
+func (s *Server) warnSmall() {
+	for name, src := range s.sources {
+		if src.maxBody < src.sender.LargestBody {
+			s.log.Warn("the source's sender may send bodies that are larger than what is taken, which are then lost; set "+variable(name, "MAX_BODY"),
+				"source", name, "sends_up_to_bytes", src.sender.LargestBody, "max_body_bytes", src.maxBody)
 		}
 	}
 }
