@@ -29,6 +29,9 @@ func (src *source) receiveAt(now time.Time) receiveFunc {
 // errOverloaded.
 func (src *source) decode(sent *provider.Request, body *bodyReader, receive receiveFunc) (*provider.Request, provider.Outcome, error) {
 	labelled, err := isGzip(sent.Header)
+	if err != nil && !src.gzip {
+		err = fmt.Errorf("%w: %w", errCompressed, err)
+	}
 	if err != nil {
 		return sent, provider.Outcome{}, err
 	}
@@ -69,21 +72,14 @@ func bodyDecides(err error, covered bool) bool {
 // isGzip reports whether the body is said to be compressed, and refuses every other encoding: what cannot be undone must
 // not be stored as if it were plain. Some senders write a charset there, which changes nothing about the bytes.
 func isGzip(h http.Header) (bool, error) {
-	encodings := h["Content-Encoding"]
-	if len(encodings) > 1 {
-		return false, errEncoding
-	}
-	var name string
-	if len(encodings) == 1 {
-		name = strings.ToLower(encodings[0])
-	}
-	switch name {
+	encodings := strings.Join(h["Content-Encoding"], ", ")
+	switch strings.ToLower(encodings) {
 	case "", "identity", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "7bit", "8bit", "binary":
 		return false, nil
 	case "gzip", "x-gzip": // RFC 9110, section 8.4.1.3: the same
 		return true, nil
 	}
-	return false, errEncoding
+	return false, fmt.Errorf("%w: %.64q", errEncoding, encodings)
 }
 
 // beginsAsGzip reports whether the body begins as what gzip makes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1

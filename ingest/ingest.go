@@ -109,7 +109,9 @@ func New(o Options) (*Server, error) {
 			return err
 		},
 	}))
-	s.echo.Any("/webhooks/:source", s.receive) // handshakes come with other methods
+	for _, path := range []string{"/webhooks/:source", "/webhooks/:source/"} {
+		s.echo.Any(path, s.receive) // handshakes come with other methods
+	}
 	s.echo.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", func(c echo.Context) error {
 		return c.String(http.StatusOK, "ok")
 	})

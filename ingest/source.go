@@ -33,6 +33,7 @@ type source struct {
 
 	refusals trouble
 	hindered trouble // by what strangers can bring about
+	astray   trouble // requests for an address that is misspelt
 	// handshakes are no trouble, but as many as whoever sends them likes.
 	handshakes trouble
 	figures    figures
