@@ -41,7 +41,7 @@ type Config struct {
 
 	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much is kept of requests that did not verify, to look at and try again; 0: nothing"`
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
-	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
+	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For, Forwarded or X-Real-IP tells a sender's address"`
 
 	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
 	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`

@@ -22,6 +22,7 @@ import (
 var (
 	errNoSource   = errors.New("no such source")
 	errNotAllowed = errors.New("the address may not send to this source")
+	errNoAddress  = errors.New("what its proxy says of its sender can't be read, or contradicts itself")
 	errTooLarge   = errors.New("body too large")
 	errTooSlow    = errors.New("body too slow")
 	errBadBody    = errors.New("body cannot be read")
@@ -195,5 +196,5 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 
 // anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.
 func anyones(err error) bool {
-	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errNotChecked}, func(e error) bool { return errors.Is(err, e) }) || ofBody(err)
+	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errNotChecked, errNoAddress}, func(e error) bool { return errors.Is(err, e) }) || ofBody(err)
 }

@@ -62,7 +62,11 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 	}
 	r := c.Request()
 	from := s.addresses.of(r)
-	if !src.allows(from) {
+	switch {
+	case src.allows(from):
+	case !from.IsValid():
+		return nil, nil, fmt.Errorf("%w: %w", errNotAllowed, errNoAddress)
+	default:
 		return nil, nil, errNotAllowed
 	}
 	body.limit = src.maxBody
