@@ -167,7 +167,7 @@ func (rc *Receiver) Methods() []string {
 
 func (rc *Receiver) events(r *Request) []Event {
 	eventType, id := rc.Sender.Event(r)
-	if batch := rc.Sender.Batch; batch != nil {
+	if batch := rc.Sender.batch(r); batch != nil {
 		events, found := batch.split(r)
 		if found && (!rc.whole && len(events) <= maxEvents || len(events) == 0) {
 			return events
