@@ -74,6 +74,10 @@ func check(p *Problems, c *Config) {
 
 	p.require(minBody <= c.MaxBody && c.MaxBody <= maxBody, "JETHOOK_MAX_BODY",
 		"%s is out of range: choose %s to %s", c.MaxBody, minBody, maxBody)
+	for _, s := range c.Sources {
+		p.require(s.MaxBody == 0 || minBody <= s.MaxBody && s.MaxBody <= maxBody, variablesOf(s.Name)+"MAX_BODY",
+			"%s is out of range: choose %s to %s", s.MaxBody, minBody, maxBody)
+	}
 	p.require(c.DedupWindow >= minDedupWindow, "JETHOOK_DEDUP_WINDOW",
 		"%s is too short: choose %s or more", shortDuration(c.DedupWindow), minDedupWindow)
 	p.require(c.Retention >= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), "JETHOOK_RETENTION",

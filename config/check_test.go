@@ -36,3 +36,28 @@ func TestNATSURL(t *testing.T) {
 		}
 	}
 }
+
+func TestMaxBodyOfASource(t *testing.T) {
+	for text, want := range map[string]struct {
+		largest Bytes
+		reason  string
+	}{
+		"":      {8 << 20, ""},
+		"25MiB": {25 << 20, ""},
+		"4KiB":  {8 << 20, ""},
+		"512":   {0, "512B is out of range: choose 1KiB to 64MiB"},
+		"65MiB": {0, "65MiB is out of range"},
+		"large": {0, `"large" is not a size`},
+	} {
+		setenv(t, map[string]string{"JETHOOK_SOURCES": "my-hub", "JETHOOK_SOURCE_MY_HUB_MAX_BODY": text})
+		c, err := Load()
+		switch {
+		case want.reason != "":
+			if err == nil || !strings.Contains(err.Error(), "JETHOOK_SOURCE_MY_HUB_MAX_BODY: "+want.reason) {
+				t.Errorf("%q: %v", text, err)
+			}
+		case err != nil || c.LargestBody() != want.largest:
+			t.Errorf("%q: %v, largest %s", text, err, c.LargestBody())
+		}
+	}
+}

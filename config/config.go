@@ -41,7 +41,7 @@ type Config struct {
 
 	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much is kept of requests that did not verify, to look at and try again; 0: nothing"`
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
-	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For tells a sender's address"`
+	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For, Forwarded or X-Real-IP tells a sender's address"`
 
 	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
 	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`
@@ -74,10 +74,20 @@ type Source struct {
 	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has, if it is not its address, URL"`
 	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, in the place of SECRET or beside it; one of the two must be set"`
 
-	Gzip bool `envconfig:"GZIP" default:"false" desc:"whether bodies with Content-Encoding gzip are taken, for a sender or a proxy that compresses; those of polytomic always are"`
+	Gzip    bool  `envconfig:"GZIP" default:"false" desc:"whether bodies compressed with gzip are taken, for a sender or a proxy that compresses; those of polytomic always are"`
+	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, on a cluster up to its max_payload less 64KiB; default: that of JETHOOK_MAX_BODY"`
 
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
 	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`
+}
+
+// LargestBody is the largest body that any source may send, or a client of the admin API.
+func (c *Config) LargestBody() Bytes {
+	most := c.MaxBody
+	for _, s := range c.Sources {
+		most = max(most, s.MaxBody)
+	}
+	return most
 }
 
 // Format prints every field but the password or token that NATSURL may hold; a [Secret] hides itself.

@@ -11,23 +11,46 @@ import (
 // allowed nothing that its address would have to allow.
 type addresses struct{ proxies []netip.Prefix }
 
-// of is the address of the connection, or behind trusted proxies the one that the last of them has put into
-// X-Forwarded-For. What stands further left there, anyone can have written.
+// of is the address of the connection, or behind trusted proxies the one that the last of them has put into its header.
+// What stands further left there, anyone can have written.
+//
+// Which of the headers a proxy writes is not known, and it passes on the others as a stranger wrote them. So they must
+// agree: where two name different senders, or one can't be read, the sender is nobody. One that names trusted
+// proxies alone says nothing: each of several proxies may have written another.
 func (a addresses) of(r *http.Request) netip.Addr {
 	peer, ok := parseAddress(r.RemoteAddr)
 	if !ok || !a.trusted(peer) {
 		return peer
 	}
-	return a.forwarded(peer, r.Header["X-Forwarded-For"])
+	sender := peer
+	for _, hops := range [][]string{
+		listed(r.Header["X-Forwarded-For"]), forwardedFor(r.Header["Forwarded"]), r.Header["X-Real-Ip"],
+	} {
+		named := a.sender(peer, hops)
+		switch {
+		case !named.IsValid():
+			return named
+		case a.trusted(named) && !a.trusted(sender), named == sender:
+		case a.trusted(sender):
+			sender = named
+		default:
+			return netip.Addr{}
+		}
+	}
+	return sender
 }
 
-// forwarded walks from the last proxy towards the sender, past all that are trusted. A proxy that names nobody sent the
-// request itself. What can't be read is nobody's: least of all the proxy's that passed it on.
-func (a addresses) forwarded(peer netip.Addr, lines []string) netip.Addr {
-	hops := strings.Split(strings.Join(lines, ","), ",")
+// listed takes a list apart that may go over several lines.
+func listed(lines []string) []string {
 	if len(lines) == 0 {
-		hops = nil
+		return nil
 	}
+	return strings.Split(strings.Join(lines, ","), ",")
+}
+
+// sender walks from the last proxy towards the sender, past all that are trusted. A proxy that names nobody sent the
+// request itself. What can't be read is nobody's: least of all the proxy's that passed it on.
+func (a addresses) sender(peer netip.Addr, hops []string) netip.Addr {
 	for _, hop := range slices.Backward(hops) {
 		next, ok := parseAddress(strings.TrimSpace(hop))
 		if !ok || !a.trusted(next) {
@@ -51,7 +74,10 @@ func parseAddress(s string) (netip.Addr, bool) {
 	if inner, bracketed := strings.CutPrefix(s, "["); err != nil && bracketed && strings.HasSuffix(inner, "]") {
 		ip, err = netip.ParseAddr(strings.TrimSuffix(inner, "]"))
 	}
-	return ip.Unmap().WithZone(""), err == nil
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return ip.Unmap().WithZone(""), true
 }
 
 // addressText is for logs and what is kept of rejected requests.

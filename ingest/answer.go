@@ -22,6 +22,7 @@ import (
 var (
 	errNoSource   = errors.New("no such source")
 	errNotAllowed = errors.New("the address may not send to this source")
+	errNoAddress  = errors.New("what its proxy says of its sender can't be read, or contradicts itself")
 	errTooLarge   = errors.New("body too large")
 	errTooSlow    = errors.New("body too slow")
 	errBadBody    = errors.New("body cannot be read")
@@ -51,6 +52,12 @@ type methodError struct {
 func (e *methodError) Error() string { return e.cause.Error() }
 func (e *methodError) Unwrap() error { return e.cause }
 
+// nearbyError is a request for nothing, whose path is that of a source but for its spelling.
+type nearbyError struct{ source *source }
+
+func (e *nearbyError) Error() string { return "no such source; near is /webhooks/" + e.source.name }
+func (e *nearbyError) Unwrap() error { return errNoSource }
+
 // answer is what a sender is told. The code is stable; the message may change.
 type answer struct {
 	status        int
@@ -70,8 +77,8 @@ var answers = []struct {
 	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
 	{publish.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
 	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is broken or was cut off"}},
-	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain or with Content-Encoding gzip"}},
 	{errCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain, without a Content-Encoding"}},
+	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain or with Content-Encoding gzip"}},
 	// Not 408: some senders give up for good at any 4xx, and it may be our side of the line that is slow.
 	{errTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body came too slowly; try again"}},
 	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
@@ -90,6 +97,9 @@ func answerTo(err error) answer {
 	}
 	if _, ok := errors.AsType[*tooFastError](err); ok {
 		return answer{http.StatusTooManyRequests, "rate_limited", "too many requests; send again after the pause"}
+	}
+	if e, ok := errors.AsType[*nearbyError](err); ok {
+		return answer{http.StatusNotFound, "no_such_source", "there is no source of this name; did you mean /webhooks/" + e.source.name + "?"}
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
@@ -144,6 +154,9 @@ func advice(err error, a answer) map[string]string {
 
 // fail answers a request that ended with err.
 func (s *Server) fail(err error, c echo.Context) {
+	if errors.Is(err, echo.ErrNotFound) || errors.Is(err, errNoSource) {
+		err = s.nearby(c.Request().URL.Path, err)
+	}
 	a := answerTo(err)
 	if src, ok := s.sources[c.Param("source")]; ok {
 		src.figures.refuse(reasonOf(a, err))
@@ -165,8 +178,11 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 			append(args, "path", r.URL.Path, "remote", s.echo.IPExtractor(r), "status", a.status, "code", a.code, "error", err)...)
 	}
 	e, forged := errors.AsType[*notVerifiedError](err)
+	near, isNear := errors.AsType[*nearbyError](err)
 	source := c.Param("source")
 	switch {
+	case isNear && near.source.astray.begins(s.now()):
+		log(slog.LevelWarn, "webhook not taken: its address is not spelt as the source is", "source", near.source.name)
 	case anyones(err) && s.sources[source].hindered.begins(s.now()):
 		log(slog.LevelWarn, "webhook not taken", "source", source)
 	case forged && e.source.refusals.begins(s.now()):
@@ -180,5 +196,5 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 
 // anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.
 func anyones(err error) bool {
-	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errCompressed, errNotChecked}, func(e error) bool { return errors.Is(err, e) })
+	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errNotChecked, errNoAddress}, func(e error) bool { return errors.Is(err, e) }) || ofBody(err)
 }

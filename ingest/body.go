@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -35,22 +35,15 @@ type bodyReader struct {
 	memory *budget
 	source string
 	from   netip.Prefix
-	limit  int64 // bytes, as sent and decompressed
-	gzip   bool  // is taken
+	limit  int64 // bytes, as sent and inflated
 
 	reserved int64
 }
 
-// read returns the body, decompressed. Its errors are errTooLarge, errTooSlow, errBadBody, errEncoding, errCompressed and
-// errOverloaded. What it reserved stays so, also after an error, until release.
+// read returns the body as it was sent. Its errors are errTooLarge, errTooSlow, errBadBody and errOverloaded. What it
+// reserved stays so, also after an error, until release.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	gzipped, err := isGzip(r.Header)
-	switch {
-	case err != nil:
-		return nil, err
-	case gzipped && !b.gzip:
-		return nil, errCompressed
-	case r.ContentLength > b.limit:
+	if r.ContentLength > b.limit {
 		return nil, errTooLarge
 	}
 	// MaxBytesReader rather than a LimitReader: it closes the connection of who sends more.
@@ -60,15 +53,17 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) ([]byte, error
 		defer paced.done()
 		wire = paced
 	}
-	if !gzipped {
-		return b.readAll(wire, r.ContentLength)
-	}
+	return b.readAll(wire, r.ContentLength)
+}
+
+// inflate returns what gzip has compressed. Its errors are errTooLarge, errBadBody and errOverloaded.
+func (b *bodyReader) inflate(sent []byte) ([]byte, error) {
 	if err := b.reserve(gzipMemory); err != nil {
 		return nil, err
 	}
 	inflated := inflaters.Get().(*gzip.Reader)
 	defer inflaters.Put(inflated)
-	if err := inflated.Reset(wire); err != nil {
+	if err := inflated.Reset(bytes.NewReader(sent)); err != nil {
 		return nil, readError(err)
 	}
 	return b.readAll(inflated, -1)
@@ -136,23 +131,6 @@ func readError(err error) error {
 		return fmt.Errorf("%w: %w", errTooSlow, err)
 	}
 	return fmt.Errorf("%w: %w", errBadBody, err)
-}
-
-// isGzip reports whether the body is compressed, and refuses every other encoding: what cannot be undone must
-// not be stored as if it were plain.
-func isGzip(h http.Header) (bool, error) {
-	switch encodings := h["Content-Encoding"]; len(encodings) {
-	case 0:
-		return false, nil
-	case 1:
-		switch strings.ToLower(encodings[0]) {
-		case "", "identity":
-			return false, nil
-		case "gzip":
-			return true, nil
-		}
-	}
-	return false, errEncoding
 }
 
 // pacedReader reads what a connection brings, and fails with os.ErrDeadlineExceeded once that is too slow.

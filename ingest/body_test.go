@@ -127,7 +127,7 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 20
 	read := func(memory int64, claimed int64, body string, encoding string) (int64, error) {
-		b := bodyReader{memory: newBudget(limit), source: "s", limit: limit, gzip: true}
+		b := bodyReader{memory: newBudget(limit), source: "s", limit: limit}
 		b.memory.total = memory * 15 / 8 // of which one client of one source may hold eight fifteenths
 		defer func() {
 			b.release()
@@ -141,6 +141,9 @@ func TestMemory(t *testing.T) {
 			r.Header.Set("Content-Encoding", encoding)
 		}
 		got, err := b.read(httptest.NewRecorder(), r)
+		if err == nil && encoding != "" {
+			got, err = b.inflate(got)
+		}
 		if err == nil && encoding == "" && !bytes.Equal(got, []byte(body)) {
 			t.Errorf("read %d bytes of %d", len(got), len(body))
 		}

@@ -38,8 +38,9 @@ type Publisher interface {
 type Options struct {
 	Sources   []config.Source
 	Publisher Publisher
-	MaxBody   int64          // largest body in bytes, as sent and after decompression
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	MaxBody   int64          // largest body in bytes, as sent and after decompression, of a source that has no limit of its own
+	Room      int64          // largest body in bytes that can be stored; 0: of any size
+	Proxies   []netip.Prefix // whose word on a sender's address is believed
 	Log       *slog.Logger
 	Rejecter  Rejecter         // keeps what does not verify; nil: nobody
 	Learner   Learner          // keeps secrets that senders hand over; nil: none are taken
@@ -55,7 +56,6 @@ const logPause = 10 * time.Second
 type Server struct {
 	sources map[string]*source
 	bus     Publisher
-	maxBody int64
 	memory  *budget // of bodies
 	log     *slog.Logger
 	now     func() time.Time
@@ -84,11 +84,13 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := limitBodies(sources, o.MaxBody, o.Room); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		sources: sources,
 		bus:     o.Publisher,
-		maxBody: o.MaxBody,
-		memory:  newBudget(o.MaxBody),
+		memory:  newBudget(largestBody(sources)),
 		log:     o.Log,
 		now:     o.Now,
 		echo:    echo.New(),
@@ -96,11 +98,11 @@ func New(o Options) (*Server, error) {
 		addresses: addresses{o.Proxies},
 
 		rejecter:      o.Rejecter,
-		rejectedBytes: newRejectedBytes(o.MaxBody),
+		rejectedBytes: newRejectedBytes(largestBody(sources)),
 		learner:       o.Learner,
 		web:           o.Web,
 	}
-	shareRejected(sources, o.MaxBody)
+	shareRejected(sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = func(r *http.Request) string { return addressText(s.addresses.of(r)) }
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
@@ -110,11 +112,14 @@ func New(o Options) (*Server, error) {
 			return err
 		},
 	}))
-	s.echo.Any("/webhooks/:source", s.receive) // handshakes come with other methods
+	for _, path := range []string{"/webhooks/:source", "/webhooks/:source/"} {
+		s.echo.Any(path, s.receive) // handshakes come with other methods
+	}
 	s.echo.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", func(c echo.Context) error {
 		return c.String(http.StatusOK, "ok")
 	})
 	s.warnUnbound()
+	s.warnSmall()
 	return s, nil
 }
 
@@ -123,6 +128,16 @@ func (s *Server) warnUnbound() {
 	for name, src := range s.sources {
 		if len(src.binding.Secrets) == 0 && src.sender.NeedsSecret() && !src.sender.LearnsSecret() {
 			s.log.Warn("the source has no secret: its sender's handshake is answered, and every event is refused; set "+variable(name, "SECRET"), "source", name)
+		}
+	}
+}
+
+// warnSmall tells of sources whose senders may send more than is taken.
+func (s *Server) warnSmall() {
+	for name, src := range s.sources {
+		if src.maxBody < src.sender.LargestBody {
+			s.log.Warn("the source's sender may send bodies that are larger than what is taken, which are then lost; set "+variable(name, "MAX_BODY"),
+				"source", name, "sends_up_to_bytes", src.sender.LargestBody, "max_body_bytes", src.maxBody)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -20,6 +21,33 @@ func newLimiter(r config.Rate) *rate.Limiter {
 	perSecond := float64(r.Count) / r.Per.Seconds()
 	burst := min(r.Count, max(leastBurst, int(math.Ceil(perSecond))))
 	return rate.NewLimiter(rate.Limit(perSecond), burst)
+}
+
+// limitBodies gives each source that has none the common limit of a body. Room is what can be stored; 0: anything.
+func limitBodies(sources map[string]*source, common, room int64) error {
+	var problems config.Problems
+	for name, src := range sources {
+		switch {
+		case src.maxBody == 0:
+			src.maxBody = common
+		case room > 0 && src.maxBody > room:
+			problems = append(problems, config.Problem{Variable: variable(name, "MAX_BODY"), Reason: fmt.Sprintf(
+				"%s is more than the NATS cluster takes: choose at most %s, or raise the cluster's max_payload to that and 64KiB for headers",
+				config.Bytes(src.maxBody), config.Bytes(room))})
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// largestBody is the largest body that any of the sources takes.
+func largestBody(sources map[string]*source) (most int64) {
+	for _, src := range sources {
+		most = max(most, src.maxBody)
+	}
+	return most
 }
 
 // tooFastError is a verified request beyond the source's rate limit.

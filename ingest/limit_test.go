@@ -2,9 +2,11 @@ package ingest
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +72,117 @@ func TestAllowedAddresses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestForwardedAddresses: Forwarded and X-Real-IP are read as X-Forwarded-For is, and no header outdoes another one. Allowed
+// are 192.0.2.0/24 and 2001:db8::/32, trusted is the test's own address and 10.0.0.0/8.
+func TestForwardedAddresses(t *testing.T) {
+	t.Parallel()
+	type headers = http.Header
+	src := plain("plain")
+	src.AllowedIPs = networks("192.0.2.0/24", "2001:db8::/32")
+	own := plain("own")
+	own.AllowedIPs = networks("127.0.0.1/32")
+	url := serve(t, Options{Sources: []config.Source{src, own}, Proxies: networks("127.0.0.1/32", "10.0.0.0/8"), Publisher: accepting})
+	direct := serve(t, Options{Sources: []config.Source{src}, Publisher: accepting})
+	for name, test := range map[string]struct {
+		header headers
+		to     string
+		status int
+	}{
+		"Azure":                          {headers{"X-Forwarded-For": {"192.0.2.7:17085"}}, url, 202},
+		"Azure, version 6":               {headers{"X-Forwarded-For": {"[2001:db8::1]:443"}}, url, 202},
+		"Azure, another":                 {headers{"X-Forwarded-For": {"203.0.113.7:17085"}}, url, 403},
+		"a port that is none":            {headers{"X-Forwarded-For": {"192.0.2.7:x"}}, url, 403},
+		"version 6 and port, ambiguous":  {headers{"X-Forwarded-For": {"2001:db8:1:2:3:4:5:6:443"}}, url, 403},
+		"Forwarded":                      {headers{"Forwarded": {"for=192.0.2.7"}}, url, 202},
+		"Forwarded, others around":       {headers{"Forwarded": {`proto=https;For="192.0.2.7:4711" ; by=203.0.113.43;host="a,b"`}}, url, 202},
+		"Forwarded, version 6":           {headers{"Forwarded": {`for="[2001:db8:cafe::17]:4711"`}}, url, 202},
+		"Forwarded, another":             {headers{"Forwarded": {"for=203.0.113.7"}}, url, 403},
+		"Forwarded, two proxies":         {headers{"Forwarded": {"for=192.0.2.7, for=10.1.1.1"}}, url, 202},
+		"Forwarded, forged before":       {headers{"Forwarded": {"for=192.0.2.7, for=203.0.113.7"}}, url, 403},
+		"Forwarded, two lines":           {headers{"Forwarded": {"for=203.0.113.7", "for=192.0.2.7;proto=https"}}, url, 202},
+		"Forwarded, forged in a line":    {headers{"Forwarded": {"for=192.0.2.7", "for=203.0.113.7"}}, url, 403},
+		"Forwarded, unknown":             {headers{"Forwarded": {"for=unknown"}}, url, 403},
+		"Forwarded, hidden":              {headers{"Forwarded": {"for=_hidden"}}, url, 403},
+		"Forwarded, nobody":              {headers{"Forwarded": {"proto=https"}}, url, 403},
+		"Forwarded, empty":               {headers{"Forwarded": {""}}, url, 403},
+		"Forwarded, an open quote":       {headers{"Forwarded": {`for=192.0.2.7;x=", for=203.0.113.7`}}, url, 403},
+		"Forwarded, closed by the proxy": {headers{"Forwarded": {`for=192.0.2.7;x=", for="[2001:db9::1]"`}}, url, 403},
+		"Forwarded, two for one":         {headers{"Forwarded": {"for=192.0.2.7;for=192.0.2.8"}}, url, 403},
+		"Forwarded, a backslash":         {headers{"Forwarded": {`for="192.0.2.7\"`}}, url, 403},
+		"X-Real-IP":                      {headers{"X-Real-Ip": {"192.0.2.7"}}, url, 202},
+		"X-Real-IP with a port":          {headers{"X-Real-Ip": {"192.0.2.7:80"}}, url, 202},
+		"X-Real-IP, another":             {headers{"X-Real-Ip": {"203.0.113.7"}}, url, 403},
+		"X-Real-IP, twice":               {headers{"X-Real-Ip": {"192.0.2.7", "203.0.113.7"}}, url, 403},
+		"X-Real-IP, a list":              {headers{"X-Real-Ip": {"192.0.2.7, 203.0.113.7"}}, url, 403},
+		"X-Real-IP, empty":               {headers{"X-Real-Ip": {""}}, url, 403},
+		"all agree":                      {headers{"X-Real-Ip": {"192.0.2.7"}, "X-Forwarded-For": {"192.0.2.7:4711"}, "Forwarded": {"for=192.0.2.7"}}, url, 202},
+		"X-Real-IP is a proxy":           {headers{"X-Real-Ip": {"10.1.1.1"}, "X-Forwarded-For": {"192.0.2.7, 10.1.1.1"}}, url, 202},
+		"X-Forwarded-For is a proxy":     {headers{"X-Real-Ip": {"192.0.2.7"}, "X-Forwarded-For": {"10.1.1.1"}}, url, 202},
+		"X-Forwarded-For is forged":      {headers{"X-Real-Ip": {"203.0.113.7"}, "X-Forwarded-For": {"192.0.2.7"}}, url, 403},
+		"X-Real-IP is forged":            {headers{"X-Real-Ip": {"192.0.2.7"}, "X-Forwarded-For": {"203.0.113.7"}}, url, 403},
+		"Forwarded is forged":            {headers{"Forwarded": {"for=192.0.2.7"}, "X-Forwarded-For": {"203.0.113.7"}}, url, 403},
+		"one can't be read":              {headers{"Forwarded": {"for=unknown"}, "X-Forwarded-For": {"192.0.2.7"}}, url, 403},
+		"nobody vouches":                 {headers{"Forwarded": {"for=192.0.2.7"}, "X-Real-Ip": {"192.0.2.7"}}, direct, 403},
+		"never the proxy's own":          {headers{"Forwarded": {"for=203.0.113.7"}}, url + "/own", 403},
+		"never the proxy's own, unread":  {headers{"X-Real-Ip": {"x"}}, url + "/own", 403},
+		"the proxy itself":               {headers{"X-Unrelated": {"x"}}, url + "/own", 202},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to, own := strings.CutSuffix(test.to, "/own")
+			to += "/webhooks/plain"
+			if own {
+				to = url + "/webhooks/own"
+			}
+			r := signed(t, to, "{}")
+			for name, lines := range test.header {
+				r.Header[name] = lines
+			}
+			resp, body := do(t, r)
+			if resp.StatusCode != test.status {
+				t.Errorf("status %d, want %d: %s", resp.StatusCode, test.status, body)
+			}
+		})
+	}
+}
+
+// TestUnreadableAddressIsLogged: an operator learns why everyone is refused.
+func TestUnreadableAddressIsLogged(t *testing.T) {
+	t.Parallel()
+	src := plain("plain")
+	src.AllowedIPs = networks("192.0.2.0/24")
+	var log lockedBuffer
+	url := serve(t, Options{
+		Sources: []config.Source{src}, Proxies: networks("127.0.0.1/32"), Publisher: accepting, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for range 2 {
+		r := signed(t, url+"/webhooks/plain", "{}")
+		r.Header.Set("Forwarded", "for=unknown")
+		if resp, body := do(t, r); resp.StatusCode != 403 {
+			t.Fatal(resp.Status, body)
+		}
+	}
+	if strings.Count(log.String(), errNoAddress.Error()) != 1 {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+// FuzzForwarded: what a stranger sends before it never hides what the proxy adds.
+func FuzzForwarded(f *testing.F) {
+	f.Add(`for=192.0.2.7;x="`)
+	f.Add(`for=192.0.2.7, for="a`)
+	f.Add(`for="\`)
+	f.Fuzz(func(t *testing.T, before string) {
+		a := addresses{networks("127.0.0.1/32")}
+		for _, added := range []string{"for=203.0.113.7", `for="203.0.113.7:80"`, `by=_x;for="203.0.113.7"`, `for=203.0.113.7;host="a"`} {
+			r := &http.Request{RemoteAddr: "127.0.0.1:1", Header: http.Header{"Forwarded": {before + ", " + added}}}
+			if got := a.of(r); got.IsValid() && got.String() != "203.0.113.7" {
+				t.Errorf("%s, %s: %s", before, added, got)
+			}
+		}
+	})
 }
 
 func TestRateLimit(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 // no more than reading and checking, who shows nothing of it not even the reading, and nothing is answered before the
 // events are stored.
 func (s *Server) receive(c echo.Context) error {
-	body := bodyReader{memory: s.memory, limit: s.maxBody}
+	body := bodyReader{memory: s.memory}
 	defer body.release()
 	now := s.now()
 	src, data, err := s.open(c, &body, now)
@@ -28,9 +28,7 @@ func (s *Server) receive(c echo.Context) error {
 		return err
 	}
 	r := c.Request()
-	// A body that came compressed is verified decompressed, as it is stored: the one sender that compresses,
-	// Polytomic, signs nothing, and a proxy that compresses does not sign again.
-	outcome, err := src.receiveFrom(src.request(r.Method, r.URL.RawQuery, r.Header, data), now)
+	_, outcome, err := src.decode(src.request(r.Method, r.URL.RawQuery, r.Header, data), &body, src.receiveAt(now))
 	if err != nil {
 		return s.refuse(c, src, data, now, err)
 	}
@@ -41,6 +39,9 @@ func (s *Server) receive(c echo.Context) error {
 		return err
 	}
 	receipt, err := s.store(r.Context(), src.events(outcome.Events, r.Header, now))
+	if errors.Is(err, publish.ErrTooLarge) {
+		s.reject(c, src, data, now, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -61,9 +62,14 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 	}
 	r := c.Request()
 	from := s.addresses.of(r)
-	if !src.allows(from) {
+	switch {
+	case src.allows(from):
+	case !from.IsValid():
+		return nil, nil, fmt.Errorf("%w: %w", errNotAllowed, errNoAddress)
+	default:
 		return nil, nil, errNotAllowed
 	}
+	body.limit = src.maxBody
 	undecided, refused := src.receiver.Load().Early(src.request(r.Method, r.URL.RawQuery, r.Header, nil), now)
 	if refused != nil {
 		if !undecided {
@@ -71,13 +77,13 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 		}
 		body.limit = min(body.limit, smallBody)
 	}
-	body.source, body.from, body.gzip = src.name, client(from), src.gzip
+	body.source, body.from = src.name, client(from)
 	data, err := body.read(c.Response().Writer, r)
 	switch {
 	case refused != nil && errors.Is(err, errTooLarge):
-		return nil, nil, s.refuse(c, src, nil, now, refused)
-	case errors.Is(err, errCompressed):
-		err = fmt.Errorf("%w: if its sender or a proxy compresses, set %s=true", err, variable(src.name, "GZIP"))
+		err = s.refuse(c, src, nil, now, refused)
+	case err != nil:
+		err = s.refuse(c, src, nil, now, err)
 	}
 	return src, data, err
 }
@@ -87,11 +93,17 @@ func (src *source) request(method, query string, h http.Header, body []byte) *pr
 	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body}
 }
 
-// refuse ends a request that did not verify. Its body is nil if it has not been read.
+// refuse ends a request that did not verify, or whose body can't be taken. Its body is nil if it has not been read.
 func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
-	err := src.refusal(cause)
-	if _, ok := errors.AsType[*notVerifiedError](err); ok {
-		s.reject(c, src, body, now, cause)
+	err := cause
+	switch {
+	case errors.Is(cause, errOverloaded), errors.Is(cause, errTooSlow): // it may come again
+		return err
+	case !ofBody(cause):
+		err = src.refusal(cause)
+	}
+	if _, ok := errors.AsType[*notVerifiedError](err); ok || ofBody(cause) {
+		s.reject(c, src, body, now, err)
 	}
 	return err
 }

@@ -32,24 +32,24 @@ func newRejectedBytes(maxBody int64) *rate.Limiter {
 }
 
 // shareRejected gives each source an equal share of them: a flood at one takes little from another.
-func shareRejected(sources map[string]*source, maxBody int64) {
+func shareRejected(sources map[string]*source) {
 	for _, src := range sources {
 		n := int64(len(sources))
-		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(rejectedBytes/n, maxBody)))
+		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(rejectedBytes/n, src.maxBody)))
 	}
 }
 
-// reject keeps a request that did not verify, unless there were too many of late. Of a body that is too much its hash and
+// reject keeps a request that ends with err, unless there were too many of late. Of a body that is too much its hash and
 // its beginning stay.
-func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time, cause error) {
+func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time, err error) {
 	if s.rejecter == nil || !src.rejected.AllowN(now, 1) {
 		return
 	}
 	r := c.Request()
 	header, credentials := src.headers.rejected(r.Header)
 	kept := &publish.Rejected{
-		Source: src.name, Reason: provider.Reason(cause), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
-		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(body), Body: body,
+		Source: src.name, Reason: reasonOf(answerTo(err), err), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
+		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(body), Body: body, AsSent: true,
 	}
 	switch {
 	case body == nil && r.ContentLength != 0: // it was refused before it was read
@@ -75,9 +75,18 @@ func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reas
 	if rejected.NoBody {
 		return "no_body", nil
 	}
-	request := src.request(rejected.Method, rejected.Query, rejected.Header, rejected.Body)
-	outcome, err := src.receiveFrom(request, rejected.Received)
-	if err != nil {
+	header := rejected.Header
+	if !rejected.AsSent {
+		header = header.Clone()
+		delete(header, "Content-Encoding")
+	}
+	body := bodyReader{limit: src.maxBody}
+	request := src.request(rejected.Method, rejected.Query, header, rejected.Body)
+	_, outcome, err := src.decode(request, &body, src.receiveAt(rejected.Received))
+	switch {
+	case ofBody(err):
+		return answerTo(err).code, nil
+	case err != nil:
 		return provider.Reason(err), nil
 	}
 	if outcome.Learned != "" || outcome.Confirm != "" {

@@ -29,6 +29,8 @@ type rig struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream // WEBHOOKS
+
+	operator string // the token of an operator's NATS client
 }
 
 func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
@@ -59,7 +61,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rig{bus, nc, js, stream}
+	return &rig{bus, nc, js, stream, cfg.NATSAdminToken.Reveal()}
 }
 
 // stored is how many events are in the stream.
@@ -117,11 +119,14 @@ func plain(name string) config.Source {
 // signed is a request that plain sources accept.
 func signed(t testing.TB, url, body string) *http.Request {
 	t.Helper()
+	return request(t, url, body, http.Header{"Content-Type": {"application/json"}, "X-Polaris-Signature": {signatureOf(body)}})
+}
+
+// signatureOf is what plain sources accept as a body's signature.
+func signatureOf(body string) string {
 	m := hmac.New(sha256.New, []byte("key"))
 	m.Write([]byte(body))
-	return request(t, url, body, http.Header{
-		"Content-Type": {"application/json"}, "X-Polaris-Signature": {hex.EncodeToString(m.Sum(nil))},
-	})
+	return hex.EncodeToString(m.Sum(nil))
 }
 
 func request(t testing.TB, url, body string, h http.Header) *http.Request {

@@ -27,11 +27,13 @@ type source struct {
 	limiter  *rate.Limiter  // of verified requests; nil: none
 	rejected *rate.Limiter  // of rejected requests that are kept
 	gzip     bool           // compressed bodies are taken
+	maxBody  int64          // bytes, as sent and inflated
 
 	rejectedBytes *rate.Limiter // of their bodies
 
 	refusals trouble
 	hindered trouble // by what strangers can bring about
+	astray   trouble // requests for an address that is misspelt
 	// handshakes are no trouble, but as many as whoever sends them likes.
 	handshakes trouble
 	figures    figures
@@ -142,6 +144,7 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		networks: c.AllowedIPs,
 		limiter:  newLimiter(c.RateLimit),
 		gzip:     c.Gzip || sender.Compresses,
+		maxBody:  int64(c.MaxBody),
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
 	}
 	src.readSecrets(&c)

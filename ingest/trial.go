@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -17,16 +18,16 @@ import (
 type Trial struct {
 	source  *source
 	unbound error // why the secrets can't be used
-	maxBody int64
 }
 
 // NewTrial returns a Trial of a source. It fails with [config.Problems] where there is no such sender, or where the
-// sender's options are wrong. Secrets that are wrong or missing are told by every [Verdict] instead.
+// sender's options are wrong. MaxBody is the largest body of a source that has no limit of its own. Secrets that are wrong or missing are told by every [Verdict] instead.
 func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, error) {
 	src, faults := prepare(c, keys)
 	if len(faults) > 0 {
 		return nil, optionProblems(c.Name, faults)
 	}
+	src.maxBody = cmp.Or(src.maxBody, maxBody)
 	unbound := src.readError()
 	if unbound == nil {
 		unbound = src.bind(nil)
@@ -35,7 +36,7 @@ func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, 
 		src.receiver.Store(src.sender.Unverified())
 		unbound = nil
 	}
-	return &Trial{source: src, unbound: unbound, maxBody: maxBody}, nil
+	return &Trial{source: src, unbound: unbound}, nil
 }
 
 // NewKeySource returns what a Server gets senders' keys and certificates with.
@@ -81,7 +82,7 @@ func (t *Trial) Sender() provider.Sender { return t.source.sender }
 // the present. Of r the method, the query, the header and the body count. It needs the source's address where the sender
 // signs that.
 func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
-	body := bodyReader{limit: t.maxBody, gzip: t.source.gzip}
+	body := bodyReader{limit: t.source.maxBody}
 	data, err := body.read(nil, r)
 	if err != nil {
 		return refused(err, err, answerTo(err).code)
@@ -96,11 +97,16 @@ func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 	} else if now.IsZero() {
 		now = time.Now()
 	}
-	outcome, err := src.receiver.Load().Receive(request, now)
+	request, outcome, err := src.decode(request, &body, func(r *provider.Request) (provider.Outcome, error) {
+		return src.receiver.Load().Receive(r, now)
+	})
 	var v Verdict
-	if err != nil {
+	switch {
+	case ofBody(err):
+		return refused(err, err, answerTo(err).code)
+	case err != nil:
 		v = refused(err, src.refusal(err), reasonWord(err))
-	} else {
+	default:
 		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now)}
 	}
 	if t.vouched(&outcome) {

@@ -24,15 +24,19 @@ func TestTrialAnswersAsTheServer(t *testing.T) {
 		body   string
 		reason string
 	}{
-		"event":          {source: plain("p"), body: body},
-		"no id":          {source: plain("p"), body: `{"type":"a b"}`},
-		"other secret":   {source: config.Source{Name: "p", Provider: "polaris", Secrets: secrets("other")}, body: body, reason: "bad_signature"},
-		"no header":      {source: plain("p"), change: func(r *http.Request) { r.Header.Del("X-Polaris-Signature") }, body: body, reason: "missing_header"},
-		"method":         {source: plain("p"), change: func(r *http.Request) { r.Method = "PUT" }, body: body, reason: "method"},
-		"too large":      {source: plain("p"), body: strings.Repeat(" ", maxBody+1), reason: "too_large"},
-		"not gzip":       {source: zipped("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: body, reason: "bad_body"},
-		"compressed":     {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: zip(body), reason: "unsupported_encoding"},
-		"other encoding": {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }, body: body, reason: "unsupported_encoding"},
+		"event":        {source: plain("p"), body: body},
+		"no id":        {source: plain("p"), body: `{"type":"a b"}`},
+		"other secret": {source: config.Source{Name: "p", Provider: "polaris", Secrets: secrets("other")}, body: body, reason: "bad_signature"},
+		"no header":    {source: plain("p"), change: func(r *http.Request) { r.Header.Del("X-Polaris-Signature") }, body: body, reason: "missing_header"},
+		"method":       {source: plain("p"), change: func(r *http.Request) { r.Method = "PUT" }, body: body, reason: "method"},
+		"too large":    {source: plain("p"), body: strings.Repeat(" ", maxBody+1), reason: "too_large"},
+		"not gzip":     {source: zipped("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: body, reason: "bad_body"},
+		"compressed": {source: plain("p"), body: zip(body), reason: "unsupported_encoding", change: func(r *http.Request) {
+			r.Header.Set("Content-Encoding", "gzip")
+			r.Header.Set("X-Polaris-Signature", signatureOf(body))
+		}},
+		"signed as it is compressed": {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }, body: zip(body)},
+		"other encoding":             {source: plain("p"), change: func(r *http.Request) { r.Header.Set("Content-Encoding", "br") }, body: body, reason: "unsupported_encoding"},
 		"key not to be had": {
 			source: config.Source{Name: "p", Provider: "shipstation"}, body: body, reason: "key_unavailable",
 			change: func(r *http.Request) {

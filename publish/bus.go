@@ -32,6 +32,7 @@ type Bus struct {
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from
 	maxBody  int64
+	room     int64 // for a body in a message
 
 	quotas *quotas // of rejected requests
 
@@ -67,7 +68,8 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 			return err
 		}
 	}
-	b.maxBody = min(int64(cfg.MaxBody), b.front.MaxPayload()-headerRoom)
+	b.room = b.front.MaxPayload() - headerRoom
+	b.maxBody = min(int64(cfg.MaxBody), b.room)
 	if b.maxBody < int64(cfg.MaxBody) {
 		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY", "max_body_bytes", b.maxBody)
 	}
@@ -75,7 +77,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage), b.log); err != nil {
+	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.room), storage), b.log); err != nil {
 		return err
 	}
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
@@ -198,8 +200,11 @@ func (b *Bus) noteFailure(err error) {
 	}
 }
 
-// MaxBody is the largest body in bytes that can be stored.
+// MaxBody is the largest body in bytes that is taken where nothing else is set.
 func (b *Bus) MaxBody() int64 { return b.maxBody }
+
+// Room is the largest body in bytes that the server takes in a message.
+func (b *Bus) Room() int64 { return b.room }
 
 // MaxMessage bounds the size in bytes of one message on the bus, with its headers.
 func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }

@@ -40,7 +40,8 @@ type Event struct {
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
 const OwnHeaders = 7
 
-// msg encodes e and takes its header over. Headers that steer the server or Jethook itself are never the sender's.
+// msg encodes e and takes its header over. Headers that steer the server or Jethook itself are never the sender's. All are
+// ASCII, see [HeaderValue].
 func (e *Event) msg() *nats.Msg {
 	msgID := e.ID
 	if e.Source != "" {
@@ -59,15 +60,17 @@ func (e *Event) msg() *nats.Msg {
 	if h == nil {
 		h = make(nats.Header, OwnHeaders)
 	}
-	for name := range h {
+	for name, values := range h {
 		if reservedHeader(name) {
 			delete(h, name)
+		} else {
+			h[name] = encodeValues(values)
 		}
 	}
 	values := make([]string, len(own)) // one for all: there are as many for every event
 	for i, header := range own {
 		if header.value != "" {
-			values[i] = header.value
+			values[i] = HeaderValue(header.value)
 			h[header.name] = values[i : i+1 : i+1]
 		}
 	}

@@ -25,10 +25,14 @@ type followed struct {
 	field func(*jetstream.StreamConfig) *int64
 }
 
-const keyMaxBytes = "jethook-max-bytes"
+const (
+	keyMaxAge     = "jethook-max-age"
+	keyMaxBytes   = "jethook-max-bytes"
+	keyMaxMessage = "jethook-max-msg-size"
+)
 
 var followedValues = []followed{
-	{"jethook-max-age", func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.MaxAge) }},
+	{keyMaxAge, func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.MaxAge) }},
 	{keyMaxBytes, func(c *jetstream.StreamConfig) *int64 { return &c.MaxBytes }},
 	{"jethook-duplicate-window", func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.Duplicates) }},
 }
@@ -46,6 +50,34 @@ func noteSettings(s *jetstream.StreamConfig, cfg *config.Config) {
 			f.note(s, int64(cfg.RejectedMaxBytes))
 		}
 	}
+	if s.MaxMsgSize > 0 {
+		noteMaxMessage(s)
+	}
+}
+
+func noteMaxMessage(s *jetstream.StreamConfig) {
+	if s.Metadata == nil {
+		s.Metadata = make(map[string]string)
+	}
+	s.Metadata[keyMaxMessage] = strconv.Itoa(int(s.MaxMsgSize))
+}
+
+// raiseMaxMessage makes room in have for the largest body that is taken, and reports whether that changes it. It never
+// lowers the limit: a process without the sources would take from one with them what that needs. Earlier versions did not
+// note the value.
+func raiseMaxMessage(have, want *jetstream.StreamConfig, log *slog.Logger) bool {
+	if have.MaxMsgSize <= 0 || have.MaxMsgSize >= want.MaxMsgSize {
+		return false
+	}
+	noted, isNoted := have.Metadata[keyMaxMessage]
+	if _, made := have.Metadata[keyMaxAge]; !made || isNoted && noted != strconv.Itoa(int(have.MaxMsgSize)) {
+		log.Info("a stream's setting is its operator's, and stays", "stream", want.Name, "setting", "max-msg-size",
+			"value", have.MaxMsgSize, "configured", want.MaxMsgSize)
+		return false
+	}
+	have.MaxMsgSize = want.MaxMsgSize
+	noteMaxMessage(have)
+	return true
 }
 
 // note marks a value as set. What was asked differs from it where a small store bounds it: free space changes from
@@ -89,6 +121,9 @@ func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, wan
 			f.note(&next, wanted)
 			changes = append(changes, name, f.show(target))
 		}
+	}
+	if next.Metadata != nil && raiseMaxMessage(&next, want, log) {
+		changes = append(changes, "max-msg-size", next.MaxMsgSize)
 	}
 	if changes == nil {
 		return s, nil

@@ -135,3 +135,53 @@ func TestShortDedupWindow(t *testing.T) {
 		}
 	})
 }
+
+// TestLargerBodiesFollow: a store that was made for smaller bodies takes larger ones once the settings say so, goes on taking
+// them where another process's don't, and keeps a limit that its operator set.
+func TestLargerBodiesFollow(t *testing.T) {
+	t.Parallel()
+	cfg := settings(t)
+	cfg.MaxBody = 1 << 20
+	size := func(js jetstream.JetStream) int32 { return streamConfig(t, js, "WEBHOOKS").MaxMsgSize }
+	reopen(t, cfg, func(js jetstream.JetStream) {
+		if got := size(js); got < 1<<20 || got > 2<<20 {
+			t.Errorf("made for %d bytes", got)
+		}
+		// Earlier versions did not note the limit.
+		c := streamConfig(t, js, "WEBHOOKS")
+		delete(c.Metadata, "jethook-max-msg-size")
+		if _, err := js.UpdateStream(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	})
+	cfg.Sources = []config.Source{{Name: "github", MaxBody: 25 << 20}}
+	b := open(t, cfg)
+	if _, err := b.Publish(t.Context(), &publish.Event{ID: "1", Type: "push", Source: "github", Subject: "webhooks.github.push", Body: make([]byte, 25<<20)}); err != nil {
+		t.Errorf("25 MiB: %v", err)
+	}
+	if b.MaxBody() != 1<<20 || b.Room() != 25<<20 {
+		t.Errorf("takes %d, room for %d", b.MaxBody(), b.Room())
+	}
+	b.Close()
+	cfg.Sources = nil
+	if log := reopen(t, cfg, func(js jetstream.JetStream) {
+		if size(js) < 25<<20 {
+			t.Error("the limit is lowered")
+		}
+		c := streamConfig(t, js, "WEBHOOKS")
+		c.MaxMsgSize = 2 << 20
+		if _, err := js.UpdateStream(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}); strings.Contains(log, operator) || strings.Contains(log, followed) {
+		t.Errorf("nothing is to change, but: %s", log)
+	}
+	cfg.MaxBody = 4 << 20
+	if log := reopen(t, cfg, func(js jetstream.JetStream) {
+		if size(js) != 2<<20 {
+			t.Errorf("the operator's limit became %d", size(js))
+		}
+	}); !strings.Contains(log, operator) {
+		t.Errorf("no word of the operator's limit: %s", log)
+	}
+}

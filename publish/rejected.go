@@ -30,7 +30,7 @@ const (
 	rejectedBeginning = 4 << 10
 )
 
-// Rejected is a request that did not verify, as it came.
+// Rejected is a request that did not verify, or whose body could not be taken, as it came.
 type Rejected struct {
 	Seq      uint64      `json:"-"` // its place in the stream; read only
 	Source   string      `json:"-"`
@@ -47,6 +47,8 @@ type Rejected struct {
 	// NoBody means that Body is only the beginning, and Sum the SHA-256 of the whole in hex.
 	NoBody bool   `json:"no_body,omitempty"`
 	Sum    string `json:"sha256,omitempty"`
+	// AsSent means that Body has the encoding that its Content-Encoding says. Earlier versions kept it decoded.
+	AsSent bool   `json:"as_sent,omitempty"`
 	Body   []byte `json:"-"`
 }
 

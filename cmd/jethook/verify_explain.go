@@ -196,6 +196,8 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 		return "Give the method that the request came with: --method. It is neither that of an event nor of a handshake of this sender."
 	case "bad_body":
 		return "Give the header Content-Encoding only with a body that is still compressed."
+	case "too_large":
+		return "Set " + variable + "_MAX_BODY to what the sender may send."
 	case "unsupported_encoding":
 		return "Give the header Content-Encoding only with a body that is still compressed. Where the sender or a proxy compresses with gzip, set " + variable + "_GZIP=true."
 	}

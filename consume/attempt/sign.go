@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/consume/endpoint"
+	"jethook/publish"
 )
 
 // Headers of a delivery.
@@ -49,8 +50,8 @@ func (c *Client) header(r *Request, body []byte, contentType string, now time.Ti
 	h[headerWebhookID] = []string{r.EventID}
 	h[headerWebhookTimestamp] = []string{timestamp}
 	h[headerAttempt] = []string{strconv.Itoa(r.Attempt)}
-	h[headerType] = []string{r.EventType}
-	h[headerContentType] = []string{contentType}
+	h[headerType] = []string{publish.HeaderValue(r.EventType)}
+	h[headerContentType] = []string{publish.HeaderValue(contentType)}
 	if r.Traceparent != "" && httpguts.ValidHeaderFieldValue(r.Traceparent) {
 		h[headerTraceparent] = []string{r.Traceparent}
 	}

@@ -69,6 +69,25 @@ func TestContentType(t *testing.T) {
 	}
 }
 
+// What an event has beyond ASCII is encoded; what an operator sets on an endpoint is sent as it is set.
+func TestHeadersBeyondASCII(t *testing.T) {
+	t.Parallel()
+	url, got := recorder(t)
+	e := endpointAt(url)
+	e.Headers = map[string]string{"X-Team": "päyments"}
+	r := requestTo(e)
+	r.EventType, r.ContentType = "Überweisung.100%", "text/plain; x=caf\xe9"
+	expect(t, local(t).Do(t.Context(), r), Delivered, ClassOK)
+	h := (<-got).header
+	for name, want := range map[string]string{
+		"Jethook-Type": "%C3%9Cberweisung.100%", "Content-Type": "text/plain; x=caf%C3%A9", "X-Team": "päyments",
+	} {
+		if h.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, h.Get(name), want)
+		}
+	}
+}
+
 func TestOwnUserAgent(t *testing.T) {
 	t.Parallel()
 	url, got := recorder(t)

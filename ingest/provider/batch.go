@@ -42,6 +42,30 @@ func (b *Batch) String() string {
 // hold millions, each with memory of its own.
 const maxEvents = 10_000
 
+// cloudEvents is the batch of any sender whose request says that it is one:
+// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md#33-batched-content-mode
+// Only source and id together name an event.
+var cloudEvents = Batch{Type: JSON("type"), ID: Join(JSON("source"), JSON("id"))}
+
+const (
+	cloudEventsBatch = "application/cloudevents-batch+json"
+	cloudEvent       = "application/cloudevents+json"
+)
+
+// isCloudEventsBatch reports whether the body says that it is a list of CloudEvents.
+func (r *Request) isCloudEventsBatch() bool {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), cloudEventsBatch)
+}
+
+// batch is where r holds several events; nil where it can't.
+func (s *Sender) batch(r *Request) *Batch {
+	if s.Batch == nil && r.isCloudEventsBatch() {
+		return &cloudEvents
+	}
+	return s.Batch
+}
+
 // split returns the events in r, and whether there is a list of them at all. It stops at one more than maxEvents.
 func (b *Batch) split(r *Request) ([]Event, bool) {
 	text := r.Body
@@ -81,5 +105,9 @@ func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
 	if n := seen[id]; n > 1 {
 		id += "-" + strconv.Itoa(n)
 	}
-	return Event{Type: b.Type.find(item), ID: id, Body: raw, ContentType: "application/json"}
+	contentType := "application/json"
+	if r.isCloudEventsBatch() {
+		contentType = cloudEvent
+	}
+	return Event{Type: b.Type.find(item), ID: id, Body: raw, ContentType: contentType}
 }

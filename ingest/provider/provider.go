@@ -91,6 +91,8 @@ type Sender struct {
 	Unsigned bool
 	// Compresses means that the sender may send its bodies with gzip.
 	Compresses bool
+	// LargestBody is how many bytes the sender's requests may have, where its pages say that it is many. It is zero elsewhere.
+	LargestBody int64
 	// Caveat says in words what the signature leaves open beside [Sender.NotCovered].
 	Caveat string
 	// BodySecrets are fields of the body that hold a secret, which is stored with the event and delivered with it.

@@ -91,7 +91,7 @@ func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 	if r.Method != post && !slices.Contains(rc.Sender.Methods, r.Method) {
 		return Outcome{}, fmt.Errorf("method %.16q: %w", r.Method, ErrMethod)
 	}
-	if err := rc.Verifier.Verify(r, now); err != nil {
+	if err := rc.verify(r, now); err != nil {
 		return Outcome{}, err
 	}
 	outcome, err = rc.handshake(r, true)
@@ -99,6 +99,19 @@ func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 		return outcome, err
 	}
 	return Outcome{Answer: rc.Sender.Success, Events: rc.events(r)}, nil
+}
+
+// verify takes the sender's proof of the body, or of what it was inflated from. Its error is of the body.
+func (rc *Receiver) verify(r *Request, now time.Time) error {
+	err := rc.Verifier.Verify(r, now)
+	if err == nil || r.Sent == nil || !rc.Sender.Scheme.CoversBody() {
+		return err
+	}
+	sent := &Request{Method: r.Method, URL: r.URL, Query: r.Query, Header: r.Header, Body: r.Sent}
+	if rc.Verifier.Verify(sent, now) == nil {
+		return nil
+	}
+	return err
 }
 
 // handshake answers r if it is one of the sender's handshakes.
@@ -154,7 +167,7 @@ func (rc *Receiver) Methods() []string {
 
 func (rc *Receiver) events(r *Request) []Event {
 	eventType, id := rc.Sender.Event(r)
-	if batch := rc.Sender.Batch; batch != nil {
+	if batch := rc.Sender.batch(r); batch != nil {
 		events, found := batch.split(r)
 		if found && (!rc.whole && len(events) <= maxEvents || len(events) == 0) {
 			return events

@@ -25,6 +25,8 @@ type Request struct {
 	Header http.Header
 	// Body is the bytes as the sender signed them.
 	Body []byte
+	// Sent is the body as it came where that was compressed, else nil. Who signed that signed Body too.
+	Sent []byte
 
 	json  jsonState
 	query url.Values

@@ -74,7 +74,8 @@ var hexRows = []Sender{
 	},
 	{
 		// The SHA-1 in X-Hub-Signature beside it does not count.
-		Name: "github", Title: "GitHub", Docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
+		// Sends up to 25 MB, and never again: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
+		Name: "github", Title: "GitHub", LargestBody: 25 << 20, Docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
 		Secret: sharedSecret, Scheme: prefixedMAC("X-Hub-Signature-256", "sha256="),
 		Type: Header("X-GitHub-Event"), ID: Header("X-GitHub-Delivery"),
 		Success: success202, Refusal: refusal401, Wait: 10 * time.Second,

@@ -19,7 +19,8 @@ var standardRows = []Sender{
 	},
 	{
 		// The signing token of 2026; the sender "gitlab" is the older one in X-Gitlab-Token.
-		Name: "gitlab-signing", Title: "GitLab (signing token)", Docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
+		// Sends up to 25 MB: https://docs.gitlab.com/administration/instance_limits/#webhook-limits
+		Name: "gitlab-signing", Title: "GitLab (signing token)", LargestBody: 25 << 20, Docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		Secret: "the webhook's signing token", Scheme: standardWebhooks(WhsecKey),
 		Type: Header("X-Gitlab-Event"), ID: standardID,
 		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,

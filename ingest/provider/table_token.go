@@ -91,7 +91,8 @@ var tokenRows = []Sender{
 	},
 	{
 		// "gitlab-signing" is for a webhook that signs.
-		Name: "gitlab", Title: "GitLab", Docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
+		// Sends up to 25 MB: https://docs.gitlab.com/administration/instance_limits/#webhook-limits
+		Name: "gitlab", Title: "GitLab", LargestBody: 25 << 20, Docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		Secret: "the webhook's secret token", Scheme: Token{From: Header("X-Gitlab-Token")},
 		Type: Header("X-Gitlab-Event"), ID: Header("Idempotency-Key"),
 		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
@@ -129,7 +130,8 @@ var tokenRows = []Sender{
 	},
 	{
 		// 403 would stop its retries.
-		Name: "postmark", Title: "Postmark", Docs: "https://postmarkapp.com/developer/webhooks/webhooks-overview",
+		// An inbound message has up to 35 MB of attachments: https://postmarkapp.com/support/article/1056-what-are-the-attachment-and-email-size-limits
+		Name: "postmark", Title: "Postmark", LargestBody: 35 << 20, Docs: "https://postmarkapp.com/developer/webhooks/webhooks-overview",
 		Secret: ownLogin, Scheme: Basic{},
 		Type: JSON("RecordType"), ID: JSON("MessageID"),
 		Success: success200, Refusal: refusal401,
