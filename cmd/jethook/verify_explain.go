@@ -24,6 +24,7 @@ type explanation struct {
 	Provider   string `json:"provider"`
 	Docs       string `json:"docs,omitempty"`
 	VerifiedBy string `json:"verified_by"`
+	SignedWith string `json:"signed_with,omitempty"` // where the sender has several ways
 	CoversBody bool   `json:"covers_body"`
 	Signed     string `json:"signed"`
 	signedSize int    // bytes
@@ -55,7 +56,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 	r := &explanation{
 		Verified: v.Err == nil, Reason: v.Reason,
 		Source: a.source.Name, Provider: sender.Name, Docs: sender.Docs,
-		VerifiedBy: sender.Scheme.String(), CoversBody: sender.Scheme.CoversBody(),
+		VerifiedBy: sender.Scheme.String(), SignedWith: v.Rule, CoversBody: sender.Scheme.CoversBody(),
 		Signed: shorten(hide(string(v.Signed))), signedSize: len(v.Signed), unsigned: v.Err == nil && v.Unread == nil && v.Signed == nil && v.Outcome.Handshake == "",
 		EventType: orNull(hide(v.Type)), EventID: orNull(hide(v.ID)), Events: []explainedEvent{},
 		Handshake: v.Outcome.Handshake,
@@ -103,6 +104,9 @@ func (r *explanation) print(w io.Writer) error {
 	}
 	line("provider", "%s %s", r.Provider, r.Docs)
 	line("verified by", "%s", r.VerifiedBy)
+	if r.SignedWith != "" {
+		line("signed with", "%s", r.SignedWith)
+	}
 	r.printSigned(line)
 	r.printEvents(line)
 	line("answer", "%d %s", r.Status, http.StatusText(r.Status))

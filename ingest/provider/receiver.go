@@ -101,6 +101,18 @@ func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 	return Outcome{Answer: rc.Sender.Success, Events: rc.events(r)}, nil
 }
 
+// Rule says by which of its sender's rules a request that verifies is signed, in words; empty where the sender has but
+// one.
+func (rc *Receiver) Rule(r *Request, now time.Time) string {
+	rule := ""
+	if v, ok := rc.Verifier.(interface {
+		match(r *Request, now time.Time) (string, error)
+	}); ok {
+		rule, _ = v.match(r, now)
+	}
+	return rule
+}
+
 // handshake answers r if it is one of the sender's handshakes.
 func (rc *Receiver) handshake(r *Request, signed bool) (Outcome, error) {
 	for _, h := range rc.Sender.Handshakes {
