@@ -140,9 +140,7 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 	for i, e := range found {
 		id := publish.CleanID(e.ID)
 		if id == "" {
-			// The sum of the body stands for it: a body may be megabytes, and a string would copy it.
-			sum := sha256.Sum256(e.Body)
-			id = publish.HashID(src.name, string(sum[:]))
+			id = src.hashID(&e)
 		}
 		events[i] = &publish.Event{
 			ID:          id,
@@ -152,11 +150,23 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 			Received:    now,
 			ContentType: e.ContentType,
 			Traceparent: traceparent,
+			Query:       e.Query,
 			Header:      header,
 			Body:        e.Body,
 		}
 	}
 	return events
+}
+
+// hashID is the id of an event that has none of its own. The sum of the body stands for it: a body may be megabytes, and a
+// string would copy it.
+func (src *source) hashID(e *provider.Event) string {
+	sum := sha256.Sum256(e.Body)
+	parts := []string{src.name, string(sum[:])}
+	if e.Query != "" {
+		parts = append(parts, e.Query)
+	}
+	return publish.HashID(parts...)
 }
 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is

@@ -41,8 +41,10 @@ type Event struct {
 	// ID is the same on every redelivery of the event. Empty: the sender has none, and the bytes of Body
 	// stand for it.
 	ID string
-	// Body is the event's own bytes, as they stand in the request.
-	Body        []byte
+	// Body is the event's own bytes, as they stand in the request. Of a request without a body they are its Query.
+	Body []byte
+	// Query is that of the request's address, without credentials.
+	Query       string
 	ContentType string
 }
 
@@ -165,6 +167,19 @@ func (rc *Receiver) Methods() []string {
 }
 
 func (rc *Receiver) events(r *Request) []Event {
+	r.kept = rc.keptQuery(r)
+	if r.inAddress() {
+		eventType, id := rc.Sender.Event(r)
+		return []Event{{Type: eventType, ID: id, Body: []byte(r.kept), Query: r.kept, ContentType: formType}}
+	}
+	events := rc.eventsInBody(r)
+	for i := range events {
+		events[i].Query = r.kept
+	}
+	return events
+}
+
+func (rc *Receiver) eventsInBody(r *Request) []Event {
 	eventType, id := rc.Sender.Event(r)
 	if batch := rc.Sender.Batch; batch != nil {
 		events, found := batch.split(r)
