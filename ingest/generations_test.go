@@ -70,3 +70,42 @@ func TestPolarGenerations(t *testing.T) {
 		})
 	}
 }
+
+// TestTwilioSharedKey: https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys
+func TestTwilioSharedKey(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t)
+	const token, shared, form = "0123456789abcdef0123456789abcdef", "a shared key of the tests", "MessageSid=SM1&MessageStatus=sent"
+	source := addressed(sourceOf("twilio", token))
+	source.Secrets = append(source.Secrets, config.NewSecret(shared))
+	url := serve(t, Options{Sources: []config.Source{source}, Publisher: rig.bus}) + "/webhooks/twilio"
+	const content = "https://hooks.example.com/webhooks/twilioMessageSidSM1MessageStatussent"
+	sha1Of := func(key string) string { return twilioSignature(key, content).Get("X-Twilio-Signature") }
+	sha256Of := func(key string) string { return base64.StdEncoding.EncodeToString(sha256MAC([]byte(key), content)) }
+	const name, settings = "X-Twilio-Webhooks-Signature-Settings", "key=WK0123456789abcdef0123456789abcdef,algorithm=HMAC_SHA256"
+	for _, test := range []struct {
+		what, signature string
+		settings        []string
+		status          int
+	}{
+		{"a shared key", sha256Of(shared), []string{settings}, 204},
+		{"a shared key, spaced", sha256Of(shared), []string{"algorithm=HMAC_SHA256, key=WK1"}, 204},
+		{"the auth token", sha1Of(token), nil, 204},
+		{"SHA-1 where SHA-256 is said", sha1Of(token), []string{settings}, 401},
+		{"SHA-256 where nothing is said", sha256Of(shared), nil, 401},
+		{"another key", sha256Of("another"), []string{settings}, 401},
+		{"an unknown algorithm", sha256Of(shared), []string{"key=WK1,algorithm=HMAC_MD5"}, 401},
+		{"no algorithm", sha1Of(token), []string{"key=WK1"}, 401},
+		{"nothing in the header", sha1Of(token), []string{""}, 401},
+		{"two algorithms", sha256Of(shared), []string{settings + ",algorithm=HMAC_SHA1"}, 401},
+		{"two headers", sha256Of(shared), []string{settings, settings}, 401},
+	} {
+		h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "X-Twilio-Signature": {test.signature}}
+		if test.settings != nil {
+			h[name] = test.settings
+		}
+		if resp, text := do(t, request(t, url, form, h)); resp.StatusCode != test.status {
+			t.Errorf("%s: %d %s, want %d", test.what, resp.StatusCode, text, test.status)
+		}
+	}
+}

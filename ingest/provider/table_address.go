@@ -132,8 +132,11 @@ var addressRows = []Sender{
 		// An empty answer with 200 is taken for a document without a type.
 		Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security#validating-requests",
 		Caveat: "of a body that is no form by its SHA-256 in the address",
-		Secret: "the auth token", SecretForm: hexSecret, NeedsURL: true,
-		Scheme: URLForm{From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256"},
+		Secret: "the auth token, or a shared key", SecretForm: hexSecret, NeedsURL: true,
+		Scheme: URLForm{
+			From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256",
+			Settings: Header("X-Twilio-Webhooks-Signature-Settings"),
+		},
 		Type:   FirstOf(Form("MessageStatus"), Form("SmsStatus"), Form("CallStatus")), ID: Header("I-Twilio-Idempotency-Token"),
 		Methods: []string{"GET"},
 		Success: success204, Refusal: refusal401, Wait: 15 * time.Second,
