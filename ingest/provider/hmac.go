@@ -50,14 +50,21 @@ func (s HMAC) Bind(b Binding) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hmacVerifier{Signature: s.Signature, size: s.Hash.new()().Size(), keys: keys}, nil
+	v := &hmacVerifier{Signature: s.Signature, size: s.Hash.new()().Size(), keys: keys, contents: []*Signature{&s.Signature}}
+	if len(s.Or) > 0 {
+		other := s.Signature
+		other.Content = s.Or
+		v.contents = append(v.contents, &other)
+	}
+	return v, nil
 }
 
 // hmacVerifier is an HMAC scheme with its keys.
 type hmacVerifier struct {
 	Signature
-	size int
-	keys []*hmacKey
+	size     int
+	keys     []*hmacKey
+	contents []*Signature // which differ in what is signed
 }
 
 // Verify implements [Verifier].
@@ -77,13 +84,15 @@ func (v *hmacVerifier) match(r *Request, now time.Time) (rule string, err error)
 		return "", v.From[0].malformed()
 	}
 	for _, key := range v.keys {
-		m := key.get()
-		var err error
-		m.buf, err = v.feed(m, m.buf, r, p.stamp, "")
-		found := err == nil && given.contain(m.sum())
-		key.put(m)
-		if err != nil || found {
-			return key.rule, err
+		for _, content := range v.contents {
+			m := key.get()
+			var err error
+			m.buf, err = content.feed(m, m.buf, r, p.stamp, "")
+			found := err == nil && given.contain(m.sum())
+			key.put(m)
+			if err != nil || found {
+				return key.rule, err
+			}
 		}
 	}
 	return "", ErrBadSignature

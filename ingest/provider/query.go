@@ -37,6 +37,9 @@ func (rc *Receiver) isCredential(parameter string) bool {
 	if err != nil || publish.IsCredential(name) || slices.ContainsFunc(queryCredentials, func(s string) bool { return strings.EqualFold(s, name) }) {
 		return true
 	}
+	if name == "pair" && rc.Sender.LearnsSecret() { // the nonce of an address that takes a secret
+		return true
+	}
 	if s, ok := rc.Sender.Scheme.(interface{ proofs() []Value }); ok {
 		if slices.ContainsFunc(s.proofs(), func(v Value) bool { return v.kind == inQuery && v.arg == name }) {
 			return true

@@ -100,7 +100,7 @@ func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 	if err != nil || outcome.Handshake != "" {
 		return outcome, err
 	}
-	return Outcome{Answer: rc.Sender.Success, Events: rc.events(r)}, nil
+	return Outcome{Answer: rc.Sender.answer(r), Events: rc.events(r)}, nil
 }
 
 // Rule says by which of its sender's rules a request that verifies is signed, in words; empty where the sender has but

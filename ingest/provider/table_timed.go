@@ -98,8 +98,13 @@ var timedRows = []Sender{
 		BodySecrets: []string{"token", "response_url"},
 		Secret:      "the app's signing secret", SecretForm: hexSecret, Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
 		Type: JSON("event.type"), ID: JSON("event_id"),
-		Handshakes: []Handshake{slackURL},
+		Handshakes: []Handshake{slackCertificate, slackURL},
 		Success:    success200, Refusal: refusal401, Wait: 3 * time.Second,
+		// A menu asks for what to offer. Its choice comes as another event.
+		Others: []Other{
+			{At: FormJSON("payload", "type"), Is: "block_suggestion", Answer: jsonAnswer(`{"options":[]}`)},
+			{At: FormJSON("payload", "type"), Is: "dialog_suggestion", Answer: jsonAnswer(`{"options":[]}`)},
+		},
 	},
 	{
 		// The secret signs as it is, whsec_ included. v0 does not count.
