@@ -47,6 +47,9 @@ func (s *Server) receive(c echo.Context) error {
 	src.figures.accept(receipt, now)
 	src.refusals.ends(now)
 	src.hindered.ends(now)
+	if src.clock.accepted(now) {
+		s.log.Info("the sender's clock and this machine's agree again", "source", src.name)
+	}
 	if s.failures.ends(now) {
 		s.log.Info("webhooks are stored again")
 	}
@@ -84,7 +87,7 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 
 // request is what the sender's row looks at. The address is the configured one: the Host header can be anything.
 func (src *source) request(method, query string, h http.Header, body []byte) *provider.Request {
-	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body}
+	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body, Tolerance: src.tolerance}
 }
 
 // refuse ends a request that did not verify. Its body is nil if it has not been read.
@@ -92,6 +95,8 @@ func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time,
 	err := src.refusal(cause)
 	if _, ok := errors.AsType[*notVerifiedError](err); ok {
 		s.reject(c, src, body, now, cause)
+		r := c.Request()
+		s.watchClock(src, src.request(r.Method, r.URL.RawQuery, r.Header, body), now, cause)
 	}
 	return err
 }

@@ -159,6 +159,12 @@ func (s *Sender) SignedAt(r *Request) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// Timed reports whether the sender's requests say when they were made, and are refused if that is too far off.
+func (s *Sender) Timed() bool {
+	timed, ok := s.Scheme.(interface{ tolerance() time.Duration })
+	return ok && timed.tolerance() > 0
+}
+
 // TakesAudience reports whether [Binding.Audience] and [Binding.Email] mean anything to the sender. With an audience
 // it does not need its address.
 func (s *Sender) TakesAudience() bool {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"jethook/publish/jsontext"
 )
@@ -25,6 +26,8 @@ type Request struct {
 	Header http.Header
 	// Body is the bytes as the sender signed them.
 	Body []byte
+	// Tolerance is how far the request's time may be off, if not as far as the sender's row says; 0: as the row says.
+	Tolerance time.Duration
 
 	json  jsonState
 	query url.Values

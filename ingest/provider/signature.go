@@ -47,6 +47,8 @@ func (s Signature) Credentials() []string {
 	return s.fromHeaders()
 }
 
+func (s Signature) tolerance() time.Duration { return s.Timestamp.Tolerance }
+
 func (s Signature) signedAt(r *Request) (time.Time, bool) {
 	var p presented
 	if s.Timestamp.Tolerance == 0 || s.read(r, &p) != nil {
