@@ -40,11 +40,15 @@ func (s *Server) receive(c echo.Context) error {
 	if err := src.admit(now); err != nil {
 		return err
 	}
-	receipt, err := s.store(r.Context(), src.events(outcome.Events, r.Header, now))
+	events := src.events(outcome.Events, r.Header, now)
+	receipt, err := s.store(r.Context(), events)
 	if err != nil {
 		return err
 	}
 	src.figures.accept(receipt, now)
+	if receipt.Duplicate && src.repeats.AllowN(now, 1) {
+		s.logDuplicate(src, events[0])
+	}
 	src.refusals.ends(now)
 	src.hindered.ends(now)
 	if src.clock.accepted(now) {
@@ -54,6 +58,12 @@ func (s *Server) receive(c echo.Context) error {
 		s.log.Info("webhooks are stored again")
 	}
 	return send(c, outcome.Answer)
+}
+
+// logDuplicate tells who has redelivered a request by hand why nothing happened.
+func (s *Server) logDuplicate(src *source, e *publish.Event) {
+	s.log.Info("webhook is a duplicate: an event of its id is stored, and nothing more happens", "source", src.name, "type", e.Type, "id", e.ID,
+		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", variable(src.name, "DEDUP")+"=false")
 }
 
 // open finds the request's source, and reads its body unless the request is refused without.

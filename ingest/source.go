@@ -32,6 +32,7 @@ type source struct {
 	tolerance time.Duration
 
 	rejectedBytes *rate.Limiter // of their bodies
+	repeats       *rate.Limiter // of duplicates that are logged
 
 	refusals trouble
 	hindered trouble // by what strangers can bring about
@@ -151,6 +152,7 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		gzip:      c.Gzip || sender.Compresses,
 		tolerance: c.Tolerance,
 		rejected:  rate.NewLimiter(rejectedPerSecond, rejectedBurst),
+		repeats:   rate.NewLimiter(1, repeatsBurst),
 	}
 	src.readSecrets(&c)
 	return src, faults

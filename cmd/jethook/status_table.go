@@ -26,7 +26,7 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	}
 	for i := range s.Sources {
 		if src := &s.Sources[i]; src.ClockOff != 0 {
-			row(w, "CLOCK  "+src.Name+": "+clockWords(src.ClockOff))
+			row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))
 		}
 	}
 	writeEndpoints(w, s, all)
