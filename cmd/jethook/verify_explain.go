@@ -51,7 +51,11 @@ type explainedEvent struct {
 }
 
 func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation {
-	hide := concealer(a.source.Secrets, v.Outcome.Learned)
+	known := slices.Clone(a.source.Secrets)
+	for _, other := range a.others {
+		known = append(known, other.Secrets...)
+	}
+	hide := concealer(known, v.Outcome.Learned)
 	answer := v.Outcome.Answer
 	r := &explanation{
 		Verified: v.Err == nil, Reason: v.Reason,
@@ -80,7 +84,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 	}
 	if v.Err != nil {
 		r.Explanation = hide(v.Err.Error()) + ". " + remedy(a, sender, v.Reason)
-		for _, hint := range a.guess(v.Reason) {
+		for _, hint := range a.guess(sender, v.Reason) {
 			r.Hints = append(r.Hints, hide(hint))
 		}
 	}
@@ -208,6 +212,10 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 
 // badSignature is the remedy of the most common reason.
 func badSignature(s provider.Sender, secret string) string {
+	if _, items := s.Scheme.(provider.AdyenItems); items {
+		return "One bad item refuses the whole request: each item is signed by itself and the sender takes one answer for all, so that what is left out would be lost. " +
+			"Either the secret is not the sender's (it is: " + secret + "), or the item is not the sender's or was changed. Compare its line under signed."
+	}
 	if _, token := s.Scheme.(provider.Token); token {
 		return "The token in the request is not the secret, which is: " + secret + "."
 	}

@@ -82,7 +82,7 @@ func near(what string, at, now time.Time, tolerance, retries time.Duration) erro
 	case age > tolerance+retries:
 		return fmt.Errorf("%s lies %s back: %w", what, age.Round(time.Second), ErrTooOld)
 	case age < -tolerance:
-		return fmt.Errorf("%s lies %s ahead: %w", what, (-age).Round(time.Second), ErrTooNew)
+		return fmt.Errorf("%s lies %s ahead: %w", what, age.Abs().Round(time.Second), ErrTooNew)
 	}
 	return nil
 }
