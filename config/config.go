@@ -74,6 +74,8 @@ type Source struct {
 	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has, if it is not its address, URL"`
 	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, in the place of SECRET or beside it; one of the two must be set"`
 
+	Tolerance time.Duration `envconfig:"TOLERANCE" desc:"how far the time that a request was made at may be off from this machine's clock, 1s to 1h; default: as the provider's pages say, mostly 5m"`
+
 	Gzip    bool  `envconfig:"GZIP" default:"false" desc:"whether bodies compressed with gzip are taken, for a sender or a proxy that compresses; those of polytomic always are"`
 	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, on a cluster up to its max_payload less 64KiB; default: that of JETHOOK_MAX_BODY"`
 

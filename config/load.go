@@ -18,6 +18,9 @@ import (
 const (
 	prefix       = "JETHOOK_"
 	sourcePrefix = prefix + "SOURCE_"
+
+	minTolerance = time.Second
+	maxTolerance = time.Hour
 )
 
 // Default returns what [Load] gives for an empty environment, without reading the environment.
@@ -49,6 +52,8 @@ func LoadFor(natsURL string) (*Config, error) {
 		source := Source{Name: name, Provider: name, Split: true}
 		l.read(settings(variablesOf(name), &source))
 		checkSourceURL(&l.problems, &source)
+		l.problems.require(source.Tolerance == 0 || minTolerance <= source.Tolerance && source.Tolerance <= maxTolerance, variablesOf(name)+"TOLERANCE",
+			"%s is out of range: choose 1s to 1h", shortDuration(source.Tolerance))
 		c.Sources = append(c.Sources, source)
 	}
 	if natsURL != "" {

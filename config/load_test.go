@@ -66,7 +66,7 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_REJECTED_MAX_BYTES": "0", "JETHOOK_REJECTED_RETENTION": "24h", "JETHOOK_TRUSTED_PROXIES": "172.16.0.0/12",
 		"JETHOOK_SOURCE_A_ALLOWED_IPS": "192.0.2.0/24", "JETHOOK_SOURCE_A_RATE_LIMIT": "600/m",
 		"JETHOOK_SOURCE_A_URL": "https://hooks.example.com/webhooks/a?k=1", "JETHOOK_SOURCE_A_SPLIT": "false",
-		"JETHOOK_SOURCE_A_AUDIENCE": "aud", "JETHOOK_SOURCE_A_EMAIL": "a@example.com",
+		"JETHOOK_SOURCE_A_AUDIENCE": "aud", "JETHOOK_SOURCE_A_EMAIL": "a@example.com", "JETHOOK_SOURCE_A_TOLERANCE": "1h",
 		"JETHOOK_ALLOWED_NETWORKS":    "10.1.2.3/8 , 192.168.1.5, fd00::/8, ::1",
 		"JETHOOK_SOURCES":             " a , a-b,,shop_2 ",
 		"JETHOOK_SOURCE_A_SECRET":     " v1,whsec_new , ",
@@ -97,7 +97,7 @@ func TestLoad(t *testing.T) {
 		Sources: []Source{
 			{
 				Name: "a", Provider: "a", Secrets: []Secret{NewSecret(" v1,whsec_new , "), {}, NewSecret("old")},
-				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, RateLimit: Rate{Count: 600, Per: time.Minute},
+				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Tolerance: time.Hour, RateLimit: Rate{Count: 600, Per: time.Minute},
 				URL: "https://hooks.example.com/webhooks/a?k=1", Audience: "aud", Email: "a@example.com",
 			},
 			{
@@ -159,12 +159,13 @@ func TestLoadProblems(t *testing.T) {
 		}},
 		{"a source", env{
 			"JETHOOK_SOURCES": "a", "JETHOOK_SOURCE_A_URL": "hooks.example.com/a", "JETHOOK_SOURCE_A_SPLIT": "maybe",
-			"JETHOOK_SOURCE_A_RATE_LIMIT": "10", "JETHOOK_SOURCE_A_ALLOWED_IPS": "anyone",
+			"JETHOOK_SOURCE_A_RATE_LIMIT": "10", "JETHOOK_SOURCE_A_ALLOWED_IPS": "anyone", "JETHOOK_SOURCE_A_TOLERANCE": "61m",
 		}, [][2]string{
 			{"JETHOOK_SOURCE_A_SPLIT", `"maybe" is neither true nor false`},
 			{"JETHOOK_SOURCE_A_ALLOWED_IPS", `not a network: "anyone"`},
 			{"JETHOOK_SOURCE_A_RATE_LIMIT", "not a rate"},
 			{"JETHOOK_SOURCE_A_URL", "https://hooks.example.com/webhooks/a"},
+			{"JETHOOK_SOURCE_A_TOLERANCE", "1h1m is out of range: choose 1s to 1h"},
 		}},
 		{"retention under dedup window", env{"JETHOOK_RETENTION": "30m"}, [][2]string{
 			{"JETHOOK_RETENTION", "30m is shorter than JETHOOK_DEDUP_WINDOW, 1h"},

@@ -66,7 +66,9 @@ func (f *figures) report(name string) report.Source {
 func (s *Server) Report() []report.Source {
 	out := make([]report.Source, 0, len(s.sources))
 	for name, src := range s.sources {
-		out = append(out, src.figures.report(name))
+		r := src.figures.report(name)
+		r.ClockOff = src.clock.ahead(s.now())
+		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b report.Source) int { return cmp.Compare(a.Name, b.Name) })
 	return out

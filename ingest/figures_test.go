@@ -93,3 +93,25 @@ func (c *clock) advance(d time.Duration) {
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
 }
+
+// TestDuplicateIsLogged has somebody redeliver an event by hand: he is told why nothing happens, and what to do.
+func TestDuplicateIsLogged(t *testing.T) {
+	t.Parallel()
+	rig := newRig(t)
+	var log lockedBuffer
+	url := serve(t, Options{Sources: []config.Source{plain("my-shop")}, Publisher: rig.bus, Log: newTestLog(&log)}) + "/webhooks/my-shop"
+	for i := range 100 {
+		if resp, _ := do(t, signed(t, url, `{"id":"evt_1"}`)); resp.StatusCode != http.StatusAccepted {
+			t.Fatalf("answer %d", resp.StatusCode)
+		}
+		lines := strings.Count(log.String(), "webhook is a duplicate")
+		if want := min(i, 10); i <= 10 && lines != want || lines > 30 {
+			t.Errorf("%d lines after %d redeliveries", lines, i)
+		}
+	}
+	for _, want := range []string{"jethook event resend evt_1", "JETHOOK_SOURCE_MY_SHOP_DEDUP=false", "source=my-shop"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is not told: %s", want, log.String())
+		}
+	}
+}

@@ -52,6 +52,10 @@ type Options struct {
 // outage repeats one, and anyone can send what is refused.
 const logPause = 10 * time.Second
 
+// repeatsBurst is how many duplicates of one source are logged at once, and then one a second: a person's redelivery is
+// seen, and a sender's storm is not.
+const repeatsBurst = 10
+
 // Server is the public endpoint.
 type Server struct {
 	sources map[string]*source

@@ -38,7 +38,8 @@ func (s *Server) receive(c echo.Context) error {
 	if err := src.admit(now); err != nil {
 		return err
 	}
-	receipt, err := s.store(r.Context(), src.events(outcome.Events, r.Header, now))
+	events := src.events(outcome.Events, r.Header, now)
+	receipt, err := s.store(r.Context(), events)
 	if errors.Is(err, publish.ErrTooLarge) {
 		s.reject(c, src, data, now, err)
 	}
@@ -46,12 +47,24 @@ func (s *Server) receive(c echo.Context) error {
 		return err
 	}
 	src.figures.accept(receipt, now)
+	if receipt.Duplicate && src.repeats.AllowN(now, 1) {
+		s.logDuplicate(src, events[0])
+	}
 	src.refusals.ends(now)
 	src.hindered.ends(now)
+	if src.clock.accepted(now) {
+		s.log.Info("the sender's clock and this machine's agree again", "source", src.name)
+	}
 	if s.failures.ends(now) {
 		s.log.Info("webhooks are stored again")
 	}
 	return send(c, outcome.Answer)
+}
+
+// logDuplicate tells who has redelivered a request by hand why nothing happened.
+func (s *Server) logDuplicate(src *source, e *publish.Event) {
+	s.log.Info("webhook is a duplicate: an event of its id is stored, and nothing more happens", "source", src.name, "type", e.Type, "id", e.ID,
+		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", variable(src.name, "DEDUP")+"=false")
 }
 
 // open finds the request's source, and reads its body unless the request is refused without.
@@ -90,7 +103,7 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 
 // request is what the sender's row looks at. The address is the configured one: the Host header can be anything.
 func (src *source) request(method, query string, h http.Header, body []byte) *provider.Request {
-	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body}
+	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body, Tolerance: src.tolerance}
 }
 
 // refuse ends a request that did not verify, or whose body can't be taken. Its body is nil if it has not been read.
@@ -104,6 +117,8 @@ func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time,
 	}
 	if _, ok := errors.AsType[*notVerifiedError](err); ok || ofBody(cause) {
 		s.reject(c, src, body, now, err)
+		r := c.Request()
+		s.watchClock(src, src.request(r.Method, r.URL.RawQuery, r.Header, body), now, cause)
 	}
 	return err
 }
@@ -152,9 +167,7 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 	for i, e := range found {
 		id := publish.CleanID(e.ID)
 		if id == "" {
-			// The sum of the body stands for it: a body may be megabytes, and a string would copy it.
-			sum := sha256.Sum256(e.Body)
-			id = publish.HashID(src.name, string(sum[:]))
+			id = src.hashID(&e)
 		}
 		events[i] = &publish.Event{
 			ID:          id,
@@ -164,11 +177,23 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 			Received:    now,
 			ContentType: e.ContentType,
 			Traceparent: traceparent,
+			Query:       e.Query,
 			Header:      header,
 			Body:        e.Body,
 		}
 	}
 	return events
+}
+
+// hashID is the id of an event that has none of its own. The sum of the body stands for it: a body may be megabytes, and a
+// string would copy it.
+func (src *source) hashID(e *provider.Event) string {
+	sum := sha256.Sum256(e.Body)
+	parts := []string{src.name, string(sum[:])}
+	if e.Query != "" {
+		parts = append(parts, e.Query)
+	}
+	return publish.HashID(parts...)
 }
 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is

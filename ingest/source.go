@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -28,8 +29,11 @@ type source struct {
 	rejected *rate.Limiter  // of rejected requests that are kept
 	gzip     bool           // compressed bodies are taken
 	maxBody  int64          // bytes, as sent and inflated
+	// tolerance is how far the time of a request may be off; 0: as the sender's row says
+	tolerance time.Duration
 
 	rejectedBytes *rate.Limiter // of their bodies
+	repeats       *rate.Limiter // of duplicates that are logged
 
 	refusals trouble
 	hindered trouble // by what strangers can bring about
@@ -37,6 +41,7 @@ type source struct {
 	// handshakes are no trouble, but as many as whoever sends them likes.
 	handshakes trouble
 	figures    figures
+	clock      clockWatch
 
 	receiver atomic.Pointer[provider.Receiver] // bound to all secrets that are known
 	pairing  atomic.Pointer[pairing]           // nil: closed
@@ -108,6 +113,9 @@ func addressProblems(c config.Source, sender *provider.Sender) (problems config.
 			add("EMAIL", fixed)
 		}
 	}
+	if c.Tolerance != 0 && !sender.Timed() {
+		add("TOLERANCE", sender.Name+" does not say when it made a request, so there is no time to be off")
+	}
 	address := "such as https://hooks.example.com/webhooks/" + c.Name
 	switch {
 	case c.URL != "" || !sender.NeedsURL:
@@ -135,17 +143,19 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		return nil, faults
 	}
 	src := &source{
-		name:     c.Name,
-		url:      c.URL,
-		sender:   sender,
-		whole:    !c.Split,
-		binding:  provider.Binding{Keys: keys, Audience: c.Audience, Email: c.Email},
-		headers:  newHeaderRules(&sender),
-		networks: c.AllowedIPs,
-		limiter:  newLimiter(c.RateLimit),
-		gzip:     c.Gzip || sender.Compresses,
-		maxBody:  int64(c.MaxBody),
-		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
+		name:      c.Name,
+		url:       c.URL,
+		sender:    sender,
+		whole:     !c.Split,
+		binding:   provider.Binding{Keys: keys, Audience: c.Audience, Email: c.Email},
+		headers:   newHeaderRules(&sender),
+		networks:  c.AllowedIPs,
+		limiter:   newLimiter(c.RateLimit),
+		gzip:      c.Gzip || sender.Compresses,
+		maxBody:   int64(c.MaxBody),
+		tolerance: c.Tolerance,
+		rejected:  rate.NewLimiter(rejectedPerSecond, rejectedBurst),
+		repeats:   rate.NewLimiter(1, repeatsBurst),
 	}
 	src.readSecrets(&c)
 	return src, faults

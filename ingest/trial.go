@@ -56,6 +56,8 @@ type Verdict struct {
 	Type, ID string
 	// Stored is what Outcome.Events would be stored as.
 	Stored []*publish.Event
+	// Rule says by which of its sender's rules the request is signed, where there are several.
+	Rule string
 	// Signed is what the sender signed; a secret in it reads {secret}. It is nil where nothing of the request is
 	// signed, or with Unread, which says why it can't be told.
 	Signed []byte
@@ -107,7 +109,7 @@ func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
 	case err != nil:
 		v = refused(err, src.refusal(err), reasonWord(err))
 	default:
-		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now)}
+		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now), Rule: src.receiver.Load().Rule(request, now)}
 	}
 	if t.vouched(&outcome) {
 		v.Type, v.ID = src.sender.Event(request)

@@ -17,6 +17,7 @@ const (
 	HeaderType        = "Jethook-Type"
 	HeaderSource      = "Jethook-Source"
 	HeaderReceived    = "Jethook-Received"
+	HeaderQuery       = "Jethook-Query"
 	HeaderContentType = "Content-Type"
 	HeaderTraceparent = "traceparent"
 	HeaderMsgID       = "Nats-Msg-Id"
@@ -31,6 +32,7 @@ type Event struct {
 	Received    time.Time // when Jethook took it
 	ContentType string
 	Traceparent string
+	Query       string      // of the address that a webhook came to, without credentials
 	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event. Publishing adds to it
 	Body        []byte      // the sender's bytes, unchanged
 
@@ -38,7 +40,7 @@ type Event struct {
 }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
-const OwnHeaders = 7
+const OwnHeaders = 8
 
 // msg encodes e and takes its header over. Headers that steer the server or Jethook itself are never the sender's. All are
 // ASCII, see [HeaderValue].
@@ -53,6 +55,7 @@ func (e *Event) msg() *nats.Msg {
 		{HeaderType, e.Type},
 		{HeaderSource, e.Source},
 		{HeaderReceived, e.Received.UTC().Format(time.RFC3339Nano)},
+		{HeaderQuery, e.Query},
 		{HeaderContentType, e.ContentType},
 		{HeaderTraceparent, e.Traceparent},
 	}

@@ -117,7 +117,7 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 	store(t, "ep_1", "evt_dead2", bus.Bury)
 	holds(t, ok(t, "dead", "replay", "--endpoint", "ep_1"), `replayed: 1`)
 	holds(t, ok(t, "dead", "replay", "--all"), `replayed: 0`)
-	holds(t, ok(t, "source", "ls"), `NAME PROVIDER COVERS BODY RECEIVED LAST SEEN REFUSED HANDSHAKE`, `shop standard-webhooks yes 0 - - -`)
+	holds(t, ok(t, "source", "ls"), `NAME PROVIDER COVERS BODY RECEIVED DUPLICATES LAST SEEN REFUSED HANDSHAKE`, `shop standard-webhooks yes 0 0 - - -`)
 }
 
 // store puts a delivery on the bus by write, and returns its id.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,11 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	for i := range s.Unreadable {
 		u := &s.Unreadable[i]
 		row(w, "UNREADABLE  "+strings.TrimSuffix(u.Bucket+"/"+u.Key, "/")+": "+u.Why+" ("+strings.Join(u.Processes, ", ")+")")
+	}
+	for i := range s.Sources {
+		if src := &s.Sources[i]; src.ClockOff != 0 {
+			row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))
+		}
 	}
 	writeEndpoints(w, s, all)
 	writeStreams(w, s)
@@ -43,6 +49,16 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	for _, m := range s.Missing {
 		row(w, m.Role, m.Host, m.PID, "NO ANSWER", "last heard "+ago(s.At, &m.Heard)+" ago", "-")
 	}
+}
+
+// clockWords says what is wrong where most of what a source's sender signs is refused for its time.
+func clockWords(seconds float64) string {
+	off := notice.Span(time.Duration(math.Abs(seconds) * float64(time.Second)))
+	side := "ahead of"
+	if seconds < 0 {
+		side = "behind"
+	}
+	return "most is refused for its time: the sender's clock is about " + off + " " + side + " ours, or requests are held up"
 }
 
 func writeEndpoints(w io.Writer, s *status.Status, all bool) {

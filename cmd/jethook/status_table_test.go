@@ -36,7 +36,7 @@ func TestStatusTable(t *testing.T) {
 		Streams:   []status.Stream{{Name: "DEAD", Messages: 12, Bytes: 3 << 20, MaxBytes: 1 << 30, Percent: new(0.3), Oldest: ago(72 * time.Hour), MaxAge: "720h"}},
 		Store:     status.Store{StoreState: publish.StoreState{Used: 5 << 20}},
 		Queues:    []status.Queue{{Stream: "EVENTS", Name: "jethook", Pending: 5, Unacked: 3, Oldest: ago(2 * time.Second)}},
-		Sources:   []status.Source{{Name: "polar", LastSeen: ago(time.Minute), Accepted: 7, Refused: map[string]uint64{"too_large": 1, "bad_signature": 3}}},
+		Sources:   []status.Source{{Name: "polar", LastSeen: ago(time.Minute), Accepted: 7, Refused: map[string]uint64{"too_large": 1, "bad_signature": 3}, ClockOff: -380}},
 		Processes: []status.Process{{Peer: report.Peer{Role: "serve", Host: "a", PID: 6}, Version: "v1", Started: at.Add(-20 * time.Minute), Endpoints: 3}},
 		Missing:   []publish.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: at.Add(-time.Minute)}},
 	}
@@ -45,6 +45,7 @@ At 2026-11-22T03:00:00Z, the last hour counted since 2026-11-22T02:40:00Z
 INCOMPLETE  processes: no answer from consume on b (pid 7), last heard of at 02:59:00
 UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
 UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
+CLOCK       polar: most is refused for its time: the sender's clock is about 6m 20s behind ours, or requests are held up
 
 ENDPOINT      STATE       WAITING  OLDEST  NEXT        IN FLIGHT  DEAD  LAST HOUR      P50     P99   LAST FAILURE       ID
 billing?[31m  OPEN 2h 5m  1203     ~3h 0m  ~in 3m 11s  0          12    99.9% of 1000  41.3ms  2.1s  503 (10 in a row)  ep_1

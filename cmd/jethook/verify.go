@@ -87,6 +87,7 @@ func (f *verifyFlags) define(flags *pflag.FlagSet) {
 // sample is a request to verify, and what with.
 type sample struct {
 	source  config.Source
+	others  []config.Source     // of the same server
 	given   provider.StaticKeys // keys that need not be fetched
 	fetch   bool                // fetches keys when none are given
 	maxBody int64

@@ -24,6 +24,7 @@ type explanation struct {
 	Provider   string `json:"provider"`
 	Docs       string `json:"docs,omitempty"`
 	VerifiedBy string `json:"verified_by"`
+	SignedWith string `json:"signed_with,omitempty"` // where the sender has several ways
 	CoversBody bool   `json:"covers_body"`
 	Signed     string `json:"signed"`
 	signedSize int    // bytes
@@ -50,12 +51,16 @@ type explainedEvent struct {
 }
 
 func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation {
-	hide := concealer(a.source.Secrets, v.Outcome.Learned)
+	known := slices.Clone(a.source.Secrets)
+	for _, other := range a.others {
+		known = append(known, other.Secrets...)
+	}
+	hide := concealer(known, v.Outcome.Learned)
 	answer := v.Outcome.Answer
 	r := &explanation{
 		Verified: v.Err == nil, Reason: v.Reason,
 		Source: a.source.Name, Provider: sender.Name, Docs: sender.Docs,
-		VerifiedBy: sender.Scheme.String(), CoversBody: sender.Scheme.CoversBody(),
+		VerifiedBy: sender.Scheme.String(), SignedWith: v.Rule, CoversBody: sender.Scheme.CoversBody(),
 		Signed: shorten(hide(string(v.Signed))), signedSize: len(v.Signed), unsigned: v.Err == nil && v.Unread == nil && v.Signed == nil && v.Outcome.Handshake == "",
 		EventType: orNull(hide(v.Type)), EventID: orNull(hide(v.ID)), Events: []explainedEvent{},
 		Handshake: v.Outcome.Handshake,
@@ -79,7 +84,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 	}
 	if v.Err != nil {
 		r.Explanation = hide(v.Err.Error()) + ". " + remedy(a, sender, v.Reason)
-		for _, hint := range a.guess(v.Reason) {
+		for _, hint := range a.guess(sender, v.Reason) {
 			r.Hints = append(r.Hints, hide(hint))
 		}
 	}
@@ -103,6 +108,9 @@ func (r *explanation) print(w io.Writer) error {
 	}
 	line("provider", "%s %s", r.Provider, r.Docs)
 	line("verified by", "%s", r.VerifiedBy)
+	if r.SignedWith != "" {
+		line("signed with", "%s", r.SignedWith)
+	}
 	r.printSigned(line)
 	r.printEvents(line)
 	line("answer", "%d %s", r.Status, http.StatusText(r.Status))
@@ -206,6 +214,10 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 
 // badSignature is the remedy of the most common reason.
 func badSignature(s provider.Sender, secret string) string {
+	if _, items := s.Scheme.(provider.AdyenItems); items {
+		return "One bad item refuses the whole request: each item is signed by itself and the sender takes one answer for all, so that what is left out would be lost. " +
+			"Either the secret is not the sender's (it is: " + secret + "), or the item is not the sender's or was changed. Compare its line under signed."
+	}
 	if _, token := s.Scheme.(provider.Token); token {
 		return "The token in the request is not the secret, which is: " + secret + "."
 	}

@@ -16,17 +16,19 @@ import (
 
 // guess tries the slips that are made most often, and says with which of them undone the request verifies. It fetches
 // nothing.
-func (a *sample) guess(reason string) []string {
+func (a *sample) guess(sender provider.Sender, reason string) []string {
 	switch reason {
+	case "too_old", "too_new":
+		return a.otherTimes(sender)
 	case "bad_signature", "bad_secret", "malformed_header", "missing_header", "missing_field":
 	default:
 		return nil
 	}
 	var hints []string
-	for _, guesses := range [][]guessed{a.otherSecrets(), a.otherBodies(), a.otherURLs(), a.otherHeaders()} {
+	for _, guesses := range [][]guessed{a.otherSecrets(), a.otherSources(), a.otherBodies(), a.otherURLs(), a.otherHeaders()} {
 		for _, g := range guesses {
 			if g.sample.verifies() {
-				hints = append(hints, "It verifies "+g.when+".")
+				hints = append(hints, "It verifies "+g.when+end(g.when))
 			}
 		}
 	}
@@ -34,6 +36,14 @@ func (a *sample) guess(reason string) []string {
 		hints = append(hints, "It verifies as a request of "+strings.Join(names, ", ")+": is that the provider?")
 	}
 	return hints
+}
+
+// end is the mark that ends a sentence.
+func end(sentence string) string {
+	if strings.HasSuffix(sentence, "?") {
+		return ""
+	}
+	return "."
 }
 
 // guessed is a sample with a slip undone.
@@ -82,6 +92,18 @@ func (a *sample) otherSecrets() (guesses []guessed) {
 	return guesses
 }
 
+// otherSources are those of the same server, whose secret may have been given to this one.
+func (a *sample) otherSources() (guesses []guessed) {
+	for _, other := range a.others {
+		if len(other.Secrets) > 0 {
+			b := *a
+			b.source.Secrets = other.Secrets
+			guesses = append(guesses, guessed{"with the secret of the source " + other.Name + ": are the two mixed up?", b})
+		}
+	}
+	return guesses
+}
+
 func (a *sample) otherBodies() (guesses []guessed) {
 	add := func(when string, body []byte) {
 		same := func(g guessed) bool { return bytes.Equal(body, g.sample.body) }
@@ -114,6 +136,11 @@ func (a *sample) otherURLs() (guesses []guessed) {
 			guesses = append(guesses, guessed{"when the address is " + address, b})
 		}
 	}
+	if strings.Contains(a.query, "+") {
+		b := *a
+		b.query = strings.ReplaceAll(a.query, "+", "%2B")
+		guesses = append(guesses, guessed{"when a + in the address is no space: a token with one has %2B there", b})
+	}
 	base, query, hasQuery := strings.Cut(a.source.URL, "?")
 	if hasQuery {
 		query = "?" + query
@@ -136,7 +163,7 @@ func (a *sample) otherHeaders() (guesses []guessed) {
 		if len(values) != 1 {
 			continue
 		}
-		for _, form := range otherForms(values[0]) {
+		for _, form := range otherForms(values[0], a.source.Prefix) {
 			b := *a
 			b.header = a.header.Clone()
 			b.header.Set(name, form.text)
@@ -148,16 +175,19 @@ func (a *sample) otherHeaders() (guesses []guessed) {
 
 type headerForm struct{ what, text string }
 
-func otherForms(value string) []headerForm {
+func otherForms(value, set string) []headerForm {
 	prefix, digest := "", value
 	if before, after, found := strings.Cut(value, "="); found && after != "" && after != "=" {
-		prefix, digest = before+"=", after
+		prefix, digest = before+"=", strings.TrimSpace(after)
 	}
 	var forms []headerForm
 	if prefix != "" {
 		forms = append(forms, headerForm{"read without its " + prefix, digest})
 	}
-	for _, missing := range []string{"sha256=", "sha1=", "sha512=", "v1,", "Bearer "} {
+	for _, missing := range []string{"sha256=", "sha1=", "sha512=", "v1,", "Bearer ", set} {
+		if missing == "" {
+			continue
+		}
 		forms = append(forms, headerForm{"read with " + missing + " before it", missing + value})
 	}
 	if sum, err := base64.StdEncoding.DecodeString(digest); err == nil && len(sum) >= 20 {

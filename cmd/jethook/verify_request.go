@@ -152,6 +152,7 @@ func (f *verifyFlags) readConfiguration(a *sample) error {
 	i := slices.IndexFunc(cfg.Sources, func(s config.Source) bool { return s.Name == f.source })
 	if i >= 0 {
 		a.source = cfg.Sources[i]
+		a.others = slices.Delete(slices.Clone(cfg.Sources), i, i+1)
 	}
 	return nil
 }

@@ -337,3 +337,110 @@ func TestListAvailable(t *testing.T) {
 		`stripe Stripe yes .* - data\.object\.client_secret`, `figma Figma no: token only .* body, type passcode`,
 		`hubspot-v1 .* the hash could be carried on over a longer body, .*`)
 }
+
+// TestVerifyHintsOfSources: what is set for the sources of a server is tried too.
+func TestVerifyHintsOfSources(t *testing.T) {
+	t.Parallel()
+	const body, other = `{"type":"a"}`, "the secret of the other source"
+	sum := func(key string) []byte {
+		mac := hmac.New(sha256.New, []byte(key))
+		mac.Write([]byte(body))
+		return mac.Sum(nil)
+	}
+	hexed, based := hex.EncodeToString(sum(secret)), base64.StdEncoding.EncodeToString(sum(secret))
+	own := func(extra ...string) []string {
+		return append([]string{"JETHOOK_SOURCES=own", "JETHOOK_SOURCE_OWN_PROVIDER=hmac", "JETHOOK_SOURCE_OWN_HEADER=X-Sig", "JETHOOK_SOURCE_OWN_SECRET=" + secret}, extra...)
+	}
+	for _, test := range []struct {
+		env                  []string
+		source, header, want string
+	}{
+		{
+			[]string{"JETHOOK_SOURCES=one,two", "JETHOOK_SOURCE_ONE_PROVIDER=github", "JETHOOK_SOURCE_ONE_SECRET=" + secret, "JETHOOK_SOURCE_TWO_PROVIDER=github", "JETHOOK_SOURCE_TWO_SECRET=" + other},
+			"one", "X-Hub-Signature-256: sha256=" + hex.EncodeToString(sum(other)), "It verifies with the secret of the source two: are the two mixed up?",
+		},
+		{own(), "own", "X-Sig: sha256= " + hexed, "It verifies when the header X-Sig is read without its sha256="},
+		{own("JETHOOK_SOURCE_OWN_PREFIX=sig:"), "own", "X-Sig: " + hexed, "It verifies when the header X-Sig is read with sig: before it"},
+		{own(), "own", "X-Sig: " + based, "It verifies when the header X-Sig is base64, where the provider has hex"},
+		{own("JETHOOK_SOURCE_OWN_ENCODING=base64"), "own", "X-Sig: " + hexed, "It verifies when the header X-Sig is hex, where the provider has base64"},
+		{own("JETHOOK_SOURCE_OWN_PREFIX=sha256="), "own", "X-Sig: sha256= " + hexed, "verified     yes"},
+		{
+			[]string{"JETHOOK_SOURCES=hub", "JETHOOK_SOURCE_HUB_PROVIDER=docker-hub", "JETHOOK_SOURCE_HUB_SECRET=a+token+of+the+tests"},
+			"hub", "X-Any: 1", "It verifies when a + in the address is no space: a token with one has %2B there",
+		},
+	} {
+		cmd := exec.Command(binary, "verify", "--source", test.source, "--header", test.header, "--body", body,
+			"--url", "https://hooks.example.com/webhooks/"+test.source+"?token=a+token+of+the+tests")
+		cmd.Env = append(os.Environ(), test.env...)
+		out, _ := cmd.CombinedOutput() // its exit code is that of a request that does not verify
+		if text := string(out); !strings.Contains(text, test.want) || strings.Contains(text, secret) || strings.Contains(text, other) {
+			t.Errorf("want %q:\n%s", test.want, text)
+		}
+	}
+}
+
+// TestVerifyHintsOfTime: a time in another unit, or off by what a clock is off.
+func TestVerifyHintsOfTime(t *testing.T) {
+	t.Parallel()
+	const body, now = `{"type":"a"}`, 1_790_000_000
+	sign := func(content string) string {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(content))
+		return hex.EncodeToString(mac.Sum(nil))
+	}
+	stripe := func(ts string) string { return "Stripe-Signature: t=" + ts + ",v1=" + sign(ts+"."+body) }
+	workos := func(ts string) string { return "WorkOS-Signature: t=" + ts + ", v1=" + sign(ts+"."+body) }
+	for _, test := range []struct{ provider, header, want, not string }{
+		{"stripe", stripe("1790000000000"), "It says its time in milliseconds, where the provider has seconds.", "lies -"},
+		{"workos", workos("1790000000"), "It says its time in seconds, where the provider has milliseconds.", "its clock"},
+		{"stripe", stripe("1790000400"), "It verifies at the time that it says: its clock is 6m40s ahead of --now.", "milliseconds"},
+		{"stripe", stripe("1789999000"), "It verifies at the time that it says: its clock is 16m40s behind --now.", "milliseconds"},
+		{"stripe", strings.ReplaceAll(stripe("1789999000"), "v1=", "v1=00"), "", "It verifies"},
+	} {
+		got := jethook(t, "verify", "--provider", test.provider, "--secret", secret, "--header", test.header, "--body", body, "--now", fmt.Sprint(now))
+		if got.code != exitFailure || !strings.Contains(got.stdout, test.want) || strings.Contains(got.stdout, test.not) {
+			t.Errorf("want %q, exit %d:\n%s%s", test.want, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+// TestVerifyNamesTheRule: of a sender that signs in two ways, which one a request is signed in.
+func TestVerifyNamesTheRule(t *testing.T) {
+	t.Parallel()
+	const key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwC2FVsBQIhrs="
+	decoded, err := base64.StdEncoding.DecodeString(key[6:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, key := range map[string][]byte{"signed with  the text of the secret": []byte(key), "signed with  what the base64 after whsec_ stands for": decoded} {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte("msg_1.1790000000.{}"))
+		out := ok(t, "verify", "--provider", "polar", "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwC2FVsBQIhrs=", "--now", "1790000000", "--body", "{}",
+			"--header", "webhook-id: msg_1", "--header", "webhook-timestamp: 1790000000", "--header", "webhook-signature: v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+		if !strings.Contains(out, want) {
+			t.Errorf("want %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestVerifyAdyenItem: one item that is not Adyen's refuses all, and is named.
+func TestVerifyAdyenItem(t *testing.T) {
+	t.Parallel()
+	const key = "DFB1EB5485895CFA84146406857104ABB4CBCABDC8AAF103A624C8F6A3EAAB00"
+	raw, err := hex.DecodeString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := func(reference string, key []byte) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(reference + ":::::::"))
+		return fmt.Sprintf(`{"NotificationRequestItem":{"pspReference":%q,"additionalData":{"hmacSignature":%q}}}`, reference, base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	body := `{"notificationItems":[` + item("A", raw) + "," + item("B", []byte("another")) + "," + item("C", raw) + `]}`
+	got := jethook(t, "verify", "--provider", "adyen", "--secret", key, "--body", body)
+	for _, want := range []string{"item 2", "no signature matches", "One bad item refuses the whole request"} {
+		if got.code != exitFailure || !strings.Contains(got.stdout, want) {
+			t.Errorf("want %q, exit %d:\n%s%s", want, got.code, got.stdout, got.stderr)
+		}
+	}
+}

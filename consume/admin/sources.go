@@ -41,6 +41,8 @@ type Source struct {
 	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
 	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`
 
+	Duplicates uint64 `json:"duplicates" doc:"requests whose id was that of an event stored before, since the processes started: a redelivery by hand at the sender is one. They are answered as a success, and nothing more happens"`
+
 	Refused map[string]uint64 `json:"refused,omitempty" doc:"requests that were not stored, by reason, since the processes started"`
 }
 
@@ -64,7 +66,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, 
 		if err != nil {
 			return nil, err
 		}
-		src := Source{Name: c.Name, Provider: c.Provider, Verification: s.senders[c.Name], Received: n, Refused: live[c.Name].Refused}
+		src := Source{Name: c.Name, Provider: c.Provider, Verification: s.senders[c.Name], Received: n, Duplicates: live[c.Name].Duplicates, Refused: live[c.Name].Refused}
 		if src.Handshake, err = s.handshake(ctx, &c); err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -90,6 +91,9 @@ func Sources(reports []report.Process) map[string]Source {
 			s.Duplicates += r.Duplicates
 			if at := r.LastSeen; !at.IsZero() && (s.LastSeen == nil || at.After(*s.LastSeen)) {
 				s.LastSeen = new(at.UTC())
+			}
+			if off := r.ClockOff.Seconds(); math.Abs(off) > math.Abs(s.ClockOff) {
+				s.ClockOff = off
 			}
 			if s.Refused == nil {
 				s.Refused = maps.Clone(r.Refused)

@@ -113,6 +113,7 @@ type Source struct {
 	Accepted   uint64            `json:"accepted" doc:"since the processes started, duplicates among them"`
 	Duplicates uint64            `json:"duplicates"`
 	Refused    map[string]uint64 `json:"refused,omitempty" doc:"by reason, since the processes started"`
+	ClockOff   float64           `json:"clock_off_seconds,omitempty" doc:"how far the sender's clock is ahead, negative if it is behind, where that is why most of what it signs is refused" example:"-380"`
 }
 
 // Process is one that answered.

@@ -198,7 +198,7 @@ func TestReportsAreMerged(t *testing.T) {
 		},
 		{
 			Endpoints: []report.Endpoint{{ID: ep.ID, Hour: slow.Hour(now), LastFailed: now, Streak: 50, Class: "timeout", InFlight: 2}},
-			Sources:   []report.Source{{Name: "shop", Accepted: 4, Duplicates: 1, Refused: map[string]uint64{"bad_signature": 2, "too_large": 1}}},
+			Sources:   []report.Source{{Name: "shop", Accepted: 4, Duplicates: 1, Refused: map[string]uint64{"bad_signature": 2, "too_large": 1}, ClockOff: -6 * time.Minute}},
 		},
 	} {
 		p.Peer = publish.NewPeer("serve")
@@ -212,7 +212,7 @@ func TestReportsAreMerged(t *testing.T) {
 		t.Errorf("got %+v, p50 %v, p99 %v", e, *e.P50, *e.P99)
 	}
 	if len(s.Sources) != 1 || s.Sources[0].Accepted != 7 || s.Sources[0].Duplicates != 1 || s.Sources[0].Refused["bad_signature"] != 3 ||
-		s.Sources[0].Refused["too_large"] != 1 || !s.Sources[0].LastSeen.Equal(now) {
+		s.Sources[0].Refused["too_large"] != 1 || s.Sources[0].ClockOff != -360 || !s.Sources[0].LastSeen.Equal(now) {
 		t.Errorf("got %+v", s.Sources)
 	}
 }

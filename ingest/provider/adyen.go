@@ -56,10 +56,15 @@ func eachAdyenItem(r *Request, check func(item gjson.Result) error) error {
 		return errRepeated
 	}
 	err := fmt.Errorf("json:notificationItems: %w", ErrMissingField) // if there is no item
+	n := 0
 	list.ForEach(func(_, element gjson.Result) bool {
 		item := element.Get("NotificationRequestItem")
+		n++
 		if err = check(item); err == nil && adyenRepeats(element, item) {
 			err = errRepeated
+		}
+		if err != nil {
+			err = fmt.Errorf("item %d: %w", n, err)
 		}
 		return err == nil
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,14 +92,14 @@ func (b *Batch) split(r *Request) ([]Event, bool) {
 	return events, true
 }
 
-// event is one item. An item without an id has the hash of its bytes for one. Where two items of a request come
+// event is one item. An item without an id has the hash of its bytes and the query for one. Where two items of a request come
 // to the same id, the later ones are numbered: they are different events, and would be taken for copies.
 func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
 	raw = bytes.TrimSpace(raw)
 	item := &Request{Method: r.Method, Header: r.Header, Body: raw, json: jsonValid}
 	id := b.ID.find(item)
 	if id == "" {
-		sum := sha256.Sum256(raw)
+		sum := sha256.Sum256(append(slices.Clip(raw), r.kept...))
 		id = hex.EncodeToString(sum[:16])
 	}
 	seen[id]++

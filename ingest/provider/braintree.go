@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -75,7 +76,7 @@ func (v *braintreeVerifier) Verify(r *Request, _ time.Time) error {
 		}
 		known = known || p.n > 0
 		var given sums
-		given.decode(&p, Hex, sha1Size)
+		given.decode(&p, Hex, sha1.Size)
 		// Some of the sender's systems sign the payload with its line end, which forms lose.
 		if given.contain(account.key.sumOf([]byte(payload))) || given.contain(account.key.sumOf([]byte(payload), []byte("\n"))) {
 			return nil

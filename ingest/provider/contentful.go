@@ -38,6 +38,8 @@ func (s Contentful) Bind(b Binding) (Verifier, error) {
 	return bindRequest(b, s.scheme)
 }
 
+func (s Contentful) tolerance() time.Duration { return s.Tolerance }
+
 func (s Contentful) signedAt(r *Request) (time.Time, bool) { return signedAtBy(r, s.scheme) }
 
 // scheme is the HMAC over the headers that this request lists.

@@ -49,7 +49,7 @@ func covers(s Scheme, v Value) bool {
 
 func (s Signature) signs(v Value) bool {
 	return slices.ContainsFunc(slices.Concat(s.From, s.Content), func(part Value) bool { // another signature does not verify
-		return part.String() == v.String() || part.kind == theURL && v.kind == inQuery
+		return part.String() == v.String() || (part.kind == theURL || part.kind == theDecodedURL) && v.kind == inQuery
 	})
 }
 

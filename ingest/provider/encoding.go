@@ -81,6 +81,9 @@ const (
 	FirstPartKey
 	// SHA1SecondPartKey is the SHA-1 of what stands after the secret's first colon.
 	SHA1SecondPartKey
+	// PolarKey is the secret's own bytes or, of one that Polar has made since 2026-09-08, what the base64 after "whsec_"
+	// stands for. Nothing in a secret tells its age for sure, and both take the whole of it to know.
+	PolarKey
 )
 
 // decode makes the key. Its errors don't quote the secret, and leave a decoder's error out: it tells a part of it.
@@ -122,6 +125,28 @@ func (e KeyEncoding) decode(secret string) ([]byte, error) {
 		return nil, fmt.Errorf("want %s: %w", form, ErrBadSecret)
 	}
 	return nonEmpty(key, form)
+}
+
+// namedKey is a key, and the sender's rule by which it is made where there are several.
+type namedKey struct {
+	bytes []byte
+	rule  string
+}
+
+// keys makes all keys that a sender may sign with whose secret this is.
+func (e KeyEncoding) keys(secret string) ([]namedKey, error) {
+	key, err := e.decode(secret)
+	if err != nil || e != PolarKey {
+		return []namedKey{{bytes: key}}, err
+	}
+	keys := []namedKey{{key, "the text of the secret, as Polar signs with one that is chosen, or made before 2026-09-08"}}
+	// A short one is somebody's own text: as a key its base64 could be guessed.
+	if rest, found := strings.CutPrefix(secret, "whsec_"); found {
+		if decoded, ok := Base64.bytes(rest); ok && len(decoded) >= minKeyBytes {
+			keys = append(keys, namedKey{decoded, "what the base64 after whsec_ stands for, as Polar signs with a secret made since 2026-09-08"})
+		}
+	}
+	return keys, nil
 }
 
 func nonEmpty(key []byte, form string) ([]byte, error) {

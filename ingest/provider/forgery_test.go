@@ -2,6 +2,8 @@ package provider_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"io"
@@ -173,4 +175,42 @@ func stored(t *testing.T, bus *publish.Bus) uint64 {
 		t.Fatal(err)
 	}
 	return stream.CachedInfo().State.Msgs
+}
+
+// TestPolarFragments is TestFragmentsForgeNothing for a secret that is both text and base64: nothing but the whole of it,
+// as it is or decoded, is a key.
+func TestPolarFragments(t *testing.T) {
+	t.Parallel()
+	const token = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwC2FVsBQIhrs="
+	const secret = "whsec_" + token
+	decoded, err := base64.StdEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, _ := provider.Lookup("polar")
+	rc, err := row.Bind(provider.Binding{Secrets: []string{secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(key string) error {
+		m := hmac.New(sha256.New, []byte(key))
+		m.Write([]byte("msg_1.1790000000.{}"))
+		_, err := rc.Receive(&provider.Request{Method: http.MethodPost, Body: []byte("{}"), Header: http.Header{
+			"Webhook-Id": {"msg_1"}, "Webhook-Timestamp": {"1790000000"}, "Webhook-Signature": {"v1," + base64.StdEncoding.EncodeToString(m.Sum(nil))},
+		}}, provider.SampleTime)
+		return err
+	}
+	keys := 0
+	for _, fragment := range fragments(secret) {
+		whole := fragment == secret || fragment == string(decoded)
+		if err := verify(fragment); (err == nil) != whole {
+			t.Errorf("what %q signs: %v", fragment, err)
+		}
+		if whole {
+			keys++
+		}
+	}
+	if keys != 2 {
+		t.Errorf("%d of the two keys are tried", keys)
+	}
 }

@@ -12,6 +12,8 @@ type Handshake struct {
 	Name string // in the sender's words
 	// Signed means that it is answered only if the request verifies.
 	Signed bool
+	// Bound means that the sender has its secret by then, so that a source can't begin without one.
+	Bound bool
 	// Methods are those it is made with, POST if empty.
 	Methods []string
 	// Learns means that it hands over the secret.
@@ -68,6 +70,11 @@ func text(s string) Answer {
 		Status: http.StatusOK, Body: s, ContentType: "text/plain",
 		Header: map[string]string{"X-Content-Type-Options": "nosniff"},
 	}
+}
+
+// jsonAnswer is an answer that is always the same JSON.
+func jsonAnswer(body string) Answer {
+	return Answer{Status: http.StatusOK, Body: body, ContentType: "application/json"}
 }
 
 // object is an answer that is a JSON object of names and texts, in that order.

@@ -36,6 +36,18 @@ var slackURL = Handshake{
 	ask: when(JSON("type"), "url_verification", echo(JSON("challenge"))),
 }
 
+// slackCertificate is how Slack tries the certificate of a command's address now and then, whether or not it signs that:
+// https://docs.slack.dev/interactivity/implementing-slash-commands
+var slackCertificate = Handshake{
+	Name: "ssl_check", Bound: true, Methods: []string{http.MethodPost, http.MethodGet},
+	ask: when(Form("ssl_check"), "1", func(r *Request, _ []string) (*reply, error) {
+		if form := r.formValues(); form.Has("command") || form.Has("payload") {
+			return nil, nil
+		}
+		return &reply{answer: success200}, nil
+	}),
+}
+
 // zoomURL: https://developers.zoom.us/docs/api/webhooks/#validate-your-webhook-endpoint
 var zoomURL = Handshake{
 	Name: "endpoint.url_validation", Signed: true,
@@ -64,7 +76,7 @@ var twitchCallback = Handshake{
 // discordPing: https://docs.discord.com/developers/interactions/overview#setting-up-an-endpoint
 var discordPing = Handshake{
 	Name: "PING", Signed: true,
-	ask: when(JSON("type"), "1", always(Answer{Status: http.StatusOK, Body: `{"type":1}`, ContentType: "application/json"})),
+	ask: when(JSON("type"), "1", always(jsonAnswer(`{"type":1}`))),
 }
 
 // discordEventPing: https://docs.discord.com/developers/events/webhook-events#preparing-for-events

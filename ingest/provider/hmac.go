@@ -50,37 +50,52 @@ func (s HMAC) Bind(b Binding) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hmacVerifier{Signature: s.Signature, size: s.Hash.new()().Size(), keys: keys}, nil
+	v := &hmacVerifier{Signature: s.Signature, size: s.Hash.new()().Size(), keys: keys, contents: []*Signature{&s.Signature}}
+	if len(s.Or) > 0 {
+		other := s.Signature
+		other.Content = s.Or
+		v.contents = append(v.contents, &other)
+	}
+	return v, nil
 }
 
 // hmacVerifier is an HMAC scheme with its keys.
 type hmacVerifier struct {
 	Signature
-	size int
-	keys []*hmacKey
+	size     int
+	keys     []*hmacKey
+	contents []*Signature // which differ in what is signed
 }
 
 // Verify implements [Verifier].
 func (v *hmacVerifier) Verify(r *Request, now time.Time) error {
+	_, err := v.match(r, now)
+	return err
+}
+
+// match verifies r, and says by which rule it is signed.
+func (v *hmacVerifier) match(r *Request, now time.Time) (rule string, err error) {
 	var p presented
 	if err := v.open(r, now, &p); err != nil {
-		return err
+		return "", err
 	}
 	var given sums
 	if !given.decode(&p, v.Encoding, v.size) {
-		return v.From[0].malformed()
+		return "", v.From[0].malformed()
 	}
 	for _, key := range v.keys {
-		m := key.get()
-		var err error
-		m.buf, err = v.feed(m, m.buf, r, p.stamp, "")
-		found := err == nil && given.contain(m.sum())
-		key.put(m)
-		if err != nil || found {
-			return err
+		for _, content := range v.contents {
+			m := key.get()
+			var err error
+			m.buf, err = content.feed(m, m.buf, r, p.stamp, "")
+			found := err == nil && given.contain(m.sum())
+			key.put(m)
+			if err != nil || found {
+				return key.rule, err
+			}
 		}
 	}
-	return ErrBadSignature
+	return "", ErrBadSignature
 }
 
 // sums are decoded signatures.
@@ -111,18 +126,25 @@ func (s *sums) contain(sum []byte) bool {
 }
 
 // hmacKey keeps hashes that already took the key in: that is a third of the work for a small body.
-type hmacKey struct{ pool sync.Pool }
-
-func newKey(h Hash, key []byte) *hmacKey {
-	return &hmacKey{sync.Pool{New: func() any { return &mac{Hash: hmac.New(h.new(), key)} }}}
+type hmacKey struct {
+	pool sync.Pool
+	rule string // as in [namedKey]
 }
 
-// bindKeys makes a key of every secret.
+func newKey(h Hash, key []byte) *hmacKey {
+	return &hmacKey{pool: sync.Pool{New: func() any { return &mac{Hash: hmac.New(h.new(), key)} }}}
+}
+
+// bindKeys makes the keys of every secret.
 func bindKeys(b Binding, h Hash, encoding KeyEncoding) ([]*hmacKey, error) {
 	var keys []*hmacKey
 	err := eachSecret(b, func(secret string) error {
-		key, err := encoding.decode(secret)
-		keys = append(keys, newKey(h, key))
+		made, err := encoding.keys(secret)
+		for _, key := range made {
+			k := newKey(h, key.bytes)
+			k.rule = key.rule
+			keys = append(keys, k)
+		}
 		return err
 	})
 	return keys, err

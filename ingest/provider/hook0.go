@@ -32,6 +32,8 @@ func (s Hook0) Bind(b Binding) (Verifier, error) {
 	return bindRequest(b, s.scheme)
 }
 
+func (s Hook0) tolerance() time.Duration { return s.Tolerance }
+
 func (s Hook0) signedAt(r *Request) (time.Time, bool) { return signedAtBy(r, s.scheme) }
 
 // scheme is the HMAC that this request's header says, which depends on the headers that it names.

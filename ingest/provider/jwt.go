@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -82,6 +83,8 @@ func (s JWT) Bind(b Binding) (Verifier, error) {
 	}
 	return v, nil
 }
+
+func (s JWT) tolerance() time.Duration { return max(s.MaxAge, clockSkew) }
 
 func (s JWT) signedAt(r *Request) (time.Time, bool) {
 	v := &jwtVerifier{JWT: s}
@@ -195,7 +198,7 @@ const maxKeyID = 128
 
 // check looks at what the token says, once it is known who says it.
 func (v *jwtVerifier) check(r *Request, c *claims, all map[string]any, now time.Time) error {
-	if err := v.checkTime(c, now); err != nil {
+	if err := v.checkTime(r, c, now); err != nil {
 		return err
 	}
 	if len(v.Issuers) > 0 && !slices.Contains(v.Issuers, c.Issuer) {
@@ -220,11 +223,11 @@ func (v *jwtVerifier) check(r *Request, c *claims, all map[string]any, now time.
 	return v.checkBody(r, all)
 }
 
-func (v *jwtVerifier) checkTime(c *claims, now time.Time) error {
-	if c.Expiry != nil && !now.Before(c.Expiry.Time()) { // RFC 7519, section 4.1.4
+func (v *jwtVerifier) checkTime(r *Request, c *claims, now time.Time) error {
+	if c.Expiry != nil && !now.Add(-r.Tolerance).Before(c.Expiry.Time()) { // RFC 7519, section 4.1.4
 		return fmt.Errorf("exp: %w", ErrTooOld)
 	}
-	if c.NotBefore != nil && now.Add(clockSkew).Before(c.NotBefore.Time()) {
+	if c.NotBefore != nil && now.Add(cmp.Or(r.Tolerance, clockSkew)).Before(c.NotBefore.Time()) {
 		return fmt.Errorf("nbf: %w", ErrTooNew)
 	}
 	switch {
@@ -233,7 +236,7 @@ func (v *jwtVerifier) checkTime(c *claims, now time.Time) error {
 	case c.IssuedAt == nil:
 		return fmt.Errorf("no iat: %w", v.From.malformed())
 	}
-	return near("iat", c.IssuedAt.Time(), now, v.MaxAge, v.Retries)
+	return near("iat", c.IssuedAt.Time(), now, cmp.Or(r.Tolerance, v.MaxAge), v.Retries)
 }
 
 // clockSkew is how far a sender's clock may be ahead of ours.

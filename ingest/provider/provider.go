@@ -102,8 +102,27 @@ type Sender struct {
 	// Success is the answer once the event is stored, Refusal the one to a request that does not verify.
 	Success Answer
 	Refusal Answer
+	// Others are the answers to events for which Success would be wrong.
+	Others []Other
 	// Wait is how long the sender waits for an answer; zero where its pages don't say.
 	Wait time.Duration
+}
+
+// Other is the answer to events in which a value reads so.
+type Other struct {
+	At     Value
+	Is     string
+	Answer Answer
+}
+
+// answer is what the sender is told once the event in r is stored.
+func (s *Sender) answer(r *Request) Answer {
+	for _, o := range s.Others {
+		if o.At.find(r) == o.Is {
+			return o.Answer
+		}
+	}
+	return s.Success
 }
 
 // Event returns the type and the id of the event in r as the sender wrote them, empty where there is none. Of a
@@ -142,6 +161,12 @@ func (s *Sender) SignedAt(r *Request) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// Timed reports whether the sender's requests say when they were made, and are refused if that is too far off.
+func (s *Sender) Timed() bool {
+	timed, ok := s.Scheme.(interface{ tolerance() time.Duration })
+	return ok && timed.tolerance() > 0
+}
+
 // TakesAudience reports whether [Binding.Audience] and [Binding.Email] mean anything to the sender. With an audience
 // it does not need its address.
 func (s *Sender) TakesAudience() bool {
@@ -155,7 +180,7 @@ func (s *Sender) NeedsSecret() bool { return s.Secret != "" }
 // AnswersUnbound reports whether the sender asks something before there can be a secret, so that it may be bound
 // without one.
 func (s *Sender) AnswersUnbound() bool {
-	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return !h.Signed })
+	return slices.ContainsFunc(s.Handshakes, func(h Handshake) bool { return !h.Signed && !h.Bound })
 }
 
 // LearnsSecret reports whether the sender hands its secret over in a handshake, so that none is needed before.

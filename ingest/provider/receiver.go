@@ -41,8 +41,10 @@ type Event struct {
 	// ID is the same on every redelivery of the event. Empty: the sender has none, and the bytes of Body
 	// stand for it.
 	ID string
-	// Body is the event's own bytes, as they stand in the request.
-	Body        []byte
+	// Body is the event's own bytes, as they stand in the request. Of a request without a body they are its Query.
+	Body []byte
+	// Query is that of the request's address, without credentials.
+	Query       string
 	ContentType string
 }
 
@@ -98,7 +100,19 @@ func (rc *Receiver) Receive(r *Request, now time.Time) (Outcome, error) {
 	if err != nil || outcome.Handshake != "" {
 		return outcome, err
 	}
-	return Outcome{Answer: rc.Sender.Success, Events: rc.events(r)}, nil
+	return Outcome{Answer: rc.Sender.answer(r), Events: rc.events(r)}, nil
+}
+
+// Rule says by which of its sender's rules a request that verifies is signed, in words; empty where the sender has but
+// one.
+func (rc *Receiver) Rule(r *Request, now time.Time) string {
+	rule := ""
+	if v, ok := rc.Verifier.(interface {
+		match(r *Request, now time.Time) (string, error)
+	}); ok {
+		rule, _ = v.match(r, now)
+	}
+	return rule
 }
 
 // verify takes the sender's proof of the body, or of what it was inflated from. Its error is of the body.
@@ -166,6 +180,19 @@ func (rc *Receiver) Methods() []string {
 }
 
 func (rc *Receiver) events(r *Request) []Event {
+	r.kept = rc.keptQuery(r)
+	if r.inAddress() {
+		eventType, id := rc.Sender.Event(r)
+		return []Event{{Type: eventType, ID: id, Body: []byte(r.kept), Query: r.kept, ContentType: formType}}
+	}
+	events := rc.eventsInBody(r)
+	for i := range events {
+		events[i].Query = r.kept
+	}
+	return events
+}
+
+func (rc *Receiver) eventsInBody(r *Request) []Event {
 	eventType, id := rc.Sender.Event(r)
 	if batch := rc.Sender.batch(r); batch != nil {
 		events, found := batch.split(r)

@@ -73,6 +73,12 @@ func (s *Sender) answerWords() string {
 	if s.Wait > 0 {
 		words += fmt.Sprintf(" in %d s", int(s.Wait.Seconds()))
 	}
+	for i, o := range s.Others {
+		if i == 0 || o.Answer.Body != s.Others[i-1].Answer.Body {
+			words += ", `" + o.Answer.Body + "` to"
+		}
+		words += " `" + o.Is + "`"
+	}
 	words += ", refused " + strconv.Itoa(s.Refusal.Status)
 	for _, h := range s.Handshakes {
 		words += ", answers " + h.Name

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"jethook/publish/jsontext"
 )
@@ -27,11 +28,14 @@ type Request struct {
 	Body []byte
 	// Sent is the body as it came where that was compressed, else nil. Who signed that signed Body too.
 	Sent []byte
+	// Tolerance is how far the request's time may be off, if not as far as the sender's row says; 0: as the row says.
+	Tolerance time.Duration
 
 	json  jsonState
 	query url.Values
 	form  url.Values
 	part  formPart
+	kept  string // of Query, once it is known that the request verifies
 }
 
 // formPart is the field of a multipart form that was looked up last.
@@ -92,17 +96,19 @@ func (r *Request) queryValues() url.Values {
 // isForm reports whether the body says that it is a form.
 func (r *Request) isForm() bool {
 	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+	return strings.EqualFold(strings.TrimSpace(mediaType), formType)
 }
 
-// formValues are the fields of a form, none if the body is none or cannot be read.
+// formValues are the fields of a form, none if the body is none or cannot be read. Of a request without a body they are
+// the parameters of its address.
 func (r *Request) formValues() url.Values {
 	if r.form == nil {
 		r.form = url.Values{}
-		if r.isForm() {
-			if bytes.Count(r.Body, []byte("&")) < maxFields {
-				r.form = parseQuery(view(r.Body))
-			}
+		switch {
+		case r.inAddress():
+			r.form = r.queryValues()
+		case r.isForm() && bytes.Count(r.Body, []byte("&")) < maxFields:
+			r.form = parseQuery(view(r.Body))
 		}
 	}
 	return r.form

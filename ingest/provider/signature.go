@@ -19,7 +19,9 @@ type Signature struct {
 	Format   Format
 	Encoding Encoding
 	// Content is what is signed, the parts joined; the body alone if empty.
-	Content   []Value
+	Content []Value
+	// Or is what may be signed in its place: where a sender's pages and its own software differ. None: nothing.
+	Or        []Value
 	Timestamp Timestamp
 	// Object refuses a body that is no JSON object, where the sender's key signs other things too.
 	Object bool
@@ -44,6 +46,8 @@ func (s Signature) Credentials() []string {
 	}
 	return s.fromHeaders()
 }
+
+func (s Signature) tolerance() time.Duration { return s.Timestamp.Tolerance }
 
 func (s Signature) signedAt(r *Request) (time.Time, bool) {
 	var p presented

@@ -90,7 +90,7 @@ func (v *snsVerifier) Verify(r *Request, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := snsTime.near(message["Timestamp"], now); err != nil {
+	if err := snsTime.near(r, message["Timestamp"], now); err != nil {
 		return err
 	}
 	hash, known := snsHashes[message["SignatureVersion"]]
@@ -114,6 +114,8 @@ func (v *snsVerifier) Verify(r *Request, now time.Time) error {
 // snsTime is when a message was published, which retries of an hour at most leave as it is:
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 var snsTime = Timestamp{From: JSON("Timestamp"), Unit: RFC3339, Tolerance: minute5, Retries: time.Hour}
+
+func (SNS) tolerance() time.Duration { return snsTime.Tolerance }
 
 func (SNS) signedAt(r *Request) (time.Time, bool) { return snsTime.read(r, "") }
 

@@ -51,7 +51,9 @@ var addressRows = []Sender{
 		Secret: clientSecret, NeedsURL: true,
 		Scheme: HMAC{Signature: Signature{
 			From: []Value{Header("X-HubSpot-Signature-v3")}, Encoding: Base64,
-			Content:   []Value{Method(), URL(), Body(), Header("X-HubSpot-Request-Timestamp")},
+			// Its pages have twelve characters decoded; its own library signs the address as it is.
+			Content:   []Value{Method(), DecodedURL(":/?@!$'()*,;"), Body(), Header("X-HubSpot-Request-Timestamp")},
+			Or:        []Value{Method(), URL(), Body(), Header("X-HubSpot-Request-Timestamp")},
 			Timestamp: Timestamp{From: Header("X-HubSpot-Request-Timestamp"), Unit: Milliseconds, Tolerance: minute5},
 		}},
 		Type: JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
@@ -132,9 +134,12 @@ var addressRows = []Sender{
 		// An empty answer with 200 is taken for a document without a type.
 		Name: "twilio", Title: "Twilio", Docs: "https://www.twilio.com/docs/usage/security#validating-requests",
 		Caveat: "of a body that is no form by its SHA-256 in the address",
-		Secret: "the auth token", SecretForm: hexSecret, NeedsURL: true,
-		Scheme: URLForm{From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256"},
-		Type:   FirstOf(Form("MessageStatus"), Form("SmsStatus"), Form("CallStatus")), ID: Header("I-Twilio-Idempotency-Token"),
+		Secret: "the auth token, or a shared key", SecretForm: hexSecret, NeedsURL: true,
+		Scheme: URLForm{
+			From: Header("X-Twilio-Signature"), Ports: true, BodyParameter: "bodySHA256",
+			Settings: Header("X-Twilio-Webhooks-Signature-Settings"),
+		},
+		Type: FirstOf(Form("MessageStatus"), Form("SmsStatus"), Form("CallStatus")), ID: Header("I-Twilio-Idempotency-Token"),
 		Methods: []string{"GET"},
 		Success: success204, Refusal: refusal401, Wait: 15 * time.Second,
 	},

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"encoding/json"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -33,7 +32,9 @@ var publicRows = []Sender{
 		BodySecrets: []string{"token"},
 		Secret:      "the app's public key", Scheme: discord(0),
 		Type: JSON("type"), ID: JSON("id"), Handshakes: []Handshake{discordPing},
-		Success: Answer{Status: http.StatusOK, Body: `{"type":5}`, ContentType: "application/json"}, Refusal: refusal401, Wait: 3 * time.Second,
+		Success: jsonAnswer(`{"type":5}`), Refusal: refusal401, Wait: 3 * time.Second,
+		// Who types in a field with suggestions can't be answered later.
+		Others: []Other{{At: JSON("type"), Is: "4", Answer: jsonAnswer(`{"type":8,"data":{"choices":[]}}`)}},
 	},
 	{
 		// The token says who sends and to whom, not what.

@@ -39,10 +39,9 @@ var standardRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// The key is the bytes of the whole secret, polar_whs_ included. Its samples answer 202, and 403 to a bad
-		// signature.
+		// Its samples answer 202, and 403 to a bad signature. The keys: https://github.com/polarsource/polar/pull/14117
 		Name: "polar", Title: "Polar", Docs: "https://polar.sh/docs/integrate/webhooks/delivery",
-		Secret: sharedSecret, SecretForm: polarSecret, Scheme: standardWebhooks(RawKey),
+		Secret: sharedSecret, SecretForm: polarSecret, Scheme: standardWebhooks(PolarKey),
 		Type: JSON("type"), ID: standardID,
 		Success: success202, Refusal: refusal403, Wait: 10 * time.Second,
 	},

@@ -98,8 +98,13 @@ var timedRows = []Sender{
 		BodySecrets: []string{"token", "response_url"},
 		Secret:      "the app's signing secret", SecretForm: hexSecret, Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
 		Type: JSON("event.type"), ID: JSON("event_id"),
-		Handshakes: []Handshake{slackURL},
+		Handshakes: []Handshake{slackCertificate, slackURL},
 		Success:    success200, Refusal: refusal401, Wait: 3 * time.Second,
+		// A menu asks for what to offer. Its choice comes as another event.
+		Others: []Other{
+			{At: FormJSON("payload", "type"), Is: "block_suggestion", Answer: jsonAnswer(`{"options":[]}`)},
+			{At: FormJSON("payload", "type"), Is: "dialog_suggestion", Answer: jsonAnswer(`{"options":[]}`)},
+		},
 	},
 	{
 		// The secret signs as it is, whsec_ included. v0 does not count.
@@ -148,7 +153,8 @@ var timedRows = []Sender{
 			Content:   []Value{Header("X-Zendesk-Webhook-Signature-Timestamp"), Body()},
 			Timestamp: Timestamp{From: Header("X-Zendesk-Webhook-Signature-Timestamp"), Unit: RFC3339, Tolerance: minute5},
 		}},
-		Type: JSON("type"), ID: Header("X-Zendesk-Webhook-Invocation-Id"),
+		Caveat: "without a body nothing of the address is",
+		Type:   FirstOf(JSON("type"), Form("type")), ID: Header("X-Zendesk-Webhook-Invocation-Id"),
 		Methods: []string{"GET", "PUT", "PATCH", "DELETE"},
 		Success: success200, Refusal: refusal401, Wait: 12 * time.Second,
 	},

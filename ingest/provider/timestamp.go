@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -46,17 +47,17 @@ func (t *Timestamp) check(r *Request, stamp string, now time.Time) error {
 			return err
 		}
 	}
-	return t.near(stamp, now)
+	return t.near(r, stamp, now)
 }
 
 // near checks a time as it is written.
-func (t *Timestamp) near(stamp string, now time.Time) error {
+func (t *Timestamp) near(r *Request, stamp string, now time.Time) error {
 	from := t.place()
 	at, ok := t.Unit.parse(stamp)
 	if !ok {
 		return fmt.Errorf("no timestamp: %w", from.malformed())
 	}
-	return near(from.String(), at, now, t.Tolerance, t.Retries)
+	return near(from.String(), at, now, cmp.Or(r.Tolerance, t.Tolerance), t.Retries)
 }
 
 // place is where the time stands.
@@ -81,7 +82,7 @@ func near(what string, at, now time.Time, tolerance, retries time.Duration) erro
 	case age > tolerance+retries:
 		return fmt.Errorf("%s lies %s back: %w", what, age.Round(time.Second), ErrTooOld)
 	case age < -tolerance:
-		return fmt.Errorf("%s lies %s ahead: %w", what, (-age).Round(time.Second), ErrTooNew)
+		return fmt.Errorf("%s lies %s ahead: %w", what, age.Abs().Round(time.Second), ErrTooNew)
 	}
 	return nil
 }

@@ -49,6 +49,8 @@ func (s Token) String() string {
 	return words
 }
 
+func (s Token) tolerance() time.Duration { return s.Timestamp.Tolerance }
+
 func (s Token) signedAt(r *Request) (time.Time, bool) {
 	if s.Timestamp.Tolerance == 0 {
 		return time.Time{}, false

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// URLForm is how Twilio and Mandrill sign: HMAC-SHA1 in base64 over the address and, sorted by name, each field of
+// URLForm is how Twilio and Mandrill sign: HMAC-SHA1, or SHA-256, in base64 over the address and, sorted by name, each field of
 // the form with its value.
 type URLForm struct {
 	From Value
@@ -19,19 +19,26 @@ type URLForm struct {
 	// BodyParameter is the parameter of the address that holds the SHA-256 of a body that is no form, in hex.
 	// Empty: the body must be a form.
 	BodyParameter string
+	// Settings is where the sender says that it signs with a shared key, by HMAC-SHA256, and only then: nowhere if it has
+	// none. It isn't signed, so what it says counts whole: who takes it out is left with a key that he does not know.
+	Settings Value
 }
 
 // Credentials implements [Scheme].
 func (s URLForm) Credentials() []string { return nil }
 
-func (s URLForm) proofHeaders() []string { return s.From.headerNames() }
+func (s URLForm) proofHeaders() []string { return headersIn(s.From, s.Settings) }
 
 // CoversBody implements [Scheme].
 func (s URLForm) CoversBody() bool { return true }
 
 // String implements [Scheme].
 func (s URLForm) String() string {
-	return "HMAC-SHA1, base64 in " + s.From.String() + " over {url}{sorted form fields}"
+	words := "HMAC-SHA1, base64 in " + s.From.String() + " over {url}{sorted form fields}"
+	if s.Settings.kind != nowhere {
+		words += "; HMAC-SHA256 with " + s.Settings.String()
+	}
+	return words
 }
 
 // Bind implements [Scheme].
@@ -40,12 +47,38 @@ func (s URLForm) Bind(b Binding) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &urlFormVerifier{s, keys}, nil
+	shared, err := bindKeys(b, SHA256, RawKey)
+	return &urlFormVerifier{s, keys, shared}, err
 }
 
 type urlFormVerifier struct {
 	URLForm
-	keys []*hmacKey
+	keys   []*hmacKey // of SHA-1
+	shared []*hmacKey // of SHA-256
+}
+
+// sharedAlgorithm is the only one that shared keys are documented with.
+const sharedAlgorithm = "HMAC_SHA256"
+
+// hash is what the request is signed with.
+func (v *urlFormVerifier) hash(r *Request) (Hash, []*hmacKey, error) {
+	if v.Settings.kind == nowhere || !v.Settings.present(r) {
+		return SHA1, v.keys, nil
+	}
+	line, err := v.Settings.only(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var algorithms []string
+	for pair := range strings.SplitSeq(line, ",") {
+		if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); name == "algorithm" {
+			algorithms = append(algorithms, value)
+		}
+	}
+	if !slices.Equal(algorithms, []string{sharedAlgorithm}) {
+		return 0, nil, fmt.Errorf("want one algorithm, %s: %w", sharedAlgorithm, v.Settings.malformed())
+	}
+	return SHA256, v.shared, nil
 }
 
 // Signed implements [Verifier].
@@ -55,14 +88,33 @@ func (v *urlFormVerifier) Signed(r *Request) ([]byte, error) {
 }
 
 // Verify implements [Verifier].
-func (v *urlFormVerifier) Verify(r *Request, _ time.Time) error {
+func (v *urlFormVerifier) Verify(r *Request, now time.Time) error {
+	_, err := v.match(r, now)
+	return err
+}
+
+func (v *urlFormVerifier) match(r *Request, _ time.Time) (rule string, err error) {
+	hash, keys, err := v.hash(r)
+	if err == nil {
+		err = v.verify(r, hash, keys)
+	}
+	switch {
+	case err != nil || v.Settings.kind == nowhere:
+		return "", err
+	case hash == SHA256:
+		return "a shared key, by HMAC-SHA256", nil
+	}
+	return "the auth token, by HMAC-SHA1", nil
+}
+
+func (v *urlFormVerifier) verify(r *Request, hash Hash, keys []*hmacKey) error {
 	signature := Signature{From: []Value{v.From}, Encoding: Base64}
 	var p presented
 	if err := signature.read(r, &p); err != nil {
 		return err
 	}
 	var given sums
-	if !given.decode(&p, Base64, sha1Size) {
+	if !given.decode(&p, Base64, hash.new()().Size()) {
 		return v.From.malformed()
 	}
 	if r.URL == "" {
@@ -76,7 +128,7 @@ func (v *urlFormVerifier) Verify(r *Request, _ time.Time) error {
 	if v.Ports {
 		addresses = portVariants(r.address())
 	}
-	for _, key := range v.keys {
+	for _, key := range keys {
 		for _, address := range addresses {
 			if given.contain(key.sumOf([]byte(address), fields)) {
 				return nil
@@ -85,8 +137,6 @@ func (v *urlFormVerifier) Verify(r *Request, _ time.Time) error {
 	}
 	return ErrBadSignature
 }
-
-const sha1Size = 20
 
 // fields are what is signed after the address. A body that is no form must be covered by its hash in the
 // address: otherwise any body could be put under a signed one.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -37,6 +38,7 @@ const (
 	theStamp
 	theMethod
 	theURL
+	theDecodedURL
 	theSecret
 	bodyCRC
 	firstOf
@@ -94,6 +96,9 @@ func Method() Value { return Value{kind: theMethod} }
 
 // URL is the address that the sender was given, with the query it sent.
 func URL() Value { return Value{kind: theURL} }
+
+// DecodedURL is [URL] with some characters of its query and path read back from their percent-encoding.
+func DecodedURL(characters string) Value { return Value{kind: theDecodedURL, arg: characters} }
 
 // BodyCRC is the CRC-32 of the body (IEEE) in decimal.
 func BodyCRC() Value { return Value{kind: bodyCRC} }
@@ -160,6 +165,8 @@ func (v Value) String() string {
 		return "method"
 	case theURL:
 		return "url"
+	case theDecodedURL:
+		return "decoded url"
 	case theSecret:
 		return "secret"
 	case bodyCRC:
@@ -211,6 +218,8 @@ func (v Value) find(r *Request) string {
 		return r.Method
 	case theURL:
 		return r.address()
+	case theDecodedURL:
+		return decodeSome(r.address(), v.arg)
 	case firstOf, joined:
 		return v.findParts(r)
 	}
@@ -278,7 +287,7 @@ func (v Value) only(r *Request) (string, error) {
 			}
 		}
 		return v.parts[len(v.parts)-1].only(r)
-	case theURL:
+	case theURL, theDecodedURL:
 		if r.URL == "" {
 			return "", ErrNoURL
 		}
@@ -337,6 +346,25 @@ func headersIn(values ...Value) (names []string) {
 		names = append(names, v.headerNames()...)
 	}
 	return names
+}
+
+// decodeSome reads escapes back that stand for one of the characters, each once.
+func decodeSome(s, characters string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil && strings.IndexByte(characters, byte(c)) >= 0 {
+				b.WriteByte(byte(c))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // validHeaderName reports whether name is a token of RFC 9110.

@@ -56,4 +56,6 @@ type Source struct {
 	Duplicates uint64            `json:"duplicates"`
 	Refused    map[string]uint64 `json:"refused,omitempty"` // by reason, one of a fixed set of words
 	LastSeen   time.Time         `json:"last_seen,omitzero"`
+	// ClockOff is how far the sender's clock is ahead, as far as refusals tell; 0: they tell nothing.
+	ClockOff time.Duration `json:"clock_off,omitempty"`
 }
