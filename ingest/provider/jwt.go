@@ -32,6 +32,8 @@ type JWT struct {
 	Retries time.Duration
 	// BodyHash is the claim that holds the SHA-256 of the body; empty if the token does not cover it.
 	BodyHash string
+	// HashEncoding is how it is written.
+	HashEncoding Encoding
 	// BodyHashOptional takes a token without the claim, where a sender leaves it out of some.
 	BodyHashOptional bool
 }
@@ -249,7 +251,7 @@ func (v *jwtVerifier) checkBody(r *Request, all map[string]any) error {
 	}
 	given := make([]byte, sha256.Size)
 	sum := sha256.Sum256(r.Body)
-	if !Hex.decode(given, hash) || subtle.ConstantTimeCompare(given, sum[:]) != 1 {
+	if !v.HashEncoding.decode(given, hash) || subtle.ConstantTimeCompare(given, sum[:]) != 1 {
 		return fmt.Errorf("claim %s is not the body's: %w", v.BodyHash, ErrBadSignature)
 	}
 	return nil

@@ -224,7 +224,7 @@ func TestNoBatch(t *testing.T) {
 		if row.Batch == nil {
 			continue
 		}
-		for _, body := range []string{``, `{}`, `"text"`, `[`, `{"events":{},"value":7,"data":[]}`, `a=b`} {
+		for _, body := range []string{``, `{}`, `"text"`, `[`, `{"events":{},"value":7,"data":{}}`, `a=b`} {
 			r := formOrJSON(row.Name, body)
 			events := (&Receiver{Sender: row}).events(r)
 			if len(events) != 1 || string(events[0].Body) != body || events[0].ContentType != r.Header.Get("Content-Type") {
