@@ -4,10 +4,13 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
+	"hash"
 	"net/url"
 	"time"
 )
@@ -113,15 +116,16 @@ func businessSamples() []sample {
 			proven("Finch-Signature", "v1,!!!!").at("Finch-Timestamp", 0),
 		standardSample("formbricks", "webhook", whsec).with(`{"event":"responseFinished","x":"evt_1"}`).event("responseFinished", "msg_1"),
 		signed("frappe", "base64", body, "X-Frappe-Webhook-Signature: {sig}"),
-		signed("front", "base64", "{ms}:{body}", "X-Front-Request-Timestamp: {ms}", "X-Front-Signature: {sig}").with(`{"type":"inbound_received","payload":{"id":"evt_1"}}`).event("inbound_received", "evt_1"),
+		signed("front", "base64", "{ms}:{body}", "X-Front-Request-Timestamp: {ms}", "X-Front-Signature: {sig}").with(`{"type":"inbound_received","payload":{"id":"evt_1","emitted_at":1.5}}`).event("inbound_received", "evt_1-1.5"),
 		signed("front-rule", "base64-1", body, "X-Front-Signature: {sig}").event(typed, "evt_1"),
 		signed("ghost", "hex", "{body}{ms}", "X-Ghost-Signature: sha256={sig}, t={ms}").event(typed, ""),
 		signed("greenhouse", "hex", body, "Greenhouse-Event-ID: 7", "Signature: sha256 {sig}").with(`{"action":"candidate_stage_change","x":"evt_1"}`).event("candidate_stage_change", "7"),
 		signed("help-scout", "base64-1", body, "X-HelpScout-Event: convo.created", "X-HelpScout-Signature: {sig}").event("convo.created", ""),
 		signed("mautic", "base64", body, "Webhook-Signature: {sig}").with(`{"mautic.lead_post_save_new":[{"lead":{"id":"evt_1"}}],"timestamp":"x"}`).event("mautic.lead_post_save_new", ""),
 		signed("microsoft-teams", "base64", "").keyed("base64", body, whsec, "Authorization: HMAC {sig}").of("vqF0En+Z0ucuRTM/01o2GuhMH3hKKk/N2bOmlM31zaA=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").
-			with(`{"type":"message","id":"evt_1"}`).event("message", "evt_1").proven("Authorization", "HMAC !!!!"),
-		mondaySample(),
+			with(`{"type":"message","id":"evt_1","timestamp":"t"}`).event("message", "evt_1-t").proven("Authorization", "HMAC !!!!"),
+		cloudinarySample("cloudinary", sha1.New), cloudinarySample("cloudinary-sha256", sha256.New),
+		mondaySample(), messagebirdSample(), plivoSample(),
 		signed("nylas", "hex", body, "X-Nylas-Signature: {sig}").event(typed, "evt_1"),
 		signed("outline", "hex", "{ms}.{body}", "Outline-Signature: t={ms},s={sig}").event(typed, ""),
 		signed("plane", "hex", body, "X-Plane-Event: workitem.updated", "X-Plane-Signature: {sig}").with(`{"event":"workitem.updated","event_id":"evt_1","delivery_id":"d-2"}`).event("workitem.updated", "evt_1"),
@@ -137,7 +141,7 @@ func businessSamples() []sample {
 
 // mercadoPagoSample signs a parameter of the address.
 func mercadoPagoSample() sample {
-	s := token("mercado-pago").proven("X-Signature", "ts=1790000000,v1=!!!!").with(`{"action":"payment.updated","id":"evt_1"}`).event("payment.updated", "evt_1").
+	s := token("mercado-pago").proven("X-Signature", "ts=1790000000,v1=!!!!").with(`{"action":"payment.updated","id":"evt_1"}`).event("payment.updated", "q-1").
 		spoiled("123456", "123457").spoiled("data.id=123456", "")
 	s.tolerance, s.retries = 5*time.Minute, 24*time.Hour
 	s.send = func(secret, body string, sent time.Time) *Request {
@@ -174,6 +178,44 @@ func hashedJWT(sender, header, prefix, claim string, encoding *base64.Encoding, 
 			claims[name] = value
 		}
 		r.Header.Set(header, prefix+compact(map[string]any{"alg": "HS256", "typ": "JWT"}, claims, hs256(secret)))
+		return r
+	}
+	return s
+}
+
+func cloudinarySample(sender string, h func() hash.Hash) sample {
+	s := token(sender).proven("X-Cld-Signature", "!!!!").with(`{"notification_type":"upload","public_id":"evt_1"}`).event("upload", "").at("X-Cld-Timestamp", 2*time.Hour)
+	s.send = func(secret, body string, sent time.Time) *Request {
+		r := request(body)
+		sum := h()
+		sum.Write([]byte(body + fill("{s}", "", "", sent) + secret))
+		r.Header.Set("X-Cld-Timestamp", fill("{s}", "", "", sent))
+		r.Header.Set("X-Cld-Signature", hex.EncodeToString(sum.Sum(nil)))
+		return r
+	}
+	return s
+}
+
+func messagebirdSample() sample {
+	s := token("messagebird").proven("Messagebird-Signature-Jwt", "a.b").event("callback", "").spoiled("a=1", "a=2")
+	s.send = func(secret, body string, _ time.Time) *Request {
+		r := request(body)
+		claims := map[string]any{"iss": "MessageBird", "jti": "j-1", "url_hash": hexSum(sampleURL), "payload_hash": hexSum(body)}
+		r.Header.Set("Messagebird-Signature-Jwt", compact(map[string]any{"alg": "HS256", "typ": "JWT"}, claims, hs256(secret)))
+		return r
+	}
+	return s
+}
+
+func plivoSample() sample {
+	s := token("plivo").proven("X-Plivo-Signature-V3", "!!!!").with("To=%2B1800&Event=StartApp&x=evt_1").event("StartApp", "").spoiled("a=1", "a=2").spoiled("a=1", "a=1&c=3")
+	s.send = func(secret, body string, _ time.Time) *Request {
+		r := formRequest(body)
+		fields, err := url.ParseQuery(body)
+		must(err)
+		r.Header.Set("X-Plivo-Signature-V3-Nonce", "n-1")
+		sum := sha256MAC([]byte(secret), sampleURL+".Event"+fields.Get("Event")+"To"+fields.Get("To")+"x"+fields.Get("x")+".n-1")
+		r.Header.Set("X-Plivo-Signature-V3", base64.StdEncoding.EncodeToString(sum))
 		return r
 	}
 	return s

@@ -54,6 +54,20 @@ var businessRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
+		// Accounts that sign with SHA-1, which is what they begin with. Retries are taken for two hours, as its SDKs do.
+		Name: "cloudinary", Title: "Cloudinary", Docs: "https://cloudinary.com/documentation/notification_signatures",
+		Secret: "the API secret", Scheme: cloudinary(SHA1),
+		Type:    JSON("notification_type"),
+		Success: success200, Refusal: refusal401,
+	},
+	{
+		// Accounts whose signature algorithm is set to SHA-256.
+		Name: "cloudinary-sha256", Title: "Cloudinary (SHA-256)", Docs: "https://cloudinary.com/documentation/notification_signatures",
+		Secret: "the API secret", Scheme: cloudinary(SHA256),
+		Type:    JSON("notification_type"),
+		Success: success200, Refusal: refusal401,
+	},
+	{
 		// The time's unit is not said, nor for how long it retries.
 		Name: "crisp", Title: "Crisp", Docs: "https://docs.crisp.chat/references/web-hooks/v1/",
 		Secret: "the hook's signature secret",
@@ -124,7 +138,7 @@ var businessRows = []Sender{
 			Content:   []Value{Header("X-Front-Request-Timestamp"), Const(":"), Body()},
 			Timestamp: Timestamp{From: Header("X-Front-Request-Timestamp"), Unit: Milliseconds, Tolerance: minute5},
 		}},
-		Type: JSON("type"), ID: JSON("payload.id"), Handshakes: []Handshake{frontChallenge},
+		Type: JSON("type"), ID: Join(JSON("payload.id"), JSON("payload.emitted_at")), Handshakes: []Handshake{frontChallenge},
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -176,12 +190,23 @@ var businessRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
+		// The token is new for each request, and lasts a minute. What each product calls back with has no common type.
+		Name: "messagebird", Title: "Bird (MessageBird)", Docs: "https://developers.messagebird.com/docs/verify-http-requests",
+		Secret: "the account's signing key", NeedsURL: true,
+		Scheme: JWT{
+			From: Header("MessageBird-Signature-JWT"), Algorithm: jose.HS256, Issuers: []string{"MessageBird"},
+			BodyHash: "payload_hash", URLHash: "url_hash",
+		},
+		Type: Const("callback"), Methods: []string{"GET"},
+		Success: success200, Refusal: refusal401,
+	},
+	{
 		// An outgoing webhook, whose answer Teams shows in the conversation. The secret is in base64.
 		Name: "microsoft-teams", Title: "Microsoft Teams (outgoing webhook)",
 		Docs:   "https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-outgoing-webhook",
 		Secret: "the webhook's security token, base64",
 		Scheme: HMAC{Key: Base64Key, Signature: Signature{From: []Value{Header(authorization)}, Format: Prefixed("HMAC "), Encoding: Base64}},
-		Type:   JSON("type"), ID: JSON("id"),
+		Type:   JSON("type"), ID: Join(JSON("id"), JSON("timestamp")),
 		Success: Answer{Status: 200, Body: `{"type":"message","text":"Received"}`, ContentType: "application/json"}, Refusal: refusal401,
 		Wait: 5 * time.Second,
 	},
@@ -212,6 +237,13 @@ var businessRows = []Sender{
 		Name: "plane", Title: "Plane", Docs: "https://developers.plane.so/dev-tools/intro-webhooks",
 		Secret: sharedSecret, Scheme: hexMAC("X-Plane-Signature"),
 		Type: JSON("event"), ID: JSON("event_id"),
+		Success: success200, Refusal: refusal401,
+	},
+	{
+		// Version 3 of its signatures. CallUUID and MessageUUID are in all events of a call or a message.
+		Name: "plivo", Title: "Plivo", Docs: "https://www.plivo.com/docs/voice/concepts/signature-validation",
+		Secret: "the account's auth token", Scheme: Plivo{}, NeedsURL: true,
+		Type: FirstOf(Form("Event"), Query("Event")), Methods: []string{"GET"},
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -277,6 +309,15 @@ var businessRows = []Sender{
 		Type:    Join(JSON("resource"), JSON("event")),
 		Success: success200, Refusal: refusal401,
 	},
+}
+
+// cloudinary is a plain hash with the secret at its end, so that it can't be carried on.
+func cloudinary(hash Hash) Digest {
+	timestamp := Header("X-Cld-Timestamp")
+	return Digest{Hash: hash, Signature: Signature{
+		From: []Value{Header("X-Cld-Signature")}, Content: []Value{Body(), timestamp, secretText()},
+		Timestamp: Timestamp{From: timestamp, Unit: Seconds, Tolerance: minute5, Retries: 2 * time.Hour},
+	}}
 }
 
 func tiktok() HMAC {

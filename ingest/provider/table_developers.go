@@ -52,7 +52,7 @@ var developerRows = []Sender{
 		Name: "e2b", Title: "E2B", Docs: "https://e2b.dev/docs/sandbox/lifecycle-events-webhooks",
 		Caveat: "the hash could be carried on over a longer body, so only whole JSON is taken",
 		Secret: "the webhook's signature secret",
-		Scheme: Digest{Signature{From: []Value{Header("e2b-signature")}, Encoding: Base64URL, Content: []Value{secretText(), Body()}}},
+		Scheme: Digest{Signature: Signature{From: []Value{Header("e2b-signature")}, Encoding: Base64URL, Content: []Value{secretText(), Body()}}},
 		Type:   JSON("type"), ID: JSON("id"),
 		Success: success200, Refusal: refusal401,
 	},

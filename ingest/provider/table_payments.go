@@ -67,7 +67,7 @@ var paymentRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// Of the event the address's data.id is signed. Notifications about QR codes are not signed, and are refused.
+		// Of the event the address's data.id is signed. The body's id may be the payment's, in all of its events. Notifications about QR codes are not signed, and are refused.
 		Name: "mercado-pago", Title: "Mercado Pago", Docs: "https://www.mercadopago.com/developers/en/docs/your-integrations/notifications/webhooks",
 		Caveat: "the address's data.id is",
 		Secret: "the application's secret signature",
@@ -76,7 +76,7 @@ var paymentRows = []Sender{
 			Content:   []Value{Const("id:"), Query("data.id"), Const(";request-id:"), Header("x-request-id"), Const(";ts:"), Stamp(), Const(";")},
 			Timestamp: Timestamp{Unit: Epoch, Tolerance: minute5, Retries: day},
 		}},
-		Type: JSON("action"), ID: JSON("id"),
+		Type: JSON("action"), ID: Header("x-request-id"),
 		Success: success200, Refusal: refusal401,
 	},
 	{

@@ -5,7 +5,7 @@
 //
 // A sample is written only if the SDK takes it and refuses it with one byte changed, or if the SDK itself made the signature.
 // Its clock stands still, so that what differs after a run is what an SDK changed.
-import { createHmac, createHash } from 'node:crypto'
+import { createHmac, createHash, createSecretKey } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -143,6 +143,27 @@ const senders = {
       item.additionalData = { hmacSignature: new sdk.hmacValidator().calculateHmac(item, s.secret) }
       s.body = JSON.stringify({ live: 'false', notificationItems: [{ NotificationRequestItem: item }] })
       return {}
+    },
+  },
+  plivo: {
+    sdk: 'plivo', secret: text, url: 'https://hooks.example.com/in/plivo?b=2&a=1', form: true, body: 'To=%2B1800&Event=Hangup&Name=Zo%C3%AB', type: 'Hangup',
+    make: (sdk, s) => ({
+      'X-Plivo-Signature-V3-Nonce': '12345',
+      'X-Plivo-Signature-V3': mac(s.secret, 'https://hooks.example.com/in/plivo?a=1&b=2.EventHangupNameZoëTo+1800.12345', 'base64'),
+    }),
+    check: (sdk, s) => first(sdk).validateV3Signature('POST', s.url, '12345', s.secret, s.headers['X-Plivo-Signature-V3'], fields(s)),
+  },
+  messagebird: {
+    sdk: 'messagebird', secret: text, url: 'https://hooks.example.com/in/bird?a=1', type: 'callback',
+    make: (sdk, s) => {
+      const part = (claims) => Buffer.from(JSON.stringify(claims)).toString('base64url')
+      const hash = (content) => createHash('sha256').update(content).digest('hex')
+      const content = part({ alg: 'HS256', typ: 'JWT' }) + '.' + part({ iss: 'MessageBird', nbf: seconds, exp: seconds + 60, jti: 'j-1', url_hash: hash(s.url), payload_hash: hash(s.body) })
+      return { 'MessageBird-Signature-JWT': content + '.' + mac(s.secret, content, 'base64url') }
+    },
+    check: async (sdk, s) => {
+      await require('messagebird/lib/webhook-signature-jwt').verify(s.url, Buffer.from(s.body), s.headers['MessageBird-Signature-JWT'], createSecretKey(Buffer.from(s.secret)))
+      return true
     },
   },
   linear: {
