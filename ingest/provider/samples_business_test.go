@@ -107,6 +107,7 @@ func businessSamples() []sample {
 		signed("cal-com", "hex", body, "X-Cal-Signature-256: {sig}").with(`{"triggerEvent":"BOOKING_CREATED","payload":{"uid":"evt_1"}}`).event("BOOKING_CREATED", ""),
 		signed("clickup", "hex", body, "X-Signature: {sig}").event(typed, ""),
 		signed("crisp", "hex", "[{ms};{body}]", "X-Crisp-Request-Timestamp: {ms}", "X-Crisp-Signature: {sig}").also(24*time.Hour).event(typed, ""),
+		signed("customer-io", "hex", "v0:{s}:{body}", "X-CIO-Timestamp: {s}", "X-CIO-Signature: {sig}").also(7*24*time.Hour).with(`{"event_id":"evt_1","object_type":"email","metric":"opened"}`).event("email-opened", "evt_1"),
 		signed("deel", "hex", "POST{body}", "x-deel-signature: {sig}").with(`{"data":{"meta":{"event_type":"contract.created"}},"x":"evt_1"}`).event("contract.created", ""),
 		signed("discourse", "hex", body, "X-Discourse-Event: post_created", "X-Discourse-Event-Id: 7", "X-Discourse-Event-Signature: sha256={sig}").event("post_created", ""),
 		token("documenso", "X-Documenso-Secret: {secret}").event(typed, ""),

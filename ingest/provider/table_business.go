@@ -80,6 +80,13 @@ var businessRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
+		// Reporting webhooks; those of campaigns are signed with a key that nobody is given. Retried for a week.
+		Name: "customer-io", Title: "Customer.io (reporting)", Docs: "https://docs.customer.io/journeys/webhooks/",
+		Secret: "the webhook's signing key", Scheme: customerIO(),
+		Type: Join(JSON("object_type"), JSON("metric")), ID: JSON("event_id"),
+		Success: success200, Refusal: refusal401, Wait: 4 * time.Second,
+	},
+	{
 		Name: "deel", Title: "Deel", Docs: "https://developer.deel.com/docs/webhooks-get-started",
 		Secret:  "the webhook's signing key",
 		Scheme:  HMAC{Signature: Signature{From: []Value{Header("x-deel-signature")}, Content: []Value{Const("POST"), Body()}}},
@@ -318,6 +325,12 @@ func cloudinary(hash Hash) Digest {
 		From: []Value{Header("X-Cld-Signature")}, Content: []Value{Body(), timestamp, secretText()},
 		Timestamp: Timestamp{From: timestamp, Unit: Seconds, Tolerance: minute5, Retries: 2 * time.Hour},
 	}}
+}
+
+func customerIO() HMAC {
+	s := stampedMAC("X-CIO-Signature", "X-CIO-Timestamp", ":", Seconds, 7*day)
+	s.Content = append([]Value{Const("v0:")}, s.Content...)
+	return s
 }
 
 func tiktok() HMAC {
