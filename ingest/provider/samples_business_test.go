@@ -15,9 +15,6 @@ import (
 	"time"
 )
 
-// untimed says that the time in a header is signed and not looked at, or that there is none.
-func (s sample) untimed() sample { s.timed, s.tolerance = "", 0; return s }
-
 // also is how much further back the time may lie, where the sender's tries may have that of the first one.
 func (s sample) also(retries time.Duration) sample { s.retries = retries; return s }
 

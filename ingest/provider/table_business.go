@@ -220,6 +220,7 @@ var businessRows = []Sender{
 	{
 		// The token says who sends, not what. Webhooks that were made by hand on a board come without one, and are refused.
 		Name: "monday", Title: "monday.com", Docs: "https://developer.monday.com/apps/docs/authorization-header",
+		Caveat: "who sends is, for minutes",
 		Secret: "the app's signing secret, or its client secret for events about the app",
 		Scheme: JWT{From: Header(authorization), Algorithm: jose.HS256, MaxAge: minute5},
 		Type:   JSON("event.type"), ID: JSON("event.triggerUuid"), Handshakes: []Handshake{mondayChallenge},
