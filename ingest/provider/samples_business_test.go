@@ -133,6 +133,7 @@ func businessSamples() []sample {
 		telnyxSample(),
 		signed("tiktok", "hex", "{s}.{body}", "TikTok-Signature: t={s},s={sig}").also(72*time.Hour).event(typed, ""),
 		signed("twenty", "hex", "{ms}:{body}", "X-Twenty-Webhook-Nonce: n-1", "X-Twenty-Webhook-Timestamp: {ms}", "X-Twenty-Webhook-Signature: {sig}").with(`{"eventName":"person.created","x":"evt_1"}`).event("person.created", ""),
+		token("zapier", "X-Webhook-Token: {secret}").event(typed, ""),
 		signed("webex", "hex1", body, "X-Spark-Signature: {sig}").with(`{"id":"webhook","resource":"messages","event":"created","data":{"id":"evt_1"}}`).event("messages-created", ""),
 	}
 }

@@ -317,6 +317,13 @@ var businessRows = []Sender{
 		Type:    Join(JSON("resource"), JSON("event")),
 		Success: success200, Refusal: refusal401,
 	},
+	{
+		// The header is the one that the Zap's step is given by hand.
+		Name: "zapier", Title: "Webhooks by Zapier", Docs: "https://help.zapier.com/hc/en-us/articles/8496326446989-Send-webhooks-in-Zaps",
+		Secret: ownToken, Scheme: Token{From: Header("X-Webhook-Token")}, OwnHeader: true,
+		Type: JSON("type"), Methods: []string{"PUT"},
+		Success: success200, Refusal: refusal401,
+	},
 }
 
 // cloudinary is a plain hash with the secret at its end, so that it can't be carried on.
