@@ -5,7 +5,7 @@
 //
 // A sample is written only if the SDK takes it and refuses it with one byte changed, or if the SDK itself made the signature.
 // Its clock stands still, so that what differs after a run is what an SDK changed.
-import { createHmac, createHash, createSecretKey } from 'node:crypto'
+import { createHash, createHmac, createPrivateKey, createPublicKey, createSecretKey, sign } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -21,6 +21,13 @@ const text = 'a-secret-of-some-length'
 const whsec = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const body = '{"type":"order.created","event":"order.created","id":"evt_1","name":"Zoë <a&b>"}'
 const mac = (key, content, encoding = 'hex') => createHmac('sha256', key).update(content).digest(encoding)
+const part = (claims) => Buffer.from(JSON.stringify(claims)).toString('base64url')
+const jwt = (secret, claims) => {
+  const content = part({ alg: 'HS256', typ: 'JWT' }) + '.' + part(claims)
+  return content + '.' + mac(secret, content, 'base64url')
+}
+const edKey = createPrivateKey({ key: Buffer.from('302e020100300506032b657004220420' + '07'.repeat(32), 'hex'), format: 'der', type: 'pkcs8' })
+const edPublic = createPublicKey(edKey).export({ format: 'der', type: 'spki' }).subarray(-32)
 const first = (module) => module.default ?? module
 
 // Each sender: its SDK, its secret, and make(sdk), which returns the headers (and the body, address, type and id where they
@@ -156,15 +163,71 @@ const senders = {
   messagebird: {
     sdk: 'messagebird', secret: text, url: 'https://hooks.example.com/in/bird?a=1', type: 'callback',
     make: (sdk, s) => {
-      const part = (claims) => Buffer.from(JSON.stringify(claims)).toString('base64url')
       const hash = (content) => createHash('sha256').update(content).digest('hex')
-      const content = part({ alg: 'HS256', typ: 'JWT' }) + '.' + part({ iss: 'MessageBird', nbf: seconds, exp: seconds + 60, jti: 'j-1', url_hash: hash(s.url), payload_hash: hash(s.body) })
-      return { 'MessageBird-Signature-JWT': content + '.' + mac(s.secret, content, 'base64url') }
+      return { 'MessageBird-Signature-JWT': jwt(s.secret, { iss: 'MessageBird', nbf: seconds, exp: seconds + 60, jti: 'j-1', url_hash: hash(s.url), payload_hash: hash(s.body) }) }
     },
     check: async (sdk, s) => {
       await require('messagebird/lib/webhook-signature-jwt').verify(s.url, Buffer.from(s.body), s.headers['MessageBird-Signature-JWT'], createSecretKey(Buffer.from(s.secret)))
       return true
     },
+  },
+  telnyx: {
+    sdk: 'telnyx', secret: edPublic.toString('base64'), body: '{"data":{"event_type":"message.received","id":"evt_1","payload":{"text":"Zoë"}}}', type: 'message.received', eventId: 'evt_1',
+    make: (sdk, s) => ({ 'telnyx-timestamp': `${seconds}`, 'telnyx-signature-ed25519': sign(null, Buffer.from(`${seconds}|${s.body}`), edKey).toString('base64') }),
+    check: (sdk, s) => new (first(sdk))({ apiKey: 'key' }).webhooks.unwrap(s.body, { headers: s.headers, key: s.secret }),
+  },
+  'discord-interactions': {
+    sdk: 'discord-interactions', secret: edPublic.toString('hex'), body: '{"type":2,"id":"evt_1","name":"Zoë"}', type: '2', eventId: 'evt_1',
+    make: (sdk, s) => ({ 'X-Signature-Timestamp': `${seconds}`, 'X-Signature-Ed25519': sign(null, Buffer.from(`${seconds}${s.body}`), edKey).toString('hex') }),
+    check: (sdk, s) => sdk.verifyKey(s.body, s.headers['X-Signature-Ed25519'], `${seconds}`, s.secret),
+  },
+  box: {
+    sdk: 'box-node-sdk', secret: text, body: '{"trigger":"FILE.UPLOADED","id":"evt_1","source":{"id":"7"}}', type: 'FILE.UPLOADED', eventId: 'evt_1',
+    make: (sdk, s) => ({
+      'box-delivery-timestamp': '2026-09-21T14:13:20Z', 'box-signature-version': '1', 'box-signature-algorithm': 'HmacSHA256',
+      'box-signature-primary': mac(s.secret, `${s.body}2026-09-21T14:13:20Z`, 'base64'),
+    }),
+    check: (sdk, s) => require('box-node-sdk/lib/managers/webhooks').WebhooksManager.validateMessage(s.body, s.headers, s.secret),
+  },
+  'mercado-pago': {
+    sdk: 'mercadopago', secret: text, url: 'https://hooks.example.com/in/mp?data.id=123456&type=payment', body: '{"action":"payment.updated","id":"123456"}', type: 'payment.updated', eventId: 'q-1',
+    make: (sdk, s) => ({ 'x-request-id': 'q-1', 'x-signature': `ts=${seconds},v1=${mac(s.secret, `id:123456;request-id:q-1;ts:${seconds};`)}` }),
+    check: (sdk, s) => {
+      sdk.WebhookSignatureValidator.validate({ xSignature: s.headers['x-signature'], xRequestId: s.headers['x-request-id'], dataId: '123456', secret: s.secret })
+      return true
+    },
+    spoil: (s) => ({ ...s, headers: { ...s.headers, 'x-request-id': 'q-2' } }),
+  },
+  qstash: {
+    sdk: '@upstash/qstash', secret: 'sig_a-secret-of-some-length', url: 'https://hooks.example.com/in/qstash', type: 'message', eventId: 'm-1',
+    make: (sdk, s) => ({
+      'Upstash-Message-Id': 'm-1',
+      'Upstash-Signature': jwt(s.secret, { iss: 'Upstash', sub: s.url, iat: seconds, nbf: seconds, exp: seconds + 300, jti: 'j-1', body: createHash('sha256').update(s.body).digest('base64url') }),
+    }),
+    check: (sdk, s) => new sdk.Receiver({ currentSigningKey: s.secret, nextSigningKey: 'sig_next' }).verify({ signature: s.headers['Upstash-Signature'], body: s.body, url: s.url }),
+  },
+  openai: {
+    sdk: 'openai', secret: whsec, type: 'order.created', eventId: 'msg_1',
+    make: (sdk, s) => handmade(s),
+    check: (sdk, s) => new (first(sdk))({ apiKey: 'key' }).webhooks.unwrap(s.body, s.headers, s.secret),
+  },
+  lithic: {
+    sdk: 'lithic', secret: whsec, body: '{"event_type":"card.created","name":"Zoë"}', type: 'card.created', eventId: 'msg_1',
+    make: (sdk, s) => handmade(s),
+    check: (sdk, s) => new (first(sdk))({ apiKey: 'key' }).webhooks.unwrap(s.body, s.headers, s.secret),
+  },
+  anthropic: {
+    sdk: '@anthropic-ai/sdk', secret: whsec, body: '{"id":"evt_1","type":"event","data":{"type":"agent.created","id":"Zoë"}}', type: 'agent.created', eventId: 'msg_1',
+    make: (sdk, s) => handmade(s),
+    check: (sdk, s) => new (first(sdk))({ apiKey: 'key' }).beta.webhooks.unwrap(s.body, { headers: s.headers, key: s.secret }),
+  },
+  cloudinary: {
+    sdk: 'cloudinary', secret: text, body: '{"notification_type":"upload","public_id":"Zoë"}', type: 'upload',
+    make: (sdk, s) => ({ 'X-Cld-Timestamp': `${seconds}`, 'X-Cld-Signature': sdk.v2.utils.webhook_signature(s.body, seconds, { api_secret: s.secret }) }),
+  },
+  'cloudinary-sha256': {
+    sdk: 'cloudinary', secret: text, body: '{"notification_type":"upload","public_id":"Zoë"}', type: 'upload',
+    make: (sdk, s) => ({ 'X-Cld-Timestamp': `${seconds}`, 'X-Cld-Signature': sdk.v2.utils.webhook_signature(s.body, seconds, { api_secret: s.secret, signature_algorithm: 'sha256' }) }),
   },
   linear: {
     sdk: '@linear/sdk', secret: text, body: `{"action":"create","type":"Issue","webhookTimestamp":${seconds * 1000},"data":{"id":"evt_1","title":"Zoë"}}`, type: 'Issue', eventId: 'd-1',
@@ -186,7 +249,14 @@ function standard(webhook, prefix, s) {
   return { [`${prefix}-id`]: 'msg_1', [`${prefix}-timestamp`]: `${seconds}`, [`${prefix}-signature`]: webhook.sign('msg_1', new Date(seconds * 1000), s.body) }
 }
 
+function handmade(s) {
+  const key = Buffer.from(s.secret.slice('whsec_'.length), 'base64')
+  return { 'webhook-id': 'msg_1', 'webhook-timestamp': `${seconds}`, 'webhook-signature': 'v1,' + mac(key, `msg_1.${seconds}.${s.body}`, 'base64') }
+}
+
 function fields(s) { return Object.fromEntries(new URLSearchParams(s.body)) }
+
+function another(s) { return { ...s, body: s.body.replace('e', 'f') } }
 
 async function takes(check, sdk, sample) {
   try { return Boolean(await check(sdk, sample)) } catch (err) { if (process.env.DEBUG) console.error(err); return false }
@@ -200,7 +270,7 @@ for (const [preset, sender] of Object.entries(senders)) {
     const sample = { body, ...sender }
     sample.headers = await sender.make(sdk, sample)
     if (sender.check && !(await takes(sender.check, sdk, sample))) throw new Error('the SDK refuses the sample')
-    if (sender.check && (await takes(sender.check, sdk, { ...sample, body: sample.body.replace('e', 'f') }))) throw new Error('the SDK takes another body')
+    if (sender.check && (await takes(sender.check, sdk, (sender.spoil ?? another)(sample)))) throw new Error('the SDK takes a changed one')
     const headers = { 'Content-Type': sender.form ? 'application/x-www-form-urlencoded' : 'application/json', ...sample.headers }
     vectors.push({
       id: `${preset}-sdk`, provider: preset, preset, description: 'a request that the sender\'s own SDK signed or takes', source: `npm:${sender.sdk}@${version}`,
