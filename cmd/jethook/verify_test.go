@@ -303,7 +303,7 @@ func TestVerifyHints(t *testing.T) {
 		{"github", secret, header, "{\n  \"type\": \"a\"\n}", "something has formatted the body"},
 		{"github", secret, "X-Hub-Signature-256: sha256=" + base64.StdEncoding.EncodeToString(sum), body, "is base64, where the provider has hex"},
 		{"github", secret, "X-Hub-Signature-256: " + hex.EncodeToString(sum), body, "is read with sha256= before it"},
-		{"github", secret, "X-Hub-Signature: sha256=" + hex.EncodeToString(sum), body, "It verifies as a request of bitbucket, jira: is that the provider?"},
+		{"github", secret, "X-Hub-Signature: sha256=" + hex.EncodeToString(sum), body, "It verifies as a request of bitbucket, jira, snyk: is that the provider?"},
 		{"airtable", secret, "X-Airtable-Content-MAC: hmac-sha256=" + hex.EncodeToString(sum), body, "It verifies when the secret is taken as it is, and not decoded."},
 	} {
 		got := jethook(t, "verify", "--provider", test.provider, "--secret", test.secret, "--header", test.header, "--body", test.body)

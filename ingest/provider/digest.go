@@ -1,18 +1,22 @@
 package provider
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"time"
 )
 
-// Digest is a plain SHA-256 of a content that has the secret in it, as HubSpot's older signatures are. It is
+// Digest is a plain hash of a content that has the secret in it, as HubSpot's older signatures are. It is
 // weaker than an HMAC: where the body comes last, who has seen one request can lengthen it, by bytes of which the first
 // are no text. So the body must be JSON, which ends where the sender ended it.
-type Digest struct{ Signature }
+type Digest struct {
+	Signature
+	Hash Hash
+}
 
 // String implements [Scheme].
-func (s Digest) String() string { return "SHA-256, " + s.words() }
+func (s Digest) String() string {
+	return map[Hash]string{SHA1: "SHA-1", SHA256: "SHA-256", SHA512: "SHA-512"}[s.Hash] + ", " + s.words()
+}
 
 // Bind implements [Scheme].
 func (s Digest) Bind(b Binding) (Verifier, error) {
@@ -20,11 +24,11 @@ func (s Digest) Bind(b Binding) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &digestVerifier{s.Signature, secrets}, nil
+	return &digestVerifier{s, secrets}, nil
 }
 
 type digestVerifier struct {
-	Signature
+	Digest
 	secrets []string
 }
 
@@ -35,11 +39,11 @@ func (v *digestVerifier) Verify(r *Request, now time.Time) error {
 		return err
 	}
 	var given sums
-	if !given.decode(&p, v.Encoding, sha256.Size) {
+	if !given.decode(&p, v.Encoding, v.Hash.new()().Size()) {
 		return v.From[0].malformed()
 	}
 	for _, secret := range v.secrets {
-		h := sha256.New()
+		h := v.Hash.new()()
 		if _, err := v.feed(h, nil, r, p.stamp, secret); err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ var bodyProofs = []string{"adyen", "aws-sns", "braintree", "dropbox-sign", "figm
 // only where the sender has a handshake that anyone may send.
 func TestEarlyRefusesWithoutProof(t *testing.T) {
 	t.Parallel()
-	asking := []string{"asana", "notion", "slack", "woocommerce"}
+	asking := []string{"asana", "monday", "notion", "slack", "woocommerce"}
 	for _, s := range samples() {
 		row, _ := Lookup(s.sender)
 		rc, err := row.Bind(Binding{Secrets: s.secrets[:1], Keys: s.keys})

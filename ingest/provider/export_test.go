@@ -82,7 +82,7 @@ func Forgeries() []Forgery {
 func (s sample) forgery(row Sender) Forgery {
 	secret := documentedSecrets[s.sender]
 	switch row.Scheme.(type) {
-	case Ed25519, ECDSA: // what the sample has a key for
+	case Ed25519, ECDSA, RSAKey: // what the sample has a key for
 		secret = s.secrets[0]
 	}
 	if h, ok := row.Scheme.(HMAC); secret == "" && ok && h.Key != RawKey && h.Key != NFKDKey {
@@ -106,7 +106,7 @@ func (s sample) forgery(row Sender) Forgery {
 		f.Key = string(keyOf(s.sender, secret))
 	case "braintree":
 		_, f.Key, _ = strings.Cut(secret, ":")
-	case "plaid", "sendgrid", "standard-webhooks-ed25519", "discord-events", "discord-interactions": // signed by a key of the sender's
+	case "plaid", "sendgrid", "standard-webhooks-ed25519", "discord-events", "discord-interactions", "telnyx", "wise", "postal", "travis-ci": // signed by a key of the sender's
 		f.Key = "no part of the secret"
 		f.Genuine = func() *Request { return s.send(s.secrets[0], s.body, at) }
 	}
@@ -126,7 +126,7 @@ func keyOf(sender, secret string) []byte {
 	case "polar", "stripe":
 		return []byte(secret)
 	}
-	if strings.Contains(secret, "whsec_") || sender == "airtable" {
+	if row, _ := Lookup(sender); strings.Contains(secret, "whsec_") || row.keyEncoding() == Base64Key {
 		return whsec(secret)
 	}
 	return []byte(secret)
@@ -153,6 +153,18 @@ func (s sample) forge(secret string) func(key string) *Request {
 		return func(key string) *Request {
 			r := genuine()
 			r.Header.Set(s.proof, "v1a,"+b64(ed25519.Sign(edKey(key), []byte("msg_1."+ts+"."+s.body))))
+			return r
+		}
+	case "telnyx":
+		return func(key string) *Request {
+			r := genuine()
+			r.Header.Set(s.proof, b64(ed25519.Sign(edKey(key), []byte(ts+"|"+s.body))))
+			return r
+		}
+	case "wise", "postal", "travis-ci": // who takes the public key for that of an HMAC
+		return func(key string) *Request {
+			r := genuine()
+			r.Header.Set(s.proof, b64(sha256MAC([]byte(key), s.body)))
 			return r
 		}
 	case "sendgrid":

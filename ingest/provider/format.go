@@ -7,7 +7,7 @@ type Format struct {
 	kind     formatKind
 	prefix   string // of plain, or the version, or the key of pairs
 	optional bool   // the prefix may be missing
-	sep      string // between items
+	sep      string // what may stand between items, any of its characters
 	stamp    string // the key of pairs that holds the timestamp
 }
 
@@ -17,6 +17,7 @@ const (
 	plain formatKind = iota
 	versioned
 	pairs
+	stampFirst
 )
 
 // Prefixed is one signature after a prefix, which may be in any case.
@@ -39,12 +40,15 @@ func MaybeVersioned(version string) Format {
 	return f
 }
 
-// Pairs is a list of KEY=VALUE with a separator between each two, and spaces around it. Those of key are
+// Pairs is a list of KEY=VALUE with a separator, or any of several, between each two, and spaces around it. Those of key are
 // signatures; that of stamp, if one is named, is the timestamp. All other keys are ignored: a signature of an
 // older kind never stands in for a newer one.
 func Pairs(separator, key, stamp string) Format {
 	return Format{kind: pairs, sep: separator, prefix: key, stamp: stamp}
 }
+
+// StampFirst is a list separated by commas: the timestamp, and then signatures.
+func StampFirst() Format { return Format{kind: stampFirst, sep: ",", stamp: "the first"} }
 
 // maxSignatures is how many signatures of one request are tried. More than the two of a rotation is unheard
 // of; without a bound, a sender would choose how much work each request makes.
@@ -70,7 +74,7 @@ func (f Format) read(line string, p *presented) bool {
 		f.readItem(line, p)
 		return true
 	}
-	for item := range strings.SplitSeq(line, f.sep) {
+	for item := range strings.FieldsFuncSeq(line, func(c rune) bool { return strings.ContainsRune(f.sep, c) }) {
 		if !f.readItem(strings.TrimSpace(item), p) {
 			return false
 		}
@@ -96,6 +100,12 @@ func (f Format) readItem(item string, p *presented) bool {
 				return false
 			}
 			p.stamp = value
+		}
+	case stampFirst:
+		if p.stamp == "" {
+			p.stamp = item
+		} else {
+			p.add(item)
 		}
 	default:
 		if signature, ok := cutPrefix(item, f.prefix); ok {

@@ -223,6 +223,28 @@ var wooPing = Handshake{
 	},
 }
 
+// frontChallenge: https://dev.frontapp.com/docs/application-webhooks
+var frontChallenge = Handshake{Name: "x-front-challenge", Signed: true, ask: echo(Header("X-Front-Challenge"))}
+
+// nylasChallenge: https://developer.nylas.com/docs/v3/notifications/webhooks/
+var nylasChallenge = Handshake{Name: "challenge", Methods: get, ask: echo(Query("challenge"))}
+
+// mondayChallenge: https://developer.monday.com/apps/docs/advanced-concepts
+// It comes before the address is set up, and wants what it says back.
+var mondayChallenge = Handshake{
+	Name: "challenge",
+	ask: func(r *Request, _ []string) (*reply, error) {
+		challenge := JSON("challenge").find(r)
+		if challenge == "" || JSON("event.type").present(r) || len(challenge) > maxChallenge {
+			return nil, nil
+		}
+		return &reply{answer: object("challenge", challenge)}, nil
+	},
+}
+
+// maxChallenge bounds what a stranger has us say.
+const maxChallenge = 512
+
 // maxPing bounds a ping: webhook_id= and a number.
 const maxPing = 64
 

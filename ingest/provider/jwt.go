@@ -33,6 +33,11 @@ type JWT struct {
 	Retries time.Duration
 	// BodyHash is the claim that holds the SHA-256 of the body; empty if the token does not cover it.
 	BodyHash string
+	// HashEncoding is how it is written.
+	HashEncoding Encoding
+	// URLHash is the claim that holds the SHA-256 of the address, in hex; empty if there is none. With it a token needs no
+	// hash of a body that is empty.
+	URLHash string
 	// BodyHashOptional takes a token without the claim, where a sender leaves it out of some.
 	BodyHashOptional bool
 }
@@ -220,6 +225,9 @@ func (v *jwtVerifier) check(r *Request, c *claims, all map[string]any, now time.
 			return fmt.Errorf("email: %w", ErrBadClaim)
 		}
 	}
+	if err := v.checkURL(r, all); err != nil {
+		return err
+	}
 	return v.checkBody(r, all)
 }
 
@@ -242,17 +250,35 @@ func (v *jwtVerifier) checkTime(r *Request, c *claims, now time.Time) error {
 // clockSkew is how far a sender's clock may be ahead of ours.
 const clockSkew = time.Minute
 
+func (v *jwtVerifier) checkURL(r *Request, all map[string]any) error {
+	switch hash, _ := all[v.URLHash].(string); {
+	case v.URLHash == "":
+		return nil
+	case r.URL == "":
+		return ErrNoURL
+	case !hashes(hash, Hex, []byte(r.address())):
+		return fmt.Errorf("claim %s is not the address's: %w", v.URLHash, ErrBadSignature)
+	}
+	return nil
+}
+
+// hashes reports whether text is the SHA-256 of content.
+func hashes(text string, encoding Encoding, content []byte) bool {
+	given := make([]byte, sha256.Size)
+	sum := sha256.Sum256(content)
+	return encoding.decode(given, text) && subtle.ConstantTimeCompare(given, sum[:]) == 1
+}
+
 func (v *jwtVerifier) checkBody(r *Request, all map[string]any) error {
 	if v.BodyHash == "" {
 		return nil
 	}
 	hash, found := all[v.BodyHash].(string)
-	if !found && v.BodyHashOptional && all[v.BodyHash] == nil {
+	mayBeMissing := v.BodyHashOptional || v.URLHash != "" && len(r.Body) == 0
+	if !found && mayBeMissing && all[v.BodyHash] == nil {
 		return nil
 	}
-	given := make([]byte, sha256.Size)
-	sum := sha256.Sum256(r.Body)
-	if !Hex.decode(given, hash) || subtle.ConstantTimeCompare(given, sum[:]) != 1 {
+	if !hashes(hash, v.HashEncoding, r.Body) {
 		return fmt.Errorf("claim %s is not the body's: %w", v.BodyHash, ErrBadSignature)
 	}
 	return nil

@@ -167,6 +167,9 @@ func TestBatches(t *testing.T) {
 		"intuit":          {`[{"type":"qbo.a","id":"a"},{"type":"qbo.b","id":"b"}]`, []string{`qbo.a a {"type":"qbo.a","id":"a"}`, `qbo.b b {"type":"qbo.b","id":"b"}`}, `[]`},
 		"microsoft-graph": {`{"value":[{"id":"a","changeType":"created"},{"changeType":"updated"}]}`, []string{`created a {"id":"a","changeType":"created"}`, `updated  {"changeType":"updated"}`}, ""},
 		"mandrill":        {"mandrill_events=" + url.QueryEscape(`[{"event":"send","_id":"m","ts":1},{"event":"open","_id":"m","ts":2}]`), []string{`send m-send-1 {"event":"send","_id":"m","ts":1}`, `open m-open-2 {"event":"open","_id":"m","ts":2}`}, "mandrill_events=%5B%5D"},
+		"mailjet":         {`[{"event":"open","time":1},{"event":"open","time":2}]`, []string{`open  {"event":"open","time":1}`, `open  {"event":"open","time":2}`}, `[]`},
+		"tailscale":       {`[{"type":"nodeCreated","timestamp":"1"},{"type":"nodeCreated","timestamp":"2"}]`, []string{`nodeCreated  {"type":"nodeCreated","timestamp":"1"}`, `nodeCreated  {"type":"nodeCreated","timestamp":"2"}`}, `[]`},
+		"unit":            {`{"data":[{"id":"1","type":"a.b"},{"id":"2","type":"a.b"}]}`, []string{`a.b 1 {"id":"1","type":"a.b"}`, `a.b 2 {"id":"2","type":"a.b"}`}, `{"data":[]}`},
 		"segment":         {`[{"type":"track","messageId":"a"},{"type":"page","messageId":"b"}]`, []string{`track a {"type":"track","messageId":"a"}`, `page b {"type":"page","messageId":"b"}`}, ""},
 	} {
 		t.Run(sender, func(t *testing.T) {
@@ -224,7 +227,7 @@ func TestNoBatch(t *testing.T) {
 		if row.Batch == nil {
 			continue
 		}
-		for _, body := range []string{``, `{}`, `"text"`, `[`, `{"events":{},"value":7,"data":[]}`, `a=b`} {
+		for _, body := range []string{``, `{}`, `"text"`, `[`, `{"events":{},"value":7,"data":{}}`, `a=b`} {
 			r := formOrJSON(row.Name, body)
 			events := (&Receiver{Sender: row}).events(r)
 			if len(events) != 1 || string(events[0].Body) != body || events[0].ContentType != r.Header.Get("Content-Type") {

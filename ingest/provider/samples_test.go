@@ -9,7 +9,7 @@ import (
 
 // samples are how every sender of the table sends.
 func samples() []sample {
-	all := [][]sample{standardSamples(), plainSamples(), timedSamples(), tokenSamples(), specialSamples()}
+	all := [][]sample{standardSamples(), plainSamples(), timedSamples(), tokenSamples(), specialSamples(), paymentSamples(), developerSamples(), businessSamples()}
 	var flat []sample
 	for _, s := range all {
 		flat = append(flat, s...)

@@ -107,9 +107,10 @@ func TestBodyCoverage(t *testing.T) {
 			uncovered = append(uncovered, row.Name)
 		}
 	}
-	want := strings.Fields(`adyen alertmanager alertmanager-basic auth0 azure-event-grid buildkite-token chargebee cloudevents cloudflare
-		datadog docker-hub docker-hub-url-token dropbox-sign figma gitlab google-pubsub mailgun mailomat microsoft-graph okta paypal polytomic
-		postmark segment shippo-url-token telegram vonage`)
+	want := strings.Fields(`adyen alertmanager alertmanager-basic apify auth0 azure-event-grid brevo buildkite-token chargebee cloudevents cloudflare
+		datadog deepgram docker-hub docker-hub-url-token documenso dropbox-sign figma gitlab google-pubsub hugging-face mailgun mailjet mailomat
+		mercado-pago microsoft-graph monday moov okta ory paypal polytomic postmark revenuecat segment shippo-url-token strapi telegram vapi vonage
+		xendit zapier`)
 	if !slices.Equal(uncovered, want) {
 		t.Errorf("the body is not covered by %q, want %q", uncovered, want)
 	}

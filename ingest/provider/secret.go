@@ -47,7 +47,7 @@ func (s *Sender) separable(part string) bool {
 		return s.SecretForm.MatchString(part)
 	}
 	switch scheme := s.Scheme.(type) {
-	case Ed25519, ECDSA:
+	case Ed25519, ECDSA, RSAKey:
 		_, err := scheme.Bind(Binding{Secrets: []string{part}})
 		return err == nil
 	}
@@ -132,7 +132,7 @@ func (s *Sender) keyEncoding() KeyEncoding {
 // with its own key. Plaid's is the login that its keys are fetched with, which verifies nothing.
 func (s *Sender) publicSecret() bool {
 	switch scheme := s.Scheme.(type) {
-	case Ed25519, ECDSA, RSA, SNS:
+	case Ed25519, ECDSA, RSA, RSAKey, SNS:
 		return true
 	case JWT:
 		return scheme.Keys != nil

@@ -100,7 +100,8 @@ func standardSignature(version string, id, timestamp Value, from ...Value) Signa
 func bearer() Token { return Token{From: Header(authorization), Prefix: "Bearer "} }
 
 // table is every sender that needs no more than its name and its secret, sorted by name. It is never written to.
-var table = sorted(standardRows, hexRows, base64Rows, timedRows, addressRows, publicRows, tokenRows)
+var table = sorted(standardRows, hexRows, base64Rows, timedRows, addressRows, publicRows, tokenRows,
+	paymentRows, developerRows, businessRows)
 
 func sorted(groups ...[]Sender) []Sender {
 	rows := slices.Concat(groups...)

@@ -31,6 +31,8 @@ const (
 	Seconds      Unit = iota // since 1970, in decimal
 	Milliseconds             // since 1970, in decimal
 	RFC3339
+	UTC   // RFC 3339 without a zone, in UTC
+	Epoch // Seconds or Milliseconds, told apart by their length: some senders' pages don't say which
 )
 
 // check returns nil when the request's time is near enough to now. Stamp is the one beside the signature.
@@ -91,9 +93,16 @@ func near(what string, at, now time.Time, tolerance, retries time.Duration) erro
 // overflow whatever the unit.
 const maxDigits = 15
 
+// secondsDigits are the most that seconds have until the year 5138. Milliseconds have had more since 1973.
+const secondsDigits = 11
+
 func (u Unit) parse(s string) (time.Time, bool) {
-	if u == RFC3339 {
+	switch u {
+	case RFC3339:
 		t, err := time.Parse(time.RFC3339, s)
+		return t, err == nil
+	case UTC:
+		t, err := time.Parse("2006-01-02T15:04:05", s) // and a fraction
 		return t, err == nil
 	}
 	if len(s) > maxDigits {
@@ -104,7 +113,7 @@ func (u Unit) parse(s string) (time.Time, bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
-	if u == Milliseconds {
+	if u == Milliseconds || u == Epoch && len(s) > secondsDigits {
 		return time.UnixMilli(int64(n)), true
 	}
 	return time.Unix(int64(n), 0), true
