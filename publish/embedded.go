@@ -91,7 +91,7 @@ func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
 	case err != nil:
 		l.Close()
 	default: // clients that came already wait
-		e.gate.Serve(l, e.InProcessConn)
+		e.gate.Serve(l, e.InProcessConn, e.consumers)
 	}
 	return err
 }
@@ -172,6 +172,22 @@ func awaitReady(ctx context.Context, srv *server.Server, fatal <-chan string, lo
 
 // InProcessConn opens a connection to the server of this moment.
 func (e *embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
+
+// consumers is how many a stream has.
+func (e *embedded) consumers(stream string) int {
+	jsz, err := e.current().Jsz(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
+	if err != nil {
+		return 0 // there is no store, and so nothing is made
+	}
+	for _, account := range jsz.AccountDetails {
+		for i := range account.Streams {
+			if account.Streams[i].Name == stream {
+				return account.Streams[i].State.Consumers
+			}
+		}
+	}
+	return 0
+}
 
 func (e *embedded) current() *server.Server {
 	e.mu.Lock()

@@ -536,6 +536,35 @@ func TestServiceMayNotPublishByTheServer(t *testing.T) {
 	}
 }
 
+// A stream takes a thousand consumers. However many services make, however fast, there is room for Jethook's own.
+func TestServicesLeaveRoomForConsumers(t *testing.T) {
+	t.Parallel()
+	b, operator := stocked(t)
+	c := bareTo(t, b.ClientURL(), anonymous)
+	var all strings.Builder
+	for i := range 1100 {
+		name := fmt.Sprint("mine_", i)
+		all.WriteString(pub("$JS.API.CONSUMER.CREATE.EVENTS."+name, "_INBOX.x", `{"stream_name":"EVENTS","config":{"ack_policy":"none","name":"`+name+`"}}`))
+	}
+	if got := c.ask(all.String()); !strings.Contains(got, violation("jethook.refused.consumers.$JS.API.CONSUMER.CREATE.EVENTS.mine_1099")) {
+		t.Errorf("%.300q", got)
+	}
+	// Requests are handled one after the other: what was let through is made when this one is answered.
+	if _, err := b.OrderedConsumer(t.Context(), publish.StreamEvents, "ep_late", []string{"events.>"}, time.Time{}); err != nil {
+		t.Error(err)
+	}
+	s, err := operator.Stream(t.Context(), publish.StreamEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.CachedInfo().State.Consumers; n < 100 || n > 510 {
+		t.Errorf("there are %d consumers", n)
+	}
+	if got := c.ask(pub("$JS.API.CONSUMER.CREATE.WEBHOOKS.mine", "_INBOX.x", `{"stream_name":"WEBHOOKS","config":{"ack_policy":"none","name":"mine"}}`)); strings.Contains(got, "-ERR") {
+		t.Errorf("another stream: %q", got)
+	}
+}
+
 // withoutEvents leaves out how much EVENTS holds, which a service may change.
 func withoutEvents(text string) string {
 	lines := strings.Split(text, "\n")

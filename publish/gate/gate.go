@@ -41,6 +41,8 @@ type Gate struct {
 	limit int                 // of connections
 	room  *semaphore.Weighted // bytes of large messages that may be on their way at once
 
+	crowd crowd
+
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
 	conns    map[net.Conn]bool // whether it has logged in
@@ -90,8 +92,10 @@ func (g *Gate) Login() nats.Option { return nats.UserInfo(userJethook, g.passwor
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// Serve takes clients from l until Close. dial opens a connection to the server, in process.
-func (g *Gate) Serve(l net.Listener, dial func() (net.Conn, error)) {
+// Serve takes clients from l until Close. dial opens a connection to the server, in process, and consumers counts those
+// that a stream has.
+func (g *Gate) Serve(l net.Listener, dial func() (net.Conn, error), consumers func(stream string) int) {
+	g.crowd.count, g.crowd.made = consumers, make(map[string][]time.Time)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.listener = l
@@ -194,7 +198,7 @@ func (g *Gate) Close() {
 // relay carries what a client and the server say to each other, until one of them is gone.
 func (g *Gate) relay(client, srv net.Conn) error {
 	s := newSession(client, srv)
-	s.room = g.room
+	s.room, s.crowd = g.room, &g.crowd
 	if err := g.greet(s); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type session struct {
 	toServer       *bufio.Writer
 	scratch        []byte
 	room           *semaphore.Weighted // nil: there is no bound
+	crowd          *crowd              // as room
 }
 
 // The server keeps a message in memory from its first byte on. So that clients that send large ones and stall can't take all
@@ -210,7 +211,11 @@ func (s *session) publish(verb string, args [][]byte) error {
 		m.headers, m.body, size = read[:headers], read[headers:], size-n
 	}
 	to := io.Writer(s.toServer)
-	if refused := m.refused(); refused != "" {
+	refused := m.refused()
+	if refused == "" && m.creates() && !s.crowd.admits(m.stream(), time.Now()) {
+		refused = "consumers." + m.subject
+	}
+	if refused != "" {
 		// The server knows best where in what it says an error may stand: it refuses this, which no service may publish.
 		s.write("PUB", []byte(refusedPrefix+refused), []byte("0"))
 		read, to = nil, io.Discard
