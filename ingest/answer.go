@@ -155,7 +155,7 @@ func advice(err error, a answer) map[string]string {
 // fail answers a request that ended with err.
 func (s *Server) fail(err error, c echo.Context) {
 	if errors.Is(err, echo.ErrNotFound) || errors.Is(err, errNoSource) {
-		err = s.nearby(c.Request().URL.Path, err)
+		err = s.nearby(c.Request().URL.Path)
 	}
 	a := answerTo(err)
 	if src, ok := s.sources[c.Param("source")]; ok {

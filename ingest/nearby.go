@@ -4,12 +4,15 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/labstack/echo/v4"
 )
 
-// nearby names the source that a path for nothing means, else it returns notFound. It must be the source's own but for
+// nearby names the source that a path for nothing means, or else says that there is no such source, or nothing at all. It must be the source's own but for
 // case, slashes, percent-encoding and spaces: that tells nobody of a source that they did not name themselves, and whether
 // it exists shows anyway, since the right path is answered with another status.
-func (s *Server) nearby(requested string, notFound error) error {
+func (s *Server) nearby(asked string) error {
+	requested := asked
 	for range 2 { // what was encoded twice, too
 		decoded, err := url.PathUnescape(requested)
 		if err != nil {
@@ -21,5 +24,8 @@ func (s *Server) nearby(requested string, notFound error) error {
 	if src, ok := s.sources[name]; ok && isWebhook {
 		return &nearbyError{src}
 	}
-	return notFound
+	if strings.HasPrefix(asked, "/webhooks/") && asked != "/webhooks/" {
+		return errNoSource
+	}
+	return echo.ErrNotFound
 }

@@ -43,8 +43,8 @@ func TestPaths(t *testing.T) {
 		{"/webhooks/strip", 404, "no_such_source", ""},
 		{"/webhooks/stripes", 404, "no_such_source", ""},
 		{"/webhooks/my_shop", 404, "no_such_source", ""},
-		{"/webhooks/stripe/more", 404, "not_found", ""},
-		{"/webhooks/", 404, "", ""},
+		{"/webhooks/stripe/more", 404, "no_such_source", ""},
+		{"/webhooks/", 404, "not_found", ""},
 		{"/stripe", 404, "not_found", ""},
 		{"/", 404, "not_found", ""},
 	} {

@@ -15,7 +15,7 @@ import (
 func TestBodyLimitOfASource(t *testing.T) {
 	t.Parallel()
 	large, small, common := zipped("large"), plain("small"), plain("common")
-	large.MaxBody, small.MaxBody = 24<<20, 10_000
+	large.MaxBody, small.MaxBody = 3<<20, 10_000
 	sources := []config.Source{large, small, common}
 	rig := newRig(t, func(cfg *config.Config) { cfg.MaxBody, cfg.Sources = 1<<20, sources })
 	kept := &drawer{}
@@ -32,10 +32,10 @@ func TestBodyLimitOfASource(t *testing.T) {
 		zip    bool
 		status int
 	}{
-		{"large", 24 << 20, false, 202},
-		{"large", 24<<20 + 1, false, 413},
-		{"large", 24<<20 - 1, true, 202},
-		{"large", 24<<20 + 1, true, 413},
+		{"large", 3 << 20, false, 202},
+		{"large", 3<<20 + 1, false, 413},
+		{"large", 3<<20 - 1, true, 202},
+		{"large", 3<<20 + 1, true, 413},
 		{"small", 10_000, false, 202},
 		{"small", 10_001, false, 413},
 		{"common", 1 << 20, false, 202},
@@ -64,7 +64,7 @@ func TestBodyLimitOfASource(t *testing.T) {
 			t.Errorf("%s: %d bytes stored of %d", test.source, len(rig.last(t).Data), test.size)
 		}
 	}
-	if s.memory.used != 0 || s.memory.total < fewestBodies*24<<20 {
+	if s.memory.used != 0 || s.memory.total < fewestBodies*3<<20 {
 		t.Errorf("%d of %d bytes reserved", s.memory.used, s.memory.total)
 	}
 }
