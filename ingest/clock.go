@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// clockRefusals is how many of a source's last refusals tell whether a clock is wrong, and leastRefusals how few may.
+	// clockRefusals is how many of a source's last refusals tell whether a clock is wrong, and leastRefusals how few may:
+	// fewer are the tries of one request that was held up.
 	clockRefusals = 16
-	leastRefusals = 3
+	leastRefusals = 5
 	// clockMemory is for how long a refusal says something of the clocks. A request that is taken so long after one as
 	// clockPause says that they agree again.
 	clockMemory = time.Hour

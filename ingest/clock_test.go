@@ -107,7 +107,7 @@ func TestClockWarning(t *testing.T) {
 			if got := send(slackSecret, 0); got != 200 || off() != 0 {
 				t.Errorf("answer %d and %s off after the clock is mended", got, off())
 			}
-			for range 3 { // some in both directions are no clock
+			for range 5 { // some in both directions are no clock
 				send(slackSecret, test.off)
 				send(slackSecret, -test.off)
 			}
