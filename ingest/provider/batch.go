@@ -44,9 +44,9 @@ const maxEvents = 10_000
 
 // split returns the events in r, and whether there is a list of them at all. It stops at one more than maxEvents.
 func (b *Batch) split(r *Request) ([]Event, bool) {
-	text := r.Body
+	text := r.text()
 	if b.Field != "" {
-		text = []byte(onlyValue(r.formValues(), b.Field))
+		text = jsonOf([]byte(onlyValue(r.formValues(), b.Field)))
 	}
 	if !jsontext.Valid(text) {
 		return nil, false
@@ -72,8 +72,9 @@ func (b *Batch) split(r *Request) ([]Event, bool) {
 func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
 	raw = bytes.TrimSpace(raw)
 	item := &Request{Method: r.Method, Header: r.Header, Body: raw, json: jsonValid}
-	id := b.ID.find(item)
-	if id == "" {
+	id := idIn(item, b.ID)
+	hashed := id == ""
+	if hashed {
 		sum := sha256.Sum256(raw)
 		id = hex.EncodeToString(sum[:16])
 	}
@@ -81,5 +82,5 @@ func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
 	if n := seen[id]; n > 1 {
 		id += "-" + strconv.Itoa(n)
 	}
-	return Event{Type: b.Type.find(item), ID: id, Body: raw, ContentType: "application/json"}
+	return Event{Type: b.Type.find(item), ID: id, Hashed: hashed, Body: raw, ContentType: "application/json"}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -17,7 +18,7 @@ type Value struct {
 	kind  valueKind
 	arg   string
 	path  string  // of JSON in a field, of an element in XML
-	parts []Value // of firstOf and joined
+	parts []Value // of what is made of others
 }
 
 type valueKind uint8
@@ -39,8 +40,11 @@ const (
 	theURL
 	theSecret
 	bodyCRC
+	bodyHash
 	firstOf
 	joined
+	apart
+	onlyWhen
 )
 
 // Header is the value of a header. Other names that senders use for it may follow: the first that is there
@@ -102,33 +106,51 @@ func BodyCRC() Value { return Value{kind: bodyCRC} }
 func FirstOf(values ...Value) Value { return Value{kind: firstOf, parts: values} }
 
 // Join is the values with a - between each two, and nowhere unless all are there.
-func Join(values ...Value) Value { return Value{kind: joined, parts: values} }
+func Join(values ...Value) Value { return Value{kind: joined, arg: "-", parts: values} }
 
 // secretText stands for the secret in what a plain hash is made of.
 func secretText() Value { return Value{kind: theSecret} }
 
 // ParseValue reads the form that operators write: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH,
-// query:NAME or const:VALUE.
+// multipartjson:FIELD:PATH, query:NAME or const:VALUE; or several with the word or between, of which the first that is
+// there counts.
 func ParseValue(s string) (Value, error) {
+	var values []Value
+	for _, place := range splitOrdered(s) {
+		v, ok := parsePlace(place)
+		if !ok {
+			return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, multipartjson:FIELD:PATH, query:NAME or " +
+				"const:VALUE, or several in order, as json:id or header:X-Id")
+		}
+		values = append(values, v)
+	}
+	if len(values) == 1 {
+		return values[0], nil
+	}
+	return FirstOf(values...), nil
+}
+
+func parsePlace(s string) (Value, bool) {
 	kind, arg, _ := strings.Cut(s, ":")
+	field, path, _ := strings.Cut(arg, ":")
 	switch {
 	case arg == "":
 	case kind == "json":
-		return JSON(arg), nil
+		return JSON(arg), true
 	case kind == "header" && validHeaderName(arg):
-		return Header(arg), nil
+		return Header(arg), true
 	case kind == "form":
-		return Form(arg), nil
+		return Form(arg), true
 	case kind == "query":
-		return Query(arg), nil
+		return Query(arg), true
 	case kind == "const":
-		return Const(arg), nil
-	case kind == "formjson":
-		if field, path, found := strings.Cut(arg, ":"); found && field != "" && path != "" {
-			return FormJSON(field, path), nil
-		}
+		return Const(arg), true
+	case kind == "formjson" && field != "" && path != "":
+		return FormJSON(field, path), true
+	case kind == "multipartjson" && field != "" && path != "":
+		return MultipartJSON(field, path), true
 	}
-	return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, query:NAME or const:VALUE")
+	return Value{}, false
 }
 
 // String is the form that ParseValue reads, and one like it for what ParseValue does not take.
@@ -165,9 +187,15 @@ func (v Value) String() string {
 	case bodyCRC:
 		return "crc32(body)"
 	case firstOf:
-		return join(v.parts, " or ")
+		return join(v.parts, orderedSeparator)
 	case joined:
 		return join(v.parts, " + ")
+	case bodyHash:
+		return "hash of the body"
+	case apart:
+		return join(v.parts, " + ")
+	case onlyWhen:
+		return v.parts[0].String() + " if " + v.arg
 	}
 	return ""
 }
@@ -189,18 +217,18 @@ func (v Value) find(r *Request) string {
 		}
 	case inJSON:
 		if r.validJSON() {
-			return scalar(gjson.Get(view(r.Body), v.arg))
+			return scalar(gjson.Get(view(r.text()), v.arg))
 		}
 	case inForm:
 		return onlyValue(r.formValues(), v.arg)
 	case inQuery:
 		return onlyValue(r.queryValues(), v.arg)
 	case inFormJSON:
-		if text := onlyValue(r.formValues(), v.arg); text != "" && jsontext.Valid([]byte(text)) {
-			return scalar(gjson.Get(text, v.path))
+		if text := onlyValue(r.formValues(), v.arg); text != "" && jsontext.Valid(jsonOf([]byte(text))) {
+			return scalar(gjson.Get(view(jsonOf([]byte(text))), v.path))
 		}
 	case inMultipartJSON:
-		if text := r.partText(v.arg); jsontext.Valid(text) {
+		if text := jsonOf(r.partText(v.arg)); jsontext.Valid(text) {
 			return scalar(gjson.Get(view(text), v.path))
 		}
 	case inFormXML:
@@ -211,6 +239,12 @@ func (v Value) find(r *Request) string {
 		return r.Method
 	case theURL:
 		return r.address()
+	case bodyHash:
+		return r.hash()
+	case apart:
+		return v.findApart(r)
+	case onlyWhen:
+		return v.findWhen(r)
 	case firstOf, joined:
 		return v.findParts(r)
 	}
@@ -230,7 +264,7 @@ func (v Value) findParts(r *Request) string {
 			found = append(found, s)
 		}
 	}
-	return strings.Join(found, "-")
+	return strings.Join(found, v.arg)
 }
 
 // maxScalar bounds a value: no header could hold more, so no type, id, time or signature is longer.
@@ -242,6 +276,10 @@ func scalar(res gjson.Result) string {
 	switch res.Type {
 	case gjson.String:
 		text = res.Str
+		if strings.ContainsRune(text, '\uFFFD') {
+			// Half a surrogate pair is decoded to that whatever it is: two ids must not become one.
+			text = strings.Trim(res.Raw, `"`)
+		}
 	case gjson.Number:
 		text = res.Raw
 	}
@@ -325,10 +363,15 @@ func (v Value) headerNames() []string {
 	switch v.kind {
 	case inHeader:
 		return []string{v.arg}
-	case firstOf, joined:
+	case firstOf, joined, apart, onlyWhen:
 		return headersIn(v.parts...)
 	}
 	return nil
+}
+
+// has reports whether the value, or one that it is made of, is of the kind.
+func (v Value) has(kind valueKind) bool {
+	return v.kind == kind || slices.ContainsFunc(v.parts, func(part Value) bool { return part.has(kind) })
 }
 
 // headersIn are the headers in which any of the values may stand.
