@@ -40,9 +40,13 @@ func (s *Server) receive(c echo.Context) error {
 	if err := src.admit(now); err != nil {
 		return err
 	}
-	receipt, err := s.store(r.Context(), src.events(outcome.Events, r.Header, now))
+	events := src.events(outcome.Events, r.Header, now)
+	receipt, err := s.store(r.Context(), events)
 	if err != nil {
 		return err
+	}
+	if receipt.Duplicate {
+		src.dedup.forget(events[0].ID, now)
 	}
 	src.figures.accept(receipt, now)
 	src.refusals.ends(now)
@@ -145,7 +149,7 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 			id = publish.HashID(src.name, string(sum[:]))
 		}
 		events[i] = &publish.Event{
-			ID:          id,
+			ID:          src.dedup.name(id, e.Hashed, now),
 			Type:        publish.CleanType(e.Type),
 			Source:      src.name,
 			Subject:     publish.WebhookSubject(src.name, e.Type),

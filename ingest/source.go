@@ -27,6 +27,7 @@ type source struct {
 	limiter  *rate.Limiter  // of verified requests; nil: none
 	rejected *rate.Limiter  // of rejected requests that are kept
 	gzip     bool           // compressed bodies are taken
+	dedup    *dedup
 
 	rejectedBytes *rate.Limiter // of their bodies
 
@@ -143,6 +144,7 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		limiter:  newLimiter(c.RateLimit),
 		gzip:     c.Gzip || sender.Compresses,
 		rejected: rate.NewLimiter(rejectedPerSecond, rejectedBurst),
+		dedup:    newDedup(c.Dedup, &sender),
 	}
 	src.readSecrets(&c)
 	return src, faults

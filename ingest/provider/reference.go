@@ -47,6 +47,11 @@ func (s *Sender) idWords() string {
 	if at := s.IDAt(); at.kind != nowhere {
 		return code(at)
 	}
+	return s.HashWords()
+}
+
+// HashWords says for how long equal bodies are one event where the hash of the body is the id.
+func (s *Sender) HashWords() string {
 	if s.Dated {
 		return "hash of the body"
 	}
