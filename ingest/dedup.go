@@ -25,14 +25,20 @@ type dedup struct {
 	hashes time.Duration // the same of an id that is a hash of the body
 
 	mu   sync.Mutex
-	seen map[int64]map[string]time.Time // ids of the last slots, with when each first came
+	seen map[int64]map[string]sighting // ids of the last slots
+}
+
+// sighting is when an id first came, and how many requests have had it since.
+type sighting struct {
+	first    time.Time
+	requests int
 }
 
 // maxRemembered is how many ids of a slot are remembered: some 10 MB of them.
 const maxRemembered = 50_000
 
 func newDedup(set config.Dedup, sender *provider.Sender) *dedup {
-	d := &dedup{seen: map[int64]map[string]time.Time{}}
+	d := &dedup{seen: map[int64]map[string]sighting{}}
 	switch {
 	case set == config.NoDedup:
 		d.off = true
@@ -69,7 +75,8 @@ func (d *dedup) name(id string, hashed bool, now time.Time) string {
 	name := nameIn(id, slot, length)
 	for _, other := range [...]int64{slot - 1, slot + 1} { // +1: requests overtake each other
 		before := nameIn(id, other, length)
-		if first, found := d.seen[other][before]; found && now.Sub(first).Abs() < length {
+		if s, found := d.seen[other][before]; found && now.Sub(s.first).Abs() < length {
+			d.seen[other][before] = sighting{s.first, s.requests + 1}
 			return before
 		}
 	}
@@ -89,24 +96,27 @@ func (d *dedup) remember(slot int64, name string, now time.Time) {
 			return
 		}
 	}
-	maps.DeleteFunc(d.seen, func(old int64, _ map[string]time.Time) bool { return old < slot-1 })
+	maps.DeleteFunc(d.seen, func(old int64, _ map[string]sighting) bool { return old < slot-1 })
 	names := d.seen[slot]
 	if names == nil {
-		names = map[string]time.Time{}
+		names = map[string]sighting{}
 		d.seen[slot] = names
 	}
-	if _, found := names[name]; !found && len(names) < maxRemembered {
-		names[name] = now
+	switch s, found := names[name]; {
+	case found:
+		names[name] = sighting{s.first, s.requests + 1}
+	case len(names) < maxRemembered:
+		names[name] = sighting{now, 1}
 	}
 }
 
-// forget takes back that the name came first at that time: the store had it already, so an event that comes as long
-// after this one as a copy may is none.
-func (d *dedup) forget(name string, now time.Time) {
+// duplicate tells that the store had the name already. Where no request before had it here, another process took the
+// event, or this one before it was started anew: an event may come as long after that as a copy of it, and no longer.
+func (d *dedup) duplicate(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, names := range d.seen {
-		if names[name].Equal(now) {
+		if names[name].requests == 1 {
 			delete(names, name)
 		}
 	}

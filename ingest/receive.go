@@ -46,7 +46,7 @@ func (s *Server) receive(c echo.Context) error {
 		return err
 	}
 	if receipt.Duplicate {
-		src.dedup.forget(events[0].ID, now)
+		src.dedup.duplicate(events[0].ID)
 	}
 	src.figures.accept(receipt, now)
 	src.refusals.ends(now)
