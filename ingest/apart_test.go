@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,6 +83,9 @@ func TestEventsOfOneObject(t *testing.T) {
 	url, proofs := openServer(t, r, c)
 	told := map[string]bool{}
 	for _, life := range readLives(t) {
+		if !slices.Contains(provider.Names(), life.Sender) { // a row that is not there can lose nothing
+			continue
+		}
 		told[life.Sender] = true
 		ids := map[string]string{} // by event
 		send := func(i int) string {

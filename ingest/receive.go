@@ -144,9 +144,10 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 	for i, e := range found {
 		id := publish.CleanID(e.ID)
 		if id == "" {
-			// The sum of the body stands for it: a body may be megabytes, and a string would copy it.
+			// The sum of the body stands for it: a body may be megabytes, and a string would copy it. The type may stand in
+			// a header.
 			sum := sha256.Sum256(e.Body)
-			id = publish.HashID(src.name, string(sum[:]))
+			id = publish.HashID(src.name, string(sum[:]), e.Type)
 		}
 		events[i] = &publish.Event{
 			ID:          src.dedup.name(id, e.Hashed, now),
