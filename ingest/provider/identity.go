@@ -3,7 +3,6 @@ package provider
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 	"time"
 )
 
@@ -100,30 +99,4 @@ func (r *Request) hash() string {
 		r.sum = hex.EncodeToString(sum[:16])
 	}
 	return r.sum
-}
-
-// orderedSeparator stands between places that an operator names in order.
-const orderedSeparator = " or "
-
-// splitOrdered cuts a text before each place behind a separator: what follows one and names no place belongs to the
-// place before, since a path or a constant may hold the word.
-func splitOrdered(s string) []string {
-	var places []string
-	for word := range strings.SplitSeq(s, orderedSeparator) {
-		kind, _, found := strings.Cut(word, ":")
-		if len(places) > 0 && !(found && placeKind(kind)) {
-			places[len(places)-1] += orderedSeparator + word
-			continue
-		}
-		places = append(places, strings.TrimSpace(word))
-	}
-	return places
-}
-
-func placeKind(kind string) bool {
-	switch strings.TrimSpace(kind) {
-	case "json", "header", "form", "formjson", "multipartjson", "query", "const":
-		return true
-	}
-	return false
 }

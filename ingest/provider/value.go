@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -111,48 +110,6 @@ func Join(values ...Value) Value { return Value{kind: joined, arg: "-", parts: v
 // secretText stands for the secret in what a plain hash is made of.
 func secretText() Value { return Value{kind: theSecret} }
 
-// ParseValue reads the form that operators write: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH,
-// multipartjson:FIELD:PATH, query:NAME or const:VALUE; or several with the word or between, of which the first that is
-// there counts.
-func ParseValue(s string) (Value, error) {
-	var values []Value
-	for _, place := range splitOrdered(s) {
-		v, ok := parsePlace(place)
-		if !ok {
-			return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, multipartjson:FIELD:PATH, query:NAME or " +
-				"const:VALUE, or several in order, as json:id or header:X-Id")
-		}
-		values = append(values, v)
-	}
-	if len(values) == 1 {
-		return values[0], nil
-	}
-	return FirstOf(values...), nil
-}
-
-func parsePlace(s string) (Value, bool) {
-	kind, arg, _ := strings.Cut(s, ":")
-	field, path, _ := strings.Cut(arg, ":")
-	switch {
-	case arg == "":
-	case kind == "json":
-		return JSON(arg), true
-	case kind == "header" && validHeaderName(arg):
-		return Header(arg), true
-	case kind == "form":
-		return Form(arg), true
-	case kind == "query":
-		return Query(arg), true
-	case kind == "const":
-		return Const(arg), true
-	case kind == "formjson" && field != "" && path != "":
-		return FormJSON(field, path), true
-	case kind == "multipartjson" && field != "" && path != "":
-		return MultipartJSON(field, path), true
-	}
-	return Value{}, false
-}
-
 // String is the form that ParseValue reads, and one like it for what ParseValue does not take.
 func (v Value) String() string {
 	switch v.kind {
@@ -224,8 +181,8 @@ func (v Value) find(r *Request) string {
 	case inQuery:
 		return onlyValue(r.queryValues(), v.arg)
 	case inFormJSON:
-		if text := onlyValue(r.formValues(), v.arg); text != "" && jsontext.Valid(jsonOf([]byte(text))) {
-			return scalar(gjson.Get(view(jsonOf([]byte(text))), v.path))
+		if text := jsonOf([]byte(onlyValue(r.formValues(), v.arg))); jsontext.Valid(text) {
+			return scalar(gjson.Get(view(text), v.path))
 		}
 	case inMultipartJSON:
 		if text := jsonOf(r.partText(v.arg)); jsontext.Valid(text) {
