@@ -111,7 +111,8 @@ func (d *dedup) remember(slot int64, name string, now time.Time) {
 }
 
 // duplicate tells that the store had the name already. Where no request before had it here, another process took the
-// event, or this one before it was started anew: an event may come as long after that as a copy of it, and no longer.
+// event, or this one before it was started anew: what comes a slot's length after this copy is an event. Of several events
+// in one request the store does not say which it had: there it may take twice that length.
 func (d *dedup) duplicate(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
