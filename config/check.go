@@ -83,6 +83,10 @@ func check(p *Problems, c *Config) {
 	p.require(c.Retention >= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), "JETHOOK_RETENTION",
 		"%s is shorter than JETHOOK_DEDUP_WINDOW, %s: NATS remembers an event's id no longer than the event; change either",
 		shortDuration(c.Retention), shortDuration(c.DedupWindow))
+	for _, s := range c.Sources {
+		p.require(time.Duration(s.Dedup) <= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), variablesOf(s.Name)+"DEDUP",
+			"%s is longer than JETHOOK_DEDUP_WINDOW, %s, for which the store remembers ids: change either", s.Dedup, shortDuration(c.DedupWindow))
+	}
 	p.require(c.HistoryAge >= minHistory, "JETHOOK_HISTORY_RETENTION",
 		"%s is too short: choose %s or more", shortDuration(c.HistoryAge), shortDuration(minHistory))
 	p.require(c.HistoryMaxBytes >= minHistoryBytes, "JETHOOK_HISTORY_MAX_BYTES",

@@ -66,8 +66,9 @@ type Source struct {
 	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what stands before it, such as sha256="`
 	Algorithm string `envconfig:"ALGORITHM" desc:"hmac: sha256 (default), sha1 or sha512"`
 	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default), base64 or base64url"`
-	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, query:NAME or const:VALUE"`
-	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: as TYPE, but for const:VALUE"`
+	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, multipartjson:FIELD:PATH, query:NAME or const:VALUE; several in order as json:type or header:X-Type: the first that is there"`
+	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: as TYPE, but for const:VALUE; an event without one has the hash of its body"`
+	Dedup     Dedup  `envconfig:"DEDUP" desc:"for how long an event's id is remembered, such as 10s, at most DEDUP_WINDOW: what comes later is another event, with an id of its own; false: not at all; default: DEDUP_WINDOW, and 10s where a hash of the body is the id and nothing in it says when the event was"`
 
 	URL      string `envconfig:"URL" desc:"the public address that the sender was given, for senders that sign it, such as https://hooks.example.com/webhooks/twilio"`
 	Split    bool   `envconfig:"SPLIT" default:"true" desc:"whether several events in one request become a message each; false: the request stays one message"`

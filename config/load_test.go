@@ -74,6 +74,7 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_SOURCE_A_B_PROVIDER": "hmac", "JETHOOK_SOURCE_A_B_SECRET": "a-b's", "JETHOOK_SOURCE_A_B_HEADER": "X-Sig",
 		"JETHOOK_SOURCE_A_B_PREFIX": "sha256= ", "JETHOOK_SOURCE_A_B_ALGORITHM": "sha1", "JETHOOK_SOURCE_A_B_ENCODING": "base64",
 		"JETHOOK_SOURCE_A_B_TYPE": "json:type", "JETHOOK_SOURCE_A_B_ID": "header:X-Id",
+		"JETHOOK_SOURCE_A_DEDUP": "false", "JETHOOK_SOURCE_A_B_DEDUP": "2h",
 		"JETHOOK_SOURCE_GONE_SECRET": "", "JETHOOK_LISEN": "",
 	})
 	got, err := Load()
@@ -98,11 +99,11 @@ func TestLoad(t *testing.T) {
 			{
 				Name: "a", Provider: "a", Secrets: []Secret{NewSecret(" v1,whsec_new , "), {}, NewSecret("old")},
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Tolerance: time.Hour, RateLimit: Rate{Count: 600, Per: time.Minute},
-				URL: "https://hooks.example.com/webhooks/a?k=1", Audience: "aud", Email: "a@example.com",
+				URL: "https://hooks.example.com/webhooks/a?k=1", Audience: "aud", Email: "a@example.com", Dedup: NoDedup,
 			},
 			{
 				Name: "a-b", Provider: "hmac", Secrets: []Secret{NewSecret("a-b's")}, Header: "X-Sig", Prefix: "sha256= ",
-				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id", Split: true,
+				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id", Split: true, Dedup: Dedup(2 * time.Hour),
 			},
 			{Name: "shop_2", Provider: "shop_2", Split: true},
 		},
@@ -166,6 +167,14 @@ func TestLoadProblems(t *testing.T) {
 			{"JETHOOK_SOURCE_A_RATE_LIMIT", "not a rate"},
 			{"JETHOOK_SOURCE_A_URL", "https://hooks.example.com/webhooks/a"},
 			{"JETHOOK_SOURCE_A_TOLERANCE", "1h1m is out of range: choose 1s to 1h"},
+		}},
+		{"ids of a source", env{
+			"JETHOOK_SOURCES": "a,b,c,d", "JETHOOK_DEDUP_WINDOW": "30s", "JETHOOK_SOURCE_A_DEDUP": "31s", "JETHOOK_SOURCE_B_DEDUP": "0",
+			"JETHOOK_SOURCE_C_DEDUP": "true", "JETHOOK_SOURCE_D_DEDUP": "30s",
+		}, [][2]string{
+			{"JETHOOK_SOURCE_B_DEDUP", `"0" is neither false nor a duration`},
+			{"JETHOOK_SOURCE_C_DEDUP", `"true" is neither false nor a duration`},
+			{"JETHOOK_SOURCE_A_DEDUP", "31s is longer than JETHOOK_DEDUP_WINDOW, 30s"},
 		}},
 		{"retention under dedup window", env{"JETHOOK_RETENTION": "30m"}, [][2]string{
 			{"JETHOOK_RETENTION", "30m is shorter than JETHOOK_DEDUP_WINDOW, 1h"},

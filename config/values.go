@@ -38,6 +38,38 @@ func (s *Sync) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Dedup is for how long a source's ids are remembered. The zero value leaves that to the provider.
+type Dedup time.Duration
+
+// NoDedup means that every request is an event of its own.
+const NoDedup Dedup = -1
+
+// String is the form that [Dedup.UnmarshalText] reads, empty for the zero value.
+func (d Dedup) String() string {
+	switch d {
+	case 0:
+		return ""
+	case NoDedup:
+		return "false"
+	}
+	return shortDuration(time.Duration(d))
+}
+
+// UnmarshalText reads "false" or a duration of at least 100ms. On an error d keeps its value.
+func (d *Dedup) UnmarshalText(text []byte) error {
+	word := strings.TrimSpace(string(text))
+	if word == "false" {
+		*d = NoDedup
+		return nil
+	}
+	length, err := time.ParseDuration(word)
+	if err != nil || length < minDedupWindow {
+		return fmt.Errorf("%q is neither false nor a duration of %s or more, such as 10s", word, minDedupWindow)
+	}
+	*d = Dedup(length)
+	return nil
+}
+
 // Bytes is a size in bytes.
 type Bytes int64
 

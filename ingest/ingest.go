@@ -46,6 +46,8 @@ type Options struct {
 	Learner   Learner          // keeps secrets that senders hand over; nil: none are taken
 	Web       *http.Client     // for senders' keys and confirmations; default: one with a timeout
 	Now       func() time.Time // default time.Now
+
+	DedupWindow time.Duration // for how long Publisher remembers ids; zero: longer than any source needs
 }
 
 // logPause is for how long nothing must have failed for the next failure to be more than a line at debug level: an
@@ -107,6 +109,9 @@ func New(o Options) (*Server, error) {
 		web:           o.Web,
 	}
 	shareRejected(sources)
+	for _, src := range sources {
+		src.dedup.within(o.DedupWindow)
+	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = func(r *http.Request) string { return addressText(s.addresses.of(r)) }
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{

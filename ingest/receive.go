@@ -46,6 +46,9 @@ func (s *Server) receive(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if receipt.Duplicate {
+		src.dedup.duplicate(events[0].ID)
+	}
 	src.figures.accept(receipt, now)
 	if receipt.Duplicate && src.repeats.AllowN(now, 1) {
 		s.logDuplicate(src, events[0])
@@ -170,7 +173,7 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 			id = src.hashID(&e)
 		}
 		events[i] = &publish.Event{
-			ID:          id,
+			ID:          src.dedup.name(id, e.Hashed, now),
 			Type:        publish.CleanType(e.Type),
 			Source:      src.name,
 			Subject:     publish.WebhookSubject(src.name, e.Type),
@@ -186,10 +189,10 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 }
 
 // hashID is the id of an event that has none of its own. The sum of the body stands for it: a body may be megabytes, and a
-// string would copy it.
+// string would copy it. The type may stand in a header.
 func (src *source) hashID(e *provider.Event) string {
 	sum := sha256.Sum256(e.Body)
-	parts := []string{src.name, string(sum[:])}
+	parts := []string{src.name, string(sum[:]), e.Type}
 	if e.Query != "" {
 		parts = append(parts, e.Query)
 	}

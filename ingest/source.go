@@ -31,6 +31,7 @@ type source struct {
 	maxBody  int64          // bytes, as sent and inflated
 	// tolerance is how far the time of a request may be off; 0: as the sender's row says
 	tolerance time.Duration
+	dedup     *dedup
 
 	rejectedBytes *rate.Limiter // of their bodies
 	repeats       *rate.Limiter // of duplicates that are logged
@@ -156,6 +157,7 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 		tolerance: c.Tolerance,
 		rejected:  rate.NewLimiter(rejectedPerSecond, rejectedBurst),
 		repeats:   rate.NewLimiter(1, repeatsBurst),
+		dedup:     newDedup(c.Dedup, &sender),
 	}
 	src.readSecrets(&c)
 	return src, faults

@@ -169,7 +169,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 func newIngest(cfg *config.Config, bus *publish.Bus, log *slog.Logger) (*ingest.Server, error) {
 	o := ingest.Options{
 		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.MaxBody(), Room: bus.Room(), Proxies: cfg.TrustedProxies,
-		Log: log.With("component", "ingest"),
+		Log: log.With("component", "ingest"), DedupWindow: cfg.DedupWindow,
 	}
 	if cfg.RejectedMaxBytes > 0 {
 		o.Rejecter = bus

@@ -40,14 +40,14 @@ func newAvailableSender(s provider.Sender) availableSender {
 	a := availableSender{
 		Name: s.Name, Title: s.Title, VerifiedBy: s.Scheme.String(), CoversBody: s.Scheme.CoversBody(), Coverage: coverage(s.Scheme),
 		NotCovered: append([]string{}, s.NotCovered()...), Caveat: s.Caveat, Secrets: append([]string{}, s.BodySecrets...),
-		Secret: s.Secret, Type: s.Type.String(), ID: s.ID.String(), Success: s.Success.Status, Refusal: s.Refusal.Status,
+		Secret: s.Secret, Type: s.TypeAt().String(), ID: s.IDAt().String(), Success: s.Success.Status, Refusal: s.Refusal.Status,
 		Body: s.Success.Body, NeedsURL: s.NeedsURL, Handshakes: []string{}, Docs: s.Docs,
 	}
 	if s.Batch != nil {
-		a.Splits, a.Type, a.ID = s.Batch.String(), s.Batch.Type.String(), s.Batch.ID.String()
+		a.Splits = s.Batch.String()
 	}
 	if a.ID == "" {
-		a.ID = "hash of the body"
+		a.ID = s.HashWords()
 	}
 	if s.Wait > 0 {
 		a.Wait = s.Wait.String()

@@ -70,7 +70,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 		r.ResponseHeaders[name] = hide(value)
 	}
 	for i, e := range v.Stored {
-		event := explainedEvent{hide(e.Type), hide(e.ID), hide(e.Subject), v.Outcome.Events[i].ID == ""}
+		event := explainedEvent{hide(e.Type), hide(e.ID), hide(e.Subject), v.Outcome.Events[i].Hashed}
 		r.Events = append(r.Events, event)
 	}
 	if len(r.Events) > 0 {

@@ -47,7 +47,7 @@ func eachAdyenItem(r *Request, check func(item gjson.Result) error) error {
 	if !r.validJSON() {
 		return fmt.Errorf("no JSON: %w", ErrMalformedBody)
 	}
-	body := gjson.Parse(view(r.Body))
+	body := gjson.Parse(view(r.text()))
 	list := body.Get("notificationItems")
 	if !list.IsArray() {
 		return fmt.Errorf("json:notificationItems: %w", ErrMissingField)

@@ -69,9 +69,9 @@ func (s *Sender) batch(r *Request) *Batch {
 
 // split returns the events in r, and whether there is a list of them at all. It stops at one more than maxEvents.
 func (b *Batch) split(r *Request) ([]Event, bool) {
-	text := r.Body
+	text := r.text()
 	if b.Field != "" {
-		text = []byte(onlyValue(r.formValues(), b.Field))
+		text = jsonOf([]byte(onlyValue(r.formValues(), b.Field)))
 	}
 	if !jsontext.Valid(text) {
 		return nil, false
@@ -97,8 +97,9 @@ func (b *Batch) split(r *Request) ([]Event, bool) {
 func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
 	raw = bytes.TrimSpace(raw)
 	item := &Request{Method: r.Method, Header: r.Header, Body: raw, json: jsonValid}
-	id := b.ID.find(item)
-	if id == "" {
+	id := idIn(item, b.ID)
+	hashed := id == ""
+	if hashed {
 		sum := sha256.Sum256(append(slices.Clip(raw), r.kept...))
 		id = hex.EncodeToString(sum[:16])
 	}
@@ -110,5 +111,5 @@ func (b *Batch) event(r *Request, raw []byte, seen map[string]int) Event {
 	if r.isCloudEventsBatch() {
 		contentType = cloudEvent
 	}
-	return Event{Type: b.Type.find(item), ID: id, Body: raw, ContentType: contentType}
+	return Event{Type: b.Type.find(item), ID: id, Hashed: hashed, Body: raw, ContentType: contentType}
 }

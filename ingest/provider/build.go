@@ -43,12 +43,12 @@ func Build(name string, o Options) (Sender, []OptionError) {
 	// Of a sender of several events at once, the options are about each event, or about the request kept whole.
 	if o.Type != "" {
 		s.Type = b.value("TYPE", o.Type)
-		batch.Type = s.Type
+		s.StoredType, batch.Type = Value{}, s.Type
 	}
 	if o.ID != "" {
 		s.ID = b.value("ID", o.ID)
-		batch.ID, batch.Request = s.ID, s.ID
-		if s.ID.kind == constant {
+		s.StoredID, batch.ID, batch.Request = Value{}, s.ID, s.ID
+		if s.ID.has(constant) {
 			b.fail("ID", "a constant would make every event a duplicate of the first")
 		}
 	}

@@ -129,6 +129,8 @@ func TestValues(t *testing.T) {
 	for s, want := range map[string]string{
 		"form:f": "1", "form:g": "", "query:q": "1", "query:r": "", "formjson:j:a": "x", "formjson:f:a": "", "json:f": "",
 		"header:x-one": "1", "header:X-Two": "", "header:X-None": "", "const:a:b": "a:b",
+		"form:g or header:x-one": "1", "json:f or query:r or const:c": "c", "header:x-two or form:f": "1",
+		"const:this or that": "this or that", "const:a or b:c": "a or b:c", "form:g or  const:d": "d",
 	} {
 		v, err := ParseValue(s)
 		if err != nil {

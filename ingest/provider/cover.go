@@ -18,14 +18,10 @@ func (s *Sender) NotCovered() (parts []string) {
 	if !s.Scheme.CoversBody() {
 		parts = append(parts, partBody)
 	}
-	eventType, id := s.Type, s.ID
-	if s.Batch != nil {
-		eventType, id = s.Batch.Type, s.Batch.ID
-	}
-	if !covers(s.Scheme, eventType) {
+	if !covers(s.Scheme, s.TypeAt()) {
 		parts = append(parts, partType)
 	}
-	if !covers(s.Scheme, id) {
+	if !covers(s.Scheme, s.IDAt()) {
 		parts = append(parts, partID)
 	}
 	return parts
@@ -39,7 +35,7 @@ func covers(s Scheme, v Value) bool {
 	switch v.kind {
 	case nowhere, constant:
 		return true
-	case firstOf, joined:
+	case firstOf, joined, apart, onlyWhen:
 		return !slices.ContainsFunc(v.parts, func(part Value) bool { return !covers(s, part) })
 	case inHeader, inQuery:
 		return false
@@ -82,14 +78,10 @@ func (s *Sender) coverage() string {
 
 // signedParts are those of type and id that the sender writes and that are not missing.
 func (s *Sender) signedParts(missing []string) (parts []string) {
-	eventType, id := s.Type, s.ID
-	if s.Batch != nil {
-		eventType, id = s.Batch.Type, s.Batch.ID
-	}
 	for _, part := range []struct {
 		name string
 		at   Value
-	}{{partType, eventType}, {partID, id}} {
+	}{{partType, s.TypeAt()}, {partID, s.IDAt()}} {
 		if part.at.kind != nowhere && part.at.kind != constant && !slices.Contains(missing, part.name) {
 			parts = append(parts, part.name)
 		}

@@ -86,8 +86,8 @@ func TestSignaturesWithoutTheBodyAreCredentials(t *testing.T) {
 func TestNotCovered(t *testing.T) {
 	t.Parallel()
 	for sender, want := range map[string]string{
-		"github": "type id", "stripe": "", "twilio": "id", "netlify": "type", "shopify": "type id", "svix": "", "twitch": "type",
-		"mailgun": "body type", "mailomat": "body", "paypal": "body type id", "dropbox-sign": "body", "adyen": "body",
+		"github": "type id", "stripe": "", "twilio": "id", "netlify": "type id", "shopify": "type id", "svix": "", "twitch": "type",
+		"mailgun": "body type", "mailomat": "body id", "paypal": "body type id", "dropbox-sign": "body id", "adyen": "body id",
 		"telegram": "body id", "postmark": "body type id", "aws-sns": "", "hubspot-v1": "", "coinbase-cdp": "",
 	} {
 		row, _ := Lookup(sender)
@@ -101,7 +101,7 @@ func TestNotCovered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for part, where := range map[string]Value{partType: row.Type, partID: row.ID} {
+		for part, where := range map[string]Value{partType: row.TypeAt(), partID: row.IDAt()} {
 			for _, name := range where.headerNames() {
 				r := s.send(s.secrets[0], s.body, at)
 				if r.Header.Get(name) == "" {
@@ -109,7 +109,7 @@ func TestNotCovered(t *testing.T) {
 				}
 				r.Header.Set(name, "another")
 				open := v.Verify(r, at) == nil
-				if said := slices.Contains(row.NotCovered(), part); open != said {
+				if said := slices.Contains(row.NotCovered(), part); open != said && !(said && where.has(apart)) { // another part of it may be open
 					t.Errorf("%s: %s can be changed: %t, and the table says %t", s.sender, name, open, said)
 				}
 			}

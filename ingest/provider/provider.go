@@ -76,9 +76,17 @@ type Sender struct {
 	// can hold a comma: several may then be set in one value. It is not needed where secrets are written in hex or base64.
 	SecretForm *regexp.Regexp
 	Scheme     Scheme
-	// Type and ID say where the event's type and its id stand; the zero Value where there is none.
+	// Type and ID say where the event's type and its id stand by the sender's documentation; the zero Value where there
+	// is none.
 	Type Value
 	ID   Value
+	// StoredType and StoredID say it where what the documentation names is not enough to tell events apart: one message's
+	// id in all that happens to it, say. The zero Value is Type or ID. An event without an id has the hash of its body.
+	StoredType Value
+	StoredID   Value
+	// Dated means that every body has a time or an id of its own, so that equal bodies are one event however late the
+	// second comes. Of other senders they are for [EqualBodies].
+	Dated bool
 	// Batch says where a request holds several events; nil where it holds one.
 	Batch *Batch
 	// Handshakes are the requests that ask something and are no events.
@@ -125,12 +133,6 @@ func (s *Sender) answer(r *Request) Answer {
 	return s.Success
 }
 
-// Event returns the type and the id of the event in r as the sender wrote them, empty where there is none. Of a
-// request with several events they are those of the first, or of the request; see [Receiver.Receive].
-func (s *Sender) Event(r *Request) (eventType, id string) {
-	return s.Type.find(r), s.ID.find(r)
-}
-
 // ProofHeaders names, in canonical form, the headers by which requests are verified, be it a credential or a signature:
 // without them a request can't be verified again.
 func (s *Sender) ProofHeaders() []string {
@@ -143,7 +145,7 @@ func (s *Sender) ProofHeaders() []string {
 // ReadHeaders names, in canonical form, all headers that are looked at: those of [Sender.ProofHeaders], and where the
 // event's type and id may stand.
 func (s *Sender) ReadHeaders() []string {
-	names := append(s.ProofHeaders(), headersIn(s.Type, s.ID)...)
+	names := append(s.ProofHeaders(), headersIn(s.Type, s.ID, s.StoredType, s.StoredID)...)
 	if b := s.Batch; b != nil {
 		names = append(names, headersIn(b.Type, b.ID, b.Request)...)
 	}

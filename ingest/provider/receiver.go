@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Receiver is a sender bound to what its requests are verified with. It may be used by any number of goroutines.
@@ -41,6 +43,8 @@ type Event struct {
 	// ID is the same on every redelivery of the event. Empty: the sender has none, and the bytes of Body
 	// stand for it.
 	ID string
+	// Hashed means that ID is empty, or nothing but a hash of Body.
+	Hashed bool
 	// Body is the event's own bytes, as they stand in the request. Of a request without a body they are its Query.
 	Body []byte
 	// Query is that of the request's address, without credentials.
@@ -182,8 +186,8 @@ func (rc *Receiver) Methods() []string {
 func (rc *Receiver) events(r *Request) []Event {
 	r.kept = rc.keptQuery(r)
 	if r.inAddress() {
-		eventType, id := rc.Sender.Event(r)
-		return []Event{{Type: eventType, ID: id, Body: []byte(r.kept), Query: r.kept, ContentType: formType}}
+		eventType, id := rc.Sender.wholeType().find(r), idIn(r, rc.Sender.wholeID())
+		return []Event{{Type: eventType, ID: id, Hashed: id == "", Body: []byte(r.kept), Query: r.kept, ContentType: formType}}
 	}
 	events := rc.eventsInBody(r)
 	for i := range events {
@@ -193,7 +197,7 @@ func (rc *Receiver) events(r *Request) []Event {
 }
 
 func (rc *Receiver) eventsInBody(r *Request) []Event {
-	eventType, id := rc.Sender.Event(r)
+	eventType, id := rc.Sender.wholeType().find(r), idIn(r, rc.Sender.wholeID())
 	if batch := rc.Sender.batch(r); batch != nil {
 		events, found := batch.split(r)
 		if found && (!rc.whole && len(events) <= maxEvents || len(events) == 0) {
@@ -201,8 +205,17 @@ func (rc *Receiver) eventsInBody(r *Request) []Event {
 		}
 		if found {
 			// The id of the first event is no id of the request: another one may begin with the same.
-			id = batch.Request.find(r)
+			id = idIn(r, batch.Request)
 		}
 	}
-	return []Event{{Type: eventType, ID: id, Body: r.Body, ContentType: r.Header.Get("Content-Type")}}
+	return []Event{{Type: eventType, ID: id, Hashed: id == "", Body: r.Body, ContentType: r.Header.Get("Content-Type")}}
+}
+
+// idIn is the id that stands there. White space is none: every event of a sender that leaves its id out so would have it.
+func idIn(r *Request, at Value) string {
+	id := at.find(r)
+	if strings.TrimFunc(id, func(c rune) bool { return c <= ' ' || unicode.IsSpace(c) }) == "" {
+		return ""
+	}
+	return id
 }

@@ -40,14 +40,22 @@ func (s *Sender) typeWords() string {
 	if s.Batch != nil {
 		return code(s.Batch.Type) + " of each in `" + s.Batch.String() + "`"
 	}
-	return code(s.Type)
+	return code(s.TypeAt())
 }
 
 func (s *Sender) idWords() string {
-	if s.Batch != nil {
-		return idCode(s.Batch.ID)
+	if at := s.IDAt(); at.kind != nowhere {
+		return code(at)
 	}
-	return idCode(s.ID)
+	return s.HashWords()
+}
+
+// HashWords says for how long equal bodies are one event where the hash of the body is the id.
+func (s *Sender) HashWords() string {
+	if s.Dated {
+		return "hash of the body"
+	}
+	return "hash of the body, for " + EqualBodies.String()
 }
 
 func code(v Value) string {
@@ -55,13 +63,6 @@ func code(v Value) string {
 		return ""
 	}
 	return "`" + v.String() + "`"
-}
-
-func idCode(v Value) string {
-	if v.kind == nowhere {
-		return "hash of the body"
-	}
-	return code(v)
 }
 
 // answerWords are "200 in 3 s, refused 401, answers url_verification".

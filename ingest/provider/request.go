@@ -32,6 +32,7 @@ type Request struct {
 	Tolerance time.Duration
 
 	json  jsonState
+	sum   string
 	query url.Values
 	form  url.Values
 	part  formPart
@@ -78,11 +79,31 @@ const (
 func (r *Request) validJSON() bool {
 	if r.json == jsonUnknown {
 		r.json = jsonInvalid
-		if jsontext.Valid(r.Body) {
+		if jsontext.Valid(r.text()) {
 			r.json = jsonValid
 		}
 	}
 	return r.json == jsonValid
+}
+
+// text is the body as JSON: without what may stand before it.
+func (r *Request) text() []byte { return jsonOf(r.Body) }
+
+// jsonOf leaves out what some senders put before JSON and that is none: a byte order mark, the mark of a record
+// (RFC 7464), white space of other kinds, and what keeps a browser from running it.
+func jsonOf(text []byte) []byte {
+	const most = 8 // of them: a stranger chooses how many there are
+	for range most {
+		rest := bytes.TrimLeft(text, " \t\r\n\v\f\x1e")
+		for _, prefix := range [...]string{"\xef\xbb\xbf", ")]}',", ")]}'", "while(1);", "for(;;);"} {
+			rest = bytes.TrimPrefix(rest, []byte(prefix))
+		}
+		if len(rest) == len(text) {
+			break
+		}
+		text = rest
+	}
+	return text
 }
 
 // queryValues are the fields of the query, none if it cannot be read.

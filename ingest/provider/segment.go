@@ -60,12 +60,12 @@ func (v segmentVerifier) Signed(r *Request) ([]byte, error) {
 
 // firstElement is the first element of a body that is a list, compact.
 func firstElement(r *Request) (first []byte, list bool, err error) {
-	if !bytes.HasPrefix(bytes.TrimLeft(r.Body, " \t\r\n"), []byte("[")) {
+	if !bytes.HasPrefix(r.text(), []byte("[")) {
 		return nil, false, nil
 	}
 	element := gjson.Result{}
 	if r.validJSON() {
-		element = gjson.Get(view(r.Body), "0")
+		element = gjson.Get(view(r.text()), "0")
 	}
 	var compact bytes.Buffer
 	compact.Grow(len(element.Raw))

@@ -142,7 +142,7 @@ var snsNames = []string{
 // snsBody is the body, which must be an object.
 func snsBody(r *Request) (body gjson.Result, err error) {
 	if r.validJSON() {
-		body = gjson.Parse(view(r.Body))
+		body = gjson.Parse(view(r.text()))
 	}
 	if !body.IsObject() {
 		return body, fmt.Errorf("no JSON object: %w", ErrMalformedBody)

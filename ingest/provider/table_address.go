@@ -13,8 +13,9 @@ var addressRows = []Sender{
 		ID:   JSON("notificationItems.0.NotificationRequestItem.pspReference"),
 		Batch: &Batch{
 			Items: []string{"notificationItems"}, Type: JSON("NotificationRequestItem.eventCode"),
-			// A payment has one reference in all of its events.
-			ID: Join(JSON("NotificationRequestItem.pspReference"), JSON("NotificationRequestItem.eventCode")),
+			// A payment has one reference in all of its events, and is refused and authorised by the same code.
+			ID: Apart(Join(JSON("NotificationRequestItem.pspReference"), JSON("NotificationRequestItem.eventCode")),
+				JSON("NotificationRequestItem.success"), JSON("NotificationRequestItem.eventDate")),
 		},
 		Success: Answer{Status: 200, Body: "[accepted]", ContentType: "text/plain"}, Refusal: refusal401, Wait: 10 * time.Second,
 	},
@@ -22,6 +23,7 @@ var addressRows = []Sender{
 		Name: "braintree", Title: "Braintree", Docs: "https://developer.paypal.com/braintree/docs/guides/webhooks/parse",
 		Secret: "public key:private key", Scheme: Braintree{},
 		Type: FormXML("bt_payload", "kind"), Handshakes: []Handshake{braintreeVerify},
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -29,6 +31,9 @@ var addressRows = []Sender{
 		Caveat: "of the headers those that the signature names",
 		Secret: "the space's signing secret", Scheme: Contentful{Tolerance: 30 * time.Second}, NeedsURL: true,
 		Type: contentfulTopic, ID: Header("X-Contentful-Webhook-Request-Id"),
+		StoredID: FirstOf(
+			Apart(Header("X-Contentful-Idempotency-Key"), Header("X-Contentful-Webhook-Name"), contentfulTopic), Header("X-Contentful-Webhook-Request-Id"),
+		),
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -44,6 +49,11 @@ var addressRows = []Sender{
 			Timestamp: Timestamp{From: MultipartJSON("json", "event.event_time"), Unit: Seconds, Tolerance: minute5, Retries: 3 * day},
 		}},
 		Type: MultipartJSON("json", "event.event_type"), ID: MultipartJSON("json", "event.event_hash"),
+		// The hash is of the type and a time in seconds.
+		StoredID: Apart(MultipartJSON("json", "event.event_hash"),
+			MultipartJSON("json", "signature_request.signature_request_id"), MultipartJSON("json", "template.template_id"),
+			MultipartJSON("json", "account.account_id"), MultipartJSON("json", "event.event_metadata.related_signature_id"),
+			MultipartJSON("json", "event.event_metadata.reported_for_account_id"), MultipartJSON("json", "event.event_metadata.reported_for_app_id")),
 		Success: Answer{Status: 200, Body: "Hello API Event Received", ContentType: "text/plain"}, Refusal: refusal401,
 	},
 	{
@@ -57,7 +67,8 @@ var addressRows = []Sender{
 			Timestamp: Timestamp{From: Header("X-HubSpot-Request-Timestamp"), Unit: Milliseconds, Tolerance: minute5},
 		}},
 		Type: JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
-		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+		StoredType: hubspotWorkflow,
+		Success:    success200, Refusal: refusal401, Wait: 5 * time.Second,
 	},
 	{
 		// Who has seen a request can lengthen its body: prefer "hubspot".
@@ -66,7 +77,8 @@ var addressRows = []Sender{
 		Secret: clientSecret,
 		Scheme: Digest{Signature: Signature{From: []Value{Header("X-HubSpot-Signature")}, Content: []Value{secretText(), Body()}}},
 		Type:   JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
-		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+		StoredType: hubspotWorkflow,
+		Success:    success200, Refusal: refusal401, Wait: 5 * time.Second,
 	},
 	{
 		Name: "hubspot-v2", Title: "HubSpot (v2 signature)", Docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests",
@@ -74,7 +86,8 @@ var addressRows = []Sender{
 		Secret: clientSecret, NeedsURL: true,
 		Scheme: Digest{Signature: Signature{From: []Value{Header("X-HubSpot-Signature")}, Content: []Value{secretText(), Method(), URL(), Body()}}},
 		Type:   JSON("0.subscriptionType"), ID: JSON("0.eventId"), Batch: hubspotBatch,
-		Success: success200, Refusal: refusal401, Wait: 5 * time.Second,
+		StoredType: hubspotWorkflow,
+		Success:    success200, Refusal: refusal401, Wait: 5 * time.Second,
 	},
 	{
 		// A time and a token are signed, the event is not. Says 200 alone is a success, and gives up at 406.
@@ -97,11 +110,12 @@ var addressRows = []Sender{
 		Secret: "the webhook's key", Scheme: URLForm{From: Header("X-Mandrill-Signature")}, NeedsURL: true,
 		Type: FormJSON("mandrill_events", "0.event"), ID: FormJSON("mandrill_events", "0._id"),
 		Batch: &Batch{
-			Field: "mandrill_events", Type: JSON("event"),
-			// _id is the message's: sent, opened and clicked have the same.
-			ID: Join(JSON("_id"), JSON("event"), JSON("ts")),
+			Field: "mandrill_events", Type: FirstOf(JSON("event"), JSON("type")),
+			// _id is the message's: sent, opened and clicked have the same, and the time is in seconds.
+			ID: Apart(Join(FirstOf(JSON("_id"), JSON("msg._id")), JSON("event"), JSON("ts")), JSON("url"), JSON("ip"), JSON("user_agent")),
 		},
 		Handshakes: []Handshake{headProbe},
+		Dated:      true,
 		Success:    success200, Refusal: refusal401,
 	},
 	{
@@ -128,7 +142,9 @@ var addressRows = []Sender{
 			From: []Value{Header("X-Trello-Webhook")}, Encoding: Base64, Content: []Value{Body(), URL()},
 		}},
 		Type: JSON("action.type"), ID: JSON("action.id"), Handshakes: []Handshake{headProbe},
-		Success: success200, Refusal: refusal401,
+		// Each webhook on a board and its cards tells the action.
+		StoredID: Apart(JSON("action.id"), FirstOf(JSON("webhook.id"), JSON("model.id"))),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// An empty answer with 200 is taken for a document without a type.
@@ -145,4 +161,9 @@ var addressRows = []Sender{
 	},
 }
 
-var hubspotBatch = &Batch{Type: JSON("subscriptionType"), ID: JSON("eventId")}
+// hubspotBatch are the subscriptions' events, whose ids are documented not to be unique. The number of the try is in them.
+var hubspotBatch = &Batch{Type: JSON("subscriptionType"), ID: Apart(JSON("eventId"),
+	JSON("portalId"), JSON("appId"), JSON("subscriptionId"), JSON("occurredAt"), JSON("objectId"), JSON("messageId"), JSON("propertyName"))}
+
+// hubspotWorkflow is the type of what a workflow posts: one object, without a type.
+var hubspotWorkflow = FirstOf(JSON("0.subscriptionType"), Dotted(Const("workflow"), JSON("objectType")))

@@ -10,6 +10,7 @@ var base64Rows = []Sender{
 		Secret:  "the webhook's HMAC key, hex",
 		Scheme:  HMAC{Key: HexKey, Signature: Signature{From: []Value{Header("HmacSignature")}, Encoding: Base64}},
 		Type:    JSON("type"),
+		Dated:   true,
 		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
@@ -19,8 +20,11 @@ var base64Rows = []Sender{
 		Scheme: base64MAC(
 			"X-DocuSign-Signature-1", "X-DocuSign-Signature-2", "X-DocuSign-Signature-3", "X-DocuSign-Signature-4", "X-DocuSign-Signature-5",
 			"X-DocuSign-Signature-6", "X-DocuSign-Signature-7", "X-DocuSign-Signature-8", "X-DocuSign-Signature-9", "X-DocuSign-Signature-10"),
-		Type:    JSON("event"),
-		Success: success200, Refusal: refusal401, Wait: 100 * time.Second,
+		Type:  JSON("event"),
+		Dated: true,
+		// The body counts the tries, so that a hash of it is another one each time.
+		StoredID: Apart(Join(JSON("data.envelopeId"), JSON("event"), JSON("generatedDateTime")), JSON("configurationId"), JSON("data.recipientId")),
+		Success:  success200, Refusal: refusal401, Wait: 100 * time.Second,
 	},
 	{
 		Name: "heroku", Title: "Heroku", Docs: "https://devcenter.heroku.com/articles/app-webhooks",
@@ -35,8 +39,9 @@ var base64Rows = []Sender{
 		Type: JSON("0.type"), ID: JSON("0.id"),
 		Batch: &Batch{
 			Items: []string{"eventNotifications"},
-			Type:  FirstOf(JSON("type"), JSON("dataChangeEvent.entities.0.name")), ID: JSON("id"),
+			Type:  FirstOf(JSON("type"), JSON("dataChangeEvent.entities.0.name")), ID: Apart(JSON("id"), JSON("source")),
 		},
+		Dated:   true,
 		Success: success200, Refusal: refusal401, Wait: 3 * time.Second,
 	},
 	{
@@ -66,7 +71,9 @@ var base64Rows = []Sender{
 		Secret: sharedSecret, Scheme: base64MAC("X-WC-Webhook-Signature"),
 		Type: Header("X-WC-Webhook-Topic"), ID: Header("X-WC-Webhook-Delivery-ID"),
 		Handshakes: []Handshake{wooPing},
-		Success:    success200, Refusal: refusal401,
+		// The id is a hash of the webhook and a time in seconds. It never tries again.
+		StoredID: Apart(Header("X-WC-Webhook-Delivery-ID"), Header("X-WC-Webhook-Source"), Header("X-WC-Webhook-ID"), Header("X-WC-Webhook-Topic"), BodyHash()),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// The same key signs the tokens of its checks.
@@ -76,6 +83,7 @@ var base64Rows = []Sender{
 			From: []Value{Header("x-twitter-webhooks-signature")}, Format: Prefixed("sha256="), Encoding: Base64, Object: true,
 		}},
 		Type: Const("account_activity"), Handshakes: []Handshake{xCRC},
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -85,6 +93,7 @@ var base64Rows = []Sender{
 		Secret: "the webhooks key", Scheme: base64MAC("x-xero-signature"),
 		Type:    JSON("events.0.eventCategory"),
 		Batch:   &Batch{Items: []string{"events"}, Type: JSON("eventCategory")},
+		Dated:   true,
 		Success: Answer{Status: 200, Empty: true}, Refusal: Answer{Status: 401, Empty: true}, Wait: 5 * time.Second,
 	},
 }

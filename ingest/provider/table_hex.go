@@ -11,6 +11,7 @@ var hexRows = []Sender{
 		Scheme: HMAC{Key: Base64Key, Signature: Signature{From: []Value{Header("X-Airtable-Content-MAC")}, Format: Prefixed("hmac-sha256=")}},
 		Type:   Const("notification"),
 		// 200 or 204, without a body.
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -20,6 +21,7 @@ var hexRows = []Sender{
 		Type:       JSON("events.0.action"),
 		Batch:      &Batch{Items: []string{"events"}, Type: JSON("action")},
 		Handshakes: []Handshake{asanaSecret},
+		Dated:      true,
 		Success:    success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
@@ -27,7 +29,8 @@ var hexRows = []Sender{
 		Name: "bitbucket", Title: "Bitbucket Cloud", Docs: "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
 		Secret: sharedSecret, Scheme: prefixedMAC("X-Hub-Signature", "sha256="),
 		Type: Header("X-Event-Key"), ID: Header("X-Request-UUID"),
-		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
+		StoredID: Apart(Header("X-Request-UUID"), Header("X-Hook-UUID")),
+		Success:  success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
 		// Of the versions in the list, v1 is the newest there is.
@@ -78,7 +81,9 @@ var hexRows = []Sender{
 		Name: "github", Title: "GitHub", LargestBody: 25 << 20, Docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
 		Secret: sharedSecret, Scheme: prefixedMAC("X-Hub-Signature-256", "sha256="),
 		Type: Header("X-GitHub-Event"), ID: Header("X-GitHub-Delivery"),
-		Success: success202, Refusal: refusal401, Wait: 10 * time.Second,
+		// All hooks that an event has tell it under one GUID.
+		StoredID: Apart(Header("X-GitHub-Delivery"), Header("X-GitHub-Hook-ID")),
+		Success:  success202, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
 		// Hex, under the name that Standard Webhooks has for something else.
@@ -114,6 +119,7 @@ var hexRows = []Sender{
 		Name: "lemon-squeezy", Title: "Lemon Squeezy", Docs: "https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
 		Secret: signingSecret, Scheme: hexMAC("X-Signature"),
 		Type:    Header("X-Event-Name"),
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -134,7 +140,9 @@ var hexRows = []Sender{
 		Name: "mailersend", Title: "MailerSend", Docs: "https://developers.mailersend.com/api/v1/webhooks.html",
 		Secret: signingSecret, Scheme: hexMAC("Signature"),
 		Type: JSON("type"), ID: JSON("data.id"),
-		Success: success200, Refusal: refusal401,
+		// The id is the mail's in all that happens to it.
+		StoredID: Apart(JSON("data.id"), JSON("type"), JSON("webhook_id"), FirstOf(JSON("data.morph.id"), JSON("created_at"))),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// Facebook, Instagram and WhatsApp. The verify token is another secret than the app's, and may follow it.
@@ -143,6 +151,7 @@ var hexRows = []Sender{
 		Secret: "app secret:verify token",
 		Scheme: HMAC{Key: FirstPartKey, Signature: Signature{From: []Value{Header("X-Hub-Signature-256")}, Format: Prefixed("sha256=")}},
 		Type:   JSON("object"), Handshakes: []Handshake{metaSubscribe},
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -165,7 +174,8 @@ var hexRows = []Sender{
 		Name: "notion", Title: "Notion", Docs: "https://developers.notion.com/reference/webhooks",
 		Secret: "comes in the handshake", Scheme: prefixedMAC("X-Notion-Signature", "sha256="),
 		Type: JSON("type"), ID: JSON("id"), Handshakes: []Handshake{notionToken},
-		Success: success200, Refusal: refusal401,
+		StoredID: Apart(JSON("id"), JSON("subscription_id")),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// A 4xx stops redelivery.
@@ -180,7 +190,10 @@ var hexRows = []Sender{
 		Secret: "the API's secret key",
 		Scheme: HMAC{Hash: SHA512, Signature: Signature{From: []Value{Header("x-paystack-signature")}}},
 		Type:   JSON("event"), ID: JSON("data.id"),
-		Success: success200, Refusal: refusal401,
+		Dated: true,
+		// The id is the object's, and of each kind of object they count from one.
+		StoredID: Apart(JSON("data.id"), BodyHash()),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		Name: "polaris", Title: "Polaris", Docs: "https://docs.polaris.revlv.com/webhooks",
@@ -219,7 +232,9 @@ var hexRows = []Sender{
 		Secret: "the bot's authentication token",
 		Scheme: HMAC{Signature: Signature{From: []Value{Header("X-Viber-Content-Signature"), Query("sig")}}},
 		Type:   JSON("event"), ID: JSON("message_token"),
-		Success: success200, Refusal: refusal401,
+		// The token is the message's: delivered and seen have it too.
+		StoredID: Apart(JSON("message_token"), JSON("event"), JSON("timestamp"), FirstOf(JSON("user_id"), JSON("user.id"), JSON("sender.id"))),
+		Success:  success200, Refusal: refusal401,
 	},
 }
 

@@ -23,6 +23,7 @@ var publicRows = []Sender{
 		Name: "discord-events", Title: "Discord webhook events", Docs: "https://docs.discord.com/developers/events/webhook-events",
 		Secret: "the app's public key", Scheme: discord(10 * time.Minute),
 		Type: JSON("event.type"), Handshakes: []Handshake{discordEventPing},
+		Dated:   true,
 		Success: success204, Refusal: refusal401, Wait: 3 * time.Second,
 	},
 	{
@@ -47,14 +48,22 @@ var publicRows = []Sender{
 			Issuers: []string{"https://accounts.google.com", "accounts.google.com"}, Account: true,
 		},
 		Type: JSON("message.attributes.eventType"), ID: JSON("message.messageId"),
-		Success: success200, Refusal: refusal401,
+		// Unique for a topic. An unwrapped message has headers for it.
+		StoredID: FirstOf(
+			Apart(JSON("message.messageId"), JSON("subscription")),
+			Apart(Header("X-Goog-Pubsub-Message-Id"), Header("X-Goog-Pubsub-Subscription-Name")),
+		),
+		StoredType: FirstOf(JSON("message.attributes.eventType"), JSON("message.attributes.ce-type")),
+		Success:    success200, Refusal: refusal401,
 	},
 	{
 		Name: "netlify", Title: "Netlify", Docs: "https://docs.netlify.com/deploy/deploy-notifications/",
 		Secret: "the notification's JWS secret",
 		Scheme: JWT{From: Header("X-Webhook-Signature"), Algorithm: jose.HS256, Issuers: []string{"netlify"}, BodyHash: "sha256"},
 		Type:   Header("X-Netlify-Event"), ID: JSON("id"),
-		Success: success200, Refusal: refusal401,
+		// The id is the deploy's.
+		StoredID: Apart(JSON("id"), Header("X-Netlify-Event"), JSON("state"), FirstOf(JSON("updated_at"), JSON("created_at"))),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// Of the body only a CRC is signed, which another body can be made to have.
@@ -84,8 +93,9 @@ var publicRows = []Sender{
 			From: Header("Plaid-Verification"), Algorithm: jose.ES256, Keys: plaidKey,
 			MaxAge: minute5, BodyHash: "request_body_sha256",
 		},
-		Type:    JSON("webhook_code"),
-		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
+		Type:       JSON("webhook_code"),
+		StoredType: FirstOf(Dotted(JSON("webhook_type"), JSON("webhook_code")), JSON("webhook_code")),
+		Success:    success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
 		// The body ends with CRLF. Retried for 24 hours: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/troubleshooting
@@ -125,9 +135,17 @@ var publicRows = []Sender{
 			BodyHash: "payload_hash", BodyHashOptional: true, MaxAge: minute5, Retries: day,
 		},
 		Type: JSON("status"), ID: JSON("message_uuid"),
-		Success: success200, Refusal: refusal401,
+		// The id is the message's or the call's.
+		StoredID:   vonageID,
+		StoredType: FirstOf(JSON("status"), JSON("message_type"), JSON("type")),
+		Success:    success200, Refusal: refusal401,
 	},
 }
+
+var vonageID = FirstOf(
+	Apart(JSON("message_uuid"), JSON("status"), JSON("timestamp")),
+	Apart(FirstOf(JSON("uuid"), JSON("conversation_uuid")), JSON("status"), JSON("type"), JSON("timestamp")),
+	Apart(FirstOf(JSON("messageId"), JSON("request_id")), JSON("status"), JSON("type"), JSON("message-timestamp")))
 
 // discord is shared by its two kinds of webhooks: an interaction is sent once, an event again for some minutes.
 func discord(retries time.Duration) Ed25519 {

@@ -15,7 +15,9 @@ var timedRows = []Sender{
 		Name: "calendly", Title: "Calendly", Docs: "https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures",
 		Secret: signingSecret, Scheme: pairsMAC("Calendly-Webhook-Signature", Pairs(",", "v1", "t"), ".", Seconds, 3*time.Minute),
 		Type: JSON("event"), ID: JSON("payload.uri"),
-		Success: success200, Refusal: refusal401,
+		// The URI is the invitee's, who comes, cancels and stays away.
+		StoredID: Apart(JSON("payload.uri"), JSON("event"), JSON("created_at")),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// The type stands in a header, so a signature that leaves the headers out does not do.
@@ -30,6 +32,7 @@ var timedRows = []Sender{
 		Name: "elevenlabs", Title: "ElevenLabs", Docs: "https://elevenlabs.io/docs/product-guides/administration/webhooks",
 		Secret: sharedSecret, Scheme: pairsMAC("ElevenLabs-Signature", Pairs(",", "v0", "t"), ".", Seconds, 30*time.Minute),
 		Type:    JSON("type"),
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -50,7 +53,8 @@ var timedRows = []Sender{
 		Caveat: "of the headers those that the signature names",
 		Secret: "the subscription's secret", Scheme: Hook0{From: Header("X-Hook0-Signature"), Tolerance: minute5},
 		Type: JSON("event"), ID: Header("x-event-id"),
-		Success: success200, Refusal: refusal401,
+		StoredType: FirstOf(JSON("event"), Header("x-event-type")),
+		Success:    success200, Refusal: refusal401,
 	},
 	{
 		// The body is not signed. Its pages don't say for how long it retries, nor whether with the same time.
@@ -64,7 +68,8 @@ var timedRows = []Sender{
 			Timestamp: Timestamp{From: Header("X-MOM-Webhook-Timestamp"), Unit: Seconds, Tolerance: minute5, Retries: day},
 		}},
 		Type: Header("X-MOM-Webhook-Event"), ID: Header("X-MOM-Webhook-ID"),
-		Success: success200, Refusal: refusal401,
+		StoredID: Apart(Header("X-MOM-Webhook-ID"), JSON("id"), JSON("eventType")),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		Name: "mux", Title: "Mux", Docs: "https://www.mux.com/docs/core/verify-webhook-signatures",
@@ -83,7 +88,8 @@ var timedRows = []Sender{
 		Name: "sanity", Title: "Sanity", Docs: "https://www.sanity.io/docs/webhooks",
 		Secret: sharedSecret, Scheme: sanity(),
 		Type: Header("sanity-operation"), ID: Header("idempotency-key"),
-		Success: success200, Refusal: refusal401,
+		StoredID: Apart(Header("idempotency-key"), Header("sanity-webhook-id"), Header("sanity-document-id")),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// Signed on request; else "shippo-url-token".
@@ -99,6 +105,7 @@ var timedRows = []Sender{
 		Secret:      "the app's signing secret", SecretForm: hexSecret, Scheme: versionedMAC("X-Slack-Signature", "X-Slack-Request-Timestamp"),
 		Type: JSON("event.type"), ID: JSON("event_id"),
 		Handshakes: []Handshake{slackCertificate, slackURL},
+		StoredType: FirstOf(JSON("event.type"), JSON("type"), Form("command"), FormJSON("payload", "type")),
 		Success:    success200, Refusal: refusal401, Wait: 3 * time.Second,
 		// A menu asks for what to offer. Its choice comes as another event.
 		Others: []Other{
@@ -124,6 +131,7 @@ var timedRows = []Sender{
 		}},
 		Type: Header("Twitch-Eventsub-Subscription-Type"), ID: Header("Twitch-Eventsub-Message-Id"),
 		Handshakes: []Handshake{twitchCallback},
+		StoredType: FirstOf(When(Header("Twitch-Eventsub-Message-Type"), "revocation"), Header("Twitch-Eventsub-Subscription-Type")),
 		Success:    success202, Refusal: refusal401,
 	},
 	{
@@ -155,14 +163,16 @@ var timedRows = []Sender{
 		}},
 		Caveat: "without a body nothing of the address is",
 		Type:   FirstOf(JSON("type"), Form("type")), ID: Header("X-Zendesk-Webhook-Invocation-Id"),
-		Methods: []string{"GET", "PUT", "PATCH", "DELETE"},
-		Success: success200, Refusal: refusal401, Wait: 12 * time.Second,
+		Methods:  []string{"GET", "PUT", "PATCH", "DELETE"},
+		StoredID: Apart(Header("X-Zendesk-Webhook-Invocation-Id"), Header("X-Zendesk-Account-Id")),
+		Success:  success200, Refusal: refusal401, Wait: 12 * time.Second,
 	},
 	{
 		Name: "zoom", Title: "Zoom", Docs: "https://developers.zoom.us/docs/api/webhooks/#verify-webhook-events",
 		BodySecrets: []string{"download_token"},
 		Secret:      "the app's secret token", Scheme: versionedMAC("x-zm-signature", "x-zm-request-timestamp"),
 		Type: JSON("event"), Handshakes: []Handshake{zoomURL},
+		Dated:   true,
 		Success: success200, Refusal: refusal401, Wait: 3 * time.Second,
 	},
 }

@@ -20,7 +20,9 @@ var tokenRows = []Sender{
 		Name: "auth0", Title: "Auth0 event streams", Docs: "https://auth0.com/docs/customize/events/create-an-event-stream",
 		Secret: ownToken, Scheme: bearer(),
 		Type: JSON("type"), ID: JSON("id"),
-		Success: success202, Refusal: refusal401,
+		// Unique for a source, as CloudEvents are.
+		StoredID: Apart(JSON("id"), JSON("source")),
+		Success:  success202, Refusal: refusal401,
 	},
 	{
 		// The handshakes must be answered with 200.
@@ -28,9 +30,11 @@ var tokenRows = []Sender{
 		Secret: "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")},
 		Type:       FirstOf(JSON("0.eventType"), JSON("0.type"), JSON("eventType"), JSON("type")),
 		ID:         FirstOf(JSON("0.id"), JSON("id")),
-		Batch:      &Batch{Type: FirstOf(JSON("eventType"), JSON("type")), ID: JSON("id")},
+		Batch:      &Batch{Type: FirstOf(JSON("eventType"), JSON("type")), ID: Apart(JSON("id"), JSON("topic"), JSON("source"))},
 		Handshakes: []Handshake{eventGridValidation, cloudEventsOptions},
-		Success:    success200, Refusal: refusal401, Wait: 30 * time.Second,
+		// The publisher chooses the id: it is unique for a topic.
+		StoredID: Apart(JSON("id"), JSON("topic"), JSON("source")),
+		Success:  success200, Refusal: refusal401, Wait: 30 * time.Second,
 	},
 	{
 		// "buildkite" is for a webhook that signs.
@@ -51,20 +55,26 @@ var tokenRows = []Sender{
 		Scheme: Token{From: Header(authorization), Prefix: "Bearer ", Or: Query("access_token")},
 		Type:   FirstOf(Header("ce-type"), JSON("type")), ID: FirstOf(Header("ce-id"), JSON("id")),
 		Handshakes: []Handshake{cloudEventsOptions},
-		Success:    success202, Refusal: refusal401,
+		// An id is unique for a source: https://github.com/cloudevents/spec/blob/main/cloudevents/spec.md#id
+		StoredID: FirstOf(Apart(Header("ce-id"), Header("ce-source")), Apart(JSON("id"), JSON("source"))),
+		Success:  success202, Refusal: refusal401,
 	},
 	{
 		Name: "cloudflare", Title: "Cloudflare notifications", Docs: "https://developers.cloudflare.com/notifications/get-started/configure-webhooks/",
 		Secret: "the destination's secret", Scheme: Token{From: Header("cf-webhook-auth")},
 		Type: JSON("alert_type"), ID: JSON("alert_correlation_id"),
-		Success: success200, Refusal: refusal401,
+		// The id groups the alerts of one incident.
+		StoredID: Apart(JSON("alert_correlation_id"), JSON("alert_event"), JSON("policy_id"), JSON("ts")),
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// The header is the one that its webhook is given by hand.
 		Name: "datadog", Title: "Datadog", Docs: "https://docs.datadoghq.com/integrations/webhooks/",
 		Secret: ownToken, Scheme: Token{From: Header("X-Webhook-Token")}, OwnHeader: true,
 		Type: JSON("event_type"), ID: JSON("id"),
-		Success: success200, Refusal: refusal401, Wait: 15 * time.Second,
+		// Its users write the body: with $ALERT_ID an alert and its end have one id.
+		StoredID: Apart(JSON("id"), BodyHash()),
+		Success:  success200, Refusal: refusal401, Wait: 15 * time.Second,
 	},
 	{
 		// Signs nothing and has no header to set: a token in the address is all there can be.
@@ -72,6 +82,7 @@ var tokenRows = []Sender{
 		BodySecrets: []string{"callback_url"},
 		Secret:      "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")}, Unsigned: true,
 		Type:    Const("push"),
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -79,6 +90,7 @@ var tokenRows = []Sender{
 		BodySecrets: []string{"callback_url"},
 		Secret:      "a token of your own, in the address as ?token=", Scheme: Token{From: Query("token")},
 		Type:    Const("push"),
+		Dated:   true,
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -86,8 +98,11 @@ var tokenRows = []Sender{
 		Name: "figma", Title: "Figma", Docs: "https://developers.figma.com/docs/rest-api/webhooks-security/",
 		BodySecrets: []string{"passcode"},
 		Secret:      "the webhook's passcode", Scheme: Token{From: JSON("passcode")},
-		Type:    JSON("event_type"),
-		Success: success200, Refusal: refusal401,
+		Type:  JSON("event_type"),
+		Dated: true,
+		// The body counts the tries, so that a hash of it is another one each time.
+		StoredID: figmaID,
+		Success:  success200, Refusal: refusal401,
 	},
 	{
 		// "gitlab-signing" is for a webhook that signs.
@@ -95,7 +110,9 @@ var tokenRows = []Sender{
 		Name: "gitlab", Title: "GitLab", LargestBody: 25 << 20, Docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		Secret: "the webhook's secret token", Scheme: Token{From: Header("X-Gitlab-Token")},
 		Type: Header("X-Gitlab-Event"), ID: Header("Idempotency-Key"),
-		Success: success200, Refusal: refusal401, Wait: 10 * time.Second,
+		// Before 17.4 there is no key, and all events of one action share the UUID.
+		StoredID: FirstOf(Header("Idempotency-Key"), Join(Header("X-Gitlab-Event-UUID"), BodyHash())),
+		Success:  success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
 		// Each notification has the client state. 202 is what its pages recommend.
@@ -103,7 +120,10 @@ var tokenRows = []Sender{
 		BodySecrets: []string{"value[].clientState"},
 		Secret:      "the subscription's clientState", Scheme: Token{From: JSON("clientState"), Each: "value"},
 		Type: JSON("value.0.changeType"), ID: JSON("value.0.id"),
-		Batch:      &Batch{Items: []string{"value"}, Type: JSON("changeType"), ID: JSON("id")},
+		// The id is optional. What happens to the subscription itself is no change.
+		Batch: &Batch{
+			Items: []string{"value"}, Type: FirstOf(JSON("changeType"), JSON("lifecycleEvent")), ID: Apart(JSON("id"), JSON("subscriptionId")),
+		},
 		Handshakes: []Handshake{graphValidation},
 		Success:    success202, Refusal: refusal401, Wait: 3 * time.Second,
 	},
@@ -134,6 +154,9 @@ var tokenRows = []Sender{
 		Name: "postmark", Title: "Postmark", LargestBody: 35 << 20, Docs: "https://postmarkapp.com/developer/webhooks/webhooks-overview",
 		Secret: ownLogin, Scheme: Basic{},
 		Type: JSON("RecordType"), ID: JSON("MessageID"),
+		// The id is the message's, in all that happens to it and of all that it went to.
+		StoredID: Apart(JSON("MessageID"), JSON("RecordType"), FirstOf(JSON("Recipient"), JSON("Email")),
+			FirstOf(JSON("ReceivedAt"), JSON("DeliveredAt"), JSON("BouncedAt"), JSON("ChangedAt")), FirstOf(JSON("ID"), JSON("OriginalLink"))),
 		Success: success200, Refusal: refusal401,
 	},
 	{
@@ -146,6 +169,15 @@ var tokenRows = []Sender{
 		Name: "telegram", Title: "Telegram Bot API", Docs: "https://core.telegram.org/bots/api#setwebhook",
 		Secret: "the webhook's secret_token", Scheme: Token{From: Header("X-Telegram-Bot-Api-Secret-Token")},
 		Type: Const("update"), ID: JSON("update_id"),
-		Success: success200, Refusal: refusal401,
+		// Each bot counts by itself.
+		StoredID: Apart(JSON("update_id"), BodyHash()),
+		Success:  success200, Refusal: refusal401,
 	},
 }
+
+// figmaID tells a library's publication apart by what it lists: it is told in several events of one time.
+var figmaID = Apart(Join(JSON("webhook_id"), JSON("event_type"), JSON("timestamp")),
+	JSON("file_key"), JSON("version_id"), JSON("comment_id"),
+	JSON("created_components.0.key"), JSON("modified_components.0.key"), JSON("deleted_components.0.key"),
+	JSON("created_styles.0.key"), JSON("modified_styles.0.key"), JSON("deleted_styles.0.key"),
+	JSON("created_variables.0.key"), JSON("modified_variables.0.key"), JSON("deleted_variables.0.key"))

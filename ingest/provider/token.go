@@ -132,7 +132,7 @@ func (v *tokenVerifier) verifyEach(r *Request) error {
 	if !r.validJSON() {
 		return fmt.Errorf("no JSON: %w", ErrMalformedBody)
 	}
-	items := gjson.Get(view(r.Body), v.Each)
+	items := gjson.Get(view(r.text()), v.Each)
 	if !items.IsArray() || items.Get("#").Int() == 0 {
 		return fmt.Errorf("json:%s: %w", v.Each, ErrMissingField)
 	}

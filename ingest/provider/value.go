@@ -1,10 +1,10 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +18,7 @@ type Value struct {
 	kind  valueKind
 	arg   string
 	path  string  // of JSON in a field, of an element in XML
-	parts []Value // of firstOf and joined
+	parts []Value // of what is made of others
 }
 
 type valueKind uint8
@@ -41,8 +41,11 @@ const (
 	theDecodedURL
 	theSecret
 	bodyCRC
+	bodyHash
 	firstOf
 	joined
+	apart
+	onlyWhen
 )
 
 // Header is the value of a header. Other names that senders use for it may follow: the first that is there
@@ -107,34 +110,10 @@ func BodyCRC() Value { return Value{kind: bodyCRC} }
 func FirstOf(values ...Value) Value { return Value{kind: firstOf, parts: values} }
 
 // Join is the values with a - between each two, and nowhere unless all are there.
-func Join(values ...Value) Value { return Value{kind: joined, parts: values} }
+func Join(values ...Value) Value { return Value{kind: joined, arg: "-", parts: values} }
 
 // secretText stands for the secret in what a plain hash is made of.
 func secretText() Value { return Value{kind: theSecret} }
-
-// ParseValue reads the form that operators write: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH,
-// query:NAME or const:VALUE.
-func ParseValue(s string) (Value, error) {
-	kind, arg, _ := strings.Cut(s, ":")
-	switch {
-	case arg == "":
-	case kind == "json":
-		return JSON(arg), nil
-	case kind == "header" && validHeaderName(arg):
-		return Header(arg), nil
-	case kind == "form":
-		return Form(arg), nil
-	case kind == "query":
-		return Query(arg), nil
-	case kind == "const":
-		return Const(arg), nil
-	case kind == "formjson":
-		if field, path, found := strings.Cut(arg, ":"); found && field != "" && path != "" {
-			return FormJSON(field, path), nil
-		}
-	}
-	return Value{}, errors.New("want json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, query:NAME or const:VALUE")
-}
 
 // String is the form that ParseValue reads, and one like it for what ParseValue does not take.
 func (v Value) String() string {
@@ -172,9 +151,15 @@ func (v Value) String() string {
 	case bodyCRC:
 		return "crc32(body)"
 	case firstOf:
-		return join(v.parts, " or ")
+		return join(v.parts, orderedSeparator)
 	case joined:
 		return join(v.parts, " + ")
+	case bodyHash:
+		return "hash of the body"
+	case apart:
+		return join(v.parts, " + ")
+	case onlyWhen:
+		return v.parts[0].String() + " if " + v.arg
 	}
 	return ""
 }
@@ -196,18 +181,18 @@ func (v Value) find(r *Request) string {
 		}
 	case inJSON:
 		if r.validJSON() {
-			return scalar(gjson.Get(view(r.Body), v.arg))
+			return scalar(gjson.Get(view(r.text()), v.arg))
 		}
 	case inForm:
 		return onlyValue(r.formValues(), v.arg)
 	case inQuery:
 		return onlyValue(r.queryValues(), v.arg)
 	case inFormJSON:
-		if text := onlyValue(r.formValues(), v.arg); text != "" && jsontext.Valid([]byte(text)) {
-			return scalar(gjson.Get(text, v.path))
+		if text := jsonOf([]byte(onlyValue(r.formValues(), v.arg))); jsontext.Valid(text) {
+			return scalar(gjson.Get(view(text), v.path))
 		}
 	case inMultipartJSON:
-		if text := r.partText(v.arg); jsontext.Valid(text) {
+		if text := jsonOf(r.partText(v.arg)); jsontext.Valid(text) {
 			return scalar(gjson.Get(view(text), v.path))
 		}
 	case inFormXML:
@@ -220,6 +205,12 @@ func (v Value) find(r *Request) string {
 		return r.address()
 	case theDecodedURL:
 		return decodeSome(r.address(), v.arg)
+	case bodyHash:
+		return r.hash()
+	case apart:
+		return v.findApart(r)
+	case onlyWhen:
+		return v.findWhen(r)
 	case firstOf, joined:
 		return v.findParts(r)
 	}
@@ -239,7 +230,7 @@ func (v Value) findParts(r *Request) string {
 			found = append(found, s)
 		}
 	}
-	return strings.Join(found, "-")
+	return strings.Join(found, v.arg)
 }
 
 // maxScalar bounds a value: no header could hold more, so no type, id, time or signature is longer.
@@ -251,6 +242,10 @@ func scalar(res gjson.Result) string {
 	switch res.Type {
 	case gjson.String:
 		text = res.Str
+		if strings.ContainsRune(text, '\uFFFD') {
+			// Half a surrogate pair is decoded to that whatever it is: two ids must not become one.
+			text = strings.Trim(res.Raw, `"`)
+		}
 	case gjson.Number:
 		text = res.Raw
 	}
@@ -334,10 +329,15 @@ func (v Value) headerNames() []string {
 	switch v.kind {
 	case inHeader:
 		return []string{v.arg}
-	case firstOf, joined:
+	case firstOf, joined, apart, onlyWhen:
 		return headersIn(v.parts...)
 	}
 	return nil
+}
+
+// has reports whether the value, or one that it is made of, is of the kind.
+func (v Value) has(kind valueKind) bool {
+	return v.kind == kind || slices.ContainsFunc(v.parts, func(part Value) bool { return part.has(kind) })
 }
 
 // headersIn are the headers in which any of the values may stand.
