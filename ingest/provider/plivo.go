@@ -80,9 +80,12 @@ func (plivoVerifier) Signed(r *Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, form := r.queryValues(), r.formValues()
-	if len(r.Body) > 0 && len(form) == 0 {
-		return nil, fmt.Errorf("no form: %w", ErrMalformedBody)
+	query, form := r.queryValues(), url.Values(nil)
+	if len(r.Body) > 0 {
+		form = r.formValues()
+		if len(form) == 0 {
+			return nil, fmt.Errorf("no form: %w", ErrMalformedBody)
+		}
 	}
 	address, _, _ := strings.Cut(r.URL, "?")
 	var content bytes.Buffer
