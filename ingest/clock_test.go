@@ -36,8 +36,13 @@ func TestTolerance(t *testing.T) {
 		off    time.Duration
 		status int
 	}{
-		{"slack", 19 * time.Minute, 200}, {"slack", -19 * time.Minute, 200}, {"slack", 21 * time.Minute, 401}, {"slack", -21 * time.Minute, 401},
-		{"narrow", 0, 200}, {"narrow", 30 * time.Second, 401}, {"narrow", -30 * time.Second, 401},
+		{"slack", 19 * time.Minute, 200},
+		{"slack", -19 * time.Minute, 200},
+		{"slack", 21 * time.Minute, 401},
+		{"slack", -21 * time.Minute, 401},
+		{"narrow", 0, 200},
+		{"narrow", 30 * time.Second, 401},
+		{"narrow", -30 * time.Second, 401},
 	} {
 		if got := stamped(t, url+test.source, slackSecret, `{"event_id":"1"}`, time.Now().Add(test.off)); got != test.status {
 			t.Errorf("%s, %s off: %d, want %d", test.source, test.off, got, test.status)

@@ -19,6 +19,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/report"
 )
 
 // serveAdmin runs an admin API, and sets the environment so that the commands find it. Tests that use it are
@@ -270,4 +271,27 @@ func TestRowsKeepControlCharactersFromTheTerminal(t *testing.T) {
 	if want := "a?[31mred\ttab?new?line\t7\té ✓ ??\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
+}
+
+// TestSourceListTellsOfDuplicates: who has redelivered an event by hand looks there.
+func TestSourceListTellsOfDuplicates(t *testing.T) {
+	bus := serveAdmin(t)
+	if out := ok(t, "source", "ls"); strings.Contains(out, "resend") {
+		t.Errorf("told where there are none:\n%s", out)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	own := report.Process{Peer: publish.NewPeer("ingest"), Sources: []report.Source{{Name: "shop", Accepted: 3, Duplicates: 2}}}
+	go func() { ended <- bus.Answer(ctx, func() report.Process { return own }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	out := ""
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(out, "resend") && time.Now().Before(deadline); {
+		out = ok(t, "source", "ls")
+	}
+	holds(t, out, `shop standard-webhooks yes 0 2 - - -`, `Duplicates have the id of an event that is stored, .*`, `.*jethook event resend ID.*JETHOOK_SOURCE_SHOP_DEDUP=false\.`)
 }
