@@ -225,7 +225,8 @@ func (l *listener) print(cells ...any) error {
 func (l *listener) forward(ctx context.Context, h *publish.Head) *attempt.Result {
 	res := l.client.Do(ctx, attempt.Request{
 		Endpoint: l.target, EventID: h.ID, EventType: h.Type, Subject: h.Subject,
-		ContentType: h.ContentType, Traceparent: h.Traceparent, Body: h.Body, Attempt: 1,
+		ContentType: h.ContentType, Traceparent: h.Traceparent, Source: h.Source, Received: h.Received,
+		Header: h.Forward, Body: h.Body, Attempt: 1,
 	})
 	switch res.Verdict {
 	case attempt.Delivered:
