@@ -127,8 +127,8 @@ type SecretList struct {
 // RevealedSecret is one of them.
 type RevealedSecret struct {
 	Secret  string    `json:"secret"`
-	Type    string    `json:"secret_type"`
 	Expires time.Time `json:"expires,omitzero" doc:"until when it signs; absent: it stays"`
+	Type    string    `json:"secret_type,omitempty" doc:"how it is a key; absent: as whsec_ tells"`
 }
 
 type revealOutput struct{ Body SecretList }
@@ -176,7 +176,7 @@ func (s *Server) revealSecrets(ctx context.Context, in *EndpointParam) (*revealO
 	s.log.Info("endpoint's secrets revealed", "endpoint", e.ID)
 	out := &revealOutput{SecretList{Items: []RevealedSecret{}}}
 	for _, secret := range e.LiveSecrets(time.Now()) {
-		out.Body.Items = append(out.Body.Items, RevealedSecret{secret.Value.Reveal(), string(secret.Kind(e.Signature.Scheme)), secret.Expires})
+		out.Body.Items = append(out.Body.Items, RevealedSecret{secret.Value.Reveal(), secret.Expires, string(secret.Told(e.Signature.Scheme))})
 	}
 	return out, nil
 }

@@ -117,6 +117,14 @@ func (s Secret) Kind(scheme Scheme) SecretType {
 	return SecretText
 }
 
+// Told is the type that has to be given with the secret's text for the same key; none where the text tells it.
+func (s Secret) Told(scheme Scheme) SecretType {
+	if s.Type == "" && strings.HasPrefix(s.Value.Reveal(), secretPrefix) {
+		return ""
+	}
+	return s.Kind(scheme)
+}
+
 // Key returns the HMAC key by which a scheme signs. An Ed25519 secret has none.
 func (s Secret) Key(scheme Scheme) []byte {
 	text := s.Value.Reveal()

@@ -255,7 +255,7 @@ func (c *checker) collision(e *Endpoint) {
 		taken = append(taken, e.Second.Headers()...)
 	}
 	for _, name := range taken {
-		if _, ok := e.Headers[name]; ok {
+		if _, ok := e.Headers[name]; ok && notReserved(name) == nil { // else that is said already
 			c.add("headers."+name, "cannot be set: the signature goes there")
 		}
 	}
