@@ -12,6 +12,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/publish"
 )
 
 // A chat service's webhook that was removed is as gone as one that answers 410: its endpoint is disabled, with the reason.
@@ -126,4 +127,37 @@ func TestForwardedHeadersAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	check()
+}
+
+// What a sender of CloudEvents in binary mode says of its event in headers reaches the endpoint: there, or in one
+// CloudEvent in structured mode.
+func TestReceivedCloudEvents(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t))
+	rc := receive(t, always(http.StatusOK))
+	format := "cloudevents"
+	r.add(t, rc.URL+"/binary", nil, "webhooks.>")
+	r.add(t, rc.URL+"/structured", func(s *endpoint.Spec) { s.Format = &format }, "webhooks.>")
+	e := &publish.Event{
+		ID: "shop-7", Type: "com.example.a", Source: "shop", Subject: "webhooks.shop.com.example.a", Received: time.Now(),
+		ContentType: "application/json", Body: []byte(`{"n":1}`),
+		Header: nats.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {"7"}, "Ce-Type": {"com.example.a"}, "Ce-Source": {"/shop"}, "X-Other": {"x"}},
+	}
+	if _, err := r.bus.Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		got := rc.next(t)
+		switch got.path {
+		case "/binary":
+			if h := got.header; h.Get("Ce-Id") != "7" || h.Get("Ce-Source") != "/shop" || h.Get("X-Other") != "" || string(got.body) != `{"n":1}` {
+				t.Errorf("binary: %v %s", h, got.body)
+			}
+		case "/structured":
+			want := `{"datacontenttype":"application/json","id":"7","source":"/shop","specversion":"1.0","type":"com.example.a","data":{"n":1}}`
+			if string(got.body) != want || got.header.Get("Content-Type") != "application/cloudevents+json" || got.header.Get("Ce-Id") != "" {
+				t.Errorf("structured: %v %s", got.header, got.body)
+			}
+		}
+	}
 }

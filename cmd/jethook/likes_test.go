@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,27 @@ func TestSignatureLikesVerify(t *testing.T) {
 		}
 		if r := jethook(t, args...); !strings.Contains(r.stdout, "verified") || strings.Contains(r.stdout, "verified     no") || r.code != exitOK {
 			t.Errorf("%s: %+v", like, r)
+		}
+	}
+}
+
+// The README names every sender that can be signed like, and every field of a signature.
+func TestREADMESignatures(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "`--signature-like` with ")
+	list, _, _ := strings.Cut(rest, " signs as that sender does")
+	named := strings.Fields(strings.NewReplacer("`", "", ",", "", " or ", " ").Replace(list))
+	if !found || !slices.Equal(named, endpoint.Likes()) {
+		t.Errorf("it names %q, want %q", named, endpoint.Likes())
+	}
+	table, _, _ := strings.Cut(rest, "`--signature bearer`")
+	for _, field := range signatureFlags {
+		if field[0] != "like" && !strings.Contains(table, "`"+field[0]+"`") {
+			t.Errorf("it does not speak of %s", field[0])
 		}
 	}
 }
