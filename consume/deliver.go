@@ -33,8 +33,8 @@ func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 	}
 	res := e.client.Do(e.flight, attempt.Request{
 		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
-		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent,
-		Body: j.d.Event.Body, Attempt: j.d.Attempt,
+		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent, Source: j.d.Event.Source,
+		Received: j.d.Event.Received, Header: j.d.Event.Forward, Body: j.d.Event.Body, Attempt: j.d.Attempt,
 	})
 	if res.Verdict != attempt.Later || !e.putOff(l, j, ep, &res) {
 		e.conclude(j, ep, &res)
@@ -82,7 +82,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	if res.Verdict == attempt.Gone {
-		e.disable(j.d.Endpoint, "answered 410 Gone")
+		e.disable(j.d.Endpoint, res.Detail)
 	}
 	if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok { // removed meanwhile, with all that waits for it
 		e.finish(j)

@@ -342,6 +342,7 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 	defer l.mu.Unlock()
 	l.latency += (res.Duration - l.latency) / 8
 	l.activity.note(res, res.Started.Add(res.Duration))
+	l.pacer.hear(res.Allowance, time.Now())
 	if res.Class == attempt.ClassTimeout {
 		l.limit, l.proven = max(1, l.limit/2), false
 	}

@@ -3,6 +3,7 @@ package consume
 import (
 	"time"
 
+	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 )
 
@@ -24,6 +25,7 @@ type pacer struct {
 	interval time.Duration // between two requests; 0: no limit
 	limit    time.Duration // the endpoint's own interval; 0: none
 	learned  time.Duration // what the endpoint bears, by its refusals; 0: none is known
+	told     time.Duration // what the endpoint's answers say that it takes; 0: they say nothing
 	next     time.Time     // when the next request may be made
 	until    time.Time     // the end of the pause that the endpoint asked for
 	due      func()        // is told when ready would be true, after it was not
@@ -46,7 +48,7 @@ func (p *pacer) set(r *endpoint.Rate, now time.Time) {
 
 // space lets the interval follow from what is known.
 func (p *pacer) space(now time.Time) {
-	interval := max(p.limit, p.learned)
+	interval := max(p.limit, p.learned, p.told)
 	if interval == p.interval {
 		return
 	}
@@ -98,6 +100,19 @@ func (p *pacer) refused(started, now, until time.Time) {
 	if until.After(p.until) {
 		p.hold(until)
 	}
+}
+
+// hear takes over what an endpoint's answer says that it takes: what is left is spread over the time until there is more.
+func (p *pacer) hear(a *attempt.Allowance, now time.Time) {
+	switch {
+	case a == nil:
+		return
+	case a.Remaining > 0:
+		p.told = min(a.Reset/time.Duration(a.Remaining), slowest)
+	case now.Add(min(a.Reset, slowest)).After(p.until):
+		p.hold(now.Add(min(a.Reset, slowest)))
+	}
+	p.space(now)
 }
 
 func (p *pacer) limits() bool { return p.interval > 0 }

@@ -144,6 +144,9 @@ func (d *Delivery) msg() *nats.Msg {
 	set(HeaderReceived, e.Received.UTC().Format(time.RFC3339Nano))
 	set(HeaderContentType, e.ContentType)
 	set(HeaderTraceparent, e.Traceparent)
+	for name, value := range e.Forward {
+		set(HeaderForward+name, value)
+	}
 	set(headerEndpoint, d.Endpoint)
 	set(headerSubject, e.Subject)
 	if e.seq != 0 {
@@ -211,6 +214,7 @@ func eventOf(h nats.Header, body []byte) Event {
 	return Event{
 		ID: h.Get(HeaderID), Type: h.Get(HeaderType), Source: h.Get(HeaderSource), Received: received,
 		ContentType: h.Get(HeaderContentType), Traceparent: h.Get(HeaderTraceparent), Body: body,
+		Forward: forwarded(h),
 	}
 }
 

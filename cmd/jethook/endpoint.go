@@ -36,7 +36,8 @@ func endpointAddCommand() *cobra.Command {
 		Example: `  jethook endpoint add --name billing --url https://example.com/hook --events 'events.order.*,webhooks.polar.>'
   jethook endpoint add --name alerts --url https://hooks.slack.com/services/... --events 'jethook.ops.>'
   jethook endpoint add --name old --url https://example.com/old --events 'events.>' \
-    --signature hmac --signature-header X-Signature --header X-Team=shop --retry-schedule 1m,5m`,
+    --signature hmac --signature-header X-Signature --header X-Team=shop --retry-schedule 1m,5m
+  jethook endpoint add --name deploy --url https://example.com/github --events 'events.push' --signature-like github --secret-file key`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range []string{"name", "url", "events"} {
@@ -48,14 +49,23 @@ func endpointAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return call(cmd, http.MethodPost, endpointsPath, fields, func(w io.Writer, e *admin.EndpointWithSecret) {
-				row(w, "id:", e.ID)
-				row(w, "secret:", e.Secret)
-			})
+			return call(cmd, http.MethodPost, endpointsPath, fields, showSecret(cmd))
 		},
 	}
 	addEndpointFlags(cmd)
 	return cmd
+}
+
+// showSecret shows an endpoint's new secret and what it signs with.
+func showSecret(cmd *cobra.Command) func(io.Writer, *admin.EndpointWithSecret) {
+	return func(w io.Writer, e *admin.EndpointWithSecret) {
+		row(w, "id:", e.ID)
+		row(w, "secret:", e.Secret)
+		row(w, "signs with:", e.SignsWith)
+		for _, warning := range e.Warnings {
+			fmt.Fprintln(cmd.ErrOrStderr(), "Warning: "+strings.ReplaceAll(warning, "secret_type ", "--secret-type "))
+		}
+	}
 }
 
 func endpointListCommand() *cobra.Command {
@@ -118,8 +128,10 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 	line("disabled because", e.DisabledReason, e.DisabledReason != "")
 	line("failing since", e.FailingSince.Format(time.RFC3339), !e.FailingSince.IsZero())
 	line("format", e.Format, true)
-	line("signature", e.Signature.Scheme, true)
-	line("signature header", e.Signature.Header, e.Signature.Header != "")
+	showSignature(line, "signature", &e.Signature)
+	if e.Second != nil {
+		showSignature(line, "second signature", e.Second)
+	}
 	line("headers", e.Headers, len(e.Headers) > 0)
 	line("retry schedule", e.RetrySchedule, e.RetrySchedule != nil)
 	line("timeout", e.Timeout, e.Timeout != 0)
@@ -128,6 +140,21 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 	line("ordered", e.Ordered, e.Ordered)
 	line("created", e.CreatedAt.Format(time.RFC3339), true)
 	line("updated", e.UpdatedAt.Format(time.RFC3339), true)
+}
+
+func showSignature(line func(name string, value any, set bool), name string, s *endpoint.Signature) {
+	line(name, s.Scheme, true)
+	for _, field := range [][2]string{
+		{"header", s.Header},
+		{"algorithm", s.Algorithm},
+		{"encoding", s.Encoding},
+		{"prefix", s.Prefix},
+		{"template", s.Template},
+		{"signed", s.Signed},
+		{"timestamp", s.Timestamp},
+	} {
+		line(name+" "+field[0], field[1], field[1] != "")
+	}
 }
 
 func endpointRemoveCommand() *cobra.Command {

@@ -75,8 +75,8 @@ func (a *apply) run(cmd *cobra.Command) error {
 	}
 	steps, err := manifest.Compare(a.name(), entries, manifest.Existing{
 		Endpoints: there,
-		Signs: func(e *endpoint.Endpoint, secret string) (bool, error) {
-			return a.client.signs(cmd.Context(), e, secret)
+		Signs: func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
+			return a.client.signs(cmd.Context(), e, secret, as)
 		},
 	}, a.prune)
 	if err != nil {

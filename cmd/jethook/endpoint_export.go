@@ -30,7 +30,7 @@ func endpointExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			values := map[string]string{}
+			values := map[string]admin.RevealedSecret{}
 			for i := range all {
 				if !secrets {
 					break

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
@@ -18,9 +20,10 @@ func addEndpointFlags(cmd *cobra.Command) {
 	f.String("url", "", "where deliveries are sent")
 	f.StringSlice("events", nil, "NATS subject patterns of what it gets, comma-separated")
 	addSecretFlags(f, "secret", "signs deliveries")
-	f.String("format", "", "raw, slack or discord (default what the URL's service takes)")
-	f.String("signature", "", "how deliveries are signed: standard, hmac or bearer (default standard)")
-	f.String("signature-header", "", "hmac: the header of the signature; bearer: one for the time")
+	f.String("secret-type", "", "how the secret is a key: text, base64 or ed25519 (default by how it is written)")
+	f.String("format", "", "raw, slack, discord or cloudevents (default what the URL's service takes)")
+	addSignatureFlags(f, "signature", "how deliveries are signed")
+	addSignatureFlags(f, "second-signature", "one more beside the first, while receivers move over")
 	f.StringArray("header", nil, "sent with every delivery, as NAME=VALUE; may be repeated. For a credential prefer --header-file")
 	f.StringArray("header-file", nil, "as --header, but as NAME=FILE with the file that holds the value, or NAME=- for the standard input")
 	f.StringSlice("retry-schedule", nil, "pauses between attempts, such as 5m,30m, or none (default JETHOOK_RETRY_SCHEDULE)")
@@ -29,6 +32,45 @@ func addEndpointFlags(cmd *cobra.Command) {
 	f.String("rate-limit", "", "most requests in a time from one process, such as 10/s or 600/m")
 	f.Bool("ordered", false, "one delivery at a time, in the order of the stream; can't be changed later")
 	f.Bool("disabled", false, "deliver nothing until it is enabled")
+}
+
+// signatureFlags are the fields of a signature, and what the flags --signature-FIELD mean; its scheme is --signature itself.
+var signatureFlags = [][2]string{
+	{"like", "hmac: sign as this sender does: " + strings.Join(endpoint.Likes(), ", ")},
+	{"header", "hmac: the header of the signature; bearer: one for the time"},
+	{"algorithm", "hmac: sha256, sha1 or sha512 (default sha256)"},
+	{"encoding", "hmac: hex, base64 or base64url (default hex)"},
+	{"prefix", "hmac: what stands before the signature, such as sha256="},
+	{"template", "hmac: all of the header, with {signature}, {timestamp} and {id}"},
+	{"signed", "hmac: what is signed, with {body}, {timestamp}, {id} and {url} (default {body})"},
+	{"timestamp", "hmac: another header, for the time in Unix seconds"},
+}
+
+// addSignatureFlags adds --NAME and a flag for each other field of a signature.
+func addSignatureFlags(f *pflag.FlagSet, name, meaning string) {
+	f.String(name, "", meaning+": standard, hmac or bearer (default standard)")
+	for _, field := range signatureFlags {
+		f.String(name+"-"+field[0], "", field[1])
+	}
+}
+
+// signatureFields reads the flags of addSignatureFlags; nil when none is given.
+func signatureFields(f *pflag.FlagSet, name string) map[string]string {
+	var fields map[string]string
+	read := func(flag, field string) {
+		if !f.Changed(flag) {
+			return
+		}
+		if fields == nil {
+			fields = map[string]string{}
+		}
+		fields[field] = f.Lookup(flag).Value.String()
+	}
+	read(name, "scheme")
+	for _, field := range signatureFlags {
+		read(name+"-"+field[0], field[0])
+	}
+	return fields
 }
 
 // endpointFields reads the flags of addEndpointFlags into the API's fields. Only those that are given are sent, so
@@ -42,7 +84,7 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 			problems = append(problems, err)
 		}
 	}
-	for _, flag := range []string{"name", "url", "format", "timeout", "rate-limit"} {
+	for _, flag := range []string{"name", "url", "secret-type", "format", "timeout", "rate-limit"} {
 		value, err := f.GetString(flag)
 		put(flag, value, err)
 	}
@@ -64,11 +106,9 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 	}
 	concurrency, err := f.GetInt("concurrency")
 	put("concurrency", concurrency, err)
-	signature := map[string]string{}
-	for flag, name := range map[string]string{"signature": "scheme", "signature-header": "header"} {
-		if f.Changed(flag) {
-			signature[name] = f.Lookup(flag).Value.String()
-			fields["signature"] = signature
+	for _, name := range []string{"signature", "second-signature"} {
+		if signature := signatureFields(f, name); signature != nil {
+			fields[strings.ReplaceAll(name, "-", "_")] = signature
 		}
 	}
 	if f.Changed("header") || f.Changed("header-file") {

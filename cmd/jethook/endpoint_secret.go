@@ -9,15 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 )
 
-// signs reports whether a secret is the newest of an endpoint's, by a preview that it signed: so nothing needs to
+// signs reports whether a secret, of a type or else of any, is the newest of an endpoint's, by a preview that it signed: so nothing needs to
 // be revealed that the caller does not know already.
-func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string) (bool, error) {
+func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
 	const event = "jethook.test"
 	var p admin.Preview
 	path := endpointPath(e.ID) + "/preview?data=0&type=" + event
@@ -35,31 +34,44 @@ func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string)
 	if err != nil {
 		return false, fmt.Errorf("comparing the secret of endpoint %s: its preview has no time", e.ID)
 	}
-	ours := *e
-	ours.Secrets, ours.Format = []endpoint.Secret{{Value: config.NewSecret(secret)}}, endpoint.FormatRaw // the body is composed already
-	own, err := attempt.NewClient(attempt.Options{}).Compose(&attempt.Request{
-		Endpoint: &ours, EventID: p.EventID, EventType: p.Type, Body: []byte(p.Request.Body), Attempt: p.Attempt,
-	}, time.Unix(seconds, 0))
-	if err != nil {
-		return false, fmt.Errorf("comparing the secret of endpoint %s: %w", e.ID, err)
-	}
 	name := map[endpoint.Scheme]string{endpoint.SchemeHMAC: e.Signature.Header, endpoint.SchemeBearer: "Authorization"}[e.Signature.Scheme]
 	name = cmp.Or(name, "Webhook-Signature")
 	newest := header[name]
 	if e.Signature.Scheme == endpoint.SchemeStandard { // others follow while a secret rotates
 		newest, _, _ = strings.Cut(newest, " ")
 	}
-	return newest == own.Header.Get(name), nil
+	types := []endpoint.SecretType{as}
+	if as == "" { // however it was read when the endpoint got it
+		types = []endpoint.SecretType{"", endpoint.SecretText, endpoint.SecretBase64}
+	}
+	for _, as := range types {
+		own, err := endpoint.ReadSecret(secret, as, e.Signature.Scheme, nil)
+		if err != nil {
+			continue
+		}
+		ours := *e
+		ours.Secrets, ours.Second, ours.Format = []endpoint.Secret{own}, nil, endpoint.FormatRaw // the body is composed already
+		m, err := attempt.NewClient(attempt.Options{}).Compose(&attempt.Request{
+			Endpoint: &ours, EventID: p.EventID, EventType: p.Type, Body: []byte(p.Request.Body), Attempt: p.Attempt,
+		}, time.Unix(seconds, 0))
+		if err != nil {
+			return false, fmt.Errorf("comparing the secret of endpoint %s: %w", e.ID, err)
+		}
+		if newest == m.Header.Get(name) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // reveal returns the newest secret of an endpoint. The server logs that it was asked for.
-func (c *client) reveal(ctx context.Context, id string) (string, error) {
+func (c *client) reveal(ctx context.Context, id string) (admin.RevealedSecret, error) {
 	var secrets admin.SecretList // the newest first
 	if _, err := c.ask(ctx, http.MethodGet, endpointPath(id)+"/secret", nil, &secrets); err != nil {
-		return "", fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
+		return admin.RevealedSecret{}, fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
 	}
 	if len(secrets.Items) == 0 {
-		return "", fmt.Errorf("endpoint %s shows no secret", id)
+		return admin.RevealedSecret{}, fmt.Errorf("endpoint %s shows no secret", id)
 	}
-	return secrets.Items[0].Secret, nil
+	return secrets.Items[0], nil
 }

@@ -11,7 +11,7 @@ func endpointUpdateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "update ID", Short: "Change an endpoint",
 		Long: "Change what is given of an endpoint, and leave the rest as it is. --events, --header and --retry-schedule replace all that " +
-			"it had of them. --clear sets fields back to their default: format, signature, headers, retry_schedule, timeout, rate_limit, " +
+			"it had of them. --clear sets fields back to their default: format, signature, second_signature, headers, retry_schedule, timeout, rate_limit, " +
 			"concurrency, disabled.\n\n" +
 			"--secret-file replaces all secrets at once: deliveries that are signed with the old one stop being valid at that moment.",
 		Example: `  jethook endpoint update ep_... --url https://example.com/new --events 'events.order.*,events.refund.*'

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"jethook/config"
 	"jethook/consume/admin"
@@ -22,11 +24,12 @@ import (
 
 // listenOptions are the flags of listen.
 type listenOptions struct {
-	nats, since                        string
-	forwardTo                          string
-	secret, signature, signatureHeader string
-	asJSON                             bool
-	limit                              int
+	nats, since string
+	forwardTo   string
+	secret      string
+	signature   *endpoint.SignatureSpec
+	asJSON      bool
+	limit       int
 }
 
 func listenCommand() *cobra.Command {
@@ -48,6 +51,9 @@ func listenCommand() *cobra.Command {
 			if o.secret, _, err = secretFlags(cmd, "secret"); err != nil {
 				return err
 			}
+			if o.signature, err = signatureSpec(cmd.Flags()); err != nil {
+				return err
+			}
 			return listenTo(cmd, args[0], &o)
 		},
 	}
@@ -56,12 +62,28 @@ func listenCommand() *cobra.Command {
 	f.StringVar(&o.since, "since", "", "begin at a time (RFC 3339), or so long ago, such as 1h (default now)")
 	f.StringVar(&o.forwardTo, "forward-to", "", "URL to post each event to; private addresses are allowed")
 	addSecretFlags(f, "secret", "signs what is forwarded; made and printed unless given")
-	f.StringVar(&o.signature, "signature", "", "how it is signed: standard, hmac or bearer (default standard)")
-	f.StringVar(&o.signatureHeader, "signature-header", "", "hmac: the header of the signature; bearer: one for the time")
+	addSignatureFlags(f, "signature", "how it is signed")
 	f.BoolVar(&o.asJSON, "print-json", false, "print one JSON object a line, with headers and body")
 	f.BoolVar(&o.asJSON, "json", false, "the same as --print-json")
 	f.IntVar(&o.limit, "limit", 0, "end after so many events; 0: never")
 	return cmd
+}
+
+// signatureSpec reads the flags of addSignatureFlags; nil when none is given.
+func signatureSpec(f *pflag.FlagSet) (*endpoint.SignatureSpec, error) {
+	fields := signatureFields(f, "signature")
+	if fields == nil {
+		return nil, nil
+	}
+	var spec endpoint.SignatureSpec
+	text, err := json.Marshal(fields)
+	if err == nil {
+		err = json.Unmarshal(text, &spec)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the signature's flags: %w", err)
+	}
+	return &spec, nil
 }
 
 // errEnough ends listening when as many events came as were wanted.
@@ -120,8 +142,8 @@ func (o *listenOptions) check(subject string, now time.Time) (since time.Time, e
 		err = errors.New("--since must be a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h")
 	case o.limit < 0:
 		err = errors.New("--limit must not be negative")
-	case o.forwardTo == "" && (o.secret != "" || o.signature != "" || o.signatureHeader != ""):
-		err = errors.New("--secret, --signature and --signature-header are for --forward-to")
+	case o.forwardTo == "" && (o.secret != "" || o.signature != nil):
+		err = errors.New("--secret, and --signature with its like, are for --forward-to")
 	default:
 		return since, nil
 	}
@@ -133,8 +155,10 @@ var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustPa
 
 // fieldFlags name the flags behind the fields of an endpoint.
 var fieldFlags = map[string]string{
-	"url": "--forward-to", "secret": "--secret", "signature": "--signature",
-	"signature.scheme": "--signature", "signature.header": "--signature-header",
+	"url": "--forward-to", "secret": "--secret", "signature": "--signature", "signature.scheme": "--signature",
+	"signature.like": "--signature-like", "signature.header": "--signature-header", "signature.algorithm": "--signature-algorithm",
+	"signature.encoding": "--signature-encoding", "signature.prefix": "--signature-prefix", "signature.template": "--signature-template",
+	"signature.signed": "--signature-signed", "signature.timestamp": "--signature-timestamp",
 }
 
 // target returns an endpoint that is like a real one but for its address; nil when nothing is forwarded.
@@ -147,9 +171,7 @@ func (o *listenOptions) target() (*endpoint.Endpoint, error) {
 	if o.secret != "" {
 		spec.Secret = &o.secret
 	}
-	if o.signature != "" || o.signatureHeader != "" {
-		spec.Signature = &endpoint.SignatureSpec{Scheme: o.signature, Header: o.signatureHeader}
-	}
+	spec.Signature = o.signature
 	e, err := endpoint.New(spec, endpoint.NewAddressPolicy(everywhere), time.Now())
 	if problems, ok := errors.AsType[endpoint.Problems](err); ok {
 		flag, known := fieldFlags[problems[0].Field]
@@ -225,7 +247,8 @@ func (l *listener) print(cells ...any) error {
 func (l *listener) forward(ctx context.Context, h *publish.Head) *attempt.Result {
 	res := l.client.Do(ctx, attempt.Request{
 		Endpoint: l.target, EventID: h.ID, EventType: h.Type, Subject: h.Subject,
-		ContentType: h.ContentType, Traceparent: h.Traceparent, Body: h.Body, Attempt: 1,
+		ContentType: h.ContentType, Traceparent: h.Traceparent, Source: h.Source, Received: h.Received,
+		Header: h.Forward, Body: h.Body, Attempt: 1,
 	})
 	switch res.Verdict {
 	case attempt.Delivered:

@@ -69,7 +69,22 @@ type createEndpointInput struct {
 // EndpointWithSecret is an endpoint with its new secret, which no other answer about the endpoint has.
 type EndpointWithSecret struct {
 	endpoint.Endpoint
-	Secret string `json:"secret"`
+	Secret     string   `json:"secret"`
+	SecretType string   `json:"secret_type" doc:"how the secret is a key: text, base64 or ed25519" example:"base64"`
+	SignsWith  string   `json:"signs_with" doc:"what deliveries are signed with, in words" example:"the 24 bytes that the secret encodes in base64"`
+	Warnings   []string `json:"warnings,omitempty" doc:"how the receiver may read the secret otherwise"`
+}
+
+// withSecret shows a secret of an endpoint. given is the type that the request says, if any: then there is no doubt.
+func withSecret(e *endpoint.Endpoint, secret endpoint.Secret, given string) EndpointWithSecret {
+	scheme := e.Signature.Scheme
+	out := EndpointWithSecret{
+		Endpoint: *e, Secret: secret.Value.Reveal(), SecretType: string(secret.Kind(scheme)), SignsWith: secret.SignsWith(scheme),
+	}
+	if doubt := secret.Doubt(scheme); doubt != "" && given == "" {
+		out.Warnings = []string{doubt}
+	}
+	return out
 }
 
 type createEndpointOutput struct {
@@ -93,7 +108,7 @@ func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*
 	}
 	switch there, err := s.created(ctx, made, e.ID); {
 	case err == nil:
-		return newCreateOutput(&there), nil
+		return newCreateOutput(&there, &spec), nil
 	case !errors.Is(err, endpoint.ErrNotFound):
 		return nil, err
 	}
@@ -112,7 +127,7 @@ func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*
 		return nil, err
 	}
 	s.log.Info("endpoint created", "endpoint", e.ID, "name", e.Name)
-	return newCreateOutput(&e), nil
+	return newCreateOutput(&e, &spec), nil
 }
 
 // created returns the endpoint that a request with an Idempotency-Key has made before, as it is now.
@@ -128,10 +143,14 @@ func (s *Server) created(ctx context.Context, made requestID, id string) (endpoi
 	return e, err
 }
 
-func newCreateOutput(e *endpoint.Endpoint) *createEndpointOutput {
+func newCreateOutput(e *endpoint.Endpoint, spec *endpoint.Spec) *createEndpointOutput {
+	given := ""
+	if spec.SecretType != nil {
+		given = *spec.SecretType
+	}
 	return &createEndpointOutput{
 		Location: "/api/v1/endpoints/" + e.ID, ETag: etag(e),
-		Body: EndpointWithSecret{Endpoint: *e, Secret: e.Secrets[0].Value.Reveal()},
+		Body: withSecret(e, e.Secrets[0], given),
 	}
 }
 

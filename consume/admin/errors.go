@@ -113,6 +113,7 @@ var failures = []struct {
 	{errNoHandshake, http.StatusConflict, "no_handshake", "this source's sender hands no secret over: set JETHOOK_SOURCE_<NAME>_SECRET"},
 	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process is not the one that the store is sealed with: set that, and start the process again"},
 	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read, as GET /api/v1/status tells: set the key that it is sealed with or restore it; or remove it and make it anew"},
+	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret, and so no public key: rotate it with secret_type ed25519"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},

@@ -15,13 +15,15 @@ import (
 // EndpointFields is what a client chooses of an endpoint: an endpoint.Spec, described for the OpenAPI
 // document. What is left out has its default.
 type EndpointFields struct {
-	Name   *string  `json:"name" nullable:"false" doc:"for people" example:"billing"`
-	URL    *string  `json:"url" nullable:"false" doc:"where deliveries are sent: http or https, at a public address or in JETHOOK_ALLOWED_NETWORKS" example:"https://example.com/hook"`
-	Events []string `json:"events" doc:"NATS subject patterns of what it gets, such as events.order.* or webhooks.polar.>" example:"events.order.*"`
-	Secret *string  `json:"secret,omitempty" doc:"signs deliveries; a new one is made unless given; a change replaces all secrets at once" writeOnly:"true"`
-	Format *string  `json:"format,omitempty" enum:"raw,slack,discord" doc:"default: what the URL's service takes, else raw"`
+	Name       *string  `json:"name" nullable:"false" doc:"for people" example:"billing"`
+	URL        *string  `json:"url" nullable:"false" doc:"where deliveries are sent: http or https, at a public address or in JETHOOK_ALLOWED_NETWORKS" example:"https://example.com/hook"`
+	Events     []string `json:"events" doc:"NATS subject patterns of what it gets, such as events.order.* or webhooks.polar.>" example:"events.order.*"`
+	Secret     *string  `json:"secret,omitempty" doc:"signs deliveries; a new one is made unless given; a change replaces all secrets at once" writeOnly:"true"`
+	SecretType *string  `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how the secret is a key: its text as it is, what it encodes in base64, or an Ed25519 private key (whsk_); default: by how it is written, as the answer says; without a secret, one of this type is made for a new endpoint"`
+	Format     *string  `json:"format,omitempty" enum:"raw,slack,discord,cloudevents" doc:"default: what the URL's service takes, else raw"`
 
 	Signature     *endpoint.SignatureSpec `json:"signature,omitempty" doc:"default: scheme standard (Standard Webhooks); hmac and bearer for receivers written for other senders"`
+	Second        *endpoint.SignatureSpec `json:"second_signature,omitempty" doc:"one more beside the first, by the same secrets, while receivers move from one to the other; default: none"`
 	Headers       map[string]string       `json:"headers,omitempty" doc:"sent with every delivery"`
 	RetrySchedule []string                `json:"retry_schedule,omitzero" doc:"pauses between attempts; empty: a single attempt; default: JETHOOK_RETRY_SCHEDULE" example:"5m,30m,2h"`
 	Timeout       *string                 `json:"timeout,omitempty" doc:"of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
@@ -38,14 +40,15 @@ type endpointChange map[string]json.RawMessage
 // defaults are what null stands for in a change, as endpoint.Spec writes it. Fields that are not here can't
 // be null.
 var defaults = map[string]json.RawMessage{
-	"format":         json.RawMessage(`""`),
-	"signature":      json.RawMessage(`{}`),
-	"headers":        json.RawMessage(`{}`),
-	"retry_schedule": json.RawMessage(`["default"]`),
-	"timeout":        json.RawMessage(`""`),
-	"rate_limit":     json.RawMessage(`""`),
-	"concurrency":    json.RawMessage(`0`),
-	"disabled":       json.RawMessage(`false`),
+	"format":           json.RawMessage(`""`),
+	"signature":        json.RawMessage(`{}`),
+	"second_signature": json.RawMessage(`{}`),
+	"headers":          json.RawMessage(`{}`),
+	"retry_schedule":   json.RawMessage(`["default"]`),
+	"timeout":          json.RawMessage(`""`),
+	"rate_limit":       json.RawMessage(`""`),
+	"concurrency":      json.RawMessage(`0`),
+	"disabled":         json.RawMessage(`false`),
 }
 
 // Schema is that of EndpointFields with nothing required and null allowed, as huma asks for it.

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/admin"
 	"jethook/consume/attempt"
 	"jethook/publish"
 	"jethook/publish/report"
 )
 
 // everything is an endpoint with every field.
-const everything = `{"name":"n","url":"https://example.com/x","events":["events.>"],"secret":"my own secret","format":"raw",
+const everything = `{"name":"n","url":"https://example.com/x","events":["events.>"],"secret":"polar_whs_ovyN6cPrTv56AApvzCaJno08SSmGJmgbWilb33N2JuK","format":"raw",
 	"signature":{"scheme":"hmac"},"headers":{"x-a":"1"},"retry_schedule":["1m"],"timeout":"1s","rate_limit":"5/s","concurrency":1,
 	"ordered":true,"disabled":true}`
 
@@ -68,7 +69,17 @@ func rotateSamples(a *api) []exchange {
 		{path: path, body: `{"overlap":"1h"}`, status: 200},
 		{path: path, status: 200},
 		{path: path, body: `{"secret":"x"}`, status: 422},
+		{path: path, body: `{"secret":"a text of my own","secret_type":"text"}`, status: 200},
+		{path: path, status: 422}, // whose kind nobody can tell
 		{path: path, status: 412, header: withMatch("If-Match", `"0-0"`)},
+	}
+}
+
+func publicKeySamples(a *api) []exchange {
+	signs := get[admin.EndpointWithSecret](a, 201, "POST", "/api/v1/endpoints", `{"name":"n","url":"https://example.com","events":["events.>"],"secret_type":"ed25519"}`)
+	return []exchange{
+		{path: "/api/v1/endpoints/" + signs.ID + "/public-key", status: 200},
+		{path: endpointPath(a) + "/public-key", status: 409},
 	}
 }
 

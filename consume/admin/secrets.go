@@ -9,7 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/config"
 	"jethook/consume/endpoint"
 )
 
@@ -28,12 +27,19 @@ func (s *Server) secretRoutes() {
 		Summary: "Reveal an endpoint's secrets", Description: "Those that sign, the newest first. That it was asked for is logged.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.revealSecrets)
+	register(s, huma.Operation{
+		OperationID: "get-endpoint-public-key", Method: http.MethodGet, Path: one + "/public-key", Tags: []string{"endpoints"},
+		Summary: "Read an endpoint's public key", Description: "What receivers verify Ed25519 signatures (v1a) with: no secret. An endpoint " +
+			"whose secrets are all shared with the receiver has none.",
+		Errors: []int{http.StatusNotFound, http.StatusConflict},
+	}, requestTimeout, s.publicKey)
 }
 
 // Rotation is how an endpoint gets a new secret.
 type Rotation struct {
-	Secret  string `json:"secret,omitempty" doc:"the new one; made unless given" writeOnly:"true"`
-	Overlap string `json:"overlap,omitempty" doc:"how long the secrets before it go on signing: 0s to 168h; default: 24h" example:"24h"`
+	Secret     string `json:"secret,omitempty" doc:"the new one; unless given one is made as the present one is written, where that can be told" writeOnly:"true"`
+	SecretType string `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how the new one is a key; default: as the one before, or by how it is written"`
+	Overlap    string `json:"overlap,omitempty" doc:"how long the secrets before it go on signing: 0s to 168h; default: 24h" example:"24h"`
 }
 
 const (
@@ -65,15 +71,11 @@ func (s *Server) rotateEndpoint(ctx context.Context, in *rotateInput) (*rotateOu
 	if err != nil {
 		return nil, err
 	}
-	next := endpoint.GenerateSecret()
-	if body.Secret != "" {
-		next.Value = config.NewSecret(body.Secret)
-	}
 	made, err := in.request("rotate "+in.ID, body)
 	if err != nil {
 		return nil, err
 	}
-	next.Request = made.String()
+	var next endpoint.Secret
 	e, err := s.registry.Update(ctx, in.ID, func(e *endpoint.Endpoint) error {
 		for _, secret := range e.Secrets {
 			if repeat, err := made.isRepeat(secret.Request); err != nil || repeat {
@@ -84,6 +86,10 @@ func (s *Server) rotateEndpoint(ctx context.Context, in *rotateInput) (*rotateOu
 		if err := in.check(e); err != nil {
 			return err
 		}
+		if next, err = e.Successor(body.Secret, endpoint.SecretType(body.SecretType)); err != nil {
+			return err
+		}
+		next.Request = made.String()
 		rotated, err := e.Rotated(next, overlap, time.Now())
 		if err == nil {
 			*e = rotated
@@ -96,7 +102,7 @@ func (s *Server) rotateEndpoint(ctx context.Context, in *rotateInput) (*rotateOu
 	case !errors.Is(err, errRepeated):
 		return nil, err
 	}
-	return &rotateOutput{etag(&e), EndpointWithSecret{e, next.Value.Reveal()}}, nil
+	return &rotateOutput{etag(&e), withSecret(&e, next, body.SecretType)}, nil
 }
 
 func parseOverlap(text string) (time.Duration, error) {
@@ -122,9 +128,45 @@ type SecretList struct {
 type RevealedSecret struct {
 	Secret  string    `json:"secret"`
 	Expires time.Time `json:"expires,omitzero" doc:"until when it signs; absent: it stays"`
+	Type    string    `json:"secret_type,omitempty" doc:"how it is a key; absent: as whsec_ tells"`
 }
 
 type revealOutput struct{ Body SecretList }
+
+// PublicKeys are what receivers of an endpoint's deliveries verify them with.
+type PublicKeys struct {
+	PublicKey string      `json:"public_key" doc:"of the newest Ed25519 secret that signs: whpk_ and base64" example:"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="`
+	Items     []PublicKey `json:"items" doc:"those of all that sign, the newest first"`
+}
+
+// PublicKey is one of them.
+type PublicKey struct {
+	PublicKey string    `json:"public_key" doc:"whpk_ and base64" example:"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="`
+	Expires   time.Time `json:"expires,omitzero" doc:"until when its secret signs; absent: it stays"`
+}
+
+type publicKeyOutput struct{ Body PublicKeys }
+
+// errNoPublicKey means that an endpoint has no Ed25519 secret.
+var errNoPublicKey = errors.New("no public key")
+
+func (s *Server) publicKey(ctx context.Context, in *EndpointParam) (*publicKeyOutput, error) {
+	e, err := s.registry.Get(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &publicKeyOutput{PublicKeys{Items: []PublicKey{}}}
+	for _, secret := range e.LiveSecrets(time.Now()) {
+		if key := secret.PublicKey(); key != "" {
+			out.Body.Items = append(out.Body.Items, PublicKey{key, secret.Expires})
+		}
+	}
+	if len(out.Body.Items) == 0 {
+		return nil, errNoPublicKey
+	}
+	out.Body.PublicKey = out.Body.Items[0].PublicKey
+	return out, nil
+}
 
 func (s *Server) revealSecrets(ctx context.Context, in *EndpointParam) (*revealOutput, error) {
 	e, err := s.registry.Get(ctx, in.ID)
@@ -134,7 +176,7 @@ func (s *Server) revealSecrets(ctx context.Context, in *EndpointParam) (*revealO
 	s.log.Info("endpoint's secrets revealed", "endpoint", e.ID)
 	out := &revealOutput{SecretList{Items: []RevealedSecret{}}}
 	for _, secret := range e.LiveSecrets(time.Now()) {
-		out.Body.Items = append(out.Body.Items, RevealedSecret{secret.Value.Reveal(), secret.Expires})
+		out.Body.Items = append(out.Body.Items, RevealedSecret{secret.Value.Reveal(), secret.Expires, string(secret.Told(e.Signature.Scheme))})
 	}
 	return out, nil
 }

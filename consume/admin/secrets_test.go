@@ -158,3 +158,67 @@ func TestRevealedSecretsAreThoseThatSign(t *testing.T) {
 		t.Errorf("an expired secret is revealed: %d", len(secrets))
 	}
 }
+
+// A rotation keeps the kind of secret that the receiver has, and says that a text of one's own has to be given.
+func TestRotateKeepsTheKind(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	with := func(fields string) admin.EndpointWithSecret {
+		return a.create(`{"name":"n","url":"https://example.com","events":["events.>"],` + fields + `}`)
+	}
+	polar := with(`"secret":"polar_whs_ovyN6cPrTv56AApvzCaJno08SSmGJmgbWilb33N2JuK"`)
+	next := get[admin.EndpointWithSecret](a, http.StatusOK, "POST", "/api/v1/endpoints/"+polar.ID+"/rotate", "")
+	if !strings.HasPrefix(next.Secret, "polar_whs_") || len(next.Secret) != len(polar.Secret) || next.Secret == polar.Secret || next.SecretType != "text" {
+		t.Errorf("%s became %s", polar.Secret, next.Secret)
+	}
+	text := with(`"secret":"a text of my own"`)
+	if got := a.do("POST", "/api/v1/endpoints/"+text.ID+"/rotate", ""); got.status != http.StatusUnprocessableEntity || !slices.Equal(got.fields(), []string{"secret"}) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if secrets, _ := a.revealed(text.ID); !slices.Equal(secrets, []string{"a text of my own"}) {
+		t.Errorf("after a refusal: %q", secrets)
+	}
+}
+
+// The answer says what deliveries are signed with, and what may be read in another way.
+func TestSecretsAreExplained(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	for _, row := range []struct {
+		fields, as, with string
+		warns            bool
+	}{
+		{`"format":"raw"`, "base64", "the 24 bytes that the secret encodes in base64", false},
+		{`"secret":"v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"`, "base64", "the 24 bytes that the secret encodes in base64", false},
+		{`"secret":"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"`, "base64", "the 24 bytes that the secret encodes in base64", true},
+		{`"secret":"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","secret_type":"text"`, "text", "the secret's text as it is, 32 bytes", false},
+		{`"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","signature":{"scheme":"hmac"}`, "text", "the secret's text as it is, 38 bytes", false},
+	} {
+		e := a.create(`{"name":"n","url":"https://example.com","events":["events.>"],` + row.fields + `}`)
+		if e.SecretType != row.as || e.SignsWith != row.with || (len(e.Warnings) > 0) != row.warns {
+			t.Errorf("%s: %s, %s, %q", row.fields, e.SecretType, e.SignsWith, e.Warnings)
+		}
+	}
+}
+
+// Receivers get the public key of an endpoint, and those of the keys before it while they sign. Nothing secret is in it.
+func TestPublicKey(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	e := a.create(`{"name":"n","url":"https://example.com","events":["events.>"],"secret":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="}`)
+	const first = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+	path := "/api/v1/endpoints/" + e.ID
+	if keys := get[admin.PublicKeys](a, http.StatusOK, "GET", path+"/public-key", ""); keys.PublicKey != first || len(keys.Items) != 1 {
+		t.Errorf("got %+v", keys)
+	}
+	if next := get[admin.EndpointWithSecret](a, http.StatusOK, "POST", path+"/rotate", ""); !strings.HasPrefix(next.Secret, "whsk_") || next.SecretType != "ed25519" {
+		t.Errorf("rotated to %+v", next)
+	}
+	keys := get[admin.PublicKeys](a, http.StatusOK, "GET", path+"/public-key", "")
+	if len(keys.Items) != 2 || keys.PublicKey == first || keys.PublicKey != keys.Items[0].PublicKey || keys.Items[1].PublicKey != first || keys.Items[1].Expires.IsZero() {
+		t.Errorf("after a rotation: %+v", keys)
+	}
+	if got := a.do("GET", "/api/v1/endpoints/"+a.create(minimal).ID+"/public-key", ""); got.status != http.StatusConflict {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}

@@ -121,7 +121,8 @@ func (s *Server) try(ctx context.Context, e *endpoint.Endpoint, event *publish.E
 func requestOf(e *endpoint.Endpoint, event *publish.Event, number int) attempt.Request {
 	return attempt.Request{
 		Endpoint: e, EventID: event.ID, EventType: event.Type, Subject: event.Subject,
-		ContentType: event.ContentType, Traceparent: event.Traceparent, Body: event.Body, Attempt: number,
+		ContentType: event.ContentType, Traceparent: event.Traceparent, Source: event.Source, Received: event.Received,
+		Header: event.Forward, Body: event.Body, Attempt: number,
 	}
 }
 

@@ -76,6 +76,9 @@ type Request struct {
 	Subject     string
 	ContentType string // empty: JSON if the body is, else application/octet-stream
 	Traceparent string // W3C trace context; empty: none
+	Source      string // the sender of a webhook; empty for an internal event
+	Received    time.Time
+	Header      map[string]string // the event's own, for its receivers; those that can't be sent are left out
 	Body        []byte
 	Attempt     int // from 1
 }
@@ -87,6 +90,7 @@ type Result struct {
 	Status     int           // of the response; 0 when there was none
 	Detail     string        // one sentence for people, without secrets and without the URL; empty when delivered
 	RetryAfter time.Duration // the pause that the receiver asked for with a 429 or 503; 0: none
+	Allowance  *Allowance    // what the receiver takes from now on, if it says so
 	Started    time.Time     // also the time in the signature
 	Duration   time.Duration
 	Header     http.Header // of the response; nil when there was none

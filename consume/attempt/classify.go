@@ -22,7 +22,7 @@ type Verdict int
 const (
 	Failed    Verdict = iota // the attempt is used up
 	Delivered                // the receiver has the event
-	Gone                     // as Failed, and the receiver wants no event any more: 410
+	Gone                     // as Failed, and the receiver wants no event any more: 410, or a chat service's webhook that was removed
 	Aborted                  // a fault or a stop on our side: the attempt is not used up
 	Later                    // the receiver did nothing with the event and asks for it later: 429, or 503 with Retry-After
 )
@@ -65,6 +65,9 @@ var Classes = []Class{
 
 // judge decides by the response's status. It is the one table of what a status means.
 func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.Time) {
+	if format == endpoint.FormatDiscord {
+		res.Allowance = allowanceOf(resp.Header)
+	}
 	switch s := res.Status; {
 	case s >= 200 && s <= 299:
 		res.Verdict, res.Class = Delivered, ClassOK
@@ -80,10 +83,20 @@ func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.T
 	if res.Class == ClassRedirect {
 		res.Detail += target(resp) + ", and redirects are not followed"
 	}
+	why, gone := res.chatRefusal(format)
+	if gone {
+		res.Verdict, why = Gone, strings.TrimSpace(why+": the webhook was removed there")
+	}
+	if why != "" {
+		res.Detail += ": " + strings.TrimPrefix(why, ": ")
+	}
 	if res.Status == http.StatusTooManyRequests || res.Status == http.StatusServiceUnavailable {
 		res.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
 		if format == endpoint.FormatDiscord {
 			res.RetryAfter = max(res.RetryAfter, discordRetryAfter(res.Response))
+			if a := res.Allowance; a != nil && a.Remaining == 0 {
+				res.RetryAfter = max(res.RetryAfter, a.Reset)
+			}
 		}
 		if res.Status == http.StatusTooManyRequests || res.RetryAfter > 0 {
 			res.Verdict = Later

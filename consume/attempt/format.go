@@ -1,7 +1,6 @@
 package attempt
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/tidwall/gjson"
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/consume/endpoint"
@@ -30,39 +28,35 @@ const (
 // counts UTF-16 units, which are never fewer than characters: whichever of the two a service counts, it fits.
 const maxMessage = 2000
 
-// maxPassed bounds, in bytes, a body that is taken for a chat message as it is.
-const maxPassed = 64 << 10
-
 // chat is how one chat service wants its messages.
 type chat struct {
 	bold   string
-	text   string          // the field that holds the text
-	parts  []string        // fields that make a message even without text
 	fields map[string]bool // all fields of a message
 	escape *strings.Replacer
-	wrap   func(text string) any    // the message with this text
-	pass   func(body []byte) []byte // the message that an event is already, as it may go out
+	wrap   func(text string) any // the message with this text
+	sound  func(object) bool     // reports whether the service takes a message
+	quiet  func(object) bool     // lets a message call nobody but whom it names as those it may, and reports whether that changed it
 }
 
 // chats are the services that have a format.
 var chats = map[endpoint.Format]*chat{
 	// https://docs.slack.dev/messaging/formatting-message-text says what to escape.
 	endpoint.FormatSlack: {
-		bold: "*", text: "text", parts: []string{"blocks", "attachments"},
+		bold: "*",
 		fields: set("text", "blocks", "attachments", "username", "icon_emoji", "icon_url", "channel", "thread_ts",
 			"reply_broadcast", "mrkdwn", "unfurl_links", "unfurl_media", "link_names", "parse", "metadata", "response_type",
-			"replace_original", "delete_original"),
+			"replace_original", "delete_original", allowedMentions),
 		escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;"),
 		wrap: func(text string) any {
 			return struct {
 				Text string `json:"text"`
 			}{text}
 		},
-		pass: func(body []byte) []byte { return body },
+		sound: slackSound, quiet: slackQuiet,
 	},
 	// https://docs.discord.com/developers/resources/webhook#execute-webhook
 	endpoint.FormatDiscord: {
-		bold: "**", text: "content", parts: []string{"embeds", "components", "poll"},
+		bold: "**",
 		fields: set("content", "embeds", "components", "poll", "username", "avatar_url", "tts", "allowed_mentions",
 			"flags", "thread_name", "applied_tags", "attachments"),
 		escape: strings.NewReplacer(),
@@ -72,27 +66,12 @@ var chats = map[endpoint.Format]*chat{
 				AllowedMentions json.RawMessage `json:"allowed_mentions"`
 			}{text, noMentions}
 		},
-		pass: withoutMentions,
+		sound: discordSound, quiet: discordQuiet,
 	},
 }
 
 // noMentions keeps a message from calling anybody on a Discord server.
 var noMentions = json.RawMessage(`{"parse":[]}`)
-
-// withoutMentions is a message for Discord that calls nobody, unless it says itself whom it may call.
-func withoutMentions(body []byte) []byte {
-	const field = "allowed_mentions"
-	var message map[string]json.RawMessage
-	if err := json.Unmarshal(body, &message); err != nil || bytes.HasPrefix(message[field], []byte("{")) {
-		return body
-	}
-	message[field] = noMentions
-	quiet, err := json.Marshal(message)
-	if err != nil {
-		return body
-	}
-	return quiet
-}
 
 func set(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
@@ -106,16 +85,22 @@ func set(names ...string) map[string]bool {
 //
 // For a chat service that is a message with the event's type, id and body, and of an operational event a sentence
 // that says what happened. The body of an event on events.> that is a message of that service already, made of its
-// fields alone and within its limits, goes out as it is, so that who publishes the event can write it. A webhook's does
-// not: its sender is somebody else, and must not be able to speak to a team as it likes, or to call everybody.
+// fields alone and within its limits, goes out as it is, so that who publishes the event can write it; one that the
+// service would refuse is shown as any event is. Nothing calls anybody, but such a message may say whom it calls. A webhook's body is
+// never such a message: its sender is somebody else, and must not be able to speak to a team as it likes, or to call everybody.
 func form(r *Request) (body []byte, contentType string) {
 	crashpoint.Reach("form-", string(r.Endpoint.Format), r.Body)
+	if r.Endpoint.Format == endpoint.FormatCloudEvents {
+		return structured(r)
+	}
 	c, ok := chats[r.Endpoint.Format]
 	if !ok {
 		return r.Body, rawType(r)
 	}
-	if strings.HasPrefix(r.Subject, publish.EventsPrefix) && c.isMessage(r.Body) {
-		return c.pass(r.Body), typeJSON
+	if strings.HasPrefix(r.Subject, publish.EventsPrefix) {
+		if message, ok := c.passed(r.Body); ok {
+			return message, typeJSON
+		}
 	}
 	text, ok := notice.Sentence(r.Subject, r.Body, c.line)
 	if !ok {
@@ -136,32 +121,6 @@ func rawType(r *Request) string {
 	default:
 		return typeBinary
 	}
-}
-
-// isMessage reports whether body is a message of the service already.
-func (c *chat) isMessage(body []byte) bool {
-	if len(body) > maxPassed || !jsontext.Valid(body) || !utf8.Valid(body) {
-		return false
-	}
-	message := gjson.ParseBytes(body)
-	if !message.IsObject() {
-		return false
-	}
-	known := true
-	message.ForEach(func(key, _ gjson.Result) bool {
-		known = c.fields[key.String()]
-		return known
-	})
-	text := message.Get(c.text)
-	if !known || units(text.String()) > maxMessage || text.Exists() && text.Type != gjson.String {
-		return false
-	}
-	for _, part := range c.parts {
-		if v := message.Get(part); v.IsArray() && len(v.Array()) > 0 || v.IsObject() {
-			return true
-		}
-	}
-	return text.String() != ""
 }
 
 // compose renders an event as text: its type and id, and its body in a code block, cut to fit.

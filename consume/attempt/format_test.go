@@ -111,6 +111,14 @@ func TestChatOddEvents(t *testing.T) {
 	}
 }
 
+// section is a Slack message with a text of n characters.
+func section(n int) string {
+	return `{"text":"x","blocks":[{"type":"section","text":{"type":"mrkdwn","text":"` + strings.Repeat("x", n) + `"}}]}`
+}
+
+func repeated(s string, n int) string { return strings.TrimSuffix(strings.Repeat(s+",", n), ",") }
+
+// A message that its service would refuse is shown as text, and one that it takes goes out as it is.
 func TestChatMessagesPass(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -118,7 +126,7 @@ func TestChatMessagesPass(t *testing.T) {
 		body   string
 		passes bool
 	}{
-		{endpoint.FormatSlack, `{"text":"hello <!here>"}`, true},
+		{endpoint.FormatSlack, `{"text":"hello <https://example.com|there> <!date^1392734382^{date}|then>"}`, true},
 		{endpoint.FormatSlack, ` {"text":"x","blocks":[{"type":"divider"}]}`, true},
 		{endpoint.FormatSlack, `{"blocks":[{"type":"divider"}]}`, true},
 		{endpoint.FormatSlack, `{"text":""}`, false},
@@ -129,11 +137,34 @@ func TestChatMessagesPass(t *testing.T) {
 		{endpoint.FormatSlack, `["text"]`, false},
 		{endpoint.FormatSlack, `"text"`, false},
 		{endpoint.FormatSlack, `{"text":"x"`, false},
-		{endpoint.FormatSlack, `{"text":"` + strings.Repeat("x", 2001) + `"}`, false},
+		{endpoint.FormatSlack, `{"text":" \n\u200b "}`, false},
+		{endpoint.FormatSlack, `{"text":"` + strings.Repeat("x", 40_000) + `"}`, true},
+		{endpoint.FormatSlack, `{"text":"` + strings.Repeat("x", 40_001) + `"}`, false},
+		{endpoint.FormatSlack, `{"text":"x","blocks":[{}]}`, false},
+		{endpoint.FormatSlack, `{"blocks":["x"]}`, false},
+		{endpoint.FormatSlack, `{"blocks":[{"text":"x"}]}`, false},
+		{endpoint.FormatSlack, `{"blocks":[{"type":"section"}]}`, false},
+		{endpoint.FormatSlack, `{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":""}}]}`, false},
+		{endpoint.FormatSlack, section(3_000), true},
+		{endpoint.FormatSlack, section(3_001), false},
+		{endpoint.FormatSlack, `{"text":"x","blocks":[` + repeated(`{"type":"divider"}`, 50) + `]}`, true},
+		{endpoint.FormatSlack, `{"text":"x","blocks":[` + repeated(`{"type":"divider"}`, 51) + `]}`, false},
+		{endpoint.FormatSlack, `{"text":"x","attachments":[{"blocks":[{"type":"section"}]}]}`, false},
+		{endpoint.FormatSlack, `{"attachments":[{"color":"#f00"}]}`, false},
+		{endpoint.FormatSlack, `{"attachments":[{"fallback":"x"}]}`, true},
 		{endpoint.FormatDiscord, `{"content":"hello","username":"me","allowed_mentions":{"parse":["users"]}}`, true},
 		{endpoint.FormatDiscord, `{"embeds":[{"title":"x"}],"allowed_mentions":{"parse":[]}}`, true},
 		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1000) + `","allowed_mentions":{}}`, true},
 		{endpoint.FormatDiscord, `{"content":"` + strings.Repeat("😀", 1001) + `"}`, false},
+		{endpoint.FormatDiscord, `{"content":" \t","allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"content":"","embeds":[],"allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"embeds":[{}],"allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"content":"x","embeds":[{"color":1}],"allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"embeds":[{"fields":[{"name":"a","value":" "}]}],"allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"embeds":[{"title":"` + strings.Repeat("x", 257) + `"}],"allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"embeds":[` + repeated(`{"description":"`+strings.Repeat("x", 3000)+`"}`, 2) + `],"allowed_mentions":{}}`, true},
+		{endpoint.FormatDiscord, `{"embeds":[{"title":"x"},` + repeated(`{"description":"`+strings.Repeat("x", 3000)+`"}`, 2) + `],"allowed_mentions":{}}`, false},
+		{endpoint.FormatDiscord, `{"embeds":[` + repeated(`{"title":"x"}`, 11) + `],"allowed_mentions":{}}`, false},
 		{endpoint.FormatDiscord, `{"text":"x"}`, false},
 		{endpoint.FormatDiscord, `{}`, false},
 	} {
@@ -182,6 +213,30 @@ func TestDiscordMentions(t *testing.T) {
 		was["allowed_mentions"] = is["allowed_mentions"]
 		if !reflect.DeepEqual(was, is) {
 			t.Errorf("%s became %s", body, got)
+		}
+	}
+}
+
+// So does one for Slack, by the same field, which Slack itself does not have.
+func TestSlackMentions(t *testing.T) {
+	t.Parallel()
+	e := endpointAt("http://example.com")
+	e.Format = endpoint.FormatSlack
+	for body, want := range map[string]string{
+		`{"text":"<!channel> <!here|x> <!everyone> <@U1> <!subteam^S1> <b"}`:                 `{"text":"&lt;!channel> &lt;!here|x> &lt;!everyone> &lt;@U1> &lt;!subteam^S1> <b"}`,
+		`{"text":"<!here> <@U1>","allowed_mentions":{"parse":["everyone"]}}`:                 `{"text":"<!here> &lt;@U1>"}`,
+		`{"text":"<@U1> <@U2>","allowed_mentions":{"users":["U1"]}}`:                         `{"text":"<@U1> &lt;@U2>"}`,
+		`{"text":"<!subteam^S1> <!here>","allowed_mentions":{"parse":["roles"]}}`:            `{"text":"<!subteam^S1> &lt;!here>"}`,
+		`{"text":"@channel","link_names":true,"parse":"full"}`:                               `{"text":"@channel"}`,
+		`{"text":"@x","link_names":true,"allowed_mentions":{"parse":["everyone","users"]}}`:  `{"link_names":true,"text":"@x"}`,
+		`{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":"<!here>"}}]}`:          `{"blocks":[{"text":{"text":"&lt;!here>","type":"mrkdwn"},"type":"section"}]}`,
+		`{"blocks":[{"type":"rich_text","elements":[{"type":"broadcast","range":"here"}]}]}`: `{"blocks":[{"elements":[{"text":"@here","type":"text"}],"type":"rich_text"}]}`,
+		`{"attachments":[{"fallback":"<!here>"}],"allowed_mentions":null}`:                   `{"attachments":[{"fallback":"&lt;!here>"}]}`,
+	} {
+		r := requestTo(e)
+		r.Subject, r.Body = "events.a", []byte(body)
+		if got, _ := form(&r); string(got) != want {
+			t.Errorf("%s became %s, want %s", body, got, want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package attempt
 
 import (
-	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -42,8 +41,7 @@ func discordRetryAfter(body []byte) time.Duration {
 	if seconds.Type != gjson.Number {
 		return 0
 	}
-	// Bounded before the conversion: a float beyond an integer's range converts to anything.
-	return bounded(time.Duration(math.Ceil(min(max(seconds.Num, 0), maxRetryAfter.Seconds())*1000)) * time.Millisecond)
+	return secondsOf(seconds.Num)
 }
 
 func bounded(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }

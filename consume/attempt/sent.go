@@ -21,7 +21,7 @@ type Sent struct {
 	UserAgent   string   `json:"agent,omitempty"`  // empty: the endpoint's own, which is among Own
 	Secret      string   `json:"secret,omitempty"` // name of the header that signs or authorises; empty: that of Standard Webhooks
 	Stamp       string   `json:"stamp,omitempty"`  // name of a header with the time
-	Own         []string `json:"own,omitempty"`    // names of the headers that the endpoint adds
+	Own         []string `json:"own,omitempty"`    // names of all others, which the endpoint, the event or a second signature adds
 }
 
 // Masked stands for what is not shown.
@@ -44,18 +44,28 @@ func (c *Client) sent(r *Request, req *http.Request) *Sent {
 	case endpoint.SchemeBearer:
 		s.Secret, s.Stamp = headerAuthorization, signature.Header
 	}
-	if len(r.Endpoint.Headers) == 0 {
-		return s
+	if r.Endpoint.Headers[headerUserAgent] != "" {
+		s.UserAgent = ""
 	}
-	s.Own = make([]string, 0, len(r.Endpoint.Headers))
-	for name := range r.Endpoint.Headers {
-		if name == headerUserAgent {
-			s.UserAgent = ""
+	for name, values := range req.Header {
+		if values != nil && !s.tells(name) {
+			s.Own = append(s.Own, name)
 		}
-		s.Own = append(s.Own, name)
 	}
 	slices.Sort(s.Own)
 	return s
+}
+
+// tells reports whether a header is known without its name among Own.
+func (s *Sent) tells(name string) bool {
+	switch name {
+	case headerWebhookID, headerWebhookTimestamp, headerAttempt, headerType, headerContentType, headerTraceparent:
+		return true
+	case headerUserAgent:
+		return s.UserAgent != ""
+	default:
+		return name == s.Stamp || name == cmp.Or(s.Secret, headerWebhookSignature)
+	}
 }
 
 // Headers are all headers of the request, made for an event at a time.

@@ -1,13 +1,20 @@
 package attempt
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"net/http"
+	"net/textproto"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -43,6 +50,13 @@ var (
 func (c *Client) header(r *Request, body []byte, contentType string, now time.Time) (http.Header, error) {
 	h := make(http.Header, 10+len(r.Endpoint.Headers))
 	h[headerUserAgent] = []string{c.userAgent}
+	if r.Endpoint.Format != endpoint.FormatCloudEvents { // which has them in the body
+		for name, value := range r.Header {
+			if name = textproto.CanonicalMIMEHeaderKey(name); endpoint.CheckEventHeader(name, value) == nil {
+				h[name] = []string{value}
+			}
+		}
+	}
 	for name, value := range r.Endpoint.Headers {
 		h.Set(name, value)
 	}
@@ -66,22 +80,33 @@ func (c *Client) header(r *Request, body []byte, contentType string, now time.Ti
 	return h, nil
 }
 
-// sign adds what the endpoint's scheme wants. A scheme with room for one signature uses the newest secret.
+// sign adds what the endpoint's schemes want. One with room for one signature uses the newest secret.
 func sign(h http.Header, r *Request, timestamp string, body []byte, now time.Time) error {
-	secrets, signature := r.Endpoint.Secrets, r.Endpoint.Signature
-	if len(secrets) == 0 {
+	if len(r.Endpoint.Secrets) == 0 {
 		return errNoSecret
 	}
-	newest := secrets[0].Value.Reveal()
+	if err := signBy(h, r, &r.Endpoint.Signature, timestamp, body, now); err != nil || r.Endpoint.Second == nil {
+		return err
+	}
+	return signBy(h, r, r.Endpoint.Second, timestamp, body, now)
+}
+
+func signBy(h http.Header, r *Request, signature *endpoint.Signature, timestamp string, body []byte, now time.Time) error {
+	secrets := r.Endpoint.Secrets
 	switch signature.Scheme {
 	case endpoint.SchemeStandard, "":
 		h[headerWebhookSignature] = []string{standardSignature(secrets, r.EventID, timestamp, body, now)}
 	case endpoint.SchemeHMAC:
-		mac := hmac.New(sha256.New, []byte(newest))
-		mac.Write(body)
-		h.Set(signature.Header, hex.EncodeToString(mac.Sum(nil)))
+		value, err := hmacSignature(secrets[0].Key(endpoint.SchemeHMAC), signature, r, timestamp, body)
+		if err != nil {
+			return err
+		}
+		h.Set(signature.Header, value)
+		if signature.Timestamp != "" {
+			h.Set(signature.Timestamp, timestamp)
+		}
 	case endpoint.SchemeBearer:
-		h[headerAuthorization] = []string{"Bearer " + newest}
+		h[headerAuthorization] = []string{"Bearer " + secrets[0].Value.Reveal()}
 		if signature.Header != "" {
 			h.Set(signature.Header, now.UTC().Format(time.RFC3339))
 		}
@@ -91,8 +116,40 @@ func sign(h http.Header, r *Request, timestamp string, body []byte, now time.Tim
 	return nil
 }
 
-// standardSignature is the value of webhook-signature: "v1," and the base64 HMAC-SHA256 of id.timestamp.body
-// for each live secret, with spaces between them.
+// hashes are those of an HMAC, by their names.
+var hashes = map[string]func() hash.Hash{"": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
+
+// hmacSignature is the value of the header of scheme hmac.
+func hmacSignature(key []byte, s *endpoint.Signature, r *Request, timestamp string, body []byte) (string, error) {
+	algorithm, ok := hashes[s.Algorithm]
+	if !ok {
+		return "", errBadScheme
+	}
+	places := strings.NewReplacer(endpoint.PlaceTimestamp, timestamp, endpoint.PlaceID, r.EventID, endpoint.PlaceURL, r.Endpoint.URL)
+	before, after, _ := strings.Cut(s.Signed, endpoint.PlaceBody)
+	mac := hmac.New(algorithm, key)
+	mac.Write([]byte(places.Replace(before)))
+	mac.Write(body)
+	mac.Write([]byte(places.Replace(after)))
+	var text string
+	switch sum := mac.Sum(nil); s.Encoding {
+	case "":
+		text = hex.EncodeToString(sum)
+	case "base64":
+		text = base64.StdEncoding.EncodeToString(sum)
+	case "base64url":
+		text = base64.RawURLEncoding.EncodeToString(sum)
+	default:
+		return "", errBadScheme
+	}
+	if s.Template == "" {
+		return s.Prefix + text, nil
+	}
+	return strings.NewReplacer(endpoint.PlaceSignature, text, endpoint.PlaceTimestamp, timestamp, endpoint.PlaceID, r.EventID).Replace(s.Template), nil
+}
+
+// standardSignature is the value of webhook-signature: for each live secret "v1," and the base64 HMAC-SHA256 of
+// id.timestamp.body, or "v1a," and its base64 Ed25519 signature, with spaces between them.
 // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 func standardSignature(secrets []endpoint.Secret, id, timestamp string, body []byte, now time.Time) string {
 	prefix := []byte(id + "." + timestamp + ".")
@@ -101,13 +158,18 @@ func standardSignature(secrets []endpoint.Secret, id, timestamp string, body []b
 		if !secret.Live(now) {
 			continue
 		}
-		mac := hmac.New(sha256.New, secret.Key())
-		mac.Write(prefix)
-		mac.Write(body)
-		sum = mac.Sum(sum[:0])
 		if len(out) > 0 {
 			out = append(out, ' ')
 		}
+		if private := secret.PrivateKey(); private != nil {
+			out = append(out, "v1a,"...)
+			out = base64.StdEncoding.AppendEncode(out, ed25519.Sign(private, slices.Concat(prefix, body)))
+			continue
+		}
+		mac := hmac.New(sha256.New, secret.Key(endpoint.SchemeStandard))
+		mac.Write(prefix)
+		mac.Write(body)
+		sum = mac.Sum(sum[:0])
 		out = append(out, "v1,"...)
 		out = base64.StdEncoding.AppendEncode(out, sum)
 	}

@@ -25,7 +25,8 @@ type Endpoint struct {
 	Secrets   []Secret          `json:"-"` // the newest first; it never expires
 	Format    Format            `json:"format"`
 	Signature Signature         `json:"signature"`
-	Headers   map[string]string `json:"headers,omitempty"` // canonical names, none of Jethook's own
+	Second    *Signature        `json:"second_signature,omitempty"` // beside the first; nil: none
+	Headers   map[string]string `json:"headers,omitempty"`          // canonical names, none of Jethook's own
 
 	RetrySchedule []Duration `json:"retry_schedule,omitzero"` // nil: the default schedule; empty: a single attempt
 	Timeout       Duration   `json:"timeout,omitzero"`        // of one attempt; 0: the default
@@ -51,12 +52,15 @@ type Endpoint struct {
 // Spec is what a caller says of an endpoint, unchecked. What is nil is left as it is, or at its default in a
 // new endpoint. An empty string sets an optional field back to its default.
 type Spec struct {
-	Name      *string        `json:"name,omitempty"`
-	URL       *string        `json:"url,omitempty"`
-	Events    []string       `json:"events,omitempty"`
-	Secret    *string        `json:"secret,omitempty"` // replaces all secrets at once; empty: a new one is made
-	Format    *string        `json:"format,omitempty"` // default: what the URL's service takes
-	Signature *SignatureSpec `json:"signature,omitempty"`
+	Name       *string        `json:"name,omitempty"`
+	URL        *string        `json:"url,omitempty"`
+	Events     []string       `json:"events,omitempty"`
+	Secret     *string        `json:"secret,omitempty"`      // replaces all secrets at once; empty: a new one is made
+	SecretType *string        `json:"secret_type,omitempty"` // a [SecretType]: of Secret, or of the one that is made for a new endpoint
+	Format     *string        `json:"format,omitempty"`      // default: what the URL's service takes
+	Signature  *SignatureSpec `json:"signature,omitempty"`
+	// Second is a signature beside the first, by the same secrets, while receivers move over; empty: none.
+	Second *SignatureSpec `json:"second_signature,omitempty"`
 
 	Headers       map[string]string `json:"headers,omitempty"`        // replaces all; empty: none
 	RetrySchedule []string          `json:"retry_schedule,omitempty"` // empty: a single attempt; ["default"]: the default
@@ -65,12 +69,6 @@ type Spec struct {
 	Concurrency   *int              `json:"concurrency,omitempty"`
 	Ordered       *bool             `json:"ordered,omitempty"` // only a new endpoint can be given true
 	Disabled      *bool             `json:"disabled,omitempty"`
-}
-
-// SignatureSpec is what a caller says of an endpoint's [Signature], unchecked.
-type SignatureSpec struct {
-	Scheme string `json:"scheme,omitempty"`
-	Header string `json:"header,omitempty"`
 }
 
 // New returns a new endpoint made of s, with an id and, unless s gives one, a secret. Its URL is held against

@@ -48,8 +48,8 @@ func TestNewDefaults(t *testing.T) {
 	if len(e.Secrets) != 1 || !regexp.MustCompile(`^whsec_[A-Za-z0-9+/]{32}$`).MatchString(e.Secrets[0].Value.Reveal()) {
 		t.Error("no secret in the form of Standard Webhooks")
 	}
-	if len(e.Secrets[0].Key()) != 24 {
-		t.Errorf("key of %d bytes", len(e.Secrets[0].Key()))
+	if len(e.Secrets[0].Key(endpoint.SchemeStandard)) != 24 {
+		t.Errorf("key of %d bytes", len(e.Secrets[0].Key(endpoint.SchemeStandard)))
 	}
 	if e.Format != endpoint.FormatRaw || e.Signature != (endpoint.Signature{Scheme: endpoint.SchemeStandard}) {
 		t.Errorf("format %q, signature %+v", e.Format, e.Signature)
@@ -85,7 +85,7 @@ func TestNewTakesEveryField(t *testing.T) {
 	if !reflect.DeepEqual(e, want) {
 		t.Errorf("got  %+v\nwant %+v", e, want)
 	}
-	if string(e.Secrets[0].Key()) != "a plain secret" {
+	if string(e.Secrets[0].Key(endpoint.SchemeStandard)) != "a plain secret" {
 		t.Error("a plain secret is not its own key")
 	}
 }

@@ -46,8 +46,9 @@ const (
 
 // Headers that a scheme signs with.
 const (
-	headerAuthorization = "Authorization"
-	defaultHMACHeader   = "X-Webhook-Signature"
+	headerAuthorization    = "Authorization"
+	headerWebhookSignature = "Webhook-Signature"
+	defaultHMACHeader      = "X-Webhook-Signature"
 )
 
 func (c *checker) headers(raw map[string]string) map[string]string {
@@ -88,6 +89,17 @@ func checkHeaderValue(value string) error {
 	return nil
 }
 
+// CheckEventHeader says what keeps an event's own header, by its canonical name, from being sent with it.
+func CheckEventHeader(name, value string) error {
+	if err := checkHeaderName(name); err != nil {
+		return err
+	}
+	if err := notReserved(name); err != nil {
+		return err
+	}
+	return checkHeaderValue(value)
+}
+
 // notReserved takes a canonical name.
 func notReserved(name string) error {
 	if why, ok := reservedHeaders[name]; ok {
@@ -97,58 +109,4 @@ func notReserved(name string) error {
 		return errors.New("cannot be set: Jethook sets it")
 	}
 	return nil
-}
-
-func (c *checker) signature(raw SignatureSpec) Signature {
-	s := Signature{Scheme: Scheme(raw.Scheme), Header: textproto.CanonicalMIMEHeaderKey(raw.Header)}
-	if s.Scheme == "" {
-		s.Scheme = SchemeStandard
-	}
-	switch s.Scheme {
-	case SchemeStandard:
-		if s.Header != "" {
-			c.add("signature.header", "cannot be chosen with scheme %s", SchemeStandard)
-		}
-		return s
-	case SchemeHMAC:
-		if s.Header == "" {
-			s.Header = defaultHMACHeader
-		}
-	case SchemeBearer:
-		if s.Header == "" {
-			return s
-		}
-	default:
-		c.add("signature.scheme", "must be %s, %s or %s", SchemeStandard, SchemeHMAC, SchemeBearer)
-		return s
-	}
-	if c.check("signature.header", checkHeaderName(s.Header)) && !ownSignatureHeader(s) {
-		c.check("signature.header", notReserved(s.Header))
-	}
-	return s
-}
-
-// ownSignatureHeader allows the one reserved name that a receiver may be written for: some senders put their
-// HMAC into Webhook-Signature, and Jethook sets it with the standard scheme only.
-func ownSignatureHeader(s Signature) bool {
-	return s.Scheme == SchemeHMAC && s.Header == "Webhook-Signature"
-}
-
-// collision refuses headers that the signature would overwrite.
-func (c *checker) collision(e *Endpoint) {
-	var taken []string
-	switch e.Signature.Scheme {
-	case SchemeHMAC:
-		taken = []string{e.Signature.Header}
-	case SchemeBearer:
-		taken = []string{headerAuthorization, e.Signature.Header}
-		if e.Signature.Header == headerAuthorization {
-			c.add("signature.header", "cannot be %s: the token goes there", headerAuthorization)
-		}
-	}
-	for _, name := range taken {
-		if _, ok := e.Headers[name]; ok {
-			c.add("headers."+name, "cannot be set: the signature goes there")
-		}
-	}
 }

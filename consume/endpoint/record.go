@@ -30,9 +30,10 @@ type confidential struct {
 }
 
 type storedSecret struct {
-	Value   string    `json:"value"`
-	Expires time.Time `json:"expires,omitzero"`
-	Request string    `json:"request,omitempty"`
+	Value   string     `json:"value"`
+	Type    SecretType `json:"type,omitempty"`
+	Expires time.Time  `json:"expires,omitzero"`
+	Request string     `json:"request,omitempty"`
 }
 
 // envelope is an endpoint in the bucket, sealed whole: nobody but who has the key can read any of it, or change where
@@ -55,7 +56,7 @@ const maxRecordBytes = 2 << 20
 func Encode(e Endpoint, keys *config.Keyring) ([]byte, error) {
 	s := stored{record: record(e), Edition: e.Edition, Request: e.Request, Secrets: make([]storedSecret, len(e.Secrets))}
 	for i, secret := range e.Secrets {
-		s.Secrets[i] = storedSecret{secret.Value.Reveal(), secret.Expires, secret.Request}
+		s.Secrets[i] = storedSecret{secret.Value.Reveal(), secret.Type, secret.Expires, secret.Request}
 	}
 	data, err := json.Marshal(s)
 	if err == nil && !keys.IsEmpty() {
@@ -111,7 +112,7 @@ func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endp
 	e := Endpoint(s.record)
 	e.Edition, e.Request, e.Secrets = s.Edition, s.Request, make([]Secret, len(s.Secrets))
 	for i, secret := range s.Secrets {
-		e.Secrets[i] = Secret{config.NewSecret(secret.Value), secret.Expires, secret.Request}
+		e.Secrets[i] = Secret{config.NewSecret(secret.Value), secret.Type, secret.Expires, secret.Request}
 	}
 	if err := e.check(id); err != nil {
 		return Endpoint{}, err

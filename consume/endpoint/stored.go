@@ -38,7 +38,7 @@ func (e *Endpoint) check(id string) error {
 	if e.Format == "" || c.format(string(e.Format), e.URL) != e.Format {
 		c.add("format", "is none")
 	}
-	if c.signature(SignatureSpec{string(e.Signature.Scheme), e.Signature.Header}) != e.Signature {
+	if c.signature("signature", e.Signature.spec()) != e.Signature || e.Second != nil && c.signature("second_signature", e.Second.spec()) != *e.Second {
 		c.add("signature", "is not complete")
 	}
 	if headers := c.headers(e.Headers); len(c.problems) == 0 && !maps.Equal(headers, e.Headers) {
@@ -62,15 +62,17 @@ func (c *checker) storedSecrets(e *Endpoint) {
 		c.add("secrets", "must be 1 to %d", maxSecrets)
 		return
 	}
-	c.check("secret", checkSecret(e.Secrets[0].Value.Reveal(), e.Signature.Scheme))
+	c.check("secret", e.checkSecret())
 	if !e.Secrets[0].Expires.IsZero() {
 		c.add("secret", "expires")
 	}
 	for i, old := range e.Secrets[1:] {
-		text := old.Value.Reveal()
-		if checkSecret(text, SchemeHMAC) != nil {
-			c.check(fmt.Sprintf("secrets[%d]", i+1), checkSecret(text, SchemeStandard))
+		if old.check(SchemeHMAC) != nil {
+			c.check(fmt.Sprintf("secrets[%d]", i+1), old.check(SchemeStandard))
 		}
+	}
+	for _, s := range e.Secrets {
+		c.check("secret_type", s.Type.check())
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"jethook/config"
 )
 
 // Bounds of an endpoint's fields.
@@ -86,9 +84,7 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 	if s.Format != nil {
 		e.Format = c.format(*s.Format, e.URL)
 	}
-	if s.Signature != nil {
-		e.Signature = c.signature(*s.Signature)
-	}
+	c.signatures(&e, s)
 	c.secret(&e, s)
 	if s.Headers != nil {
 		e.Headers = c.headers(s.Headers)
@@ -172,22 +168,51 @@ func (c *checker) format(raw, url string) Format {
 	switch f := Format(raw); f {
 	case "":
 		return formatOf(url)
-	case FormatRaw, FormatSlack, FormatDiscord:
+	case FormatRaw, FormatSlack, FormatDiscord, FormatCloudEvents:
 		return f
 	default:
-		c.add("format", "must be %s, %s or %s", FormatRaw, FormatSlack, FormatDiscord)
+		c.add("format", "must be %s, %s, %s or %s", FormatRaw, FormatSlack, FormatDiscord, FormatCloudEvents)
 		return ""
 	}
 }
 
-// secret replaces the secrets by the one that s gives. Those that stay must fit the scheme too.
-func (c *checker) secret(e *Endpoint, s *Spec) {
-	if s.Secret != nil && *s.Secret == "" {
-		e.Secrets = []Secret{GenerateSecret()}
-	} else if s.Secret != nil {
-		e.Secrets = []Secret{{Value: config.NewSecret(*s.Secret)}}
+func (c *checker) signatures(e *Endpoint, s *Spec) {
+	if s.Signature != nil {
+		e.Signature = c.signature("signature", *s.Signature)
 	}
-	c.check("secret", checkSecret(e.Secrets[0].Value.Reveal(), e.Signature.Scheme))
+	if s.Second == nil {
+		return
+	}
+	e.Second = nil
+	if *s.Second != (SignatureSpec{}) {
+		second := c.signature("second_signature", *s.Second)
+		e.Second = &second
+	}
+}
+
+// secret replaces the secrets by the one that s gives. Those that stay must fit the schemes too.
+func (c *checker) secret(e *Endpoint, s *Spec) {
+	var as SecretType
+	if s.SecretType != nil {
+		as = SecretType(*s.SecretType)
+	}
+	if !c.check("secret_type", as.check()) {
+		return
+	}
+	isNew := e.UpdatedAt.IsZero()
+	switch {
+	case s.Secret != nil && *s.Secret != "":
+		next, err := ReadSecret(*s.Secret, as, e.Signature.Scheme, &e.Secrets[0])
+		if c.check("secret", err); err != nil {
+			return
+		}
+		e.Secrets = []Secret{next}
+	case s.Secret != nil || isNew && as != "":
+		e.Secrets = []Secret{generate(as)}
+	case as != "" && as != e.Secrets[0].Kind(e.Signature.Scheme):
+		c.add("secret_type", "is chosen with the secret: give that too, or rotate")
+	}
+	c.check("secret", e.checkSecret())
 }
 
 // schedule never returns nil for a schedule of its own: nil is the default one.

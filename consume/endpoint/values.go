@@ -16,29 +16,9 @@ const (
 	FormatRaw     Format = "raw"     // the event's bytes, unchanged
 	FormatSlack   Format = "slack"   // a Slack message
 	FormatDiscord Format = "discord" // a Discord message
+	// FormatCloudEvents is a CloudEvent in structured mode, JSON with the event in it.
+	FormatCloudEvents Format = "cloudevents"
 )
-
-// Scheme is how a delivery proves that it comes from this Jethook.
-type Scheme string
-
-// The schemes.
-const (
-	// SchemeStandard is Standard Webhooks: https://www.standardwebhooks.com
-	SchemeStandard Scheme = "standard"
-	// SchemeHMAC is the hexadecimal HMAC-SHA256 of the body in a header of the endpoint's choice. The key is the
-	// secret's text as it is, also if it starts with "whsec_".
-	SchemeHMAC Scheme = "hmac"
-	// SchemeBearer is the secret as bearer token.
-	SchemeBearer Scheme = "bearer"
-)
-
-// Signature is the scheme that an endpoint expects.
-type Signature struct {
-	Scheme Scheme `json:"scheme"`
-	// Header carries the signature of SchemeHMAC. With SchemeBearer it is an additional header for the time of
-	// the attempt in RFC 3339, or empty. With SchemeStandard it is empty.
-	Header string `json:"header,omitempty"`
-}
 
 // Duration is a time.Duration that is written like "1h30m".
 type Duration time.Duration

@@ -107,7 +107,8 @@ func rehearse(client *attempt.Client, m *Message, stage Stage) {
 				Secrets: []endpoint.Secret{{Value: config.NewSecret("no secret at all")}},
 			},
 			EventID: event.ID, EventType: event.Type, Subject: event.Subject, ContentType: event.ContentType,
-			Traceparent: event.Traceparent, Body: event.Body, Attempt: 1,
+			Traceparent: event.Traceparent, Source: event.Source, Received: event.Received, Header: event.Forward,
+			Body: event.Body, Attempt: 1,
 		})
 	}
 }

@@ -168,7 +168,9 @@ func TestRoundTrip(t *testing.T) {
 	there := []endpoint.Endpoint{
 		existing(t, full), existing(t, plain), existing(t, `{"name":"- odd: 'name' #","url":"http://10.0.0.1/?a=${B}","events":["events.a"],"retry_schedule":[]}`),
 	}
-	for _, secrets := range []map[string]string{nil, {there[0].ID: "a ${B} secret", there[1].ID: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", there[2].ID: "12345678"}} {
+	for _, secrets := range []map[string]admin.RevealedSecret{nil, {
+		there[0].ID: {Secret: "a ${B} secret"}, there[1].ID: {Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, there[2].ID: {Secret: "12345678", Type: "text"},
+	}} {
 		fields, err := Of(there, secrets)
 		if err != nil {
 			t.Fatal(err)
@@ -182,9 +184,9 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, content := range []string{string(text), string(asJSON)} {
-			steps, err := Compare("x", read(t, content), Existing{there, func(e *endpoint.Endpoint, secret string) (bool, error) {
-				if secret != secrets[e.ID] {
-					t.Errorf("secret %q of %s became %q", secrets[e.ID], e.Name, secret)
+			steps, err := Compare("x", read(t, content), Existing{there, func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
+				if want := secrets[e.ID]; secret != want.Secret || string(as) != want.Type {
+					t.Errorf("secret %q of %s became %q, %q", want, e.Name, secret, as)
 				}
 				return true, nil
 			}}, true)
@@ -230,7 +232,7 @@ endpoints:
   retry_schedule: [5m, 30m]
   ordered: true
 - {name: new, url: "https://example.com/n", events: [events.n], headers: {Authorization: geheim-3}}
-`), Existing{there, func(*endpoint.Endpoint, string) (bool, error) { return false, nil }}, true)
+`), Existing{there, func(*endpoint.Endpoint, string, endpoint.SecretType) (bool, error) { return false, nil }}, true)
 	if err != nil || len(steps) != 3 {
 		t.Fatalf("%+v %v", steps, err)
 	}

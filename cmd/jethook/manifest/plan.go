@@ -38,8 +38,8 @@ type Step struct {
 // Existing is an endpoint that there is, and whether it signs with a secret.
 type Existing struct {
 	Endpoints []endpoint.Endpoint // their Secrets are not known
-	// Signs reports whether a secret is the newest of an endpoint's.
-	Signs func(e *endpoint.Endpoint, secret string) (bool, error)
+	// Signs reports whether a secret, of a type or else of any, is the newest of an endpoint's.
+	Signs func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error)
 }
 
 // Compare returns a step for each entry, in their order, and with prune one for each endpoint that no entry names.
@@ -109,6 +109,9 @@ func (c *comparison) step(e *Entry) (Step, error) {
 func (c *comparison) change(e *Entry, now *endpoint.Endpoint, body map[string]json.RawMessage, spec *endpoint.Spec) (Step, error) {
 	current := *now
 	current.Secrets = []endpoint.Secret{endpoint.GenerateSecret()} // stands for those that the API does not show
+	if spec.Secret == nil {                                        // of which type it is was chosen when it was made
+		spec.SecretType = nil
+	}
 	wanted, err := current.With(spec, anyAddress, c.now)
 	if c.note(e, err) {
 		return Step{}, nil
@@ -118,7 +121,11 @@ func (c *comparison) change(e *Entry, now *endpoint.Endpoint, body map[string]js
 		return step, err
 	}
 	if secret := e.Fields.Secret; secret != nil {
-		same, err := c.there.Signs(now, *secret)
+		var as endpoint.SecretType
+		if spec.SecretType != nil {
+			as = endpoint.SecretType(*spec.SecretType)
+		}
+		same, err := c.there.Signs(now, *secret, as)
 		if err != nil {
 			return step, err
 		}
@@ -130,6 +137,9 @@ func (c *comparison) change(e *Entry, now *endpoint.Endpoint, body map[string]js
 		step.Action = Change
 		field, _, _ := strings.Cut(d.Field, ".")
 		step.Body[field] = body[field]
+		if as, given := body["secret_type"]; given && field == "secret" {
+			step.Body["secret_type"] = as
+		}
 	}
 	return step, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // Of returns the entries that describe endpoints: applied, they change nothing. secrets holds those that are to
 // be in it, by the endpoint's id.
-func Of(endpoints []endpoint.Endpoint, secrets map[string]string) ([]admin.EndpointFields, error) {
+func Of(endpoints []endpoint.Endpoint, secrets map[string]admin.RevealedSecret) ([]admin.EndpointFields, error) {
 	all := make([]admin.EndpointFields, len(endpoints))
 	for i := range endpoints {
 		e, f := &endpoints[i], &all[i]
@@ -30,8 +30,10 @@ func Of(endpoints []endpoint.Endpoint, secrets map[string]string) ([]admin.Endpo
 			f.Disabled = nil // as it is then, also when Jethook disables it by itself
 		}
 		if secret, ok := secrets[e.ID]; ok {
-			secret = escape(secret)
-			f.Secret = &secret
+			text := escape(secret.Secret)
+			if f.Secret = &text; secret.Type != "" {
+				f.SecretType = &secret.Type
+			}
 		}
 		url := escape(*f.URL)
 		f.URL = &url

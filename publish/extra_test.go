@@ -1,0 +1,47 @@
+package publish
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+)
+
+// What goes on to receivers is bounded, no credential, and the same after it was stored with a delivery.
+func TestForwardedHeaders(t *testing.T) {
+	t.Parallel()
+	h := nats.Header{
+		"Jethook-Header-X-Order": {"7"}, "jethook-header-x-lower": {"8"}, "Jethook-Header-Authorization": {"Bearer x"},
+		"Jethook-Header-X-Api-Key": {"x"}, "Jethook-Header-Cookie": {"x"}, "Jethook-Header-": {"x"}, "X-Other": {"x"},
+		"Jethook-Header-X-Long": {strings.Repeat("x", 1025)}, "Ce-Id": {"1"},
+	}
+	want := map[string]string{"X-Order": "7", "X-Lower": "8"}
+	if got := forwarded(h); !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	h["Ce-Specversion"], h["Ce-Token"] = []string{"1.0"}, []string{"x"}
+	want["Ce-Specversion"], want["Ce-Id"] = "1.0", "1"
+	got := forwarded(h)
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	d := Delivery{Endpoint: "ep_1", Event: Event{ID: "e", Forward: got}, Attempt: 1}
+	m := d.msg()
+	back, err := parseDelivery(m.Header, nil)
+	if err != nil || !maps.Equal(back.Event.Forward, want) {
+		t.Errorf("kept as %v: %v, %v", m.Header, back.Event.Forward, err)
+	}
+
+	many := nats.Header{}
+	for i := range 50 {
+		many[fmt.Sprintf("Jethook-Header-X-%02d", i)] = []string{"x"}
+	}
+	if got := forwarded(many); len(got) != maxForwarded || got["X-19"] == "" {
+		t.Errorf("got %d: %v", len(got), got)
+	}
+	if forwarded(nats.Header{"X-A": {"b"}}) != nil {
+		t.Error("there are none")
+	}
+}
