@@ -31,6 +31,7 @@ type Bus struct {
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from
+	keeping  keeping
 	maxBody  int64
 
 	quotas *quotas // of rejected requests
@@ -78,6 +79,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, b.maxBody, storage), b.log); err != nil {
 		return err
 	}
+	b.keeping = keepingOf(b.streams)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
 	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {

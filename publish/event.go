@@ -35,6 +35,10 @@ type Event struct {
 	Body        []byte      // the sender's bytes, unchanged
 
 	seq uint64 // its place in its stream; 0 unless it was read from there, or with a delivery of it
+
+	inStream bool      // it lies at that place: it was read there, or with a delivery that needs it there
+	stored   time.Time // of one that lies there: when it was stored
+	away     int       // of one that lies there and was read without its body: the size of that
 }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
