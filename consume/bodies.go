@@ -48,12 +48,12 @@ func (b *bodies) hold(ctx context.Context, d *publish.Delivery) (release func(),
 	if !d.Detached() {
 		return nil, nil
 	}
-	place := d.Event.Place()
+	key := d.BodyKey()
 	b.mu.Lock()
-	one, shared := b.open[place]
+	one, shared := b.open[key]
 	if !shared {
 		one = &body{read: make(chan struct{})}
-		b.open[place] = one
+		b.open[key] = one
 	}
 	one.users++
 	b.mu.Unlock()
@@ -61,7 +61,7 @@ func (b *bodies) hold(ctx context.Context, d *publish.Delivery) (release func(),
 	if !shared {
 		b.fetch(ctx, d, one, size)
 	}
-	release = func() { b.release(place, one, size) }
+	release = func() { b.release(key, one, size) }
 	select {
 	case <-one.read:
 		err = one.err
@@ -86,13 +86,13 @@ func (b *bodies) fetch(ctx context.Context, d *publish.Delivery, one *body, size
 	}
 }
 
-func (b *bodies) release(place string, one *body, size int64) {
+func (b *bodies) release(key string, one *body, size int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if one.users--; one.users > 0 {
 		return
 	}
-	delete(b.open, place)
+	delete(b.open, key)
 	if one.err == nil {
 		b.room.Release(size)
 	}
@@ -125,7 +125,7 @@ func (e *Engine) buryBodiless(j *job) {
 	e.bury(j, dead, nil, func() { e.finish(j) })
 }
 
-// carry fetches what a large copy of d needs, waits until one may be stored, and calls then. It does so by itself, since a
+// carry fetches what a large copy of d needs, waits until there is room to store one, and calls then. It does so by itself, since a
 // crowd of copies must hold up nobody. A body that is gone stays so. When the process stops first, the message comes again.
 func (e *Engine) carry(j *job, d publish.Delivery, then func(publish.Delivery)) {
 	e.unsaved.Go(func() {

@@ -1,9 +1,9 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -12,8 +12,9 @@ import (
 )
 
 // A delivery of a large body waits without it: the event has it, and a copy for each endpoint would cost gigabytes. Its
-// message names the size instead, and the event's place is known anyway. A body is copied only where the event may
-// not outlive the wait, and into a dead letter.
+// message names the size instead, and the event's place is known anyway. It holds a copy only where the event may not
+// outlive the wait. A dead letter, which outlives the event, holds the beginning, and all letters of an event share one
+// copy that is kept beside them.
 //
 // Such a message reads nothing but its own event: the stream follows from the event's subject, and what lies at
 // the place must have the same subject, id and size.
@@ -25,7 +26,8 @@ const LargeBody = 64 << 10
 // Headers of a delivery whose body waits with its event.
 const (
 	headerBodySize = "Jethook-Body-Size"
-	headerStored   = "Jethook-Stored" // when the event was stored
+	headerStored   = "Jethook-Stored"    // when the event was stored
+	headerBodyKept = "Jethook-Body-Kept" // of a dead letter: the day on which the body was kept
 )
 
 // ErrBodyGone means that an event, whose body a delivery needs, is not in its stream any more.
@@ -72,8 +74,12 @@ func (d *Delivery) Detach() {
 	d.Event.Body = nil
 }
 
-// Place names the event's place in its stream, such as EVENTS-17.
-func (e *Event) Place() string { return streamOf(e.Subject) + "-" + strconv.FormatUint(e.seq, 10) }
+// BodyKey is equal for deliveries whose events have one body. A place alone does not tell: the stream may have been made
+// anew.
+func (d *Delivery) BodyKey() string {
+	e := &d.Event
+	return HashID(e.Subject, e.ID, placeToken(e.seq), strconv.Itoa(d.BodySize()))
+}
 
 // MustCarry reports whether d is stored with a copy of its large body until it is due.
 func (b *Bus) MustCarry(d *Delivery) bool {
@@ -99,23 +105,80 @@ func (d *Delivery) setBody(h nats.Header) {
 	}
 }
 
+// letter encodes a dead letter, without its subject, and keeps its body, if that is large.
+func (b *Bus) letter(d *Delivery) (*nats.Msg, error) {
+	body := d.Event.Body
+	if len(body) < LargeBody || d.Event.seq == 0 || streamOf(d.Event.Subject) == "" {
+		return d.msg(), nil
+	}
+	light := *d
+	light.Event.kept = strconv.FormatInt(time.Now().Unix()/int64(aDay/time.Second), 10)
+	if err := b.keep(&light); err != nil {
+		return nil, err
+	}
+	light.Event.Body, light.Event.away = nil, len(body)
+	m := light.msg()
+	m.Data = body[:deadPreview]
+	m.Header[headerBodyKept] = []string{light.Event.kept}
+	return m, nil
+}
+
+// aDay is how long letters share a copy of their body: it may be gone by so much earlier than the last of them.
+const aDay = 24 * time.Hour
+
+// keptSubject is where the body is kept for dead letters of one day. It has too few tokens to be a letter's.
+func (d *Delivery) keptSubject() string { return deadPrefix + d.BodyKey() + "-" + d.Event.kept }
+
+// keep stores the body for dead letters of one day, unless it is stored.
+func (b *Bus) keep(d *Delivery) error {
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
+	defer cancel()
+	subject := d.keptSubject()
+	info, err := b.shelves[StreamDead].Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return fmt.Errorf("looking for %s: %w", subject, classify(err))
+	}
+	if len(info.State.Subjects) > 0 {
+		return nil
+	}
+	m := &nats.Msg{Subject: subject, Header: nats.Header{headerExpectedSeq: {"0"}, headerExpectedSubj: {subject}}, Data: d.Event.Body}
+	if _, err := b.dead.publish(ctx, m); err != nil && !errors.Is(err, ErrConflict) { // else another letter's came first
+		return fmt.Errorf("keeping the body of %s: %w", d.ID(), err)
+	}
+	return nil
+}
+
 // readBody reads what setBody noted.
 func (d *Delivery) readBody(h nats.Header) {
 	size, err := strconv.Atoi(h.Get(headerBodySize))
 	if err != nil || size <= 0 {
 		return
 	}
-	d.Event.inStream, d.Event.away = true, size
+	d.Event.away = size
+	if kept := h.Get(headerBodyKept); kept != "" {
+		d.Event.kept, d.Event.Body = kept, nil // it is only the beginning
+		return
+	}
+	d.Event.inStream = true
 	d.Event.stored, _ = time.Parse(time.RFC3339Nano, h.Get(headerStored)) // without it the event counts as old
 }
 
-// Body returns the body of a delivery, from its event if need be. The error is ErrBodyGone when that is not in its stream
-// any more.
+// Body returns the body of a delivery, from where it is kept or from its event if need be. The error is ErrBodyGone when
+// it is in neither.
 func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 	if !d.Detached() {
 		return d.Event.Body, nil
 	}
 	e := &d.Event
+	if e.kept != "" {
+		s, err := b.last(ctx, StreamDead, d.keptSubject())
+		switch {
+		case err == nil && len(s.Data) == e.away:
+			return s.Data, nil
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
 	found, err := b.Read(ctx, streamOf(e.Subject), e.seq)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -128,14 +191,49 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 	return found.Body, nil
 }
 
-// findBody looks whether the event of a dead letter still has the letter's large body, which then need not be copied.
-func (b *Bus) findBody(ctx context.Context, d *Delivery) {
-	e := &d.Event
-	if len(e.Body) < LargeBody || e.inStream {
-		return
+// replayBytes bounds the large bodies that replays are stored with at once.
+const replayBytes = 16 << 20
+
+// readyToReplay gives the first of some dead letters what their replays are stored with, and returns how many: a large body
+// only where the event has it no more.
+func (b *Bus) readyToReplay(ctx context.Context, dead []Delivery) (n int, err error) {
+	found := make(map[string]Event) // by the key of its body
+	bytes := 0
+	for ; n < len(dead); n++ {
+		d := &dead[n]
+		if d.BodySize() < LargeBody || d.Event.inStream || d.Event.seq == 0 {
+			continue
+		}
+		key := d.BodyKey()
+		e, ok := found[key]
+		if !ok {
+			if e, err = b.whereBody(ctx, d); err != nil {
+				return n, err
+			}
+			found[key] = e
+		}
+		if bytes += len(e.Body); bytes > replayBytes && n > 0 {
+			break
+		}
+		d.Event.inStream, d.Event.stored, d.Event.Body, d.Event.away = e.inStream, e.stored, e.Body, e.away
 	}
+	return n, nil
+}
+
+// whereBody looks whether the event of a dead letter still has the letter's large body, and returns the letter's event so,
+// or else with its body. If there is none any more, whoever attempts the delivery finds that out.
+func (b *Bus) whereBody(ctx context.Context, d *Delivery) (Event, error) {
+	e := d.Event
 	found, err := b.Read(ctx, streamOf(e.Subject), e.seq)
-	if err == nil && found.Subject == e.Subject && found.ID == e.ID && bytes.Equal(found.Body, e.Body) {
-		e.inStream, e.stored = true, found.Time
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return e, err
+	case err == nil && found.Subject == e.Subject && found.ID == e.ID && len(found.Body) == d.BodySize():
+		e.inStream, e.stored, e.away, e.Body = true, found.Time, d.BodySize(), nil
+		return e, nil
 	}
+	if e.Body, err = b.Body(ctx, d); err != nil && !errors.Is(err, ErrBodyGone) {
+		return e, err
+	}
+	return e, nil
 }

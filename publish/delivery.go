@@ -239,9 +239,14 @@ func dueSubject(d *Delivery) string {
 	return duePrefix + d.ID()
 }
 
-// Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
+// Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one. A large body is
+// stored before, which is waited for.
 func (b *Bus) Bury(d *Delivery, done func(error)) {
-	m := d.msg()
+	m, err := b.letter(d)
+	if err != nil {
+		done(err)
+		return
+	}
 	m.Subject = deadPrefix + d.ID()
 	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
 }

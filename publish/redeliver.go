@@ -123,11 +123,24 @@ func (b *Bus) Replay(ctx context.Context, dead *Delivery) error {
 // twice, even by two processes or across a crash, it delivers once. It returns how many are due now; one that died
 // this very moment may stay dead.
 func (b *Bus) ReplayAll(ctx context.Context, dead []Delivery) (replayed int, err error) {
+	for len(dead) > 0 && err == nil {
+		var n, done int
+		if n, err = b.readyToReplay(ctx, dead); err != nil {
+			return replayed, fmt.Errorf("replaying %s: %w", dead[n].ID(), err)
+		}
+		done, err = b.replay(ctx, dead[:n])
+		replayed += done
+		clear(dead[:n]) // bodies may have been read for it
+		dead = dead[n:]
+	}
+	return replayed, err
+}
+
+func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, err error) {
 	stored := make(chan error, len(dead))
 	outcomes := make([]error, len(dead))
 	for i := range dead {
 		d := &dead[i]
-		b.findBody(ctx, d)
 		m := b.fromTheStart(d, fmt.Sprintf("replay:%s:%d", d.ID(), d.seq))
 		m.Header[headerReplays] = []string{strconv.FormatUint(d.seq, 10)}
 		b.deliveries.enqueue(m, func(_ Receipt, err error) {

@@ -22,20 +22,60 @@ const (
 	crowd      = 76
 	downOf     = 70 // refuse connections
 	mostLarge  = 500 << 20
+	mostDead   = 700 << 20
 	mostOnDisk = 100 << 20
 )
 
-// One event of 7.9 MiB goes to 76 endpoints, most of which refuse connections. Its body is held once, however many wait for it: the process stays small,
-// everything can be stored and told, and once the endpoints are back all have it.
+// One event of 7.9 MiB goes to 76 endpoints, most of which refuse connections. Its body is held once, however many wait
+// for it: the process stays small, everything can be stored and told, and once the endpoints are back all have it.
 func TestLargeEventForACrowd(t *testing.T) {
+	p, s, down := startCrowd(t, "3s,3s,1h")
+	waiting := p.awaitListed(t, "waiting", downOf, func(d *listed) bool { return d.Attempts == 3 })
+	if disk := p.diskUsed(t); disk > mostOnDisk {
+		t.Errorf("%d MiB are on disk", disk>>20)
+	}
+	p.checkCrowd(t, mostLarge)
+	serveAt(t, down, s)
+	for _, d := range waiting {
+		p.api(t, "POST", "/api/v1/deliveries/"+d.ID+"/retry", "", nil)
+	}
+	s.await(t, "all have it", func() bool { return len(s.tries["evt_large"]) == crowd })
+	p.checkCrowd(t, mostLarge)
+}
+
+// When all of them give it up at one moment, each dead letter holds the body. The letters are stored one by one, and replayed
+// so too.
+func TestLargeDeadLettersOfACrowd(t *testing.T) {
+	p, s, down := startCrowd(t, "1s")
+	p.awaitListed(t, "dead", downOf, func(d *listed) bool { return d.Attempts == 2 })
+	p.checkCrowd(t, mostDead)
+	serveAt(t, down, s)
+	var done struct {
+		Replayed int
+		Next     string `json:"next_cursor"`
+	}
+	for total := 0; total < downOf; total += done.Replayed {
+		p.api(t, "POST", "/api/v1/dead/replay", fmt.Sprintf(`{"cursor":%q}`, done.Next), &done)
+		if done.Next == "" && total+done.Replayed < downOf {
+			t.Fatalf("%d of %d are replayed", total+done.Replayed, downOf)
+		}
+	}
+	s.await(t, "all have it", func() bool { return len(s.tries["evt_large"]) == crowd })
+	p.checkCrowd(t, mostDead)
+}
+
+// startCrowd starts a jethook with a crowd of endpoints, of which most refuse connections, and sends the large event. It returns
+// when the others have it.
+func startCrowd(t *testing.T, schedule string) (p *process, s *sink, down string) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("other systems have no /proc")
 	}
 	t.Parallel()
-	p := newProcess(t, "JETHOOK_RETRY_SCHEDULE=3s,3s,1h")
+	p = newProcess(t, "JETHOOK_RETRY_SCHEDULE="+schedule)
 	p.start(t, "serve")
-	s := newSink(t, func(int) int { return http.StatusOK })
-	down := freePort(t)
+	s = newSink(t, func(int) int { return http.StatusOK })
+	down = freePort(t)
 	for i := range crowd {
 		url := fmt.Sprintf("%s/%d", s.url, i)
 		if i < downOf {
@@ -45,16 +85,18 @@ func TestLargeEventForACrowd(t *testing.T) {
 	}
 	p.postLarge(t, "evt_large")
 	s.await(t, "the endpoints that work have it", func() bool { return len(s.tries["evt_large"]) == crowd-downOf })
-	waiting := p.awaitListed(t, "waiting", downOf, func(d *listed) bool { return d.Attempts == 3 })
+	return p, s, down
+}
+
+// checkCrowd checks that the process has stayed small, has stored everything and can tell it.
+func (p *process) checkCrowd(t *testing.T, most int64) {
+	t.Helper()
 	var st struct{ Incomplete []string }
 	p.api(t, "GET", "/api/v1/status", "", &st)
-	disk, peak := p.diskUsed(t), p.peakRSS(t)
-	t.Logf("RSS at most %d MiB, %d MiB on disk", peak>>20, disk>>20)
-	if peak > mostLarge {
+	peak := p.peakRSS(t)
+	t.Logf("RSS at most %d MiB, %d MiB on disk", peak>>20, p.diskUsed(t)>>20)
+	if peak > most {
 		t.Errorf("RSS was %d MiB", peak>>20)
-	}
-	if disk > mostOnDisk {
-		t.Errorf("%d MiB are on disk", disk>>20)
 	}
 	if len(st.Incomplete) > 0 {
 		t.Errorf("the status misses %v", st.Incomplete)
@@ -62,21 +104,18 @@ func TestLargeEventForACrowd(t *testing.T) {
 	if log := p.log.String(); strings.Contains(log, "can't be stored") {
 		t.Error(log)
 	}
+}
 
-	l, err := net.Listen("tcp", down)
+// serveAt lets s answer at a certain address.
+func serveAt(t *testing.T, address string, s *sink) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := &http.Server{Handler: s}
-	go back.Serve(l)
-	t.Cleanup(func() { back.Close() })
-	for _, d := range waiting {
-		p.api(t, "POST", "/api/v1/deliveries/"+d.ID+"/retry", "", nil)
-	}
-	s.await(t, "all have it", func() bool { return len(s.tries["evt_large"]) == crowd })
-	if peak := p.peakRSS(t); peak > mostLarge {
-		t.Errorf("RSS was %d MiB when all were delivered", peak>>20)
-	}
+	server := &http.Server{Handler: s}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
 }
 
 // postLarge sends a webhook of acme with a large body.
