@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	// fetchedBytes is how many bytes of bodies a process holds that were fetched for attempts, and copyBytes how many
-	// it is storing copies of. A larger one goes alone.
-	fetchedBytes = windowBytes / 4
+	// fetchedBytes is how many bytes of bodies a process holds that were fetched for attempts, fetchedShare what part of it
+	// an endpoint may have beyond its first, and copyBytes how many it is storing copies of. A larger one goes alone.
+	fetchedBytes = windowBytes / 2
+	fetchedShare = 4
 	copyBytes    = 16 << 20
 )
 
