@@ -169,26 +169,65 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 	if !d.Detached() {
 		return d.Event.Body, nil
 	}
-	e := &d.Event
-	if e.kept != "" {
-		s, err := b.last(ctx, StreamDead, d.keptSubject())
-		switch {
-		case err == nil && len(s.Data) == e.away:
-			return s.Data, nil
-		case err != nil && !errors.Is(err, ErrNotFound):
-			return nil, err
+	if d.Event.kept != "" {
+		body, err := b.keptBody(ctx, d)
+		if !errors.Is(err, ErrBodyGone) {
+			return body, err
 		}
 	}
-	found, err := b.Read(ctx, streamOf(e.Subject), e.seq)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil, ErrBodyGone
-	case err != nil:
-		return nil, err
-	case found.Subject != e.Subject || found.ID != e.ID || len(found.Body) != e.away:
-		return nil, ErrBodyGone // the stream was made anew
+	found, err := b.whole(ctx, &d.Event)
+	if err == nil && !found.has(d) { // the stream was made anew
+		err = ErrBodyGone
 	}
-	return found.Body, nil
+	return found.Body, err
+}
+
+func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
+	s, err := b.last(ctx, StreamDead, d.keptSubject())
+	if errors.Is(err, ErrNotFound) {
+		err = b.gone(func(js nats.JetStreamContext) error {
+			_, err := js.GetLastMsg(StreamDead, d.keptSubject(), nats.Context(ctx))
+			return err
+		})
+	}
+	return s.Data, err
+}
+
+// whole reads the event that lies in e's place; ErrBodyGone when there is none any more.
+func (b *Bus) whole(ctx context.Context, e *Event) (Head, error) {
+	stream := streamOf(e.Subject)
+	if stream == "" || e.seq == 0 {
+		return Head{}, ErrBodyGone
+	}
+	found, err := b.Read(ctx, stream, e.seq)
+	if errors.Is(err, ErrNotFound) {
+		err = b.gone(func(js nats.JetStreamContext) error {
+			_, err := js.GetMsg(stream, e.seq, nats.Context(ctx))
+			return err
+		})
+	}
+	return found, err
+}
+
+// has reports whether h is the event of d, and has its body.
+func (h *Head) has(d *Delivery) bool {
+	return h.Subject == d.Event.Subject && h.ID == d.Event.ID && len(h.Body) == d.BodySize()
+}
+
+// gone returns ErrBodyGone when the leader of a stream says so: a replica that lags may not have a message yet, and
+// nothing may be given up because of that.
+func (b *Bus) gone(ask func(nats.JetStreamContext) error) error {
+	js, err := b.reads.JetStream()
+	if err == nil {
+		err = ask(js)
+	}
+	switch {
+	case errors.Is(err, nats.ErrMsgNotFound):
+		return ErrBodyGone
+	case err != nil:
+		return fmt.Errorf("asking for a body: %w", classify(err))
+	}
+	return fmt.Errorf("asking for a body: %w: a replica lags behind", ErrUnavailable)
 }
 
 // replayBytes bounds the large bodies that replays are stored with at once.
@@ -224,11 +263,11 @@ func (b *Bus) readyToReplay(ctx context.Context, dead []Delivery) (n int, err er
 // or else with its body. If there is none any more, whoever attempts the delivery finds that out.
 func (b *Bus) whereBody(ctx context.Context, d *Delivery) (Event, error) {
 	e := d.Event
-	found, err := b.Read(ctx, streamOf(e.Subject), e.seq)
+	found, err := b.whole(ctx, &e)
 	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
+	case err != nil && !errors.Is(err, ErrBodyGone):
 		return e, err
-	case err == nil && found.Subject == e.Subject && found.ID == e.ID && len(found.Body) == d.BodySize():
+	case err == nil && found.has(d):
 		e.inStream, e.stored, e.away, e.Body = true, found.Time, d.BodySize(), nil
 		return e, nil
 	}
