@@ -31,6 +31,9 @@ func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 		e.failFast(l, j)
 		return nil
 	}
+	if !e.withBody(j) {
+		return nil
+	}
 	res := e.client.Do(e.flight, attempt.Request{
 		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
 		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent, Source: j.d.Event.Source,
@@ -109,20 +112,35 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 // reschedule stores when d is attempted next. A message that the store refuses for ever, because its headers
 // make it larger than the store takes, would hold its place for ever: it becomes a dead letter.
 func (e *Engine) reschedule(j *job, d publish.Delivery, then func()) {
-	e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, func(err error) {
+	refused := func(err error) {
 		dead := j.d
 		dead.Due, dead.Why, dead.Reason = time.Time{}, "", "it can't be stored for another attempt: "+err.Error()
 		e.bury(j, dead, nil, func() { e.finish(j) })
+	}
+	if !e.bus.MustCarry(&d) {
+		e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, refused)
+		return
+	}
+	e.carry(j, d, func(d publish.Delivery) {
+		e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, refused)
 	})
 }
 
 // bury stores a dead letter, and tells of it with its last result, if there is one. One that is too large goes without
 // its body, which the event still has.
 func (e *Engine) bury(j *job, d publish.Delivery, last *attempt.Result, then func()) {
+	if d.BodySize() < publish.LargeBody {
+		e.entomb(j, d, last, then)
+		return
+	}
+	e.carry(j, d, func(d publish.Delivery) { e.entomb(j, d, last, then) })
+}
+
+func (e *Engine) entomb(j *job, d publish.Delivery, last *attempt.Result, then func()) {
 	buried := func() { e.announceDeath(&d, last); then() }
 	e.store(func(done func(error)) { e.bus.Bury(&d, done) }, buried, func(err error) {
 		bare := d
-		bare.Event.Body = nil
+		bare.Detach()
 		bare.Reason += " (without its body: " + err.Error() + ")"
 		e.store(func(done func(error)) { e.bus.Bury(&bare, done) }, buried, func(err error) {
 			e.log.Error("dead letter not stored", "delivery", d.ID(), "error", err)
@@ -190,6 +208,9 @@ func (e *Engine) record(j *job, a line) {
 func (e *Engine) finish(j *job) {
 	j.h.done()
 	e.orderedEnded(j.d.Endpoint)
+	for _, release := range j.releases {
+		release()
+	}
 	if j.slot {
 		e.slots.Release(1)
 		e.moved.Store(time.Now().UnixNano())

@@ -14,6 +14,9 @@ type job struct {
 	h     *held
 	slot  bool // it has a place in the window
 	probe bool // an open circuit lets it through
+
+	copies   bool     // it has room for a large copy
+	releases []func() // of the room that it has, when it ends
 }
 
 // due is since when the delivery could have been made.
@@ -24,7 +27,7 @@ func (j *job) due() time.Time {
 	return j.h.stored
 }
 
-func (j *job) size() int64 { return int64(len(j.d.Event.Body)) }
+func (j *job) size() int64 { return int64(j.d.BodySize()) }
 
 // submitEvent hands an event to the lanes of the endpoints that subscribed to it.
 func (e *Engine) submitEvent(ctx context.Context, h *held) {

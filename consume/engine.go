@@ -59,10 +59,12 @@ type Engine struct {
 
 	disableAfter time.Duration // how long an endpoint may fail before it is disabled; 0: for ever
 
-	slots *semaphore.Weighted // places in the window
-	bytes *semaphore.Weighted // bytes of events, in the window and on their way into it
-	moved atomic.Int64        // unix nanoseconds of when a place last became free
-	full  atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
+	slots  *semaphore.Weighted // places in the window
+	bytes  *semaphore.Weighted // bytes of events, in the window and on their way into it
+	bodies *bodies             // that were fetched for attempts
+	copies *semaphore.Weighted // bytes of large copies that are being stored
+	moved  atomic.Int64        // unix nanoseconds of when a place last became free
+	full   atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
 
 	throttle *throttle // of retries
 
@@ -93,8 +95,9 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
 		slots:  semaphore.NewWeighted(window),
-		bytes:  semaphore.NewWeighted(windowBytes + int64(len(queues)*pullBytes(bus))),
-		lanes:  make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
+		bytes:  semaphore.NewWeighted(windowBytes - fetchedBytes + int64(len(queues)*pullBytes(bus))),
+		bodies: newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
+		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 		stop: make(chan struct{}), faults: newFaults(), badRecoveries: publish.NewBadRecords(publish.BucketRecoveries, log),
 	}

@@ -168,6 +168,8 @@ func (l *lane) admit(j *job) admission {
 		return enter
 	case held >= l.capacity(c, now), l.bytes+j.size() > l.byteShare(), l.engine.laneBytes.Load()+j.size() > windowBytes/2:
 		return comeBack
+	case j.d.Detached() && l.bytes+j.size() > fetchedBytes/fetchedShare:
+		return comeBack
 	case held < reserved:
 		return enter
 	default:

@@ -72,7 +72,7 @@ func view(s *publish.Stored, status Status) (Delivery, bool) {
 	}
 	v := describe(&d, status)
 	if status == StatusDead {
-		v.Body, v.Cut = strings.ToValidUTF8(string(s.Data), "\uFFFD"), s.Cut
+		v.Body, v.Cut = strings.ToValidUTF8(string(s.Data), "\uFFFD"), s.Cut || d.BodySize() > len(s.Data)
 	}
 	return v, true
 }

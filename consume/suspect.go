@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"jethook/consume/attempt"
@@ -31,12 +32,12 @@ func (e *Engine) formFor(j *job) rehearsal.Stage {
 
 // rehearse has stages of a suspect rehearsed. It returns those that a process dies of, and false when the process
 // stops first and the message was given back.
-func (e *Engine) rehearse(ctx context.Context, h *held, stages ...rehearsal.Stage) (deadly map[rehearsal.Stage]string, ok bool) {
+func (e *Engine) rehearse(ctx context.Context, h *held, body []byte, stages ...rehearsal.Stage) (deadly map[rehearsal.Stage]string, ok bool) {
 	if !h.suspect || e.rehearser == nil || len(stages) == 0 {
 		return nil, true
 	}
 	deadly, err := e.rehearser.Try(ctx, &rehearsal.Message{
-		Stream: h.in.queue.Stream, Subject: h.msg.Subject(), Seq: h.seq, Time: h.stored, Header: h.msg.Headers(), Data: h.msg.Data(),
+		Stream: h.in.queue.Stream, Subject: h.msg.Subject(), Seq: h.seq, Time: h.stored, Header: h.msg.Headers(), Data: body,
 	}, stages...)
 	if ctx.Err() != nil {
 		h.giveBack()
@@ -59,13 +60,25 @@ func (e *Engine) rehearseForms(ctx context.Context, h *held, jobs []*job) (deadl
 			stages = append(stages, stage)
 		}
 	}
-	return e.rehearse(ctx, h, stages...)
+	body := h.msg.Data()
+	if d := jobs[0].d; d.Detached() {
+		release, err := e.bodies.hold(ctx, &d)
+		switch {
+		case err == nil:
+			defer release()
+			body = d.Event.Body
+		case !errors.Is(err, publish.ErrBodyGone): // else there is no request to be made
+			h.giveBackLater(err)
+			return nil, false
+		}
+	}
+	return e.rehearse(ctx, h, body, stages...)
 }
 
 // mayRead reports whether the message may be decoded. One that may not is set aside, for the ordered endpoint whose
 // consumer brought it or for all others that it is for.
 func (e *Engine) mayRead(ctx context.Context, h *held, ordered ...string) bool {
-	deadly, ok := e.rehearse(ctx, h, rehearsal.Read)
+	deadly, ok := e.rehearse(ctx, h, h.msg.Data(), rehearsal.Read)
 	if cause, found := deadly[rehearsal.Read]; found {
 		e.setAside(ctx, h, ordered, cause)
 		return false

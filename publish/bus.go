@@ -31,6 +31,7 @@ type Bus struct {
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from
+	keeping  keeping
 	maxBody  int64
 	room     int64 // for a body in a message
 
@@ -80,6 +81,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.room), storage), b.log); err != nil {
 		return err
 	}
+	b.keeping = keepingOf(b.streams)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
 	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {

@@ -165,6 +165,7 @@ func (d *Delivery) msg() *nats.Msg {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
 		set(headerWhy, string(d.Why))
 	}
+	d.setBody(h)
 	return &nats.Msg{Header: h, Data: e.Body}
 }
 
@@ -205,6 +206,7 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 	d.PutOff, _ = time.Parse(time.RFC3339Nano, h.Get(headerPutOff))   // absent unless it was
 	d.Due, _ = time.Parse(time.RFC3339Nano, h.Get(headerDue))         // absent on a dead one
 	d.replays, _ = strconv.ParseUint(h.Get(headerReplays), 10, 64)    // absent on all but replays
+	d.readBody(h)
 	return d, nil
 }
 
@@ -219,13 +221,14 @@ func eventOf(h nats.Header, body []byte) Event {
 }
 
 // Schedule stores that d is to be attempted at d.Due; done is told once that is acknowledged. A delivery has
-// one schedule: a later call for the same event and endpoint replaces the earlier.
+// one schedule: a later call for the same event and endpoint replaces the earlier. Of a large body only what
+// [Bus.MustCarry] says is stored.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
-	b.deliveries.enqueue(scheduled(d), func(_ Receipt, err error) { done(err) })
+	b.deliveries.enqueue(b.scheduled(d), func(_ Receipt, err error) { done(err) })
 }
 
-func scheduled(d *Delivery) *nats.Msg {
-	m := d.msg()
+func (b *Bus) scheduled(d *Delivery) *nats.Msg {
+	m := b.waiting(d)
 	m.Subject = retryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
 	m.Header[headerScheduleTarget] = []string{dueSubject(d)}
@@ -240,9 +243,14 @@ func dueSubject(d *Delivery) string {
 	return duePrefix + d.ID()
 }
 
-// Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one.
+// Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one. A large body is
+// stored before, which is waited for.
 func (b *Bus) Bury(d *Delivery, done func(error)) {
-	m := d.msg()
+	m, err := b.letter(d)
+	if err != nil {
+		done(err)
+		return
+	}
 	m.Subject = deadPrefix + d.ID()
 	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
 }

@@ -40,6 +40,11 @@ type Event struct {
 	Forward map[string]string
 
 	seq uint64 // its place in its stream; 0 unless it was read from there, or with a delivery of it
+
+	inStream bool      // it lies at that place: it was read there, or with a delivery that needs it there
+	stored   time.Time // of one that lies there: when it was stored
+	away     int       // of one that was read without its body: the size of that
+	kept     string    // the day on which its body was kept for a dead letter; empty: it was not
 }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.

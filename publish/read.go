@@ -41,7 +41,7 @@ func DecodeEvent(m jetstream.Msg) (Event, error) {
 
 func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Event {
 	e := eventOf(h, body)
-	e.Subject, e.seq = subject, seq
+	e.Subject, e.seq, e.inStream, e.stored = subject, seq, true, at
 	if e.ID == "" {
 		e.ID = h.Get(HeaderMsgID)
 	}

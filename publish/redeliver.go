@@ -29,7 +29,7 @@ func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 // Remind schedules a delivery for this moment whose time has long come: the server has forgotten its schedule.
 // ErrConflict means that it was changed meanwhile.
 func (b *Bus) Remind(ctx context.Context, d *Delivery) error {
-	if _, err := b.deliveries.publish(ctx, scheduledNow(d)); err != nil {
+	if _, err := b.deliveries.publish(ctx, b.scheduledNow(d)); err != nil {
 		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
 	}
 	return nil
@@ -41,9 +41,9 @@ func (b *Bus) Advance(d *Delivery, done func(error)) {
 		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict))
 		return
 	}
-	m := scheduledNow(d)
+	m := b.scheduledNow(d)
 	if d.Why == WhyTurn { // they come by the hundred, and their lanes run dry meanwhile
-		m = dueNow(d)
+		m = b.dueNow(d)
 	}
 	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
 }
@@ -59,20 +59,20 @@ func (b *Bus) Unschedule(ctx context.Context, d *Delivery) error {
 // scheduledNow is a message that replaces the schedule of d, provided that it is still the one that was read, by one
 // for this moment. However long it is on its way, that makes no two of one: if the schedule fires meanwhile, what it
 // makes due removes what has replaced it.
-func scheduledNow(d *Delivery) *nats.Msg {
+func (b *Bus) scheduledNow(d *Delivery) *nats.Msg {
 	now := *d
 	now.Due, now.Why = time.Now(), WhyRetry
-	m := scheduled(&now)
+	m := b.scheduled(&now)
 	expect(m, d.ID(), d.seq)
 	return m
 }
 
 // dueNow is a message that makes d due and removes its schedule, provided that the schedule is still the one
 // that was read.
-func dueNow(d *Delivery) *nats.Msg {
+func (b *Bus) dueNow(d *Delivery) *nats.Msg {
 	now := *d
 	now.Due = time.Now()
-	m := now.msg()
+	m := b.waiting(&now)
 	m.Subject = dueSubject(&now)
 	m.Header[headerScheduler] = []string{retryPrefix + d.ID()}
 	m.Header[headerScheduleNext] = []string{"purge"}
@@ -89,11 +89,11 @@ func expect(m *nats.Msg, id string, seq uint64) {
 
 // fromTheStart is a message that makes d due from its first attempt on, if it is not on its way already. Stored under
 // the same name twice, even by two processes or across a crash, it is one delivery.
-func fromTheStart(d *Delivery, name string) *nats.Msg {
+func (b *Bus) fromTheStart(d *Delivery, name string) *nats.Msg {
 	again := *d
 	again.Attempt, again.Due, again.Why = 1, time.Now(), WhyRetry
 	again.Reason, again.Class, again.Status = "", "", 0
-	m := again.msg()
+	m := b.waiting(&again)
 	m.Subject = dueSubject(&again)
 	m.Header[HeaderMsgID] = []string{name}
 	expect(m, d.ID(), 0)
@@ -104,7 +104,7 @@ func fromTheStart(d *Delivery, name string) *nats.Msg {
 // history. Asked twice with one key, within the deduplication window, it sends once. ErrConflict means that it is on its
 // way already.
 func (b *Bus) Send(ctx context.Context, d *Delivery, key string) error {
-	if _, err := b.deliveries.publish(ctx, fromTheStart(d, "send:"+d.ID()+":"+key)); err != nil {
+	if _, err := b.deliveries.publish(ctx, b.fromTheStart(d, "send:"+d.ID()+":"+key)); err != nil {
 		return fmt.Errorf("sending %s: %w", d.ID(), err)
 	}
 	return nil
@@ -123,11 +123,25 @@ func (b *Bus) Replay(ctx context.Context, dead *Delivery) error {
 // twice, even by two processes or across a crash, it delivers once. It returns how many are due now; one that died
 // this very moment may stay dead.
 func (b *Bus) ReplayAll(ctx context.Context, dead []Delivery) (replayed int, err error) {
+	for len(dead) > 0 && err == nil {
+		var n, done int
+		if n, err = b.readyToReplay(ctx, dead); err != nil {
+			return replayed, fmt.Errorf("replaying %s: %w", dead[n].ID(), err)
+		}
+		done, err = b.replay(ctx, dead[:n])
+		replayed += done
+		clear(dead[:n]) // bodies may have been read for it
+		dead = dead[n:]
+	}
+	return replayed, err
+}
+
+func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, err error) {
 	stored := make(chan error, len(dead))
 	outcomes := make([]error, len(dead))
 	for i := range dead {
 		d := &dead[i]
-		m := fromTheStart(d, fmt.Sprintf("replay:%s:%d", d.ID(), d.seq))
+		m := b.fromTheStart(d, fmt.Sprintf("replay:%s:%d", d.ID(), d.seq))
 		m.Header[headerReplays] = []string{strconv.FormatUint(d.seq, 10)}
 		b.deliveries.enqueue(m, func(_ Receipt, err error) {
 			outcomes[i] = err

@@ -84,8 +84,12 @@ func (b *Bus) CountEach(ctx context.Context, shelves []Shelf, tell func(i int, n
 	})
 }
 
-// asksAtOnce is how many questions of askEach are under way: few enough for the largest bodies.
-const asksAtOnce = 16
+// asksAtOnce is how many questions of askEach are under way, and askedBytes how many bytes their answers may have together:
+// who is sent more than it reads is cut off.
+const (
+	asksAtOnce = 16
+	askedBytes = 32 << 20
+)
 
 // askEach puts a question for each shelf, and takes in the messages of the answers until each is whole.
 func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf) (subject string, content any),
@@ -97,8 +101,9 @@ func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf)
 		return fmt.Errorf("counting: %w", classify(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
+	most := max(1, min(asksAtOnce, askedBytes/b.MaxMessage()))
 	for asked, answered := 0, 0; answered < len(shelves); {
-		for ; asked < len(shelves) && asked-answered < asksAtOnce; asked++ {
+		for ; asked < len(shelves) && asked-answered < most; asked++ {
 			subject, content := question(shelves[asked])
 			data, err := json.Marshal(content)
 			if err == nil {

@@ -151,5 +151,8 @@ func (s *Server) pending(ctx context.Context, id string) (publish.Delivery, erro
 	if errors.Is(err, publish.ErrNotFound) {
 		return d, consume.ErrNoDelivery
 	}
+	if err == nil {
+		d.Event.Body, err = s.bus.Body(ctx, &d)
+	}
 	return d, err
 }
