@@ -35,6 +35,7 @@ func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, 
 		src.receiver.Store(src.sender.Unverified())
 		unbound = nil
 	}
+	src.dedup = &dedup{} // the id is shown without the time that a server may add
 	return &Trial{source: src, unbound: unbound, maxBody: maxBody}, nil
 }
 
