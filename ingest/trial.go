@@ -35,7 +35,6 @@ func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, 
 		src.receiver.Store(src.sender.Unverified())
 		unbound = nil
 	}
-	src.dedup = &dedup{} // the id is shown without the time that a server may add
 	return &Trial{source: src, unbound: unbound, maxBody: maxBody}, nil
 }
 
