@@ -72,9 +72,9 @@ func (d *dedup) name(id string, hashed bool, now time.Time) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	slot := now.UnixNano() / int64(length)
-	name := nameIn(id, slot, length)
+	name := nameIn(id, hashed, slot, length)
 	for _, other := range [...]int64{slot - 1, slot + 1} { // +1: requests overtake each other
-		before := nameIn(id, other, length)
+		before := nameIn(id, hashed, other, length)
 		if s, found := d.seen[other][before]; found && now.Sub(s.first).Abs() < length {
 			d.seen[other][before] = sighting{s.first, s.requests + 1}
 			return before
@@ -84,9 +84,13 @@ func (d *dedup) name(id string, hashed bool, now time.Time) string {
 	return name
 }
 
-// nameIn is the id with the beginning of the slot in milliseconds.
-func nameIn(id string, slot int64, length time.Duration) string {
-	return publish.CleanID(id + "-" + strconv.FormatInt(slot*int64(length)/int64(time.Millisecond), 10))
+// nameIn is the id with the beginning of the slot in milliseconds, or of a hash another one.
+func nameIn(id string, hashed bool, slot int64, length time.Duration) string {
+	begins := strconv.FormatInt(slot*int64(length)/int64(time.Millisecond), 10)
+	if hashed {
+		return publish.HashID(id, begins)
+	}
+	return publish.CleanID(id + "-" + begins)
 }
 
 // remember keeps the name in its slot, and of the slots those that may be asked for.

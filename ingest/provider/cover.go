@@ -21,7 +21,8 @@ func (s *Sender) NotCovered() (parts []string) {
 	if !covers(s.Scheme, s.TypeAt()) {
 		parts = append(parts, partType)
 	}
-	if !covers(s.Scheme, s.IDAt()) {
+	// Where the sender writes no id, what stands for it is as good as the body.
+	if (s.ID.kind != nowhere || s.Batch != nil) && !covers(s.Scheme, s.IDAt()) {
 		parts = append(parts, partID)
 	}
 	return parts
