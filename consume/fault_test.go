@@ -94,31 +94,39 @@ func TestEventLargerThanOneFetch(t *testing.T) {
 	}
 }
 
-// An event that fills a message leaves no room for the headers of a retry: it becomes a dead letter that says
-// so, instead of holding its place for ever.
+// An event that fills a message leaves no room for the headers of a retry: it waits with its event. Where the event ends
+// before the retry is due, it becomes a dead letter that says so, instead of holding its place for ever.
 func TestEventTooLargeForARetry(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t, time.Hour)
-	cfg.MaxBody = 1 << 20
-	r := start(t, cfg)
-	s, err := r.js.Stream(t.Context(), "EVENTS")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc := s.CachedInfo().Config
-	sc.MaxMsgSize = -1 // an operator's choice
-	if _, err := r.js.UpdateStream(t.Context(), sc); err != nil {
-		t.Fatal(err)
-	}
-	rc := receive(t, always(http.StatusInternalServerError))
-	r.add(t, rc.URL, nil, "events.>")
-	if _, err := r.js.Publish(t.Context(), "events.a", make([]byte, r.js.Conn().MaxPayload())); err != nil {
-		t.Fatal(err)
-	}
-	r.settled(t, publish.StreamEvents)
-	dead := r.list(t, consume.Query{Status: consume.StatusDead})
-	if len(dead) != 1 || !strings.Contains(dead[0].Reason, "without its body") {
-		t.Errorf("got %+v", dead)
+	for name, retention := range map[string]time.Duration{"that stays": 168 * time.Hour, "that ends": 30 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := settings(t, time.Hour)
+			cfg.MaxBody, cfg.DedupWindow, cfg.Retention = 1<<20, time.Minute, retention
+			r := start(t, cfg)
+			s, err := r.js.Stream(t.Context(), "EVENTS")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sc := s.CachedInfo().Config
+			sc.MaxMsgSize = -1 // an operator's choice
+			if _, err := r.js.UpdateStream(t.Context(), sc); err != nil {
+				t.Fatal(err)
+			}
+			rc := receive(t, always(http.StatusInternalServerError))
+			r.add(t, rc.URL, nil, "events.>")
+			if _, err := r.js.Publish(t.Context(), "events.a", make([]byte, r.js.Conn().MaxPayload())); err != nil {
+				t.Fatal(err)
+			}
+			r.settled(t, publish.StreamEvents)
+			dead, waiting := r.list(t, consume.Query{Status: consume.StatusDead}), r.list(t, consume.Query{Status: consume.StatusWaiting})
+			switch {
+			case name == "that stays" && (len(dead) != 0 || len(waiting) != 1):
+				t.Errorf("dead %+v, waiting %+v", dead, waiting)
+			case name == "that ends" && (len(dead) != 1 || !strings.Contains(dead[0].Reason, "without its body")):
+				t.Errorf("got %+v", dead)
+			}
+		})
 	}
 }
 
