@@ -68,7 +68,25 @@ type process struct {
 	env                 []string
 	program             string // empty: binary
 	cmd                 *exec.Cmd
-	log                 *bytes.Buffer
+	log                 *processLog
+}
+
+// processLog is what a process has said so far. It may be read while the process goes on.
+type processLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *processLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *processLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newProcess prepares a jethook with one source, acme, and no login but the token.
@@ -117,7 +135,7 @@ func (p *process) start(t *testing.T, command string) {
 // launch is start with a command of the caller's, which becomes the binary.
 func (p *process) launch(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	p.log = &bytes.Buffer{}
+	p.log = &processLog{}
 	p.cmd = cmd
 	p.cmd.Env, p.cmd.Stderr = p.env, p.log
 	if err := p.cmd.Start(); err != nil {
