@@ -99,7 +99,7 @@ func TestDemoOnce(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(told, "All 5 events are delivered") || strings.Contains(told, "curl") || strings.Contains(told, "401") {
+	if !strings.Contains(told, "All 5 events are delivered") || strings.Contains(told, "curl") || strings.Contains(told, " 401") {
 		t.Error("it does not end as it should")
 	}
 	if t.Failed() {
