@@ -45,11 +45,18 @@ type Gate struct {
 
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
-	conns    map[net.Conn]bool // whether it has logged in
-	full     time.Time         // when the log last said that there are as many as may be
+	conns    map[net.Conn]arrival
+	arrivals uint64    // how many there were
+	full     time.Time // when the log last said that there are as many as may be
 	closed   bool
 
 	running sync.WaitGroup
+}
+
+// arrival is what is known of a client's connection.
+type arrival struct {
+	number uint64 // it was the number-th to come
+	known  bool   // it has logged in
 }
 
 // New returns a gate that takes whoever shows the token admin for an administrator, and whoever shows the token service
@@ -57,7 +64,7 @@ type Gate struct {
 func New(service, admin config.Secret, log *slog.Logger) *Gate {
 	return &Gate{
 		service: service, admin: admin, password: rand.Text(), log: log,
-		limit: min(mostClients, config.Descriptors()/8), room: semaphore.NewWeighted(mostLarge), conns: make(map[net.Conn]bool),
+		limit: min(mostClients, config.Descriptors()/8), room: semaphore.NewWeighted(mostLarge), conns: make(map[net.Conn]arrival),
 	}
 }
 
@@ -116,11 +123,12 @@ func (g *Gate) accept(l net.Listener, dial func() (net.Conn, error)) {
 			time.Sleep(acceptPause)
 			continue
 		}
+		if !g.keep(client) { // asked here, so that they are kept in the order in which they came
+			client.Close()
+			continue
+		}
 		g.running.Go(func() {
 			defer client.Close()
-			if !g.keep(client) {
-				return
-			}
 			defer g.forget(client)
 			srv, err := dial()
 			if err != nil {
@@ -150,28 +158,35 @@ func (g *Gate) keep(client net.Conn) bool {
 		}
 		return false
 	}
-	g.conns[client] = false
+	g.arrivals++
+	g.conns[client] = arrival{number: g.arrivals}
 	return true
 }
 
-// displace cuts off a client that has not logged in. Whoever calls it holds the lock.
+// displace cuts off the client that has taken longest to log in: one that has just come is about to. Whoever calls it holds
+// the lock.
 func (g *Gate) displace() bool {
-	for c, known := range g.conns {
-		if !known {
-			c.Close()
-			delete(g.conns, c)
-			return true
+	var oldest net.Conn
+	for c, a := range g.conns {
+		if !a.known && (oldest == nil || a.number < g.conns[oldest].number) {
+			oldest = c
 		}
 	}
-	return false
+	if oldest == nil {
+		return false
+	}
+	oldest.Close()
+	delete(g.conns, oldest)
+	return true
 }
 
 // know notes that a client has logged in.
 func (g *Gate) know(client net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, ok := g.conns[client]; ok {
-		g.conns[client] = true
+	if a, ok := g.conns[client]; ok {
+		a.known = true
+		g.conns[client] = a
 	}
 }
 
