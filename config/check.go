@@ -48,7 +48,7 @@ func (p *Problems) has(variable string) bool {
 // Bounds of what can be set.
 const (
 	minBody            = Bytes(1 << 10)
-	maxBody            = Bytes(64 << 20)
+	maxBody            = Bytes(BodyLimit)
 	minDedupWindow     = 100 * time.Millisecond // of nats-server
 	maxDeliveryTimeout = 5 * time.Minute
 	maxReplicas        = 5 // of nats-server

@@ -31,6 +31,7 @@ type Config struct {
 	Replicas        int            `envconfig:"REPLICAS" default:"1" desc:"replicas of every stream and bucket: 1 to 5; more than 1 needs a cluster"`
 	SourceNames     []string       `envconfig:"SOURCES" desc:"comma-separated names of the senders to receive from: lower-case letters, digits, - and _"`
 	MaxBody         Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, after decompression: bytes or KiB, MiB; 1KiB to 64MiB"`
+	LargeBodies     bool           `envconfig:"LARGE_BODIES" default:"false" desc:"whether a webhook's body that fits into no message of the bus is stored aside, in the object store jethook_bodies, and the message refers to it; the embedded server's messages hold at most 8MiB then"`
 	DedupWindow     time.Duration  `envconfig:"DEDUP_WINDOW" default:"1h" desc:"how long an event id is remembered"`
 	Retention       time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
 	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
@@ -78,11 +79,14 @@ type Source struct {
 	Tolerance time.Duration `envconfig:"TOLERANCE" desc:"how far the time that a request was made at may be off from this machine's clock, 1s to 1h; default: as the provider's pages say, mostly 5m"`
 
 	Gzip    bool  `envconfig:"GZIP" default:"false" desc:"whether bodies compressed with gzip are taken, for a sender or a proxy that compresses; those of polytomic always are"`
-	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, on a cluster up to its max_payload less 64KiB; default: that of JETHOOK_MAX_BODY"`
+	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, on a cluster without LARGE_BODIES up to its max_payload less 64KiB; default: that of JETHOOK_MAX_BODY"`
 
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
 	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`
 }
+
+// BodyLimit is the most that any setting may allow a body, in bytes.
+const BodyLimit = 64 << 20
 
 // LargestBody is the largest body that any source may send, or a client of the admin API.
 func (c *Config) LargestBody() Bytes {

@@ -108,18 +108,18 @@ func (e *Engine) withBody(j *job) bool {
 		j.onEnd(release)
 		return true
 	case errors.Is(err, publish.ErrBodyGone):
-		e.buryBodiless(j)
+		e.buryBodiless(j, err)
 	default:
 		e.deferUntil(j, time.Now().Add(localPause))
 	}
 	return false
 }
 
-// buryBodiless makes a dead letter of a delivery whose body is gone with its event.
-func (e *Engine) buryBodiless(j *job) {
+// buryBodiless makes a dead letter of a delivery whose body is gone.
+func (e *Engine) buryBodiless(j *job, cause error) {
 	dead := j.d
 	dead.Due, dead.Why, dead.Attempt = time.Time{}, "", max(1, j.d.Attempt-1)
-	dead.Reason = publish.ErrBodyGone.Error()
+	dead.Reason = cause.Error()
 	if j.d.Reason != "" {
 		dead.Reason += "; the last attempt: " + j.d.Reason
 	}

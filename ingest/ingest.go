@@ -160,7 +160,7 @@ const (
 	// The default largest body takes this long at 2.2 Mbit/s.
 	readTimeout = 30 * time.Second
 	// It runs from the end of the header, so it holds the body's time, the store's, and some for the answer.
-	writeTimeout = readTimeout + publish.Timeout + 10*time.Second
+	writeTimeout = readTimeout + 3*publish.Timeout + 10*time.Second
 	// Longer than load balancers keep an idle connection, commonly 60 s: the side that sends must be the one
 	// to close, or a request meets a connection that is just being closed.
 	idleTimeout = 2 * time.Minute

@@ -32,7 +32,7 @@ func limitBodies(sources map[string]*source, common, room int64) error {
 			src.maxBody = common
 		case room > 0 && src.maxBody > room:
 			problems = append(problems, config.Problem{Variable: variable(name, "MAX_BODY"), Reason: fmt.Sprintf(
-				"%s is more than the NATS cluster takes: choose at most %s, or raise the cluster's max_payload to that and 64KiB for headers",
+				"%s is more than the NATS cluster takes: choose at most %s, raise the cluster's max_payload to that and 64KiB for headers, or set JETHOOK_LARGE_BODIES=true",
 				config.Bytes(src.maxBody), config.Bytes(room))})
 		}
 	}

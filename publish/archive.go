@@ -248,7 +248,8 @@ func headOf(subject string, h nats.Header, body []byte, stream string, seq uint6
 	if text := serverHeader(h, nats.MsgSize); body == nil && text != "" {
 		size, _ = strconv.Atoi(text)
 	}
-	return Head{Event: decodeEvent(subject, h, body, stream, seq, at), Stream: stream, Seq: seq, Time: at, Size: size}
+	e := decodeEvent(subject, h, body, stream, seq, at)
+	return Head{Event: e, Stream: stream, Seq: seq, Time: at, Size: max(size, e.away)}
 }
 
 // firstSince returns the sequence of the first message of a stream that was stored at or after a time, or end when

@@ -68,7 +68,7 @@ func (d *Delivery) Detached() bool { return d.Event.away > 0 && len(d.Event.Body
 
 // Detach drops the body. If the event is known to have it, d refers to that.
 func (d *Delivery) Detach() {
-	if d.Event.inStream {
+	if d.Event.inStream || d.Event.object != "" {
 		d.Event.away = d.BodySize()
 	}
 	d.Event.Body = nil
@@ -78,12 +78,15 @@ func (d *Delivery) Detach() {
 // anew.
 func (d *Delivery) BodyKey() string {
 	e := &d.Event
+	if e.object != "" {
+		return HashID(e.object, e.digest, strconv.Itoa(d.BodySize()))
+	}
 	return HashID(e.Subject, e.ID, placeToken(e.seq), strconv.Itoa(d.BodySize()))
 }
 
 // MustCarry reports whether d is stored with a copy of its large body until it is due.
 func (b *Bus) MustCarry(d *Delivery) bool {
-	return d.BodySize() >= LargeBody && !b.keeping.until(&d.Event, d.Due)
+	return d.BodySize() >= LargeBody && d.Event.object == "" && !b.keeping.until(&d.Event, d.Due)
 }
 
 // waiting encodes a delivery that waits, without its subject, and with its body only if it must carry that. One that must
@@ -99,7 +102,9 @@ func (b *Bus) waiting(d *Delivery) *nats.Msg {
 
 // setBody notes in a delivery's header where the body is, if it is not in the message.
 func (d *Delivery) setBody(h nats.Header) {
-	if d.Detached() {
+	if d.Event.object != "" {
+		d.Event.setObject(h, d.BodySize())
+	} else if d.Detached() {
 		h[headerBodySize] = []string{strconv.Itoa(d.Event.away)}
 		h[headerStored] = []string{d.Event.stored.UTC().Format(time.RFC3339Nano)}
 	}
@@ -112,6 +117,19 @@ func (b *Bus) letter(d *Delivery) (*nats.Msg, error) {
 		return d.msg(), nil
 	}
 	light := *d
+	if d.Event.object == "" && int64(len(body)) > b.fits && b.aside { // it came when messages could be larger
+		ctx, cancel := context.WithTimeout(context.Background(), asideTime)
+		defer cancel()
+		if err := b.setAside(ctx, &light.Event); err != nil {
+			return nil, fmt.Errorf("keeping the body of %s: %w", d.ID(), err)
+		}
+	}
+	if light.Event.object != "" { // which outlives the letter
+		light.Event.Body, light.Event.away = nil, len(body)
+		m := light.msg()
+		m.Data = body[:deadPreview]
+		return m, nil
+	}
 	light.Event.kept = strconv.FormatInt(time.Now().Unix()/int64(aDay/time.Second), 10)
 	if err := b.keep(&light); err != nil {
 		return nil, err
@@ -154,6 +172,10 @@ func (d *Delivery) readBody(h nats.Header) {
 	if err != nil || size <= 0 {
 		return
 	}
+	if d.Event.readObject(h) {
+		d.Event.Body = nil // a dead letter has the beginning
+		return
+	}
 	d.Event.away = size
 	if kept := h.Get(headerBodyKept); kept != "" {
 		d.Event.kept, d.Event.Body = kept, nil // it is only the beginning
@@ -168,6 +190,9 @@ func (d *Delivery) readBody(h nats.Header) {
 func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 	if !d.Detached() {
 		return d.Event.Body, nil
+	}
+	if d.Event.object != "" {
+		return b.reads.object(ctx, &d.Event)
 	}
 	if d.Event.kept != "" {
 		body, err := b.keptBody(ctx, d)
@@ -185,7 +210,7 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
 	s, err := b.last(ctx, StreamDead, d.keptSubject())
 	if errors.Is(err, ErrNotFound) {
-		err = b.gone(func(js nats.JetStreamContext) error {
+		err = b.reads.isGone(func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(StreamDead, d.keptSubject(), nats.Context(ctx))
 			return err
 		})
@@ -201,7 +226,7 @@ func (b *Bus) whole(ctx context.Context, e *Event) (Head, error) {
 	}
 	found, err := b.Read(ctx, stream, e.seq)
 	if errors.Is(err, ErrNotFound) {
-		err = b.gone(func(js nats.JetStreamContext) error {
+		err = b.reads.isGone(func(js nats.JetStreamContext) error {
 			_, err := js.GetMsg(stream, e.seq, nats.Context(ctx))
 			return err
 		})
@@ -214,10 +239,10 @@ func (h *Head) has(d *Delivery) bool {
 	return h.Subject == d.Event.Subject && h.ID == d.Event.ID && len(h.Body) == d.BodySize()
 }
 
-// gone returns ErrBodyGone when the leader of a stream says so: a replica that lags may not have a message yet, and
+// isGone returns ErrBodyGone when the leader of a stream says so: a replica that lags may not have a message yet, and
 // nothing may be given up because of that.
-func (b *Bus) gone(ask func(nats.JetStreamContext) error) error {
-	js, err := b.reads.JetStream()
+func (c *connection) isGone(ask func(nats.JetStreamContext) error) error {
+	js, err := c.JetStream()
 	if err == nil {
 		err = ask(js)
 	}
@@ -240,7 +265,7 @@ func (b *Bus) readyToReplay(ctx context.Context, dead []Delivery) (n int, err er
 	bytes := 0
 	for ; n < len(dead); n++ {
 		d := &dead[n]
-		if d.BodySize() < LargeBody || d.Event.inStream || d.Event.seq == 0 {
+		if d.BodySize() < LargeBody || d.Event.inStream || d.Event.object != "" || d.Event.seq == 0 {
 			continue
 		}
 		key := d.BodyKey()

@@ -33,7 +33,9 @@ type Bus struct {
 	shelves  map[string]jetstream.Stream // to read from
 	keeping  keeping
 	maxBody  int64
-	room     int64 // for a body in a message
+	fits     int64 // how large a body in a message may be
+	room     int64 // how large one that can be stored
+	aside    bool  // a body that fits into no message is stored aside
 
 	quotas *quotas // of rejected requests
 
@@ -69,16 +71,20 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 			return err
 		}
 	}
-	b.room = b.front.MaxPayload() - headerRoom
+	b.fits = b.front.MaxPayload() - headerRoom
+	b.room = b.fits
+	if b.aside = cfg.LargeBodies; b.aside {
+		b.room = max(b.fits, config.BodyLimit)
+	}
 	b.maxBody = min(int64(cfg.MaxBody), b.room)
 	if b.maxBody < int64(cfg.MaxBody) {
-		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY", "max_body_bytes", b.maxBody)
+		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY, unless JETHOOK_LARGE_BODIES is true", "max_body_bytes", b.maxBody)
 	}
 	storage, err := b.storage(ctx)
 	if err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.room), storage), b.log); err != nil {
+	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage), b.log); err != nil {
 		return err
 	}
 	b.keeping = keepingOf(b.streams)
@@ -86,6 +92,11 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
 	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
 		return err
+	}
+	if b.aside {
+		if err = ensureAside(ctx, b.front.js, cfg, b.log); err != nil {
+			return err
+		}
 	}
 	if b.sources, err = openSources(ctx, b.front.js, cfg, b.log); err != nil {
 		return err
@@ -172,7 +183,14 @@ func (b *Bus) Close() {
 // deduplication window is a success with Receipt.Duplicate set. Errors are of the classes ErrUnavailable,
 // ErrFull, ErrBusy, ErrTooLarge and ErrRefused.
 func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
-	r, err := b.committerFor(e).publish(ctx, e.msg())
+	e, err := b.lighten(ctx, e)
+	var r Receipt
+	if err == nil {
+		r, err = b.committerFor(e).publish(ctx, e.msg())
+		if r.Duplicate || neverStored(err) {
+			b.dropAside(ctx, e)
+		}
+	}
 	b.noteFailure(err)
 	if err != nil {
 		return r, fmt.Errorf("publishing to %s: %w", e.Subject, err)
@@ -205,8 +223,11 @@ func (b *Bus) noteFailure(err error) {
 // MaxBody is the largest body in bytes that is taken where nothing else is set.
 func (b *Bus) MaxBody() int64 { return b.maxBody }
 
-// Room is the largest body in bytes that the server takes in a message.
+// Room is the largest body in bytes of a webhook that can be stored.
 func (b *Bus) Room() int64 { return b.room }
+
+// MaxEvent is the largest body in bytes of any other event: it must fit into a message.
+func (b *Bus) MaxEvent() int64 { return min(b.maxBody, b.fits) }
 
 // MaxMessage bounds the size in bytes of one message on the bus, with its headers.
 func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }

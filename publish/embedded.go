@@ -119,7 +119,7 @@ func serverOptions(cfg *config.Config) *server.Options {
 		JetStream:              true,
 		StoreDir:               cfg.DataDir,
 		DisableJetStreamBanner: true,
-		MaxPayload:             int32(int64(cfg.LargestBody()) + headerRoom),
+		MaxPayload:             int32(largestMessage(cfg) + headerRoom),
 		MaxPending:             maxPending,
 	}
 	if cfg.Sync == 0 {

@@ -44,11 +44,13 @@ type Event struct {
 	inStream bool      // it lies at that place: it was read there, or with a delivery that needs it there
 	stored   time.Time // of one that lies there: when it was stored
 	away     int       // of one that was read without its body: the size of that
+	object   string    // the name of its body, which is stored aside; empty: it is not
+	digest   string    // of that body: its SHA-256 in hex
 	kept     string    // the day on which its body was kept for a dead letter; empty: it was not
 }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
-const OwnHeaders = 8
+const OwnHeaders = 11
 
 // msg encodes e and takes its header over. Headers that steer the server or Jethook itself are never the sender's. All are
 // ASCII, see [HeaderValue].
@@ -84,6 +86,9 @@ func (e *Event) msg() *nats.Msg {
 			values[i] = HeaderValue(header.value)
 			h[header.name] = values[i : i+1 : i+1]
 		}
+	}
+	if e.object != "" {
+		e.setObject(h, e.away)
 	}
 	return &nats.Msg{Subject: e.Subject, Header: h, Data: e.Body}
 }

@@ -38,3 +38,6 @@ func NewSources(keys *config.Keyring, sealedOnly bool) *Sources {
 	s.seals.only.Store(sealedOnly)
 	return s
 }
+
+// SetAside is what Publish does before it stores an event whose body is stored aside.
+func (b *Bus) SetAside(ctx context.Context, e *Event) error { return b.setAside(ctx, e) }

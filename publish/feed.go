@@ -20,6 +20,7 @@ const feedAhead = 16
 // nothing, and leaves nothing behind.
 type Feed struct {
 	conn *connection
+	log  *slog.Logger
 }
 
 // OpenFeed connects to the bus at cfg.NATSURL with cfg's login.
@@ -28,7 +29,7 @@ func OpenFeed(cfg *config.Config, log *slog.Logger) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Feed{conn}, nil
+	return &Feed{conn, log}, nil
 }
 
 // Close closes the connection.
@@ -62,6 +63,9 @@ func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, read
 		for {
 			select {
 			case h := <-heads:
+				if !f.complete(gctx, h) {
+					continue
+				}
 				if err := handle(h); err != nil {
 					return err
 				}
@@ -74,6 +78,31 @@ func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, read
 		return err
 	}
 	return nil
+}
+
+// bodyPause is the pause after a body could not be asked for.
+const bodyPause = time.Second
+
+// complete gives an event its body, if that is stored aside. It waits while the bus can't be asked for it, and returns
+// false when there is none, or ctx ends.
+func (f *Feed) complete(ctx context.Context, h *Head) bool {
+	for {
+		err := f.conn.complete(ctx, &h.Event)
+		switch {
+		case err == nil:
+			return true
+		case ctx.Err() != nil:
+			return false
+		case errors.Is(err, ErrBodyGone):
+			f.log.Warn("an event is passed over", "id", h.ID, "subject", h.Subject, "error", err)
+			return false
+		}
+		f.log.Warn("a body can't be read; trying again", "id", h.ID, "error", err)
+		select {
+		case <-time.After(bodyPause):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // consumer opens a consumer of a shelf that keeps its place across connections.

@@ -36,19 +36,19 @@ type fetched struct {
 }
 
 // fetch asks a shelf's stream for a batch, as q must say. Bodies are left out as the shelf says.
-func (b *Bus) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, err error) {
+func (c *connection) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
 	defer cancel()
 	req, err := json.Marshal(q)
 	if err != nil {
 		return got, err
 	}
-	sub, err := b.reads.SubscribeSync(b.reads.NewInbox())
+	sub, err := c.SubscribeSync(c.NewInbox())
 	if err != nil {
 		return got, classify(err)
 	}
 	defer sub.Unsubscribe()
-	if err := b.reads.PublishRequest(directPrefix+sh.stream, sub.Subject, req); err != nil {
+	if err := c.PublishRequest(directPrefix+sh.stream, sub.Subject, req); err != nil {
 		return got, classify(err)
 	}
 	for read := uint64(0); ; {
@@ -134,25 +134,25 @@ func (sh Shelf) trim(s Stored) Stored {
 
 // last returns the last message of a stream on a subject, which may have wildcards; ErrNotFound when there is none.
 func (b *Bus) last(ctx context.Context, stream, subject string) (Stored, error) {
-	return b.get(ctx, stream, fetchQuery{Last: subject})
+	return b.reads.get(ctx, stream, fetchQuery{Last: subject})
 }
 
 // place returns the sequence of the first message that q chooses, which may be one that can't be read; 0 when there is none.
 func (b *Bus) place(ctx context.Context, sh Shelf, q fetchQuery) (uint64, error) {
 	q.Batch = 1
-	got, err := b.fetch(ctx, sh, q)
+	got, err := b.reads.fetch(ctx, sh, q)
 	return got.last, err
 }
 
 // get asks a stream for one message, whole; ErrNotFound when there is none, and errNoDelivery when it can't be read.
-func (b *Bus) get(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
+func (c *connection) get(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	req, err := json.Marshal(q)
 	if err != nil {
 		return Stored{}, err
 	}
-	m, err := b.reads.RequestMsgWithContext(ctx, &nats.Msg{Subject: directPrefix + stream, Data: req})
+	m, err := c.RequestMsgWithContext(ctx, &nats.Msg{Subject: directPrefix + stream, Data: req})
 	if err != nil {
 		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
 	}
@@ -175,7 +175,7 @@ func (b *Bus) get(ctx context.Context, stream string, q fetchQuery) (Stored, err
 func (b *Bus) message(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
 	s := b.shelves[stream]
 	if s.CachedInfo().Config.AllowDirect {
-		return b.get(ctx, stream, q)
+		return b.reads.get(ctx, stream, q)
 	}
 	var m *jetstream.RawStreamMsg
 	var err error

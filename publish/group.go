@@ -17,8 +17,11 @@ import (
 // some of them stored, and publishing all again completes them. An id that comes twice is stored once.
 // Errors are those of [Bus.Publish].
 func (b *Bus) PublishAll(ctx context.Context, events []*Event) error {
-	for part := range slices.Chunk(once(events), maxGroup) {
-		err := b.committerFor(part[0]).publishGroup(ctx, part)
+	for part := range slices.Chunk(once(events), maxGroup) { // a copy, which may be changed
+		err := b.lightenAll(ctx, part)
+		if err == nil {
+			err = b.committerFor(part[0]).publishGroup(ctx, part)
+		}
 		b.noteFailure(err)
 		if err != nil {
 			return fmt.Errorf("publishing %d events to %s and others: %w", len(part), part[0].Subject, err)

@@ -51,6 +51,7 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 	if stream != StreamWebhooks {
 		e.Source = "" // only a received webhook has one, whatever a service writes
 	} else {
+		e.readObject(h)
 		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
 	}
 	if e.Type == "" {
@@ -204,7 +205,7 @@ func orAny(token string) string {
 // directGet reads up to n messages of the shelf from sequence lo on. What it has read at last, got.last, may lie behind
 // the messages that can be read.
 func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (got fetched, err error) {
-	return b.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
+	return b.reads.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
 }
 
 // maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.

@@ -79,6 +79,9 @@ var ErrQuota = errors.New("too many rejected requests of the source")
 // can't be kept is dropped, and done is told why. It takes r over.
 func (b *Bus) Reject(r *Rejected, done func(error)) {
 	subject := rejectedPrefix + r.Source
+	if int64(len(r.Body)) > b.fits { // only what is verified is stored aside
+		r.Cut()
+	}
 	for {
 		about, err := json.Marshal(r)
 		if err != nil {

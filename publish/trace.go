@@ -22,7 +22,7 @@ func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
 		letters = append(letters, deadPrefix+id)
 	}
 	// One question for all: the server answers it as of one moment.
-	moving, err := b.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
+	moving, err := b.reads.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
 	if err != nil {
 		return t, err
 	}
@@ -35,7 +35,7 @@ func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
 			*at = m.Time
 		}
 	}
-	dead, err := b.fetch(ctx, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
+	dead, err := b.reads.fetch(ctx, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
 	if err != nil {
 		return t, err
 	}
@@ -65,7 +65,7 @@ func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 	newest := Stored{Subject: deadPrefix + id}
 	for _, places := range []struct{ stream, prefix string }{{StreamDeliveries, "jethook.*."}, {StreamDead, deadPrefix}} {
 		subject := places.prefix + id
-		got, err := b.fetch(ctx, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
+		got, err := b.reads.fetch(ctx, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
 		if err != nil {
 			return "", fmt.Errorf("looking for %s: %w", id, err)
 		}

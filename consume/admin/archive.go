@@ -131,6 +131,9 @@ func (s *Server) getEvent(ctx context.Context, in *EventParams) (*eventOutput, e
 	if err != nil {
 		return nil, err
 	}
+	if err := s.bus.Complete(ctx, &found.Event); err != nil && !errors.Is(err, publish.ErrBodyGone) { // the rest is worth showing
+		return nil, err
+	}
 	trace, err := s.archive.Trace(ctx, &found)
 	if err != nil {
 		return nil, err
@@ -180,6 +183,9 @@ type bodyOutput struct {
 
 func (s *Server) getEventBody(ctx context.Context, in *EventParams) (*bodyOutput, error) {
 	found, _, err := s.find(ctx, in)
+	if err == nil {
+		err = s.bus.Complete(ctx, &found.Event)
+	}
 	if err != nil {
 		return nil, err
 	}

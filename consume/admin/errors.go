@@ -105,7 +105,7 @@ var failures = []struct {
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
 	{consume.ErrNotFound, http.StatusNotFound, "not_found", "there is no such delivery"},
-	{publish.ErrBodyGone, http.StatusConflict, "no_request", "no request can be made of it: its event, which has the body, is not stored any more"},
+	{publish.ErrBodyGone, http.StatusConflict, "no_request", "no request can be made of it: its body is not stored any more"},
 	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "there is no such recovery"},
 	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this time; choose a narrower one"},
 	{errNoSource, http.StatusNotFound, "not_found", "there is no such source in the settings of this process: JETHOOK_SOURCES"},

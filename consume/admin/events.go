@@ -19,7 +19,7 @@ func (s *Server) eventRoutes() {
 		Summary:       "Publish an event",
 		Description:   "Publishes data, byte for byte, on events.<type>, and answers once it is stored.",
 		DefaultStatus: http.StatusAccepted,
-		MaxBodyBytes:  s.bus.MaxBody() + maxBody, // room for what stands around data
+		MaxBodyBytes:  s.bus.MaxEvent() + maxBody, // room for what stands around data
 	}, requestTimeout, s.sendEvent)
 }
 
@@ -48,7 +48,7 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 	if fields := checkEvent(&in.Body); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
-	if int64(len(in.Body.Data)) > s.bus.MaxBody() {
+	if int64(len(in.Body.Data)) > s.bus.MaxEvent() {
 		return nil, errBodyTooLarge
 	}
 	if !publish.ValidTraceparent(in.Traceparent) {

@@ -117,6 +117,9 @@ func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *p
 		return s.pending(ctx, id)
 	case in.Event != "":
 		event, _, err := s.archive.Find(ctx, in.Event, consume.EventQuery{})
+		if err == nil {
+			err = s.bus.Complete(ctx, &event.Event)
+		}
 		if err != nil {
 			return publish.Delivery{}, err
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// streams are those that services read.
-var streams = []string{"WEBHOOKS", "EVENTS", "OPS"}
+// streams are those that services read: the last is the object store with the bodies of webhooks that fit into no message.
+var streams = []string{"WEBHOOKS", "EVENTS", "OPS", "OBJ_jethook_bodies"}
 
 // inboxPrefix is where a service may have itself answered.
 const inboxPrefix = "_INBOX."

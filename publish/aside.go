@@ -1,0 +1,286 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"jethook/config"
+)
+
+// The body of a webhook that fits into no message is stored aside, in an object store, and its event refers to it by
+// headers. The body comes first: an event never refers to what was not stored. One whose event was not stored, since the
+// process was killed in between, goes with the bucket's age.
+//
+// Deliveries of such an event, and its dead letters, have the same reference.
+
+// BucketBodies is the object store of bodies that are stored aside.
+const BucketBodies = "jethook_bodies"
+
+const (
+	streamBodies = "OBJ_" + BucketBodies
+	metaPrefix   = "$O." + BucketBodies + ".M."
+	chunkPrefix  = "$O." + BucketBodies + ".C."
+)
+
+// Headers of an event whose body is stored aside, beside headerBodySize. Only a webhook's are believed: services publish
+// the others.
+const (
+	headerBodyObject = "Jethook-Body-Object"
+	headerBodyDigest = "Jethook-Body-Digest"
+	digestPrefix     = "sha256="
+)
+
+const (
+	// asideTime is how long storing a body aside may take.
+	asideTime = 2 * Timeout
+	// chunkBytes is how large the parts are that a body is stored in: each may cost an fsync. fewestBytes is what every server takes.
+	chunkBytes, fewestBytes = 512 << 10, 32 << 10
+	// chunksRead is how many are read at once, at most: readBytes bounds them too.
+	chunksRead = 256
+	// largestMessageBody is the largest body that the embedded server takes in a message where others are stored aside.
+	largestMessageBody = 8 << 20
+)
+
+// largestMessage is how large the body of a message may be on the embedded server.
+func largestMessage(cfg *config.Config) int64 {
+	if cfg.LargeBodies {
+		return min(int64(cfg.LargestBody()), largestMessageBody)
+	}
+	return int64(cfg.LargestBody())
+}
+
+// goneError says why there is no body. It is an ErrBodyGone.
+type goneError string
+
+func (e goneError) Error() string      { return string(e) }
+func (goneError) Is(target error) bool { return target == ErrBodyGone }
+
+const (
+	errObjectGone    = goneError("the body, which was stored aside, is not in the object store " + BucketBodies + " any more")
+	errObjectAltered = goneError("the body, which was stored aside, is not the one that came: its size or digest is another")
+)
+
+// ensureAside makes the bucket if it is missing. What it holds outlives the event, and the dead letters that it becomes.
+func ensureAside(ctx context.Context, js jetstream.JetStream, cfg *config.Config, log *slog.Logger) error {
+	age := cfg.Retention + deadAge
+	_, err := js.ObjectStore(ctx, BucketBodies)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		_, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket: BucketBodies, Description: "bodies of webhooks that fit into no message",
+			TTL: age, Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+		})
+		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("opening object store %s: %w", BucketBodies, classify(err))
+	}
+	s, err := js.Stream(ctx, streamBodies)
+	if err != nil {
+		return fmt.Errorf("opening object store %s: %w", BucketBodies, classify(err))
+	}
+	got := s.CachedInfo().Config
+	switch {
+	case got.Storage != jetstream.FileStorage:
+		return fmt.Errorf("%w: object store %s is in memory, so a restart loses what it holds; remove it and Jethook makes it anew", ErrStreamMismatch, BucketBodies)
+	case got.Discard != jetstream.DiscardNew && got.MaxBytes > 0:
+		return fmt.Errorf("%w: object store %s drops the oldest bodies when it is full (discard: old); change it", ErrStreamMismatch, BucketBodies)
+	case !got.AllowDirect:
+		return fmt.Errorf("%w: allow_direct of object store %s is off, so no body could be read; change it", ErrStreamMismatch, BucketBodies)
+	case got.MaxAge == 0 || got.MaxAge >= age:
+		return nil
+	}
+	got.MaxAge = age
+	if _, err := js.UpdateStream(ctx, got); err != nil {
+		return fmt.Errorf("letting object store %s keep bodies for %s: %w", BucketBodies, age, classify(err))
+	}
+	log.Info("object store follows changed settings", "bucket", BucketBodies, "max-age", age)
+	return nil
+}
+
+// lighten returns e, or, if its body fits into no message, a copy whose body it has stored aside.
+func (b *Bus) lighten(ctx context.Context, e *Event) (*Event, error) {
+	if !b.aside || e.Source == "" || int64(len(e.Body)) <= b.fits {
+		return e, nil
+	}
+	light := *e
+	ctx, cancel := context.WithTimeout(ctx, asideTime)
+	defer cancel()
+	return &light, b.setAside(ctx, &light)
+}
+
+// lightenAll does so for some events, in place. What it has stored of those that are not published ages out.
+func (b *Bus) lightenAll(ctx context.Context, events []*Event) (err error) {
+	for i := 0; i < len(events) && err == nil; i++ {
+		events[i], err = b.lighten(ctx, events[i])
+	}
+	return err
+}
+
+// setAside stores the body of e aside.
+func (b *Bus) setAside(ctx context.Context, e *Event) error {
+	store, err := b.back.js.ObjectStore(ctx, BucketBodies)
+	if err != nil {
+		return fmt.Errorf("opening object store %s: %w", BucketBodies, classify(err))
+	}
+	name, sum := nuid.Next(), sha256.Sum256(e.Body)
+	_, err = store.Put(ctx, jetstream.ObjectMeta{
+		Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(max(fewestBytes, min(chunkBytes, b.fits)))},
+	}, bytes.NewReader(e.Body))
+	if err != nil {
+		return fmt.Errorf("storing a body aside: %w", classifyStore(err))
+	}
+	e.object, e.digest, e.away, e.Body = name, hex.EncodeToString(sum[:]), len(e.Body), nil
+	return nil
+}
+
+// classifyStore names the class of an error of the object store, which may be a refusal.
+func classifyStore(err error) error {
+	if refused, ok := errors.AsType[*jetstream.APIError](err); ok {
+		r := refusal{Code: refused.Code, ErrCode: int(refused.ErrorCode), Description: refused.Description}
+		return r.err()
+	}
+	return classify(err)
+}
+
+// neverStored reports whether a message that could not be published is certainly not stored, and never will be.
+func neverStored(err error) bool { return refused(err) || errors.Is(err, ErrBusy) }
+
+// dropAside removes the body that was stored aside for an event that is not: it was stored before, or refused. What can't
+// be removed ages out.
+func (b *Bus) dropAside(ctx context.Context, e *Event) {
+	if e.object == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	defer cancel()
+	store, err := b.back.js.ObjectStore(ctx, BucketBodies)
+	if err == nil {
+		err = store.Delete(ctx, e.object)
+	}
+	if err != nil {
+		b.log.Debug("a body that was stored aside stays until it is too old", "object", e.object, "error", err)
+	}
+}
+
+// setObject writes the reference to the body, which has so many bytes.
+func (e *Event) setObject(h nats.Header, size int) {
+	h[headerBodyObject] = []string{e.object}
+	h[headerBodyDigest] = []string{digestPrefix + e.digest}
+	h[headerBodySize] = []string{strconv.Itoa(size)}
+}
+
+// readObject reads what setObject wrote. It returns false when there is no reference.
+func (e *Event) readObject(h nats.Header) bool {
+	object := h.Get(headerBodyObject)
+	size, err := strconv.Atoi(h.Get(headerBodySize))
+	if object == "" || err != nil || size <= 0 {
+		return false
+	}
+	e.object, e.away = object, size
+	e.digest = strings.TrimPrefix(h.Get(headerBodyDigest), digestPrefix)
+	return true
+}
+
+// Complete gives an event that was read its body, if that is stored aside. The error is ErrBodyGone when it is not there
+// any more, or is another one.
+func (b *Bus) Complete(ctx context.Context, e *Event) error { return b.reads.complete(ctx, e) }
+
+func (c *connection) complete(ctx context.Context, e *Event) (err error) {
+	if e.object != "" && len(e.Body) == 0 {
+		e.Body, err = c.object(ctx, e)
+	}
+	return err
+}
+
+// object reads the body of e that is stored aside, and never gives another one. It reads messages of the bucket and not by
+// the client's object store, whose consumers services could remove.
+func (c *connection) object(ctx context.Context, e *Event) ([]byte, error) {
+	subject := metaPrefix + base64.URLEncoding.EncodeToString([]byte(e.object))
+	meta, err := c.get(ctx, streamBodies, fetchQuery{Last: subject})
+	if errors.Is(err, ErrNotFound) || errors.Is(err, nats.ErrNoResponders) {
+		err = c.isGone(func(js nats.JetStreamContext) error {
+			_, err := js.GetLastMsg(streamBodies, subject, nats.Context(ctx))
+			if errors.Is(err, nats.ErrStreamNotFound) {
+				err = nats.ErrMsgNotFound
+			}
+			return err
+		})
+		if errors.Is(err, ErrBodyGone) {
+			err = errObjectGone
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a body: %w", err)
+	}
+	var info jetstream.ObjectInfo
+	switch err := json.Unmarshal(meta.Data, &info); {
+	case err == nil && info.Deleted:
+		return nil, errObjectGone
+	case err != nil || e.away > config.BodyLimit || info.Size != uint64(e.away) || strings.ContainsAny(info.NUID, ".*> "):
+		return nil, errObjectAltered
+	}
+	body, err := c.chunks(ctx, chunkPrefix+info.NUID, &info)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != e.digest {
+		return nil, errObjectAltered
+	}
+	return body, nil
+}
+
+// chunks reads the parts of a body.
+func (c *connection) chunks(ctx context.Context, subject string, info *jetstream.ObjectInfo) ([]byte, error) {
+	body := make([]byte, 0, info.Size)
+	for next := uint64(1); ; {
+		got, err := c.fetch(ctx, Shelf{stream: streamBodies, subject: subject, whole: true},
+			fetchQuery{Seq: next, Subject: subject, Batch: chunksRead, MaxBytes: readBytes})
+		if err != nil {
+			return nil, fmt.Errorf("reading a body: %w", err)
+		}
+		for i := range got.msgs {
+			if len(body)+len(got.msgs[i].Data) > cap(body) {
+				return nil, errObjectAltered
+			}
+			body = append(body, got.msgs[i].Data...)
+		}
+		if next = got.last + 1; got.done || got.last == 0 {
+			break
+		}
+	}
+	if uint64(len(body)) == info.Size {
+		return body, nil
+	}
+	return nil, c.missing(ctx, subject, info)
+}
+
+// missing tells a body that has lost parts from a replica of the bucket that lags behind.
+func (c *connection) missing(ctx context.Context, subject string, info *jetstream.ObjectInfo) error {
+	s, err := c.js.Stream(ctx, streamBodies)
+	if err != nil {
+		return fmt.Errorf("reading a body: %w", classify(err))
+	}
+	all, err := s.Info(ctx, jetstream.WithSubjectFilter(subject))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading a body: %w", classify(err))
+	case all.State.Subjects[subject] == uint64(info.Chunks):
+		return fmt.Errorf("reading a body: %w: a replica lags behind", ErrUnavailable)
+	}
+	return errObjectGone
+}
