@@ -52,9 +52,7 @@ func TestBodyAsideIsDelivered(t *testing.T) {
 		if n := r.waitingBytes(t); n > publish.LargeBody {
 			t.Errorf("%d bytes wait", n)
 		}
-		if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-			t.Fatal(err)
-		}
+		r.retry(t, d.ID)
 		check("retried")
 		dead := r.one(t, consume.StatusDead)
 		if !dead.Cut || len(dead.Body) != 16<<10 || !strings.HasPrefix(string(body), dead.Body) {
@@ -68,9 +66,7 @@ func TestBodyAsideIsDelivered(t *testing.T) {
 			t.Fatal(err)
 		}
 		ok.Store(true)
-		if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-			t.Fatal(err)
-		}
+		r.retry(t, d.ID)
 		check("replayed")
 		r.one(t, consume.StatusDelivered)
 		r.stop()
@@ -111,9 +107,7 @@ func TestBodyAsideThatIsNotIt(t *testing.T) {
 		ok.Store(true)
 		var last time.Time
 		for range 2 {
-			if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-				t.Fatal(err)
-			}
+			r.retry(t, d.ID)
 			eventually(t, "it is dead", func() bool {
 				dead := r.list(t, consume.Query{Status: consume.StatusDead})
 				if len(dead) != 1 || !dead[0].At.After(last) {

@@ -91,9 +91,7 @@ func TestLargeBodyWaitsWithItsEvent(t *testing.T) {
 		t.Errorf("%d bytes wait", n)
 	}
 	ok.Store(true)
-	if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, d.ID)
 	if got := rc.next(t); !bytes.Equal(got.body, e.Body) || got.header.Get("Jethook-Attempt") != "2" {
 		t.Errorf("got %d bytes of %d at attempt %s", len(got.body), len(e.Body), got.header.Get("Jethook-Attempt"))
 	}
@@ -113,9 +111,7 @@ func TestLargeBodyThatOutlivesItsEvent(t *testing.T) {
 	d := r.one(t, consume.StatusWaiting)
 	r.purge(t)
 	ok.Store(true)
-	if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, d.ID)
 	if got := rc.next(t); !bytes.Equal(got.body, e.Body) {
 		t.Errorf("got %d bytes of %d", len(got.body), len(e.Body))
 	}
@@ -137,9 +133,7 @@ func TestLargeBodyIsFetchedToOutliveItsEvent(t *testing.T) {
 		t.Fatalf("%d bytes wait at first", n)
 	}
 	r.switchOff(t, ep.ID, true) // it waits for an hour without an attempt
-	if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, d.ID)
 	eventually(t, "it has a copy", func() bool { return r.waitingBytes(t) > publish.LargeBody })
 	r.purge(t)
 	ok.Store(true)
@@ -160,16 +154,12 @@ func TestLargeBodyIsGone(t *testing.T) {
 	d := r.one(t, consume.StatusWaiting)
 	r.purge(t)
 	ok.Store(true)
-	if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, d.ID)
 	dead := r.one(t, consume.StatusDead)
 	if !strings.Contains(dead.Reason, publish.ErrBodyGone.Error()) || !strings.Contains(dead.Reason, "500") || dead.Attempts != 1 || dead.Body != "" {
 		t.Errorf("got %+v", dead)
 	}
-	if err := r.ledger.Retry(t.Context(), d.ID); err != nil { // replayed, it is dead again, and no empty request is made
-		t.Fatal(err)
-	}
+	r.retry(t, d.ID) // replayed, it is dead again, and no empty request is made
 	eventually(t, "it is dead again", func() bool {
 		all := r.list(t, consume.Query{Status: consume.StatusDead})
 		return len(all) == 1 && all[0].At.After(dead.At)
@@ -243,16 +233,12 @@ func TestLargeBodyInTheMessage(t *testing.T) {
 	if n := r.waitingBytes(t); n < uint64(len(e.Body)) {
 		t.Errorf("%d bytes wait", n)
 	}
-	if err := r.ledger.Retry(t.Context(), w.ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, w.ID)
 	rc.next(t)
 	r.one(t, consume.StatusDead)
 	r.settled(t, publish.StreamDeliveries)
 	ok.Store(true)
-	if err := r.ledger.Retry(t.Context(), w.ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, w.ID)
 	if got := rc.next(t); !bytes.Equal(got.body, e.Body) {
 		t.Errorf("got %d bytes of %d", len(got.body), len(e.Body))
 	}

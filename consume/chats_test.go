@@ -123,9 +123,7 @@ func TestForwardedHeadersAreKept(t *testing.T) {
 		dead = r.list(t, consume.Query{Status: consume.StatusDead})
 		return len(dead) == 1
 	})
-	if err := r.ledger.Retry(t.Context(), dead[0].ID); err != nil {
-		t.Fatal(err)
-	}
+	r.retry(t, dead[0].ID)
 	check()
 }
 

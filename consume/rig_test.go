@@ -3,6 +3,7 @@ package consume_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -130,6 +131,18 @@ func (r *rig) list(t testing.TB, q consume.Query) []consume.Delivery {
 		t.Fatal(err)
 	}
 	return items
+}
+
+// retry attempts a delivery now. One that is seen to be dead, or to wait, is so a moment before its attempt is over.
+func (r *rig) retry(t testing.TB, id string) {
+	t.Helper()
+	eventually(t, id+" is retried", func() bool {
+		err := r.ledger.Retry(t.Context(), id)
+		if err != nil && !errors.Is(err, consume.ErrUnderWay) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 // history returns the recorded attempts of an endpoint, the oldest first.
