@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -88,21 +85,7 @@ func TestBracketsEndNothing(t *testing.T) {
 	}
 	check("from a service")
 
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/webhooks/acme", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusAccepted {
-		t.Fatalf("the webhook was answered %s", res.Status)
-	}
+	p.postSigned(t, body)
 	check("from a sender")
 
 	select {

@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"net"
@@ -122,21 +119,7 @@ func serveAt(t *testing.T, address string, s *sink) {
 func (p *process) postLarge(t *testing.T, id string) {
 	t.Helper()
 	body := fmt.Appendf(nil, `{"id":%q,"type":"thing.happened","text":"%s"}`, id, bytes.Repeat([]byte("x"), largeBody))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/webhooks/acme", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusAccepted {
-		t.Fatal(res.Status)
-	}
+	p.postSigned(t, body)
 }
 
 // awaitListed waits until n deliveries with a status are as they should be, and returns them.

@@ -177,8 +177,8 @@ func (p *process) kill(t *testing.T) {
 	p.cmd.Wait()
 }
 
-// api calls the admin API.
-func (p *process) api(t *testing.T, method, path, body string, into any) {
+// ask calls the admin API and returns its status and body.
+func (p *process) ask(t *testing.T, method, path, body string) (code int, answer []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.admin+path, strings.NewReader(body))
 	if err != nil {
@@ -191,9 +191,39 @@ func (p *process) api(t *testing.T, method, path, body string, into any) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	data, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s %s %v", method, path, res.Status, data, err)
+	answer, err = io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return res.StatusCode, answer
+}
+
+// postSigned sends a webhook with a signature that is right, which must be taken.
+func (p *process) postSigned(t *testing.T, body []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/webhooks/acme", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusAccepted {
+		t.Fatalf("the webhook was answered %s", res.Status)
+	}
+}
+
+// api calls the admin API, which must succeed.
+func (p *process) api(t *testing.T, method, path, body string, into any) {
+	t.Helper()
+	code, data := p.ask(t, method, path, body)
+	if code/100 != 2 {
+		t.Fatalf("%s %s: %d %s", method, path, code, data)
 	}
 	if into != nil {
 		if err := json.Unmarshal(data, into); err != nil {

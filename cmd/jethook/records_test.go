@@ -48,22 +48,8 @@ func plant(t *testing.T, kv jetstream.KeyValue, key, data string) {
 // refused makes a call of the admin API that must fail, and returns its status and body.
 func (p *process) refused(t *testing.T, method, path, body string) (code int, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.admin+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer token-for-tests-only")
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(data)
+	code, data := p.ask(t, method, path, body)
+	return code, string(data)
 }
 
 // Records that can't be read stop nothing but what they are about: Jethook starts, the other endpoints get what is
