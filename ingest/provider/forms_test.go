@@ -71,6 +71,10 @@ func TestNoDowngrade(t *testing.T) {
 			sum := hex.EncodeToString(sha256MAC([]byte(secret), fill("{s}.", "", "", at)+string(r.Body)))
 			r.Header.Set("X-Hook0-Signature", fill("t={s},v0=", "", "", at)+sum+",v1=")
 		}},
+		"EasyPost's signature without a time": {"easypost-v2", func(r *Request, secret string) {
+			r.Header.Del("X-Hmac-Signature-V2")
+			r.Header.Set("X-Hmac-Signature", "hmac-sha256-hex="+hex.EncodeToString(sha256MAC([]byte(secret), string(r.Body))))
+		}},
 		"v0 alone where the type is in a header": {"coinbase-cdp", func(r *Request, secret string) {
 			sum := hex.EncodeToString(sha256MAC([]byte(secret), fill("{s}.", "", "", at)+string(r.Body)))
 			r.Header.Set("X-Hook0-Signature", fill("t={s},v0=", "", "", at)+sum)

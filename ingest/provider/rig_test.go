@@ -61,7 +61,7 @@ var makers = map[string]struct {
 }
 
 // signed is a sender of an HMAC over content. Content and headers, each as NAME: VALUE, are templates of {body},
-// {url}, {secret}, {s}, {ms}, {rfc3339}, {utc} and {sig}.
+// {url}, {secret}, {s}, {ms}, {rfc3339}, {rfc2822}, {utc} and {sig}.
 func signed(sender, maker, content string, headers ...string) sample {
 	s := sample{sender: sender, secrets: [2]string{"secret one", "secret two"}, body: sampleBody}
 	for _, h := range headers {
@@ -69,7 +69,7 @@ func signed(sender, maker, content string, headers ...string) sample {
 		if strings.Contains(value, "{sig}") {
 			s.proof, s.garbage = http.CanonicalHeaderKey(name), fill(strings.ReplaceAll(value, "{sig}", "!!!!"), "", "", at)
 		}
-		if strings.Contains(value, "{s}") || strings.Contains(value, "{ms}") || strings.Contains(value, "{rfc3339}") || strings.Contains(value, "{utc}") {
+		if strings.Contains(value, "{s}") || strings.Contains(value, "{ms}") || strings.Contains(value, "{rfc3339}") || strings.Contains(value, "{utc}") || strings.Contains(value, "{rfc2822}") {
 			s.timed, s.tolerance = http.CanonicalHeaderKey(name), 5*time.Minute
 		}
 	}
@@ -105,7 +105,7 @@ func fill(template, secret, body string, sent time.Time) string {
 	return strings.NewReplacer(
 		"{body}", body, "{url}", sampleURL, "{secret}", secret,
 		"{s}", strconv.FormatInt(sent.Unix(), 10), "{ms}", strconv.FormatInt(sent.UnixMilli(), 10),
-		"{rfc3339}", sent.UTC().Format(time.RFC3339), "{utc}", sent.UTC().Format("2006-01-02T15:04:05"),
+		"{rfc3339}", sent.UTC().Format(time.RFC3339), "{utc}", sent.UTC().Format("2006-01-02T15:04:05"), "{rfc2822}", sent.UTC().Format(time.RFC1123Z),
 	).Replace(template)
 }
 

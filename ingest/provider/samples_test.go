@@ -108,6 +108,8 @@ func timedSamples() []sample {
 			with(`{"event":"invitee.created","payload":{"uri":"evt_1"}}`).event("invitee.created", "evt_1"),
 		signed("coinbase-cdp", "hex", "{s}.x-event-id x-event-type.e-1.onchain.{body}",
 			"X-Event-Id: e-1", "X-Event-Type: onchain", "X-Hook0-Signature: t={s},v0=00,h=x-event-id x-event-type,v1={sig}").event("onchain", "e-1"),
+		signed("easypost-v2", "hex", "{rfc2822}POST/in/sender{body}", "X-Path: /in/sender", "X-Timestamp: {rfc2822}", "X-Hmac-Signature-V2: hmac-sha256-hex={sig}").
+			with(`{"description":"tracker.updated","id":"evt_1"}`).event("tracker.updated", "evt_1"),
 		pairs("elevenlabs", "{s}.{body}", "ElevenLabs-Signature: t={s},v0={sig}").within(30*time.Minute).event(typed, ""),
 		signed("grafana-ts", "hex", "{s}:{body}", "X-Grafana-Alerting-Timestamp: {s}", "X-Grafana-Alerting-Signature: {sig}").
 			with(`{"status":"firing","id":"evt_1"}`).event("firing", ""),

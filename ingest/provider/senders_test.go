@@ -122,6 +122,11 @@ func TestUnits(t *testing.T) {
 		{UTC, "2026-09-21T14:13:20.551", at.Add(551 * time.Millisecond)},
 		{UTC, "2026-09-21T14:13:20Z", time.Time{}},
 		{UTC, "1790000000", time.Time{}},
+		{RFC2822, "Mon, 21 Sep 2026 14:13:20 -0000", at},
+		{RFC2822, "Mon, 21 Sep 2026 16:13:20 +0200", at},
+		{RFC2822, "Fri, 1 May 2026 00:00:00 +0000", time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)},
+		{RFC2822, "Mon, 21 Sep 2026 14:13:20 GMT", time.Time{}},
+		{RFC2822, "2026-09-21T14:13:20Z", time.Time{}},
 	} {
 		got, ok := test.unit.parse(test.text)
 		if ok == test.want.IsZero() || ok && !got.Equal(test.want) {

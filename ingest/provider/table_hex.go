@@ -55,7 +55,7 @@ var hexRows = []Sender{
 		Success:    success200, Refusal: refusal401, Wait: 10 * time.Second,
 	},
 	{
-		// The secret is normalised (NFKD) before it signs.
+		// The secret is normalised (NFKD) before it signs. "easypost-v2" is the newer signature, with a time.
 		Name: "easypost", Title: "EasyPost", Docs: "https://docs.easypost.com/guides/webhooks-guide",
 		Secret: sharedSecret,
 		Scheme: HMAC{Key: NFKDKey, Signature: Signature{From: []Value{Header("X-Hmac-Signature")}, Format: Prefixed("hmac-sha256-hex=")}},

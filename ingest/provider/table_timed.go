@@ -28,6 +28,18 @@ var timedRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
+		// Each request has this signature and that of "easypost", which signs the body alone. The path is what the header says.
+		Name: "easypost-v2", Title: "EasyPost (v2 signature)", Docs: "https://support.easypost.com/hc/en-us/articles/39826034964237-Webhook-HMAC-Validation",
+		Secret: sharedSecret,
+		Scheme: HMAC{Key: NFKDKey, Signature: Signature{
+			From: []Value{Header("X-Hmac-Signature-V2")}, Format: Prefixed("hmac-sha256-hex="),
+			Content:   []Value{Header("X-Timestamp"), Method(), Header("X-Path"), Body()},
+			Timestamp: Timestamp{From: Header("X-Timestamp"), Unit: RFC2822, Tolerance: minute5},
+		}},
+		Type: JSON("description"), ID: JSON("id"),
+		Success: success200, Refusal: refusal401, Wait: 7 * time.Second,
+	},
+	{
 		// v0 is what this sender has, and not an older one.
 		Name: "elevenlabs", Title: "ElevenLabs", Docs: "https://elevenlabs.io/docs/product-guides/administration/webhooks",
 		Secret: sharedSecret, Scheme: pairsMAC("ElevenLabs-Signature", Pairs(",", "v0", "t"), ".", Seconds, 30*time.Minute),

@@ -31,8 +31,9 @@ const (
 	Seconds      Unit = iota // since 1970, in decimal
 	Milliseconds             // since 1970, in decimal
 	RFC3339
-	UTC   // RFC 3339 without a zone, in UTC
-	Epoch // Seconds or Milliseconds, told apart by their length: some senders' pages don't say which
+	RFC2822 // as in mail, with the zone in digits
+	UTC     // RFC 3339 without a zone, in UTC
+	Epoch   // Seconds or Milliseconds, told apart by their length: some senders' pages don't say which
 )
 
 // check returns nil when the request's time is near enough to now. Stamp is the one beside the signature.
@@ -100,6 +101,9 @@ func (u Unit) parse(s string) (time.Time, bool) {
 	switch u {
 	case RFC3339:
 		t, err := time.Parse(time.RFC3339, s)
+		return t, err == nil
+	case RFC2822:
+		t, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", s)
 		return t, err == nil
 	case UTC:
 		t, err := time.Parse("2006-01-02T15:04:05", s) // and a fraction
