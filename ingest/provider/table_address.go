@@ -24,7 +24,7 @@ var addressRows = []Sender{
 		Secret: "public key:private key", Scheme: Braintree{},
 		Type: FormXML("bt_payload", "kind"), Handshakes: []Handshake{braintreeVerify},
 		Dated:   true,
-		Success: success200, Refusal: refusal401,
+		Success: success200, Refusal: refusal401, Wait: 30 * time.Second,
 	},
 	{
 		Name: "contentful", Title: "Contentful", Docs: "https://www.contentful.com/developers/docs/webhooks/request-verification/",

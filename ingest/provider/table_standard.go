@@ -49,7 +49,7 @@ var standardRows = []Sender{
 		Name: "render", Title: "Render", Docs: "https://render.com/docs/webhooks",
 		Secret: signingSecret, Scheme: standardWebhooks(WhsecKey),
 		Type: JSON("type"), ID: standardID,
-		Success: success200, Refusal: refusal401,
+		Success: success200, Refusal: refusal401, Wait: 15 * time.Second,
 	},
 	{
 		// A prediction has no type: its status stands for it.
