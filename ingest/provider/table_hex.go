@@ -222,7 +222,7 @@ var hexRows = []Sender{
 	},
 	{
 		Name: "vercel", Title: "Vercel", Docs: "https://vercel.com/docs/webhooks/webhooks-api",
-		Secret: sharedSecret,
+		Secret: "the webhook's secret, or the integration's client secret",
 		Scheme: HMAC{Hash: SHA1, Signature: Signature{From: []Value{Header("x-vercel-signature")}}},
 		Type:   JSON("type"), ID: JSON("id"),
 		Success: success200, Refusal: refusal401, Wait: 30 * time.Second,

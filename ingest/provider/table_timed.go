@@ -158,7 +158,7 @@ var timedRows = []Sender{
 		Success: success200, Refusal: refusal401,
 	},
 	{
-		// Milliseconds, and a space after the comma.
+		// Milliseconds, and a space after the comma. Actions are signed the same way, but want a signed answer.
 		Name: "workos", Title: "WorkOS", Docs: "https://workos.com/docs/events/data-syncing/webhooks",
 		Secret: sharedSecret, Scheme: pairsMAC("WorkOS-Signature", Pairs(",", "v1", "t"), ".", Milliseconds, 3*time.Minute),
 		Type: JSON("event"), ID: JSON("id"),
