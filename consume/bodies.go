@@ -110,7 +110,7 @@ func (e *Engine) withBody(j *job) bool {
 	case errors.Is(err, publish.ErrBodyGone):
 		e.buryBodiless(j, err)
 	default:
-		e.deferUntil(j, time.Now().Add(localPause))
+		e.giveBack(j, localPause)
 	}
 	return false
 }

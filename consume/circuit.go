@@ -12,11 +12,12 @@ const (
 	// requests: an endpoint that takes one event in twenty is as good as down.
 	openAfter = 10
 	openShare = 58
-	// probesAtOnce and probesPerSecond are how many real deliveries an open circuit lets through. An endpoint
-	// that gets little never notices its circuit: each of its deliveries is a probe. One that gets much knows
-	// within a second that it is well again.
-	probesAtOnce    = 5
-	probesPerSecond = 1
+	// probesAtOnce real deliveries may follow each other at once through an open circuit, and one more in each pause: the
+	// probeShare'th part of the time that the endpoint has failed, within bounds. An endpoint that gets little never notices
+	// its circuit: each of its deliveries is a probe.
+	probesAtOnce          = 5
+	probeShare            = 60
+	leastProbe, mostProbe = time.Second, time.Minute
 	// disableNotice is which part of DISABLE_AFTER an endpoint must have failed for its circuit to open even if
 	// it got few requests: what is disabled has been reported as failing before.
 	disableNotice = 4
@@ -28,17 +29,13 @@ const (
 type circuit struct {
 	failures uint64    // of the last 64 requests, the latest in the lowest bit; 1: it failed
 	since    time.Time // of the first failure after the last success; zero: there is none
-	asked    time.Time // when the last request that failed was made
 	open     bool
 	probes   *rate.Limiter // while open
 }
 
-// failed notes a request that was made at a time and has failed now. An endpoint that has failed for patience
-// opens the circuit whatever the number of requests; 0: never.
-func (c *circuit) failed(asked, now time.Time, patience time.Duration) {
-	if c.asked.Before(asked) {
-		c.asked = asked
-	}
+// failed notes a request that has failed now. An endpoint that has failed for patience opens the circuit whatever the
+// number of requests; 0: never.
+func (c *circuit) failed(now time.Time, patience time.Duration) {
 	if c.since.IsZero() {
 		c.since = now
 	}
@@ -62,12 +59,22 @@ func (c *circuit) succeeded() {
 // trip opens the circuit of an endpoint that has failed since then.
 func (c *circuit) trip(since time.Time) {
 	if c.since = since; !c.open {
-		c.open, c.probes = true, rate.NewLimiter(probesPerSecond, probesAtOnce)
+		c.open, c.probes = true, rate.NewLimiter(rate.Every(leastProbe), probesAtOnce)
 	}
 }
 
 // reset forgets everything.
 func (c *circuit) reset() { *c = circuit{} }
 
-// probe reports whether an open circuit lets one more delivery through.
-func (c *circuit) probe(now time.Time) bool { return c.probes.AllowN(now, 1) }
+// wait is how long it is until an open circuit lets one more delivery through.
+func (c *circuit) wait(now time.Time) time.Duration {
+	missing := 1 - c.probes.TokensAt(now)
+	return max(0, time.Duration(missing/float64(c.probes.Limit())*float64(time.Second)))
+}
+
+// probed counts a delivery that an open circuit lets through.
+func (c *circuit) probed(now time.Time) {
+	pause := min(max(now.Sub(c.since)/probeShare, leastProbe), mostProbe)
+	c.probes.SetLimitAt(now, rate.Every(pause))
+	c.probes.AllowN(now, 1)
+}

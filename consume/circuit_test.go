@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
@@ -13,7 +14,7 @@ func TestCircuit(t *testing.T) {
 	now := time.Now()
 	fail := func(c *circuit, n int) {
 		for range n {
-			c.failed(now, now, 0)
+			c.failed(now, 0)
 		}
 	}
 	t.Run("opens after failures in a row", func(t *testing.T) {
@@ -52,11 +53,11 @@ func TestCircuit(t *testing.T) {
 	t.Run("opens when it has failed for long", func(t *testing.T) {
 		t.Parallel()
 		var c circuit
-		c.failed(now, now, time.Hour)
-		if c.failed(now, now.Add(time.Hour-1), time.Hour); c.open {
+		c.failed(now, time.Hour)
+		if c.failed(now.Add(time.Hour-1), time.Hour); c.open {
 			t.Error("open too early")
 		}
-		if c.failed(now, now.Add(time.Hour), time.Hour); !c.open || !c.since.Equal(now) {
+		if c.failed(now.Add(time.Hour), time.Hour); !c.open || !c.since.Equal(now) {
 			t.Errorf("open %t since %s", c.open, c.since)
 		}
 	})
@@ -65,12 +66,20 @@ func TestCircuit(t *testing.T) {
 		var c circuit
 		fail(&c, 64)
 		for range probesAtOnce {
-			if !c.probe(now) {
+			if c.wait(now) > 0 {
 				t.Error("too few probes")
 			}
+			c.probed(now)
 		}
-		if c.probe(now) || !c.probe(now.Add(time.Second)) || c.probe(now.Add(time.Second)) {
-			t.Error("not one probe a second")
+		if wait := c.wait(now); wait < leastProbe-time.Millisecond || wait > leastProbe {
+			t.Errorf("the next one after %s", wait)
+		}
+		later := now.Add(4 * time.Hour) // one pause is no longer than a minute
+		for range probesAtOnce {
+			c.probed(later)
+		}
+		if wait := c.wait(later); wait < mostProbe-time.Millisecond || wait > mostProbe {
+			t.Errorf("after hours the next one after %s", wait)
 		}
 		c.succeeded()
 		if fail(&c, 1); c.open {
@@ -112,7 +121,7 @@ func TestPacer(t *testing.T) {
 // While both kinds of deliveries wait, a lane serves them in turn.
 func TestLaneServesBothClasses(t *testing.T) {
 	t.Parallel()
-	l := &lane{engine: &Engine{stop: make(chan struct{})}}
+	l := &lane{engine: &Engine{stop: make(chan struct{})}, ep: &endpoint.Endpoint{}}
 	for i := range 3 {
 		for c := range l.queues {
 			l.queues[c] = append(l.queues[c], &job{d: publish.Delivery{Attempt: 1 + c}})

@@ -12,23 +12,20 @@ import (
 )
 
 // deliver makes one attempt and stores what came of it. It returns nil when none was made.
-func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
+func (e *Engine) deliver(j *job) *attempt.Result {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
 		e.strand(j)
 		return nil
-	case ep.Disabled:
-		e.park(j)
-		return nil
 	case e.stopping():
-		e.deferUntil(j, time.Now())
+		e.giveBack(j, 0)
+		return nil
+	case ep.Disabled:
+		e.setDown(j)
 		return nil
 	case !e.awaitDue(j):
 		e.putBack(j)
-		return nil
-	case !l.passes(j):
-		e.failFast(l, j)
 		return nil
 	}
 	if !e.withBody(j) {
@@ -39,7 +36,7 @@ func (e *Engine) deliver(l *lane, j *job) *attempt.Result {
 		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent, Source: j.d.Event.Source,
 		Received: j.d.Event.Received, Header: j.d.Event.Forward, Body: j.d.Event.Body, Attempt: j.d.Attempt,
 	})
-	if res.Verdict != attempt.Later || !e.putOff(l, j, ep, &res) {
+	if res.Verdict != attempt.Later || !e.putOff(j, ep, &res) {
 		e.conclude(j, ep, &res)
 	}
 	return &res
@@ -72,11 +69,11 @@ const localPause = 5 * time.Second
 // conclude stores the outcome of an attempt: this is the only place that acts on one.
 func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	if res.Verdict == attempt.Aborted { // our own doing: it uses no attempt up
-		again := time.Now()
+		pause := time.Duration(0)
 		if res.Class == attempt.ClassLocal { // this machine is out of something, and not for a moment only
-			again = again.Add(localPause)
+			pause = localPause
 		}
-		e.deferUntil(j, again)
+		e.giveBack(j, pause)
 		return
 	}
 	if res.Verdict == attempt.Delivered {
@@ -149,10 +146,16 @@ func (e *Engine) entomb(j *job, d publish.Delivery, last *attempt.Result, then f
 	})
 }
 
-// deferUntil puts a delivery back on the bus until its turn. It is no attempt.
-func (e *Engine) deferUntil(j *job, turn time.Time) {
+// giveBack ends a job without an outcome: its message comes again after a while. It is no attempt.
+func (e *Engine) giveBack(j *job, delay time.Duration) {
+	j.h.comeBack(delay)
+	e.finish(j)
+}
+
+// postpone puts a delivery back into the schedule that its lane can't hold. It is no attempt.
+func (e *Engine) postpone(j *job, until time.Time) {
 	next := j.d
-	next.Due, next.Why = turn, publish.WhyTurn
+	next.Due, next.Why = until, publish.WhyTurn
 	e.reschedule(j, next, func() { e.finish(j) })
 }
 
@@ -211,9 +214,8 @@ func (e *Engine) finish(j *job) {
 	for _, release := range j.releases {
 		release()
 	}
-	if j.slot {
-		e.slots.Release(1)
-		e.moved.Store(time.Now().UnixNano())
+	if j.window != nil {
+		j.window.release()
 	}
 }
 

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"time"
 
+	"jethook/consume/cursor"
 	"jethook/publish"
 )
 
 // job is one delivery that this process works on, a part of a held message.
 type job struct {
-	d     publish.Delivery
-	h     *held
-	slot  bool // it has a place in the window
-	probe bool // an open circuit lets it through
+	d      publish.Delivery
+	h      *held
+	window *places // in which it has a place; nil: it needs none
+	epoch  string  // of the record that had yet to say whether it is the cursor's
 
 	copies   bool     // it has room for a large copy
 	releases []func() // of the room that it has, when it ends
@@ -29,7 +30,20 @@ func (j *job) due() time.Time {
 
 func (j *job) size() int64 { return int64(j.d.BodySize()) }
 
-// submitEvent hands an event to the lanes of the endpoints that subscribed to it.
+func (j *job) class() class {
+	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry || j.d.Why == publish.WhyAsked {
+		return again
+	}
+	return fresh
+}
+
+// key names the record that says whether the job is its endpoint's cursor's.
+func (j *job) key() cursor.Key {
+	return cursor.Key{Endpoint: j.d.Endpoint, Stream: j.h.in.queue.Stream}
+}
+
+// submitEvent hands an event to the lanes of the endpoints that subscribed to it, and passes over those whose cursor has
+// it.
 func (e *Engine) submitEvent(ctx context.Context, h *held) {
 	if !e.mayRead(ctx, h) {
 		return
@@ -46,9 +60,12 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 			continue
 		}
 		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
+		if r := e.cursors.Of(j.key()); r.Divides() && r.HasCursor(h.seq) {
+			continue
+		}
 		settled, err := e.hasOutcome(ctx, h, &j.d)
 		if err != nil {
-			h.giveBackLater(err)
+			h.giveBackLater(time.Second, err)
 			return
 		}
 		if !settled {
@@ -75,7 +92,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	}
 	switch {
 	case err != nil:
-		h.giveBackLater(err)
+		h.giveBackLater(time.Second, err)
 	case settled:
 		h.settle()
 	default:
@@ -90,6 +107,15 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
 	if !h.again {
 		return false, nil
+	}
+	if !h.repeat && h.in.queue.Stream != publish.StreamDeliveries {
+		known, sure, err := e.recall.knownBefore(ctx, d, h.in.opened)
+		if err != nil {
+			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
+		}
+		if sure {
+			return known, nil
+		}
 	}
 	ids := []string{d.ID()}
 	if h.in.queue.Stream != publish.StreamDeliveries { // one that came due was stored under the id that it has
@@ -133,8 +159,8 @@ func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 	}
 }
 
-// start hands one job to its lane, or defers it when the lane or the window has no room. Once ctx has ended
-// the lane is not asked any more: the job goes back to the bus, since other jobs of its message may have been
+// start hands one job to its lane. What the lane has no room for stays where it is: an event in its stream, and a delivery
+// that came due in the schedule. Once ctx has ended the job is given back, since other jobs of its message may have been
 // handed on already.
 func (e *Engine) start(ctx context.Context, j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
@@ -142,44 +168,78 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	case !ok:
 		e.strand(j)
 		return
-	case ep.Disabled:
-		e.park(j)
-		return
 	case ctx.Err() != nil:
-		e.deferUntil(j, time.Now())
+		e.giveBack(j, 0)
+		return
+	case ep.Disabled && !ep.Rests() && j.class() == fresh && !j.isDue(): // disabled since it was matched
+		e.finish(j)
 		return
 	}
 	l := e.lane(ep)
 	switch {
-	case j.class() == fresh:
-		e.throttle.sawFresh()
-	case j.h.in.queue == publish.QueueDue && l.works():
-		e.throttle.wait(ctx)
-	}
-	switch verdict := l.admit(j); {
-	case verdict == failFast:
-		e.failFast(l, j)
-	case verdict == enter, verdict == ifRoom && e.room(ctx, j):
+	case j.h.in.cursor, ep.Ordered && !j.isDue():
 		l.take(j)
+	case j.isDue():
+		e.startDue(ctx, l, j)
 	default:
-		e.deferUntil(j, l.turn(j.class()))
+		e.startShared(ctx, l, j)
 	}
 }
 
-// room gets the job a place in the window. It waits for one only while places become free: when those who
-// hold them do not move, nobody must wait behind them.
-func (e *Engine) room(ctx context.Context, j *job) bool {
-	if j.slot = e.slots.TryAcquire(1); j.slot {
-		e.full.Store(0)
-		return true
+// isDue reports whether the job came due by the schedule.
+func (j *job) isDue() bool { return j.h.in.queue.Stream == publish.StreamDeliveries }
+
+// startDue hands a delivery that came due to its lane.
+func (e *Engine) startDue(ctx context.Context, l *lane, j *job) {
+	if l.works() {
+		e.throttle.wait(ctx)
 	}
-	now := time.Now().UnixNano()
-	e.full.CompareAndSwap(0, now)
-	if now-max(e.moved.Load(), e.full.Load()) > int64(stuck) {
-		return false
+	switch verdict := l.admit(j); {
+	case verdict == enter, verdict == ifRoom && e.dues.take(ctx, j):
+		l.take(j)
+	default:
+		e.setDown(j)
 	}
-	ctx, cancel := context.WithTimeout(ctx, stuck)
-	defer cancel()
-	j.slot = e.slots.Acquire(ctx, 1) == nil
-	return j.slot
+}
+
+// startShared hands an event of the shared intake to a lane. An endpoint whose lane is full leaves the shared intake; what
+// comes until it has left is taken nevertheless, or held until it is known whose it is.
+func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
+	e.throttle.sawFresh()
+	r := e.cursors.Of(j.key())
+	if !r.Divides() {
+		j.epoch = r.Epoch
+		l.putAside(j)
+		e.decideAside(l, j.key()) // it may be known by now
+		return
+	}
+	for {
+		verdict := l.admit(j)
+		switch {
+		case verdict == enter, verdict == ifRoom && e.events.take(ctx, j), ctx.Err() != nil:
+			l.take(j)
+			return
+		case !e.isAlone(l, j) || !l.isFast():
+			e.leave(l, j.key())
+			e.awaitLeaving(ctx, l, j.key())
+			l.take(j)
+			return
+		}
+		_, more := l.wants()
+		select {
+		case <-more:
+		case <-time.After(stuck / 10):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// isAlone reports whether the lane's endpoint is the only one that takes part in the shared intake: then nobody waits when
+// the intake waits for it.
+func (e *Engine) isAlone(l *lane, j *job) bool {
+	away := e.cursors.Count(j.h.in.queue.Stream, func(id string) bool {
+		ep, ok := e.endpoints.Lookup(id)
+		return ok && !ep.Disabled && id != j.d.Endpoint
+	})
+	return e.endpoints.Enabled()-away <= 1
 }

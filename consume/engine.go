@@ -23,6 +23,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/attempt"
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
@@ -33,11 +34,12 @@ const (
 	// bytes of events.
 	window      = 4096
 	windowBytes = 256 << 20
-	// stuck is how long a delivery waits for a place in the full window before it is deferred instead: in that
-	// time many places become free, unless those who hold them do not move. A disk may be busy for as long.
+	// dueWindow is how many deliveries that came due it holds beside them.
+	dueWindow = 8192
+	// stuck is how long a delivery waits for a place in the full window: in that time many places become free, unless those
+	// who hold them do not move. A disk may be busy for as long.
 	stuck = 500 * time.Millisecond
-	// tendEvery is how often lanes that have become slow give back what they hold too much, and those that have
-	// become fast get what they deferred.
+	// tendEvery is how often lanes that have come to rest give back what they hold.
 	tendEvery = 250 * time.Millisecond
 	// drainTimeout is how long attempts in flight may take to finish when the process stops. It is longer
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
@@ -59,12 +61,16 @@ type Engine struct {
 
 	disableAfter time.Duration // how long an endpoint may fail before it is disabled; 0: for ever
 
-	slots  *semaphore.Weighted // places in the window
+	events *places             // of events that are attempted for the first time
+	dues   *places             // of deliveries that came due
 	bytes  *semaphore.Weighted // bytes of events, in the window and on their way into it
 	bodies *bodies             // that were fetched for attempts
 	copies *semaphore.Weighted // bytes of large copies that are being stored
-	moved  atomic.Int64        // unix nanoseconds of when a place last became free
-	full   atomic.Int64        // and of when the window was first found full since it had a place; 0: it has
+
+	cursors   *cursor.Table
+	followers sync.Map            // of *follower, by the key of its record
+	draining  *semaphore.Weighted // cursors that may ask for events at once
+	ahead     *semaphore.Weighted // bytes of events that cursors bring
 
 	throttle *throttle // of retries
 
@@ -94,9 +100,11 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 	return &Engine{
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
-		slots:  semaphore.NewWeighted(window),
-		bytes:  semaphore.NewWeighted(windowBytes - fetchedBytes + int64(len(queues)*pullBytes(bus))),
+		events: newPlaces(window), dues: newPlaces(dueWindow),
+		bytes:  semaphore.NewWeighted(windowBytes - fetchedBytes + int64(len(bus.Queues())*pullBytes(bus))),
 		bodies: newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
+		cursors: cursor.NewTable(bus, log), draining: semaphore.NewWeighted(drainingAtOnce),
+		ahead: semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 		stop: make(chan struct{}), faults: newFaults(), badRecoveries: publish.NewBadRecords(publish.BucketRecoveries, log),
@@ -129,7 +137,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error {
 		return e.endpoints.Run(gctx, e.bus.Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
 	})
-	g.Go(func() error { return e.tend(gctx, g) })
+	g.Go(func() error { return e.tend(gctx) })
+	g.Go(func() error { return e.cursors.Run(gctx, func(k cursor.Key) { e.cursorChanged(gctx, g, k) }) })
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	keepers.Go(func() error { return e.acks.run(kept) })
@@ -138,12 +147,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.runRecoveries(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.watchLate(gctx); return nil })
-	for _, queue := range queues {
-		submit := e.submitEvent
-		if queue.Stream == publish.StreamDeliveries {
-			submit = e.submitDue
+	for _, queue := range e.bus.Queues() {
+		in := newIntake(e, queue, e.submitDue)
+		if queue.Stream != publish.StreamDeliveries {
+			in.submit, in.sync = e.submitEvent, e.cursors.Sync
 		}
-		in := newIntake(e, queue, submit)
 		g.Go(func() error { return in.fetch(gctx) })
 		g.Go(func() error { return in.dispatch(gctx) })
 		keepers.Go(func() error { return in.keep(kept) })
@@ -165,6 +173,9 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) drain(cutOff func()) {
 	close(e.stop)
 	for _, l := range e.allLanes() {
+		for _, j := range l.takeAside("") {
+			e.giveBack(j, 0)
+		}
 		l.startMore() // what waits for a rate limit
 	}
 	timer := time.AfterFunc(drainTimeout, cutOff)
@@ -182,14 +193,11 @@ func (e *Engine) stopping() bool {
 	}
 }
 
-// queues are where deliveries come from.
-var queues = []publish.Queue{publish.QueueDue, publish.QueueTurns, publish.QueueEvents, publish.QueueWebhooks, publish.QueueOps}
-
 // crowd is among how many lanes the window is shared.
 func (e *Engine) crowd() int64 { return max(1, int64(e.busyLanes.Load())) }
 
-// tend balances, until ctx ends, what lanes hold and what waits for them on the bus.
-func (e *Engine) tend(ctx context.Context, g *errgroup.Group) error {
+// tend lets lanes that rest give back what they hold, until ctx ends.
+func (e *Engine) tend(ctx context.Context) error {
 	t := time.NewTicker(tendEvery)
 	defer t.Stop()
 	for {
@@ -199,20 +207,7 @@ func (e *Engine) tend(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		}
 		for _, l := range e.allLanes() {
-			jobs, turns := l.shed()
-			for i, j := range jobs {
-				if turns == nil {
-					e.failFast(l, j)
-				} else {
-					e.deferUntil(j, turns[i])
-				}
-			}
-			if n, from := l.appetite(); n > 0 {
-				g.Go(func() error {
-					e.feed(ctx, l, n, from)
-					return nil
-				})
-			}
+			e.relieve(l)
 		}
 	}
 }
@@ -241,6 +236,7 @@ func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
 // endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
 func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
 	e.orderedChanged(ctx, g, c)
+	e.wakeFollowers(c.Before)
 	if c.Before == nil { // new: nothing waits for it
 		return
 	}
@@ -259,6 +255,7 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 	case l != nil:
 		if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order
 			l.follow(now)
+			e.relieve(l)
 		}
 	}
 	e.announceSwitch(c.Before, c.After)

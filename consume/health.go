@@ -87,6 +87,15 @@ func (e *Engine) recovered(id string) {
 // disable switches an endpoint off. Its waiting deliveries stay and go on when it is enabled. That it is announced
 // follows from the change itself.
 func (e *Engine) disable(id, reason string) {
+	if ep, ok := e.endpoints.Lookup(id); ok && !ep.Disabled {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
+		err := e.leaveAll(ctx, ep)
+		cancel()
+		e.faults.noting.tell(e.log, err, "endpoint", id, "what", "noting where the endpoint stands")
+		if err != nil { // its next result disables it
+			return
+		}
+	}
 	changed := e.change(id, "disabling the endpoint", func(ep *endpoint.Endpoint) error {
 		if ep.Disabled {
 			return errAsItIs
@@ -123,22 +132,4 @@ func (e *Engine) mark(id string, outcome Outcome, reason string) {
 	}
 	ended := func(err error) { e.faults.recording.tell(e.log, err, "endpoint", id) }
 	e.store(func(done func(error)) { e.bus.Record(l.trait(), text, done) }, func() { ended(nil) }, ended)
-}
-
-// failFast gives a delivery its place in the retry schedule without a request, because the endpoint's circuit
-// is open: a request of the last moments has failed, or still hangs. The last attempt fails only when a request
-// failed that was made after the delivery came due; until then it waits for its turn.
-func (e *Engine) failFast(l *lane, j *job) {
-	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
-	if !ok {
-		e.strand(j)
-		return
-	}
-	if _, more := ep.Next(j.d.Attempt, 0, e.schedule); !more && !l.failedSince(j.due()) {
-		e.deferUntil(j, l.turn(j.class()))
-		return
-	}
-	e.conclude(j, ep, &attempt.Result{
-		Verdict: attempt.Failed, Class: attempt.ClassCircuitOpen, Detail: "circuit open", Started: time.Now(),
-	})
 }

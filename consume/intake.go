@@ -39,7 +39,10 @@ type intake struct {
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
 	acks   *acks
-	ended  func() // called when a message is not held any more; nil: nobody waits for that
+	ended  func()                      // called when a message is not held any more; nil: nobody waits for that
+	sync   func(context.Context) error // makes the records current by which a message is decided about; nil: there are none
+	synced time.Time                   // when that was last begun
+	cursor bool                        // it is an endpoint's own
 
 	opened     time.Time // when the consumer was opened, or the connection was last found restored
 	reconnects uint64    // of the connection, as last seen
@@ -59,10 +62,12 @@ type held struct {
 	stored time.Time // when the message was stored
 	came   time.Time // when this process got it
 	again  bool      // it may have been given out before: a part of it may have its outcome
+	repeat bool      // it was given out before
 	in     *intake
 	size   int64
 	parts  atomic.Int32
-	late   atomic.Bool // what became of a part is told by the history alone
+	back   atomic.Int64 // the message is to come again after this time, since a part has no outcome; 0: all have
+	late   atomic.Bool  // what became of a part is told by the history alone
 
 	suspect bool // it may be what earlier processes died of
 }
@@ -168,8 +173,8 @@ func (in *intake) hold(m jetstream.Msg) *held {
 	h := &held{
 		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, came: time.Now(), in: in,
 		// A server that was killed may have forgotten that it gave out what it gave out last.
-		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened),
-		size:  min(int64(len(m.Data())), int64(in.pull)),
+		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened), repeat: meta.NumDelivered > 1,
+		size: min(int64(len(m.Data())), int64(in.pull)),
 	}
 	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Deaths() >= blameless
 	in.mu.Lock()
@@ -184,7 +189,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 // dispatch hands the messages on, in the order of the stream. When ctx has ended it gives them back.
 func (in *intake) dispatch(ctx context.Context) error {
 	for h := range in.ready {
-		if ctx.Err() != nil {
+		if err := in.makeCurrent(ctx, h); err != nil {
 			h.giveBack()
 		} else {
 			in.submit(ctx, h)
@@ -192,6 +197,24 @@ func (in *intake) dispatch(ctx context.Context) error {
 		in.credit.Release(1)
 	}
 	return nil
+}
+
+// makeCurrent returns when the records are as current as the message, however often that takes; ctx's error when it ends.
+func (in *intake) makeCurrent(ctx context.Context, h *held) error {
+	for in.sync != nil && !h.came.Before(in.synced) && ctx.Err() == nil {
+		now := time.Now()
+		err := in.sync(ctx)
+		if err == nil {
+			in.synced = now
+			break
+		}
+		in.log.Debug("asking for the places of lagging endpoints failed; trying again", "error", err)
+		select {
+		case <-time.After(retryFetch):
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
 }
 
 // keep tells the bus regularly that what is held is being worked on, until ctx ends.
@@ -236,10 +259,25 @@ func (in *intake) snapshot(into []*held) []*held {
 // split says of how many parts the message consists. It is called once, before any part is done.
 func (h *held) split(parts int) { h.parts.Store(int32(parts)) }
 
-// done ends one part; after the last one the message is acknowledged.
+// comeBack lets the message come again after a while, when all its parts have ended: one of them has no outcome. The others
+// are found to have theirs.
+func (h *held) comeBack(delay time.Duration) {
+	for want := int64(max(delay, 1)); ; {
+		have := h.back.Load()
+		if have >= want || h.back.CompareAndSwap(have, want) {
+			return
+		}
+	}
+}
+
+// done ends one part; after the last one the message is acknowledged, or given back.
 func (h *held) done() {
 	switch {
 	case h.parts.Add(-1) > 0:
+	case h.back.Load() > int64(time.Millisecond):
+		h.giveBackLater(time.Duration(h.back.Load()), errNotNow)
+	case h.back.Load() > 0:
+		h.giveBack()
 	case h.late.Load():
 		h.in.acks.settle(h)
 	default:
@@ -264,10 +302,13 @@ func (h *held) giveBack() {
 	h.release()
 }
 
-// giveBackLater returns the message to the bus, to come again after a moment.
-func (h *held) giveBackLater(cause error) {
+// errNotNow is why a message comes again that could not be attempted.
+var errNotNow = errors.New("it can't be attempted now")
+
+// giveBackLater returns the message to the bus, to come again after a while.
+func (h *held) giveBackLater(delay time.Duration, cause error) {
 	h.in.log.Debug("giving back for a moment", "subject", h.msg.Subject(), "error", cause)
-	if err := h.msg.NakWithDelay(time.Second); err != nil {
+	if err := h.msg.NakWithDelay(delay); err != nil {
 		h.in.log.Debug("giving back failed", "subject", h.msg.Subject(), "error", err)
 	}
 	h.release()

@@ -1,13 +1,11 @@
 package consume
 
 import (
-	"math"
 	"sync"
 	"time"
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
-	"jethook/publish"
 )
 
 const (
@@ -15,23 +13,23 @@ const (
 	// sets its own; firstConcurrency is where a lane begins.
 	defaultConcurrency = 64
 	firstConcurrency   = 8
-	// patience is how long a delivery may wait in memory for its lane. What would wait longer goes back to the
-	// bus until its turn.
+	// patience is how much work, in time, a lane holds beyond what runs.
 	patience = time.Second
-	// firstLatency is assumed until an endpoint has answered once. It is on the low side: a turn that comes
-	// too early costs one more write, and one that comes too late is time lost.
+	// firstLatency is assumed until an endpoint has answered once.
 	firstLatency = 5 * time.Millisecond
-	// newcomer is how long a lane that has shown nothing yet may hold as much as one that has.
-	newcomer = 100 * time.Millisecond
 	// enoughAtOnce is how many requests at once keep any processors busy.
 	enoughAtOnce = 512
-	// reserved is how many deliveries a lane may hold although the window is full.
+	// reserved is how many deliveries of a class a lane may hold whatever else there is.
 	reserved = 4
+	// mostRetries is how many deliveries that came due a lane may hold while it moves, and restingRetries while it rests.
+	mostRetries, restingRetries = 4096, 64
+	// mostAhead is how many events a lane takes from its cursors beyond what runs.
+	mostAhead = 256
 )
 
 // lane is one endpoint's share of this process: a number of requests at once that grows with success and
-// shrinks with timeouts, and two short queues. What exceeds them is deferred, durably, to the time its turn
-// comes, so that one endpoint's backlog never fills the window that all endpoints share.
+// shrinks with timeouts, and two short queues. It is never idle while one of them holds something that may be attempted.
+// What exceeds the queues stays in its stream: the endpoint leaves the shared intake.
 type lane struct {
 	engine *Engine
 	id     string // of its endpoint
@@ -40,6 +38,8 @@ type lane struct {
 	ep      *endpoint.Endpoint // as the lane has last heard of it
 	queues  [2][]*job          // by class
 	last    class              // the class that was served last
+	aside   []*job             // not known yet whether they are the endpoint's cursor's
+	leaving map[string]bool    // streams that the endpoint is about to leave
 	bytes   int64              // of the bodies that it holds
 	running int
 	ceiling int           // most requests at once, as the endpoint wants it
@@ -50,7 +50,7 @@ type lane struct {
 	circuit circuit
 	pacer   pacer
 	backoff time.Duration // the pause that followed when the endpoint last asked for one without saying how long
-	backlog backlog
+	room    chan struct{} // closed when the lane wants more; nil: nobody waits for that
 
 	activity activity
 }
@@ -64,15 +64,11 @@ const (
 	again              // a later one, or one that was asked for
 )
 
-func (j *job) class() class {
-	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry || j.d.Why == publish.WhyAsked {
-		return again
-	}
-	return fresh
-}
-
 func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
-	l := &lane{engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now()}
+	l := &lane{
+		engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now(),
+		leaving: make(map[string]bool),
+	}
 	l.pacer.due = l.startMore
 	if !ep.FailingSince.IsZero() {
 		l.circuit.trip(ep.FailingSince)
@@ -95,6 +91,7 @@ func (l *lane) follow(ep *endpoint.Endpoint) {
 	}
 	l.resize(ep)
 	l.start(time.Now())
+	l.tellRoom()
 }
 
 // close lets everything queued run at once: the endpoint is removed, and what is for it is dropped.
@@ -102,7 +99,11 @@ func (l *lane) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pacer.set(nil, time.Now())
+	l.pacer.hold(time.Time{})
+	l.pacer.next = time.Time{}
+	l.circuit.reset()
 	l.start(time.Now())
+	l.tellRoom()
 }
 
 // resize follows the endpoint's own concurrency and rate. What runs beyond them ends by and by.
@@ -132,44 +133,29 @@ func (l *lane) parallel() int {
 type admission int
 
 const (
-	enter    admission = iota // it has room, whatever the others hold
-	ifRoom                    // it has room if the window has
-	comeBack                  // not before its turn
-	failFast                  // the circuit is open: it has failed without a request
+	enter  admission = iota // it has room, whatever the others hold
+	ifRoom                  // it has room if the window has
+	full                    // it has none
 )
 
 // admit says whether the lane may hold one more delivery. It always may hold a few, so that no crowd of others
-// can keep it out; its fair share while the window has room; and more than that when it moves so fast that
-// nobody waits long for the place.
+// can keep it out; and its fair share, or more when it moves fast, while the window has room.
 func (l *lane) admit(j *job) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	c := j.class()
-	// A turn that came may not be the only one, and at first an earlier process may have left some.
-	if j.d.Why == publish.WhyTurn || c == fresh && l.backlog.from == 0 {
-		l.backlog.perhaps = true
-	}
 	held := l.running + len(l.queues[c])
 	if held == 0 { // idle: it is not its fault that nothing moved
 		l.moved = now
 	}
-	wait := l.wait(c, now)
 	switch {
-	case l.circuit.open:
-		soon := (held == 0 || wait <= patience) && l.pacer.wait(now) <= 2*patience
-		if j.probe = soon && l.circuit.probe(now); j.probe {
-			return enter
-		}
-		return failFast
-	case (l.pacer.limits() || l.pacer.wait(now) > 0) && wait > 2*patience:
-		return comeBack
 	case held == 0:
 		return enter
 	case held >= l.capacity(c, now), l.bytes+j.size() > l.byteShare(), l.engine.laneBytes.Load()+j.size() > windowBytes/2:
-		return comeBack
+		return full
 	case j.d.Detached() && l.bytes+j.size() > fetchedBytes/fetchedShare:
-		return comeBack
+		return full
 	case held < reserved:
 		return enter
 	default:
@@ -177,26 +163,42 @@ func (l *lane) admit(j *job) admission {
 	}
 }
 
-// capacity is how many deliveries of a class the lane may hold, running and queued: little more than what runs
-// when it is slow, its share when it has not shown for a while what it can, and otherwise more than its share.
+// capacity is how many deliveries of a class the lane may hold, running and queued.
 func (l *lane) capacity(c class, now time.Time) int {
-	share := max(1, window/2/int(l.engine.crowd()))
-	still := now.Sub(l.moved)
-	if l.pacer.limits() { // no more than its rate takes in a moment
-		share = min(share, l.pacer.most())
-	}
 	switch {
-	case l.wait(c, now) > patience && !l.pacer.limits(), !l.proven && still > patience:
-		return min(share, 2*l.limit)
-	case !l.proven && still > newcomer:
-		return share
-	case l.pacer.limits():
-		return min(window/4, l.pacer.most())
-	case l.proven && l.engine.endpoints.Enabled() == 1: // there is nobody to hold up
-		return math.MaxInt
+	case c == again && l.rests(now):
+		return restingRetries
+	case c == again:
+		return mostRetries
+	case l.rests(now):
+		return reserved
 	default:
-		return max(share, window/4)
+		share := window / 4
+		if !l.proven {
+			share = window / 2 / int(l.engine.crowd())
+		}
+		return max(reserved, min(share, 2*l.limit+l.work(now)))
 	}
+}
+
+// rests reports whether nothing is to be attempted for longer than a moment.
+func (l *lane) rests(now time.Time) bool {
+	return l.circuit.open || l.ep.Disabled || l.pacer.until.Sub(now) > 2*patience
+}
+
+// work is how many deliveries the lane attempts within its patience, at its pace.
+func (l *lane) work(now time.Time) int {
+	return int(patience / max(l.pace(now), l.pacer.interval, 10*time.Microsecond))
+}
+
+// pace estimates the time from one request's end to the next one's. A lane that has stood still for longer than a
+// busy machine explains gets slower with every moment.
+func (l *lane) pace(now time.Time) time.Duration {
+	latency := l.latency
+	if still := now.Sub(l.moved); l.running > 0 && still > stuck {
+		latency = max(latency, still)
+	}
+	return latency / time.Duration(l.parallel())
 }
 
 // hold counts a job in, and let counts it out.
@@ -215,30 +217,17 @@ func (l *lane) count(j *job, sign int) {
 // byteShare is how many bytes of bodies the lane may hold.
 func (l *lane) byteShare() int64 { return windowBytes / 2 / l.engine.crowd() }
 
-// wait estimates how long a delivery at the end of its class's queue waits.
-func (l *lane) wait(c class, now time.Time) time.Duration {
-	n := len(l.queues[c])
-	n += min(n, len(l.queues[1-c])) // every other place is the other class's
-	return l.pacer.wait(now) + time.Duration(n)*max(l.pace(now), l.pacer.interval)
-}
-
-// pace estimates the time from one request's end to the next one's. A lane that has stood still for longer than a
-// busy machine explains gets slower with every moment.
-func (l *lane) pace(now time.Time) time.Duration {
-	latency := l.latency
-	if still := now.Sub(l.moved); l.running > 0 && still > newcomer {
-		latency = max(latency, still)
-	}
-	return latency / time.Duration(l.parallel())
-}
-
 // take runs the job or queues it.
 func (l *lane) take(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.queue(j)
+	l.start(time.Now())
+}
+
+func (l *lane) queue(j *job) {
 	l.hold(j)
 	l.queues[j.class()] = append(l.queues[j.class()], j)
-	l.start(time.Now())
 }
 
 // startMore starts what may run now: the rate limit allows one more, or the process stops.
@@ -247,10 +236,11 @@ func (l *lane) startMore() {
 	defer l.mu.Unlock()
 	l.pacer.armed = false
 	l.start(time.Now())
+	l.tellRoom()
 }
 
 func (l *lane) start(now time.Time) {
-	for l.running < l.parallel() {
+	for l.running < l.parallel() || l.engine.stopping() {
 		j := l.pop(now)
 		if j == nil {
 			return
@@ -258,14 +248,14 @@ func (l *lane) start(now time.Time) {
 		if l.running++; l.running == 1 {
 			l.engine.busyLanes.Add(1)
 		}
-		l.engine.attempts.Go(func() { l.work(j) })
+		l.engine.attempts.Go(func() { l.run(j) })
 	}
 }
 
-// work attempts the job and then what is queued, until the queues are empty or the limit has shrunk.
-func (l *lane) work(j *job) {
+// run attempts the job and then what is queued, until the queues are empty or the limit has shrunk.
+func (l *lane) run(j *job) {
 	for j != nil {
-		if res := l.engine.deliver(l, j); res != nil {
+		if res := l.engine.deliver(j); res != nil {
 			l.engine.examine(l, res)
 		}
 		j = l.next(j)
@@ -282,24 +272,30 @@ func (l *lane) next(done *job) *job {
 	if l.running <= l.parallel() {
 		if j := l.pop(now); j != nil {
 			l.start(now)
+			l.tellIfHungry()
 			return j
 		}
 	}
 	if l.running--; l.running == 0 {
 		l.engine.busyLanes.Add(-1)
 	}
+	l.start(now)
+	l.tellIfHungry()
 	return nil
 }
 
-// pop takes the next job from the queues; nil when there is none, or when the rate limit does not allow it yet.
-// While the process stops everything goes, to be put back on the bus.
+// pop takes the next job from the queues; nil when there is none, or when nothing may be attempted yet. While the circuit
+// is open, what was attempted before goes first. While the process stops everything goes, to be given back.
 func (l *lane) pop(now time.Time) *job {
 	c := 1 - l.last
+	if l.circuit.open {
+		c = again
+	}
 	if len(l.queues[c]) == 0 {
-		c = l.last
+		c = 1 - c
 	}
 	q := l.queues[c]
-	if len(q) == 0 || !l.pacer.ready(now) && !l.engine.stopping() {
+	if len(q) == 0 || !l.may(now) {
 		return nil
 	}
 	j := q[0]
@@ -308,12 +304,22 @@ func (l *lane) pop(now time.Time) *job {
 	return j
 }
 
-// passes reports whether a request may be made for the job. A circuit that opened while the job was queued
-// holds for it too.
-func (l *lane) passes(j *job) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.circuit.open || j.probe || l.circuit.probe(time.Now())
+// may reports whether a request may be made now, and counts it if so. If not, startMore is called when it may.
+func (l *lane) may(now time.Time) bool {
+	switch {
+	case l.engine.stopping(): // it goes back
+		return true
+	case l.ep.Disabled:
+		return false
+	}
+	if l.circuit.open {
+		if wait := max(l.circuit.wait(now), l.pacer.wait(now)); wait > 0 {
+			l.pacer.arm(wait)
+			return false
+		}
+		l.circuit.probed(now)
+	}
+	return l.pacer.ready(now)
 }
 
 // works reports whether the endpoint's circuit is closed.
@@ -327,13 +333,6 @@ func (l *lane) works() bool {
 // up to the lane's share of the requests that keep them busy.
 func (l *lane) mayGrow() bool {
 	return !l.engine.throttle.full.Load() || l.limit < enoughAtOnce/int(l.engine.crowd())
-}
-
-// failedSince reports whether a request failed that was made at that time or later.
-func (l *lane) failedSince(t time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.circuit.asked.Before(t)
 }
 
 // learn adapts the lane to a request's result: one more request at once for each one that went well while all
@@ -358,7 +357,7 @@ func (l *lane) learn(res *attempt.Result) (open bool, since time.Time) {
 		}
 	case res.Verdict == attempt.Later: // it is alive, and says when to come again
 	case res.Class != attempt.ClassRequest: // else the endpoint was not asked
-		l.circuit.failed(res.Started, time.Now(), l.engine.disableAfter/disableNotice)
+		l.circuit.failed(time.Now(), l.engine.disableAfter/disableNotice)
 	}
 	return l.circuit.open, l.circuit.since
 }

@@ -58,7 +58,7 @@ func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
 		// Another process may have made it a moment ago.
 		_, err := e.endpoints.Get(ctx, id)
 		if errors.Is(err, endpoint.ErrNotFound) {
-			err = e.bus.DropOrdered(ctx, stream, id)
+			err = e.bus.DropConsumer(ctx, stream, id)
 		}
 		if err != nil {
 			return err
@@ -120,13 +120,16 @@ func (e *Engine) orderedEnded(id string) {
 	}
 }
 
-// keepOrdered is keep for the messages of all ordered endpoints.
+// keepOrdered is keep for the messages of all endpoints that have consumers of their own.
 func (e *Engine) keepOrdered(ctx context.Context) error {
 	return keepHeld(ctx, func(into []*held) []*held {
 		for _, q := range e.sequences.Range {
 			for _, in := range q.(*sequence).intakes {
 				into = in.snapshot(into)
 			}
+		}
+		for _, f := range e.followers.Range {
+			into = f.(*follower).in.snapshot(into)
 		}
 		return into
 	})

@@ -21,7 +21,7 @@ const (
 
 // putOff lets a delivery wait for its endpoint, and uses no attempt up. It reports false once the endpoint has put the
 // delivery off for longer than its whole schedule takes: then that is a failure like any other.
-func (e *Engine) putOff(l *lane, j *job, ep *endpoint.Endpoint, res *attempt.Result) bool {
+func (e *Engine) putOff(j *job, ep *endpoint.Endpoint, res *attempt.Result) bool {
 	next := j.d
 	if next.PutOff.IsZero() {
 		next.PutOff = res.Started
@@ -30,7 +30,7 @@ func (e *Engine) putOff(l *lane, j *job, ep *endpoint.Endpoint, res *attempt.Res
 		return false
 	}
 	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
-	next.Due, next.Why = l.pause(j, res, max(leastPatience, ep.LongestPause(e.schedule))), publish.WhyAsked
+	next.Due, next.Why = e.lane(ep).pause(res, max(leastPatience, ep.LongestPause(e.schedule))), publish.WhyAsked
 	e.reschedule(j, next, func() {
 		a := lineOf(&j.d, res, OutcomeDeferred)
 		due := next.Due.UTC()
@@ -40,9 +40,8 @@ func (e *Engine) putOff(l *lane, j *job, ep *endpoint.Endpoint, res *attempt.Res
 	return true
 }
 
-// pause makes the lane wait for as long as the endpoint asked for, at most a certain time, and returns when the delivery
-// that it put off may be attempted again: each behind those before it.
-func (l *lane) pause(j *job, res *attempt.Result, most time.Duration) time.Time {
+// pause makes the lane wait for as long as the endpoint asked for, at most a certain time, and returns when that is over.
+func (l *lane) pause(res *attempt.Result, most time.Duration) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, until := time.Now(), l.pacer.until
@@ -54,8 +53,5 @@ func (l *lane) pause(j *job, res *attempt.Result, most time.Duration) time.Time 
 		until = now.Add(min(l.backoff, most))
 	}
 	l.pacer.refused(res.Started, now, until)
-	if turn := l.turnAt(j.class(), now); turn.After(until) {
-		return turn
-	}
 	return until
 }

@@ -30,8 +30,9 @@ const (
 type recall struct {
 	bus *publish.Bus
 
-	mu        sync.Mutex // guards endpoints
+	mu        sync.Mutex // guards endpoints and before
 	endpoints map[string]*recollection
+	before    map[string]*remains
 }
 
 // recollection is what is known of one endpoint's history.
@@ -44,7 +45,7 @@ type recollection struct {
 }
 
 func newRecall(bus *publish.Bus) *recall {
-	return &recall{bus: bus, endpoints: make(map[string]*recollection)}
+	return &recall{bus: bus, endpoints: make(map[string]*recollection), before: make(map[string]*remains)}
 }
 
 // takenSince reports whether the delivery, which came to this process at a time, was recorded as delivered after an

@@ -26,8 +26,6 @@ const (
 	renewLease    = recoveryLease / 3
 	// mostDue is how many deliveries of an endpoint may be due for a recovery to add more.
 	mostDue = 1000
-	// farTurns is how far ahead a lane may have given turns for a recovery to add more.
-	farTurns = 5 * time.Second
 	// recoveryPause is the pause before the endpoint is asked again whether it takes more, or the bus after a fault.
 	recoveryPause = 100 * time.Millisecond
 	// probePause is the pause between the deliveries that a recovery adds for an endpoint whose circuit is open.
@@ -268,13 +266,13 @@ func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error
 		if err != nil {
 			return 0, err
 		}
-		ahead, open := r.pressure(job.Endpoint)
+		open := r.isOpen(job.Endpoint)
 		switch {
 		case ep.Disabled:
 		case open && due == 0:
 			sleep(ctx, probePause)
 			return 1, ctx.Err()
-		case !open && due < mostDue && ahead < farTurns:
+		case !open && due < mostDue:
 			return mostDue - due, nil
 		}
 		if time.Since(renewed) > renewLease {
@@ -296,17 +294,12 @@ func (r *recoverer) dueTo(ctx context.Context, id string) (due int, err error) {
 	return due, err
 }
 
-// pressure tells how far ahead this process has given turns for an endpoint, and whether its circuit is open.
-func (r *recoverer) pressure(id string) (ahead time.Duration, open bool) {
+// isOpen reports whether an endpoint's circuit is open.
+func (r *recoverer) isOpen(id string) bool {
 	r.Engine.mu.Lock()
 	l := r.lanes[id]
 	r.Engine.mu.Unlock()
-	if l == nil {
-		return 0, false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return time.Until(l.backlog.last[again]), l.circuit.open
+	return l != nil && !l.works()
 }
 
 // awaitSettled waits until every event that the endpoint may have missed has its outcome for it, if it wanted it: what

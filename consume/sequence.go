@@ -115,7 +115,7 @@ func (q *sequence) leave(ctx context.Context, in *intake) error {
 	case len(publish.OrderedFilters(in.queue.Stream, ep.Events)) > 0:
 		return errLags
 	}
-	return q.engine.bus.DropOrdered(ctx, in.queue.Stream, q.id)
+	return q.engine.bus.DropConsumer(ctx, in.queue.Stream, q.id)
 }
 
 // take delivers from a stream until state ends or the bus fails.
@@ -213,13 +213,13 @@ func (q *sequence) pass(state context.Context, h *held) {
 	if !q.engine.mayRead(state, h, q.id) {
 		return
 	}
-	d, wanted, err := q.decode(state, h)
+	d, wanted, err := q.engine.wanted(state, h, q.id)
 	switch {
 	case state.Err() != nil:
 		h.giveBack()
 		return
 	case err != nil:
-		h.giveBackLater(err)
+		h.giveBackLater(time.Second, err)
 		return
 	case !wanted:
 		h.settle()
@@ -236,7 +236,7 @@ func (q *sequence) pass(state context.Context, h *held) {
 	case state.Err() != nil:
 		h.giveBack()
 	case err != nil:
-		h.giveBackLater(err)
+		h.giveBackLater(time.Second, err)
 	case !idle:
 		h.giveBack()
 		<-q.turn
@@ -249,27 +249,27 @@ func (q *sequence) pass(state context.Context, h *held) {
 	<-q.turn
 }
 
-// decode returns the delivery that a message stands for, if the endpoint wants it and an earlier holder did not
-// store its outcome.
-func (q *sequence) decode(ctx context.Context, h *held) (d publish.Delivery, wanted bool, err error) {
+// wanted returns the delivery that a message of an endpoint's own consumer stands for, if the endpoint wants it and an
+// earlier holder did not store its outcome.
+func (e *Engine) wanted(ctx context.Context, h *held, id string) (d publish.Delivery, wanted bool, err error) {
 	event, err := publish.DecodeEvent(h.msg)
 	if err != nil {
 		h.in.log.Error("event not readable", "subject", h.msg.Subject(), "error", err)
 		return d, false, nil
 	}
-	d = publish.Delivery{Endpoint: q.id, Event: event, Attempt: 1}
-	ep, ok := q.engine.endpoints.Lookup(q.id)
+	d = publish.Delivery{Endpoint: id, Event: event, Attempt: 1}
+	ep, ok := e.endpoints.Lookup(id)
 	if !ok || !publish.MatchesAny(event.Subject, ep.Events) {
 		// While patterns change, the consumer lets through what either the old or the new ones match.
-		fresh, err := q.engine.endpoints.Get(ctx, q.id)
+		current, err := e.endpoints.Get(ctx, id)
 		if errors.Is(err, endpoint.ErrNotFound) {
 			return d, false, nil
 		}
-		if err != nil || !publish.MatchesAny(event.Subject, fresh.Events) {
+		if err != nil || !publish.MatchesAny(event.Subject, current.Events) {
 			return d, false, err
 		}
 	}
-	settled, err := q.engine.hasOutcome(ctx, h, &d)
+	settled, err := e.hasOutcome(ctx, h, &d)
 	return d, !settled, err
 }
 

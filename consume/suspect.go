@@ -68,7 +68,7 @@ func (e *Engine) rehearseForms(ctx context.Context, h *held, jobs []*job) (deadl
 			defer release()
 			body = d.Event.Body
 		case !errors.Is(err, publish.ErrBodyGone): // else there is no request to be made
-			h.giveBackLater(err)
+			h.giveBackLater(time.Second, err)
 			return nil, false
 		}
 	}
@@ -96,7 +96,7 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 		j := &job{d: d, h: h}
 		switch settled, err := e.hasOutcome(ctx, h, &j.d); {
 		case err != nil:
-			h.giveBackLater(err)
+			h.giveBackLater(time.Second, err)
 			return
 		case !settled:
 			jobs = append(jobs, j)

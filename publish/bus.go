@@ -27,6 +27,7 @@ type Bus struct {
 	back     *connection // for deliveries that wait and come due: a crowd of them must not hold up events
 	reads    *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	buckets  map[string]jetstream.KeyValue
+	cursors  jetstream.Stream // behind the bucket of that name
 	requests requests
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
@@ -92,6 +93,9 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
 	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
 		return err
+	}
+	if b.cursors, err = b.front.js.Stream(ctx, "KV_"+BucketCursors); err != nil {
+		return fmt.Errorf("opening bucket %s: %w", BucketCursors, classify(err))
 	}
 	if b.aside {
 		if err = ensureAside(ctx, b.front.js, cfg, b.log); err != nil {

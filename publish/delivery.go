@@ -69,7 +69,7 @@ type Why string
 // What a delivery waits for.
 const (
 	WhyRetry      Why = "retry"      // its place in the retry schedule
-	WhyTurn       Why = "turn"       // its turn at an endpoint that has more to do than it can take
+	WhyTurn       Why = "turn"       // room at an endpoint for which more comes due than its lane can hold
 	WhyAsked      Why = "asked"      // the end of a pause that its endpoint asked for
 	WhyDisabled   Why = "disabled"   // its endpoint is disabled
 	WhyUnreadable Why = "unreadable" // its endpoint's record can't be read
@@ -231,16 +231,8 @@ func (b *Bus) scheduled(d *Delivery) *nats.Msg {
 	m := b.waiting(d)
 	m.Subject = retryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
-	m.Header[headerScheduleTarget] = []string{dueSubject(d)}
+	m.Header[headerScheduleTarget] = []string{duePrefix + d.ID()}
 	return m
-}
-
-// dueSubject is where d comes when it is due. Turns have their own, so that they don't wait behind retries.
-func dueSubject(d *Delivery) string {
-	if d.Why == WhyTurn {
-		return turnPrefix + d.ID()
-	}
-	return duePrefix + d.ID()
 }
 
 // Bury stores d as a dead letter; done is told once that is acknowledged. Burying one twice keeps one. A large body is

@@ -94,15 +94,6 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 	return &Consumer{c, b.front.Conn}, nil
 }
 
-// DropOrdered removes the consumer that an endpoint has on stream, if there is one.
-func (b *Bus) DropOrdered(ctx context.Context, stream, endpoint string) error {
-	err := b.front.js.DeleteConsumer(ctx, stream, endpoint)
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return fmt.Errorf("removing consumer %s of %s: %w", endpoint, stream, classify(err))
-	}
-	return nil
-}
-
 // Ordered returns the endpoints that have a consumer of their own on stream.
 func (b *Bus) Ordered(ctx context.Context, stream string) (endpoints []string, err error) {
 	list := b.streams[stream].ListConsumers(ctx)

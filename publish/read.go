@@ -208,39 +208,6 @@ func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (got fe
 	return b.reads.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
 }
 
-// maxPassed bounds how many deliveries that wait for something else Turns passes over in one call.
-const maxPassed = 2048
-
-// Turns returns up to n deliveries of an endpoint that wait for their turn, in the order in which they were
-// deferred, from place from in the stream on; the place to go on from; and whether there may be more.
-func (b *Bus) Turns(ctx context.Context, endpoint string, from uint64, n int) (found []Delivery, next uint64, more bool, err error) {
-	sh := RetryShelf(endpoint)
-	sh.whole = true
-	next = max(from, 1)
-	bytes := 0
-	for read := 0; read < maxPassed && bytes < readBytes; {
-		got, err := b.directGet(ctx, sh, next, n)
-		if err != nil {
-			return found, next, true, err
-		}
-		for i := range got.msgs {
-			if len(found) == n {
-				return found, next, true, nil
-			}
-			next = got.msgs[i].Seq + 1
-			if d, err := got.msgs[i].Delivery(); err == nil && d.Why == WhyTurn && !comingDue(&d) {
-				found = append(found, d)
-				bytes += len(d.Event.Body)
-			}
-		}
-		next = max(next, got.last+1)
-		if read += max(1, len(got.msgs)); got.done || got.last == 0 {
-			return found, next, false, nil
-		}
-	}
-	return found, next, true, nil
-}
-
 // deadPreview is how many bytes of a dead letter's body a list shows.
 const deadPreview = 16 << 10
 

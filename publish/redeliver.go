@@ -35,17 +35,13 @@ func (b *Bus) Remind(ctx context.Context, d *Delivery) error {
 	return nil
 }
 
-// Advance is RetryNow without waiting: done is told. One that waits for its turn gets it at once.
+// Advance is RetryNow without waiting: done is told.
 func (b *Bus) Advance(d *Delivery, done func(error)) {
 	if comingDue(d) {
 		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict))
 		return
 	}
-	m := b.scheduledNow(d)
-	if d.Why == WhyTurn { // they come by the hundred, and their lanes run dry meanwhile
-		m = b.dueNow(d)
-	}
-	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+	b.deliveries.enqueue(b.scheduledNow(d), func(_ Receipt, err error) { done(err) })
 }
 
 // Unschedule removes the message that was read of a delivery that waits. One that is not there any more is no error.
@@ -67,19 +63,6 @@ func (b *Bus) scheduledNow(d *Delivery) *nats.Msg {
 	return m
 }
 
-// dueNow is a message that makes d due and removes its schedule, provided that the schedule is still the one
-// that was read.
-func (b *Bus) dueNow(d *Delivery) *nats.Msg {
-	now := *d
-	now.Due = time.Now()
-	m := b.waiting(&now)
-	m.Subject = dueSubject(&now)
-	m.Header[headerScheduler] = []string{retryPrefix + d.ID()}
-	m.Header[headerScheduleNext] = []string{"purge"}
-	expect(m, d.ID(), d.seq)
-	return m
-}
-
 // expect lets m be stored only if the delivery's last message in DELIVERIES is the one with that sequence; 0: if it
 // has none.
 func expect(m *nats.Msg, id string, seq uint64) {
@@ -94,7 +77,7 @@ func (b *Bus) fromTheStart(d *Delivery, name string) *nats.Msg {
 	again.Attempt, again.Due, again.Why = 1, time.Now(), WhyRetry
 	again.Reason, again.Class, again.Status = "", "", 0
 	m := b.waiting(&again)
-	m.Subject = dueSubject(&again)
+	m.Subject = duePrefix + again.ID()
 	m.Header[HeaderMsgID] = []string{name}
 	expect(m, d.ID(), 0)
 	return m

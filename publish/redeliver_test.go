@@ -2,6 +2,7 @@ package publish_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,16 +17,10 @@ func TestConditionsInOneBatch(t *testing.T) {
 	cfg.Sync = 0
 	b := open(t, cfg)
 	d := waiting("evt_1", time.Hour)
-	d.Why = publish.WhyTurn
-	schedule(t, b, d)
-	found, err := b.Waiting(t.Context(), d.ID())
-	if err != nil {
-		t.Fatal(err)
-	}
 	const n = 50
 	done := make(chan error, n)
-	for range n {
-		b.Advance(&found, func(err error) { done <- err })
+	for i := range n {
+		go func() { done <- b.Send(t.Context(), d, fmt.Sprint(i)) }()
 	}
 	stored := 0
 	for range n {
@@ -36,7 +31,7 @@ func TestConditionsInOneBatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	due, _, err := b.Count(t.Context(), publish.TurnShelf(""))
+	due, _, err := b.Count(t.Context(), publish.DueShelf(""))
 	if err != nil || stored != 1 || due != 1 {
 		t.Errorf("%d were stored, %d are due, want 1 and 1: %v", stored, due, err)
 	}

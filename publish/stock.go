@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -237,7 +238,13 @@ func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
 }
 
 // Queues are all that consume processes share.
-var Queues = []Queue{QueueWebhooks, QueueEvents, QueueOps, QueueDue, QueueTurns}
+func (b *Bus) Queues() []Queue {
+	all := []Queue{QueueWebhooks, QueueEvents, QueueOps, QueueDue}
+	if slices.Contains(b.streams[StreamDeliveries].CachedInfo().Config.Subjects, turnSubjects) {
+		all = append(all, QueueTurns)
+	}
+	return all
+}
 
 // QueueState is how far the processes are with a queue.
 type QueueState struct {
@@ -249,7 +256,7 @@ type QueueState struct {
 
 // QueueStates returns the state of each queue that there is: a process that delivers makes them when it first runs.
 func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) {
-	for _, q := range Queues {
+	for _, q := range b.Queues() {
 		info, err := b.queueInfo(ctx, q)
 		if err != nil {
 			return nil, err

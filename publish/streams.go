@@ -26,6 +26,7 @@ const (
 	BucketEndpoints  = "jethook_endpoints"
 	BucketSources    = "jethook_sources"
 	BucketRecoveries = "jethook_recoveries"
+	BucketCursors    = "jethook_cursors"
 )
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
@@ -74,7 +75,7 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		ops,
 		{
 			Name: StreamDeliveries, Description: "deliveries that wait for their time",
-			Subjects:  []string{dueSubjects, turnSubjects, retrySubjects},
+			Subjects:  []string{dueSubjects, retrySubjects},
 			Retention: jetstream.WorkQueuePolicy, Duplicates: max(cfg.DedupWindow, leastReplayWindow),
 			AllowMsgSchedules: true, AllowRollup: true, AllowAtomicPublish: true, AllowDirect: true,
 		},
@@ -183,6 +184,7 @@ const recoveryAge = 7 * 24 * time.Hour
 // bucketConfigs are the buckets as Jethook makes them when they are missing.
 var bucketConfigs = []jetstream.KeyValueConfig{
 	{Bucket: BucketEndpoints, Description: "endpoints that events are delivered to"},
+	{Bucket: BucketCursors, Description: "where endpoints stand that don't keep up"},
 	{Bucket: BucketRecoveries, Description: "recoveries of endpoints, and where they stand", TTL: recoveryAge},
 }
 
@@ -244,7 +246,8 @@ const (
 // Queue is what all consume processes share of one stream: each message of it is given to one of them.
 type Queue struct{ Stream, consumer, filter string }
 
-// The queues.
+// The queues. Only stores that an earlier release made have turns: deliveries that it wrote down to wait for their turn at
+// a busy endpoint.
 var (
 	QueueWebhooks = Queue{StreamWebhooks, consumerName, "webhooks.>"}
 	QueueEvents   = Queue{StreamEvents, consumerName, "events.>"}

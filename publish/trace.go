@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Trace is when each thing that is stored of one delivery was stored; zero: there is none.
@@ -76,4 +78,23 @@ func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 		}
 	}
 	return strings.SplitN(newest.Subject, ".", 3)[2], nil // "jethook.<state>.<id>"
+}
+
+// OnRecord names the deliveries to an endpoint that wait, are being attempted, or are dead.
+func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]struct{}, error) {
+	ids := make(map[string]struct{})
+	for _, at := range []struct{ stream, filter string }{
+		{StreamDeliveries, "jethook.*." + endpoint + ".>"}, {StreamDead, deadPrefix + endpoint + ".>"},
+	} {
+		info, err := b.shelves[at.stream].Info(ctx, jetstream.WithSubjectFilter(at.filter))
+		if err != nil {
+			return nil, fmt.Errorf("looking for %s: %w", at.filter, classify(err))
+		}
+		for subject := range info.State.Subjects {
+			if parts := strings.SplitN(subject, ".", 3); len(parts) == 3 {
+				ids[parts[2]] = struct{}{}
+			}
+		}
+	}
+	return ids, nil
 }

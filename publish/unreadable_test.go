@@ -118,18 +118,6 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	if _, err := b.ReadAll(ctx, shelf, 1<<20, func(s *publish.Stored) { n += letters([]publish.Stored{*s}) }); err != nil || n != good {
 		t.Errorf("all: %d of %d: %v", n, good, err)
 	}
-	var turns []publish.Delivery
-	for from, more := uint64(0), true; more; {
-		var found []publish.Delivery
-		var err error
-		if found, from, more, err = b.Turns(ctx, "ep_1", from, 2); err != nil {
-			t.Fatal(err)
-		}
-		turns = append(turns, found...)
-	}
-	if len(turns) != good {
-		t.Errorf("turns: %d of %d", len(turns), good)
-	}
 	if p, err := b.Peek(ctx, shelf); err != nil || p.Total != 3*good+1 {
 		t.Errorf("a pile of %d: %v", p.Total, err)
 	}

@@ -49,6 +49,13 @@ type Endpoint struct {
 	Revision uint64 `json:"-"`
 }
 
+// onRequest is the reason of an endpoint that its operator disabled.
+const onRequest = "disabled on request"
+
+// Rests reports whether Jethook disabled the endpoint: its events wait for it. One that its operator disabled begins with
+// new ones when it is enabled.
+func (e *Endpoint) Rests() bool { return e.Disabled && e.DisabledReason != onRequest }
+
 // Spec is what a caller says of an endpoint, unchecked. What is nil is left as it is, or at its default in a
 // new endpoint. An empty string sets an optional field back to its default.
 type Spec struct {

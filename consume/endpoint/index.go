@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server/gsl"
 )
 
-// index finds the endpoints that subscribed to a subject without looking at the others. Disabled endpoints
-// are known to it, but match nothing.
+// index finds the endpoints that subscribed to a subject without looking at the others. Endpoints that their operators
+// disabled are known to it, but match nothing.
 type index struct {
 	mu       sync.RWMutex // guards byID, removed and enabled; the sublist locks itself
 	byID     map[string]*Endpoint
@@ -36,6 +36,8 @@ func (x *index) put(e *Endpoint) (before *Endpoint, news bool, err error) {
 	x.byID[e.ID] = e
 	if !e.Disabled {
 		x.enabled++
+	}
+	if matches(e) {
 		for _, p := range e.Events {
 			if err := x.patterns.Insert(p, e); err != nil {
 				return before, true, fmt.Errorf("indexing pattern %q: %w", p, err)
@@ -56,10 +58,15 @@ func (x *index) remove(id string, revision uint64) (before *Endpoint, err error)
 }
 
 func (x *index) drop(e *Endpoint) error {
-	if e == nil || e.Disabled {
+	if e == nil {
 		return nil
 	}
-	x.enabled--
+	if !e.Disabled {
+		x.enabled--
+	}
+	if !matches(e) {
+		return nil
+	}
 	for _, p := range e.Events {
 		if err := x.patterns.Remove(p, e); err != nil {
 			return fmt.Errorf("removing pattern %q: %w", p, err)
@@ -67,6 +74,8 @@ func (x *index) drop(e *Endpoint) error {
 	}
 	return nil
 }
+
+func matches(e *Endpoint) bool { return !e.Disabled || e.Rests() }
 
 func (x *index) get(id string) (*Endpoint, bool) {
 	x.mu.RLock()
@@ -81,7 +90,7 @@ func (x *index) enabledCount() int {
 	return x.enabled
 }
 
-// match returns each enabled endpoint once that has a pattern for subject.
+// match returns each endpoint once that has a pattern for subject and gets its events, now or when it is enabled again.
 func (x *index) match(subject string) []*Endpoint {
 	var found []*Endpoint
 	x.patterns.Match(subject, func(e *Endpoint) { found = append(found, e) })

@@ -96,7 +96,7 @@ func (r *Registry) tell(c Change) {
 	}
 }
 
-// Match returns the enabled endpoints that subscribed to subject.
+// Match returns the endpoints that subscribed to subject: those that are enabled, and those that rest.
 func (r *Registry) Match(subject string) []*Endpoint { return r.index.match(subject) }
 
 // Enabled returns how many endpoints are not disabled.

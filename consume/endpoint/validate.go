@@ -95,7 +95,7 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 	if s.Disabled != nil && *s.Disabled != e.Disabled {
 		e.Disabled, e.DisabledReason, e.FailingSince = *s.Disabled, "", time.Time{}
 		if e.Disabled {
-			e.DisabledReason = "disabled on request"
+			e.DisabledReason = onRequest
 		}
 	}
 	if len(c.problems) > 0 {

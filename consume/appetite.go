@@ -1,0 +1,155 @@
+package consume
+
+import "time"
+
+// What a lane says to the cursors of its endpoint, and what it gives back when it comes to rest.
+
+// wants tells how many events the lane takes from its cursors now, and a channel that is closed when it may want more.
+func (l *lane) wants() (n int, more <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.room == nil {
+		l.room = make(chan struct{})
+	}
+	return l.appetite(now), l.room
+}
+
+// appetite is what the lane attempts within its patience, less what it holds. While the circuit is open, it is one event
+// whenever a probe may be made and no retry is there for it.
+func (l *lane) appetite(now time.Time) int {
+	held := len(l.queues[fresh]) + len(l.aside)
+	switch {
+	case l.ep.Disabled || l.engine.stopping():
+		return 0
+	case l.circuit.open:
+		if wait := max(l.circuit.wait(now), l.pacer.wait(now)); wait > 0 {
+			l.pacer.arm(wait)
+			return 0
+		}
+		if held+len(l.queues[again])+l.running > 0 {
+			return 0
+		}
+		return 1
+	case l.pacer.until.Sub(now) > 2*patience:
+		l.pacer.arm(l.pacer.wait(now))
+		return 0
+	case held > 0 && l.bytes > l.byteShare()/2:
+		return 0
+	}
+	most := max(l.limit, min(mostAhead, l.work(now)))
+	if held > most/2 {
+		return 0
+	}
+	return most - held
+}
+
+// tellIfHungry tells the cursors when the lane runs low.
+func (l *lane) tellIfHungry() {
+	if l.room != nil && len(l.queues[fresh]) <= max(l.limit, min(mostAhead, int(patience/max(l.latency, 10*time.Microsecond))))/2 {
+		l.tellRoom()
+	}
+}
+
+func (l *lane) tellRoom() {
+	if l.room != nil {
+		close(l.room)
+		l.room = nil
+	}
+}
+
+// isFull reports whether the lane could not take one more event of a stream.
+func (l *lane) isFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	return l.running+len(l.queues[fresh]) >= l.capacity(fresh, now)
+}
+
+// isFast reports whether the lane keeps moving, so that waiting for it is waiting for a moment.
+func (l *lane) isFast() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	return l.proven && !l.rests(now) && !l.pacer.limits() && l.pacer.wait(now) == 0 && l.work(now) >= l.ceiling*4
+}
+
+// putAside holds a job until it is known whether it is the cursor's.
+func (l *lane) putAside(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hold(j)
+	l.aside = append(l.aside, j)
+}
+
+// takeAside takes the jobs of a stream that are aside out of the lane; of all streams if it is empty.
+func (l *lane) takeAside(stream string) (jobs []*job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rest := l.aside[:0]
+	for _, j := range l.aside {
+		if stream != "" && j.h.in.queue.Stream != stream {
+			rest = append(rest, j)
+			continue
+		}
+		l.let(j)
+		jobs = append(jobs, j)
+	}
+	clear(l.aside[len(rest):])
+	l.aside = rest
+	return jobs
+}
+
+// holdsShared counts the queued events of a stream that came by the shared intake.
+func (l *lane) holdsShared(stream string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range l.queues[fresh] {
+		if j.h.in.queue.Stream == stream && !j.h.in.cursor {
+			n++
+		}
+	}
+	return n
+}
+
+// relieve takes from the queues what the lane may not hold any more, because it rests or has become slow.
+func (l *lane) relieve() (jobs []*job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for c := range l.queues {
+		q := l.queues[c]
+		keep := max(0, l.capacity(class(c), now)-l.running)
+		switch {
+		case l.ep.Disabled:
+			keep = 0
+		case !l.rests(now):
+			keep *= 2 // it may be a moment's
+		}
+		if len(q) <= keep {
+			continue
+		}
+		for _, j := range q[keep:] {
+			l.let(j)
+			jobs = append(jobs, j)
+		}
+		clear(q[keep:])
+		l.queues[c] = q[:keep]
+	}
+	return jobs
+}
+
+// restsUntil is when something may be attempted again for all that is known.
+func (l *lane) restsUntil() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	switch {
+	case l.circuit.open:
+		return now.Add(restPause)
+	case l.pacer.until.After(now):
+		return l.pacer.until
+	default:
+		return now.Add(fullPause)
+	}
+}

@@ -1,0 +1,423 @@
+package cursor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"jethook/publish"
+)
+
+// Table is the records as this process sees them. Its methods may be called concurrently.
+type Table struct {
+	bus *publish.Bus
+	kv  jetstream.KeyValue
+	log *slog.Logger
+
+	mu      sync.Mutex // guards what follows
+	records map[Key]*Record
+	seen    uint64        // the revision of the bucket up to which records is current
+	news    chan struct{} // closed when seen grows
+}
+
+// NewTable returns a table that knows nothing yet: Run reads the bucket.
+func NewTable(bus *publish.Bus, log *slog.Logger) *Table {
+	return &Table{bus: bus, kv: bus.Cursors(), log: log, records: make(map[Key]*Record), news: make(chan struct{})}
+}
+
+// Run keeps the table current until ctx ends, and tells changed of each record that is new, changed, or removed.
+func (t *Table) Run(ctx context.Context, changed func(Key)) error {
+	for complained := false; ctx.Err() == nil; {
+		back := t.bus.Restored() // what the connection loses, the watch would notice after ten seconds
+		err := t.follow(ctx, back, changed)
+		if err != nil && ctx.Err() == nil {
+			if !complained {
+				t.log.Warn("the places of lagging endpoints can't be read; trying again until they can", "error", err)
+			}
+			complained = true
+			select {
+			case <-time.After(rereadPause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		complained = false
+	}
+	return nil
+}
+
+// rereadPause is the pause before a bucket that could not be read is read again.
+const rereadPause = 250 * time.Millisecond
+
+// follow reads the bucket and what changes in it until the connection is back that was lost.
+func (t *Table) follow(ctx context.Context, back <-chan struct{}, changed func(Key)) error {
+	last, err := t.bus.CursorsRevision(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := t.kv.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watching the cursors' bucket: %w", err)
+	}
+	defer w.Stop() //nolint:errcheck // it ends with its connection
+	there := make(map[Key]bool)
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errors.New("the watch of the cursors' bucket ended")
+			case entry == nil: // the end of what was there
+				t.keep(there, changed)
+				there = nil
+				t.see(last)
+			default:
+				t.apply(entry, there, changed)
+			}
+		case <-back:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (t *Table) apply(entry jetstream.KeyValueEntry, there map[Key]bool, changed func(Key)) {
+	key, ok := parseKey(entry.Key())
+	if ok {
+		var next *Record
+		if entry.Operation() == jetstream.KeyValuePut {
+			next = &Record{}
+			if err := next.decode(key, entry.Value(), entry.Revision()); err != nil {
+				t.log.Error("the place of an endpoint can't be read", "key", entry.Key(), "error", err)
+				next = nil
+			}
+		}
+		if there != nil && next != nil {
+			there[key] = true
+		}
+		t.put(key, next, entry.Revision())
+		changed(key)
+	}
+	t.see(entry.Revision())
+}
+
+// put takes over a record that is not older than the known one; nil: it is removed.
+func (t *Table) put(key Key, next *Record, revision uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if have := t.records[key]; have != nil && have.Revision > revision {
+		return
+	}
+	if next == nil {
+		delete(t.records, key)
+	} else {
+		t.records[key] = next
+	}
+}
+
+// keep removes the records that are not there any more.
+func (t *Table) keep(there map[Key]bool, changed func(Key)) {
+	t.mu.Lock()
+	var gone []Key
+	for key := range t.records {
+		if !there[key] {
+			delete(t.records, key)
+			gone = append(gone, key)
+		}
+	}
+	t.mu.Unlock()
+	for _, key := range gone {
+		changed(key)
+	}
+}
+
+func (t *Table) see(revision uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if revision > t.seen {
+		t.seen = revision
+		close(t.news)
+		t.news = make(chan struct{})
+	}
+}
+
+// syncTimeout is how long a change may take to come by the watch.
+const syncTimeout = 5 * time.Second
+
+// Sync returns when the table is as current as the bucket was when it was called.
+func (t *Table) Sync(ctx context.Context) error {
+	last, err := t.bus.CursorsRevision(ctx)
+	if err != nil {
+		return err
+	}
+	return t.await(ctx, last)
+}
+
+// await returns when the table has a revision of the bucket.
+func (t *Table) await(ctx context.Context, revision uint64) error {
+	var timeout <-chan time.Time
+	for {
+		t.mu.Lock()
+		seen, news := t.seen, t.news
+		t.mu.Unlock()
+		if seen >= revision {
+			return nil
+		}
+		if timeout == nil {
+			timeout = time.After(syncTimeout)
+		}
+		select {
+		case <-news:
+		case <-timeout:
+			return fmt.Errorf("%w: the places of lagging endpoints do not come", publish.ErrUnavailable)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Of returns a record; nil when there is none.
+func (t *Table) Of(key Key) *Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.records[key]
+}
+
+// All returns all records.
+func (t *Table) All() []*Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*Record, 0, len(t.records))
+	for _, r := range t.records {
+		all = append(all, r)
+	}
+	return all
+}
+
+// Count returns how many of the endpoints that have left a stream are counted.
+func (t *Table) Count(stream string, counts func(endpoint string) bool) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key := range t.records {
+		if key.Stream == stream && counts(key.Endpoint) {
+			n++
+		}
+	}
+	return n
+}
+
+// Leave lets an endpoint leave the shared intake of a stream, unless it has, and returns its record.
+func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
+	r, err := t.change(ctx, key, func(r *Record) (bool, error) {
+		if r.Phase != Joined {
+			return false, nil
+		}
+		r.Phase, r.Why, r.Since = Leaving, why, time.Now().UTC()
+		return true, nil
+	})
+	if err == nil && r == nil {
+		err = t.store(ctx, &Record{Phase: Leaving, Epoch: nuid.Next(), Why: why, Since: time.Now().UTC(), Key: key}, 0)
+	}
+	if err != nil && !errors.Is(err, publish.ErrConflict) {
+		return nil, err
+	}
+	r, err = t.Settle(ctx, key)
+	if err != nil || r != nil && r.Phase == Own {
+		return r, err
+	}
+	return t.Leave(ctx, key, why) // it has joined, or is gone, meanwhile
+}
+
+// Settle brings a record into a phase that divides, and returns it; nil when there is none.
+func (t *Table) Settle(ctx context.Context, key Key) (*Record, error) {
+	return t.change(ctx, key, func(r *Record) (bool, error) {
+		if r.Divides() {
+			return false, nil
+		}
+		border, err := t.border(ctx, r)
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case r.Phase == Joining:
+			r.Phase, r.Until = Joined, border
+		case r.From == 0:
+			r.Phase, r.From = Own, border
+		default:
+			r.Phase, r.Gaps, r.Until = Own, append(r.Gaps, Gap{r.Until, border}), 0
+		}
+		return true, nil
+	})
+}
+
+// border is the next place behind all that the consumers have handed out.
+func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
+	shared, err := t.bus.HandedOut(ctx, r.Key.Stream, "")
+	if err != nil {
+		return 0, err
+	}
+	own, err := t.bus.HandedOut(ctx, r.Key.Stream, r.Key.Endpoint)
+	if errors.Is(err, publish.ErrNotFound) || r.From == 0 { // one that is there belongs to an earlier record
+		return max(shared+1, r.From), nil
+	}
+	return max(shared+1, own+1, r.From, r.Until), err
+}
+
+// Open marks that the cursor's consumer is about to be made, and returns the record with which it is; nil: there is none.
+func (t *Table) Open(ctx context.Context, key Key) (*Record, error) {
+	return t.change(ctx, key, func(r *Record) (bool, error) {
+		changes := !r.Opened
+		r.Opened = true
+		return changes, nil
+	})
+}
+
+// ErrOpened means that no place can be left to a cursor any more.
+var ErrOpened = errors.New("the cursor has begun")
+
+// LeaveTo hands places below the border over to the cursor. Once it returns nil, they are the cursor's. ErrOpened: they
+// can't be.
+func (t *Table) LeaveTo(ctx context.Context, key Key, places []uint64) error {
+	r, err := t.change(ctx, key, func(r *Record) (bool, error) {
+		if r.Opened || r.Phase != Own {
+			return false, ErrOpened
+		}
+		r.Left = r.Left.with(places)
+		return true, nil
+	})
+	if err == nil && r == nil {
+		return ErrOpened
+	}
+	return err
+}
+
+// GoAhead takes a place from the cursor that is its own: it is delivered at once. It returns false when it was not the
+// cursor's.
+func (t *Table) GoAhead(ctx context.Context, key Key, place uint64) (taken bool, err error) {
+	_, err = t.change(ctx, key, func(r *Record) (bool, error) {
+		taken = r.Divides() && r.HasCursor(place) && r.Delivers(place)
+		if taken {
+			r.Ahead = r.Ahead.with([]uint64{place})
+		}
+		return taken, nil
+	})
+	return taken, err
+}
+
+// Join begins to let an endpoint join the shared intake again.
+func (t *Table) Join(ctx context.Context, key Key) (*Record, error) {
+	_, err := t.change(ctx, key, func(r *Record) (bool, error) {
+		if r.Phase != Own {
+			return false, nil
+		}
+		r.Phase = Joining
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.Settle(ctx, key)
+}
+
+// Resume lets the cursor of an endpoint that is disabled have what lies from a place on, also where it passed by. It is
+// called before the endpoint is enabled.
+func (t *Table) Resume(ctx context.Context, key Key, from uint64) error {
+	for {
+		r, err := t.Settle(ctx, key)
+		if err != nil {
+			return err
+		}
+		next := Record{Phase: Own, From: from, Epoch: nuid.Next(), Why: Disabled, Since: time.Now().UTC(), Key: key}
+		switch {
+		case r == nil:
+		case r.Phase == Joined:
+			next = *r
+			if from > r.Until {
+				next.Gaps = append(slices.Clone(r.Gaps), Gap{r.Until, from})
+			}
+			next.Phase, next.Until = Own, 0
+		default:
+			next = *r
+		}
+		next.Asked = true
+		err = t.store(ctx, &next, next.Revision)
+		if !errors.Is(err, publish.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// Note stores what of a record does not concern whose an event is.
+func (t *Table) Note(ctx context.Context, key Key, note func(*Record) bool) error {
+	_, err := t.change(ctx, key, func(r *Record) (bool, error) { return note(r), nil })
+	return err
+}
+
+// Remove removes a record as it was read, and then its consumer.
+func (t *Table) Remove(ctx context.Context, r *Record) error {
+	err := t.kv.Delete(ctx, r.Key.String(), jetstream.LastRevision(r.Revision))
+	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.Unavailable(err))
+	}
+	return t.bus.DropConsumer(ctx, r.Key.Stream, r.Key.Endpoint)
+}
+
+// Get reads a record from the bucket; nil when there is none.
+func (t *Table) Get(ctx context.Context, key Key) (*Record, error) {
+	entry, err := t.kv.Get(ctx, key.String())
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the cursor %s: %w", key, publish.Unavailable(err))
+	}
+	r := &Record{}
+	return r, r.decode(key, entry.Value(), entry.Revision())
+}
+
+// change applies a change to a record, until nobody else changes it meanwhile, and returns the record as it is then; nil
+// when there is none.
+func (t *Table) change(ctx context.Context, key Key, apply func(*Record) (changes bool, err error)) (*Record, error) {
+	for {
+		r, err := t.Get(ctx, key)
+		if err != nil || r == nil {
+			return nil, err
+		}
+		changes, err := apply(r)
+		if err != nil || !changes {
+			return r, err
+		}
+		if err = t.store(ctx, r, r.Revision); !errors.Is(err, publish.ErrConflict) {
+			return r, err
+		}
+	}
+}
+
+// store puts a record into the place of a revision, 0 for none at all. ErrConflict: there is another.
+func (t *Table) store(ctx context.Context, r *Record, revision uint64) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	stored, err := t.kv.Update(ctx, r.Key.String(), data, revision)
+	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return fmt.Errorf("storing the cursor %s: %w", r.Key, publish.ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("storing the cursor %s: %w", r.Key, publish.Unavailable(err))
+	}
+	r.Revision = stored
+	return nil
+}

@@ -1,0 +1,379 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/cursor"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+const (
+	// drainingAtOnce is how many cursors ask for events at once in one process: a thousand would starve each other.
+	drainingAtOnce = 64
+	// aheadBytes is how many bytes of events cursors may hold.
+	aheadBytes = 64 << 20
+	// calm is how long an endpoint has kept up before it joins the shared intake again.
+	calm = 2 * time.Second
+	// nearly is how many events may wait for an endpoint that keeps up.
+	nearly = 64
+	// overdue is how long a record may be in a phase that divides nothing before somebody else settles it.
+	overdue = time.Second
+)
+
+// follower delivers what a cursor brings, in this process.
+type follower struct {
+	*Engine
+	key     cursor.Key
+	in      *intake
+	changed chan struct{} // told when the record or the endpoint changes
+	avg     int           // size of its events, smoothed
+}
+
+// cursorChanged follows a change of an endpoint's record.
+func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key cursor.Key) {
+	e.mu.Lock()
+	l := e.lanes[key.Endpoint]
+	e.mu.Unlock()
+	if l != nil {
+		e.decideAside(l, key)
+	}
+	if f, ok := e.followers.Load(key); ok {
+		f.(*follower).wake()
+		return
+	}
+	if e.cursors.Of(key) == nil {
+		return
+	}
+	f := &follower{Engine: e, key: key, changed: make(chan struct{}, 1), avg: 16 << 10}
+	f.in = &intake{
+		bus: e.bus, queue: publish.Queue{Stream: key.Stream}, log: e.log.With("stream", key.Stream, "endpoint", key.Endpoint),
+		bytes: e.ahead, pull: pullBytes(e.bus), acks: e.acks, held: make(map[uint64]*held), cursor: true, sync: e.cursors.Sync,
+	}
+	e.followers.Store(key, f)
+	g.Go(func() error {
+		f.run(ctx)
+		return nil
+	})
+}
+
+// wakeFollowers tells the followers of an endpoint that it has changed.
+func (e *Engine) wakeFollowers(ep *endpoint.Endpoint) {
+	if ep == nil {
+		return
+	}
+	for _, stream := range publish.OrderedStreams {
+		if f, ok := e.followers.Load(cursor.Key{Endpoint: ep.ID, Stream: stream}); ok {
+			f.(*follower).wake()
+		}
+	}
+}
+
+func (f *follower) wake() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run follows the record until it is removed, and then this process has nothing of the cursor, or until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	taking := fault{
+		fails: "no events can be taken for a lagging endpoint; trying again until they can",
+		works: "events are taken for a lagging endpoint again",
+	}
+	for ctx.Err() == nil {
+		if f.cursors.Of(f.key) == nil {
+			f.followers.Delete(f.key)
+			if f.cursors.Of(f.key) == nil {
+				return
+			}
+			f.followers.Store(f.key, f) // a new one came meanwhile
+		}
+		err := f.step(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		taking.tell(f.in.log, err)
+		var again <-chan time.Time
+		if err != nil {
+			again = time.After(retryFetch)
+		}
+		select {
+		case <-f.changed:
+		case <-again:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// step does what the record asks for, until it or the endpoint changes.
+func (f *follower) step(ctx context.Context) error {
+	r := f.cursors.Of(f.key)
+	if r == nil {
+		return nil
+	}
+	ep, ok := f.endpoints.Lookup(f.key.Endpoint)
+	switch {
+	case !ok && f.endpoints.IsUnreadable(f.key.Endpoint):
+		return nil
+	case !ok || len(publish.OrderedFilters(f.key.Stream, ep.Events)) == 0:
+		return f.abandon(ctx)
+	case !r.Divides():
+		return f.settle(ctx, r)
+	case ep.Disabled && !ep.Rests() && r.Phase == cursor.Own && !r.Asked: // what comes from now on passes by
+		_, err := f.cursors.Join(ctx, f.key)
+		return err
+	case ep.Disabled:
+		return nil
+	}
+	return f.drain(ctx, ep)
+}
+
+// settle brings a record into a phase that divides, unless whoever changed it does so in time.
+func (f *follower) settle(ctx context.Context, r *cursor.Record) error {
+	select {
+	case <-time.After(overdue):
+	case <-f.changed:
+		f.wake()
+		return nil
+	case <-ctx.Done():
+		return nil
+	}
+	if now := f.cursors.Of(f.key); now == nil || now.Revision != r.Revision {
+		f.wake()
+		return nil
+	}
+	_, err := f.cursors.Settle(ctx, f.key)
+	return err
+}
+
+// abandon removes the record of an endpoint that is removed, or that does not listen to the stream any more, if the bucket
+// says so too.
+func (f *follower) abandon(ctx context.Context) error {
+	ep, err := f.endpoints.Get(ctx, f.key.Endpoint)
+	switch {
+	case errors.Is(err, endpoint.ErrNotFound):
+	case err != nil:
+		return err
+	case len(publish.OrderedFilters(f.key.Stream, ep.Events)) > 0:
+		return errLags
+	}
+	r, err := f.cursors.Get(ctx, f.key)
+	if err != nil || r == nil {
+		return err
+	}
+	return f.cursors.Remove(ctx, r)
+}
+
+// drain delivers what the cursor has until the record or the endpoint changes.
+func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
+	l := f.lane(ep)
+	if !f.awaitAppetite(ctx, l, true) {
+		return nil
+	}
+	current, err := f.endpoints.Get(ctx, f.key.Endpoint) // old patterns must not replace new ones
+	if err != nil {
+		return err
+	}
+	r, err := f.cursors.Open(ctx, f.key)
+	if err != nil || r == nil || !r.Divides() {
+		return err
+	}
+	consumer, err := f.bus.CursorConsumer(ctx, f.key.Stream, f.key.Endpoint, current.Events, r.Epoch, r.Start())
+	if err != nil {
+		return err
+	}
+	f.in.opened = time.Now()
+	behind, looked := time.Now(), time.Now()
+	for f.awaitAppetite(ctx, l, false) {
+		n, _ := l.wants()
+		got, left, err := f.pull(ctx, consumer, l, n)
+		if err != nil {
+			return err
+		}
+		if got > 0 && left > nearly || l.isFull() {
+			behind = time.Now()
+		}
+		if time.Since(looked) < tendEvery {
+			continue
+		}
+		looked = time.Now()
+		if ended, err := f.rejoin(ctx, time.Since(behind) > calm); ended || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitAppetite waits until the lane wants more, and returns false when the record or the endpoint changes first. The
+// consumer must not be made before what came by the shared intake is on its way: until then that may be left to it.
+func (f *follower) awaitAppetite(ctx context.Context, l *lane, first bool) bool {
+	for {
+		n, more := l.wants()
+		r := f.cursors.Of(f.key)
+		if n > 0 && (!first || r != nil && r.Opened || l.holdsShared(f.key.Stream) == 0) {
+			select {
+			case <-f.changed:
+				f.wake()
+				return false
+			default:
+				return ctx.Err() == nil
+			}
+		}
+		var look <-chan time.Time
+		if first {
+			look = time.After(tendEvery / 5)
+		}
+		select {
+		case <-more:
+		case <-look:
+		case <-f.changed:
+			f.wake()
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// pull takes up to n events and hands them to the lane. It returns how many came, and how many more wait.
+func (f *follower) pull(ctx context.Context, consumer *publish.Consumer, l *lane, n int) (got int, left uint64, err error) {
+	n = min(n, max(1, fetchBytes/f.avg))
+	if f.draining.Acquire(ctx, 1) != nil {
+		return 0, 0, nil
+	}
+	messages, err := f.take(ctx, n, consumer.TakeStored)
+	f.draining.Release(1)
+	if err == nil && len(messages) == 0 {
+		messages, err = f.await(ctx, n, consumer)
+	}
+	if err != nil || len(messages) == 0 {
+		return 0, 0, err
+	}
+	if meta, err := messages[len(messages)-1].Metadata(); err == nil {
+		left = meta.NumPending
+	}
+	return len(messages), left, f.receive(ctx, l, messages)
+}
+
+// await waits for events that have yet to come, for a moment.
+func (f *follower) await(ctx context.Context, n int, consumer *publish.Consumer) ([]jetstream.Msg, error) {
+	wait, cancel := context.WithTimeout(ctx, calm/2)
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-f.changed:
+			f.wake()
+			cancel()
+		case <-stop:
+		}
+	}()
+	return f.take(wait, n, func(ctx context.Context, n int) (*publish.Batch, error) { return consumer.Take(ctx, n, 0) })
+}
+
+// take asks for events and returns what came.
+func (f *follower) take(ctx context.Context, n int, ask func(context.Context, int) (*publish.Batch, error)) (messages []jetstream.Msg, err error) {
+	batch, err := ask(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	for m := range batch.Messages() {
+		messages = append(messages, m)
+		f.avg += (len(m.Data()) + 1 - f.avg) / 8
+		f.avg = max(f.avg, 256)
+	}
+	if ctx.Err() != nil || len(messages) > 0 {
+		return messages, nil
+	}
+	return nil, batch.Error()
+}
+
+// receive hands to the lane what of the messages is the cursor's.
+func (f *follower) receive(ctx context.Context, l *lane, messages []jetstream.Msg) error {
+	var all []*held
+	for _, m := range messages {
+		if h := f.in.hold(m); h != nil {
+			all = append(all, h)
+		}
+	}
+	for i, h := range all {
+		r, err := f.currentFor(ctx, h)
+		if err == nil && f.in.bytes.Acquire(ctx, h.size) != nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			for _, h := range all[i:] {
+				h.size = 0
+				h.giveBack()
+			}
+			return err
+		}
+		if r == nil || !r.HasCursor(h.seq) || !r.Delivers(h.seq) {
+			h.settle()
+			continue
+		}
+		f.deliverOne(ctx, h)
+	}
+	return nil
+}
+
+// currentFor returns the record by which a message is decided about; nil: it is removed.
+func (f *follower) currentFor(ctx context.Context, h *held) (*cursor.Record, error) {
+	if err := f.in.makeCurrent(ctx, h); err != nil {
+		return nil, err
+	}
+	r := f.cursors.Of(f.key)
+	if r.Divides() {
+		return r, nil
+	}
+	return f.cursors.Settle(ctx, f.key)
+}
+
+// deliverOne hands one event to the lane, unless it has its outcome.
+func (f *follower) deliverOne(ctx context.Context, h *held) {
+	if !f.mayRead(ctx, h, f.key.Endpoint) {
+		return
+	}
+	d, wanted, err := f.wanted(ctx, h, f.key.Endpoint)
+	switch {
+	case ctx.Err() != nil:
+		h.giveBack()
+	case err != nil:
+		h.giveBackLater(time.Second, err)
+	case !wanted:
+		h.settle()
+	default:
+		f.submit(ctx, h, []*job{{d: d, h: h}})
+	}
+}
+
+// rejoin lets an endpoint that keeps up join the shared intake again, and removes its cursor when that has nothing left. It
+// reports whether it has.
+func (f *follower) rejoin(ctx context.Context, keepsUp bool) (ended bool, err error) {
+	r := f.cursors.Of(f.key)
+	switch {
+	case r == nil:
+		return true, nil
+	case r.Phase == cursor.Own && keepsUp:
+		_, err := f.cursors.Join(ctx, f.key)
+		return false, err
+	case r.Phase != cursor.Joined:
+		return false, nil
+	}
+	lag, err := f.bus.Lag(ctx, f.key.Stream, f.key.Endpoint)
+	if err != nil || lag.Settled+1 < r.Until && (lag.Behind > 0 || lag.Unacked > 0) {
+		return false, err
+	}
+	if err = f.cursors.Remove(ctx, r); errors.Is(err, publish.ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
