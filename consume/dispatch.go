@@ -14,7 +14,7 @@ type job struct {
 	d      publish.Delivery
 	h      *held
 	window *places // in which it has a place; nil: it needs none
-	epoch  string  // of the record that had yet to say whether it is the cursor's
+	epoch  string  // of the record that had yet to say whether it is the cursor's; empty: it is not
 
 	copies   bool     // it has room for a large copy
 	releases []func() // of the room that it has, when it ends
@@ -59,9 +59,13 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		if ep.Ordered { // it takes its events itself
 			continue
 		}
-		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
-		if r := e.cursors.Of(j.key()); r.Divides() && r.HasCursor(h.seq) {
+		r := e.cursors.Of(cursor.Key{Endpoint: ep.ID, Stream: h.in.queue.Stream})
+		if r.Divides() && r.HasCursor(h.seq) {
 			continue
+		}
+		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
+		if !r.Divides() {
+			j.epoch = r.Epoch
 		}
 		settled, err := e.hasOutcome(ctx, h, &j.d)
 		if err != nil {
@@ -206,9 +210,7 @@ func (e *Engine) startDue(ctx context.Context, l *lane, j *job) {
 // comes until it has left is taken nevertheless, or held until it is known whose it is.
 func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 	e.throttle.sawFresh()
-	r := e.cursors.Of(j.key())
-	if !r.Divides() {
-		j.epoch = r.Epoch
+	if j.epoch != "" {
 		l.putAside(j)
 		e.decideAside(l, j.key()) // it may be known by now
 		return

@@ -277,8 +277,9 @@ func (e *Engine) releaseParked(ctx context.Context, id string) {
 // releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
 // not changed for long have come due by themselves.
 func (e *Engine) releaseCutOff(ctx context.Context) {
+	turns := slices.Contains(e.bus.Queues(), publish.QueueTurns)
 	for _, ep := range e.endpoints.All() {
-		if !ep.Disabled && time.Since(ep.UpdatedAt) < 2*parkedFor {
+		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parkedFor) {
 			e.releaseParked(ctx, ep.ID)
 		}
 	}
@@ -302,7 +303,8 @@ func (e *Engine) releaseSoon(id string) {
 	})
 }
 
-// release makes due what waits for its endpoint to be enabled.
+// release makes due what waits for its endpoint to be enabled, and what an earlier release let wait for its turn, however
+// far ahead that lay.
 func (e *Engine) release(ctx context.Context, id string) error {
 	for before := uint64(0); ; {
 		page, next, err := e.bus.Before(ctx, publish.RetryShelf(id), before, MaxLimit)
@@ -311,7 +313,7 @@ func (e *Engine) release(ctx context.Context, id string) error {
 		}
 		for i := range page {
 			d, err := page[i].Delivery()
-			if err != nil || d.Why != publish.WhyDisabled {
+			if err != nil || d.Why != publish.WhyDisabled && (d.Why != publish.WhyTurn || time.Until(d.Due) < restPause) {
 				continue
 			}
 			if err := e.releaseOne(ctx, d.ID()); err != nil {

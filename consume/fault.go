@@ -32,6 +32,7 @@ type faults struct {
 	releasing  fault // what waited for an endpoint to be enabled
 	leaving    fault // outcomes behind when the process stops
 	reading    fault // what came due
+	places     fault // of lagging endpoints, asking for them
 	rehearsing fault // messages that earlier processes may have died of
 }
 
@@ -42,6 +43,10 @@ func newFaults() faults {
 		noting:     fault{fails: "the state of endpoints can't be noted; trying again with their next result", works: "the state of endpoints is noted again"},
 		releasing:  fault{fails: "a delivery of an enabled endpoint could not be released; it waits for up to an hour", works: "deliveries of enabled endpoints are released again"},
 		leaving:    fault{fails: "outcomes are not stored; their events come again"},
+		places: fault{
+			fails: "the places of lagging endpoints can't be read; events wait until they can",
+			works: "the places of lagging endpoints are read again",
+		},
 		reading:    fault{fails: "messages that are no deliveries are dropped"},
 		rehearsing: fault{
 			fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",

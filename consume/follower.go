@@ -43,6 +43,8 @@ func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key curso
 	if l != nil {
 		e.decideAside(l, key)
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if f, ok := e.followers.Load(key); ok {
 		f.(*follower).wake()
 		return
@@ -53,7 +55,7 @@ func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key curso
 	f := &follower{Engine: e, key: key, changed: make(chan struct{}, 1), avg: 16 << 10}
 	f.in = &intake{
 		bus: e.bus, queue: publish.Queue{Stream: key.Stream}, log: e.log.With("stream", key.Stream, "endpoint", key.Endpoint),
-		bytes: e.ahead, pull: pullBytes(e.bus), acks: e.acks, held: make(map[uint64]*held), cursor: true, sync: e.cursors.Sync,
+		bytes: e.ahead, pull: pullBytes(e.bus), acks: e.acks, held: make(map[uint64]*held), cursor: true, sync: e.cursors.Sync, stale: &e.faults.places,
 	}
 	e.followers.Store(key, f)
 	g.Go(func() error {
@@ -88,12 +90,8 @@ func (f *follower) run(ctx context.Context) {
 		works: "events are taken for a lagging endpoint again",
 	}
 	for ctx.Err() == nil {
-		if f.cursors.Of(f.key) == nil {
-			f.followers.Delete(f.key)
-			if f.cursors.Of(f.key) == nil {
-				return
-			}
-			f.followers.Store(f.key, f) // a new one came meanwhile
+		if f.hasEnded() {
+			return
 		}
 		err := f.step(ctx)
 		if ctx.Err() != nil {
@@ -110,6 +108,17 @@ func (f *follower) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// hasEnded reports whether the record is removed, and lets another follower begin when there is a new one.
+func (f *follower) hasEnded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ended := f.cursors.Of(f.key) == nil
+	if ended {
+		f.followers.Delete(f.key)
+	}
+	return ended
 }
 
 // step does what the record asks for, until it or the endpoint changes.

@@ -42,6 +42,7 @@ type intake struct {
 	ended  func()                      // called when a message is not held any more; nil: nobody waits for that
 	sync   func(context.Context) error // makes the records current by which a message is decided about; nil: there are none
 	synced time.Time                   // when that was last begun
+	stale  *fault                      // of that
 	cursor bool                        // it is an endpoint's own
 
 	opened     time.Time // when the consumer was opened, or the connection was last found restored
@@ -78,7 +79,7 @@ func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) 
 
 func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
 	return &intake{
-		bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
+		stale: &e.faults.places, bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
 		bytes: e.bytes, pull: pullBytes(e.bus), acks: e.acks,
 		ready:  make(chan *held, ahead),
 		credit: semaphore.NewWeighted(ahead),
@@ -206,9 +207,10 @@ func (in *intake) makeCurrent(ctx context.Context, h *held) error {
 		err := in.sync(ctx)
 		if err == nil {
 			in.synced = now
+			in.stale.tell(in.log, nil)
 			break
 		}
-		in.log.Debug("asking for the places of lagging endpoints failed; trying again", "error", err)
+		in.stale.tell(in.log, err)
 		select {
 		case <-time.After(retryFetch):
 		case <-ctx.Done():

@@ -176,6 +176,8 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 				e.giveBack(j, 0)
 			case l.isDisabled():
 				e.park(j)
+			case !l.isResting():
+				l.take(j)
 			default:
 				e.postpone(j, l.restsUntil())
 			}
@@ -190,6 +192,12 @@ func (l *lane) isOrdered() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ep.Ordered
+}
+
+func (l *lane) isResting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rests(time.Now())
 }
 
 func (l *lane) isDisabled() bool {

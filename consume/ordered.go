@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -52,12 +53,17 @@ func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
 		return err
 	}
 	for _, id := range ids {
-		if _, ok := e.endpoints.Lookup(id); ok || e.endpoints.IsUnreadable(id) {
+		if e.endpoints.IsUnreadable(id) {
 			continue
 		}
-		// Another process may have made it a moment ago.
-		_, err := e.endpoints.Get(ctx, id)
-		if errors.Is(err, endpoint.ErrNotFound) {
+		// Another process may have made it a moment ago, so the buckets are asked.
+		ep, err := e.endpoints.Get(ctx, id)
+		orphan := errors.Is(err, endpoint.ErrNotFound)
+		if err == nil && !ep.Ordered {
+			r, fails := e.cursors.Get(ctx, cursor.Key{Endpoint: id, Stream: stream})
+			orphan, err = r == nil, fails
+		}
+		if orphan {
 			err = e.bus.DropConsumer(ctx, stream, id)
 		}
 		if err != nil {

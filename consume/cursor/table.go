@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,15 +24,18 @@ type Table struct {
 	kv  jetstream.KeyValue
 	log *slog.Logger
 
-	mu      sync.Mutex // guards what follows
-	records map[Key]*Record
-	seen    uint64        // the revision of the bucket up to which records is current
-	news    chan struct{} // closed when seen grows
+	records atomic.Pointer[map[Key]*Record] // which is replaced, and never changed
+
+	mu   sync.Mutex    // guards what follows, and who replaces records
+	seen uint64        // the revision of the bucket up to which records is current
+	news chan struct{} // closed when seen grows
 }
 
 // NewTable returns a table that knows nothing yet: Run reads the bucket.
 func NewTable(bus *publish.Bus, log *slog.Logger) *Table {
-	return &Table{bus: bus, kv: bus.Cursors(), log: log, records: make(map[Key]*Record), news: make(chan struct{})}
+	t := &Table{bus: bus, kv: bus.Cursors(), log: log, news: make(chan struct{})}
+	t.records.Store(&map[Key]*Record{})
+	return t
 }
 
 // Run keeps the table current until ctx ends, and tells changed of each record that is new, changed, or removed.
@@ -114,26 +119,31 @@ func (t *Table) apply(entry jetstream.KeyValueEntry, there map[Key]bool, changed
 func (t *Table) put(key Key, next *Record, revision uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if have := t.records[key]; have != nil && have.Revision > revision {
+	have := *t.records.Load()
+	if have[key] != nil && have[key].Revision > revision {
 		return
 	}
+	records := maps.Clone(have)
 	if next == nil {
-		delete(t.records, key)
+		delete(records, key)
 	} else {
-		t.records[key] = next
+		records[key] = next
 	}
+	t.records.Store(&records)
 }
 
 // keep removes the records that are not there any more.
 func (t *Table) keep(there map[Key]bool, changed func(Key)) {
 	t.mu.Lock()
+	records := maps.Clone(*t.records.Load())
 	var gone []Key
-	for key := range t.records {
+	for key := range records {
 		if !there[key] {
-			delete(t.records, key)
+			delete(records, key)
 			gone = append(gone, key)
 		}
 	}
+	t.records.Store(&records)
 	t.mu.Unlock()
 	for _, key := range gone {
 		changed(key)
@@ -186,28 +196,14 @@ func (t *Table) await(ctx context.Context, revision uint64) error {
 }
 
 // Of returns a record; nil when there is none.
-func (t *Table) Of(key Key) *Record {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.records[key]
-}
+func (t *Table) Of(key Key) *Record { return (*t.records.Load())[key] }
 
 // All returns all records.
-func (t *Table) All() []*Record {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := make([]*Record, 0, len(t.records))
-	for _, r := range t.records {
-		all = append(all, r)
-	}
-	return all
-}
+func (t *Table) All() []*Record { return slices.Collect(maps.Values(*t.records.Load())) }
 
 // Count returns how many of the endpoints that have left a stream are counted.
 func (t *Table) Count(stream string, counts func(endpoint string) bool) (n int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for key := range t.records {
+	for key := range *t.records.Load() {
 		if key.Stream == stream && counts(key.Endpoint) {
 			n++
 		}
