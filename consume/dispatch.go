@@ -107,8 +107,15 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 // hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed: then
 // attempting d again would double its chain of attempts. What became of that outcome meanwhile stands for it: it
 // may have come due, and have been delivered. What was stored before the message is none: it belongs to an earlier
-// copy of the event, or is the dead letter that is being replayed.
+// copy of the event, or is the dead letter that is being replayed. What came due late may have come back with a killed
+// server, and been attempted long ago.
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
+	if !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire {
+		over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly))
+		if over || err != nil {
+			return over, err
+		}
+	}
 	if !h.again {
 		return false, nil
 	}

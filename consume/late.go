@@ -12,6 +12,9 @@ import (
 // server that is looked for: by then a healthy one has made due whatever came due while it was down.
 const lateAfter = time.Minute
 
+// lateFire is how long after its time a healthy server has made a delivery due.
+const lateFire = 5 * time.Second
+
 // To look, every delivery that waits is read, a page at a time, with a rest after each: the deliveries of that time must not
 // wait for it, though a page costs the server a walk through all of its index, and the server keeps for 10 s what it reads
 // of its files, which are of 8 MB.
@@ -135,7 +138,7 @@ func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, erro
 	case trace.Dead.After(d.Since):
 		return true, nil
 	}
-	return e.recall.takenSince(ctx, d, d.Since, time.Now())
+	return e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly))
 }
 
 // scheduleAnew replaces a message that the server has in its stream and not in its index.

@@ -72,7 +72,7 @@ func TestBringLate(t *testing.T) {
 	stored := make(chan error, 2)
 	bus.Bury(&publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: "dead"}, Attempt: 3}, func(err error) { stored <- err })
 	bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: string(OutcomeDelivered), Class: "ok", Status: 200},
-		[]byte(`{"delivery":"ep_a.events:delivered"}`), func(err error) { stored <- err })
+		[]byte(`{"delivery":"ep_a.events:delivered","attempt":2,"outcome":"delivered"}`), func(err error) { stored <- err })
 	for range 2 {
 		if err := <-stored; err != nil {
 			t.Fatal(err)

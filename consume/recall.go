@@ -30,9 +30,10 @@ const (
 type recall struct {
 	bus *publish.Bus
 
-	mu        sync.Mutex // guards endpoints and before
-	endpoints map[string]*recollection
-	before    map[string]*remains
+	mu         sync.Mutex // guards what follows
+	endpoints  map[string]*recollection
+	before     map[string]*remains
+	chronicles map[string]*chronicle
 }
 
 // recollection is what is known of one endpoint's history.
@@ -45,7 +46,10 @@ type recollection struct {
 }
 
 func newRecall(bus *publish.Bus) *recall {
-	return &recall{bus: bus, endpoints: make(map[string]*recollection), before: make(map[string]*remains)}
+	return &recall{
+		bus: bus, endpoints: make(map[string]*recollection), before: make(map[string]*remains),
+		chronicles: make(map[string]*chronicle),
+	}
 }
 
 // takenSince reports whether the delivery, which came to this process at a time, was recorded as delivered after an

@@ -1,0 +1,48 @@
+package consume
+
+import (
+	"testing"
+	"time"
+
+	"jethook/publish"
+)
+
+// What came due long after its time, and was attempted before, came back with a killed server: it is not attempted once
+// more, however long ago that was and however it ended. What was not attempted is.
+func TestWhatCameBackIsNotAttempted(t *testing.T) {
+	t.Parallel()
+	bus, js, e := idle(t)
+	due := time.Now().Add(-time.Hour)
+	lines := map[string][]string{
+		"failed":    {`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"failed"`},
+		"delivered": {`"attempt":1,"outcome":"failed"`, `"attempt":3,"outcome":"delivered"`},
+		"dead":      {`"attempt":2,"outcome":"dead"`},
+		"living":    {`"attempt":1,"outcome":"failed"`},
+		"deferred":  {`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"deferred"`},
+		"unknown":   nil,
+	}
+	for id := range lines {
+		for _, l := range lines[id] {
+			stored := make(chan error, 1)
+			bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: "failed", Class: "ok", Status: 200},
+				[]byte(`{"delivery":"ep_a.events:`+id+`",`+l+`}`), func(err error) { stored <- err })
+			if err := <-stored; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for id := range lines {
+		if _, err := js.PublishMsg(t.Context(), forgotten(id, due)); err != nil {
+			t.Fatal(err)
+		}
+		d, _, err := bus.OnItsWay(t.Context(), "ep_a.events:"+id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := id == "failed" || id == "delivered" || id == "dead"
+		h := &held{stored: d.Since, in: &intake{queue: publish.QueueDue}}
+		if got, err := e.hasOutcome(t.Context(), h, &d); got != want || err != nil {
+			t.Errorf("%s: has an outcome: %t, %v", id, got, err)
+		}
+	}
+}
