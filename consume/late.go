@@ -37,6 +37,13 @@ func (e *Engine) watchLate(ctx context.Context) {
 				return
 			}
 			insist(ctx, func() (err error) {
+				for _, q := range e.bus.Queues() {
+					if n, err := e.dropAcknowledged(ctx, q); err != nil {
+						return err
+					} else if n > 0 {
+						e.log.Warn("deliveries are removed that came back with the server", "number", n)
+					}
+				}
 				open, err = e.lookLate(ctx, time.Now().Add(-lateAfter))
 				return err
 			}, func(err error) {
@@ -49,6 +56,14 @@ func (e *Engine) watchLate(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// dropAcknowledged removes from a queue what came back.
+func (e *Engine) dropAcknowledged(ctx context.Context, q publish.Queue) (int, error) {
+	if q.Stream != publish.StreamDeliveries {
+		return 0, nil
+	}
+	return e.bus.DropAcknowledged(ctx, q)
 }
 
 // lookLate is bringLate, and puts it off while some of what came due is not even taken: where hundreds of thousands come

@@ -198,6 +198,31 @@ func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
 	return classify(err)
 }
 
+// DropAcknowledged removes what a queue of deliveries has acknowledged, which a killed server may have brought back: nobody
+// gets it any more, and it would stand for a delivery that is being attempted. It returns how many there were.
+func (b *Bus) DropAcknowledged(ctx context.Context, q Queue) (n int, err error) {
+	info, err := b.queueInfo(ctx, q)
+	if err != nil || info == nil {
+		return 0, err
+	}
+	for next := uint64(1); next != 0 && next <= info.AckFloor.Stream; {
+		var page []Stored
+		if page, next, err = b.After(ctx, Shelf{stream: q.Stream, subject: q.filter}, next, 1000); err != nil {
+			return n, err
+		}
+		for i := range page {
+			if page[i].Seq > info.AckFloor.Stream {
+				return n, nil
+			}
+			if err := b.remove(ctx, q.Stream, page[i].Seq); err != nil {
+				return n, fmt.Errorf("removing what is acknowledged: %w", err)
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
 // OnItsWay returns a delivery that waits, or that came due and is being attempted. ErrNotFound: it is neither.
 func (b *Bus) OnItsWay(ctx context.Context, id string) (d Delivery, due bool, err error) {
 	s, err := b.last(ctx, StreamDeliveries, anywhere(id))

@@ -99,3 +99,37 @@ func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
 		t.Errorf("the same request sent it twice: %v", err)
 	}
 }
+
+// What lies on a queue that has acknowledged it came back with a killed server, and goes again; what nobody has acknowledged
+// stays.
+func TestDropAcknowledged(t *testing.T) {
+	t.Parallel()
+	b := open(t, settings(t))
+	for _, id := range []string{"evt_1", "evt_2"} {
+		if err := b.Send(t.Context(), waiting(id, time.Hour), "k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := b.Consumer(t.Context(), publish.QueueDue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.DropAcknowledged(t.Context(), publish.QueueDue); n != 0 || err != nil {
+		t.Errorf("%d are removed before anything is acknowledged: %v", n, err)
+	}
+	batch, err := c.TakeStored(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m := range batch.Messages() {
+		if err := m.DoubleAck(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := b.DropAcknowledged(t.Context(), publish.QueueDue); n != 0 || err != nil {
+		t.Errorf("%d are removed: %v", n, err)
+	}
+	if n, _, err := b.Count(t.Context(), publish.DueShelf("")); n != 1 || err != nil {
+		t.Errorf("%d are due: %v", n, err)
+	}
+}
