@@ -28,6 +28,7 @@ type Bus struct {
 	reads    *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	buckets  map[string]jetstream.KeyValue
 	requests requests
+	removed  removals
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from
@@ -95,6 +96,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.keeping = keepingOf(b.streams)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
+	b.removed.cfg = removedConfig(cfg, storage)
 	if err = p.await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg) }); err != nil {
 		return err
 	}
@@ -108,6 +110,11 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 			return err
 		}); err != nil {
 			return fmt.Errorf("opening stream %s: %w", name, err)
+		}
+	}
+	if b.srv == nil || b.Deaths() > 0 { // a server that was stopped as it should brings nothing back
+		if err = b.removeAgain(ctx); err != nil {
+			return err
 		}
 	}
 	// An atomic batch costs the server a staging file and saves an fsync for every message but one: worth it

@@ -48,21 +48,11 @@ func TestServerResurrectsWhatWasRemoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := dig(t, c.stream, c.key, 50*time.Millisecond)
-			block := 1
-			var opener uint64
-			if !c.first {
-				opener = g.last(g.fillBlock(block))
-				block++
-			}
-			for i := range buried {
-				c.store(g, fmt.Sprint("grave.buried.", i))
-			}
-			if !c.first {
-				g.delete(opener) // so that the buried ones are the first of their block
-			}
-			next := g.last(g.fillBlock(block))
-			c.remove(g)
-			g.loseTombstones(block+1, next)
+			g.bury(c.first, func() {
+				for i := range buried {
+					c.store(g, fmt.Sprint("grave.buried.", i))
+				}
+			}, func() { c.remove(g) })
 			g.expect(g.afterKill(), c.back)
 		})
 	}
@@ -107,6 +97,8 @@ type grave struct {
 	dir  string
 	js   jetstream.JetStream
 	s    jetstream.Stream
+	name string   // of the stream
+	root string   // of the fillers' subjects
 	seqs []uint64 // of the buried ones
 	key  string
 }
@@ -114,15 +106,48 @@ type grave struct {
 // dig returns a stream whose store is compacted at an interval.
 func dig(t *testing.T, cfg jetstream.StreamConfig, key string, compacted time.Duration) *grave {
 	t.Helper()
-	g := &grave{t: t, dir: t.TempDir(), key: key}
+	g := &grave{t: t, dir: t.TempDir(), key: key, name: "GRAVE", root: "grave.filler."}
 	g.js = g.serve(g.dir, compacted)
 	cfg.MaxBytes = streamBytes
-	cfg.Name, cfg.Subjects, cfg.Storage, cfg.AllowDirect = "GRAVE", []string{"grave.>"}, jetstream.FileStorage, true
+	cfg.Name, cfg.Subjects, cfg.Storage, cfg.AllowDirect = g.name, []string{"grave.>"}, jetstream.FileStorage, true
 	var err error
 	if g.s, err = g.js.CreateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// bury stores something at the beginning of the stream, or of its second block, removes it, and loses the tombstones.
+func (g *grave) bury(first bool, store, remove func()) {
+	g.t.Helper()
+	block := 1
+	if first {
+		store()
+	} else {
+		opener := g.last(g.fillBlock(block))
+		block++
+		store()
+		g.delete(opener) // so that what is buried is the first of the block
+	}
+	next := g.last(g.fillBlock(block))
+	remove()
+	g.loseTombstones(block+1, next)
+}
+
+// left is the store as a kill would leave it, which is as it lies on the disk now.
+func (g *grave) left() (dir string) {
+	g.t.Helper()
+	for {
+		dir = g.t.TempDir()
+		err := os.CopyFS(dir, os.DirFS(g.dir))
+		if errors.Is(err, fs.ErrNotExist) { // the server replaced a consumer's state meanwhile
+			continue
+		}
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		return dir
+	}
 }
 
 // serve starts a server on a store, which it syncs and compacts at an interval.
@@ -160,7 +185,7 @@ func (g *grave) publish(m *nats.Msg) uint64 {
 func (g *grave) fillBlock(n int) (fillers []uint64) {
 	g.t.Helper()
 	for g.blockSize(n+1) == 0 {
-		m := nats.NewMsg("grave.filler." + nuid.Next())
+		m := nats.NewMsg(g.root + nuid.Next())
 		m.Data = make([]byte, fillerBytes)
 		fillers = append(fillers, g.publish(m))
 	}
@@ -179,7 +204,7 @@ func (g *grave) last(seqs []uint64) uint64 { return seqs[len(seqs)-1] }
 // blockSize is how large a block's file is; 0 for one that is not begun.
 func (g *grave) blockSize(n int) int64 {
 	g.t.Helper()
-	info, err := os.Stat(filepath.Join(g.dir, "jetstream", "$G", "streams", "GRAVE", "msgs", fmt.Sprintf("%d.blk", n)))
+	info, err := os.Stat(filepath.Join(g.dir, "jetstream", "$G", "streams", g.name, "msgs", fmt.Sprintf("%d.blk", n)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0
 	}
@@ -293,15 +318,10 @@ func (g *grave) loseTombstones(block int, first uint64) {
 	}
 }
 
-// afterKill opens the store as a kill would leave it, which is as it lies on the disk now, and returns which of the buried are
-// there again.
+// afterKill opens the store as a kill would leave it, and returns which of the buried are there again.
 func (g *grave) afterKill() (back []uint64) {
 	g.t.Helper()
-	left := g.t.TempDir()
-	if err := os.CopyFS(left, os.DirFS(g.dir)); err != nil {
-		g.t.Fatal(err)
-	}
-	s, err := g.serve(left, time.Hour).Stream(g.t.Context(), "GRAVE")
+	s, err := g.serve(g.left(), time.Hour).Stream(g.t.Context(), g.name)
 	if err != nil {
 		g.t.Fatal(err)
 	}
