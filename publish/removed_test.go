@@ -1,11 +1,14 @@
 package publish_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
@@ -82,6 +85,60 @@ func prompt(t *testing.T, js jetstream.JetStream, name string) jetstream.Stream 
 		t.Fatal(err)
 	}
 	return s
+}
+
+// A server of a cluster that is killed while Jethook runs does so too.
+func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
+	t.Parallel()
+	run := func(dir string, port int) *server.Server {
+		srv, err := server.NewServer(&server.Options{
+			Host: "127.0.0.1", Port: port, NoSigs: true, JetStream: true, StoreDir: dir, SyncInterval: 50 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Start()
+		return srv
+	}
+	g := &grave{t: t, dir: t.TempDir(), name: publish.StreamDead, root: "jethook.dead."}
+	srv := run(g.dir, server.RANDOM_PORT)
+	cfg, log := onCluster(srv.ClientURL()), listenFor("had come back")
+	cfg.Replicas = 1
+	b, err := publish.Open(t.Context(), cfg, slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan error)
+	go func() { watched <- b.Watch(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-watched; err != nil {
+			t.Error(err)
+		}
+		b.Close()
+	}()
+	_, g.js = clientOf(t, srv.ClientURL())
+	g.s = prompt(t, g.js, g.name)
+	g.bury(false, func() {
+		for i := range buried {
+			die(t, b, fmt.Sprint("evt_", i))
+		}
+	}, func() {
+		for _, s := range page(t, b, publish.DeadShelf("ep_1")) {
+			exhume(t, b, &s)
+		}
+	})
+	left, port := g.left(), srv.Addr().(*net.TCPAddr).Port
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	srv = run(left, port)
+	defer srv.WaitForShutdown()
+	defer srv.Shutdown()
+	<-log.lines
+	if there := page(t, b, publish.DeadShelf("ep_1")); len(there) > 0 {
+		t.Errorf("%d are there again", len(there))
+	}
 }
 
 func page(t *testing.T, b *publish.Bus, sh publish.Shelf) []publish.Stored {
