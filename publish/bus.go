@@ -29,6 +29,7 @@ type Bus struct {
 	buckets  map[string]jetstream.KeyValue
 	cursors  jetstream.Stream // behind the bucket of that name
 	requests requests
+	removed  removals
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from
@@ -49,7 +50,8 @@ type Bus struct {
 }
 
 // Open starts the embedded server, or connects to the cluster of NATS_URL, and makes the streams that are
-// missing. It fails when a stream that exists would break a guarantee, and when another process uses DATA_DIR.
+// missing. It waits, and logs what for, while a cluster is not ready for that, until ctx ends. It fails when a stream that
+// exists would break a guarantee, when a login or its permissions are refused, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
 	b := &Bus{log: log, peers: roster{heard: make(map[string]Missing)}}
 	if cfg.NATSURL == "" {
@@ -81,28 +83,22 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.maxBody < int64(cfg.MaxBody) {
 		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY, unless JETHOOK_LARGE_BODIES is true", "max_body_bytes", b.maxBody)
 	}
-	storage, err := b.storage(ctx)
-	if err != nil {
+	p := &patience{conn: b.front, log: b.log}
+	var storage int64
+	if err = p.await(ctx, "JetStream", func(ctx context.Context) (err error) {
+		storage, err = b.storage(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, b.front.js, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage), b.log); err != nil {
+	if b.streams, err = ensureStreams(ctx, p, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
 		return err
 	}
 	b.keeping = keepingOf(b.streams)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
-	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
-		return err
-	}
-	if b.cursors, err = b.front.js.Stream(ctx, "KV_"+BucketCursors); err != nil {
-		return fmt.Errorf("opening bucket %s: %w", BucketCursors, classify(err))
-	}
-	if b.aside {
-		if err = ensureAside(ctx, b.front.js, cfg, b.log); err != nil {
-			return err
-		}
-	}
-	if b.sources, err = openSources(ctx, b.front.js, cfg, b.log); err != nil {
+	b.removed.cfg = removedConfig(cfg, storage)
+	if err = p.await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg) }); err != nil {
 		return err
 	}
 	if b.srv != nil {
@@ -110,8 +106,16 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	b.shelves = make(map[string]jetstream.Stream)
 	for name := range b.streams {
-		if b.shelves[name], err = b.reads.js.Stream(ctx, name); err != nil {
+		if err = p.await(ctx, "stream "+name+" in JetStream", func(ctx context.Context) (err error) {
+			b.shelves[name], err = b.reads.js.Stream(ctx, name)
+			return err
+		}); err != nil {
 			return fmt.Errorf("opening stream %s: %w", name, err)
+		}
+	}
+	if b.srv == nil || b.Deaths() > 0 { // a server that was stopped as it should brings nothing back
+		if err = b.removeAgain(ctx); err != nil {
+			return err
 		}
 	}
 	// An atomic batch costs the server a staging file and saves an fsync for every message but one: worth it
@@ -123,6 +127,23 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		}
 	}
 	return nil
+}
+
+// openBuckets opens what is stored in buckets, and makes what is missing.
+func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config) (err error) {
+	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
+		return err
+	}
+	if b.cursors, err = b.front.js.Stream(ctx, "KV_"+BucketCursors); err != nil {
+		return fmt.Errorf("opening bucket %s: %w", BucketCursors, err)
+	}
+	if b.aside {
+		if err = ensureAside(ctx, b.front.js, cfg, b.log); err != nil {
+			return err
+		}
+	}
+	b.sources, err = openSources(ctx, b.front.js, cfg, b.log)
+	return err
 }
 
 // connectionFor returns the connection for writing to a stream and for taking from it.

@@ -132,7 +132,7 @@ func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, wan
 		next.Duplicates = min(next.Duplicates, next.MaxAge) // else the server refuses it
 	}
 	updated, err := js.UpdateStream(ctx, next)
-	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && !passing(err) {
 		log.Error("a stream can't take changed settings, and goes on with those it has", "stream", want.Name, "error", refusal)
 		return s, nil
 	}

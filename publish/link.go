@@ -100,18 +100,30 @@ func connect(cfg *config.Config, srv *embedded, purpose string, log *slog.Logger
 }
 
 // Watch returns when ctx ends; or, with an error, when a connection is closed that nobody closed. nats.go comes back from
-// whatever breaks a connection, but not from what the server calls a fault of the client.
+// whatever breaks a connection, but not from what the server calls a fault of the client. Whenever the connection is back,
+// the server may have been killed, and what it brought back is removed again.
 func (b *Bus) Watch(ctx context.Context) error {
 	var closed *connection
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-b.front.gone:
-		closed = b.front
-	case <-b.back.gone:
-		closed = b.back
-	case <-b.reads.gone:
-		closed = b.reads
+	var again <-chan time.Time
+	for back := b.Restored(); closed == nil; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-back:
+			back, again = b.Restored(), time.After(0)
+		case <-again:
+			again = nil
+			if err := b.removeAgain(ctx); err != nil { // the other connections may not be back yet
+				b.log.Debug("looking for what was removed and came back", "error", err)
+				again = time.After(restartPause)
+			}
+		case <-b.front.gone:
+			closed = b.front
+		case <-b.back.gone:
+			closed = b.back
+		case <-b.reads.gone:
+			closed = b.reads
+		}
 	}
 	return fmt.Errorf("%w: the connection %q was closed for good: %w", ErrUnavailable, closed.Opts.Name, closed.LastError())
 }

@@ -119,7 +119,7 @@ func (b *Bus) ReplayAll(ctx context.Context, dead []Delivery) (replayed int, err
 	return replayed, err
 }
 
-func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, err error) {
+func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed error) {
 	stored := make(chan error, len(dead))
 	outcomes := make([]error, len(dead))
 	for i := range dead {
@@ -138,6 +138,7 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, err er
 			return 0, fmt.Errorf("replaying: %w: %w", ErrUnavailable, ctx.Err())
 		}
 	}
+	var letters []removal
 	for i, err := range outcomes {
 		d := &dead[i]
 		if errors.Is(err, ErrConflict) {
@@ -146,15 +147,16 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, err er
 				continue
 			}
 		}
-		if err == nil {
-			err = b.Exhume(ctx, d)
-		}
 		if err != nil {
-			return replayed, fmt.Errorf("replaying %s: %w", d.ID(), err)
+			failed = fmt.Errorf("replaying %s: %w", d.ID(), err)
+			break
 		}
-		replayed++
+		letters = append(letters, removal{d.seq, d.Since.UnixNano()})
 	}
-	return replayed, nil
+	if err := b.removeForGood(ctx, StreamDead, letters...); err != nil {
+		return 0, fmt.Errorf("removing dead letters that are replayed: %w", err)
+	}
+	return len(letters), failed
 }
 
 // outlived reports whether a delivery is on its way that began after its dead letter d was stored: it was replayed or sent
@@ -170,7 +172,10 @@ func (b *Bus) outlived(ctx context.Context, d *Delivery) (bool, error) {
 
 // Exhume removes a dead letter, if it is still the one that was read.
 func (b *Bus) Exhume(ctx context.Context, d *Delivery) error {
-	return b.dropLetter(ctx, d.ID(), d.seq)
+	if err := b.removeForGood(ctx, StreamDead, removal{d.seq, d.Since.UnixNano()}); err != nil {
+		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), err)
+	}
+	return nil
 }
 
 // Replayed removes the dead letter that a delivery replays which came due: whoever replayed it may have been killed
@@ -179,17 +184,14 @@ func (b *Bus) Replayed(ctx context.Context, d *Delivery) error {
 	if d.replays == 0 {
 		return nil
 	}
-	return b.dropLetter(ctx, d.ID(), d.replays)
-}
-
-func (b *Bus) dropLetter(ctx context.Context, id string, seq uint64) error {
-	if err := b.remove(ctx, StreamDead, seq); err != nil {
-		return fmt.Errorf("removing the dead letter of %s: %w", id, err)
+	if err := b.removeIfThere(ctx, StreamDead, d.replays); err != nil {
+		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), err)
 	}
 	return nil
 }
 
-// remove removes one message of a stream. One that is not there any more is no error.
+// remove removes one message of a stream, which may come back if the server is killed. One that is not there any more is no
+// error.
 func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
 	err := b.streams[stream].DeleteMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {

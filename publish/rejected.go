@@ -145,9 +145,9 @@ func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
 	return s.Rejected()
 }
 
-// DropRejected removes a rejected request. One that is not there is no error.
+// DropRejected removes a rejected request for good. One that is not there is no error.
 func (b *Bus) DropRejected(ctx context.Context, seq uint64) error {
-	if err := b.remove(ctx, StreamRejected, seq); err != nil {
+	if err := b.removeIfThere(ctx, StreamRejected, seq); err != nil {
 		return fmt.Errorf("removing a rejected request: %w", err)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -115,21 +114,17 @@ var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 // ensureStreams creates what is missing, lets those that Jethook made follow the settings, and returns the streams.
 // What an operator made or changed is never changed:
 // differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstream.StreamConfig, log *slog.Logger) (map[string]jetstream.Stream, error) {
+func ensureStreams(ctx context.Context, p *patience, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
 	have := make(map[string]jetstream.Stream)
 	var problems []string
 	for _, want := range wanted {
-		s, err := js.Stream(ctx, want.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			s, err = js.CreateStream(ctx, want)
-			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster
-				s, err = js.Stream(ctx, want.Name)
+		var s jetstream.Stream
+		if err := p.await(ctx, "stream "+want.Name+" in JetStream", func(ctx context.Context) (err error) {
+			if s, err = ensureStream(ctx, p.conn.js, &want); err == nil {
+				s, err = follow(ctx, p.conn.js, s, &want, p.log)
 			}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("creating stream %s for the subjects %s: %w", want.Name, strings.Join(want.Subjects, " "), err)
-		}
-		if s, err = follow(ctx, js, s, &want, log); err != nil {
+			return err
+		}); err != nil {
 			return nil, err
 		}
 		have[want.Name] = s
@@ -142,6 +137,21 @@ func ensureStreams(ctx context.Context, js jetstream.JetStream, wanted []jetstre
 			ErrStreamMismatch, strings.Join(problems, "\n  "))
 	}
 	return have, nil
+}
+
+// ensureStream opens a stream, and makes it if it is missing.
+func ensureStream(ctx context.Context, js jetstream.JetStream, want *jetstream.StreamConfig) (jetstream.Stream, error) {
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = js.CreateStream(ctx, *want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster
+			s, err = js.Stream(ctx, want.Name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("creating stream %s for the subjects %s: %w", want.Name, strings.Join(want.Subjects, " "), err)
+	}
+	return s, nil
 }
 
 // mismatches names the differences under which a guarantee would break.

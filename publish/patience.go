@@ -1,0 +1,94 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// JetStream error codes of a cluster that is not whole yet, or has not heard of its servers.
+const (
+	codeIncomplete   = 10004
+	codeNoPeers      = 10005
+	codeNotAssigned  = 10007
+	codeNotAvailable = 10008
+	codeNotLeader    = 10009
+	codeOffline      = 10118
+	// codeStreamNotFound is, of what is made when it is missing, the answer of a server that has not heard of what another
+	// process made just now.
+	codeStreamNotFound = 10059
+)
+
+const leastPause, mostPause = 250 * time.Millisecond, 5 * time.Second
+
+// patience opens a bus on a store that can't serve it yet: a cluster that is forming, that elects a leader, or that many
+// processes ask at once.
+type patience struct {
+	conn *connection
+	log  *slog.Logger
+	said string // what was logged last
+}
+
+// await calls do until it succeeds, and returns its error when ctx ends or when waiting does not mend it. Each call has
+// [Timeout]. It logs what it waits for, once for each cause.
+func (p *patience) await(ctx context.Context, what string, do func(context.Context) error) error {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		err := p.attempt(ctx, do)
+		if err == nil {
+			return nil
+		}
+		if denied := p.conn.LastError(); errors.Is(denied, nats.ErrPermissionViolation) { // which is no answer to the request
+			return fmt.Errorf("%w: %w", denied, err)
+		}
+		if ctx.Err() == nil && !passing(err) {
+			return err
+		}
+		if ctx.Err() == nil {
+			p.say(what, err)
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w: %w", what, ctx.Err(), err)
+		}
+	}
+}
+
+func (p *patience) attempt(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return do(ctx)
+}
+
+func (p *patience) say(what string, err error) {
+	if said := what + err.Error(); said != p.said {
+		p.said = said
+		p.log.Warn("waiting for "+what, "error", err)
+	}
+}
+
+// passing reports whether err may be gone in a while.
+func passing(err error) bool {
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
+		switch refusal.ErrorCode {
+		case codeIncomplete, codeNoPeers, codeNotAssigned, codeNotAvailable, codeNotLeader, codeOffline, codeStreamNotFound:
+			return true
+		}
+		return false
+	}
+	for _, passes := range []error{
+		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
+		nats.ErrReconnectBufExceeded, jetstream.ErrBucketNotFound,
+	} {
+		if errors.Is(err, passes) {
+			return true
+		}
+	}
+	return false
+}

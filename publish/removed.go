@@ -1,0 +1,242 @@
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+// The server may bring back, after a kill, what was removed: see docs/resurrected-messages.md. So what is removed for good
+// is noted first, and what is noted is removed again when a bus is opened.
+//
+// A note names a message by its place and by when it was stored: places are given anew after a power cut, when a stream is
+// restored from a backup, and when it is made anew.
+
+// BucketRemoved notes which dead letters and rejected requests were removed, until they would be gone by age.
+const BucketRemoved = "jethook_removed"
+
+const (
+	// removedBytes bounds it, to a part of a small store: millions of dead letters that are replayed in bulk.
+	removedBytes = 64 << 20
+	removedShare = 100
+)
+
+// removals is the bucket of that name, which is made when something is removed first.
+type removals struct {
+	cfg jetstream.KeyValueConfig
+
+	mu sync.Mutex // guards kv
+	kv jetstream.KeyValue
+}
+
+func removedConfig(cfg *config.Config, storage int64) jetstream.KeyValueConfig {
+	most := int64(removedBytes)
+	if storage > 0 {
+		most = min(most, max(leastRoom, storage/removedShare/int64(cfg.Replicas)))
+	}
+	return jetstream.KeyValueConfig{
+		Bucket: BucketRemoved, Description: "what was removed, so that it stays so",
+		Storage: jetstream.FileStorage, Replicas: cfg.Replicas, TTL: max(deadAge, cfg.RejectedRetention), MaxBytes: most,
+	}
+}
+
+func (r *removals) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kv == nil {
+		kv, err := ensureBucket(ctx, js, r.cfg)
+		if err != nil {
+			return nil, err
+		}
+		r.kv = kv
+	}
+	return r.kv, nil
+}
+
+// removal is one message that is removed: its place, and when it was stored in unix nanoseconds.
+type removal struct {
+	Seq uint64 `json:"seq"`
+	At  int64  `json:"at"`
+}
+
+// removeForGood removes messages of a stream, also across a kill. Those that are not there any more are no error.
+func (b *Bus) removeForGood(ctx context.Context, stream string, gone ...removal) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := b.noteRemoved(ctx, stream, gone); err != nil {
+		return err
+	}
+	for _, r := range gone {
+		if err := b.remove(ctx, stream, r.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeIfThere is removeForGood for a message of which nothing is known but its place.
+func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) error {
+	m, err := b.shelves[stream].GetMsg(ctx, seq)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil
+	case unreadable(err): // nothing tells when it was stored
+		return b.remove(ctx, stream, seq)
+	case err != nil:
+		return classify(err)
+	}
+	return b.removeForGood(ctx, stream, removal{seq, m.Time.UnixNano()})
+}
+
+// noteRemoved notes that messages are removed. A full bucket keeps nobody from removing.
+func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) error {
+	kv, err := b.removed.bucket(ctx, b.reads.js)
+	if err != nil {
+		return err
+	}
+	note, err := json.Marshal(gone)
+	if err != nil {
+		return fmt.Errorf("noting what is removed: %w", err)
+	}
+	_, err = kv.Put(ctx, stream+"."+strconv.FormatUint(gone[0].Seq, 10), note)
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeStoreFailed {
+		b.log.Warn("what is removed can't be noted, and may be there again after a crash", "stream", stream, "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("noting what is removed: %w", classify(err))
+	}
+	return nil
+}
+
+// removeAgain removes what was removed for good and is there all the same.
+func (b *Bus) removeAgain(ctx context.Context) error {
+	if err := b.forgetAgain(ctx); err != nil {
+		return err
+	}
+	kv, err := b.reads.js.KeyValue(ctx, BucketRemoved)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("opening bucket %s: %w", BucketRemoved, classify(err))
+	}
+	noted, err := readRemoved(ctx, kv)
+	if err != nil {
+		return err
+	}
+	for stream, gone := range noted {
+		again, err := b.removeNoted(ctx, stream, gone)
+		if err != nil {
+			return fmt.Errorf("removing again what was removed of %s: %w", stream, err)
+		}
+		if again > 0 {
+			b.log.Info("messages that were removed had come back, and are removed again", "stream", stream, "messages", again)
+		}
+	}
+	return nil
+}
+
+// removeNoted removes those of some messages that are there, and returns how many. It goes from one message of the stream to
+// the next, so it takes no more steps than there are of either.
+func (b *Bus) removeNoted(ctx context.Context, stream string, gone map[uint64]int64) (again int, err error) {
+	sh, seqs := Shelf{stream: stream, subject: ">"}, slices.Sorted(maps.Keys(gone))
+	for len(seqs) > 0 {
+		got, err := b.directGet(ctx, sh, seqs[0], 1)
+		if err != nil || got.last == 0 {
+			return again, err
+		}
+		if len(got.msgs) > 0 && gone[got.last] == got.msgs[0].Time.UnixNano() {
+			if err := b.remove(ctx, stream, got.last); err != nil {
+				return again, err
+			}
+			again++
+		}
+		i, _ := slices.BinarySearch(seqs, got.last+1)
+		seqs = seqs[i:]
+	}
+	return again, nil
+}
+
+// readRemoved returns what is noted, by stream and place.
+func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]map[uint64]int64, error) {
+	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("reading bucket %s: %w", BucketRemoved, classify(err))
+	}
+	defer w.Stop()
+	noted := map[string]map[uint64]int64{StreamDead: {}, StreamRejected: {}}
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return nil, fmt.Errorf("%w: reading bucket %s ended", ErrUnavailable, BucketRemoved)
+			}
+			if entry == nil { // the end of what is there
+				return noted, nil
+			}
+			stream, _, _ := strings.Cut(entry.Key(), ".")
+			var gone []removal
+			if noted[stream] == nil || json.Unmarshal(entry.Value(), &gone) != nil {
+				continue
+			}
+			for _, r := range gone {
+				noted[stream][r.Seq] = r.At
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// forgetAgain forgets once more the endpoints that were removed: their bucket keeps a mark of each, for ever.
+func (b *Bus) forgetAgain(ctx context.Context) error {
+	w, err := b.buckets[BucketEndpoints].WatchAll(ctx, jetstream.MetaOnly())
+	if err != nil {
+		return fmt.Errorf("reading bucket %s: %w", BucketEndpoints, classify(err))
+	}
+	defer w.Stop()
+	for {
+		select {
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return fmt.Errorf("%w: reading bucket %s ended", ErrUnavailable, BucketEndpoints)
+			}
+			if entry == nil { // the end of what is there
+				return nil
+			}
+			if entry.Operation() == jetstream.KeyValuePut {
+				continue
+			}
+			if err := b.forgetIfThere(ctx, entry.Key()); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (b *Bus) forgetIfThere(ctx context.Context, endpoint string) error {
+	for _, sh := range []Shelf{RetryShelf(endpoint), DueShelf(endpoint), TurnShelf(endpoint), DeadShelf(endpoint)} {
+		switch seq, err := b.place(ctx, sh, fetchQuery{Seq: 1, Subject: sh.subject}); {
+		case err != nil:
+			return err
+		case seq > 0:
+			b.log.Info("what waited for a removed endpoint, or its dead letters, had come back, and is removed again", "endpoint", endpoint)
+			return b.Forget(ctx, endpoint)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package publish_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+	"jethook/publish"
+)
+
+// What was removed for good stays so, though the server brings it back after a kill.
+func TestRemovedStaysRemoved(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stream, root string
+		shelf        publish.Shelf
+		store        func(*testing.T, *publish.Bus, string)
+		remove       func(*testing.T, *publish.Bus, *publish.Stored)
+	}{
+		"dead letters":                       {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, exhume},
+		"replayed dead letters":              {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replay},
+		"dead letters of a removed endpoint": {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, forget},
+		"rejected requests":                  {publish.StreamRejected, "jethook.rejected.", publish.RejectedShelf("stripe"), rejectOne, dropRejected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := settings(t)
+			cfg.Sync = config.Sync(50 * time.Millisecond)
+			b := open(t, cfg)
+			g := &grave{t: t, dir: cfg.DataDir, name: c.stream, root: c.root}
+			_, g.js = client(t, b)
+			g.s = prompt(t, g.js, c.stream)
+			g.bury(false, func() {
+				for i := range buried {
+					c.store(t, b, fmt.Sprint("evt_", i))
+				}
+			}, func() {
+				for _, s := range page(t, b, c.shelf) {
+					c.remove(t, b, &s)
+				}
+			})
+			after, log := *cfg, listenFor("had come back")
+			after.DataDir = g.left()
+			again, err := publish.Open(t.Context(), &after, slog.New(log))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			if there := page(t, again, c.shelf); len(there) > 0 {
+				t.Errorf("%d are there again", len(there))
+			}
+			select {
+			case <-log.lines:
+			default:
+				t.Error("nothing had come back: this shows nothing")
+			}
+			c.store(t, again, "evt_new")
+			if there := page(t, again, c.shelf); len(there) != 1 {
+				t.Errorf("%d of 1 new ones are there", len(there))
+			}
+		})
+	}
+}
+
+// prompt makes a stream anew whose blocks can be seen as they begin.
+func prompt(t *testing.T, js jetstream.JetStream, name string) jetstream.Stream {
+	t.Helper()
+	s, err := js.Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	cfg.PersistMode = jetstream.DefaultPersistMode
+	if err = js.DeleteStream(t.Context(), name); err == nil {
+		s, err = js.CreateStream(t.Context(), cfg)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A server of a cluster that is killed while Jethook runs does so too.
+func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
+	t.Parallel()
+	run := func(dir string, port int) *server.Server {
+		srv, err := server.NewServer(&server.Options{
+			Host: "127.0.0.1", Port: port, NoSigs: true, JetStream: true, StoreDir: dir, SyncInterval: 50 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Start()
+		return srv
+	}
+	g := &grave{t: t, dir: t.TempDir(), name: publish.StreamDead, root: "jethook.dead."}
+	srv := run(g.dir, server.RANDOM_PORT)
+	cfg, log := onCluster(srv.ClientURL()), listenFor("had come back")
+	cfg.Replicas = 1
+	b, err := publish.Open(t.Context(), cfg, slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan error)
+	go func() { watched <- b.Watch(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-watched; err != nil {
+			t.Error(err)
+		}
+		b.Close()
+	}()
+	_, g.js = clientOf(t, srv.ClientURL())
+	g.s = prompt(t, g.js, g.name)
+	g.bury(false, func() {
+		for i := range buried {
+			die(t, b, fmt.Sprint("evt_", i))
+		}
+	}, func() {
+		for _, s := range page(t, b, publish.DeadShelf("ep_1")) {
+			exhume(t, b, &s)
+		}
+	})
+	left, port := g.left(), srv.Addr().(*net.TCPAddr).Port
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	srv = run(left, port)
+	defer srv.WaitForShutdown()
+	defer srv.Shutdown()
+	<-log.lines
+	if there := page(t, b, publish.DeadShelf("ep_1")); len(there) > 0 {
+		t.Errorf("%d are there again", len(there))
+	}
+}
+
+func page(t *testing.T, b *publish.Bus, sh publish.Shelf) []publish.Stored {
+	t.Helper()
+	found, _, err := b.Before(t.Context(), sh, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func die(t *testing.T, b *publish.Bus, id string) {
+	t.Helper()
+	bury(t, b, waiting(id, time.Hour))
+}
+
+func exhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
+	t.Helper()
+	d, err := s.Delivery()
+	if err == nil {
+		err = b.Exhume(t.Context(), &d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func replay(t *testing.T, b *publish.Bus, s *publish.Stored) {
+	t.Helper()
+	d, err := s.Delivery()
+	if err == nil {
+		d, err = b.Dead(t.Context(), d.ID()) // with its whole body
+	}
+	if err == nil {
+		err = b.Replay(t.Context(), &d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forget removes the endpoint.
+func forget(t *testing.T, b *publish.Bus, _ *publish.Stored) {
+	t.Helper()
+	_, err := b.Endpoints().Put(t.Context(), "ep_1", []byte("{}"))
+	if err == nil {
+		err = b.Endpoints().Purge(t.Context(), "ep_1")
+	}
+	if err == nil {
+		err = b.Forget(t.Context(), "ep_1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rejectOne(t *testing.T, b *publish.Bus, id string) {
+	t.Helper()
+	if err := reject(t.Context(), b, &publish.Rejected{Source: "stripe", Reason: "bad_signature", Body: []byte(id)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func dropRejected(t *testing.T, b *publish.Bus, s *publish.Stored) {
+	t.Helper()
+	if err := b.DropRejected(t.Context(), s.Seq); err != nil {
+		t.Fatal(err)
+	}
+}
