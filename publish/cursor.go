@@ -14,6 +14,9 @@ import (
 // epochMark is in the metadata of a cursor's consumer: which record it belongs to.
 const epochMark = "jethook-epoch"
 
+// codeMaxConsumers is JetStream's error for one consumer more than a stream may have.
+const codeMaxConsumers jetstream.ErrorCode = 10026
+
 // cursorPending bounds what the processes together hold of one cursor.
 const cursorPending = 4096
 
@@ -96,6 +99,9 @@ func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patte
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
 			c, err = b.front.js.Consumer(ctx, stream, endpoint)
 		}
+	}
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeMaxConsumers {
+		return nil, fmt.Errorf("opening consumer %s of %s: %w: raise default_max_consumers in the limits of JetStream on the NATS servers, or max_consumers of the stream and the account", endpoint, stream, refusal)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, classify(err))

@@ -121,6 +121,8 @@ func serverOptions(cfg *config.Config) *server.Options {
 		DisableJetStreamBanner: true,
 		MaxPayload:             int32(largestMessage(cfg) + headerRoom),
 		MaxPending:             maxPending,
+		// Each endpoint that lags or is ordered has a consumer of its own. What services make is bounded by the gate.
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
 	}
 	if cfg.Sync == 0 {
 		opts.SyncAlways = true
