@@ -47,6 +47,7 @@ type Config struct {
 	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
 	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`
 	LogLevel        LogLevel      `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	LogFormat       LogFormat     `envconfig:"LOG_FORMAT" default:"auto" desc:"text, json, or auto: text on a terminal, else JSON"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
 	Sources []Source `ignored:"true"`

@@ -31,7 +31,7 @@ func TestDefault(t *testing.T) {
 		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
-		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour,
+		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour, LogFormat: LogAuto,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("Default() = %+v, want %+v", c, want)
@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 		"JETHOOK_NATS_CREDS": "creds", "JETHOOK_NATS_TLS_CA": "ca", "JETHOOK_NATS_TLS_CERT": "cert", "JETHOOK_NATS_TLS_KEY": "key",
 		"JETHOOK_REPLICAS": "3", "JETHOOK_MAX_BODY": "1 MiB", "JETHOOK_DEDUP_WINDOW": "2h", "JETHOOK_RETENTION": "2h",
 		"JETHOOK_HISTORY_RETENTION": "48h", "JETHOOK_HISTORY_MAX_BYTES": "64MiB",
-		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_DISABLE_AFTER": "0", "JETHOOK_LOG_LEVEL": "Debug",
+		"JETHOOK_RETRY_SCHEDULE": "none", "JETHOOK_DELIVERY_TIMEOUT": "5m", "JETHOOK_DISABLE_AFTER": "0", "JETHOOK_LOG_LEVEL": "Debug", "JETHOOK_LOG_FORMAT": "Text",
 		"JETHOOK_REJECTED_MAX_BYTES": "0", "JETHOOK_REJECTED_RETENTION": "24h", "JETHOOK_TRUSTED_PROXIES": "172.16.0.0/12",
 		"JETHOOK_SOURCE_A_ALLOWED_IPS": "192.0.2.0/24", "JETHOOK_SOURCE_A_RATE_LIMIT": "600/m",
 		"JETHOOK_SOURCE_A_URL": "https://hooks.example.com/webhooks/a?k=1", "JETHOOK_SOURCE_A_SPLIT": "false",
@@ -88,7 +88,7 @@ func TestLoad(t *testing.T) {
 		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
 		Replicas: 3, MaxBody: 1 << 20, DedupWindow: 2 * time.Hour, Retention: 2 * time.Hour,
 		HistoryAge: 48 * time.Hour, HistoryMaxBytes: 64 << 20,
-		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4,
+		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4, LogFormat: LogText,
 		AllowedNetworks: []netip.Prefix{
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
 			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
@@ -123,13 +123,14 @@ func TestLoadProblems(t *testing.T) {
 	}{
 		{"all at once", env{
 			"JETHOOK_REPLICAS": "three", "JETHOOK_SYNC": "never", "JETHOOK_MAX_BODY": "big", "JETHOOK_RETENTION": "7d",
-			"JETHOOK_DEDUP_WINDOW": "200h", "JETHOOK_LOG_LEVEL": "loud", "JETHOOK_LISEN": ":1", "JETHOOK_FOO": "1",
+			"JETHOOK_DEDUP_WINDOW": "200h", "JETHOOK_LOG_LEVEL": "loud", "JETHOOK_LOG_FORMAT": "xml", "JETHOOK_LISEN": ":1", "JETHOOK_FOO": "1",
 		}, [][2]string{
 			{"JETHOOK_SYNC", `"never" is neither always nor an interval`},
 			{"JETHOOK_REPLICAS", `"three" is not a whole number`},
 			{"JETHOOK_MAX_BODY", `"big" is not a size`},
 			{"JETHOOK_RETENTION", `"7d" is not a duration`},
 			{"JETHOOK_LOG_LEVEL", `"loud" is not a log level`},
+			{"JETHOOK_LOG_FORMAT", `"xml" is not a log format`},
 			{"JETHOOK_FOO", "is not a variable of Jethook: unset it"},
 			{"JETHOOK_LISEN", "did you mean JETHOOK_LISTEN?"},
 		}},

@@ -188,6 +188,27 @@ func (l *LogLevel) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%q is not a log level: write debug, info, warn or error", word)
 }
 
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The formats of log lines.
+const (
+	LogAuto LogFormat = "auto" // text on a terminal, else JSON
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// UnmarshalText reads auto, text or json. On an error f keeps its value.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	switch word := LogFormat(strings.ToLower(strings.TrimSpace(string(text)))); word {
+	case LogAuto, LogText, LogJSON:
+		*f = word
+		return nil
+	default:
+		return fmt.Errorf("%q is not a log format: write text, json or auto", string(word))
+	}
+}
+
 func parseBool(text string) (bool, error) {
 	word := strings.TrimSpace(text)
 	b, err := strconv.ParseBool(word)

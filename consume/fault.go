@@ -47,7 +47,7 @@ func newFaults() faults {
 			fails: "the places of lagging endpoints can't be read; events wait until they can",
 			works: "the places of lagging endpoints are read again",
 		},
-		reading:    fault{fails: "messages that are no deliveries are dropped"},
+		reading: fault{fails: "messages that are no deliveries are dropped"},
 		rehearsing: fault{
 			fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			works: "messages that earlier processes may have died of are rehearsed again",

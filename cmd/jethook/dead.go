@@ -89,9 +89,9 @@ func chooseDead(c *admin.DeadChoice, ids []string, all bool) error {
 	filtered := c.Endpoint != "" || c.Since != "" || c.Until != "" || c.Reason != ""
 	switch {
 	case len(ids) > 0 && (filtered || all), all && filtered:
-		return usageError{errors.New("give ids, or filters, or --all, not several of them")}
+		return usageError{errors.New("specify only one of: ids, filters, --all")}
 	case len(ids) == 0 && !filtered && !all:
-		return usageError{errors.New("which ones? Give ids, or --endpoint, --since, --until, --reason, or --all")}
+		return usageError{errors.New("specify ids, or filters (--endpoint, --since, --until, --reason), or --all")}
 	}
 	return nil
 }
@@ -135,12 +135,12 @@ func confirm(cmd *cobra.Command, question string) error {
 	switch {
 	case errors.Is(err, io.EOF) && answer == "":
 		fmt.Fprintln(cmd.ErrOrStderr())
-		return usageError{errors.New("nobody answers: give --yes")}
+		return usageError{errors.New("stdin is not a terminal; pass --yes to confirm")}
 	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing is done")
+		return errors.New("canceled: nothing was changed")
 	}
 	return nil
 }

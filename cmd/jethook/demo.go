@@ -218,7 +218,12 @@ func (d *demo) printMore() {
 	d.out.say(`  curl -i http://%s/webhooks/notify -H 'Content-Type: application/json' -d "$BODY" \`, d.bridge.public.Addr())
 	d.out.say(`    -H "x-notify-signature: $(printf %%s "$BODY" | openssl dgst -sha256 -hmac %s -r | cut -d' ' -f1)"`, notify.secret)
 	d.out.say("")
+	d.out.say("")
 	d.out.say("  curl %s/api/v1/deliveries -H 'Authorization: Bearer %s'", admin, d.bridge.token.Reveal())
+	d.out.title("See what became of them, in another terminal")
+	d.out.say("  export JETHOOK_ADMIN_LISTEN=%s JETHOOK_ADMIN_TOKEN=%s", d.bridge.private.Addr(), d.bridge.token.Reveal())
+	d.out.say("  jethook status")
+	d.out.say("  jethook delivery ls")
 	d.out.title("The admin API is at %s, its description at %s/openapi.json. Ctrl-C ends the demo.", admin, admin)
 }
 

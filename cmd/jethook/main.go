@@ -91,10 +91,12 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		SilenceUsage:               true,
 		Args:                       cobra.ArbitraryArgs, // so that needsCommand sees an unknown one
 		RunE:                       needsCommand,
+		Version:                    version(),
 	}
+	root.SetVersionTemplate("jethook {{.Version}}\n")
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(helpCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
@@ -123,9 +125,33 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 			return usageError{fmt.Errorf("unknown argument %q", args[0])}
 		}
 		if len(args) != len(names) {
-			return usageError{fmt.Errorf("got %d arguments, want %d: %s", len(args), len(names), strings.Join(names, " "))}
+			return usageError{wrongArguments(args, names)}
 		}
 		return nil
+	}
+}
+
+// wrongArguments says which arguments are missing, or which are too many.
+func wrongArguments(args, names []string) error {
+	if len(args) < len(names) {
+		return fmt.Errorf("missing %s", strings.Join(names[len(args):], " and "))
+	}
+	return fmt.Errorf("unexpected argument %q; it takes %s alone", args[len(names)], strings.Join(names, " and "))
+}
+
+// helpCommand is cobra's, which ends well also when there is no such command.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]...", Short: "Show the help of a command",
+		Example: "  jethook help endpoint add",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 || about == nil {
+				return usageError{fmt.Errorf("unknown command %q", strings.Join(args, " "))}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
 	}
 }
 

@@ -89,10 +89,10 @@ func loadBridge(parts part) (*config.Config, error) {
 	return cfg, nil
 }
 
-// newLogger logs for people on a terminal, and for machines otherwise.
+// newLogger logs as LOG_FORMAT says: by default for people on a terminal, and for machines otherwise.
 func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if isTerminal(w) {
+	if cfg.LogFormat == config.LogText || cfg.LogFormat == config.LogAuto && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))
@@ -106,6 +106,7 @@ type bridge struct {
 	engine    *consume.Engine    // nil unless delivering
 	ingest    *ingest.Server     // nil unless receiving
 	public    net.Listener       // nil unless receiving
+	paths     []string           // where the sources' webhooks are received
 	admin     *admin.Server
 	private   net.Listener
 	token     config.Secret
@@ -132,6 +133,9 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		}
 		if b.public, err = listen("JETHOOK_LISTEN", cfg.Listen); err != nil {
 			return b, err
+		}
+		for _, s := range cfg.Sources {
+			b.paths = append(b.paths, "/webhooks/"+s.Name)
 		}
 	}
 	if parts&delivering != 0 {
@@ -195,7 +199,10 @@ func (b *bridge) run(ctx context.Context) error {
 	if b.ingest != nil {
 		g.Go(func() error { return b.ingest.Serve(ctx, b.public) })
 		g.Go(func() error { return b.ingest.Follow(ctx) })
-		b.log.Info("receiving webhooks", "listen", b.public.Addr().String())
+		b.log.Info("receiving webhooks", "listen", b.public.Addr().String(), "paths", b.paths)
+		if len(b.paths) == 0 {
+			b.log.Warn("no source is set, so every webhook is refused: set JETHOOK_SOURCES and JETHOOK_SOURCE_<NAME>_SECRET")
+		}
 	}
 	if b.engine != nil {
 		g.Go(func() error { return b.engine.Run(ctx) })
