@@ -120,9 +120,12 @@ func TestDemoGoesOn(t *testing.T) {
 	s.until(t, "Send more")
 	from := len(s.said)
 	deliveries := s.until(t, "/api/v1/deliveries")
+	send := strings.TrimSuffix(strings.Join(s.said[from:], "\n"), deliveries)
+	export := s.until(t, "export JETHOOK_ADMIN_LISTEN=")
 	s.until(t, "The admin API is at http://")
-	send := strings.Join(s.said[from:len(s.said)-2], "\n")
-	send = strings.TrimSuffix(send, deliveries)
+	if answer := bash(t, export+"; "+binary+" delivery ls"); !strings.Contains(answer, "delivered") {
+		t.Errorf("%s\ngives %s", export, answer)
+	}
 
 	if answer := bash(t, send); !strings.Contains(answer, "HTTP/1.1 200 OK") {
 		t.Errorf("%s\nis answered %s", send, answer)
