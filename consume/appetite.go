@@ -66,12 +66,33 @@ func (l *lane) isFull() bool {
 	return l.running+len(l.queues[fresh]) >= l.capacity(fresh, now)
 }
 
-// isFast reports whether the lane keeps moving, so that waiting for it is waiting for a moment.
-func (l *lane) isFast() bool {
+// isWorthWaitingFor reports whether the shared intake may wait for the lane: it keeps moving, as fast as its endpoint wants or
+// the processors let it, and nobody else has run dry for it.
+func (l *lane) isWorthWaitingFor() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	return l.proven && !l.rests(now) && !l.pacer.limits() && l.pacer.wait(now) == 0 && l.work(now) >= l.ceiling*4
+	if now.Sub(l.blamedAt) > blameFades {
+		l.blamed = 0
+	}
+	fast := l.work(now) >= 4*l.ceiling || l.engine.throttle.full.Load()
+	return fast && l.proven && !l.rests(now) && !l.pacer.limits() && now.Sub(l.moved) < lately && l.blamed <= mostBlame
+}
+
+// blame notes for how long others ran dry while the shared intake waited for the lane.
+func (l *lane) blame(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blamed, l.blamedAt = l.blamed+d, time.Now()
+}
+
+// isDry reports whether the lane has moved a moment ago and has nothing to do.
+func (l *lane) isDry(now time.Time) bool {
+	if !l.mu.TryLock() { // whoever has it gives it something, or takes something from it
+		return false
+	}
+	defer l.mu.Unlock()
+	return l.proven && now.Sub(l.moved) < lately && len(l.queues[fresh]) == 0 && l.running < l.limit
 }
 
 // putAside holds a job until it is known whether it is the cursor's.

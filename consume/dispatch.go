@@ -228,7 +228,7 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 		case verdict == enter, verdict == ifRoom && e.events.take(ctx, j), ctx.Err() != nil:
 			l.take(j)
 			return
-		case !e.isAlone(l, j) || !l.isFast():
+		case !l.isWorthWaitingFor():
 			e.leave(l, j.key())
 			e.awaitLeaving(ctx, l, j.key())
 			l.take(j)
@@ -237,18 +237,32 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 		_, more := l.wants()
 		select {
 		case <-more:
-		case <-time.After(stuck / 10):
+		case <-time.After(waitSlice):
+			if e.othersRunDry(l) {
+				l.blame(waitSlice)
+			}
 		case <-ctx.Done():
 		}
 	}
 }
 
-// isAlone reports whether the lane's endpoint is the only one that takes part in the shared intake: then nobody waits when
-// the intake waits for it.
-func (e *Engine) isAlone(l *lane, j *job) bool {
-	away := e.cursors.Count(j.h.in.queue.Stream, func(id string) bool {
-		ep, ok := e.endpoints.Lookup(id)
-		return ok && !ep.Disabled && id != j.d.Endpoint
-	})
-	return e.endpoints.Enabled()-away <= 1
+const (
+	// waitSlice is how long the shared intake waits for a lane before it looks at the others again.
+	waitSlice = 2 * time.Millisecond
+	// mostBlame is for how long others may have run dry meanwhile, and blameFades after how long that is forgotten.
+	mostBlame, blameFades = 50 * time.Millisecond, time.Second
+	// lately is how long ago a lane has moved that is not idle.
+	lately = 100 * time.Millisecond
+)
+
+// othersRunDry reports whether a lane that was busy a moment ago has nothing to do: it may be what the shared intake would
+// bring if it did not wait.
+func (e *Engine) othersRunDry(but *lane) bool {
+	now := time.Now()
+	for _, l := range e.allLanes() {
+		if l != but && l.isDry(now) {
+			return true
+		}
+	}
+	return false
 }

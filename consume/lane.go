@@ -50,7 +50,10 @@ type lane struct {
 	circuit circuit
 	pacer   pacer
 	backoff time.Duration // the pause that followed when the endpoint last asked for one without saying how long
-	room    chan struct{} // closed when the lane wants more; nil: nobody waits for that
+	// For how long others ran dry while the shared intake waited for this lane, and when that was last.
+	blamed   time.Duration
+	blamedAt time.Time
+	room     chan struct{} // closed when the lane wants more; nil: nobody waits for that
 
 	activity activity
 }

@@ -201,16 +201,6 @@ func (t *Table) Of(key Key) *Record { return (*t.records.Load())[key] }
 // All returns all records.
 func (t *Table) All() []*Record { return slices.Collect(maps.Values(*t.records.Load())) }
 
-// Count returns how many of the endpoints that have left a stream are counted.
-func (t *Table) Count(stream string, counts func(endpoint string) bool) (n int) {
-	for key := range *t.records.Load() {
-		if key.Stream == stream && counts(key.Endpoint) {
-			n++
-		}
-	}
-	return n
-}
-
 // Leave lets an endpoint leave the shared intake of a stream, unless it has, and returns its record.
 func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
 	r, err := t.change(ctx, key, func(r *Record) (bool, error) {
