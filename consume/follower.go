@@ -126,7 +126,7 @@ func (f *follower) step(ctx context.Context) error {
 		return f.abandon(ctx)
 	case !r.Divides():
 		return f.settle(ctx, r)
-	case ep.Disabled && !ep.Rests() && r.Phase == cursor.Own && !r.Asked: // what comes from now on passes by
+	case ep.PassesBy() && r.Phase == cursor.Own && !r.Asked.Equal(ep.DisabledSince()): // what comes from now on passes by
 		_, err := f.cursors.Join(ctx, f.key)
 		return err
 	case ep.Disabled:

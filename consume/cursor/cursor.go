@@ -65,10 +65,11 @@ type Record struct {
 	From  uint64 `json:"from,omitempty"`
 	Until uint64 `json:"until,omitempty"`
 	Gaps  []Gap  `json:"gaps,omitempty"` // from From on, and the shared intake's: the endpoint had joined it, and left again
-	Left  Places `json:"left,omitzero"`  // below From, and still the cursor's
+	Left  Places `json:"left,omitzero"`  // the cursor's, although they are not by the rest of the record
 	Ahead Places `json:"ahead,omitzero"` // from From on, and not the cursor's: somebody asked for these to be delivered at once
-	// Asked tells that somebody asked for what passes by while the endpoint is disabled.
-	Asked bool `json:"asked,omitempty"`
+	// Asked tells that somebody asked for what passed by an endpoint, by when that was disabled: nothing passes it by any
+	// more until it is disabled again.
+	Asked time.Time `json:"asked,omitzero"`
 	// Opened tells that the consumer was made, or is about to be: no place can be left to it any more.
 	Opened bool      `json:"opened,omitempty"`
 	Why    Why       `json:"why"`
@@ -123,8 +124,10 @@ func (r *Record) HasCursor(place uint64) bool {
 	switch {
 	case r == nil:
 		return false
+	case r.Left.has(place):
+		return true
 	case place < r.From:
-		return r.Left.has(place)
+		return false
 	case slices.ContainsFunc(r.Gaps, func(g Gap) bool { return g.From <= place && place < g.Until }):
 		return false
 	default:
