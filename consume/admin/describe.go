@@ -110,6 +110,7 @@ var terms = map[string]term{
 	"ordered":                 {"one delivery at a time, in the order of the stream", false},
 	"disabled":                {"nothing is delivered while true", false},
 	"disabled_reason":         {"why it is disabled", "disabled on request"},
+	"disabled_at":             {"since when it is disabled", exampleTime},
 	"failing_since":           {"since when it has taken nothing; absent while it is well", exampleTime},
 	"created_at":              {"when it was created", exampleTime},
 	"updated_at":              {"when it was last changed", exampleTime},

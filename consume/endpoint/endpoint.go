@@ -37,7 +37,7 @@ type Endpoint struct {
 
 	Disabled       bool      `json:"disabled"`
 	DisabledReason string    `json:"disabled_reason,omitempty"`
-	DisabledAt     time.Time `json:"disabled_at,omitzero"` // zero: it is not, or an earlier release disabled it
+	DisabledAt     time.Time `json:"disabled_at,omitzero"`   // zero: it is not, or an earlier release disabled it
 	FailingSince   time.Time `json:"failing_since,omitzero"` // it has taken nothing since, and its circuit is open; zero: it is well
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
