@@ -32,6 +32,7 @@ type faults struct {
 	releasing  fault // what waited for an endpoint to be enabled
 	leaving    fault // outcomes behind when the process stops
 	reading    fault // what came due
+	counting   fault // what lagging endpoints missed
 	rehearsing fault // messages that earlier processes may have died of
 }
 
@@ -43,6 +44,7 @@ func newFaults() faults {
 		releasing:  fault{fails: "a delivery of an enabled endpoint could not be released; it waits for up to an hour", works: "deliveries of enabled endpoints are released again"},
 		leaving:    fault{fails: "outcomes are not stored; their events come again"},
 		reading:    fault{fails: "messages that are no deliveries are dropped"},
+		counting:   fault{fails: "what lagging endpoints missed can't be counted; trying again", works: "what lagging endpoints missed is counted again"},
 		rehearsing: fault{
 			fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			works: "messages that earlier processes may have died of are rehearsed again",

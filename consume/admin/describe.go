@@ -41,6 +41,7 @@ var terms = map[string]term{
 	"Delivery.id":        {"its id: the endpoint's, and the event's source and id", exampleDelivery},
 	"RetriedDelivery.id": {"the delivery's id", exampleDelivery},
 	"Delivery.status":    {"delivered, waiting or dead", "waiting"},
+	"Attempt.missed":     {"how many events retention took while they waited for the endpoint", 12},
 	"Attempt.error":      {"why the endpoint did not take it, or why its circuit opened; for people", "answered 500 Internal Server Error"},
 	"Attempt.status":     {"the response's HTTP status", 500},
 
@@ -146,7 +147,7 @@ var terms = map[string]term{
 	"class":           {"kind of fault", "timeout"},
 	"code":            {"HTTP status of a response", 503},
 	"delivery":        {"a delivery's id", exampleDelivery},
-	"outcome":         {"what an attempt came to; circuit_opened and circuit_closed are of an endpoint's circuit, not of an attempt", "failed"},
+	"outcome":         {"what an attempt came to; circuit_opened, circuit_closed and missed are of an endpoint, not of an attempt", "failed"},
 	"time":            {"when", exampleTime},
 	"duration_ms":     {"how long it took, in milliseconds", 87.4},
 	"response":        {"the response's body", "try again later"},

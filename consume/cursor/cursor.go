@@ -80,14 +80,6 @@ type Record struct {
 	Revision uint64 `json:"-"`
 }
 
-// Missed counts what the stream's retention took while the endpoint waited for it.
-type Missed struct {
-	Events uint64 `json:"events"`
-	First  uint64 `json:"first,omitempty"` // the stream's first sequence when they were counted
-	Last   uint64 `json:"last,omitempty"`  // its last one
-	Behind uint64 `json:"behind"`          // how many waited then
-}
-
 // Why is for what an endpoint left. The set is closed.
 type Why string
 

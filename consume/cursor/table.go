@@ -351,7 +351,7 @@ func (t *Table) Resume(ctx context.Context, key Key, from uint64, disabled time.
 		default:
 			next = *r
 		}
-		next.Asked = disabled
+		next.Asked, next.Missed.Mark = disabled, nil
 		err = t.store(ctx, &next, next.Revision)
 		if !errors.Is(err, publish.ErrConflict) {
 			return err
