@@ -3,6 +3,7 @@ package consume_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -51,7 +53,7 @@ func TestMissed(t *testing.T) {
 	cfg := settings(t, time.Hour)
 	r := start(t, cfg)
 	next := ops(t, r)
-	rc, status := gone(t)
+	rc, answers := gone(t)
 	ep := r.add(t, rc.URL, one, "events.a.*", "events.*.b")
 	publishOne := func(i int) { // one in two is the endpoint's, and some of those match twice
 		r.publish(t, fmt.Sprint("evt_", i), []string{"a.b", "x.y", "a.c", "x.y"}[i%4])
@@ -79,6 +81,10 @@ func TestMissed(t *testing.T) {
 	if kind, data := next(); kind != "jethook.ops.endpoint.missed" || data["missed"] != 49.0 || data["endpoint"] != ep.ID || data["stream"] != "EVENTS" {
 		t.Errorf("got %s %v", kind, data)
 	}
+	board, err := status.NewBoard(r.bus, r.registry, nil).Status(t.Context())
+	if err != nil || !slices.ContainsFunc(board.Endpoints, func(e status.Endpoint) bool { return e.ID == ep.ID && e.Missed == 49 }) {
+		t.Errorf("the status does not tell what was missed: %+v, %v", board, err)
+	}
 	for i := 400; i < 500; i++ {
 		publishOne(i)
 	}
@@ -91,7 +97,7 @@ func TestMissed(t *testing.T) {
 	if n := r.missed(t, &ep); n != 99 {
 		t.Errorf("%d are missed, want 99", n)
 	}
-	status.Store(http.StatusOK)
+	answers.Store(http.StatusOK)
 	r.set(t, ep.ID, false, time.Time{})
 	for i := 200; i < 500; i += 2 {
 		if got := rc.next(t).header.Get("webhook-id"); got != fmt.Sprint("evt_", i) {

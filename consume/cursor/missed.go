@@ -1,5 +1,14 @@
 package cursor
 
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish"
+)
+
 // Missed is what the stream's retention took while it waited for the endpoint.
 type Missed struct {
 	Events uint64 `json:"events"`
@@ -45,4 +54,29 @@ func (p Places) Within(from, to uint64) (n uint64) {
 		}
 	}
 	return n
+}
+
+// Missed reads from the bucket how many events retention took from the cursors that there are, by endpoint.
+func (t *Table) Missed(ctx context.Context) (map[string]uint64, error) {
+	w, err := t.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("reading the cursors' bucket: %w", publish.Unavailable(err))
+	}
+	defer w.Stop() //nolint:errcheck // it ends with its connection
+	missed := make(map[string]uint64)
+	for {
+		select {
+		case entry := <-w.Updates():
+			if entry == nil {
+				return missed, nil
+			}
+			var r Record
+			key, ok := parseKey(entry.Key())
+			if ok && r.decode(key, entry.Value(), entry.Revision()) == nil && r.Missed.Events > 0 {
+				missed[key.Endpoint] += r.Missed.Events
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
