@@ -1,6 +1,8 @@
 package consume_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -8,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/consume"
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -224,4 +229,137 @@ func TestWhatWaitedBeforeItWasDisabledOnRequest(t *testing.T) {
 			r.last(t, rc, "end")
 		})
 	}
+}
+
+// Disabled and enabled again and again while events come and two processes deliver, an endpoint gets each once when it asks
+// for what passed by.
+func TestSwitchedWhileEventsCome(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Hour))
+	other := r.second(t)
+	rc := receive(t, always(http.StatusOK))
+	ep := r.add(t, rc.URL, nil, "events.>")
+	eventually(t, "the other engine sees it", func() bool { _, ok := other.Lookup(ep.ID); return ok })
+	const n = 1000
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		for i := range n {
+			if _, err := r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a")); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	rounds := 0
+	for done := false; !done; rounds++ {
+		r.set(t, ep.ID, true, time.Time{})
+		r.set(t, ep.ID, false, consume.FromDisabled)
+		select {
+		case <-published:
+			done = true
+		default:
+		}
+	}
+	got := make(map[string]int)
+	for len(got) < n {
+		got[rc.next(t).header.Get("webhook-id")]++
+	}
+	r.settled(t, publish.StreamEvents)
+	for len(rc.got) > 0 {
+		got[rc.next(t).header.Get("webhook-id")]++
+	}
+	for id, times := range got {
+		if times > 1 {
+			t.Errorf("%s was delivered %d times", id, times)
+		}
+	}
+	t.Logf("%d rounds", rounds)
+}
+
+// phase is in which phase of its record an endpoint is; empty: it has none.
+func (r *rig) phase(t testing.TB, id string) cursor.Phase {
+	t.Helper()
+	entry, err := r.bus.Cursors().Get(t.Context(), id+"."+publish.StreamEvents)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return ""
+	}
+	var record cursor.Record
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &record)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record.Phase
+}
+
+// A process that is killed between the steps of disabling or enabling leaves nothing undone and nothing lost.
+func TestSwitchCutOff(t *testing.T) {
+	t.Parallel()
+	begin := func(t *testing.T) (r *rig, rc *receiver, ep, off endpoint.Endpoint, s *consume.Switch) {
+		t.Parallel()
+		r = start(t, settings(t, time.Hour))
+		rc = receive(t, always(http.StatusOK))
+		ep = r.add(t, rc.URL, one, "events.>")
+		r.publishAll(t, "before_", 3)
+		rc.gets(t, "before_", 3)
+		off = ep
+		off.Switch(true, "disabled on request", time.Now())
+		return r, rc, ep, off, consume.NewSwitch(r.bus, slog.New(slog.DiscardHandler))
+	}
+	t.Run("before it is disabled", func(t *testing.T) {
+		r, rc, ep, off, s := begin(t)
+		if err := s.Prepare(t.Context(), &ep, &off, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		cfg := r.cfg
+		r.stop()
+		r = start(t, cfg)
+		r.publishAll(t, "after_", 20)
+		rc.gets(t, "after_", 20)
+		eventually(t, "it has joined the others again", func() bool { return r.phase(t, ep.ID) == "" })
+		r.last(t, rc, "end")
+	})
+	t.Run("before what comes passes by", func(t *testing.T) {
+		r, rc, ep, _, s := begin(t)
+		if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error {
+			next := *e
+			next.Switch(true, "disabled on request", time.Now())
+			err := s.Prepare(t.Context(), e, &next, time.Time{})
+			*e = next
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		cfg := r.cfg
+		r.stop()
+		r = start(t, cfg)
+		eventually(t, "what comes passes by", func() bool { return r.phase(t, ep.ID) == cursor.Joined })
+		r.publishAll(t, "meanwhile_", 20)
+		r.settled(t, publish.StreamEvents)
+		r.set(t, ep.ID, false, time.Time{})
+		r.last(t, rc, "end")
+	})
+	t.Run("before it is enabled", func(t *testing.T) {
+		r, rc, ep, _, s := begin(t)
+		r.set(t, ep.ID, true, time.Time{})
+		r.publishAll(t, "meanwhile_", 20)
+		r.settled(t, publish.StreamEvents)
+		off, err := r.registry.Get(t.Context(), ep.ID)
+		if err == nil {
+			on := off
+			on.Switch(false, "", time.Now())
+			err = s.Prepare(t.Context(), &off, &on, consume.FromDisabled)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := r.cfg
+		r.stop()
+		r = start(t, cfg)
+		r.set(t, ep.ID, false, consume.FromDisabled) // again
+		rc.gets(t, "meanwhile_", 20)
+		r.last(t, rc, "end")
+	})
 }

@@ -34,8 +34,15 @@
 // consumer. A message that comes again after that, because whoever passed it over for the cursor was killed before it
 // acknowledged it, finds its outcome recorded; so do those that a killed server has forgotten to have handed out.
 //
-// What a lane holds below the border when its endpoint comes to rest (its circuit opens, say) is handed over by naming the
-// places in [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
+// What a lane holds when its endpoint comes to rest (its circuit opens, say) is handed over by naming the places in
+// [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
+//
+// # Disabled endpoints
+//
+// An endpoint that Jethook disables leaves before that, and all from [Record.From] on waits. One that its operator disables
+// leaves before that and joins after it, and its record stays until it is enabled: what lies from [Record.Until] on would be
+// the shared intake's, which passes it by as long as the endpoint is disabled. So the record says, by a place and no clock,
+// what passed by, and [Table.Resume] gives it back to the cursor if that is asked for.
 package cursor
 
 import (
