@@ -150,12 +150,17 @@ func (l *lane) relieve() (jobs []*job) {
 		if len(q) <= keep {
 			continue
 		}
+		kept := q[:keep]
 		for _, j := range q[keep:] {
+			if j.h.in.cursor && !l.rests(now) { // a cursor brings no more than the lane asks for, in its order
+				kept = append(kept, j)
+				continue
+			}
 			l.let(j)
 			jobs = append(jobs, j)
 		}
-		clear(q[keep:])
-		l.queues[c] = q[:keep]
+		clear(q[len(kept):])
+		l.queues[c] = kept
 	}
 	return jobs
 }

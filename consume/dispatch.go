@@ -182,7 +182,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	case ctx.Err() != nil:
 		e.giveBack(j, 0)
 		return
-	case ep.Disabled && !ep.Rests() && j.class() == fresh && !j.isDue(): // disabled since it was matched
+	case ep.PassesBy() && e.cameWhileDisabled(j): // and was matched before this process heard of that
 		e.finish(j)
 		return
 	}
@@ -195,6 +195,16 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	default:
 		e.startShared(ctx, l, j)
 	}
+}
+
+// cameWhileDisabled reports whether the job's event came when its endpoint, which is disabled, was so already. What came
+// before waits for it.
+func (e *Engine) cameWhileDisabled(j *job) bool {
+	if j.isDue() || j.h.in.cursor {
+		return false
+	}
+	r := e.cursors.Of(j.key())
+	return r == nil || r.Phase == cursor.Joined && j.h.seq >= r.Until
 }
 
 // isDue reports whether the job came due by the schedule.
@@ -220,6 +230,10 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 	if j.epoch != "" {
 		l.putAside(j)
 		e.decideAside(l, j.key()) // it may be known by now
+		return
+	}
+	if l.passesBy() {
+		e.setDown(j)
 		return
 	}
 	for {

@@ -147,6 +147,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.runRecoveries(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.watchLate(gctx); return nil })
+	g.Go(func() error { e.watchMissed(gctx); return nil })
 	for _, queue := range e.bus.Queues() {
 		in := newIntake(e, queue, e.submitDue)
 		if queue.Stream != publish.StreamDeliveries {

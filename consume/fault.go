@@ -33,6 +33,7 @@ type faults struct {
 	leaving    fault // outcomes behind when the process stops
 	reading    fault // what came due
 	places     fault // of lagging endpoints, asking for them
+	counting   fault // what lagging endpoints missed
 	rehearsing fault // messages that earlier processes may have died of
 }
 
@@ -47,7 +48,8 @@ func newFaults() faults {
 			fails: "the places of lagging endpoints can't be read; events wait until they can",
 			works: "the places of lagging endpoints are read again",
 		},
-		reading: fault{fails: "messages that are no deliveries are dropped"},
+		reading:  fault{fails: "messages that are no deliveries are dropped"},
+		counting: fault{fails: "what lagging endpoints missed can't be counted; trying again", works: "what lagging endpoints missed is counted again"},
 		rehearsing: fault{
 			fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			works: "messages that earlier processes may have died of are rehearsed again",

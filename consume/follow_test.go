@@ -56,7 +56,7 @@ func TestLowerRateShedsTheQueue(t *testing.T) {
 	t.Parallel()
 	l := newLane(&Engine{stop: make(chan struct{})}, &endpoint.Endpoint{ID: "ep_a", RateLimit: &endpoint.Rate{Count: 500, Per: time.Second}})
 	for range 900 {
-		l.queues[fresh] = append(l.queues[fresh], &job{h: &held{}})
+		l.queues[fresh] = append(l.queues[fresh], &job{h: &held{in: &intake{}}})
 	}
 	l.resize(&endpoint.Endpoint{ID: "ep_a", RateLimit: &endpoint.Rate{Count: 1, Per: time.Hour}})
 	jobs := l.relieve()

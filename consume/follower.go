@@ -33,6 +33,7 @@ type follower struct {
 	in      *intake
 	changed chan struct{} // told when the record or the endpoint changes
 	avg     int           // size of its events, smoothed
+	counted time.Time     // when it last counted by itself what was missed
 }
 
 // cursorChanged follows a change of an endpoint's record.
@@ -135,7 +136,7 @@ func (f *follower) step(ctx context.Context) error {
 		return f.abandon(ctx)
 	case !r.Divides():
 		return f.settle(ctx, r)
-	case ep.Disabled && !ep.Rests() && r.Phase == cursor.Own && !r.Asked: // what comes from now on passes by
+	case ep.PassesBy() && r.Phase == cursor.Own && !r.Asked.Equal(ep.DisabledSince()): // what comes from now on passes by
 		_, err := f.cursors.Join(ctx, f.key)
 		return err
 	case ep.Disabled:
@@ -199,6 +200,10 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 		return err
 	}
 	f.in.opened = time.Now()
+	if time.Since(f.counted) > lookForMissed { // before what is handed out next, while nobody ran
+		f.counted = time.Now()
+		f.faults.counting.tell(f.log, f.countMissed(ctx, f.key, false))
+	}
 	behind, looked := time.Now(), time.Now()
 	for f.awaitAppetite(ctx, l, false) {
 		n, _ := l.wants()
@@ -380,6 +385,9 @@ func (f *follower) rejoin(ctx context.Context, keepsUp bool) (ended bool, err er
 	lag, err := f.bus.Lag(ctx, f.key.Stream, f.key.Endpoint)
 	if err != nil || lag.Settled+1 < r.Until && (lag.Behind > 0 || lag.Unacked > 0) {
 		return false, err
+	}
+	if m := r.Missed; m.Mark != nil && m.Mark.Waiting > 0 || m.Told < m.Events { // it goes with the record
+		return false, f.countMissed(ctx, f.key, true)
 	}
 	if err = f.cursors.Remove(ctx, r); errors.Is(err, publish.ErrConflict) {
 		return false, nil

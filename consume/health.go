@@ -89,7 +89,7 @@ func (e *Engine) recovered(id string) {
 func (e *Engine) disable(id, reason string) {
 	if ep, ok := e.endpoints.Lookup(id); ok && !ep.Disabled {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-		err := e.leaveAll(ctx, ep)
+		err := (&Switch{e.bus, e.cursors}).leaveAll(ctx, ep)
 		cancel()
 		e.faults.noting.tell(e.log, err, "endpoint", id, "what", "noting where the endpoint stands")
 		if err != nil { // its next result disables it
@@ -100,7 +100,7 @@ func (e *Engine) disable(id, reason string) {
 		if ep.Disabled {
 			return errAsItIs
 		}
-		ep.Disabled, ep.DisabledReason, ep.FailingSince = true, reason, time.Time{}
+		ep.Switch(true, reason, time.Now())
 		return nil
 	})
 	if changed {

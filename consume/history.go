@@ -23,10 +23,11 @@ const (
 	// These lines are about the endpoint, and no attempt.
 	OutcomeCircuitOpened Outcome = "circuit_opened" // it keeps failing, and is only probed from here on
 	OutcomeCircuitClosed Outcome = "circuit_closed" // it takes deliveries again
+	OutcomeMissed        Outcome = "missed"         // the retention of a stream took what waited for it
 )
 
 // Attempt is one line of the history: one request that was made to an endpoint, or was not made for a fault of
-// the endpoint; or the opening or closing of its circuit.
+// the endpoint; or the opening or closing of its circuit; or what it missed.
 type Attempt struct {
 	Time       time.Time     `json:"time" doc:"when it began"`
 	Delivery   string        `json:"delivery" doc:"the delivery's id; empty when the line is about the endpoint's circuit"`
@@ -35,13 +36,14 @@ type Attempt struct {
 	Type       string        `json:"type"`
 	Subject    string        `json:"subject"`
 	Attempt    int           `json:"attempt" doc:"its number, from 1; 0 when the line is about the endpoint's circuit"`
-	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled), deferred (the endpoint asked for a pause, which uses no attempt up) or dead; circuit_opened or circuit_closed"`
+	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled), deferred (the endpoint asked for a pause, which uses no attempt up) or dead; circuit_opened, circuit_closed or missed, which are of the endpoint"`
 	Status     int           `json:"status,omitempty" doc:"of the response; none when there was no response"`
 	Class      attempt.Class `json:"class" doc:"kind of fault, from a closed set; ok when there was none"`
 	Error      string        `json:"error,omitempty"`
 	DurationMS float64       `json:"duration_ms"`
 	Response   string        `json:"response,omitempty" doc:"the first 16 KiB of the response's body"`
 	Truncated  bool          `json:"truncated,omitempty" doc:"the response was longer than what was kept"`
+	Missed     uint64        `json:"missed,omitempty" doc:"how many events the stream's retention took while they waited for the endpoint"`
 	Next       *time.Time    `json:"next,omitempty" doc:"when the next attempt is due"`
 	Request    *SentRequest  `json:"request,omitempty" doc:"the request that was made; none when none was"`
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"jethook/consume/cursor"
-	"jethook/consume/endpoint"
-	"jethook/publish"
 )
 
 const (
@@ -153,7 +151,7 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 			if e.stopping() {
 				return nil
 			}
-			_, fails := e.cursors.Leave(e.flight, key, why)
+			fails := e.leaveUnlessPassing(l, key, why)
 			if fails == nil {
 				fails = e.cursors.LeaveTo(e.flight, key, places)
 			}
@@ -185,6 +183,18 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 	})
 }
 
+// leaveUnlessPassing lets an endpoint leave, unless what comes passes it by: then its record says so, and must go on
+// saying it.
+func (e *Engine) leaveUnlessPassing(l *lane, key cursor.Key, why cursor.Why) error {
+	if l.passesBy() {
+		if r, err := e.cursors.Settle(e.flight, key); err != nil || r != nil {
+			return err
+		}
+	}
+	_, err := e.cursors.Leave(e.flight, key, why)
+	return err
+}
+
 // errStopped means that the process stops.
 var errStopped = errors.New("the process stops")
 
@@ -200,25 +210,15 @@ func (l *lane) isResting() bool {
 	return l.rests(time.Now())
 }
 
+// passesBy reports whether events pass the lane's endpoint by.
+func (l *lane) passesBy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ep.PassesBy()
+}
+
 func (l *lane) isDisabled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ep.Disabled
-}
-
-// leaveAll lets an endpoint leave the shared intake of every stream that it listens to, before Jethook disables it: what
-// comes from then on waits for it.
-func (e *Engine) leaveAll(ctx context.Context, ep *endpoint.Endpoint) error {
-	if ep.Ordered {
-		return nil
-	}
-	for _, stream := range publish.OrderedStreams {
-		if len(publish.OrderedFilters(stream, ep.Events)) == 0 {
-			continue
-		}
-		if _, err := e.cursors.Leave(ctx, cursor.Key{Endpoint: ep.ID, Stream: stream}, cursor.Disabled); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -40,6 +40,7 @@ type Recovery struct {
 	State    RecoveryState  `json:"state" doc:"running, until it is done, failed, or cancelled by a request or since the endpoint was removed" enum:"running,done,failed,cancelled"`
 	Phase    RecoveryPhase  `json:"phase" doc:"what it works on, or worked on last" enum:"dead,waiting,missed"`
 	Counts   RecoveryCounts `json:"counts" doc:"what is redelivered so far; a crash may leave up to 250 uncounted"`
+	Gone     uint64         `json:"gone,omitempty" doc:"events that waited for the endpoint and that retention took since then, as far as the history tells: they can't be redelivered" example:"12"`
 	Started  time.Time      `json:"started"`
 	Finished time.Time      `json:"finished,omitzero"`
 	Error    string         `json:"error,omitempty" doc:"why it failed or was cancelled, or why it makes no progress"`
@@ -130,6 +131,10 @@ func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Re
 // the newest recovery of an endpoint.
 func (r *Recoveries) Start(ctx context.Context, ep *endpoint.Endpoint, since, until time.Time, missing bool) (Recovery, error) {
 	rec := newRecovery(ep, since, until, missing)
+	var err error
+	if rec.Gone, err = missedSince(ctx, r.bus, ep.ID, since); err != nil {
+		return Recovery{}, err
+	}
 	data, err := json.Marshal(recoveryJob{Recovery: rec})
 	if err != nil {
 		return Recovery{}, fmt.Errorf("encoding recovery %s: %w", rec.ID, err)

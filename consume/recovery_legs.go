@@ -149,6 +149,10 @@ func (s *salvage) send(ctx context.Context, missed []publish.Delivery) (sent int
 func (r *Recoveries) Count(ctx context.Context, ep *endpoint.Endpoint, since, until time.Time, missing bool) (Recovery, error) {
 	rec := newRecovery(ep, since, until, missing)
 	rec.ID, rec.DryRun = "", true
+	var err error
+	if rec.Gone, err = missedSince(ctx, r.bus, ep.ID, since); err != nil {
+		return rec, err
+	}
 	s := &salvage{bus: r.bus, rec: &rec, ep: ep}
 	for _, l := range s.legs() {
 		rec.Phase = l.phase

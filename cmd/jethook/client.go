@@ -267,7 +267,7 @@ var filters = map[string]string{
 	"type":     "only of this event type, or of those that a pattern such as order.* matches",
 	"event":    "only of the event with this id",
 	"delivery": "only of the delivery with this id",
-	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened or circuit_closed",
+	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened, circuit_closed or missed",
 	"class":    "only with this kind of fault, such as timeout, status or dns; ok for none",
 	"code":     "only with this HTTP status of the response",
 	"reason":   "only with this word for why, such as bad_signature",

@@ -22,8 +22,7 @@ func endpointCommand() *cobra.Command {
 	return clientGroup("endpoint", "Manage the endpoints that events are delivered to",
 		endpointAddCommand(), endpointListCommand(), endpointShowCommand(), endpointUpdateCommand(), endpointRemoveCommand(),
 		endpointTestCommand(), endpointPreviewCommand(), endpointApplyCommand(), endpointExportCommand(),
-		endpointSwitchCommand("enable", "Deliver to an endpoint again, first what waited for that"),
-		endpointSwitchCommand("disable", "Stop delivering to an endpoint; what waits stays"),
+		endpointEnableCommand(), endpointDisableCommand(),
 		endpointRotateCommand(), endpointSecretCommand(),
 		endpointRecoverCommand(),
 	)
@@ -125,6 +124,7 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 	line("url", e.URL, true)
 	line("events", strings.Join(e.Events, ", "), true)
 	line("state", stateOf(e), true)
+	line("disabled since", e.DisabledAt.Format(time.RFC3339), !e.DisabledAt.IsZero())
 	line("disabled because", e.DisabledReason, e.DisabledReason != "")
 	line("failing since", e.FailingSince.Format(time.RFC3339), !e.FailingSince.IsZero())
 	line("format", e.Format, true)
@@ -170,15 +170,37 @@ func endpointRemoveCommand() *cobra.Command {
 	}
 }
 
-func endpointSwitchCommand(verb, short string) *cobra.Command {
-	return &cobra.Command{
-		Use: verb + " ID", Short: short,
-		Example: "  jethook endpoint " + verb + " ep_...",
-		Args:    exactArgs("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, http.MethodPost, endpointPath(args[0])+"/"+verb, nil, func(w io.Writer, e *endpoint.Endpoint) {
-				row(w, e.ID+" is "+stateOf(e))
-			})
-		},
+func endpointEnableCommand() *cobra.Command {
+	var r admin.EnableRequest
+	cmd := &cobra.Command{
+		Use: "enable ID", Short: "Deliver to an endpoint again, first what waited for that",
+		Long: "Deliver to an endpoint again. One that Jethook disabled goes on where it stopped: it gets all that came meanwhile, the oldest first. " +
+			"One that was disabled on request gets what waited for it before, and then new events; --from asks for what passed it by since " +
+			"it was disabled, or since a time after that.",
+		Example: `  jethook endpoint enable ep_...
+  jethook endpoint enable ep_... --from disabled
+  jethook endpoint enable ep_... --from 2026-01-02T15:04:05Z`,
+		Args: exactArgs("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error { return switchEndpoint(cmd, args[0], "enable", &r) },
 	}
+	cmd.Flags().StringVar(&r.From, "from", "",
+		"also what passed it by since it was disabled (disabled), since a time (RFC 3339), or of so long, such as 24h (default none of it)")
+	return cmd
+}
+
+func endpointDisableCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "disable ID", Short: "Stop delivering to an endpoint; what waits stays",
+		Long: "Stop delivering to an endpoint. What waits for it stays until it is enabled. What comes meanwhile passes it by, unless it is ordered: " +
+			"'jethook endpoint enable --from disabled' delivers that too, as far as it is still stored.",
+		Example: "  jethook endpoint disable ep_...",
+		Args:    exactArgs("ID"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return switchEndpoint(cmd, args[0], "disable", nil) },
+	}
+}
+
+func switchEndpoint(cmd *cobra.Command, id, verb string, body any) error {
+	return call(cmd, http.MethodPost, endpointPath(id)+"/"+verb, body, func(w io.Writer, e *endpoint.Endpoint) {
+		row(w, e.ID+" is "+stateOf(e))
+	})
 }

@@ -128,7 +128,7 @@ func gets(m *admin.Match) string {
 	switch {
 	case !m.Disabled:
 		return "yes"
-	case m.Ordered:
+	case m.Waits:
 		return "when enabled: " + m.DisabledReason
 	default:
 		return "no: " + m.DisabledReason

@@ -37,7 +37,7 @@ func endpointRecoverCommand() *cobra.Command {
 			case err != nil:
 				return err
 			case rec.DryRun:
-				return show(cmd, &rec, func(w io.Writer) { countRows(w, &rec.Counts) })
+				return show(cmd, &rec, func(w io.Writer) { countRows(w, &rec) })
 			case noWait:
 				return show(cmd, &rec, func(w io.Writer) { row(w, "recovery:", rec.ID) })
 			}
@@ -53,10 +53,13 @@ func endpointRecoverCommand() *cobra.Command {
 	return cmd
 }
 
-func countRows(w io.Writer, c *consume.RecoveryCounts) {
-	row(w, "dead:", c.Dead)
-	row(w, "waiting:", c.Waiting)
-	row(w, "missed:", c.Missed)
+func countRows(w io.Writer, rec *consume.Recovery) {
+	row(w, "dead:", rec.Counts.Dead)
+	row(w, "waiting:", rec.Counts.Waiting)
+	row(w, "missed:", rec.Counts.Missed)
+	if rec.Gone > 0 {
+		row(w, "gone for good:", rec.Gone, "taken by retention while they waited")
+	}
 }
 
 func recoveryPath(id string) string { return "/api/v1/recoveries/" + url.PathEscape(id) }
@@ -85,7 +88,7 @@ func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
 	progress.end()
 	err := show(cmd, &rec, func(w io.Writer) {
 		row(w, "state:", rec.State)
-		countRows(w, &rec.Counts)
+		countRows(w, &rec)
 	})
 	if err == nil && rec.State != consume.RecoveryDone {
 		err = fmt.Errorf("recovery %s is %s: %s", rec.ID, rec.State, rec.Error)
@@ -182,7 +185,7 @@ func recoveryRows(w io.Writer, rec *consume.Recovery) {
 	row(w, "missing:", rec.Missing)
 	row(w, "state:", rec.State)
 	row(w, "phase:", rec.Phase)
-	countRows(w, &rec.Counts)
+	countRows(w, rec)
 	row(w, "started:", stamp(&rec.Started))
 	row(w, "finished:", stamp(&rec.Finished))
 	if rec.Error != "" {

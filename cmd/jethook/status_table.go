@@ -29,6 +29,11 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 			row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))
 		}
 	}
+	for i := range s.Endpoints {
+		if e := &s.Endpoints[i]; e.Missed > 0 {
+			row(w, fmt.Sprintf("MISSED      %s: retention took %d events that waited for it (%s)", e.Name, e.Missed, e.ID))
+		}
+	}
 	writeEndpoints(w, s, all)
 	writeStreams(w, s)
 	row(w)

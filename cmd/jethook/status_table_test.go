@@ -30,7 +30,7 @@ func TestStatusTable(t *testing.T) {
 				Waiting: 1203, Oldest: ago(3 * time.Hour), NextDue: new(at.Add(191 * time.Second)), Approximate: true, Dead: 12,
 				Delivered: 999, Failed: 1, Success: new(0.999), P50: new(41.26), P99: new(2104.0),
 			},
-			{ID: "ep_2", Name: "off", State: status.Disabled, DisabledReason: "answered 410 Gone", Waiting: 1, NextDue: ago(time.Second), InFlight: 2},
+			{ID: "ep_2", Name: "off", State: status.Disabled, DisabledReason: "answered 410 Gone", Waiting: 1, Missed: 7, NextDue: ago(time.Second), InFlight: 2},
 			{ID: "ep_3", Name: "idle", State: status.Healthy},
 		},
 		Streams:   []status.Stream{{Name: "DEAD", Messages: 12, Bytes: 3 << 20, MaxBytes: 1 << 30, Percent: new(0.3), Oldest: ago(72 * time.Hour), MaxAge: "720h"}},
@@ -46,6 +46,7 @@ INCOMPLETE  processes: no answer from consume on b (pid 7), last heard of at 02:
 UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
 UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
 CLOCK       polar: most is refused for its time: the sender's clock is about 6m 20s behind ours, or requests are held up
+MISSED      off: retention took 7 events that waited for it (ep_2)
 
 ENDPOINT      STATE       WAITING  OLDEST  NEXT        IN FLIGHT  DEAD  LAST HOUR      P50     P99   LAST FAILURE       ID
 billing?[31m  OPEN 2h 5m  1203     ~3h 0m  ~in 3m 11s  0          12    99.9% of 1000  41.3ms  2.1s  503 (10 in a row)  ep_1

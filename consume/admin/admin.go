@@ -55,6 +55,7 @@ type Server struct {
 	ledger     *consume.Ledger
 	archive    *consume.Archive
 	recoveries *consume.Recoveries
+	switches   *consume.Switch
 	board      *status.Board
 	client     *attempt.Client // of tests and previews
 	trials     chan struct{}   // has one entry for each test under way
@@ -77,10 +78,10 @@ const logPause = 5 * time.Second
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
-		recoveries: consume.NewRecoveries(o.Bus),
-		archive:    consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
-		policy:     endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		client:     consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
+		recoveries: consume.NewRecoveries(o.Bus), switches: consume.NewSwitch(o.Bus, o.Log),
+		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
+		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
+		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
 		token: o.Token, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},

@@ -38,7 +38,7 @@ type listAttemptsInput struct {
 	FilterParams
 	TraitParams
 	Delivery string `query:"delivery" doc:"a delivery's id"`
-	Outcome  string `query:"outcome" enum:"delivered,failed,deferred,dead,circuit_opened,circuit_closed"`
+	Outcome  string `query:"outcome" enum:"delivered,failed,deferred,dead,circuit_opened,circuit_closed,missed"`
 }
 
 // AttemptPage is one page of the history.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"jethook/consume"
 	"jethook/consume/endpoint"
 )
 
@@ -44,10 +45,12 @@ func (s *Server) endpointRoutes() {
 	register(s, op("delete-endpoint", http.MethodDelete, one, "Remove an endpoint",
 		"What waits for it and its dead letters go too; its history stays."), requestTimeout, s.deleteEndpoint)
 	register(s, op("enable-endpoint", http.MethodPost, one+"/enable", "Enable an endpoint",
-		"What waited for that is delivered now."), requestTimeout, s.setDisabled(false))
+		"What waits for it is delivered now, the oldest first: all that came since Jethook disabled it, or what waited before it was disabled "+
+			"on request. What passed by an endpoint that was disabled on request is delivered too if from asks for it. "+
+			"An ordered endpoint gets everything."), requestTimeout, s.enableEndpoint)
 	register(s, op("disable-endpoint", http.MethodPost, one+"/disable", "Disable an endpoint",
-		"Deliveries that wait stay until it is enabled. Events that come meanwhile are not kept for it, unless it is ordered."),
-		requestTimeout, s.setDisabled(true))
+		"What waits for it stays until it is enabled. Events that come meanwhile pass it by, unless it is ordered or Jethook had disabled it "+
+			"already; enabling it can ask for them."), requestTimeout, s.disableEndpoint)
 	s.secretRoutes()
 }
 
@@ -241,16 +244,41 @@ func (s *Server) changeEndpoint(ctx context.Context, in *changeEndpointInput) (*
 	if err != nil {
 		return nil, err
 	}
-	return s.update(ctx, &in.EndpointCondition, spec)
+	return s.update(ctx, &in.EndpointCondition, spec, time.Time{})
 }
 
-func (s *Server) setDisabled(disabled bool) func(context.Context, *EndpointCondition) (*endpointOutput, error) {
-	return func(ctx context.Context, in *EndpointCondition) (*endpointOutput, error) {
-		return s.update(ctx, in, &endpoint.Spec{Disabled: &disabled})
+func (s *Server) disableEndpoint(ctx context.Context, in *EndpointCondition) (*endpointOutput, error) {
+	disabled := true
+	return s.update(ctx, in, &endpoint.Spec{Disabled: &disabled}, time.Time{})
+}
+
+// EnableRequest asks for what passed by an endpoint.
+type EnableRequest struct {
+	From string `json:"from,omitempty" doc:"deliver what passed by since this time (RFC 3339), or of so long, such as 24h, or since it was disabled (disabled); times before that mean it too; absent: nothing of it" example:"disabled"`
+}
+
+type enableEndpointInput struct {
+	EndpointCondition
+	Body *EnableRequest
+}
+
+func (s *Server) enableEndpoint(ctx context.Context, in *enableEndpointInput) (*endpointOutput, error) {
+	var from time.Time
+	if in.Body != nil && in.Body.From == "disabled" {
+		from = consume.FromDisabled
+	} else if in.Body != nil {
+		var ok bool
+		if from, ok = parseTime(in.Body.From, time.Now()); !ok {
+			return nil, invalid(FailureField{
+				Field: "from", Message: "must be disabled, a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h",
+			})
+		}
 	}
+	disabled := false
+	return s.update(ctx, &in.EndpointCondition, &endpoint.Spec{Disabled: &disabled}, from)
 }
 
-func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoint.Spec) (*endpointOutput, error) {
+func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoint.Spec, from time.Time) (*endpointOutput, error) {
 	e, err := s.registry.Update(ctx, in.ID, func(e *endpoint.Endpoint) error {
 		if err := in.check(e); err != nil {
 			return err
@@ -264,11 +292,17 @@ func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoi
 				return err
 			}
 		}
+		if err := s.switches.Prepare(ctx, e, &next, from); err != nil {
+			return err
+		}
 		*e = next
 		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := s.switches.Settle(ctx, &e); err != nil {
+		s.log.Debug("what comes does not pass the endpoint by yet", "endpoint", e.ID, "error", err)
 	}
 	s.log.Info("endpoint changed", "endpoint", e.ID, "name", e.Name, "disabled", e.Disabled)
 	return &endpointOutput{etag(&e), e}, nil

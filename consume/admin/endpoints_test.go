@@ -201,6 +201,28 @@ func TestEnableAndDisable(t *testing.T) {
 	}
 }
 
+// What passed by an endpoint can be asked for when it is enabled, as since is.
+func TestEnableFrom(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	path := "/api/v1/endpoints/" + a.create(minimal).ID
+	for _, from := range []string{"disabled", "24h", "2026-01-02T15:04:05Z"} {
+		off := get[endpoint.Endpoint](a, http.StatusOK, "POST", path+"/disable", "")
+		if off.DisabledAt.IsZero() {
+			t.Errorf("it does not say since when it is disabled: %+v", off)
+		}
+		got := get[endpoint.Endpoint](a, http.StatusOK, "POST", path+"/enable", `{"from":"`+from+`"}`)
+		if got.Disabled || !got.DisabledAt.IsZero() {
+			t.Errorf("%s: %+v", from, got)
+		}
+	}
+	for _, from := range []string{"yesterday", "-1h", "Disabled", "2026-01-02"} {
+		if got := a.do("POST", path+"/enable", `{"from":"`+from+`"}`); got.status != http.StatusUnprocessableEntity || !slices.Equal(got.fields(), []string{"from"}) {
+			t.Errorf("%s: %d %s", from, got.status, got.body)
+		}
+	}
+}
+
 func TestListEndpoints(t *testing.T) {
 	t.Parallel()
 	a := start(t)

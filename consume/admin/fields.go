@@ -30,7 +30,7 @@ type EndpointFields struct {
 	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"most requests in a second, minute or hour, evenly spaced, from each process" example:"10/s"`
 	Concurrency   *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"most requests at once from one process; 0: the default"`
 	Ordered       *bool                   `json:"ordered,omitempty" doc:"one delivery at a time, in the order of the stream, each after the one before is delivered or dead; only for a new endpoint"`
-	Disabled      *bool                   `json:"disabled,omitempty" doc:"nothing is delivered while true"`
+	Disabled      *bool                   `json:"disabled,omitempty" doc:"nothing is delivered while true; see enable and disable for what waits meanwhile"`
 }
 
 // endpointChange is the body of a change: some EndpointFields, as they came, since null means another thing

@@ -27,8 +27,9 @@ type Match struct {
 	Name           string   `json:"name"`
 	URL            string   `json:"url"`
 	Events         []string `json:"events" doc:"those of its patterns that match"`
-	Disabled       bool     `json:"disabled" doc:"it would not get the event now; an ordered endpoint gets it when it is enabled"`
+	Disabled       bool     `json:"disabled" doc:"it would not get the event now"`
 	DisabledReason string   `json:"disabled_reason,omitempty"`
+	Waits          bool     `json:"waits,omitempty" doc:"it is disabled, and would get the event when it is enabled" example:"false"`
 	Ordered        bool     `json:"ordered,omitempty"`
 }
 
@@ -58,6 +59,7 @@ func (s *Server) matchSubject(_ context.Context, in *matchInput) (*matchOutput, 
 			items = append(items, Match{
 				Endpoint: e.ID, Name: e.Name, URL: e.URL, Events: patterns,
 				Disabled: e.Disabled, DisabledReason: e.DisabledReason, Ordered: e.Ordered,
+				Waits: e.Disabled && !e.PassesBy(),
 			})
 		}
 	}

@@ -34,8 +34,15 @@
 // consumer. A message that comes again after that, because whoever passed it over for the cursor was killed before it
 // acknowledged it, finds its outcome recorded; so do those that a killed server has forgotten to have handed out.
 //
-// What a lane holds below the border when its endpoint comes to rest (its circuit opens, say) is handed over by naming the
-// places in [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
+// What a lane holds when its endpoint comes to rest (its circuit opens, say) is handed over by naming the places in
+// [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
+//
+// # Disabled endpoints
+//
+// An endpoint that Jethook disables leaves before that, and all from [Record.From] on waits. One that its operator disables
+// leaves before that and joins after it, and its record stays until it is enabled: what lies from [Record.Until] on would be
+// the shared intake's, which passes it by as long as the endpoint is disabled. So the record says, by a place and no clock,
+// what passed by, and [Table.Resume] gives it back to the cursor if that is asked for.
 package cursor
 
 import (
@@ -65,10 +72,11 @@ type Record struct {
 	From  uint64 `json:"from,omitempty"`
 	Until uint64 `json:"until,omitempty"`
 	Gaps  []Gap  `json:"gaps,omitempty"` // from From on, and the shared intake's: the endpoint had joined it, and left again
-	Left  Places `json:"left,omitzero"`  // below From, and still the cursor's
+	Left  Places `json:"left,omitzero"`  // the cursor's, although they are not by the rest of the record
 	Ahead Places `json:"ahead,omitzero"` // from From on, and not the cursor's: somebody asked for these to be delivered at once
-	// Asked tells that somebody asked for what passes by while the endpoint is disabled.
-	Asked bool `json:"asked,omitempty"`
+	// Asked tells that somebody asked for what passed by an endpoint, by when that was disabled: nothing passes it by any
+	// more until it is disabled again.
+	Asked time.Time `json:"asked,omitzero"`
 	// Opened tells that the consumer was made, or is about to be: no place can be left to it any more.
 	Opened bool      `json:"opened,omitempty"`
 	Why    Why       `json:"why"`
@@ -77,14 +85,6 @@ type Record struct {
 
 	Key      Key    `json:"-"`
 	Revision uint64 `json:"-"`
-}
-
-// Missed counts what the stream's retention took while the endpoint waited for it.
-type Missed struct {
-	Events uint64 `json:"events"`
-	First  uint64 `json:"first,omitempty"` // the stream's first sequence when they were counted
-	Last   uint64 `json:"last,omitempty"`  // its last one
-	Behind uint64 `json:"behind"`          // how many waited then
 }
 
 // Why is for what an endpoint left. The set is closed.
@@ -123,8 +123,10 @@ func (r *Record) HasCursor(place uint64) bool {
 	switch {
 	case r == nil:
 		return false
+	case r.Left.has(place):
+		return true
 	case place < r.From:
-		return r.Left.has(place)
+		return false
 	case slices.ContainsFunc(r.Gaps, func(g Gap) bool { return g.From <= place && place < g.Until }):
 		return false
 	default:

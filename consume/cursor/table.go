@@ -248,7 +248,7 @@ func (t *Table) Settle(ctx context.Context, key Key) (*Record, error) {
 // border is the next place behind all that the consumers have handed out.
 func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
 	shared, err := t.bus.HandedOut(ctx, r.Key.Stream, "")
-	if err != nil {
+	if err != nil && !errors.Is(err, publish.ErrNotFound) { // no process has delivered yet
 		return 0, err
 	}
 	own, err := t.bus.HandedOut(ctx, r.Key.Stream, r.Key.Endpoint)
@@ -274,8 +274,11 @@ var ErrOpened = errors.New("the cursor has begun")
 // can't be.
 func (t *Table) LeaveTo(ctx context.Context, key Key, places []uint64) error {
 	r, err := t.change(ctx, key, func(r *Record) (bool, error) {
-		if r.Opened || r.Phase != Own {
+		switch {
+		case r.Opened:
 			return false, ErrOpened
+		case !r.Divides():
+			return false, fmt.Errorf("leaving places to the cursor %s: %w", key, publish.ErrConflict)
 		}
 		r.Left = r.Left.with(places)
 		return true, nil
@@ -314,9 +317,9 @@ func (t *Table) Join(ctx context.Context, key Key) (*Record, error) {
 	return t.Settle(ctx, key)
 }
 
-// Resume lets the cursor of an endpoint that is disabled have what lies from a place on, also where it passed by. It is
-// called before the endpoint is enabled.
-func (t *Table) Resume(ctx context.Context, key Key, from uint64) error {
+// Resume lets the cursor of an endpoint have what lies from a place on, also where it passed by while the endpoint was
+// disabled, but not what lies before that. It is called before the endpoint is enabled, with when that was disabled.
+func (t *Table) Resume(ctx context.Context, key Key, from uint64, disabled time.Time) error {
 	for {
 		r, err := t.Settle(ctx, key)
 		if err != nil {
@@ -334,7 +337,7 @@ func (t *Table) Resume(ctx context.Context, key Key, from uint64) error {
 		default:
 			next = *r
 		}
-		next.Asked = true
+		next.Asked, next.Missed.Mark = disabled, nil
 		err = t.store(ctx, &next, next.Revision)
 		if !errors.Is(err, publish.ErrConflict) {
 			return err

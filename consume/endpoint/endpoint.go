@@ -37,6 +37,7 @@ type Endpoint struct {
 
 	Disabled       bool      `json:"disabled"`
 	DisabledReason string    `json:"disabled_reason,omitempty"`
+	DisabledAt     time.Time `json:"disabled_at,omitzero"`   // zero: it is not, or an earlier release disabled it
 	FailingSince   time.Time `json:"failing_since,omitzero"` // it has taken nothing since, and its circuit is open; zero: it is well
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
@@ -55,6 +56,25 @@ const onRequest = "disabled on request"
 // Rests reports whether Jethook disabled the endpoint: its events wait for it. One that its operator disabled begins with
 // new ones when it is enabled.
 func (e *Endpoint) Rests() bool { return e.Disabled && e.DisabledReason != onRequest }
+
+// Switch disables the endpoint for a reason, or enables it.
+func (e *Endpoint) Switch(disabled bool, reason string, now time.Time) {
+	e.Disabled, e.DisabledReason, e.DisabledAt, e.FailingSince = disabled, "", time.Time{}, time.Time{}
+	if disabled {
+		e.DisabledReason, e.DisabledAt = reason, now.UTC()
+	}
+}
+
+// PassesBy reports whether events pass the endpoint by, because its operator disabled it.
+func (e *Endpoint) PassesBy() bool { return e.Disabled && !e.Rests() && !e.Ordered }
+
+// DisabledSince is when the endpoint was disabled, or a time after that if nobody noted it.
+func (e *Endpoint) DisabledSince() time.Time {
+	if e.DisabledAt.IsZero() {
+		return e.UpdatedAt
+	}
+	return e.DisabledAt
+}
 
 // Spec is what a caller says of an endpoint, unchecked. What is nil is left as it is, or at its default in a
 // new endpoint. An empty string sets an optional field back to its default.

@@ -93,10 +93,7 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 	c.pace(&e, s)
 	c.order(&e, s)
 	if s.Disabled != nil && *s.Disabled != e.Disabled {
-		e.Disabled, e.DisabledReason, e.FailingSince = *s.Disabled, "", time.Time{}
-		if e.Disabled {
-			e.DisabledReason = onRequest
-		}
+		e.Switch(*s.Disabled, onRequest, now)
 	}
 	if len(c.problems) > 0 {
 		return Endpoint{}, c.problems

@@ -17,6 +17,7 @@ const (
 	Recovered = "endpoint.recovered" // its circuit has closed
 	Disabled  = "endpoint.disabled"  // by Jethook or by an operator
 	Enabled   = "endpoint.enabled"   // again
+	Missed    = "endpoint.missed"    // the retention of a stream took what waited for it
 	Dead      = "delivery.dead"      // no attempt is left
 )
 
@@ -46,6 +47,10 @@ type Data struct {
 	LastClass    string    `json:"last_class,omitempty"`  // of the last failure
 	Waiting      *uint64   `json:"waiting,omitempty"`     // deliveries that wait for the endpoint
 	Dead         *uint64   `json:"dead,omitempty"`        // and its dead letters
+
+	Missed       uint64    `json:"missed,omitempty"`       // events that retention took
+	Stream       string    `json:"stream,omitempty"`       // from this stream
+	WaitingSince time.Time `json:"waiting_since,omitzero"` // when the endpoint began to lag
 
 	Delivery  string `json:"delivery,omitempty"` // what follows is of a delivery that is dead
 	EventID   string `json:"event_id,omitempty"`

@@ -31,6 +31,9 @@ func Sentence(subject string, body []byte, clean func(string) string) (string, b
 		return who + " is disabled: " + clean(why) + "." + d.left(), true
 	case Enabled:
 		return who + " is enabled again." + d.left(), true
+	case Missed:
+		return fmt.Sprintf("%s has missed %s: the retention of %s took what waited for it since %s.", who, count(int(d.Missed), "event"),
+			clean(d.Stream), clock(d.WaitingSince, e.Time)), true
 	case Dead:
 		return fmt.Sprintf("Delivery of `%s` (`%s`) to %s has failed for good after %s, %s.", clean(d.EventType), clean(d.EventID),
 			d.who(clean), count(d.Attempts, "attempt"), d.last(clean)), true

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"jethook/config"
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
 	"jethook/publish"
@@ -79,9 +80,10 @@ type draft struct {
 	*Status
 	bus *publish.Bus
 
-	mu    sync.Mutex // guards Incomplete
-	loads map[string]*load
-	large map[string]bool
+	mu     sync.Mutex // guards Incomplete
+	loads  map[string]*load
+	missed map[string]uint64
+	large  map[string]bool
 }
 
 // lacks notes what the status can't tell.
@@ -114,6 +116,11 @@ func (b *Board) build(ctx context.Context) *Status {
 	})
 	g.Go(func() error {
 		d.loads = d.weigh(ctx, endpoints)
+		return nil
+	})
+	g.Go(func() (err error) {
+		d.missed, err = cursor.NewTable(b.bus, nil).Missed(ctx)
+		d.lacks("missed", err)
 		return nil
 	})
 	g.Go(func() error {
@@ -181,7 +188,7 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 	lives := merge(reports)
 	for _, ep := range endpoints {
 		about := notice.About(ep)
-		e := Endpoint{ID: ep.ID, Name: ep.Name, Host: about.Host, DisabledReason: ep.DisabledReason}
+		e := Endpoint{ID: ep.ID, Name: ep.Name, Host: about.Host, DisabledReason: ep.DisabledReason, Missed: d.missed[ep.ID]}
 		l := d.loads[ep.ID]
 		if l == nil {
 			l = &load{}

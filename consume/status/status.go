@@ -66,6 +66,7 @@ type Endpoint struct {
 	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting"`
 	Running     int        `json:"running" doc:"requests that are being made, first attempts and later ones"`
 	Dead        uint64     `json:"dead" doc:"dead letters"`
+	Missed      uint64     `json:"missed,omitempty" doc:"events that retention took while they waited, until the endpoint has caught up; the history keeps the count" example:"12"`
 
 	Delivered uint64   `json:"delivered_hour" doc:"requests of the last hour that went well"`
 	Failed    uint64   `json:"failed_hour" doc:"requests of the last hour that failed"`
@@ -76,7 +77,7 @@ type Endpoint struct {
 
 // Idle reports whether there is nothing to say of the endpoint.
 func (e *Endpoint) Idle() bool {
-	return (e.State == Healthy || e.State == Disabled) && e.Waiting+e.Dead+e.Behind+e.Delivered+e.Failed == 0 && e.InFlight+e.Running == 0
+	return (e.State == Healthy || e.State == Disabled) && e.Waiting+e.Dead+e.Behind+e.Missed+e.Delivered+e.Failed == 0 && e.InFlight+e.Running == 0
 }
 
 // Store is how full the bus's store is.
