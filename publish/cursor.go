@@ -55,27 +55,6 @@ func (b *Bus) consumerInfo(ctx context.Context, stream, endpoint string) (*jetst
 	return c.CachedInfo(), nil
 }
 
-// Lag is how far an endpoint's own consumer is.
-type Lag struct {
-	Behind   uint64 // events that it has not handed out
-	Unacked  int    // those that it has handed out, and that have no outcome yet
-	Taken    uint64 // the sequence up to which it has handed them out
-	Settled  uint64 // the sequence up to which each has an outcome
-	NotThere bool   // there is no such consumer
-}
-
-// Lag tells how far an endpoint's own consumer of a stream is.
-func (b *Bus) Lag(ctx context.Context, stream, endpoint string) (Lag, error) {
-	info, err := b.consumerInfo(ctx, stream, endpoint)
-	if errors.Is(err, ErrNotFound) {
-		return Lag{NotThere: true}, nil
-	}
-	if err != nil {
-		return Lag{}, err
-	}
-	return Lag{info.NumPending, info.NumAckPending, info.Delivered.Stream, info.AckFloor.Stream, false}, nil
-}
-
 // CursorConsumer opens the consumer of an endpoint's cursor on a stream, with the filters of its patterns. One that is
 // missing, or that belongs to another epoch, is made anew and begins at a sequence.
 func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patterns []string, epoch string, start uint64) (*Consumer, error) {
