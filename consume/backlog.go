@@ -96,9 +96,12 @@ func recentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[
 }
 
 // waitsBehind describes the delivery of an event that waits in its stream.
-func waitsBehind(b *cursor.Backlog, h *publish.Head) Delivery {
+func waitsBehind(b *cursor.Backlog, h *publish.Head, stand cursor.Stand) Delivery {
 	d := describe(&publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
 	d.Next, d.Waits = nil, string(b.Why())
+	if b.Why() == cursor.Order && stand == cursor.Taken { // it is its turn
+		d.Waits = waitsFirst
+	}
 	return d
 }
 

@@ -23,12 +23,12 @@ func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
 	if err != nil || found {
 		return d, err
 	}
-	b, h, _, err := l.behind(ctx, id)
+	b, h, stand, err := l.behind(ctx, id)
 	if err != nil {
 		return d, err
 	}
 	if b != nil {
-		return waitsBehind(b, h), nil
+		return waitsBehind(b, h, stand), nil
 	}
 	d, found, err = l.delivered(ctx, id)
 	if err != nil || found {

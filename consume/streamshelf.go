@@ -134,7 +134,7 @@ func (s *streamShelf) add(ctx context.Context, page []item, h *publish.Head) ([]
 			return page, err
 		}
 		if stand != cursor.Elsewhere {
-			d := waitsBehind(b, h)
+			d := waitsBehind(b, h, stand)
 			page = append(page, item{Stored: publish.Stored{Seq: h.Seq, Time: h.Time}, d: &d})
 		}
 	}

@@ -99,9 +99,9 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery
 	stands := make(map[string]bool)
 	for _, b := range behind {
 		// What is taken and has its outcome is found where that is recorded.
-		if b.Stream == h.Stream && b.Of(h.Seq) != cursor.Elsewhere {
+		if stand := b.Of(h.Seq); b.Stream == h.Stream && stand != cursor.Elsewhere {
 			stands[b.Endpoint.ID] = true
-			out = append(out, waitsBehind(b, h))
+			out = append(out, waitsBehind(b, h, stand))
 		}
 	}
 	floor, err := a.bus.Settled(ctx, h.Stream)
