@@ -66,7 +66,7 @@ type Endpoint struct {
 	Behind      uint64     `json:"behind,omitempty" doc:"events that it has not come to: they wait in their streams"`
 	BehindWhy   string     `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"what those wait for: the endpoint is slower than its events, its rate limit, the end of a pause that it asked for, an endpoint that keeps failing, one that is disabled, or their turn in an ordered endpoint"`
 	BehindSince *time.Time `json:"behind_since,omitempty" doc:"since when it has lagged; absent for an ordered endpoint"`
-	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting"`
+	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting, and those of an endpoint that lags are among behind"`
 	Running     int        `json:"running" doc:"requests that are being made, first attempts and later ones"`
 	Dead        uint64     `json:"dead" doc:"dead letters"`
 
