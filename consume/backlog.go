@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,11 +48,12 @@ func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *publish.Eve
 	return b, stand, err
 }
 
-// stand tells how an event stands that matches. One that was taken, and whose outcome is recorded, is Elsewhere.
+// stand tells how an event stands that matches. One that was taken, or was about to be delivered ahead, and of which
+// something is recorded, is Elsewhere.
 func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Event) (cursor.Stand, error) {
 	_, place := e.Place()
 	stand := b.Of(place)
-	if stand != cursor.Taken {
+	if stand == cursor.Elsewhere || stand == cursor.Waits && !b.Record.Goes(place) {
 		return stand, nil
 	}
 	d := publish.Delivery{Endpoint: b.Endpoint.ID, Event: *e}
@@ -67,7 +69,7 @@ func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Even
 	if s.ended[d.Endpoint][d.ID()] {
 		return cursor.Elsewhere, nil
 	}
-	return cursor.Taken, nil
+	return stand, nil
 }
 
 // recentLines is how many of an endpoint's newest lines of history tell what of the events that are taken has its end:
@@ -139,6 +141,15 @@ func (l *Ledger) behind(ctx context.Context, id string) (*cursor.Backlog, *publi
 		}
 	}
 	return nil, nil, cursor.Elsewhere, nil
+}
+
+// Unbegun returns a delivery whose event waits in its stream, with that event as it is stored. ErrNoDelivery: it does not.
+func (l *Ledger) Unbegun(ctx context.Context, id string) (publish.Delivery, error) {
+	b, h, _, err := l.behind(ctx, id)
+	if err != nil || b == nil {
+		return publish.Delivery{}, cmp.Or(err, ErrNoDelivery)
+	}
+	return publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1}, nil
 }
 
 // streamsOf returns where the event of a delivery may lie, by its key.

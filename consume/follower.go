@@ -360,6 +360,9 @@ func (f *follower) deliverOne(ctx context.Context, h *held) {
 
 // passOver passes over what somebody was about to take from the cursor, once it is due.
 func (f *follower) passOver(ctx context.Context, h *held) {
+	if !f.mayRead(ctx, h, f.key.Endpoint) {
+		return
+	}
 	switch err := f.sendGoing(ctx, f.key, h); {
 	case ctx.Err() != nil:
 		h.giveBack()

@@ -60,6 +60,9 @@ func TestWhatWaitsInItsStream(t *testing.T) {
 	if got := a.do("GET", path, ""); got.status != http.StatusOK {
 		t.Errorf("shown: %d %s", got.status, got.body)
 	}
+	if p := a.preview(f.id, "delivery", then[0].ID); p.Attempt != 1 {
+		t.Errorf("the request to be made: %+v", p)
+	}
 	if got := a.do("POST", path+"/retry", ""); got.status != http.StatusAccepted {
 		t.Errorf("retried: %d %s", got.status, got.body)
 	}

@@ -139,7 +139,7 @@ func (r *Record) HasCursor(place uint64) bool {
 func (r *Record) Delivers(place uint64) bool { return !r.Ahead.has(place) }
 
 // Goes reports whether somebody is about to take a place from the cursor.
-func (r *Record) Goes(place uint64) bool { return r.Going.has(place) }
+func (r *Record) Goes(place uint64) bool { return r != nil && r.Going.has(place) }
 
 // Start is where the cursor's consumer begins.
 func (r *Record) Start() uint64 {
