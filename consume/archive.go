@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -48,6 +49,7 @@ var ErrNoEvent = errors.New("no such event is stored")
 // Archive finds stored events, and tells what became of them.
 type Archive struct {
 	bus       *publish.Bus
+	cursors   *cursor.Table // not run
 	endpoints *endpoint.Registry
 	sources   []string
 	patience  time.Duration
@@ -56,7 +58,7 @@ type Archive struct {
 // NewArchive returns the archive of what lies on bus. Without endpoints (nil) it knows only of deliveries that
 // left something behind. Of webhooks of the sources it finds also old ones that still wait to be delivered, or are dead.
 func NewArchive(bus *publish.Bus, endpoints *endpoint.Registry, sources ...string) *Archive {
-	return &Archive{bus: bus, endpoints: endpoints, sources: sources, patience: searchTime}
+	return &Archive{bus: bus, cursors: stillTable(bus), endpoints: endpoints, sources: sources, patience: searchTime}
 }
 
 // List returns the chosen events, newest first, and the cursor of the next page; empty when there is none. A

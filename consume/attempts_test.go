@@ -22,7 +22,7 @@ import (
 func archive(t testing.TB) (*publish.Bus, *consume.Ledger) {
 	t.Helper()
 	r := start(t, settings(t))
-	return r.bus, consume.NewLedger(r.bus)
+	return r.bus, consume.NewLedger(r.bus, nil)
 }
 
 // record stores attempts.

@@ -24,7 +24,7 @@ func attemptsOf(ctx context.Context, bus *publish.Bus, h *publish.Head) (attempt
 		if span[0].After(time.Now()) {
 			continue
 		}
-		page, next, err := NewLedger(bus).Attempts(ctx, AttemptQuery{EventID: h.ID, Since: span[0], Until: span[1], Limit: maxAttempts})
+		page, next, err := NewLedger(bus, nil).Attempts(ctx, AttemptQuery{EventID: h.ID, Since: span[0], Until: span[1], Limit: maxAttempts})
 		if err != nil {
 			return nil, false, err
 		}

@@ -330,11 +330,14 @@ func (f *follower) receive(ctx context.Context, l *lane, messages []jetstream.Ms
 			}
 			return err
 		}
-		if r == nil || !r.HasCursor(h.seq) || !r.Delivers(h.seq) {
+		switch {
+		case r == nil, !r.HasCursor(h.seq), !r.Delivers(h.seq):
 			h.settle()
-			continue
+		case r.Goes(h.seq):
+			f.passOver(ctx, h)
+		default:
+			f.deliverOne(ctx, h)
 		}
-		f.deliverOne(ctx, h)
 	}
 	return nil
 }
@@ -366,6 +369,21 @@ func (f *follower) deliverOne(ctx context.Context, h *held) {
 		h.settle()
 	default:
 		f.submit(ctx, h, []*job{{d: d, h: h}})
+	}
+}
+
+// passOver passes over what somebody was about to take from the cursor, once it is due.
+func (f *follower) passOver(ctx context.Context, h *held) {
+	if !f.mayRead(ctx, h, f.key.Endpoint) {
+		return
+	}
+	switch err := f.sendGoing(ctx, f.key, h); {
+	case ctx.Err() != nil:
+		h.giveBack()
+	case err != nil:
+		h.giveBackLater(time.Second, err)
+	default:
+		h.settle()
 	}
 }
 

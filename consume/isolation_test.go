@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -31,9 +32,8 @@ func TestHangingEndpointHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// What does not fit into a lane waits on the bus for its turn. That is no attempt, and nothing is lost or
-// doubled by it.
-func TestOverflowWaitsForItsTurn(t *testing.T) {
+// What does not fit into a lane waits in its stream. That is no attempt, and nothing is lost or doubled by it.
+func TestOverflowWaitsInItsStream(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t))
 	slow := receive(t, after(t, 5*time.Millisecond)) // 4 at once, 5 ms each: 800 a second at most
@@ -46,9 +46,9 @@ func TestOverflowWaitsForItsTurn(t *testing.T) {
 		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
 	}
 	deferred := false
-	eventually(t, "some wait for their turn", func() bool {
+	eventually(t, "some wait", func() bool {
 		for _, d := range r.list(t, consume.Query{Status: consume.StatusWaiting}) {
-			deferred = deferred || d.Waits == string(publish.WhyTurn) && d.Attempts == 0
+			deferred = deferred || d.Waits == string(cursor.Behind) && d.Attempts == 0
 		}
 		return deferred
 	})
@@ -57,7 +57,7 @@ func TestOverflowWaitsForItsTurn(t *testing.T) {
 		got := slow.next(t)
 		seen[got.header.Get("webhook-id")]++
 		if a := got.header.Get("Jethook-Attempt"); a != "1" {
-			t.Fatalf("a deferral was counted as an attempt: %s", a)
+			t.Fatalf("waiting was counted as an attempt: %s", a)
 		}
 	}
 	r.settled(t, publish.StreamDeliveries)

@@ -2,9 +2,12 @@ package consume
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"jethook/consume/attempt"
+	"jethook/consume/cursor"
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
@@ -29,7 +32,7 @@ type Delivery struct {
 	Attempts int        `json:"attempts" doc:"attempts made so far"`
 	At       time.Time  `json:"at" doc:"when it came into this state"`
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
-	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for: retry, turn (the endpoint is busy), disabled, unreadable (the record of its endpoint), or first (its first attempt)"`
+	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for. One that was attempted, or asked for: retry, asked (the end of a pause that its endpoint asked for), disabled, or unreadable (the record of its endpoint). An event that its endpoint has not come to: behind (the endpoint is slower than its events), rate_limit, paused (it asked for a pause), circuit_open (it keeps failing), disabled, order (an ordered endpoint gets one event after the other), or first (its first attempt is about to begin). turn is of an earlier release"`
 	Reason   string     `json:"reason,omitempty" doc:"what the last attempt failed of"`
 	Class    string     `json:"class,omitempty" doc:"kind of fault of the last attempt, from a closed set; ok when it was taken"`
 	HTTP     int        `json:"response_status,omitempty" doc:"status of the response to the last attempt"`
@@ -48,10 +51,22 @@ var (
 )
 
 // Ledger lists deliveries by their state and moves them.
-type Ledger struct{ bus *publish.Bus }
+type Ledger struct {
+	bus       *publish.Bus
+	cursors   *cursor.Table // not run
+	endpoints *endpoint.Registry
+}
 
-// NewLedger returns the ledger of what lies on bus.
-func NewLedger(bus *publish.Bus) *Ledger { return &Ledger{bus} }
+// NewLedger returns the ledger of what lies on bus. Without endpoints (nil) it does not know what waits for them in the
+// streams.
+func NewLedger(bus *publish.Bus, endpoints *endpoint.Registry) *Ledger {
+	return &Ledger{bus: bus, cursors: stillTable(bus), endpoints: endpoints}
+}
+
+// stillTable returns a table that nobody runs: it is asked for what the bucket has now.
+func stillTable(bus *publish.Bus) *cursor.Table {
+	return cursor.NewTable(bus, slog.New(slog.DiscardHandler))
+}
 
 // Query chooses deliveries; zero fields choose all.
 type Query struct {

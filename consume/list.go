@@ -38,12 +38,12 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 		case len(items) == q.Limit || time.Since(began) > listTime:
 			return items, shelves.cursor(), nil
 		}
-		stored := s.take()
-		if s.holds != nil && !s.holds(stored.Data) {
+		it := s.take()
+		if it.d == nil && s.holds != nil && !s.holds(it.Data) {
 			continue
 		}
 		// One that has just moved on may still lie where it was: its newest state counts.
-		if d, ok := view(&stored, s.status); ok && q.matches(&d) && !listed[d.ID] {
+		if d, ok := it.view(s.status); ok && q.matches(&d) && !listed[d.ID] {
 			items = append(items, d)
 			listed[d.ID] = true
 		}

@@ -12,8 +12,8 @@ import (
 // ErrNotFound means that nothing is known of a delivery: there was none, or its record has gone from the history.
 var ErrNotFound = errors.New("no such delivery")
 
-// Delivery returns one delivery by its id. Waiting and dead ones are found by their subjects, a delivered one in
-// the history. An id without a place is that of the newest such delivery. The error is ErrNotFound when it is in no state.
+// Delivery returns one delivery by its id. Waiting and dead ones are found by their subjects, or by the place of their
+// event in its stream, and a delivered one in the history. An id without a place is that of the newest such delivery. The error is ErrNotFound when it is in no state.
 func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
 	id, err := l.bus.FullID(ctx, id)
 	if err != nil {
@@ -22,6 +22,13 @@ func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
 	d, found, err := l.pending(ctx, id)
 	if err != nil || found {
 		return d, err
+	}
+	b, h, stand, err := l.behind(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	if b != nil {
+		return waitsBehind(b, h, stand), nil
 	}
 	d, found, err = l.delivered(ctx, id)
 	if err != nil || found {
@@ -51,8 +58,8 @@ func (l *Ledger) pending(ctx context.Context, id string) (d Delivery, found bool
 			if len(s.page) == 0 {
 				break
 			}
-			m := s.take()
-			if d, ok := view(&m, s.status); ok && d.ID == id {
+			it := s.take()
+			if d, ok := it.view(s.status); ok && d.ID == id {
 				return d, true, nil
 			}
 		}

@@ -175,7 +175,8 @@ func TestOrderedHoldsUpNobodyElse(t *testing.T) {
 	}
 	failing.next(t)
 	eventually(t, "the first one waits", func() bool {
-		return len(r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})) == 1
+		all := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		return len(all) == 50 && all[0].Waits == string(publish.WhyRetry) && countOf(all, waits("order", "first")) == 49
 	})
 	if n := len(failing.got); n != 0 {
 		t.Errorf("%d more requests although the first failed", n)

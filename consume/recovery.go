@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -107,10 +108,13 @@ type RecoveringError struct{ ID string }
 func (e *RecoveringError) Error() string { return "recovery " + e.ID + " of this endpoint is running" }
 
 // Recoveries starts recoveries and tells of them; the engines of all processes do the work.
-type Recoveries struct{ bus *publish.Bus }
+type Recoveries struct {
+	bus     *publish.Bus
+	cursors *cursor.Table // not run
+}
 
 // NewRecoveries returns the recoveries that lie on bus.
-func NewRecoveries(bus *publish.Bus) *Recoveries { return &Recoveries{bus} }
+func NewRecoveries(bus *publish.Bus) *Recoveries { return &Recoveries{bus, stillTable(bus)} }
 
 // newRecovery is a recovery that begins now. A time that has not come ends it now, too.
 func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Recovery {

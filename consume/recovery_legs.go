@@ -8,16 +8,18 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
 // salvage finds what a recovery is to redeliver, leg by leg, and redelivers it.
 type salvage struct {
-	bus    *publish.Bus
-	rec    *Recovery
-	ep     *endpoint.Endpoint
-	traces *traces // of what was delivered; nil until it is needed
+	bus     *publish.Bus
+	cursors *cursor.Table
+	rec     *Recovery
+	ep      *endpoint.Endpoint
+	traces  *traces // of what was delivered; nil until it is needed
 }
 
 // leg is one walk through a stream.
@@ -153,7 +155,7 @@ func (r *Recoveries) Count(ctx context.Context, ep *endpoint.Endpoint, since, un
 	if rec.Gone, err = missedSince(ctx, r.bus, ep.ID, since); err != nil {
 		return rec, err
 	}
-	s := &salvage{bus: r.bus, rec: &rec, ep: ep}
+	s := &salvage{bus: r.bus, cursors: r.cursors, rec: &rec, ep: ep}
 	for _, l := range s.legs() {
 		rec.Phase = l.phase
 		n, err := s.count(ctx, l)
@@ -170,7 +172,7 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 	next, last, err := s.span(ctx, l)
 	if err == nil && l.phase == PhaseMissed && !s.ep.Ordered { // what has no outcome yet is not missed
 		var settled uint64
-		settled, err = s.bus.Settled(ctx, l.stream, "")
+		settled, err = s.bus.Settled(ctx, l.stream)
 		last = min(last, settled)
 	}
 	for err == nil && next != 0 && next <= last {

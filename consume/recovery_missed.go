@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
 
+	"jethook/consume/cursor"
 	"jethook/publish"
 )
 
@@ -36,9 +37,17 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []publis
 		}
 	}
 	since, until := s.window()
+	// What waits for an endpoint that lags is on its way. What does not, at this moment, has its outcome stored by now.
+	behind, err := s.cursors.Backlog(ctx, s.ep, stream)
+	if err != nil {
+		return nil, err
+	}
 	var perhaps []publish.Delivery
 	for i := range page {
 		if page[i].Time.Before(since) || !page[i].Time.Before(until) || !publish.MatchesAny(page[i].Subject, s.ep.Events) {
+			continue
+		}
+		if behind != nil && behind.Of(page[i].Seq) != cursor.Elsewhere {
 			continue
 		}
 		d := publish.Delivery{Endpoint: s.ep.ID, Event: page[i].Event(stream), Attempt: 1}

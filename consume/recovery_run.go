@@ -198,7 +198,7 @@ func (r *recoverer) advance(ctx context.Context, job *recoveryJob, s **salvage) 
 		return false, err
 	}
 	if *s == nil {
-		*s = &salvage{bus: r.bus, rec: &job.Recovery}
+		*s = &salvage{bus: r.bus, cursors: r.cursors, rec: &job.Recovery}
 	}
 	(*s).ep = ep
 	legs := (*s).legs()
@@ -224,15 +224,26 @@ func (r *recoverer) advance(ctx context.Context, job *recoveryJob, s **salvage) 
 	return false, r.movePortion(ctx, job, l, room)
 }
 
-// movePortion redelivers what is chosen of the next messages of a leg.
+// movePortion redelivers what is chosen of the next messages of a leg, if there is room for it. Where nothing is chosen,
+// none is needed: what waits for an endpoint that keeps failing does not keep its recovery.
 func (r *recoverer) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
-	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, min(portion, room))
+	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, portion)
 	if err != nil {
 		return fmt.Errorf("reading what there is to recover: %w", err)
 	}
-	chosen, err := l.choose(ctx, upTo(page, job.Place.End))
+	page = upTo(page, job.Place.End)
+	chosen, err := l.choose(ctx, page)
+	for err == nil && len(chosen) > max(room, 1) {
+		page = page[:len(page)/2]
+		next = page[len(page)-1].Seq + 1
+		chosen, err = l.choose(ctx, page)
+	}
 	if err != nil {
 		return err
+	}
+	if len(chosen) > room {
+		sleep(ctx, probePause)
+		return r.keep(ctx, job)
 	}
 	n, err := l.move(ctx, chosen)
 	job.Counts.add(l.phase, n)
@@ -241,6 +252,9 @@ func (r *recoverer) movePortion(ctx context.Context, job *recoveryJob, l leg, ro
 	}
 	if job.Place.Next = next; next == 0 {
 		job.Place.Next = job.Place.End + 1
+	}
+	if n > 0 && r.isOpen(job.Endpoint) {
+		sleep(ctx, probePause)
 	}
 	return r.keep(ctx, job)
 }
@@ -255,7 +269,7 @@ func (r *recoverer) endpoint(ctx context.Context, id string) (*endpoint.Endpoint
 }
 
 // awaitRoom waits until the endpoint takes more, and returns how many: its lane sets the pace. One that is disabled takes
-// nothing, and one whose circuit is open one at a time.
+// nothing, and one whose circuit is open one at a time, or none while something is due to it.
 func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error) {
 	for renewed := time.Now(); ; {
 		ep, err := r.endpoint(ctx, job.Endpoint)
@@ -269,10 +283,9 @@ func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error
 		open := r.isOpen(job.Endpoint)
 		switch {
 		case ep.Disabled:
-		case open && due == 0:
-			sleep(ctx, probePause)
-			return 1, ctx.Err()
-		case !open && due < mostDue:
+		case open:
+			return max(0, 1-due), ctx.Err()
+		case due < mostDue:
 			return mostDue - due, nil
 		}
 		if time.Since(renewed) > renewLease {
@@ -313,7 +326,7 @@ func (r *recoverer) awaitSettled(ctx context.Context, job *recoveryJob, s *salva
 		_, end, err := s.span(ctx, l)
 		for end != 0 && err == nil {
 			var settled uint64
-			if settled, err = r.bus.Settled(ctx, l.stream, ""); err != nil || settled >= end {
+			if settled, err = r.bus.Settled(ctx, l.stream); err != nil || settled >= end {
 				break
 			}
 			if sleep(ctx, recoveryPause); ctx.Err() != nil {

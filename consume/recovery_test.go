@@ -70,7 +70,10 @@ func (r *rig) publishSome(t testing.TB, n int, name string) {
 
 func (r *rig) switchOff(t testing.TB, id string, off bool) {
 	t.Helper()
-	if _, err := r.registry.Update(t.Context(), id, func(e *endpoint.Endpoint) error { e.Disabled = off; return nil }); err != nil {
+	if _, err := r.registry.Update(t.Context(), id, func(e *endpoint.Endpoint) (err error) {
+		*e, err = e.With(&endpoint.Spec{Disabled: &off}, endpoint.NewAddressPolicy(r.cfg.AllowedNetworks), time.Now())
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 }

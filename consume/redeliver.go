@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"jethook/consume/cursor"
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
 // Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
-// too; a dead one begins a new schedule. Asked twice, it attempts once: while the attempt is under way, or begins
+// too; a dead one begins a new schedule, and an event that its endpoint has not come to its first. ErrInOrder: the endpoint
+// is ordered and has not come to it. Asked twice, it attempts once: while the attempt is under way, or begins
 // within a second by itself, the answer is ErrUnderWay. An id without a place is that of the newest such delivery.
 func (l *Ledger) Retry(ctx context.Context, id string) error {
 	id, err := l.bus.FullID(ctx, id)
@@ -29,7 +32,10 @@ func (l *Ledger) retry(ctx context.Context, id string) error {
 	case !errors.Is(err, publish.ErrNotFound):
 		return fmt.Errorf("retrying: %w", err)
 	}
-	return l.replay(ctx, id)
+	if err = l.replay(ctx, id); errors.Is(err, ErrNoDelivery) {
+		err = l.goAhead(ctx, id)
+	}
+	return err
 }
 
 // retryNow makes a waiting delivery due at once. One that came due already, or does so this moment, is ErrUnderWay.
@@ -89,7 +95,10 @@ func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Even
 		for _, id := range []string{d.ID(), d.FormerID()} {
 			// Whoever attempts a delivery stores its death before the delivery leaves the bus: looked for in this order,
 			// it is found in one place or the other.
-			if err := l.retry(ctx, id); !errors.Is(err, ErrNoDelivery) {
+			switch err := l.retry(ctx, id); {
+			case errors.Is(err, ErrInOrder):
+				return ErrUnderWay
+			case !errors.Is(err, ErrNoDelivery):
 				return err
 			}
 		}
@@ -116,7 +125,7 @@ func (l *Ledger) deliveredSince(ctx context.Context, d *publish.Delivery, mark u
 
 // sendMissed sends a delivery of which nothing is stored but its history. False: it is on its way by now.
 func (l *Ledger) sendMissed(ctx context.Context, d *publish.Delivery, key string) (bool, error) {
-	switch underWay, err := l.bus.UnderWay(ctx, d.Endpoint, &d.Event); {
+	switch underWay, err := l.underWay(ctx, d.Endpoint, &d.Event); {
 	case err != nil:
 		return false, fmt.Errorf("redelivering: %w", err)
 	case underWay:
@@ -127,4 +136,25 @@ func (l *Ledger) sendMissed(ctx context.Context, d *publish.Delivery, key string
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// underWay reports whether an event that was read from its stream is still on its way to the endpoint for the first time.
+// What waits behind a cursor was found before.
+func (l *Ledger) underWay(ctx context.Context, id string, e *publish.Event) (bool, error) {
+	stream, place := e.Place()
+	if place == 0 {
+		return false, nil
+	}
+	ep := &endpoint.Endpoint{ID: id}
+	if l.endpoints != nil {
+		if known, ok := l.endpoints.Lookup(id); ok {
+			ep = known
+		}
+	}
+	b, stand, err := l.backlogs().of(ctx, ep, e)
+	if err != nil || stand != cursor.Elsewhere || ep.Ordered {
+		return b != nil, err
+	}
+	settled, err := l.bus.Settled(ctx, stream)
+	return place > settled, err
 }

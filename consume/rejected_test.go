@@ -36,7 +36,7 @@ func TestReverifyInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ledger, tried, calls := consume.NewLedger(bus), map[string]int{}, 0
+	ledger, tried, calls := consume.NewLedger(bus, nil), map[string]int{}, 0
 	verify := func(_ context.Context, r *publish.Rejected) (string, error) {
 		if tried[string(r.Body)]++; len(tried)%2 == 0 {
 			return "too_old", nil

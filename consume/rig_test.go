@@ -77,7 +77,7 @@ func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
 	ended := make(chan error, 1)
 	engine := consume.New(bus, registry, cfg, "test", log)
 	go func() { ended <- engine.Run(ctx) }()
-	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: consume.NewLedger(bus), engine: engine, js: js}
+	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: consume.NewLedger(bus, registry), engine: engine, js: js}
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -12,20 +12,35 @@ import (
 // shelf is one stream's part of a list, with the state that its messages stand for, and how far it is read.
 type shelf struct {
 	status Status
-	read   func(ctx context.Context, before uint64) (page []publish.Stored, next uint64, err error)
+	read   func(ctx context.Context, before uint64) (page []item, next uint64, err error)
 	holds  func(data []byte) bool // tells quickly what can't match; nil: all may
 
-	page  []publish.Stored // read, and not taken yet
-	next  uint64           // what is to be read lies below this sequence; 0: the newest of all
-	ended bool             // nothing is left to be read
+	page  []item // read, and not taken yet
+	next  uint64 // what is to be read lies below this sequence; 0: the newest of all
+	ended bool   // nothing is left to be read
+	last  item   // that was taken
+}
+
+// item is a delivery on a shelf: a message, or one of those that a message stands for.
+type item struct {
+	publish.Stored
+	d *Delivery // nil: the message says it
+}
+
+// view describes the delivery; false: it is none.
+func (it *item) view(status Status) (Delivery, bool) {
+	if it.d != nil {
+		return *it.d, it.d.ID != ""
+	}
+	return view(&it.Stored, status)
 }
 
 // take removes the newest message of those that are read.
-func (s *shelf) take() publish.Stored {
-	m := s.page[0]
-	s.page[0] = publish.Stored{} // it may be large
+func (s *shelf) take() item {
+	s.last = s.page[0]
+	s.page[0] = item{} // it may be large
 	s.page = s.page[1:]
-	return m
+	return s.last
 }
 
 // fill makes sure that the newest message that is left is read, if there is one.
@@ -39,12 +54,30 @@ func (s *shelf) fill(ctx context.Context) (err error) {
 	return nil
 }
 
-// place is the sequence below which the list goes on; 0 when nothing is left.
-func (s *shelf) place() uint64 {
-	if len(s.page) > 0 {
-		return s.page[0].Seq + 1
+// place is the sequence below which the list goes on, 0 when nothing is left; and, within the messages that stand for
+// several deliveries, behind which endpoint's.
+func (s *shelf) place() string {
+	switch {
+	case len(s.page) == 0:
+		return strconv.FormatUint(s.next, 36)
+	case s.page[0].Seq == s.last.Seq && s.last.d != nil:
+		return strconv.FormatUint(s.last.Seq+1, 36) + ":" + s.last.d.Endpoint
+	default:
+		return strconv.FormatUint(s.page[0].Seq+1, 36)
 	}
-	return s.next
+}
+
+// seek goes on at a place.
+func (s *shelf) seek(place string) (err error) {
+	below, behind, _ := strings.Cut(place, ":")
+	if s.next, err = strconv.ParseUint(below, 36, 62); err != nil {
+		return ErrBadCursor
+	}
+	s.ended = s.next == 0
+	if behind != "" {
+		s.last = item{Stored: publish.Stored{Seq: s.next - 1}, d: &Delivery{Endpoint: behind}}
+	}
+	return nil
 }
 
 // shelves are the parts of a list.
@@ -53,6 +86,10 @@ type shelves []*shelf
 // shelves returns those that may hold what q chooses.
 func (l *Ledger) shelves(ctx context.Context, q *Query) (all shelves, err error) {
 	var keys []string
+	behind, err := l.streamShelves(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	if q.EventID != "" {
 		if keys, err = l.bus.EventKeys(ctx, q.EventID); err != nil {
 			return nil, err
@@ -66,6 +103,7 @@ func (l *Ledger) shelves(ctx context.Context, q *Query) (all shelves, err error)
 	add(StatusWaiting, publish.RetryShelf(q.Endpoint))
 	add(StatusWaiting, publish.DueShelf(q.Endpoint))
 	add(StatusWaiting, publish.TurnShelf(q.Endpoint))
+	all = append(all, behind...)
 	add(StatusDead, publish.DeadShelf(q.Endpoint))
 	add(StatusDelivered, publish.Trait{
 		Endpoint: q.Endpoint, Outcome: string(OutcomeDelivered), Class: string(q.Class), Status: q.Code,
@@ -80,18 +118,30 @@ func (l *Ledger) shelf(status Status, sh publish.Shelf, keys []string, q *Query)
 		ahead = MaxLimit
 	}
 	s := &shelf{status: status}
-	s.read = func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
+	s.read = items(func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
 		return l.bus.Before(ctx, sh, before, ahead)
-	}
+	})
 	switch {
 	case status == StatusDelivered:
 		s.holds = (&AttemptQuery{EventID: q.EventID, Type: q.Type}).matcher()
 	case len(keys) > 0:
-		s.read = func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
+		s.read = items(func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
 			return l.bus.OfEvents(ctx, sh, keys, before)
-		}
+		})
 	}
 	return s
+}
+
+// items reads messages that each stand for one delivery.
+func items(read func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error)) func(context.Context, uint64) ([]item, uint64, error) {
+	return func(ctx context.Context, before uint64) ([]item, uint64, error) {
+		page, next, err := read(ctx, before)
+		all := make([]item, len(page))
+		for i := range page {
+			all[i].Stored = page[i]
+		}
+		return all, next, err
+	}
 }
 
 // newest returns the shelf whose next message is the newest of all that are left; nil when none is.
@@ -111,7 +161,7 @@ func (all shelves) newest(ctx context.Context) (newest *shelf, err error) {
 func (all shelves) cursor() string {
 	places := make([]string, len(all))
 	for i, s := range all {
-		places[i] = strconv.FormatUint(s.place(), 36)
+		places[i] = s.place()
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(places, ",")))
 }
@@ -130,10 +180,9 @@ func (all shelves) seek(cursor string) error {
 		return ErrBadCursor
 	}
 	for i, place := range places {
-		if all[i].next, err = strconv.ParseUint(place, 36, 62); err != nil {
-			return ErrBadCursor
+		if err := all[i].seek(place); err != nil {
+			return err
 		}
-		all[i].ended = all[i].next == 0
 	}
 	return nil
 }

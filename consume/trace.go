@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"jethook/consume/cursor"
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
@@ -21,7 +23,8 @@ const waitsFirst = "first"
 
 // Trace returns the deliveries of an event and its attempts. Each delivery is in one state: what waits or is dead
 // lies on the bus, and of others the newest attempt tells. An endpoint that matches and left no trace waits for its
-// first attempt as long as the event is not yet taken; after that it did not match when the event came.
+// first attempt while it has not come to the event, or while that is not yet taken; after that it did not match when the
+// event came.
 func (a *Archive) Trace(ctx context.Context, h *publish.Head) (Trace, error) {
 	first, err := a.awaiting(ctx, h)
 	if err != nil {
@@ -77,35 +80,41 @@ func after(a *Attempt) Delivery {
 	return d
 }
 
-// awaiting returns a delivery to each endpoint that will get an event which nobody has taken yet.
+// awaiting returns a delivery to each endpoint that will get an event which it has not come to, or which nobody has taken
+// yet.
 func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery, err error) {
 	if a.endpoints == nil {
 		return nil, nil
 	}
-	taken := map[string]uint64{}
+	var matching []*endpoint.Endpoint
 	for _, ep := range a.endpoints.All() {
-		if !publish.MatchesAny(h.Subject, ep.Events) || ep.Disabled && !ep.Ordered {
+		if publish.MatchesAny(h.Subject, ep.Events) {
+			matching = append(matching, ep)
+		}
+	}
+	behind, err := a.cursors.Backlogs(ctx, matching)
+	if err != nil {
+		return nil, err
+	}
+	stands := make(map[string]bool)
+	for _, b := range behind {
+		// What is taken and has its outcome is found where that is recorded.
+		if stand := b.Of(h.Seq); b.Stream == h.Stream && stand != cursor.Elsewhere {
+			stands[b.Endpoint.ID] = true
+			out = append(out, waitsBehind(b, h, stand))
+		}
+	}
+	floor, err := a.bus.Settled(ctx, h.Stream)
+	if err != nil || h.Seq <= floor {
+		return out, err
+	}
+	for _, ep := range matching {
+		if ep.Ordered || ep.Disabled || stands[ep.ID] {
 			continue
 		}
-		consumer := ""
-		if ep.Ordered {
-			consumer = ep.ID
-		}
-		floor, known := taken[consumer]
-		if !known {
-			if floor, err = a.bus.Settled(ctx, h.Stream, consumer); err != nil {
-				return nil, err
-			}
-			taken[consumer] = floor
-		}
-		if h.Seq > floor {
-			d := describe(&publish.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
-			d.Next, d.Waits = nil, waitsFirst
-			if ep.Disabled {
-				d.Waits = string(publish.WhyDisabled)
-			}
-			out = append(out, d)
-		}
+		d := describe(&publish.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
+		d.Next, d.Waits = nil, waitsFirst
+		out = append(out, d)
 	}
 	return out, nil
 }

@@ -58,27 +58,6 @@ func (b *Bus) consumerInfo(ctx context.Context, stream, endpoint string) (*jetst
 	return c.CachedInfo(), nil
 }
 
-// Lag is how far an endpoint's own consumer is.
-type Lag struct {
-	Behind   uint64 // events that it has not handed out
-	Unacked  int    // those that it has handed out, and that have no outcome yet
-	Taken    uint64 // the sequence up to which it has handed them out
-	Settled  uint64 // the sequence up to which each has an outcome
-	NotThere bool   // there is no such consumer
-}
-
-// Lag tells how far an endpoint's own consumer of a stream is.
-func (b *Bus) Lag(ctx context.Context, stream, endpoint string) (Lag, error) {
-	info, err := b.consumerInfo(ctx, stream, endpoint)
-	if errors.Is(err, ErrNotFound) {
-		return Lag{NotThere: true}, nil
-	}
-	if err != nil {
-		return Lag{}, err
-	}
-	return Lag{info.NumPending, info.NumAckPending, info.Delivered.Stream, info.AckFloor.Stream, false}, nil
-}
-
 // CursorConsumer opens the consumer of an endpoint's cursor on a stream, with the filters of its patterns. One that is
 // missing, or that belongs to another epoch, is made anew and begins at a sequence.
 func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patterns []string, epoch string, start uint64) (*Consumer, error) {
@@ -130,3 +109,25 @@ func (b *Bus) DropConsumer(ctx context.Context, stream, endpoint string) error {
 
 // Unavailable classes an error of nats.go as [ErrUnavailable], unless it is the end of a context.
 func Unavailable(err error) error { return classify(err) }
+
+// StreamEnds returns the sequences of a stream's first and last message. The first is behind the last when there is none.
+func (b *Bus) StreamEnds(ctx context.Context, stream string) (first, last uint64, err error) {
+	info, err := b.shelves[stream].Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking for stream %s: %w", stream, classify(err))
+	}
+	return info.State.FirstSeq, info.State.LastSeq, nil
+}
+
+// HandedByCursor returns up to which sequence the consumer of an endpoint's cursor has handed out its messages, and how many
+// it has, with those that it has handed out again. ErrNotFound: there is none of this epoch.
+func (b *Bus) HandedByCursor(ctx context.Context, stream, endpoint, epoch string) (place, messages uint64, err error) {
+	info, err := b.consumerInfo(ctx, stream, endpoint)
+	if err == nil && info.Config.Metadata[epochMark] != epoch {
+		err = fmt.Errorf("consumer %s of %s: %w", endpoint, stream, ErrNotFound)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return info.Delivered.Stream, info.Delivered.Consumer, nil
+}

@@ -120,6 +120,16 @@ func placeToken(seq uint64) string { return strconv.FormatUint(seq, 36) }
 // HasPlace reports whether a delivery's id names the place of its event.
 func HasPlace(id string) bool { return strings.Count(id, ".") > 1 }
 
+// PlaceOf reads the place of the event out of a delivery's id; false: it names none.
+func PlaceOf(id string) (endpoint, key string, place uint64, ok bool) {
+	parts := strings.Split(id, ".")
+	if len(parts) != 3 {
+		return "", "", 0, false
+	}
+	place, err := strconv.ParseUint(parts[2], 36, 64)
+	return parts[0], parts[1], place, err == nil && place > 0
+}
+
 // FormerID is what releases called the delivery that told events apart by their ids alone. What they stored keeps it.
 func (d *Delivery) FormerID() string { return d.Endpoint + "." + d.Event.Key() }
 

@@ -49,6 +49,9 @@ type Event struct {
 	kept     string    // the day on which its body was kept for a dead letter; empty: it was not
 }
 
+// Place returns where the event lies; 0 unless it was read from its stream.
+func (e *Event) Place() (stream string, place uint64) { return streamOf(e.Subject), e.seq }
+
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
 const OwnHeaders = 11
 

@@ -124,7 +124,8 @@ func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Deliver
 	return s.Delivery()
 }
 
-// Forget removes all that waits for an endpoint and its dead letters: the endpoint is no more.
+// Forget removes all that waits for an endpoint and its dead letters, and where it stood in the streams if it lagged, also
+// when that can't be read: the endpoint is no more.
 func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	for _, f := range []struct{ stream, subject string }{
 		{StreamDeliveries, retryPrefix + endpoint + ".>"},
@@ -136,7 +137,28 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 			return fmt.Errorf("purging %s: %w", f.subject, classify(err))
 		}
 	}
+	for _, stream := range OrderedStreams {
+		if err := b.forgetCursor(ctx, stream, endpoint); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// forgetCursor removes an endpoint's record in the cursors' bucket, and then its consumer, if there is one.
+func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
+	key := endpoint + "." + stream
+	_, err := b.Cursors().Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = b.Cursors().Delete(ctx, key)
+	}
+	if err != nil {
+		return fmt.Errorf("removing the cursor %s: %w", key, classify(err))
+	}
+	return b.DropConsumer(ctx, stream, endpoint)
 }
 
 // Stored is a message as it lies in a stream.

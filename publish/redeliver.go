@@ -235,38 +235,15 @@ func (b *Bus) OnItsWay(ctx context.Context, id string) (d Delivery, due bool, er
 	return d, s.Subject != retryPrefix+id, err
 }
 
-// UnderWay reports whether an event that was read from its stream may still be on its way to the endpoint for the first
-// time: it, or one before it, has no outcome yet.
-func (b *Bus) UnderWay(ctx context.Context, endpoint string, e *Event) (bool, error) {
-	if e.seq == 0 {
-		return false, nil
-	}
-	stream := streamOf(e.Subject)
-	c, err := b.shelves[stream].Consumer(ctx, endpoint) // an ordered one has its own
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		settled, err := b.Settled(ctx, stream, "")
-		return settled < e.seq, err
-	}
-	if err != nil {
-		return false, fmt.Errorf("asking for consumer %s of %s: %w", endpoint, stream, classify(err))
-	}
-	info := c.CachedInfo()
-	return info.AckFloor.Stream < e.seq && MatchesAny(e.Subject, info.Config.FilterSubjects), nil
-}
-
-// Settled returns the sequence in a stream of events up to which each event has an outcome that is stored: for every
-// endpoint that is not ordered, or for an ordered one; 0 when nobody has begun.
-func (b *Bus) Settled(ctx context.Context, stream, ordered string) (uint64, error) {
-	name := consumerName
-	if ordered != "" {
-		name = ordered
-	}
-	c, err := b.shelves[stream].Consumer(ctx, name)
+// Settled returns the sequence in a stream of events up to which each event has an outcome that is stored for every
+// endpoint that takes part in the shared intake; 0 when nobody has begun.
+func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
+	c, err := b.shelves[stream].Consumer(ctx, consumerName)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("asking for consumer %s of %s: %w", name, stream, classify(err))
+		return 0, fmt.Errorf("asking for consumer %s of %s: %w", consumerName, stream, classify(err))
 	}
 	return c.CachedInfo().AckFloor.Stream, nil
 }

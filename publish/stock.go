@@ -312,24 +312,6 @@ func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, e
 	return m.Time.UTC(), nil
 }
 
-// OrderedBehind returns how many events wait in the streams for an ordered endpoint, those under way among them.
-func (b *Bus) OrderedBehind(ctx context.Context, endpoint string, patterns []string) (n uint64, err error) {
-	for _, stream := range OrderedStreams {
-		if len(OrderedFilters(stream, patterns)) == 0 {
-			continue
-		}
-		c, err := b.reads.js.Consumer(ctx, stream, endpoint)
-		if errors.Is(err, jetstream.ErrConsumerNotFound) {
-			continue
-		}
-		if err != nil {
-			return n, fmt.Errorf("asking for consumer %s of %s: %w", endpoint, stream, classify(err))
-		}
-		n += c.CachedInfo().NumPending + uint64(c.CachedInfo().NumAckPending)
-	}
-	return n, nil
-}
-
 // NewestOf returns when the newest message of the shelf was stored; zero when there is none, or when it
 // can't be read.
 func (b *Bus) NewestOf(ctx context.Context, sh Shelf) (time.Time, error) {

@@ -17,6 +17,9 @@ import (
 // the rest.
 func writeStatus(w io.Writer, s *status.Status, all bool) {
 	row(w, "At "+stamp(&s.At)+", the last hour counted since "+stamp(&s.HourSince))
+	if s.Behind > 0 {
+		row(w, fmt.Sprintf("BEHIND      %d deliveries wait in the streams of events, since their endpoints have not come to them", s.Behind))
+	}
 	for _, what := range s.Incomplete {
 		row(w, "INCOMPLETE  "+what)
 	}
@@ -76,13 +79,13 @@ func writeEndpoints(w io.Writer, s *status.Status, all bool) {
 			continue
 		}
 		if i == hidden {
-			row(w, "ENDPOINT", "STATE", "WAITING", "OLDEST", "NEXT", "IN FLIGHT", "DEAD", "LAST HOUR", "P50", "P99", "LAST FAILURE", "ID")
+			row(w, "ENDPOINT", "STATE", "WAITING", "BEHIND", "OLDEST", "NEXT", "IN FLIGHT", "DEAD", "LAST HOUR", "P50", "P99", "LAST FAILURE", "ID")
 		}
 		about := ""
 		if e.Approximate { // another one may be older, or due before
 			about = "~"
 		}
-		row(w, e.Name, state(s.At, e), e.Waiting+e.Behind, mark(about, ago(s.At, e.Oldest)), mark(about, until(s.At, e.NextDue)),
+		row(w, e.Name, state(s.At, e), e.Waiting+e.Behind, behind(s.At, e), mark(about, ago(s.At, e.Oldest)), mark(about, until(s.At, e.NextDue)),
 			e.InFlight, e.Dead, lastHour(e), latency(e.P50), latency(e.P99), lastFailure(e), e.ID)
 	}
 	switch {
@@ -116,6 +119,18 @@ func state(now time.Time, e *status.Endpoint) string {
 		return strings.ToUpper(string(e.State))
 	}
 	return string(e.State)
+}
+
+// behind tells what of the waiting lies in the streams of events, why, and for how long the endpoint has lagged.
+func behind(now time.Time, e *status.Endpoint) string {
+	if e.Behind == 0 {
+		return "-"
+	}
+	text := fmt.Sprintf("%d %s", e.Behind, strings.ReplaceAll(e.BehindWhy, "_", " "))
+	if e.BehindSince != nil {
+		text += " " + ago(now, e.BehindSince)
+	}
+	return text
 }
 
 func lastHour(e *status.Endpoint) string {

@@ -18,7 +18,7 @@ func TestStatusTable(t *testing.T) {
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { return new(at.Add(-d)) }
 	s := &status.Status{
-		At: at, HourSince: at.Add(-20 * time.Minute),
+		At: at, HourSince: at.Add(-20 * time.Minute), Behind: 1180,
 		Incomplete: []string{"processes: no answer from consume on b (pid 7), last heard of at 02:59:00"},
 		Unreadable: []status.Unreadable{
 			{Unreadable: report.Unreadable{Bucket: "jethook_endpoints", Why: "the wrong key"}, Processes: []string{"consume on b (pid 7)"}},
@@ -27,7 +27,7 @@ func TestStatusTable(t *testing.T) {
 		Endpoints: []status.Endpoint{
 			{
 				ID: "ep_1", Name: "billing\x1b[31m", State: status.Open, FailingSince: ago(125 * time.Minute), Failures: 10, LastStatus: 503,
-				Waiting: 1203, Oldest: ago(3 * time.Hour), NextDue: new(at.Add(191 * time.Second)), Approximate: true, Dead: 12,
+				Waiting: 23, Behind: 1180, BehindWhy: "circuit_open", BehindSince: ago(2 * time.Hour), Oldest: ago(3 * time.Hour), NextDue: new(at.Add(191 * time.Second)), Approximate: true, Dead: 12,
 				Delivered: 999, Failed: 1, Success: new(0.999), P50: new(41.26), P99: new(2104.0),
 			},
 			{ID: "ep_2", Name: "off", State: status.Disabled, DisabledReason: "answered 410 Gone", Waiting: 1, Missed: 7, NextDue: ago(time.Second), InFlight: 2},
@@ -42,15 +42,16 @@ func TestStatusTable(t *testing.T) {
 	}
 	want := `
 At 2026-11-22T03:00:00Z, the last hour counted since 2026-11-22T02:40:00Z
+BEHIND      1180 deliveries wait in the streams of events, since their endpoints have not come to them
 INCOMPLETE  processes: no answer from consume on b (pid 7), last heard of at 02:59:00
 UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
 UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
 CLOCK       polar: most is refused for its time: the sender's clock is about 6m 20s behind ours, or requests are held up
 MISSED      off: retention took 7 events that waited for it (ep_2)
 
-ENDPOINT      STATE       WAITING  OLDEST  NEXT        IN FLIGHT  DEAD  LAST HOUR      P50     P99   LAST FAILURE       ID
-billing?[31m  OPEN 2h 5m  1203     ~3h 0m  ~in 3m 11s  0          12    99.9% of 1000  41.3ms  2.1s  503 (10 in a row)  ep_1
-off           disabled    1        -       now         2          0     -              -       -     answered 410 Gone  ep_2
+ENDPOINT      STATE       WAITING  BEHIND                   OLDEST  NEXT        IN FLIGHT  DEAD  LAST HOUR      P50     P99   LAST FAILURE       ID
+billing?[31m  OPEN 2h 5m  1203     1180 circuit open 2h 0m  ~3h 0m  ~in 3m 11s  0          12    99.9% of 1000  41.3ms  2.1s  503 (10 in a row)  ep_1
+off           disabled    1        -                        -       now         2          0     -              -       -     answered 410 Gone  ep_2
 1 more idle (--all shows them).
 
 STREAM       MESSAGES  BYTES  LIMIT  FULL  OLDEST  KEPT FOR

@@ -77,7 +77,7 @@ const logPause = 5 * time.Second
 // New returns the API over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus),
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus, o.Registry),
 		recoveries: consume.NewRecoveries(o.Bus), switches: consume.NewSwitch(o.Bus, o.Log),
 		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),

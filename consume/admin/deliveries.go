@@ -30,7 +30,8 @@ func (s *Server) deliveryRoutes() {
 		OperationID: "retry-delivery", Method: http.MethodPost, Path: "/api/v1/deliveries/{id}/retry", Tags: []string{"deliveries"},
 		Summary: "Attempt a delivery now",
 		Description: "A waiting delivery keeps its place in the schedule if this attempt fails too; " +
-			"a dead one begins a new schedule. Asked twice, it is attempted once.",
+			"a dead one begins a new schedule. An event that a lagging endpoint has not come to is attempted before the others; " +
+			"one of an ordered endpoint keeps its turn (in_order). Asked twice, it is attempted once.",
 		DefaultStatus: http.StatusAccepted,
 		Errors:        []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.retryDelivery)

@@ -117,6 +117,7 @@ var failures = []struct {
 	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret, and so no public key: rotate it with secret_type ed25519"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
+	{consume.ErrInOrder, http.StatusConflict, "in_order", "the endpoint gets its events in order, and earlier ones wait"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
 	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "it was changed since it was read: read it again"},
 	{errRemoved, http.StatusConflict, "removed", "this Idempotency-Key made an endpoint that was removed since: choose another one"},

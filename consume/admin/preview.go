@@ -152,7 +152,10 @@ func (s *Server) pending(ctx context.Context, id string) (publish.Delivery, erro
 		d.Attempt = 1
 	}
 	if errors.Is(err, publish.ErrNotFound) {
-		return d, consume.ErrNoDelivery
+		if d, err = s.ledger.Unbegun(ctx, id); err == nil {
+			err = s.bus.Complete(ctx, &d.Event)
+		}
+		return d, err
 	}
 	if err == nil {
 		d.Event.Body, err = s.bus.Body(ctx, &d)

@@ -79,7 +79,7 @@ func (a *api) quiet() {
 	a.t.Helper()
 	a.until("nothing is due", func() bool {
 		due, _, err1 := a.bus.Count(a.t.Context(), publish.DueShelf(""))
-		settled, err2 := a.bus.Settled(a.t.Context(), publish.StreamEvents, "")
+		settled, err2 := a.bus.Settled(a.t.Context(), publish.StreamEvents)
 		_, last, err3 := a.bus.Ends(a.t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
 		return err1 == nil && err2 == nil && err3 == nil && due == 0 && settled >= last
 	})

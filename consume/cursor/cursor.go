@@ -73,7 +73,9 @@ type Record struct {
 	Until uint64 `json:"until,omitempty"`
 	Gaps  []Gap  `json:"gaps,omitempty"` // from From on, and the shared intake's: the endpoint had joined it, and left again
 	Left  Places `json:"left,omitzero"`  // the cursor's, although they are not by the rest of the record
-	Ahead Places `json:"ahead,omitzero"` // from From on, and not the cursor's: somebody asked for these to be delivered at once
+	Ahead Places `json:"ahead,omitzero"` // the cursor's, and delivered another way: somebody asked for these at once
+	// Going is what somebody is about to take from the cursor so, and may have been killed before: see [Table.GoAhead].
+	Going Places `json:"going,omitzero"`
 	// Asked tells that somebody asked for what passed by an endpoint, by when that was disabled: nothing passes it by any
 	// more until it is disabled again.
 	Asked time.Time `json:"asked,omitzero"`
@@ -97,6 +99,7 @@ const (
 	Paused      Why = "paused"       // it asked for a pause
 	CircuitOpen Why = "circuit_open" // it keeps failing
 	Disabled    Why = "disabled"
+	Order       Why = "order" // of no record: an ordered endpoint gets one event after the other
 )
 
 // Gap is what lies from a place on, and before another.
@@ -137,6 +140,9 @@ func (r *Record) HasCursor(place uint64) bool {
 // Delivers reports whether the cursor delivers the event at a place that is its own, or passes it over.
 func (r *Record) Delivers(place uint64) bool { return !r.Ahead.has(place) }
 
+// Goes reports whether somebody is about to take a place from the cursor.
+func (r *Record) Goes(place uint64) bool { return r != nil && r.Going.has(place) }
+
 // Start is where the cursor's consumer begins.
 func (r *Record) Start() uint64 {
 	start := r.From
@@ -161,6 +167,11 @@ type Places []uint64
 func (p Places) has(place uint64) bool {
 	_, found := slices.BinarySearch(p, place)
 	return found
+}
+
+// without returns p without one place.
+func (p Places) without(place uint64) Places {
+	return slices.DeleteFunc(slices.Clone(p), func(q uint64) bool { return q == place })
 }
 
 // with returns p and others.

@@ -289,19 +289,6 @@ func (t *Table) LeaveTo(ctx context.Context, key Key, places []uint64) error {
 	return err
 }
 
-// GoAhead takes a place from the cursor that is its own: it is delivered at once. It returns false when it was not the
-// cursor's.
-func (t *Table) GoAhead(ctx context.Context, key Key, place uint64) (taken bool, err error) {
-	_, err = t.change(ctx, key, func(r *Record) (bool, error) {
-		taken = r.Divides() && r.HasCursor(place) && r.Delivers(place)
-		if taken {
-			r.Ahead = r.Ahead.with([]uint64{place})
-		}
-		return taken, nil
-	})
-	return taken, err
-}
-
 // Join begins to let an endpoint join the shared intake again.
 func (t *Table) Join(ctx context.Context, key Key) (*Record, error) {
 	_, err := t.change(ctx, key, func(r *Record) (bool, error) {

@@ -205,6 +205,7 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 			e.FailingSince = &since
 		}
 		d.Endpoints = append(d.Endpoints, e)
+		d.Behind += e.Behind
 	}
 	slices.SortStableFunc(d.Endpoints, moreTroubled)
 }

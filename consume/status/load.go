@@ -2,12 +2,12 @@ package status
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -26,6 +26,9 @@ const (
 type load struct {
 	scheduled, due, dead, behind uint64
 
+	why         cursor.Why // for what those wait that it is behind
+	behindSince time.Time
+
 	counted bool      // the scheduled ones are
 	read    uint64    // of the scheduled ones, how many were read
 	oldest  time.Time // of what was read
@@ -35,6 +38,11 @@ type load struct {
 
 func (l *load) describe(e *Endpoint) {
 	e.Waiting, e.Dead, e.Behind = l.scheduled+l.due, l.dead, l.behind
+	e.BehindWhy = string(l.why)
+	if !l.behindSince.IsZero() {
+		at := l.behindSince.UTC()
+		e.BehindSince = &at
+	}
 	e.Approximate = !l.counted || l.read < l.scheduled
 	if !l.oldest.IsZero() {
 		at := l.oldest.UTC()
@@ -83,7 +91,7 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 	ids := byTrouble(endpoints)
 	d.lacks("deliveries that came due", d.countDue(ctx, loads, publish.DueShelf))
 	d.lacks("deliveries that have their turn", d.countDue(ctx, loads, publish.TurnShelf))
-	d.lacks("ordered endpoints", d.countBehind(ctx, endpoints, loads))
+	d.lacks("what lagging and ordered endpoints have not come to", d.countBehind(ctx, endpoints, loads))
 	// What may take long comes last, and for each endpoint at once: the most troubled first.
 	d.lacks("waiting deliveries", d.countScheduled(ctx, ids, loads))
 	d.lacks("dead letters", d.countDead(ctx, ids, loads))
@@ -174,20 +182,29 @@ func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*l
 	return d.countEach(ctx, ids, publish.DeadShelf, func(id string, n uint64) { loads[id].dead = n })
 }
 
-// countBehind counts the events that ordered endpoints have not come to.
+// countBehind counts the events that endpoints which lag, and ordered ones, have not come to.
 func (d *draft) countBehind(ctx context.Context, endpoints []*endpoint.Endpoint, loads map[string]*load) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	for _, ep := range endpoints {
-		if !ep.Ordered {
+	table := cursor.NewTable(d.bus, slog.New(slog.DiscardHandler)) // nobody runs it: it reads what the bucket has now
+	all, err := table.Backlogs(ctx, endpoints)
+	if err != nil {
+		return err
+	}
+	counts, err := table.CountBacklogs(ctx, all)
+	if err != nil {
+		return err
+	}
+	for i, b := range all {
+		l := loads[b.Endpoint.ID]
+		l.behind += counts[i]
+		if counts[i] == 0 {
 			continue
 		}
-		g.Go(func() (err error) {
-			loads[ep.ID].behind, err = d.bus.OrderedBehind(ctx, ep.ID, ep.Events)
-			return err
-		})
+		l.why = b.Why()
+		if b.Record != nil {
+			l.behindSince = earlier(l.behindSince, b.Record.Since)
+		}
 	}
-	return g.Wait()
+	return nil
 }
 
 // byTrouble returns the endpoints' ids, those first whose state alone says that something may wait.

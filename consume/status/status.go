@@ -31,6 +31,7 @@ type Status struct {
 	HourSince  time.Time         `json:"hour_since" doc:"the figures of the last hour count from here: an hour ago, or when the newest process started"`
 	Unreadable []Unreadable      `json:"unreadable,omitempty" doc:"stored records that a process can't read and passes over; up to 20 of each bucket and process"`
 	Endpoints  []Endpoint        `json:"endpoints" doc:"the most troubled first"`
+	Behind     uint64            `json:"behind" doc:"deliveries of all endpoints that wait in the streams of events"`
 	Store      Store             `json:"store"`
 	Streams    []Stream          `json:"streams"`
 	Queues     []Queue           `json:"queues" doc:"what the processes take events and deliveries from"`
@@ -62,8 +63,10 @@ type Endpoint struct {
 	Oldest      *time.Time `json:"oldest_waiting,omitempty" doc:"when the oldest event of them was received"`
 	NextDue     *time.Time `json:"next_due,omitempty" doc:"when the next of them is attempted"`
 	Approximate bool       `json:"approximate,omitempty" doc:"so many wait that only the first were looked at: another one may be older, or due before; or none could be counted in time"`
-	Behind      uint64     `json:"behind,omitempty" doc:"of an ordered endpoint: events that it has not come to yet"`
-	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting"`
+	Behind      uint64     `json:"behind,omitempty" doc:"events that it has not come to: they wait in their streams"`
+	BehindWhy   string     `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"what those wait for: the endpoint is slower than its events, its rate limit, the end of a pause that it asked for, an endpoint that keeps failing, one that is disabled, or their turn in an ordered endpoint"`
+	BehindSince *time.Time `json:"behind_since,omitempty" doc:"since when it has lagged; absent for an ordered endpoint"`
+	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting, and those of an endpoint that lags are among behind"`
 	Running     int        `json:"running" doc:"requests that are being made, first attempts and later ones"`
 	Dead        uint64     `json:"dead" doc:"dead letters"`
 	Missed      uint64     `json:"missed,omitempty" doc:"events that retention took while they waited, until the endpoint has caught up; the history keeps the count" example:"12"`

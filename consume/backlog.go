@@ -1,0 +1,219 @@
+package consume
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"jethook/consume/cursor"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// ErrInOrder means that the endpoint gets its events in order, and has not come to this one.
+var ErrInOrder = errors.New("the endpoint gets its events in order, and earlier ones wait")
+
+// backlogs tells what waits in the streams for endpoints that lag, or that are ordered. It is of one moment, and used by
+// one goroutine.
+type backlogs struct {
+	bus   *publish.Bus
+	table *cursor.Table
+	ended map[string]map[string]bool // by endpoint: deliveries whose end was recorded lately
+}
+
+func (l *Ledger) backlogs() *backlogs { return newBacklogs(l.bus, l.cursors) }
+
+func newBacklogs(bus *publish.Bus, table *cursor.Table) *backlogs {
+	return &backlogs{bus: bus, table: table, ended: make(map[string]map[string]bool)}
+}
+
+// of returns how an event stands that an endpoint's own consumer may have, and the backlog that it waits in; nil: none.
+func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *publish.Event) (*cursor.Backlog, cursor.Stand, error) {
+	stream, place := e.Place()
+	if place == 0 || !publish.MatchesAny(e.Subject, ep.Events) {
+		return nil, cursor.Elsewhere, nil
+	}
+	b, err := s.table.Backlog(ctx, ep, stream)
+	if err != nil || b == nil {
+		return nil, cursor.Elsewhere, err
+	}
+	stand, err := s.stand(ctx, b, e)
+	if stand == cursor.Elsewhere {
+		b = nil
+	}
+	return b, stand, err
+}
+
+// stand tells how an event stands that matches. One that was taken, or was about to be delivered ahead, and of which
+// something is recorded, is Elsewhere.
+func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Event) (cursor.Stand, error) {
+	_, place := e.Place()
+	stand := b.Of(place)
+	if stand == cursor.Elsewhere || stand == cursor.Waits && !b.Record.Goes(place) {
+		return stand, nil
+	}
+	d := publish.Delivery{Endpoint: b.Endpoint.ID, Event: *e}
+	trace, err := s.bus.Trace(ctx, d.ID())
+	if err != nil || trace != (publish.Trace{}) {
+		return cursor.Elsewhere, err
+	}
+	if s.ended[d.Endpoint] == nil {
+		if s.ended[d.Endpoint], err = recentlyEnded(ctx, s.bus, d.Endpoint); err != nil {
+			return cursor.Elsewhere, err
+		}
+	}
+	if s.ended[d.Endpoint][d.ID()] {
+		return cursor.Elsewhere, nil
+	}
+	return stand, nil
+}
+
+// recentLines is how many of an endpoint's newest lines of history tell what of the events that are taken has its end:
+// more than may be taken at once.
+const recentLines = 5000
+
+// recentlyEnded names the deliveries to an endpoint whose end was recorded last.
+func recentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[string]bool, error) {
+	ended := make(map[string]bool)
+	for before, read := uint64(0), 0; read < recentLines; {
+		page, next, err := bus.Before(ctx, publish.HistoryShelf(endpoint, ""), before, MaxLimit)
+		if err != nil {
+			return nil, fmt.Errorf("reading what was delivered: %w", err)
+		}
+		for i := range page {
+			line := gjson.GetManyBytes(page[i].Data, "delivery", "outcome")
+			if out := Outcome(line[1].Str); out == OutcomeDelivered || out == OutcomeDead {
+				ended[line[0].Str] = true
+			}
+		}
+		if read, before = read+len(page), next; next == 0 {
+			break
+		}
+	}
+	return ended, nil
+}
+
+// waitsBehind describes the delivery of an event that waits in its stream.
+func waitsBehind(b *cursor.Backlog, h *publish.Head, stand cursor.Stand) Delivery {
+	d := describe(&publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
+	d.Next, d.Waits = nil, string(b.Why())
+	if b.Why() == cursor.Order && stand == cursor.Taken { // it is its turn
+		d.Waits = waitsFirst
+	}
+	return d
+}
+
+// behind finds the event that a delivery's id names, if it waits in its stream; nil: it does not.
+func (l *Ledger) behind(ctx context.Context, id string) (*cursor.Backlog, *publish.Head, cursor.Stand, error) {
+	name, key, place, ok := publish.PlaceOf(id)
+	if !ok || l.endpoints == nil {
+		return nil, nil, cursor.Elsewhere, nil
+	}
+	ep, ok := l.endpoints.Lookup(name)
+	if !ok {
+		return nil, nil, cursor.Elsewhere, nil
+	}
+	for _, stream := range streamsOf(key) {
+		b, err := l.cursors.Backlog(ctx, ep, stream)
+		if err != nil {
+			return nil, nil, cursor.Elsewhere, err
+		}
+		if b == nil || b.Of(place) == cursor.Elsewhere {
+			continue
+		}
+		h, err := l.bus.Read(ctx, stream, place)
+		if errors.Is(err, publish.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, cursor.Elsewhere, err
+		}
+		if d := (publish.Delivery{Endpoint: name, Event: h.Event}); d.ID() != id || !publish.MatchesAny(h.Subject, ep.Events) {
+			continue
+		}
+		stand, err := l.backlogs().stand(ctx, b, &h.Event)
+		if err != nil || stand != cursor.Elsewhere {
+			return b, &h, stand, err
+		}
+	}
+	return nil, nil, cursor.Elsewhere, nil
+}
+
+// Unbegun returns a delivery whose event waits in its stream, with that event as it is stored. ErrNoDelivery: it does not.
+func (l *Ledger) Unbegun(ctx context.Context, id string) (publish.Delivery, error) {
+	b, h, _, err := l.behind(ctx, id)
+	if err != nil || b == nil {
+		return publish.Delivery{}, cmp.Or(err, ErrNoDelivery)
+	}
+	return publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1}, nil
+}
+
+// streamsOf returns where the event of a delivery may lie, by its key.
+func streamsOf(key string) []string {
+	if strings.HasPrefix(key, "events:") {
+		return []string{publish.StreamEvents, publish.StreamOps, publish.StreamWebhooks}
+	}
+	return []string{publish.StreamWebhooks}
+}
+
+// goAhead makes a delivery due at once that waits behind its endpoint's cursor. ErrNoDelivery: it does not; ErrUnderWay:
+// the cursor has come to it. Package cursor says why that neither loses nor doubles it.
+func (l *Ledger) goAhead(ctx context.Context, id string) error {
+	b, h, stand, err := l.behind(ctx, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking for what waits: %w", err)
+	case stand == cursor.Elsewhere:
+		return ErrNoDelivery
+	case b.Record == nil && stand == cursor.Waits:
+		return ErrInOrder
+	case stand == cursor.Taken:
+		return ErrUnderWay
+	}
+	_, place := h.Event.Place()
+	key := b.Record.Key
+	noted, err := l.cursors.GoAhead(ctx, key, place)
+	if err != nil {
+		return err
+	}
+	lag, err := l.bus.Lag(ctx, key.Stream, key.Endpoint)
+	switch {
+	case err != nil:
+		return err
+	case !noted, lag.Epoch == b.Record.Epoch && place <= lag.Taken: // it came to it in between
+		return ErrUnderWay
+	}
+	d := publish.Delivery{Endpoint: key.Endpoint, Event: h.Event, Attempt: 1}
+	return sendAhead(ctx, l.bus, l.cursors, key, &d)
+}
+
+// sendAhead makes a delivery due that is noted to be about to, and notes that it is.
+func sendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key cursor.Key, d *publish.Delivery) error {
+	if err := bus.Send(ctx, d, "ahead"); err != nil && !errors.Is(err, publish.ErrConflict) { // else it is on its way
+		return err
+	}
+	_, place := d.Event.Place()
+	return table.Gone(ctx, key, place)
+}
+
+// sendGoing makes due what somebody was about to take from a cursor, unless that was done.
+func (e *Engine) sendGoing(ctx context.Context, key cursor.Key, h *held) error {
+	event, err := publish.DecodeEvent(h.msg)
+	if err != nil {
+		return nil // nobody could
+	}
+	d := publish.Delivery{Endpoint: key.Endpoint, Event: event, Attempt: 1}
+	trace, err := e.bus.Trace(ctx, d.ID())
+	if err != nil || trace != (publish.Trace{}) {
+		return err
+	}
+	ended, err := recentlyEnded(ctx, e.bus, key.Endpoint)
+	if err != nil || ended[d.ID()] {
+		return err
+	}
+	return sendAhead(ctx, e.bus, e.cursors, key, &d)
+}
