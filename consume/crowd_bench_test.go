@@ -9,20 +9,23 @@ import (
 	"time"
 
 	"jethook/consume/endpoint"
+	"jethook/publish"
 )
+
+var crowdSize = flag.Int("crowd.size", 10_000, "of how many endpoints 300 lag in BenchmarkCrowd")
 
 const (
-	crowdSize    = 10_000 // endpoints
-	crowdLagging = 300    // of them: a third refuses connections, a third answers after 2 s, a third takes one a second
-	crowdEach    = 300    // events that wait for each of those
+	crowdLagging = 300 // a third refuses connections, a third answers after 2 s, a third takes one a second
+	crowdEach    = 100 // events that wait for each of those
 )
 
-// BenchmarkCrowd delivers b.N events to 9,700 endpoints, alone and while 300 others lag, by turns:
+// BenchmarkCrowd delivers b.N events to 9,700 endpoints, alone and while 300 others lag, by turns, and reports how long it takes
+// until those have left the shared intake:
 // go test ./consume -run '^$' -bench Crowd -benchtime 50000x -timeout 30m
 func BenchmarkCrowd(b *testing.B) {
 	r := start(b, settings(b, time.Hour))
 	m := newMeter(b)
-	healthy := crowdSize - crowdLagging
+	healthy := *crowdSize - crowdLagging
 	r.addMany(b, healthy, func(i int) (string, string) { return m.URL, fmt.Sprint("events.healthy.", i) })
 	run := func() *phase {
 		p := m.begin(b.N, 1)
@@ -30,10 +33,13 @@ func BenchmarkCrowd(b *testing.B) {
 		return p
 	}
 	m.begin(1000, 1).run(b, r, closely, on("events.healthy.1"))
-	var rates, cpu []float64
+	var rates, cpu, leaving []float64
 	for round := range rounds {
 		alone := run()
+		began := time.Now()
 		ids := lag(b, r, round)
+		passed(b, r)
+		leaving = append(leaving, time.Since(began).Seconds())
 		with := run()
 		rates, cpu = append(rates, with.rate()/alone.rate()), append(cpu, with.perCPU()/alone.perCPU())
 		b.Logf("beside %.0f/s, alone %.0f/s: %.2f; for each second of the processors %.2f; p99 %s and %s",
@@ -46,7 +52,17 @@ func BenchmarkCrowd(b *testing.B) {
 	}
 	b.ReportMetric(median(rates), "beside/alone")
 	b.ReportMetric(median(cpu), "cpu_beside/alone")
+	b.ReportMetric(median(leaving), "leaving_s")
 	b.ReportMetric(waits(b, r), "waits")
+}
+
+// passed returns when the shared intake has nothing left.
+func passed(b *testing.B, r *rig) {
+	b.Helper()
+	eventually(b, "the shared intake has come to the end", func() bool {
+		c, err := r.js.Consumer(b.Context(), publish.StreamEvents, "jethook")
+		return err == nil && c.CachedInfo().NumPending == 0
+	})
 }
 
 // lag makes the endpoints that lag, and publishes what waits for them.
