@@ -68,7 +68,8 @@ type Engine struct {
 	copies *semaphore.Weighted // bytes of large copies that are being stored
 
 	cursors   *cursor.Table
-	followers sync.Map            // of *follower, by the key of its record
+	followers sync.Map // of *follower, by the key of its record
+	unbroken  *unbroken
 	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring
 
@@ -103,7 +104,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		events: newPlaces(window), dues: newPlaces(dueWindow),
 		bytes:  semaphore.NewWeighted(windowBytes - fetchedBytes + int64(len(bus.Queues())*pullBytes(bus))),
 		bodies: newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
-		cursors: cursor.NewTable(bus, log), draining: semaphore.NewWeighted(drainingAtOnce),
+		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), draining: semaphore.NewWeighted(drainingAtOnce),
 		ahead: semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),

@@ -34,6 +34,7 @@ type follower struct {
 	changed chan struct{} // told when the record or the endpoint changes
 	avg     int           // size of its events, smoothed
 	counted time.Time     // when it last counted by itself what was missed
+	doubt   time.Time     // what was stored before may have been delivered
 }
 
 // cursorChanged follows a change of an endpoint's record.
@@ -191,15 +192,24 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	if err != nil {
 		return err
 	}
+	before := f.cursors.Of(f.key)
+	begun := before != nil && before.Opened
 	r, err := f.cursors.Open(ctx, f.key)
 	if err != nil || r == nil || !r.Divides() {
 		return err
 	}
-	consumer, err := f.bus.CursorConsumer(ctx, f.key.Stream, f.key.Endpoint, current.Events, r.Epoch, r.Start())
+	consumer, made, err := f.bus.CursorConsumer(ctx, f.key.Stream, f.key.Endpoint, current.Events, r.Epoch, r.Start())
 	if err != nil {
 		return err
 	}
-	f.in.opened = time.Now()
+	spell := f.unbroken.now(f.key.Stream)
+	f.in.opened, f.in.reconnects = spell.since, spell.reconnects
+	if made && begun || !r.Asked.IsZero() { // it may bring what was delivered before
+		f.doubt = time.Now()
+	}
+	if f.doubt.After(f.in.opened) {
+		f.in.opened = f.doubt
+	}
 	if time.Since(f.counted) > lookForMissed { // before what is handed out next, while nobody ran
 		f.counted = time.Now()
 		f.faults.counting.tell(f.log, f.countMissed(ctx, f.key, false))

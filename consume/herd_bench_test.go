@@ -9,21 +9,21 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
-// BenchmarkHerd makes b.N retries of ten endpoints due at one moment, while another endpoint gets 200 events a
-// second, and reports how much longer the slowest hundredth of those takes then than before:
+// BenchmarkHerd makes b.N retries of 4,000 endpoints due at one moment, while another endpoint gets 200 events a
+// second, and reports how much longer the slowest hundredth of those takes then than before, and how much the heap grows:
 // go test ./consume -run '^$' -bench Herd -benchtime 200000x
 func BenchmarkHerd(b *testing.B) { eachSync(b, time.Hour, herd) }
 
 func herd(b *testing.B, r *rig) {
-	const endpoints = 10
+	const endpoints = 4000
 	rc := count(b, b.N)
-	var ids []string
-	for range endpoints {
-		ids = append(ids, r.add(b, rc.URL, nil, "events.unused").ID)
-	}
+	ids := r.addMany(b, endpoints, func(int) (string, string) { return rc.URL, "events.unused" })
 	var latencies struct {
 		sync.Mutex
 		all []time.Duration
@@ -74,7 +74,7 @@ func herd(b *testing.B, r *rig) {
 	time.Sleep(time.Until(due) - 5*time.Second)
 	p99()
 	time.Sleep(5 * time.Second)
-	before := p99()
+	before, held, peak := p99(), float64(heap()), peakHeap()
 	b.ResetTimer()
 	rc.await(b)
 	during := p99()
@@ -83,5 +83,38 @@ func herd(b *testing.B, r *rig) {
 	b.ReportMetric(float64(before.Microseconds())/1000, "p99_before_ms")
 	b.ReportMetric(float64(during.Microseconds())/1000, "p99_during_ms")
 	b.ReportMetric(float64(during)/float64(before), "p99_ratio")
+	b.ReportMetric((peak()-held)/1e6, "heap_MB_more")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "retries/s")
+}
+
+// addMany makes n endpoints, each with a URL and a pattern, and returns their ids.
+func (r *rig) addMany(b *testing.B, n int, each func(i int) (url, pattern string), change ...func(*endpoint.Spec)) []string {
+	b.Helper()
+	ids := make([]string, n)
+	var making errgroup.Group
+	making.SetLimit(64)
+	for i := range n {
+		making.Go(func() error {
+			name := "test"
+			url, pattern := each(i)
+			spec := &endpoint.Spec{Name: &name, URL: &url, Events: []string{pattern}}
+			for _, c := range change {
+				c(spec)
+			}
+			e, err := endpoint.New(spec, endpoint.NewAddressPolicy(r.cfg.AllowedNetworks), time.Now())
+			if err != nil {
+				return err
+			}
+			ids[i] = e.ID
+			_, err = r.registry.Create(b.Context(), e)
+			return err
+		})
+	}
+	if err := making.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	for _, id := range ids {
+		eventually(b, "the endpoint is seen", func() bool { _, ok := r.registry.Lookup(id); return ok })
+	}
+	return ids
 }

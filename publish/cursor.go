@@ -60,7 +60,7 @@ func (b *Bus) consumerInfo(ctx context.Context, stream, endpoint string) (*jetst
 
 // CursorConsumer opens the consumer of an endpoint's cursor on a stream, with the filters of its patterns. One that is
 // missing, or that belongs to another epoch, is made anew and begins at a sequence.
-func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patterns []string, epoch string, start uint64) (*Consumer, error) {
+func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patterns []string, epoch string, start uint64) (_ *Consumer, made bool, _ error) {
 	filters := OrderedFilters(stream, patterns)
 	c, err := b.front.js.Consumer(ctx, stream, endpoint)
 	if err == nil && c.CachedInfo().Config.Metadata[epochMark] != epoch {
@@ -75,27 +75,28 @@ func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patte
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(start, 1),
 			Metadata: map[string]string{orderedMark: endpoint, epochMark: epoch},
 		})
+		made = err == nil
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
 			c, err = b.front.js.Consumer(ctx, stream, endpoint)
 		}
 	}
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeMaxConsumers {
-		return nil, fmt.Errorf("opening consumer %s of %s: %w: raise default_max_consumers in the limits of JetStream on the NATS servers, or max_consumers of the stream and the account", endpoint, stream, refusal)
+		return nil, false, fmt.Errorf("opening consumer %s of %s: %w: raise default_max_consumers in the limits of JetStream on the NATS servers, or max_consumers of the stream and the account", endpoint, stream, refusal)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, classify(err))
+		return nil, false, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, classify(err))
 	}
 	cfg := c.CachedInfo().Config
 	if cfg.Metadata[epochMark] != epoch {
-		return nil, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, ErrConflict)
+		return nil, false, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, ErrConflict)
 	}
 	if !slices.Equal(cfg.FilterSubjects, filters) {
 		cfg.FilterSubject, cfg.FilterSubjects = "", filters
 		if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
-			return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
+			return nil, false, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
 		}
 	}
-	return &Consumer{c, b.front.Conn}, nil
+	return &Consumer{c, b.front.Conn}, made, nil
 }
 
 // DropConsumer removes the consumer that an endpoint has of its own on a stream, if there is one.

@@ -19,7 +19,7 @@ func TestManyCursors(t *testing.T) {
 	g.SetLimit(16)
 	for i := range 1010 {
 		g.Go(func() error {
-			_, err := b.CursorConsumer(t.Context(), publish.StreamEvents, fmt.Sprintf("ep_%d", i), []string{"events.>"}, "epoch", 1)
+			_, _, err := b.CursorConsumer(t.Context(), publish.StreamEvents, fmt.Sprintf("ep_%d", i), []string{"events.>"}, "epoch", 1)
 			return err
 		})
 	}
@@ -46,7 +46,7 @@ func TestCursorConsumerFollowsItsEpoch(t *testing.T) {
 		epoch       string
 		start, want uint64
 	}{{"a", first + 2, first + 2}, {"a", first, first + 3}, {"b", first + 1, first + 1}} {
-		c, err := b.CursorConsumer(t.Context(), publish.StreamWebhooks, "ep_a", []string{"webhooks.>"}, step.epoch, step.start)
+		c, _, err := b.CursorConsumer(t.Context(), publish.StreamWebhooks, "ep_a", []string{"webhooks.>"}, step.epoch, step.start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestTooManyCursors(t *testing.T) {
 	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: publish.StreamOps, Subjects: []string{"jethook.ops.>"}, MaxConsumers: 1})
 	for i := range 2 {
 		if err == nil {
-			_, err = b.CursorConsumer(t.Context(), publish.StreamOps, fmt.Sprintf("ep_%d", i), []string{"jethook.ops.>"}, "epoch", 1)
+			_, _, err = b.CursorConsumer(t.Context(), publish.StreamOps, fmt.Sprintf("ep_%d", i), []string{"jethook.ops.>"}, "epoch", 1)
 		}
 	}
 	if err == nil || !strings.Contains(err.Error(), "default_max_consumers") {

@@ -87,6 +87,7 @@ func benchDeliverCommand() *cobra.Command {
 		Example: `  jethook bench deliver
   jethook bench deliver --endpoints 100 --events 10000
   jethook bench deliver --endpoints 20 --slow 0.1 --failing 0.1 --rate 500 --events 10000
+  jethook bench deliver --endpoints 2 --refusing 0.5
   jethook bench deliver --admin http://10.0.0.5:8081 --token-file token --nats nats://10.0.0.5:4222 \
     --receiver-listen 0.0.0.0:9000 --receiver-url http://10.0.0.9:9000`,
 		Args: exactArgs(),
@@ -124,6 +125,7 @@ func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 	f.Float64Var(&o.Slow, "slow", 0, "the share of endpoints that answer late, 0 to 1")
 	f.DurationVar(&o.SlowFor, "slow-for", 20*time.Second, "how late")
 	f.Float64Var(&o.Failing, "failing", 0, "the share of endpoints that answer 500, 0 to 1")
+	f.Float64Var(&o.Refusing, "refusing", 0, "the share of endpoints that refuse connections, 0 to 1")
 	f.Float64Var(&o.Rate, "rate", 0, "how many events to publish a second; 0: as fast as they go")
 	f.IntVar(&o.Batch, "batch", 0, "how many events to publish at once, atomically; 0: 250 where each one alone would cost an fsync, else 1")
 	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for a next arrival")

@@ -138,6 +138,8 @@ type deliverFigures struct {
 	Bad        int64    `json:"bad_endpoint_requests"`
 	DiskBytes  *float64 `json:"disk_bytes_per_event"`
 	Duplicated *int64   `json:"duplicated"`
+	Waits      *int64   `json:"waits"`
+	PeakDisk   int64    `json:"peak_disk_bytes"`
 }
 
 func (f *deliverFigures) check(t *testing.T, healthy int, expected int64) {
@@ -151,6 +153,8 @@ type deliverReport struct {
 	Ratio    float64         `json:"ratio_to_bare_posts"`
 	WithBad  float64         `json:"ratio_deliveries_with_bad"`
 	P99      float64         `json:"ratio_p99_with_bad"`
+	Memory   float64         `json:"ratio_memory_with_bad"`
+	Disk     float64         `json:"ratio_disk_with_bad"`
 	Jethook  deliverFigures  `json:"jethook"`
 	Baseline *deliverFigures `json:"baseline"`
 }
@@ -160,7 +164,10 @@ func TestBenchDeliver(t *testing.T) {
 	var r deliverReport
 	measure(t, &r, "deliver", "--events", "300", "--endpoints", "3", "--rate", "2000", "--sync", "2m")
 	r.Jethook.check(t, 3, 900)
-	if r.Ratio <= 0 || r.Baseline != nil || r.Jethook.DiskBytes == nil || *r.Jethook.DiskBytes < 1024 {
+	if r.Jethook.Waits == nil || *r.Jethook.Waits != 0 {
+		t.Errorf("messages written to wait: %v", r.Jethook.Waits)
+	}
+	if r.Ratio <= 0 || r.Baseline != nil || r.Jethook.PeakDisk < 900 || r.Jethook.DiskBytes == nil || *r.Jethook.DiskBytes < 1024 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -169,10 +176,14 @@ func TestBenchDeliver(t *testing.T) {
 func TestBenchDeliverBesideBadEndpoints(t *testing.T) {
 	t.Parallel()
 	var r deliverReport
-	measure(t, &r, "deliver", "--events", "200", "--endpoints", "4", "--failing", "0.25", "--slow", "0.25", "--slow-for", "10m")
+	measure(t, &r, "deliver", "--events", "200", "--endpoints", "5", "--failing", "0.2", "--refusing", "0.2",
+		"--slow", "0.2", "--slow-for", "10m")
 	r.Baseline.check(t, 2, 400)
 	r.Jethook.check(t, 2, 400)
-	if r.WithBad <= 0 || r.P99 <= 0 || r.Jethook.Bad == 0 || r.Baseline.Bad != 0 {
+	if waits := r.Jethook.Waits; waits == nil || *waits == 0 || *r.Baseline.Waits != 0 {
+		t.Errorf("messages written to wait: %v", waits)
+	}
+	if r.WithBad <= 0 || r.P99 <= 0 || r.Memory <= 0 || r.Disk <= 0 || r.Jethook.Bad == 0 || r.Baseline.Bad != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -208,6 +219,7 @@ func TestBenchUsage(t *testing.T) {
 		"ingest now":                                            "unknown argument",
 		"deliver --slow 1.5":                                    "--slow",
 		"deliver --failing NaN":                                 "--failing",
+		"deliver --refusing -1":                                 "--refusing",
 		"deliver --slow 0.5 --failing 0.5 --endpoints 4":        "healthy",
 		"deliver --rate -1":                                     "--rate",
 		"deliver --events 0":                                    "--events",

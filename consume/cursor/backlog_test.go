@@ -107,7 +107,7 @@ func TestBacklogIsExact(t *testing.T) {
 			settled := make(map[uint64]bool)
 			taken := uint64(0)
 			if c.take >= 0 {
-				consumer, err := bus.CursorConsumer(t.Context(), key.Stream, key.Endpoint, c.events, r.Epoch, r.Start())
+				consumer, _, err := bus.CursorConsumer(t.Context(), key.Stream, key.Endpoint, c.events, r.Epoch, r.Start())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -178,7 +178,7 @@ func TestBacklogOfAnotherEpoch(t *testing.T) {
 	first := publishTo(t, bus, 30)
 	ep := &endpoint.Endpoint{ID: "ep_1", Events: []string{"events.>"}}
 	key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
-	consumer, err := bus.CursorConsumer(t.Context(), key.Stream, key.Endpoint, ep.Events, "before", first)
+	consumer, _, err := bus.CursorConsumer(t.Context(), key.Stream, key.Endpoint, ep.Events, "before", first)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,8 @@ func tryJethook(ctx context.Context, command string, env []string) (_ *jethook, 
 	}()
 	j.child, err = startChild(append([]string{
 		"JETHOOK_DATA_DIR=" + filepath.Join(j.dir, "data"), "JETHOOK_LISTEN=" + j.public, "JETHOOK_ADMIN_LISTEN=" + j.admin,
-		"JETHOOK_NATS_LISTEN=" + j.nats, "JETHOOK_ADMIN_TOKEN=" + j.token, "JETHOOK_LOG_LEVEL=warn",
+		"JETHOOK_NATS_LISTEN=" + j.nats, "JETHOOK_ADMIN_TOKEN=" + j.token, "JETHOOK_NATS_ADMIN_TOKEN=" + j.token,
+		"JETHOOK_LOG_LEVEL=warn",
 	}, env...), nil, nil, command)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"jethook/config"
@@ -27,6 +28,7 @@ type DeliverOptions struct {
 	Slow      float64 // share of the endpoints that answer after SlowFor
 	SlowFor   time.Duration
 	Failing   float64 // share of the endpoints that answer 500
+	Refusing  float64 // share of the endpoints that take no connection
 	Body      config.Bytes
 	Rate      float64       // events a second; 0: as fast as they go
 	Batch     int           // events in one atomic publish; 0: as many as pay, 1: each for itself
@@ -51,14 +53,15 @@ func (o *DeliverOptions) Check() error {
 	bad(o.Endpoints < 1 || o.Endpoints > 100_000, "--endpoints is %d: write 1 to 100000", o.Endpoints)
 	bad(!isShare(o.Slow), "--slow is %v: write a share of the endpoints, 0 to 1", o.Slow)
 	bad(!isShare(o.Failing), "--failing is %v: write a share of the endpoints, 0 to 1", o.Failing)
+	bad(!isShare(o.Refusing), "--refusing is %v: write a share of the endpoints, 0 to 1", o.Refusing)
 	bad(!(o.Rate >= 0) || math.IsInf(o.Rate, 0), "--rate is %v: write events a second, or 0 for as fast as they go", o.Rate)
 	bad(o.Batch < 0 || o.Batch > maxBatch, "--batch is %d: write 1 to %d events", o.Batch, maxBatch)
 	bad(o.Batch > 1 && o.Rate > 0, "--batch and --rate don't go together: events that come at a rate come one by one")
 	bad(o.Timeout <= 0, "--timeout is %s: write how long to wait for the next arrival", o.Timeout)
 	bad(o.SlowFor <= 0, "--slow-for is %s: write how late a slow endpoint answers", o.SlowFor)
 	if len(problems) == 0 {
-		n := o.Endpoints - o.number(o.Slow) - o.number(o.Failing)
-		bad(n < 1, "--slow and --failing leave none of %s healthy: there would be nothing to measure", count(o.Endpoints, "endpoint"))
+		n := o.Endpoints - o.number(o.Slow) - o.number(o.Failing) - o.number(o.Refusing)
+		bad(n < 1, "--slow, --failing and --refusing leave none of %s healthy: there would be nothing to measure", count(o.Endpoints, "endpoint"))
 		bad(n*o.Events > maxCounted, "--events times --endpoints is more than the %d deliveries that can be counted", maxCounted)
 	}
 	bad(o.Admin != "" && o.Token == "", "--token is missing: endpoints are made at --admin; --token-file keeps it from others on this machine")
@@ -97,17 +100,16 @@ func (o *DeliverOptions) batch() int {
 
 // kinds returns the endpoints to make. Those that are bad stand between the others.
 func (o *DeliverOptions) kinds(withBad bool) []kind {
-	late, broken := o.number(o.Slow), o.number(o.Failing)
-	kinds := make([]kind, o.Endpoints-late-broken)
-	if withBad {
-		kinds = make([]kind, o.Endpoints)
-		for i := range late + broken {
-			k := slow
-			if i >= late {
-				k = failing
-			}
-			kinds[i*o.Endpoints/(late+broken)] = k
-		}
+	var bad []kind
+	bad = append(bad, slices.Repeat([]kind{slow}, o.number(o.Slow))...)
+	bad = append(bad, slices.Repeat([]kind{failing}, o.number(o.Failing))...)
+	bad = append(bad, slices.Repeat([]kind{refusing}, o.number(o.Refusing))...)
+	if !withBad {
+		return make([]kind, o.Endpoints-len(bad))
+	}
+	kinds := make([]kind, o.Endpoints)
+	for i, k := range bad {
+		kinds[i*o.Endpoints/len(bad)] = k
 	}
 	return kinds
 }
@@ -119,6 +121,8 @@ type DeliverReport struct {
 	RatioToBarePosts float64  `json:"ratio_to_bare_posts"`                 // deliveries to healthy endpoints / bare posts
 	RatioWithBad     *float64 `json:"ratio_deliveries_with_bad,omitempty"` // deliveries a second to healthy ones: with bad ones / without
 	RatioP99WithBad  *float64 `json:"ratio_p99_with_bad,omitempty"`        // of their latency
+	RatioMemory      *float64 `json:"ratio_memory_with_bad,omitempty"`     // of the peaks
+	RatioDisk        *float64 `json:"ratio_disk_with_bad,omitempty"`       // of the peaks
 	BarePostsPerSec  float64  `json:"bare_posts_per_second"`               // before and after, averaged
 
 	Jethook  DeliverFigures  `json:"jethook"`
@@ -130,6 +134,7 @@ type DeliverReport struct {
 	Slow      int     `json:"slow_endpoints"`
 	SlowFor   float64 `json:"slow_for_seconds"`
 	Failing   int     `json:"failing_endpoints"`
+	Refusing  int     `json:"refusing_endpoints"`
 	BodyBytes int64   `json:"body_bytes"`
 	Rate      float64 `json:"rate_per_second"` // 0: as fast as they go
 	Batch     int     `json:"batch"`           // events in one atomic publish
@@ -148,9 +153,12 @@ type DeliverFigures struct {
 	Latency                     // from publication to arrival
 	BadRequests         int64   `json:"bad_endpoint_requests"`
 
+	Tail           *float64 `json:"tail"`  // slowest second before the last arrival / median second
+	Waits          *int64   `json:"waits"` // messages written so that deliveries wait for their time
 	CPUPerDelivery *float64 `json:"cpu_ms_per_delivery"`
 	BytesPerEvent  *float64 `json:"disk_bytes_per_event"`
 	PeakMemory     *int64   `json:"peak_memory_bytes"`
+	PeakDisk       *int64   `json:"peak_disk_bytes"`
 }
 
 // ErrLost means that not every event arrived at every healthy endpoint while the run waited.
@@ -185,7 +193,7 @@ func Deliver(ctx context.Context, o DeliverOptions, t Tools) (*DeliverReport, er
 	r := &deliverRun{DeliverOptions: &o, tools: t, receiver: rc, body: payload(int(o.Body))}
 	report := &DeliverReport{
 		Bench: "deliver", Machine: t.machine(), Mode: "serve", Sync: o.Sync.String(), Events: o.Events, Slow: o.number(o.Slow),
-		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), BodyBytes: int64(o.Body), Rate: o.Rate, Batch: o.batch(),
+		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), Refusing: o.number(o.Refusing), BodyBytes: int64(o.Body), Rate: o.Rate, Batch: o.batch(),
 		InMemory: o.Admin == "" && inMemory(os.TempDir()),
 	}
 	if o.Admin != "" {
@@ -203,7 +211,7 @@ func (r *deliverRun) measure(ctx context.Context, report *DeliverReport) error {
 	if err != nil {
 		return err
 	}
-	if report.Slow+report.Failing > 0 {
+	if report.bad() > 0 {
 		if report.Baseline, err = r.run(ctx, "baseline", r.kinds(false)); err != nil {
 			return err
 		}
@@ -222,6 +230,20 @@ func (r *deliverRun) measure(ctx context.Context, report *DeliverReport) error {
 	if b := report.Baseline; b != nil {
 		deliveries, p99 := ratio(figures.DeliveriesPerSecond, b.DeliveriesPerSecond), ratio(figures.P99, b.P99)
 		report.RatioWithBad, report.RatioP99WithBad = &deliveries, &p99
+		report.RatioMemory = ratioOf(figures.PeakMemory, b.PeakMemory)
+		report.RatioDisk = ratioOf(figures.PeakDisk, b.PeakDisk)
 	}
 	return nil
+}
+
+// bad is how many of the endpoints are.
+func (r *DeliverReport) bad() int { return r.Slow + r.Failing + r.Refusing }
+
+// ratioOf is nil when one of the two was not measured.
+func ratioOf(a, b *int64) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	r := ratio(float64(*a), float64(*b))
+	return &r
 }

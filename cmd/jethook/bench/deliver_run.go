@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -24,38 +26,6 @@ func (r *deliverRun) posts(ctx context.Context) (float64, error) {
 	stop := watch(r.tools.Progress, func() string { return "bare posts" })
 	defer stop()
 	return barePosts(ctx, r.receiver.url(), string(r.body), postConnections, postTime, most)
-}
-
-// measured is the Jethook that a run measures.
-type measured struct {
-	own   *jethook // nil: one that runs already
-	api   API
-	nats  string
-	ended <-chan struct{} // closed when it has ended; nil: it is not ours to know
-}
-
-func (r *deliverRun) open(ctx context.Context) (*measured, error) {
-	if r.Admin != "" {
-		return &measured{api: r.tools.API(r.Admin, r.Token), nats: r.NATS}, nil
-	}
-	j, err := startJethook(ctx, "serve", "JETHOOK_SYNC="+r.Sync.String(), "JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8")
-	if err != nil {
-		return nil, err
-	}
-	return &measured{own: j, api: r.tools.API(j.admin, j.token), nats: "nats://" + j.nats, ended: j.ended}, nil
-}
-
-func (m *measured) close() {
-	if m.own != nil {
-		m.own.close()
-	}
-}
-
-func (m *measured) failure(err error) error {
-	if m.own != nil {
-		return m.own.failure(err)
-	}
-	return err
 }
 
 // run delivers all events to new endpoints of these kinds.
@@ -108,6 +78,8 @@ func (r *deliverRun) deliver(ctx context.Context, m *measured, t *tally, name st
 		f.PublishedPerSecond = perSecond(int64(r.Events), time.Since(start))
 		published <- err
 	}()
+	disk := m.watchDisk()
+	defer disk.stop()
 	stop := watch(r.tools.Progress, func() string {
 		n := t.arrived.Load()
 		return fmt.Sprintf("%s: %d of %d, %.0f/s", name, n, t.want, perSecond(n, time.Since(start)))
@@ -120,30 +92,9 @@ func (r *deliverRun) deliver(ctx context.Context, m *measured, t *tally, name st
 		perDelivery := ratio(ms(*after-*cpu), float64(t.arrived.Load()))
 		f.CPUPerDelivery = &perDelivery
 	}
-	f.PeakMemory = m.memory()
-	return nil
-}
-
-// cpu is the processor time that the Jethook has used; nil when that can't be told.
-func (m *measured) cpu() *time.Duration {
-	if m.own == nil {
-		return nil
-	}
-	if d, ok := cpuTime(m.own.cmd.Process.Pid); ok {
-		return &d
-	}
-	return nil
-}
-
-// memory is the most that the Jethook ever held; nil when that can't be told.
-func (m *measured) memory() *int64 {
-	if m.own == nil {
-		return nil
-	}
-	if n, ok := peakMemory(m.own.cmd.Process.Pid); ok {
-		return &n
-	}
-	return nil
+	f.PeakMemory, f.PeakDisk = m.memory(), disk.stop()
+	f.Waits, err = m.waits(ctx)
+	return err
 }
 
 // errEnded means that the Jethook ended although it was not told to.
@@ -185,6 +136,9 @@ func (f *DeliverFigures) count(t *tally) {
 	f.Healthy, f.Expected, f.Arrived = int(t.healthy()), t.want, t.arrived.Load()
 	f.Lost, f.Duplicated, f.BadRequests = t.want-f.Arrived, t.repeated.Load(), t.bad.Load()
 	f.Latency = latencyOf(t.latency())
+	if tail, ok := t.tail(); ok {
+		f.Tail = &tail
+	}
 	f.DeliveriesPerSecond = perSecond(f.Arrived, time.Duration(t.last.Load()-t.published[0].Load()))
 }
 
@@ -196,9 +150,17 @@ func (r *deliverRun) createEndpoints(ctx context.Context, m *measured, t *tally)
 	if r.ReceiverURL != "" {
 		base = strings.TrimRight(r.ReceiverURL, "/")
 	}
+	nowhere, err := refusingURL(base)
+	if err != nil {
+		return nil, err
+	}
 	for i := range t.endpoints {
+		to := base
+		if t.endpoints[i].kind == refusing {
+			to = nowhere
+		}
 		answer, err := m.api(ctx, http.MethodPost, "/api/v1/endpoints", map[string]any{
-			"name": fmt.Sprintf("bench %s %d", t.run, i), "url": fmt.Sprintf("%s/%s/%d", base, t.run, i), "events": []string{pattern},
+			"name": fmt.Sprintf("bench %s %d", t.run, i), "url": fmt.Sprintf("%s/%s/%d", to, t.run, i), "events": []string{pattern},
 		})
 		if err != nil {
 			return ids, fmt.Errorf("making endpoint %d of %d: %w", i+1, len(t.endpoints), err)
@@ -212,6 +174,15 @@ func (r *deliverRun) createEndpoints(ctx context.Context, m *measured, t *tally)
 		ids = append(ids, made.ID)
 	}
 	return ids, nil
+}
+
+// refusingURL is one on the receiver's machine that takes no connection: nobody listens on the first port.
+func refusingURL(receiver string) (string, error) {
+	u, err := url.Parse(receiver)
+	if err != nil {
+		return "", fmt.Errorf("reading the receiver's address: %w", err)
+	}
+	return "http://" + net.JoinHostPort(u.Hostname(), "1"), nil
 }
 
 // leftError says which endpoints could not be removed from a Jethook that goes on running.

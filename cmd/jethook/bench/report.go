@@ -37,7 +37,10 @@ func (r *DeliverReport) Write(w io.Writer) {
 	if r.RatioWithBad != nil {
 		fmt.Fprintf(w, "deliveries/s with bad endpoints / without\t%.3f\np99 with bad endpoints / without\t%.3f\n",
 			*r.RatioWithBad, *r.RatioP99WithBad)
+		fmt.Fprintf(w, "peak memory with bad endpoints / without\t%s\npeak disk with bad endpoints / without\t%s\n",
+			measurement(r.RatioMemory, "%.3f"), measurement(r.RatioDisk, "%.3f"))
 	}
+	fmt.Fprintf(w, "slowest second / median second\t%s\n", measurement(r.Jethook.Tail, "%.3f"))
 	fmt.Fprint(w, "\nFIGURES OF HEALTHY ENDPOINTS\tdeliveries/s\tp50 ms\tp90 ms\tp99 ms\tmax ms\texpected\tlost\tduplicated\tpublished/s\n")
 	if r.Baseline != nil {
 		r.Baseline.write(w, "jethook, no bad endpoints")
@@ -45,13 +48,14 @@ func (r *DeliverReport) Write(w io.Writer) {
 	r.Jethook.write(w, "jethook")
 	fmt.Fprintf(w, "bare posts\t%.0f\n", r.BarePostsPerSec)
 	f := &r.Jethook
-	fmt.Fprintf(w, "\nCPU for each delivery\t%s\ndisk for each event\t%s\npeak memory\t%s\n",
-		measurement(f.CPUPerDelivery, "%.3f ms"), measurement(f.BytesPerEvent, "%.0f bytes"), mebibytes(f.PeakMemory))
+	fmt.Fprintf(w, "\nCPU for each delivery\t%s\ndisk for each event\t%s\npeak memory\t%s\npeak disk\t%s\nwritten to wait\t%s\n",
+		measurement(f.CPUPerDelivery, "%.3f ms"), measurement(f.BytesPerEvent, "%.0f bytes"), mebibytes(f.PeakMemory),
+		mebibytes(f.PeakDisk), messages(f.Waits))
 	fmt.Fprintf(w, "\njethook\t%s, %s\nload\t%s of %d bytes, %s, to %s\n",
 		r.Version, r.Mode, count(r.Events, "event"), r.BodyBytes, pace(r.Rate, r.Batch), count(f.Healthy, "healthy endpoint"))
-	if r.Slow+r.Failing > 0 {
-		fmt.Fprintf(w, "bad endpoints\t%d that answer after %v s, %d that answer 500; %d requests to them\n",
-			r.Slow, r.SlowFor, r.Failing, f.BadRequests)
+	if r.bad() > 0 {
+		fmt.Fprintf(w, "bad endpoints\t%d that answer after %v s, %d that answer 500, %d that refuse connections; %d requests reached them\n",
+			r.Slow, r.SlowFor, r.Failing, r.Refusing, f.BadRequests)
 	}
 	fmt.Fprintf(w, "sync\t%s\n", durability(r.Sync, r.InMemory))
 	r.writeMachine(w)
@@ -87,6 +91,13 @@ func mebibytes(n *int64) string {
 		return notMeasured
 	}
 	return fmt.Sprintf("%.1f MiB", float64(*n)/(1<<20))
+}
+
+func messages(n *int64) string {
+	if n == nil {
+		return notMeasured
+	}
+	return count(int(*n), "message")
 }
 
 func (f *IngestFigures) write(w io.Writer, name string) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,9 +14,10 @@ import (
 type kind int
 
 const (
-	healthy kind = iota
-	slow         // answers late
-	failing      // answers 500
+	healthy  kind = iota
+	slow          // answers late
+	failing       // answers 500
+	refusing      // takes no connection
 )
 
 // tally counts what arrives in one run: which event, at which endpoint, how long after it was published.
@@ -31,7 +33,7 @@ type tally struct {
 	probed   atomic.Int64  // healthy endpoints that got a probe
 	arrived  atomic.Int64  // events at healthy endpoints, each once
 	repeated atomic.Int64  // and those that came again
-	bad      atomic.Int64  // requests to endpoints that are slow or failing
+	bad      atomic.Int64  // requests to endpoints that are slow or failing; what is refused does not get here
 	last     atomic.Int64  // when something last arrived, in nanoseconds since begun
 	complete chan struct{} // closed when all that is wanted has arrived
 	released chan struct{} // closed when slow endpoints shall wait no longer
@@ -50,9 +52,16 @@ type counted struct {
 
 // shard is what some of the endpoints share.
 type shard struct {
-	mu      sync.Mutex // guards latency
+	mu      sync.Mutex // guards what follows
 	latency Histogram
+	slots   []int64 // what arrived in each slot since the run began
 }
+
+// slot is the precision of the rate over time.
+const (
+	slot           = 100 * time.Millisecond
+	slotsPerSecond = int(time.Second / slot)
+)
 
 // maxShards keeps thousands of endpoints from taking much memory, and their requests from waiting for each other.
 const maxShards = 16
@@ -113,7 +122,7 @@ func (t *tally) arrive(e *counted, id string) {
 		t.repeated.Add(1)
 		return
 	}
-	e.shard.add(time.Duration(now - t.published[event].Load()))
+	e.shard.add(time.Duration(now-t.published[event].Load()), int(time.Duration(now)/slot))
 	for last := t.last.Load(); last < now && !t.last.CompareAndSwap(last, now); last = t.last.Load() {
 	}
 	if t.arrived.Add(1) == t.want {
@@ -151,10 +160,47 @@ func (t *tally) wait(ctx context.Context) {
 	}
 }
 
-func (s *shard) add(d time.Duration) {
+func (s *shard) add(d time.Duration, at int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latency.Add(d)
+	for len(s.slots) <= at {
+		s.slots = append(s.slots, 0)
+	}
+	s.slots[at]++
+}
+
+// fewestSeconds make a median.
+const fewestSeconds = 3
+
+// tail is the rate of the slowest second before the last arrival, divided by the median second's: near 1 when all goes at one
+// pace, near 0 when the last ones trickle in. The second in which the run begins is left out. It is false when there are
+// too few seconds.
+func (t *tally) tail() (float64, bool) {
+	var slots []int64
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		slots = append(slots, make([]int64, max(0, len(s.slots)-len(slots)))...)
+		for at, n := range s.slots {
+			slots[at] += n
+		}
+		s.mu.Unlock()
+	}
+	first := int(time.Duration(t.published[0].Load()) / slot)
+	var seconds []int64
+	for end := len(slots); end-slotsPerSecond > first; end -= slotsPerSecond {
+		n := int64(0)
+		for _, in := range slots[end-slotsPerSecond : end] {
+			n += in
+		}
+		seconds = append(seconds, n)
+	}
+	if len(seconds) < fewestSeconds {
+		return 0, false
+	}
+	slices.Sort(seconds)
+	return ratio(float64(seconds[0]), float64(seconds[len(seconds)/2])), true
 }
 
 // latency merges that of all endpoints.
