@@ -30,11 +30,15 @@
 // on what it has decided. A consumer tells what it has handed out from the state that it stores (and, on a cluster, has
 // replicated) before it hands a message out.
 //
-// Once a cursor has handed out all up to its border and has every acknowledgement, the record is removed, and then the
-// consumer. A message that comes again after that, because whoever passed it over for the cursor was killed before it
-// acknowledged it, finds its outcome recorded; so do those that a killed server has forgotten to have handed out.
+// Once both consumers have every acknowledgement for what lies below the border of a joined record, the record is removed,
+// and then the cursor's consumer. Both: the cursor may be ahead of the shared intake, and whoever gets an event there that was
+// the cursor's must find the record, or would deliver it again. What a killed server has forgotten to have handed out finds
+// its outcome recorded.
 //
-// What a lane holds below the border when its endpoint comes to rest (its circuit opens, say) is handed over by naming the
+// A consumer carries the epoch of its record, since either may outlive the other: what comes by the consumer of another
+// record is not decided about, and a consumer is replaced only by whoever has read the present record after it saw it.
+//
+// What a lane holds of the shared intake when its endpoint comes to rest (its circuit opens, say) is handed over by naming the
 // places in [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
 package cursor
 
@@ -65,7 +69,7 @@ type Record struct {
 	From  uint64 `json:"from,omitempty"`
 	Until uint64 `json:"until,omitempty"`
 	Gaps  []Gap  `json:"gaps,omitempty"` // from From on, and the shared intake's: the endpoint had joined it, and left again
-	Left  Places `json:"left,omitzero"`  // below From, and still the cursor's
+	Left  Places `json:"left,omitzero"`  // below From or in a gap, and still the cursor's
 	Ahead Places `json:"ahead,omitzero"` // from From on, and not the cursor's: somebody asked for these to be delivered at once
 	// Asked tells that somebody asked for what passes by while the endpoint is disabled.
 	Asked bool `json:"asked,omitempty"`
@@ -123,8 +127,10 @@ func (r *Record) HasCursor(place uint64) bool {
 	switch {
 	case r == nil:
 		return false
+	case r.Left.has(place):
+		return true
 	case place < r.From:
-		return r.Left.has(place)
+		return false
 	case slices.ContainsFunc(r.Gaps, func(g Gap) bool { return g.From <= place && place < g.Until }):
 		return false
 	default:
