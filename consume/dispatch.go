@@ -213,6 +213,10 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 		e.decideAside(l, j.key()) // it may be known by now
 		return
 	}
+	if r.HasCursor(j.h.seq) { // it was not known yet when the event was matched
+		e.finish(j)
+		return
+	}
 	for {
 		verdict := l.admit(j)
 		switch {

@@ -69,6 +69,7 @@ type Engine struct {
 
 	cursors   *cursor.Table
 	followers sync.Map            // of *follower, by the key of its record
+	following sync.Mutex          // guards which followers there are
 	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring
 

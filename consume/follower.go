@@ -33,6 +33,7 @@ type follower struct {
 	in      *intake
 	changed chan struct{} // told when the record or the endpoint changes
 	avg     int           // size of its events, smoothed
+	epoch   string        // of the consumer
 }
 
 // cursorChanged follows a change of an endpoint's record.
@@ -43,6 +44,8 @@ func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key curso
 	if l != nil {
 		e.decideAside(l, key)
 	}
+	e.following.Lock()
+	defer e.following.Unlock()
 	if f, ok := e.followers.Load(key); ok {
 		f.(*follower).wake()
 		return
@@ -88,12 +91,8 @@ func (f *follower) run(ctx context.Context) {
 		works: "events are taken for a lagging endpoint again",
 	}
 	for ctx.Err() == nil {
-		if f.cursors.Of(f.key) == nil {
-			f.followers.Delete(f.key)
-			if f.cursors.Of(f.key) == nil {
-				return
-			}
-			f.followers.Store(f.key, f) // a new one came meanwhile
+		if f.cursors.Of(f.key) == nil && f.end() {
+			return
 		}
 		err := f.step(ctx)
 		if ctx.Err() != nil {
@@ -110,6 +109,17 @@ func (f *follower) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// end ends the follower, unless there is a record again.
+func (f *follower) end() bool {
+	f.following.Lock()
+	defer f.following.Unlock()
+	if f.cursors.Of(f.key) != nil {
+		return false
+	}
+	f.followers.Delete(f.key)
+	return true
 }
 
 // step does what the record asks for, until it or the endpoint changes.
@@ -181,15 +191,11 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	r, err := f.cursors.Open(ctx, f.key)
-	if err != nil || r == nil || !r.Divides() {
+	consumer, r, err := f.cursors.Consumer(ctx, f.key, current.Events)
+	if err != nil || consumer == nil {
 		return err
 	}
-	consumer, err := f.bus.CursorConsumer(ctx, f.key.Stream, f.key.Endpoint, current.Events, r.Epoch, r.Start())
-	if err != nil {
-		return err
-	}
-	f.in.opened = time.Now()
+	f.epoch, f.in.opened = r.Epoch, time.Now()
 	behind, looked := time.Now(), time.Now()
 	for f.awaitAppetite(ctx, l, false) {
 		n, _ := l.wants()
@@ -204,7 +210,7 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 			continue
 		}
 		looked = time.Now()
-		if ended, err := f.rejoin(ctx, time.Since(behind) > calm); ended || err != nil {
+		if ended, err := f.rejoin(ctx, current.Events, time.Since(behind) > calm); ended || err != nil {
 			return err
 		}
 	}
@@ -316,6 +322,10 @@ func (f *follower) receive(ctx context.Context, l *lane, messages []jetstream.Ms
 			}
 			return err
 		}
+		if r != nil && r.Epoch != f.epoch { // of an earlier record's consumer: the present one's brings what is the cursor's
+			h.release()
+			continue
+		}
 		if r == nil || !r.HasCursor(h.seq) || !r.Delivers(h.seq) {
 			h.settle()
 			continue
@@ -357,7 +367,7 @@ func (f *follower) deliverOne(ctx context.Context, h *held) {
 
 // rejoin lets an endpoint that keeps up join the shared intake again, and removes its cursor when that has nothing left. It
 // reports whether it has.
-func (f *follower) rejoin(ctx context.Context, keepsUp bool) (ended bool, err error) {
+func (f *follower) rejoin(ctx context.Context, patterns []string, keepsUp bool) (ended bool, err error) {
 	r := f.cursors.Of(f.key)
 	switch {
 	case r == nil:
@@ -368,12 +378,5 @@ func (f *follower) rejoin(ctx context.Context, keepsUp bool) (ended bool, err er
 	case r.Phase != cursor.Joined:
 		return false, nil
 	}
-	lag, err := f.bus.Lag(ctx, f.key.Stream, f.key.Endpoint)
-	if err != nil || lag.Settled+1 < r.Until && (lag.Behind > 0 || lag.Unacked > 0) {
-		return false, err
-	}
-	if err = f.cursors.Remove(ctx, r); errors.Is(err, publish.ErrConflict) {
-		return false, nil
-	}
-	return err == nil, err
+	return f.cursors.Finish(ctx, r, patterns)
 }
