@@ -136,6 +136,7 @@ type Lag struct {
 	Taken    uint64 // the sequence up to which it has handed them out
 	Settled  uint64 // the sequence up to which each has an outcome
 	NotThere bool   // there is no such consumer
+	Epoch    string // of the record that an endpoint's own belongs to
 }
 
 // Lag tells how far an endpoint's own consumer of a stream is, or the one that all share if endpoint is empty.
@@ -147,7 +148,9 @@ func (b *Bus) Lag(ctx context.Context, stream, endpoint string) (Lag, error) {
 	if err != nil {
 		return Lag{}, err
 	}
-	return Lag{info.NumPending, info.NumAckPending, info.Delivered.Stream, info.AckFloor.Stream, false}, nil
+	return Lag{
+		info.NumPending, info.NumAckPending, info.Delivered.Stream, info.AckFloor.Stream, false, info.Config.Metadata[epochMark],
+	}, nil
 }
 
 // CursorConsumer opens the consumer of an endpoint's cursor on a stream, with the filters of its patterns. One that is

@@ -351,7 +351,7 @@ func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended
 func (t *Table) isSettled(ctx context.Context, r *Record, endpoint string, patterns []string) (bool, error) {
 	lag, err := t.bus.Lag(ctx, r.Key.Stream, endpoint)
 	switch {
-	case err != nil || lag.NotThere: // it has to be made
+	case err != nil || lag.NotThere || endpoint != "" && lag.Epoch != r.Epoch: // it has to be made
 		return false, err
 	case lag.Settled+1 >= r.Until:
 		return true, nil
