@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish"
 )
 
 // pair is one event on its way to one endpoint.
@@ -195,6 +198,23 @@ func (w *watcher) publish(ctx context.Context, subject, id string) error {
 	defer cancel()
 	_, err := w.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Header: nats.Header{"Nats-Msg-Id": {id}}, Data: []byte("{}")})
 	return err
+}
+
+// mayLag reports whether what lies in the stream of a subject may be an endpoint's cursor's.
+func (w *watcher) mayLag(ctx context.Context, endpoint, subject string) bool {
+	stream := "EVENTS"
+	if strings.HasPrefix(subject, "webhooks.") {
+		stream = "WEBHOOKS"
+	}
+	kv, err := w.js.KeyValue(ctx, publish.BucketCursors)
+	if err != nil {
+		return true
+	}
+	entry, err := kv.Get(ctx, endpoint+"."+stream)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return false
+	}
+	return err != nil || !strings.Contains(string(entry.Value()), `"joined"`)
 }
 
 // stored returns the ids of the events in a stream.
