@@ -56,6 +56,7 @@ type model struct {
 	events    []*modelEvent
 	restarts  map[pair]int // how often a new schedule of a pair may have begun
 	cuts      []time.Time  // when a process was killed, or stopped for a while
+	pauses    []time.Time  // when one was stopped for a while
 	repeated  int          // how often an event was taken once more because of that
 	log       []string     // what was done, for a failure
 }
@@ -247,6 +248,7 @@ func (m *model) step() {
 		p := []*process{m.p, m.other}[m.rng.IntN(2)]
 		m.note("pause after %s, the other: %t", moment, p == m.other)
 		m.cut()
+		m.pauses = append(m.pauses, time.Now())
 		p.signal(m.t, syscall.SIGSTOP)
 		time.Sleep(publish.AckWait + time.Second) // what passes is the time that this is about
 		p.signal(m.t, syscall.SIGCONT)
@@ -530,17 +532,23 @@ func (m *model) unexplained(requests []request) (n int) {
 		if r.status != http.StatusOK {
 			continue
 		}
-		if !last.IsZero() {
-			held := last.Add(-2 * publish.AckWait) // by who was stopped then, and has made its request now
-			if slices.ContainsFunc(m.cuts, func(at time.Time) bool { return at.After(held) && at.Before(r.at) }) {
-				m.repeated++
-			} else {
-				n++
-			}
+		switch {
+		case last.IsZero():
+		case explains(m.cuts, last, r.at):
+			m.repeated++
+		default:
+			n++
 		}
 		last = r.at
 	}
 	return n
+}
+
+// explains reports whether one of the cuts explains a request after another one, as one of who was stopped while it held the
+// event, or of who got it from who was killed.
+func explains(cuts []time.Time, last, next time.Time) bool {
+	held := last.Add(-2 * publish.AckWait)
+	return slices.ContainsFunc(cuts, func(at time.Time) bool { return at.After(held) && at.Before(next) })
 }
 
 // check holds one delivery against the model.
@@ -561,7 +569,7 @@ func (m *model) check(e *modelEndpoint, event *modelEvent, stored bool, found []
 		}
 		return
 	}
-	if falls(requests) > m.restarts[pair{e.id, event.id}] {
+	if falls(requests, m.pauses) > m.restarts[pair{e.id, event.id}] {
 		fail("its attempts are counted down")
 	}
 	if m.unexplained(requests) > m.restarts[pair{e.id, event.id}] {

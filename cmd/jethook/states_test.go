@@ -354,10 +354,11 @@ func (w *witness) requests() map[string][]request {
 	return maps.Clone(w.seen)
 }
 
-// falls is how often an event's attempt number was lower than the one before.
-func falls(requests []request) (n int) {
+// falls is how often an event's attempt number was lower than the one before, without a pause in which another process may
+// have gone on with what the paused one held.
+func falls(requests []request, pauses []time.Time) (n int) {
 	for i := 1; i < len(requests); i++ {
-		if requests[i].attempt < requests[i-1].attempt {
+		if requests[i].attempt < requests[i-1].attempt && !explains(pauses, requests[i-1].at, requests[i].at) {
 			n++
 		}
 	}
