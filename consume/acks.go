@@ -28,8 +28,20 @@ type acks struct {
 }
 
 type resting struct {
-	h     *held
-	until time.Time
+	h          *held
+	until      time.Time
+	reconnects uint64 // of the connection that brought h
+}
+
+// end acknowledges the message, unless the server may have been killed since its outcome was stored: then it comes again, and
+// what is stored of it decides.
+func (r *resting) end() {
+	bus, stream := r.h.in.bus, r.h.in.queue.Stream
+	if bus.Reconnects(stream) != r.reconnects || !bus.IsConnected(stream) {
+		r.h.giveBack()
+		return
+	}
+	r.h.settle()
 }
 
 // newAcks returns acks for messages of bus that rest so long, if its history is written late.
@@ -48,7 +60,7 @@ func (a *acks) settle(h *held) {
 		h.settle()
 		return
 	}
-	a.queue = append(a.queue, resting{h, time.Now().Add(a.rest)})
+	a.queue = append(a.queue, resting{h, time.Now().Add(a.rest), h.in.bus.Reconnects(h.in.queue.Stream)})
 	a.mu.Unlock()
 	select {
 	case a.wake <- struct{}{}:
@@ -87,8 +99,8 @@ func (a *acks) settleRested(now time.Time) (next time.Time, any bool) {
 		next = a.queue[0].until
 	}
 	a.mu.Unlock()
-	for _, r := range rested {
-		r.h.settle()
+	for i := range rested {
+		rested[i].end()
 	}
 	clear(rested) // the queue's array outlives them
 	return next, any
@@ -99,7 +111,7 @@ func (a *acks) close() {
 	rest := a.queue
 	a.queue, a.closed = nil, true
 	a.mu.Unlock()
-	for _, r := range rest {
-		r.h.settle()
+	for i := range rest {
+		rest[i].end()
 	}
 }

@@ -84,7 +84,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	if res.Verdict == attempt.Gone {
 		e.disable(j.d.Endpoint, res.Detail)
 	}
-	if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok { // removed meanwhile, with all that waits for it
+	if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok || e.tookMeanwhile(j) { // removed, with all that waits for it
 		e.finish(j)
 		return
 	}
@@ -104,6 +104,16 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		a.Next = &due
 		e.record(j, a)
 	})
+}
+
+// tookMeanwhile reports whether the delivery of a message that came again was recorded as delivered while it was attempted
+// once more: whoever had it before was paused, and not killed.
+func (e *Engine) tookMeanwhile(j *job) bool {
+	if !j.h.again {
+		return false
+	}
+	took, err := e.recall.takenSince(e.flight, &j.d, j.h.stored, time.Now())
+	return took && err == nil
 }
 
 // reschedule stores when d is attempted next. A message that the store refuses for ever, because its headers

@@ -236,6 +236,10 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 		e.setDown(j)
 		return
 	}
+	if r := e.cursors.Of(j.key()); r.Divides() && r.HasCursor(j.h.seq) { // it was not known yet when the event was matched
+		e.finish(j)
+		return
+	}
 	for {
 		verdict := l.admit(j)
 		switch {

@@ -68,7 +68,8 @@ type Engine struct {
 	copies *semaphore.Weighted // bytes of large copies that are being stored
 
 	cursors   *cursor.Table
-	followers sync.Map // of *follower, by the key of its record
+	followers sync.Map   // of *follower, by the key of its record
+	following sync.Mutex // guards which followers there are
 	unbroken  *unbroken
 	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring

@@ -35,6 +35,7 @@ type follower struct {
 	avg     int           // size of its events, smoothed
 	counted time.Time     // when it last counted by itself what was missed
 	doubt   time.Time     // what was stored before may have been delivered
+	epoch   string        // of the consumer
 }
 
 // cursorChanged follows a change of an endpoint's record.
@@ -45,8 +46,8 @@ func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key curso
 	if l != nil {
 		e.decideAside(l, key)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.following.Lock()
+	defer e.following.Unlock()
 	if f, ok := e.followers.Load(key); ok {
 		f.(*follower).wake()
 		return
@@ -92,7 +93,7 @@ func (f *follower) run(ctx context.Context) {
 		works: "events are taken for a lagging endpoint again",
 	}
 	for ctx.Err() == nil {
-		if f.hasEnded() {
+		if f.cursors.Of(f.key) == nil && f.end() {
 			return
 		}
 		err := f.step(ctx)
@@ -112,15 +113,15 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// hasEnded reports whether the record is removed, and lets another follower begin when there is a new one.
-func (f *follower) hasEnded() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	ended := f.cursors.Of(f.key) == nil
-	if ended {
-		f.followers.Delete(f.key)
+// end ends the follower, unless there is a record again.
+func (f *follower) end() bool {
+	f.following.Lock()
+	defer f.following.Unlock()
+	if f.cursors.Of(f.key) != nil {
+		return false
 	}
-	return ended
+	f.followers.Delete(f.key)
+	return true
 }
 
 // step does what the record asks for, until it or the endpoint changes.
@@ -194,16 +195,12 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	}
 	before := f.cursors.Of(f.key)
 	begun := before != nil && before.Opened
-	r, err := f.cursors.Open(ctx, f.key)
-	if err != nil || r == nil || !r.Divides() {
-		return err
-	}
-	consumer, made, err := f.bus.CursorConsumer(ctx, f.key.Stream, f.key.Endpoint, current.Events, r.Epoch, r.Start())
-	if err != nil {
+	consumer, r, made, err := f.cursors.Consumer(ctx, f.key, current.Events)
+	if err != nil || consumer == nil {
 		return err
 	}
 	spell := f.unbroken.now(f.key.Stream)
-	f.in.opened, f.in.reconnects = spell.since, spell.reconnects
+	f.epoch, f.in.opened, f.in.reconnects = r.Epoch, spell.since, spell.reconnects
 	if made && begun || !r.Asked.IsZero() { // it may bring what was delivered before
 		f.doubt = time.Now()
 	}
@@ -228,7 +225,7 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 			continue
 		}
 		looked = time.Now()
-		if ended, err := f.rejoin(ctx, time.Since(behind) > calm); ended || err != nil {
+		if ended, err := f.rejoin(ctx, current.Events, time.Since(behind) > calm); ended || err != nil {
 			return err
 		}
 	}
@@ -340,6 +337,10 @@ func (f *follower) receive(ctx context.Context, l *lane, messages []jetstream.Ms
 			}
 			return err
 		}
+		if r != nil && r.Epoch != f.epoch { // of an earlier record's consumer: the present one's brings what is the cursor's
+			h.release()
+			continue
+		}
 		switch {
 		case r == nil, !r.HasCursor(h.seq), !r.Delivers(h.seq):
 			h.settle()
@@ -399,7 +400,7 @@ func (f *follower) passOver(ctx context.Context, h *held) {
 
 // rejoin lets an endpoint that keeps up join the shared intake again, and removes its cursor when that has nothing left. It
 // reports whether it has.
-func (f *follower) rejoin(ctx context.Context, keepsUp bool) (ended bool, err error) {
+func (f *follower) rejoin(ctx context.Context, patterns []string, keepsUp bool) (ended bool, err error) {
 	r := f.cursors.Of(f.key)
 	switch {
 	case r == nil:
@@ -410,15 +411,8 @@ func (f *follower) rejoin(ctx context.Context, keepsUp bool) (ended bool, err er
 	case r.Phase != cursor.Joined:
 		return false, nil
 	}
-	lag, err := f.bus.Lag(ctx, f.key.Stream, f.key.Endpoint)
-	if err != nil || lag.Settled+1 < r.Until && (lag.Behind > 0 || lag.Unacked > 0) {
-		return false, err
-	}
 	if m := r.Missed; m.Mark != nil && m.Mark.Waiting > 0 || m.Told < m.Events { // it goes with the record
 		return false, f.countMissed(ctx, f.key, true)
 	}
-	if err = f.cursors.Remove(ctx, r); errors.Is(err, publish.ErrConflict) {
-		return false, nil
-	}
-	return err == nil, err
+	return f.cursors.Finish(ctx, r, patterns)
 }

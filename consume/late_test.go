@@ -151,6 +151,12 @@ func TestLateInAHerd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for untaken := uint64(0); untaken == 0 && t.Context().Err() == nil; { // the server counts it a moment later
+		var err error
+		if untaken, err = bus.Untaken(t.Context(), publish.QueueDue); err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := time.Now().Add(-lateAfter)
 	if open, err := e.lookLate(t.Context(), before); !open || err != nil {
 		t.Error("in the herd:", open, err)

@@ -23,10 +23,11 @@ func (e *Engine) leave(l *lane, key cursor.Key) {
 	l.leaving[key.Stream] = true
 	why := l.whyLag(time.Now())
 	l.mu.Unlock()
-	if leaving || e.cursors.Of(key) != nil && e.cursors.Of(key).Phase == cursor.Own {
-		if !leaving {
-			l.left(key.Stream)
-		}
+	if leaving {
+		return
+	}
+	if r := e.cursors.Of(key); r != nil && r.Phase == cursor.Own {
+		l.left(key.Stream)
 		return
 	}
 	e.unsaved.Go(func() {

@@ -264,6 +264,9 @@ func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
 // Reconnects tells how often the connection came back by which a stream's messages are taken.
 func (b *Bus) Reconnects(stream string) uint64 { return b.connectionFor(stream).Stats().Reconnects }
 
+// IsConnected reports whether there is a connection for what concerns a stream, for all that is known.
+func (b *Bus) IsConnected(stream string) bool { return b.connectionFor(stream).IsConnected() }
+
 // Endpoints is the bucket of the endpoint registry.
 func (b *Bus) Endpoints() jetstream.KeyValue { return markable{b.buckets[BucketEndpoints], b.front.js} }
 

@@ -2,10 +2,12 @@ package publish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -30,6 +32,78 @@ func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("asking for the cursors' bucket: %w", classify(err))
 	}
 	return info.State.LastSeq, nil
+}
+
+// CursorRecord returns a record of that bucket and its revision, as its leader knows them. ErrNotFound: there is none, and the
+// revision is that of its removal, or 0.
+func (b *Bus) CursorRecord(ctx context.Context, key string) (data []byte, revision uint64, err error) {
+	m, err := b.atLeader(ctx, "KV_"+BucketCursors, fetchQuery{Last: "$KV." + BucketCursors + "." + key})
+	if err != nil {
+		return nil, 0, err
+	}
+	if header, err := nats.DecodeHeadersMsg(m.Header); err == nil && header.Get("KV-Operation") != "" { // it is removed
+		return nil, m.Seq, ErrNotFound
+	}
+	return m.Data, m.Seq, nil
+}
+
+// leaders is a message as the leader of its stream gives it out.
+type leaders struct {
+	Seq    uint64 `json:"seq"`
+	Header []byte `json:"hdrs"`
+	Data   []byte `json:"data"`
+}
+
+// atLeader reads one message of a stream from its leader: a direct get may be answered by a server that lags behind it.
+func (b *Bus) atLeader(ctx context.Context, stream string, q fetchQuery) (*leaders, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	request, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	got, err := b.front.RequestWithContext(ctx, messagePrefix+stream, request)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+	}
+	var answer struct {
+		Message *leaders `json:"message"`
+		Error   *refusal `json:"error"`
+	}
+	err = json.Unmarshal(got.Data, &answer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", stream, err)
+	case answer.Error != nil && answer.Error.ErrCode == codeNoMessage:
+		return nil, ErrNotFound
+	case answer.Error != nil:
+		return nil, fmt.Errorf("reading %s: %w", stream, answer.Error.err())
+	case answer.Message == nil:
+		return nil, fmt.Errorf("%w: reading %s: an answer without a message", ErrUnavailable, stream)
+	}
+	return answer.Message, nil
+}
+
+// messagePrefix begins the subject of a request to a stream's leader for one message.
+const messagePrefix = "$JS.API.STREAM.MSG.GET."
+
+// HoldsBetween reports whether a stream has an event that one of the patterns matches, or any if there are none, from a place
+// on and before another.
+func (b *Bus) HoldsBetween(ctx context.Context, stream string, patterns []string, from, until uint64) (bool, error) {
+	filters := OrderedFilters(stream, patterns)
+	if patterns == nil {
+		filters = []string{">"}
+	}
+	for _, p := range filters {
+		m, err := b.atLeader(ctx, stream, fetchQuery{Seq: max(from, 1), Subject: p})
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil || m.Seq < until {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // HandedOut returns up to which sequence a consumer of a stream of events has handed out its messages: an endpoint's own, or
@@ -59,15 +133,10 @@ func (b *Bus) consumerInfo(ctx context.Context, stream, endpoint string) (*jetst
 }
 
 // CursorConsumer opens the consumer of an endpoint's cursor on a stream, with the filters of its patterns. One that is
-// missing, or that belongs to another epoch, is made anew and begins at a sequence.
+// missing is made, which made tells, and begins at a sequence. ErrConflict: there is one that belongs to another epoch.
 func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patterns []string, epoch string, start uint64) (_ *Consumer, made bool, _ error) {
 	filters := OrderedFilters(stream, patterns)
 	c, err := b.front.js.Consumer(ctx, stream, endpoint)
-	if err == nil && c.CachedInfo().Config.Metadata[epochMark] != epoch {
-		if err = b.DropConsumer(ctx, stream, endpoint); err == nil {
-			err = jetstream.ErrConsumerNotFound
-		}
-	}
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		c, err = b.front.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
 			Durable: endpoint, Description: "deliveries to one endpoint that does not keep up", FilterSubjects: filters,
@@ -97,6 +166,45 @@ func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patte
 		}
 	}
 	return &Consumer{c, b.front.Conn}, made, nil
+}
+
+// WidenCursors lets the consumers that an endpoint's cursors have let through what patterns match. Called with its old and
+// its new patterns before new ones are stored, it makes that nothing of the new ones is passed over afterwards.
+func (b *Bus) WidenCursors(ctx context.Context, endpoint string, patterns []string) error {
+	for _, stream := range OrderedStreams {
+		filters := OrderedFilters(stream, patterns)
+		info, err := b.consumerInfo(ctx, stream, endpoint)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		cfg := info.Config
+		if len(filters) == 0 || cfg.Metadata[epochMark] == "" || slices.Equal(cfg.FilterSubjects, filters) {
+			continue
+		}
+		cfg.FilterSubject, cfg.FilterSubjects = "", filters
+		_, err = b.front.js.UpdateConsumer(ctx, stream, cfg)
+		if err != nil && !errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
+			return fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
+		}
+	}
+	return nil
+}
+
+// DropCursor is DropConsumer, unless the consumer belongs to another epoch.
+func (b *Bus) DropCursor(ctx context.Context, stream, endpoint, epoch string) error {
+	info, err := b.consumerInfo(ctx, stream, endpoint)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case info.Config.Metadata[epochMark] != epoch:
+		return nil
+	}
+	return b.DropConsumer(ctx, stream, endpoint)
 }
 
 // DropConsumer removes the consumer that an endpoint has of its own on a stream, if there is one.

@@ -34,6 +34,7 @@ const (
 	codeStorageResources  = 10047
 	codeMessageTooLarge   = 10054
 	codeStoreFailed       = 10077
+	codeNoMessage         = 10037
 	codeWrongLastSequence = 10071
 	codeWrongLastConstant = 10164
 	codeDuplicateUnderWay = 10158

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -22,13 +23,13 @@ type Lag struct {
 	NotThere bool   // there is no such consumer
 }
 
-// Lag tells how far an endpoint's own consumer of a stream is.
+// Lag tells how far an endpoint's own consumer of a stream is, or the one that all share if endpoint is empty.
 func (b *Bus) Lag(ctx context.Context, stream, endpoint string) (lag Lag, err error) {
 	err = b.Lags(ctx, []Own{{stream, endpoint}}, func(_ int, l Lag) { lag = l })
 	return lag, err
 }
 
-// Own names an endpoint's own consumer of a stream.
+// Own names an endpoint's own consumer of a stream, or the one that all share if Endpoint is empty.
 type Own struct{ Stream, Endpoint string }
 
 // Lags is Lag for many consumers, without waiting for one answer before the next question. It tells each with its place in
@@ -36,7 +37,7 @@ type Own struct{ Stream, Endpoint string }
 func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) error {
 	shelves := make([]Shelf, len(all))
 	for i, own := range all {
-		shelves[i] = Shelf{stream: own.Stream, subject: own.Endpoint}
+		shelves[i] = Shelf{stream: own.Stream, subject: cmp.Or(own.Endpoint, consumerName)}
 	}
 	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
 		return "$JS.API.CONSUMER.INFO." + sh.stream + "." + sh.subject, struct{}{}

@@ -112,7 +112,7 @@ func (run *cutRun) check(t *testing.T, replays int) {
 		t.Errorf("the endpoint that is well: %+v", d)
 	}
 	d := run.only(t, run.ids.bad)
-	if requests := run.bad.requests()["evt_1"]; d.Status == "delivered" && !took(requests) || falls(requests) > replays {
+	if requests := run.bad.requests()["evt_1"]; d.Status == "delivered" && !took(requests) || falls(requests, nil) > replays {
 		t.Errorf("%+v after the requests %+v\nwrites before the kill: %q", d, requests, run.cutter.writes())
 	}
 	if d.Status == "dead" && d.Attempts != 2 {

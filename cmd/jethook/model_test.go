@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jethook/publish"
 )
 
 var (
@@ -23,7 +25,8 @@ var (
 
 // Whatever is done to it, each (event, endpoint) is in exactly one state, and nothing that was accepted is missing:
 // the real binary and a model of it get the same random operations, with kills and restarts in between, and are then
-// compared. A seed chooses the operations, not the moments at which what happens inside of the process is cut off.
+// compared. In every other run a second process delivers as well, and either is stopped for longer than the bus waits for an
+// acknowledgement. A seed chooses the operations, not the moments at which what happens inside of a process is cut off.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	first := max(*modelSeed, 1)
@@ -47,10 +50,14 @@ type model struct {
 	t         *testing.T
 	rng       *rand.Rand
 	p         *process
+	other     *process // that delivers too; nil: there is none
 	watch     *watcher
 	endpoints []*modelEndpoint
 	events    []*modelEvent
 	restarts  map[pair]int // how often a new schedule of a pair may have begun
+	cuts      []time.Time  // when a process was killed, or stopped for a while
+	pauses    []time.Time  // when one was stopped for a while
+	repeated  int          // how often an event was taken once more because of that
 	log       []string     // what was done, for a failure
 }
 
@@ -90,11 +97,18 @@ func newModel(t *testing.T, seed uint64) *model {
 		restarts: map[pair]int{},
 	}
 	m.p.start(t, "serve")
+	if seed%4 > 1 {
+		m.other = newProcess(t, "JETHOOK_NATS_URL=nats://"+natsAdminToken+"@"+m.p.nats, "JETHOOK_RETRY_SCHEDULE=1s,1s")
+		m.other.start(t, "consume")
+	}
 	m.watch = watch(t, m.p.nats)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("again: go test ./cmd/jethook -run TestModel -model.seed=%d -model.runs=1 -model.steps=%d\n%s\n%s",
 				seed, *modelSteps, strings.Join(m.log, "\n"), m.p.log)
+			if m.other != nil {
+				t.Logf("the other process: %s", m.other.log)
+			}
 		}
 	})
 	m.create(`"retry_schedule":["1s","1s"]`, 3, "events.>")
@@ -208,6 +222,7 @@ func (m *model) step() {
 	case end < 4:
 		time.Sleep(moment) // the random moment
 		m.note("kill after %s", moment)
+		m.cut()
 		m.p.kill(m.t)
 		m.forgets()
 		all.Wait()
@@ -221,6 +236,23 @@ func (m *model) step() {
 		}
 		all.Wait()
 		m.p.start(m.t, "serve")
+	case end < 6 && m.other != nil:
+		time.Sleep(moment)
+		m.note("kill the other after %s", moment)
+		m.cut()
+		m.other.kill(m.t)
+		m.other.start(m.t, "consume")
+		all.Wait()
+	case end < 7 && m.other != nil:
+		time.Sleep(moment)
+		p := []*process{m.p, m.other}[m.rng.IntN(2)]
+		m.note("pause after %s, the other: %t", moment, p == m.other)
+		m.cut()
+		m.pauses = append(m.pauses, time.Now())
+		p.signal(m.t, syscall.SIGSTOP)
+		time.Sleep(publish.AckWait + time.Second) // what passes is the time that this is about
+		p.signal(m.t, syscall.SIGCONT)
+		all.Wait()
 	default:
 		all.Wait()
 	}
@@ -234,6 +266,9 @@ func (m *model) step() {
 		m.compare()
 	}
 }
+
+// cut notes that a process is cut off now.
+func (m *model) cut() { m.cuts = append(m.cuts, time.Now()) }
 
 // behave chooses how a receiver answers from now on.
 func (m *model) behave() {
@@ -270,6 +305,8 @@ func (m *model) publish(changing map[*modelEndpoint]bool) func(context.Context) 
 			event.expect[e] = perhaps
 		case !e.disabled:
 			event.expect[e] = surely
+		case m.watch.mayLag(m.t.Context(), e.id, event.subject): // what passes by begins where its cursor joins, a moment later
+			event.expect[e] = perhaps
 		}
 	}
 	m.events = append(m.events, event)
@@ -437,7 +474,7 @@ func (m *model) end() {
 		}
 		e.answers(always(http.StatusOK))
 		if e == bad && !e.ordered { // one that is ordered would take its schedule's time for each event
-			e.answers(always(http.StatusInternalServerError))
+			e.answers(failEveryOther) // its circuit stays closed: nothing dies while it is open
 		}
 		m.doubt(e)
 		m.p.api(m.t, "POST", "/api/v1/endpoints/"+e.id+"/enable", "", nil)
@@ -469,7 +506,7 @@ func (m *model) end() {
 	for k, found := range states {
 		m.t.Errorf("nobody published %s: %+v", k, found)
 	}
-	m.t.Logf("%d events, %d deliveries, each in one state", len(m.events), matched)
+	m.t.Logf("%d events, %d deliveries, each in one state; %d taken again after %d kills and pauses", len(m.events), matched, m.repeated, len(m.cuts))
 }
 
 // tell says what is left, if that is too much.
@@ -478,6 +515,40 @@ func (m *model) tell() {
 		waiting, err := m.p.walk(context.Background(), "waiting")
 		m.t.Logf("waiting: %+v %v\nleft: %s", waiting, err, m.watch.left(context.Background()))
 	}
+}
+
+// failEveryOther answers 500 for every other event.
+func failEveryOther(r *http.Request) int {
+	if id := r.Header.Get("webhook-id"); (id[len(id)-1]-'0')%2 == 1 {
+		return http.StatusInternalServerError
+	}
+	return http.StatusOK
+}
+
+// unexplained counts how often an event was taken once more although no process had been cut off that may have held it.
+func (m *model) unexplained(requests []request) (n int) {
+	var last time.Time
+	for _, r := range requests {
+		if r.status != http.StatusOK {
+			continue
+		}
+		switch {
+		case last.IsZero():
+		case explains(m.cuts, last, r.at):
+			m.repeated++
+		default:
+			n++
+		}
+		last = r.at
+	}
+	return n
+}
+
+// explains reports whether one of the cuts explains a request after another one, as one of who was stopped while it held the
+// event, or of who got it from who was killed.
+func explains(cuts []time.Time, last, next time.Time) bool {
+	held := last.Add(-2 * publish.AckWait)
+	return slices.ContainsFunc(cuts, func(at time.Time) bool { return at.After(held) && at.Before(next) })
 }
 
 // check holds one delivery against the model.
@@ -498,8 +569,11 @@ func (m *model) check(e *modelEndpoint, event *modelEvent, stored bool, found []
 		}
 		return
 	}
-	if falls(requests) > m.restarts[pair{e.id, event.id}] {
+	if falls(requests, m.pauses) > m.restarts[pair{e.id, event.id}] {
 		fail("its attempts are counted down")
+	}
+	if m.unexplained(requests) > m.restarts[pair{e.id, event.id}] {
+		fail("taken again without a kill")
 	}
 	switch expect := event.expect[e]; {
 	case !stored && len(found)+len(requests) > 0:

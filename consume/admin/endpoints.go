@@ -291,6 +291,10 @@ func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoi
 			if err := s.bus.PrepareOrdered(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
 				return err
 			}
+		} else if !slices.Equal(e.Events, next.Events) {
+			if err := s.bus.WidenCursors(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
+				return err
+			}
 		}
 		if err := s.switches.Prepare(ctx, e, &next, from); err != nil {
 			return err

@@ -219,7 +219,7 @@ func BenchmarkCountBacklogs(b *testing.B) {
 				if !begun {
 					continue
 				}
-				if _, err := bus.CursorConsumer(b.Context(), publish.StreamEvents, ep.ID, ep.Events, "e", first+uint64(i)); err != nil {
+				if _, _, err := bus.CursorConsumer(b.Context(), publish.StreamEvents, ep.ID, ep.Events, "e", first+uint64(i)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -30,12 +30,16 @@
 // on what it has decided. A consumer tells what it has handed out from the state that it stores (and, on a cluster, has
 // replicated) before it hands a message out.
 //
-// Once a cursor has handed out all up to its border and has every acknowledgement, the record is removed, and then the
-// consumer. A message that comes again after that, because whoever passed it over for the cursor was killed before it
-// acknowledged it, finds its outcome recorded; so do those that a killed server has forgotten to have handed out.
+// Once both consumers have every acknowledgement for what lies below the border of a joined record, the record is removed,
+// and then the cursor's consumer. Both: the cursor may be ahead of the shared intake, and whoever gets an event there that was
+// the cursor's must find the record, or would deliver it again. What a killed server has forgotten to have handed out finds
+// its outcome recorded.
 //
-// What a lane holds when its endpoint comes to rest (its circuit opens, say) is handed over by naming the places in
-// [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
+// A consumer carries the epoch of its record, since either may outlive the other: what comes by the consumer of another
+// record is not decided about, and a consumer is replaced only by whoever has read the present record after it saw it.
+//
+// What a lane holds of the shared intake when its endpoint comes to rest (its circuit opens, say) is handed over by naming the
+// places in [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
 //
 // # Disabled endpoints
 //

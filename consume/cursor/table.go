@@ -68,6 +68,7 @@ func (t *Table) follow(ctx context.Context, back <-chan struct{}, changed func(K
 	if err != nil {
 		return err
 	}
+	t.forgetAfter(last, changed)
 	w, err := t.kv.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watching the cursors' bucket: %w", err)
@@ -86,6 +87,11 @@ func (t *Table) follow(ctx context.Context, back <-chan struct{}, changed func(K
 				t.see(last)
 			default:
 				t.apply(entry, there, changed)
+				if there == nil {
+					t.see(entry.Revision())
+				} else { // what was removed meanwhile is known at the end
+					last = max(last, entry.Revision())
+				}
 			}
 		case <-back:
 			return nil
@@ -112,7 +118,20 @@ func (t *Table) apply(entry jetstream.KeyValueEntry, there map[Key]bool, changed
 		t.put(key, next, entry.Revision())
 		changed(key)
 	}
-	t.see(entry.Revision())
+}
+
+// forgetAfter forgets everything if the bucket has gone back to an earlier state, as it does when its machine loses power.
+func (t *Table) forgetAfter(last uint64, changed func(Key)) {
+	t.mu.Lock()
+	var gone map[Key]*Record
+	if t.seen > last {
+		gone = *t.records.Swap(&map[Key]*Record{})
+		t.seen = 0
+	}
+	t.mu.Unlock()
+	for key := range gone {
+		changed(key)
+	}
 }
 
 // put takes over a record that is not older than the known one; nil: it is removed.
@@ -211,7 +230,7 @@ func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
 		return true, nil
 	})
 	if err == nil && r == nil {
-		err = t.store(ctx, &Record{Phase: Leaving, Epoch: nuid.Next(), Why: why, Since: time.Now().UTC(), Key: key}, 0)
+		err = t.begin(ctx, &Record{Phase: Leaving, Epoch: nuid.Next(), Why: why, Since: time.Now().UTC(), Key: key})
 	}
 	if err != nil && !errors.Is(err, publish.ErrConflict) {
 		return nil, err
@@ -221,6 +240,18 @@ func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
 		return r, err
 	}
 	return t.Leave(ctx, key, why) // it has joined, or is gone, meanwhile
+}
+
+// begin stores a record where there is none. ErrConflict: there is one.
+func (t *Table) begin(ctx context.Context, r *Record) error {
+	have, removed, err := t.read(ctx, r.Key)
+	if err == nil && have != nil {
+		err = publish.ErrConflict
+	}
+	if err != nil {
+		return err
+	}
+	return t.store(ctx, r, removed)
 }
 
 // Settle brings a record into a phase that divides, and returns it; nil when there is none.
@@ -258,13 +289,63 @@ func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
 	return max(shared+1, own+1, r.From, r.Until), err
 }
 
-// Open marks that the cursor's consumer is about to be made, and returns the record with which it is; nil: there is none.
-func (t *Table) Open(ctx context.Context, key Key) (*Record, error) {
-	return t.change(ctx, key, func(r *Record) (bool, error) {
-		changes := !r.Opened
-		r.Opened = true
-		return changes, nil
-	})
+// Consumer opens the cursor's consumer for an endpoint's patterns, and returns it with the record that it belongs to, and
+// whether it was made; nil: there is no record, or it does not divide. From then on no place can be left to the cursor.
+func (t *Table) Consumer(ctx context.Context, key Key, patterns []string) (c *publish.Consumer, r *Record, made bool, err error) {
+	for {
+		r, err = t.change(ctx, key, func(r *Record) (bool, error) {
+			changes := !r.Opened && r.Divides()
+			r.Opened = r.Opened || changes
+			return changes, nil
+		})
+		if err != nil || r == nil || !r.Divides() {
+			return nil, nil, false, err
+		}
+		c, made, err = t.bus.CursorConsumer(ctx, key.Stream, key.Endpoint, patterns, r.Epoch, r.Start())
+		if !errors.Is(err, publish.ErrConflict) {
+			return c, r, made, err
+		}
+		// It is an earlier record's, unless this one has been removed meanwhile.
+		now, err := t.Get(ctx, key)
+		if err == nil && now != nil && now.Epoch == r.Epoch {
+			err = t.bus.DropConsumer(ctx, key.Stream, key.Endpoint)
+		}
+		if err != nil {
+			return nil, nil, false, err
+		}
+	}
+}
+
+// Finish removes a record that has joined, as it was read, if nothing below its border is left for the cursor of an endpoint
+// with these patterns, nor for the shared intake: until then somebody there has yet to learn that it was the cursor's. It
+// reports whether it has.
+func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended bool, err error) {
+	for endpoint, patterns := range map[string][]string{r.Key.Endpoint: patterns, "": nil} {
+		if settled, err := t.isSettled(ctx, r, endpoint, patterns); !settled || err != nil {
+			return false, err
+		}
+	}
+	if err = t.Remove(ctx, r); errors.Is(err, publish.ErrConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// isSettled reports whether all that a consumer has below the border of a record has its outcome: the endpoint's own, or
+// the shared one if endpoint is empty.
+func (t *Table) isSettled(ctx context.Context, r *Record, endpoint string, patterns []string) (bool, error) {
+	lag, err := t.bus.Lag(ctx, r.Key.Stream, endpoint)
+	switch {
+	case err != nil || lag.NotThere || endpoint != "" && lag.Epoch != r.Epoch: // it has to be made
+		return false, err
+	case lag.Settled+1 >= r.Until:
+		return true, nil
+	case lag.Behind > 0 || lag.Unacked > 0:
+		return false, nil
+	}
+	// A consumer counts an event a moment after it is stored, or long after on a server that lags.
+	left, err := t.bus.HoldsBetween(ctx, r.Key.Stream, patterns, lag.Settled+1, r.Until)
+	return !left, err
 }
 
 // ErrOpened means that no place can be left to a cursor any more.
@@ -274,14 +355,17 @@ var ErrOpened = errors.New("the cursor has begun")
 // can't be.
 func (t *Table) LeaveTo(ctx context.Context, key Key, places []uint64) error {
 	r, err := t.change(ctx, key, func(r *Record) (bool, error) {
-		switch {
+		switch left := r.Left.with(places); {
+		case len(left) == len(r.Left): // by an earlier try whose answer was lost
+			return false, nil
 		case r.Opened:
 			return false, ErrOpened
 		case !r.Divides():
 			return false, fmt.Errorf("leaving places to the cursor %s: %w", key, publish.ErrConflict)
+		default:
+			r.Left = left
+			return true, nil
 		}
-		r.Left = r.Left.with(places)
-		return true, nil
 	})
 	if err == nil && r == nil {
 		return ErrOpened
@@ -325,7 +409,11 @@ func (t *Table) Resume(ctx context.Context, key Key, from uint64, disabled time.
 			next = *r
 		}
 		next.Asked, next.Missed.Mark = disabled, nil
-		err = t.store(ctx, &next, next.Revision)
+		if r == nil {
+			err = t.begin(ctx, &next)
+		} else {
+			err = t.store(ctx, &next, next.Revision)
+		}
 		if !errors.Is(err, publish.ErrConflict) {
 			return err
 		}
@@ -347,20 +435,26 @@ func (t *Table) Remove(ctx context.Context, r *Record) error {
 	if err != nil {
 		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.Unavailable(err))
 	}
-	return t.bus.DropConsumer(ctx, r.Key.Stream, r.Key.Endpoint)
+	return t.bus.DropCursor(ctx, r.Key.Stream, r.Key.Endpoint, r.Epoch)
 }
 
-// Get reads a record from the bucket; nil when there is none.
+// Get reads a record from the bucket, where every change is seen that was stored before; nil when there is none.
 func (t *Table) Get(ctx context.Context, key Key) (*Record, error) {
-	entry, err := t.kv.Get(ctx, key.String())
-	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
-		return nil, nil
+	r, _, err := t.read(ctx, key)
+	return r, err
+}
+
+// read is Get. It also returns the revision in whose place the next one is stored, which a record that was removed has too.
+func (t *Table) read(ctx context.Context, key Key) (*Record, uint64, error) {
+	data, revision, err := t.bus.CursorRecord(ctx, key.String())
+	if errors.Is(err, publish.ErrNotFound) {
+		return nil, revision, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the cursor %s: %w", key, publish.Unavailable(err))
+		return nil, 0, fmt.Errorf("reading the cursor %s: %w", key, err)
 	}
 	r := &Record{}
-	return r, r.decode(key, entry.Value(), entry.Revision())
+	return r, revision, r.decode(key, data, revision)
 }
 
 // change applies a change to a record, until nobody else changes it meanwhile, and returns the record as it is then; nil
