@@ -430,6 +430,7 @@ func (m *model) press() func(context.Context) {
 
 // settle waits until every event has an outcome for each of its endpoints.
 func (m *model) settle() {
+	defer m.tell()
 	eventually(m.t, "every event is matched", func() bool { return m.watch.matched(m.t.Context()) })
 	m.note("settled")
 	for _, event := range m.events {
