@@ -431,7 +431,7 @@ func (p *actor) follow(ctx context.Context, rng *rand.Rand, key cursor.Key) {
 				continue
 			}
 		}
-		c, r, err := p.table.Consumer(ctx, key, p.endpoints[key.Endpoint])
+		c, r, _, err := p.table.Consumer(ctx, key, p.endpoints[key.Endpoint])
 		if err != nil || c == nil {
 			continue
 		}
