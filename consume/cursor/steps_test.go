@@ -86,7 +86,7 @@ func (s *stepped) takeShared(n int, done bool) []uint64 {
 
 func (s *stepped) takeOwn(n int) []uint64 {
 	s.Helper()
-	c, _, err := s.table.Consumer(s.Context(), s.key, []string{"events.a"})
+	c, _, _, err := s.table.Consumer(s.Context(), s.key, []string{"events.a"})
 	return s.take(c, err, n, true)
 }
 
@@ -238,7 +238,7 @@ func TestWidenCursors(t *testing.T) {
 	s := newStepped(t, 1)
 	s.takeShared(1, true)
 	s.leave()
-	c, _, err := s.table.Consumer(t.Context(), s.key, []string{"events.a"})
+	c, _, _, err := s.table.Consumer(t.Context(), s.key, []string{"events.a"})
 	if err != nil {
 		t.Fatal(err)
 	}
