@@ -10,7 +10,7 @@ import (
 )
 
 // rounds is how often the two kinds of phases take turns.
-const rounds = 2
+const rounds = 5
 
 // BenchmarkBurst publishes b.N events at once, and so that none waits, by turns, and reports how much slower the burst is delivered
 // than the others:
