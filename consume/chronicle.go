@@ -33,9 +33,9 @@ type lastAttempt struct {
 // time.
 const chronicleMargin = time.Hour
 
-// attemptedSince reports whether the history has the attempt that d is to be made, or a later one, or the end of d, after a time.
-// What the history has lost, it can't tell: then d counts as not attempted.
-func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at time.Time) (bool, error) {
+// attemptedSince reports whether the history has the attempt that d is to be made, or a later one, or the end of d, after a time:
+// the history as it was at asOf, or later. What the history has lost, it can't tell: then d counts as not attempted.
+func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
 	of := r.chronicleOf(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
@@ -51,7 +51,7 @@ func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at tim
 		}
 		of.since, of.next, of.read, of.attempts = since, first, time.Time{}, make(map[string]lastAttempt)
 	}
-	if time.Since(of.read) > rereadAfter {
+	if of.read.Before(asOf) {
 		began := time.Now()
 		if err := of.readOn(ctx, r.bus, sh); err != nil {
 			return false, err

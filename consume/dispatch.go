@@ -110,8 +110,8 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 // copy of the event, or is the dead letter that is being replayed. What came due late may have come back with a killed
 // server, and been attempted long ago.
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
-	if !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire {
-		over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly))
+	if since := e.unbroken.now(publish.StreamDeliveries).since; !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire && d.Due.Before(since) {
+		over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), since)
 		if over || err != nil {
 			return over, err
 		}

@@ -12,7 +12,7 @@ import (
 func TestWhatCameBackIsNotAttempted(t *testing.T) {
 	t.Parallel()
 	bus, js, e := idle(t)
-	due := time.Now().Add(-time.Hour)
+	due := time.Now().Add(-time.Hour) // this process has begun since
 	lines := map[string][]string{
 		"failed":    {`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"failed"`},
 		"delivered": {`"attempt":1,"outcome":"failed"`, `"attempt":3,"outcome":"delivered"`},

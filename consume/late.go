@@ -153,7 +153,7 @@ func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, erro
 	case trace.Dead.After(d.Since):
 		return true, nil
 	}
-	return e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly))
+	return e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), time.Now().Add(-rereadAfter))
 }
 
 // scheduleAnew replaces a message that the server has in its stream and not in its index.

@@ -10,7 +10,7 @@ import (
 
 const (
 	// restPause is how long a retry waits at least that its resting lane can't hold, and fullPause one of a lane that moves.
-	restPause, fullPause = 30 * time.Second, 2 * time.Second
+	restPause, fullPause = 10 * time.Second, 2 * time.Second
 	// mostOverflow is how many events a lane may hold beyond its capacity while its endpoint leaves the shared intake.
 	mostOverflow = 1024
 )

@@ -112,8 +112,13 @@ func TestDisabledByJethookGetsAllWhenEnabled(t *testing.T) {
 		r.publish(t, fmt.Sprint("evt_", i), "a")
 	}
 	r.settled(t, publish.StreamEvents)
-	if w := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting}); len(w) > 0 && w[0].EventID != "first" {
-		t.Errorf("%+v was written although it only waits", w[0])
+	for _, d := range r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting}) {
+		if d.EventID != "first" && (d.Waits != "disabled" || d.Attempts > 0) {
+			t.Fatalf("waits in another way: %+v", d)
+		}
+	}
+	if n, _, err := r.bus.Count(t.Context(), publish.RetryShelf(ep.ID)); n > 1 || err != nil {
+		t.Errorf("%d were written: %v", n, err)
 	}
 	status.Store(http.StatusOK)
 	r.set(t, ep.ID, false, time.Time{})

@@ -24,7 +24,7 @@ type spell struct {
 
 func newUnbroken(bus *publish.Bus) *unbroken {
 	u := &unbroken{bus: bus, streams: make(map[string]spell)}
-	for _, stream := range publish.OrderedStreams {
+	for _, stream := range append([]string{publish.StreamDeliveries}, publish.OrderedStreams...) {
 		u.streams[stream] = spell{time.Now(), bus.Reconnects(stream)}
 	}
 	return u

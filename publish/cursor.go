@@ -27,6 +27,14 @@ func (b *Bus) Cursors() jetstream.KeyValue { return b.buckets[BucketCursors] }
 
 // CursorsRevision returns the last revision of that bucket, as its leader knows it.
 func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
+	if cfg := b.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
+		// Asked for each burst of events: this is answered by the bucket itself and not among all requests of the API.
+		m, err := b.front.get(ctx, cfg.Name, fetchQuery{Last: cursorSubjects + ">"})
+		if err == nil || errors.Is(err, ErrNotFound) {
+			return m.Seq, nil
+		}
+		return 0, fmt.Errorf("asking for the cursors' bucket: %w", err)
+	}
 	info, err := b.cursors.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("asking for the cursors' bucket: %w", classify(err))

@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -28,8 +29,9 @@ func TestManyCursors(t *testing.T) {
 	}
 }
 
-// A cursor's consumer of an earlier epoch is made anew where the new one begins; one of the same epoch keeps its place.
-func TestCursorConsumerFollowsItsEpoch(t *testing.T) {
+// A cursor's consumer begins where it is told when it is made, and keeps its place afterwards. One of another epoch is not
+// taken for it.
+func TestCursorConsumerHasAnEpoch(t *testing.T) {
 	t.Parallel()
 	b := open(t, settings(t))
 	var first uint64
@@ -42,17 +44,20 @@ func TestCursorConsumerFollowsItsEpoch(t *testing.T) {
 			first = r.Seq
 		}
 	}
-	for _, step := range []struct {
-		epoch       string
-		start, want uint64
-	}{{"a", first + 2, first + 2}, {"a", first, first + 3}, {"b", first + 1, first + 1}} {
-		c, _, err := b.CursorConsumer(t.Context(), publish.StreamWebhooks, "ep_a", []string{"webhooks.>"}, step.epoch, step.start)
+	openAt := func(epoch string, start uint64) (*publish.Consumer, bool, error) {
+		return b.CursorConsumer(t.Context(), publish.StreamWebhooks, "ep_a", []string{"webhooks.>"}, epoch, start)
+	}
+	for i, want := range []uint64{first + 2, first + 3} {
+		c, made, err := openAt("a", first+2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := takeOne(t, c); got != step.want {
-			t.Errorf("epoch %s from %d: began at %d, want %d", step.epoch, step.start, got, step.want)
+		if got := takeOne(t, c); got != want || made != (i == 0) {
+			t.Errorf("opened %d times: at %d, want %d; made: %t", i+1, got, want, made)
 		}
+	}
+	if _, _, err := openAt("b", first); !errors.Is(err, publish.ErrConflict) {
+		t.Errorf("another epoch: %v", err)
 	}
 	if lag, err := b.Lag(t.Context(), publish.StreamWebhooks, "ep_none"); err != nil || !lag.NotThere {
 		t.Errorf("one that is not there: %+v %v", lag, err)
