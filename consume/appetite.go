@@ -142,7 +142,7 @@ func (l *lane) relieve() (jobs []*job) {
 		q := l.queues[c]
 		keep := max(0, l.capacity(class(c), now)-l.running)
 		switch {
-		case l.ep.Disabled:
+		case l.ep.Disabled, class(c) == fresh && l.circuit.open && len(l.queues[again]) > 0: // retries are the probes
 			keep = 0
 		case !l.rests(now):
 			keep *= 2 // it may be a moment's

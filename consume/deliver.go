@@ -248,6 +248,7 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 				then()
 				e.unsaved.Done()
 			case errors.Is(err, publish.ErrTooLarge), errors.Is(err, publish.ErrRefused):
+				e.storeErr.Store(false) // the store answers
 				refused(err)
 				e.unsaved.Done()
 			case e.stopping() && !errors.Is(err, publish.ErrBusy):

@@ -80,6 +80,9 @@ type Record struct {
 	Ahead Places `json:"ahead,omitzero"` // the cursor's, and delivered another way: somebody asked for these at once
 	// Going is what somebody is about to take from the cursor so, and may have been killed before: see [Table.GoAhead].
 	Going Places `json:"going,omitzero"`
+	// Passing tells that the endpoint joined because its operator disabled it: what lies from Until on passes by. The cursor
+	// keeps what it has of that unacknowledged, since somebody may ask for it.
+	Passing bool `json:"passing,omitempty"`
 	// Asked tells that somebody asked for what passed by an endpoint, by when that was disabled: nothing passes it by any
 	// more until it is disabled again.
 	Asked time.Time `json:"asked,omitzero"`

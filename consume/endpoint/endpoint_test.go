@@ -108,6 +108,7 @@ func TestWith(t *testing.T) {
 	}
 	want := before
 	want.Name, want.Disabled, want.DisabledReason, want.UpdatedAt, want.Edition = "Renamed", true, "disabled on request", later, before.Edition+1
+	want.DisabledAt = later
 	if !reflect.DeepEqual(after, want) {
 		t.Errorf("got  %+v\nwant %+v", after, want)
 	}

@@ -104,7 +104,10 @@ func TestChangesReachEveryProcess(t *testing.T) {
 		t.Errorf("the other process sees %+v", seen)
 	}
 
-	if _, err := b.Update(t.Context(), e.ID, func(e *endpoint.Endpoint) error { e.Disabled = true; return nil }); err != nil {
+	if _, err := b.Update(t.Context(), e.ID, func(e *endpoint.Endpoint) error {
+		e.Disabled, e.DisabledReason = true, "disabled on request"
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []endpoint.Change{told(t, toldA), told(t, toldB)} {
