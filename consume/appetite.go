@@ -66,6 +66,13 @@ func (l *lane) isFull() bool {
 	return l.running+len(l.queues[fresh]) >= l.capacity(fresh, now)
 }
 
+// fastWork is how many deliveries in a second make a lane fast.
+const fastWork = 2000
+
+// manyLanes is how many lanes read the stream by cursors of their own at a cost that counts, when all of them are as slow as
+// the processors are.
+const manyLanes = 16
+
 // isWorthWaitingFor reports whether the shared intake may wait for the lane: it keeps moving, as fast as its endpoint wants or
 // the processors let it, and nobody else has run dry for it.
 func (l *lane) isWorthWaitingFor() bool {
@@ -75,7 +82,7 @@ func (l *lane) isWorthWaitingFor() bool {
 	if now.Sub(l.blamedAt) > blameFades {
 		l.blamed = 0
 	}
-	fast := l.work(now) >= 4*l.ceiling || l.engine.throttle.full.Load()
+	fast := l.work(now) >= fastWork || l.engine.throttle.full.Load() && l.engine.crowd() >= manyLanes
 	return fast && l.proven && !l.rests(now) && !l.pacer.limits() && now.Sub(l.moved) < lately && l.blamed <= mostBlame
 }
 

@@ -23,12 +23,14 @@ type backlogs struct {
 	bus   *publish.Bus
 	table *cursor.Table
 	ended map[string]map[string]bool // by endpoint: deliveries whose end was recorded lately
+
+	onRecord map[string]map[string]struct{} // by endpoint: deliveries that wait in the schedule, are being attempted, or are dead
 }
 
 func (l *Ledger) backlogs() *backlogs { return newBacklogs(l.bus, l.cursors) }
 
 func newBacklogs(bus *publish.Bus, table *cursor.Table) *backlogs {
-	return &backlogs{bus: bus, table: table, ended: make(map[string]map[string]bool)}
+	return &backlogs{bus: bus, table: table, ended: make(map[string]map[string]bool), onRecord: make(map[string]map[string]struct{})}
 }
 
 // of returns how an event stands that an endpoint's own consumer may have, and the backlog that it waits in; nil: none.
@@ -53,10 +55,13 @@ func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *publish.Eve
 func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Event) (cursor.Stand, error) {
 	_, place := e.Place()
 	stand := b.Of(place)
-	if stand == cursor.Elsewhere || stand == cursor.Waits && !b.Record.Goes(place) {
+	if stand == cursor.Elsewhere || stand == cursor.Waits && !b.Record.Goes(place) && !b.MayBeForgotten(place) {
 		return stand, nil
 	}
 	d := publish.Delivery{Endpoint: b.Endpoint.ID, Event: *e}
+	if stand == cursor.Waits && !b.Record.Goes(place) { // many may: what is on record is read once for all
+		return s.unlessOnRecord(ctx, &d)
+	}
 	trace, err := s.bus.Trace(ctx, d.ID())
 	if err != nil || trace != (publish.Trace{}) {
 		return cursor.Elsewhere, err
@@ -70,6 +75,22 @@ func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Even
 		return cursor.Elsewhere, nil
 	}
 	return stand, nil
+}
+
+// unlessOnRecord tells how an event stands that waits unless something is recorded of its delivery.
+func (s *backlogs) unlessOnRecord(ctx context.Context, d *publish.Delivery) (cursor.Stand, error) {
+	ids, ok := s.onRecord[d.Endpoint]
+	if !ok {
+		var err error
+		if ids, err = s.bus.OnRecord(ctx, d.Endpoint); err != nil {
+			return cursor.Elsewhere, err
+		}
+		s.onRecord[d.Endpoint] = ids
+	}
+	if _, found := ids[d.ID()]; found {
+		return cursor.Elsewhere, nil
+	}
+	return cursor.Waits, nil
 }
 
 // recentLines is how many of an endpoint's newest lines of history tell what of the events that are taken has its end:

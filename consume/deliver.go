@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -18,7 +19,7 @@ func (e *Engine) deliver(j *job) *attempt.Result {
 	case !ok:
 		e.strand(j)
 		return nil
-	case e.stopping():
+	case e.stopping(), j.h.hasLapsed():
 		e.giveBack(j, 0)
 		return nil
 	case ep.Disabled:
@@ -77,6 +78,9 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	if res.Verdict == attempt.Delivered {
+		if j.h.hasLapsed() {
+			e.outlive(j)
+		}
 		j.h.late.Store(true)
 		e.record(j, lineOf(&j.d, res, OutcomeDelivered))
 		return
@@ -114,6 +118,29 @@ func (e *Engine) tookMeanwhile(j *job) bool {
 	}
 	took, err := e.recall.takenSince(e.flight, &j.d, j.h.stored, time.Now())
 	return took && err == nil
+}
+
+// outlive removes what somebody else has stored of a delivery meanwhile that was taken now: its message was handed out again
+// while this process was stopped.
+func (e *Engine) outlive(j *job) {
+	id := j.d.ID()
+	e.unsaved.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
+		defer cancel()
+		dead, err := e.bus.Dead(ctx, id)
+		if err == nil {
+			err = e.bus.Exhume(ctx, &dead)
+		}
+		waiting, err2 := e.bus.Waiting(ctx, id)
+		if err2 == nil {
+			err2 = e.bus.Unschedule(ctx, &waiting)
+		}
+		for _, err := range []error{err, err2} {
+			if err != nil && !errors.Is(err, publish.ErrNotFound) {
+				e.faults.recording.tell(e.log, err, "delivery", id)
+			}
+		}
+	})
 }
 
 // reschedule stores when d is attempted next. A message that the store refuses for ever, because its headers

@@ -274,6 +274,9 @@ func (f *follower) rejoin(ctx context.Context, patterns []string, keepsUp bool) 
 		return false, err
 	case r.Phase != cursor.Joined:
 		return false, nil
+	case r.Passing: // its record says what passed by, until it is enabled
+		_, err := f.stillPasses(ctx, r)
+		return false, err
 	}
 	if m := r.Missed; m.Mark != nil && m.Mark.Waiting > 0 || m.Told < m.Events { // it goes with the record
 		return false, f.countMissed(ctx, f.key, true)

@@ -67,6 +67,7 @@ type held struct {
 	in     *intake
 	size   int64
 	parts  atomic.Int32
+	kept   atomic.Int64 // when the bus was last told that it is being worked on, since this process began
 	back   atomic.Int64 // the message is to come again after this time, since a part has no outcome; 0: all have
 	late   atomic.Bool  // what became of a part is told by the history alone
 
@@ -177,6 +178,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened), repeat: meta.NumDelivered > 1,
 		size: min(int64(len(m.Data())), int64(in.pull)),
 	}
+	h.kept.Store(int64(time.Since(began)))
 	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Deaths() >= blameless
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -236,12 +238,32 @@ func keepHeld(ctx context.Context, snapshot func(into []*held) []*held) error {
 		// What came since the last beat is young enough to wait for the next one.
 		for _, h := range working {
 			if h.in.holds(h) {
-				h.msg.InProgress() //nolint:errcheck // without a connection nothing can be told
+				h.keep()
 			}
 		}
 		working = snapshot(working[:0])
 	}
 }
+
+// keep tells the bus that the message is being worked on, unless that comes too late.
+func (h *held) keep() {
+	if h.hasLapsed() {
+		return
+	}
+	if h.msg.InProgress() == nil { // without a connection nothing can be told
+		h.kept.Store(int64(time.Since(began)))
+	}
+}
+
+// hasLapsed reports whether the bus has been told nothing for so long that it has handed the message out again, as when the
+// process was stopped: it is somebody else's then.
+func (h *held) hasLapsed() bool {
+	kept := h.kept.Load()
+	return kept > 0 && time.Since(began)-time.Duration(kept) > publish.AckWait
+}
+
+// began is when this process began: a clock that nobody sets.
+var began = time.Now()
 
 func (in *intake) holds(h *held) bool {
 	in.mu.Lock()
@@ -276,6 +298,8 @@ func (h *held) comeBack(delay time.Duration) {
 func (h *held) done() {
 	switch {
 	case h.parts.Add(-1) > 0:
+	case h.hasLapsed(): // whoever has it now finds what is recorded
+		h.release()
 	case h.back.Load() > int64(time.Millisecond):
 		h.giveBackLater(time.Duration(h.back.Load()), errNotNow)
 	case h.back.Load() > 0:

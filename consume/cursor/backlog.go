@@ -44,6 +44,15 @@ func (b *Backlog) Of(place uint64) Stand {
 	}
 }
 
+// forgotten is how many places a killed server may have forgotten to have handed out.
+const forgotten = 4096
+
+// MayBeForgotten reports whether the event at a place that waits may have been handed out before a server was killed, by the
+// cursor or to all: what is recorded of it decides.
+func (b *Backlog) MayBeForgotten(place uint64) bool {
+	return b.Record != nil && b.Record.From > 0 && place < max(b.Lag.Taken+1, b.Record.From)+forgotten
+}
+
 // waits reports whether the event at a place is delivered by the endpoint's own consumer: in a phase that divides nothing,
 // by the rule of before.
 func (r *Record) waits(place uint64) bool {
