@@ -138,12 +138,25 @@ func (f *follower) step(ctx context.Context) error {
 	case !r.Divides():
 		return f.settle(ctx, r)
 	case ep.PassesBy() && r.Phase == cursor.Own && !r.Asked.Equal(ep.DisabledSince()): // what comes from now on passes by
-		_, err := f.cursors.PassBy(ctx, f.key)
-		return err
+		return f.passBy(ctx)
 	case ep.Disabled:
 		return nil
 	}
 	return f.drain(ctx, ep)
+}
+
+// passBy lets events pass by an endpoint whose operator disabled it, if that is so by the buckets too.
+func (f *follower) passBy(ctx context.Context) error {
+	r, err := f.cursors.Get(ctx, f.key)
+	if err != nil || r == nil {
+		return err
+	}
+	ep, err := f.endpoints.Get(ctx, f.key.Endpoint)
+	if err != nil || !ep.PassesBy() || r.Asked.Equal(ep.DisabledSince()) {
+		return err
+	}
+	_, err = f.cursors.PassBy(ctx, r)
+	return err
 }
 
 // settle brings a record into a phase that divides, unless whoever changed it does so in time.

@@ -57,7 +57,7 @@ func (s *Switch) Settle(ctx context.Context, ep *endpoint.Endpoint) error {
 	return eachStream(ep, func(key cursor.Key) error {
 		r, err := s.cursors.Settle(ctx, key)
 		if err == nil && r != nil && r.Phase == cursor.Own && !r.Asked.Equal(ep.DisabledSince()) {
-			_, err = s.cursors.PassBy(ctx, key)
+			_, err = s.cursors.PassBy(ctx, r)
 		}
 		return err
 	})

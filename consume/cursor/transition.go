@@ -168,14 +168,20 @@ func (t *Table) LeaveTo(ctx context.Context, key Key, places []uint64) error {
 }
 
 // Join lets an endpoint that keeps up join the shared intake again.
-func (t *Table) Join(ctx context.Context, key Key) (*Record, error) { return t.join(ctx, key, false) }
+func (t *Table) Join(ctx context.Context, key Key) (*Record, error) {
+	return t.join(ctx, key, func(*Record) bool { return true }, false)
+}
 
-// PassBy is Join for an endpoint that its operator has disabled: what comes from then on passes it by.
-func (t *Table) PassBy(ctx context.Context, key Key) (*Record, error) { return t.join(ctx, key, true) }
+// PassBy is Join for an endpoint that its operator has disabled, if its record is still as it was read: what comes from then
+// on passes it by. That the endpoint is disabled must have been read after the record: whoever enables it changes the record
+// first.
+func (t *Table) PassBy(ctx context.Context, r *Record) (*Record, error) {
+	return t.join(ctx, r.Key, func(now *Record) bool { return now.Revision == r.Revision }, true)
+}
 
-func (t *Table) join(ctx context.Context, key Key, passing bool) (*Record, error) {
+func (t *Table) join(ctx context.Context, key Key, may func(*Record) bool, passing bool) (*Record, error) {
 	_, err := t.change(ctx, key, func(r *Record) (bool, error) {
-		if r.Phase != Own {
+		if r.Phase != Own || !may(r) {
 			return false, nil
 		}
 		r.Phase, r.Passing = Joining, passing
