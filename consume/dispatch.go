@@ -55,12 +55,12 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		return
 	}
 	var jobs []*job
-	for _, ep := range e.endpoints.Match(event.Subject) {
+	for _, ep := range e.endpoints.MatchAll(event.Subject) {
 		if ep.Ordered { // it takes its events itself
 			continue
 		}
 		r := e.cursors.Of(cursor.Key{Endpoint: ep.ID, Stream: h.in.queue.Stream})
-		if r.Divides() && r.HasCursor(h.seq) {
+		if r.Divides() && r.HasCursor(h.seq) || ep.PassesBy() && !r.CameBefore(h.seq) {
 			continue
 		}
 		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}

@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"jethook/consume/cursor"
@@ -96,7 +97,7 @@ func (e *Engine) decideAside(l *lane, key cursor.Key) {
 		switch {
 		case r == nil || r.Epoch != j.epoch: // it has come and gone: what is recorded decides
 			e.giveBack(j, 0)
-		case r.HasCursor(j.h.seq):
+		case r.HasCursor(j.h.seq), l.passesBy() && !r.CameBefore(j.h.seq):
 			e.finish(j)
 		default:
 			l.take(j)
@@ -148,13 +149,15 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 	}
 	e.unsaved.Go(func() {
 		err := errStopped
+		var record *cursor.Record
 		insist(e.flight, func() error {
 			if e.stopping() {
 				return nil
 			}
-			fails := e.leaveUnlessPassing(l, key, why)
+			r, fails := e.leaveUnlessPassing(l, key, why)
+			record = r
 			if fails == nil {
-				fails = e.cursors.LeaveTo(e.flight, key, places)
+				fails = e.cursors.LeaveTo(e.flight, key, l.without(places, r))
 			}
 			if errors.Is(fails, cursor.ErrOpened) {
 				err = fails
@@ -169,7 +172,7 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 		})
 		for _, j := range jobs {
 			switch {
-			case err == nil:
+			case err == nil, record != nil && l.passesBy() && !record.CameBefore(j.h.seq):
 				e.finish(j)
 			case errors.Is(err, errStopped):
 				e.giveBack(j, 0)
@@ -186,14 +189,21 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 
 // leaveUnlessPassing lets an endpoint leave, unless what comes passes it by: then its record says so, and must go on
 // saying it.
-func (e *Engine) leaveUnlessPassing(l *lane, key cursor.Key, why cursor.Why) error {
+func (e *Engine) leaveUnlessPassing(l *lane, key cursor.Key, why cursor.Why) (*cursor.Record, error) {
 	if l.passesBy() {
 		if r, err := e.cursors.Settle(e.flight, key); err != nil || r != nil {
-			return err
+			return r, err
 		}
 	}
-	_, err := e.cursors.Leave(e.flight, key, why)
-	return err
+	return e.cursors.Leave(e.flight, key, why)
+}
+
+// without leaves out the places that pass the endpoint by.
+func (l *lane) without(places []uint64, r *cursor.Record) []uint64 {
+	if !l.passesBy() {
+		return places
+	}
+	return slices.DeleteFunc(slices.Clone(places), func(place uint64) bool { return !r.CameBefore(place) })
 }
 
 // errStopped means that the process stops.

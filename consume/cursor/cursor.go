@@ -144,6 +144,12 @@ func (r *Record) HasCursor(place uint64) bool {
 	}
 }
 
+// CameBefore reports whether an event at a place that is not the cursor's was handed out by the shared intake before the
+// endpoint left, or might have been: what comes to a disabled endpoint later passes by.
+func (r *Record) CameBefore(place uint64) bool {
+	return r != nil && (!r.Divides() || r.Until == 0 || place < r.Until)
+}
+
 // Delivers reports whether the cursor delivers the event at a place that is its own, or passes it over.
 func (r *Record) Delivers(place uint64) bool { return !r.Ahead.has(place) }
 

@@ -9,8 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server/gsl"
 )
 
-// index finds the endpoints that subscribed to a subject without looking at the others. Endpoints that their operators
-// disabled are known to it, but match nothing.
+// index finds the endpoints that subscribed to a subject without looking at the others.
 type index struct {
 	mu       sync.RWMutex // guards byID, removed and enabled; the sublist locks itself
 	byID     map[string]*Endpoint
@@ -37,11 +36,9 @@ func (x *index) put(e *Endpoint) (before *Endpoint, news bool, err error) {
 	if !e.Disabled {
 		x.enabled++
 	}
-	if matches(e) {
-		for _, p := range e.Events {
-			if err := x.patterns.Insert(p, e); err != nil {
-				return before, true, fmt.Errorf("indexing pattern %q: %w", p, err)
-			}
+	for _, p := range e.Events {
+		if err := x.patterns.Insert(p, e); err != nil {
+			return before, true, fmt.Errorf("indexing pattern %q: %w", p, err)
 		}
 	}
 	return before, true, x.drop(before)
@@ -64,9 +61,6 @@ func (x *index) drop(e *Endpoint) error {
 	if !e.Disabled {
 		x.enabled--
 	}
-	if !matches(e) {
-		return nil
-	}
 	for _, p := range e.Events {
 		if err := x.patterns.Remove(p, e); err != nil {
 			return fmt.Errorf("removing pattern %q: %w", p, err)
@@ -74,8 +68,6 @@ func (x *index) drop(e *Endpoint) error {
 	}
 	return nil
 }
-
-func matches(e *Endpoint) bool { return !e.Disabled || e.Rests() }
 
 func (x *index) get(id string) (*Endpoint, bool) {
 	x.mu.RLock()
@@ -90,7 +82,7 @@ func (x *index) enabledCount() int {
 	return x.enabled
 }
 
-// match returns each endpoint once that has a pattern for subject and gets its events, now or when it is enabled again.
+// match returns each endpoint once that has a pattern for subject, disabled ones too.
 func (x *index) match(subject string) []*Endpoint {
 	var found []*Endpoint
 	x.patterns.Match(subject, func(e *Endpoint) { found = append(found, e) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -97,7 +98,12 @@ func (r *Registry) tell(c Change) {
 }
 
 // Match returns the endpoints that subscribed to subject: those that are enabled, and those that rest.
-func (r *Registry) Match(subject string) []*Endpoint { return r.index.match(subject) }
+func (r *Registry) Match(subject string) []*Endpoint {
+	return slices.DeleteFunc(r.index.match(subject), (*Endpoint).PassesBy)
+}
+
+// MatchAll returns the endpoints that subscribed to subject, with those that it passes by.
+func (r *Registry) MatchAll(subject string) []*Endpoint { return r.index.match(subject) }
 
 // Enabled returns how many endpoints are not disabled.
 func (r *Registry) Enabled() int { return r.index.enabledCount() }
