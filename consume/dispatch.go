@@ -20,14 +20,6 @@ type job struct {
 	releases []func() // of the room that it has, when it ends
 }
 
-// due is since when the delivery could have been made.
-func (j *job) due() time.Time {
-	if j.d.Due.After(j.h.stored) {
-		return j.d.Due
-	}
-	return j.h.stored
-}
-
 func (j *job) size() int64 { return int64(j.d.BodySize()) }
 
 func (j *job) class() class {

@@ -117,9 +117,6 @@ func (p *pacer) hear(a *attempt.Allowance, now time.Time) {
 
 func (p *pacer) limits() bool { return p.interval > 0 }
 
-// most is how many requests the limit allows within the time that its lane looks ahead; there must be a limit.
-func (p *pacer) most() int { return 1 + int(2*patience/p.interval) }
-
 // wait is how long it is until the next request may be made.
 func (p *pacer) wait(now time.Time) time.Duration { return max(0, p.next.Sub(now)) }
 

@@ -193,7 +193,6 @@ type actor struct {
 	bus   *publish.Bus
 	name  string
 	table *cursor.Table
-	end   <-chan struct{}
 	seed  uint64
 
 	held sync.Map // of jetstream.Msg: given back when the process is cut off, as the server does later
