@@ -7,27 +7,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
-
 	"jethook/publish"
 )
-
-// More endpoints may lag than a NATS server allows a stream consumers by default.
-func TestManyCursors(t *testing.T) {
-	t.Parallel()
-	b := open(t, settings(t))
-	var g errgroup.Group
-	g.SetLimit(16)
-	for i := range 1010 {
-		g.Go(func() error {
-			_, _, err := b.CursorConsumer(t.Context(), publish.StreamEvents, fmt.Sprintf("ep_%d", i), []string{"events.>"}, "epoch", 1)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // A cursor's consumer begins where it is told when it is made, and keeps its place afterwards. One of another epoch is not
 // taken for it.
