@@ -55,11 +55,15 @@ func (s *Switch) Settle(ctx context.Context, ep *endpoint.Endpoint) error {
 		return nil
 	}
 	return eachStream(ep, func(key cursor.Key) error {
-		r, err := s.cursors.Settle(ctx, key)
-		if err == nil && r != nil && r.Phase == cursor.Own && !r.Asked.Equal(ep.DisabledSince()) {
-			_, err = s.cursors.PassBy(ctx, r)
+		for { // others may change the record meanwhile, as when a lane hands over what it holds
+			r, err := s.cursors.Settle(ctx, key)
+			if err != nil || r == nil || r.Phase != cursor.Own || r.Asked.Equal(ep.DisabledSince()) {
+				return err
+			}
+			if _, err = s.cursors.PassBy(ctx, r); err != nil {
+				return err
+			}
 		}
-		return err
 	})
 }
 
