@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -16,10 +15,9 @@ import (
 type chronicle struct {
 	mu       sync.Mutex // guards what follows
 	since    time.Time  // from when on all lines have been read
-	next     uint64     // where reading goes on in the stream
-	read     time.Time  // when that was last done
+	lines    lineReader
+	read     time.Time // when that was last done
 	attempts map[string]lastAttempt
-	timer    *time.Timer // forgets it when it has not been used for a while
 }
 
 // lastAttempt is the last line about a delivery.
@@ -36,24 +34,20 @@ const chronicleMargin = time.Hour
 // attemptedSince reports whether the history has the attempt that d is to be made, or a later one, or the end of d, after a time:
 // the history as it was at asOf, or later. What the history has lost, it can't tell: then d counts as not attempted.
 func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
-	of := r.chronicleOf(d.Endpoint)
+	of := r.chronicles.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
-	sh := publish.HistoryShelf(d.Endpoint, "")
 	if of.attempts == nil || at.Before(of.since) {
 		since := at.Add(-chronicleMargin)
-		first, last, err := r.bus.Ends(ctx, sh, since)
+		lines, err := linesSince(ctx, r.bus, publish.HistoryShelf(d.Endpoint, ""), since)
 		if err != nil {
-			return false, fmt.Errorf("looking for what was attempted: %w", err)
+			return false, err
 		}
-		if first == 0 {
-			first = last + 1
-		}
-		of.since, of.next, of.read, of.attempts = since, first, time.Time{}, make(map[string]lastAttempt)
+		of.since, of.lines, of.read, of.attempts = since, lines, time.Time{}, make(map[string]lastAttempt)
 	}
 	if of.read.Before(asOf) {
 		began := time.Now()
-		if err := of.readOn(ctx, r.bus, sh); err != nil {
+		if err := of.lines.readOn(ctx, recallPage, of.note); err != nil {
 			return false, err
 		}
 		of.read = began
@@ -62,44 +56,14 @@ func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, as
 	return known && last.at.After(at) && (last.over || last.number >= d.Attempt), nil
 }
 
-func (r *recall) chronicleOf(endpoint string) *chronicle {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	of, ok := r.chronicles[endpoint]
-	if ok {
-		of.timer.Reset(recallFor)
-		return of
+// note notes a line.
+func (of *chronicle) note(s *publish.Stored) error {
+	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome")
+	outcome := Outcome(line[2].Str)
+	number := int(line[1].Int())
+	if outcome == OutcomeDeferred { // the same attempt is made again
+		number--
 	}
-	of = &chronicle{}
-	of.timer = time.AfterFunc(recallFor, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.chronicles, endpoint)
-	})
-	r.chronicles[endpoint] = of
-	return of
-}
-
-// readOn reads the lines that were added.
-func (of *chronicle) readOn(ctx context.Context, bus *publish.Bus, sh publish.Shelf) error {
-	for {
-		page, next, err := bus.After(ctx, sh, of.next, recallPage)
-		if err != nil {
-			return fmt.Errorf("reading what was attempted: %w", err)
-		}
-		for i := range page {
-			of.next = page[i].Seq + 1
-			line := gjson.GetManyBytes(page[i].Data, "delivery", "attempt", "outcome")
-			outcome := Outcome(line[2].Str)
-			number := int(line[1].Int())
-			if outcome == OutcomeDeferred { // the same attempt is made again
-				number--
-			}
-			of.attempts[line[0].Str] = lastAttempt{number, outcome == OutcomeDelivered || outcome == OutcomeDead, page[i].Time}
-		}
-		of.next = max(of.next, next)
-		if next == 0 {
-			return nil
-		}
-	}
+	of.attempts[line[0].Str] = lastAttempt{number, outcome == OutcomeDelivered || outcome == OutcomeDead, s.Time}
+	return nil
 }

@@ -225,19 +225,16 @@ func (e *Engine) noteMissed(ctx context.Context, id, event string, about *notice
 func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
 	sh := publish.HistoryShelf(id, string(OutcomeMissed))
 	told := make(map[string]bool)
-	next, _, err := bus.Ends(ctx, sh, since)
-	for next != 0 && err == nil {
-		var page []publish.Stored
-		page, next, err = bus.After(ctx, sh, next, MaxLimit)
-		for i := range page {
-			if a, err := parseLine(page[i].Data); err == nil && !told[a.EventID] {
-				told[a.EventID] = true
-				n += a.Missed
-			}
-		}
-	}
+	lines, err := linesSince(ctx, bus, sh, since)
 	if err != nil {
-		return n, fmt.Errorf("reading what was missed: %w", err)
+		return 0, err
 	}
-	return n, nil
+	err = lines.readOn(ctx, MaxLimit, func(s *publish.Stored) error {
+		if a, err := parseLine(s.Data); err == nil && !told[a.EventID] { // else it is none of ours
+			told[a.EventID] = true
+			n += a.Missed
+		}
+		return nil
+	})
+	return n, err
 }

@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -30,25 +29,26 @@ const (
 type recall struct {
 	bus *publish.Bus
 
-	mu         sync.Mutex // guards what follows
-	endpoints  map[string]*recollection
-	before     map[string]*remains
-	chronicles map[string]*chronicle
+	before     memory[remains]
+	chronicles memory[chronicle]
+
+	mu        sync.Mutex // guards endpoints
+	endpoints map[string]*recollection
 }
 
 // recollection is what is known of one endpoint's history.
 type recollection struct {
-	mu    sync.Mutex           // guards what follows
-	since time.Time            // from when on all lines that matter have been read
-	next  uint64               // where reading goes on in the stream
+	mu    sync.Mutex // guards what follows
+	since time.Time  // from when on all lines that matter have been read
+	lines lineReader
 	read  time.Time            // when that was last done
 	taken map[string]time.Time // when each delivery was last recorded as delivered
 }
 
 func newRecall(bus *publish.Bus) *recall {
 	return &recall{
-		bus: bus, endpoints: make(map[string]*recollection), before: make(map[string]*remains),
-		chronicles: make(map[string]*chronicle),
+		bus: bus, endpoints: make(map[string]*recollection),
+		before: memory[remains]{keep: recallFor}, chronicles: memory[chronicle]{keep: recallFor},
 	}
 }
 
@@ -66,7 +66,7 @@ func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came t
 	}
 	if !of.read.After(came) || time.Since(of.read) > rereadAfter {
 		began := time.Now()
-		if err := of.readOn(ctx, r.bus, sh); err != nil {
+		if err := of.lines.readOn(ctx, recallPage, of.note); err != nil {
 			return false, err
 		}
 		of.read = began
@@ -101,31 +101,16 @@ func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh publish.
 	if earliest := newest.Add(-longestHold); at.Before(earliest) {
 		from = earliest
 	}
-	first, last, err := bus.Ends(ctx, sh, from)
+	lines, err := linesSince(ctx, bus, sh, from)
 	if err != nil {
-		return fmt.Errorf("looking for what was delivered: %w", err)
+		return err
 	}
-	if first == 0 {
-		first = last + 1
-	}
-	of.since, of.next, of.read, of.taken = at, first, time.Time{}, make(map[string]time.Time)
+	of.since, of.lines, of.read, of.taken = at, lines, time.Time{}, make(map[string]time.Time)
 	return nil
 }
 
-// readOn reads the lines that were added.
-func (of *recollection) readOn(ctx context.Context, bus *publish.Bus, sh publish.Shelf) error {
-	for {
-		page, next, err := bus.After(ctx, sh, of.next, recallPage)
-		if err != nil {
-			return fmt.Errorf("reading what was delivered: %w", err)
-		}
-		for i := range page {
-			of.taken[gjson.GetBytes(page[i].Data, "delivery").Str] = page[i].Time
-			of.next = page[i].Seq + 1
-		}
-		of.next = max(of.next, next)
-		if next == 0 {
-			return nil
-		}
-	}
+// note notes a line.
+func (of *recollection) note(s *publish.Stored) error {
+	of.taken[gjson.GetBytes(s.Data, "delivery").Str] = s.Time
+	return nil
 }

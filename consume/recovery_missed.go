@@ -101,7 +101,7 @@ type traces struct {
 	bus   *publish.Bus
 	shelf publish.Shelf
 	since time.Time
-	next  uint64 // where in the history reading goes on; 0: at since
+	lines *lineReader // nil: reading begins at since
 	seed  maphash.Seed
 	seen  map[uint64]struct{}
 }
@@ -124,31 +124,18 @@ func (t *traces) add(delivery string) { t.seen[maphash.String(t.seed, delivery)]
 
 // follow reads what the history has got since it was read last.
 func (t *traces) follow(ctx context.Context) error {
-	if t.next == 0 {
-		first, last, err := t.bus.Ends(ctx, t.shelf, t.since)
+	if t.lines == nil {
+		lines, err := linesSince(ctx, t.bus, t.shelf, t.since)
 		if err != nil {
-			return fmt.Errorf("reading what was delivered: %w", err)
+			return err
 		}
-		if first == 0 {
-			first = last + 1
-		}
-		t.next = first
+		t.lines = &lines
 	}
-	for {
-		page, next, err := t.bus.After(ctx, t.shelf, t.next, 4*portion)
-		if err != nil {
-			return fmt.Errorf("reading what was delivered: %w", err)
-		}
-		for i := range page {
-			t.add(gjson.GetBytes(page[i].Data, "delivery").Str)
-			t.next = page[i].Seq + 1
-		}
-		t.next = max(t.next, next)
+	return t.lines.readOn(ctx, 4*portion, func(s *publish.Stored) error {
+		t.add(gjson.GetBytes(s.Data, "delivery").Str)
 		if len(t.seen) > maxTraces {
 			return fmt.Errorf("%w: more than %d were delivered; choose a narrower one", ErrTooMuch, maxTraces)
 		}
-		if next == 0 {
-			return nil
-		}
-	}
+		return nil
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
@@ -117,9 +119,12 @@ func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Even
 
 // deliveredSince reports whether a delivery was recorded as delivered behind a place in the history.
 func (l *Ledger) deliveredSince(ctx context.Context, d *publish.Delivery, mark uint64) (bool, error) {
-	of := recollection{next: mark + 1, taken: make(map[string]time.Time)}
-	err := of.readOn(ctx, l.bus, publish.HistoryShelf(d.Endpoint, string(OutcomeDelivered)))
-	_, done := of.taken[d.ID()]
+	lines := lineReader{l.bus, publish.HistoryShelf(d.Endpoint, string(OutcomeDelivered)), mark + 1}
+	done, id := false, d.ID()
+	err := lines.readOn(ctx, recallPage, func(s *publish.Stored) error {
+		done = done || gjson.GetBytes(s.Data, "delivery").Str == id
+		return nil
+	})
 	return done, err
 }
 

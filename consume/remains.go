@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -17,16 +16,15 @@ const forgetful = time.Minute
 // remains is what was recorded of one endpoint's deliveries when a server was started: what it has forgotten to have handed
 // out is found there. It is read once for all messages that the server hands out for the first time, for all it knows.
 type remains struct {
-	mu    sync.Mutex          // guards what follows
-	read  time.Time           // when that was begun; zero: it has to be
-	ids   map[string]struct{} // of deliveries that wait, are dead, or were recorded as delivered a moment before
-	timer *time.Timer         // forgets it when it has not been used for a while
+	mu   sync.Mutex          // guards what follows
+	read time.Time           // when that was begun; zero: it has to be
+	ids  map[string]struct{} // of deliveries that wait, are dead, or were recorded as delivered a moment before
 }
 
 // knownBefore reports whether an outcome of the delivery was recorded before the server was started at a time. It is not
 // sure of a delivery that may share its name with an earlier one.
 func (r *recall) knownBefore(ctx context.Context, d *publish.Delivery, opened time.Time) (known, sure bool, err error) {
-	of := r.remainsOf(d.Endpoint)
+	of := r.before.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
 	if of.read.Before(opened) {
@@ -44,24 +42,6 @@ func (r *recall) knownBefore(ctx context.Context, d *publish.Delivery, opened ti
 	return false, !former, nil
 }
 
-func (r *recall) remainsOf(endpoint string) *remains {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	of, ok := r.before[endpoint]
-	if ok {
-		of.timer.Reset(recallFor)
-		return of
-	}
-	of = &remains{}
-	of.timer = time.AfterFunc(recallFor, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.before, endpoint)
-	})
-	r.before[endpoint] = of
-	return of
-}
-
 func (of *remains) load(ctx context.Context, bus *publish.Bus, endpoint string) error {
 	began := time.Now()
 	ids, err := bus.OnRecord(ctx, endpoint)
@@ -73,16 +53,16 @@ func (of *remains) load(ctx context.Context, bus *publish.Bus, endpoint string) 
 	if err != nil {
 		return err
 	}
-	next, _, err := bus.Ends(ctx, sh, newest.Add(-forgetful))
-	for next != 0 && err == nil {
-		var page []publish.Stored
-		page, next, err = bus.After(ctx, sh, next, recallPage)
-		for i := range page {
-			ids[gjson.GetBytes(page[i].Data, "delivery").Str] = struct{}{}
-		}
-	}
+	lines, err := linesSince(ctx, bus, sh, newest.Add(-forgetful))
 	if err != nil {
-		return fmt.Errorf("reading what was delivered: %w", err)
+		return err
+	}
+	err = lines.readOn(ctx, recallPage, func(s *publish.Stored) error {
+		ids[gjson.GetBytes(s.Data, "delivery").Str] = struct{}{}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	of.read, of.ids = began, ids
 	return nil

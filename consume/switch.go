@@ -91,12 +91,8 @@ func (s *Switch) resume(ctx context.Context, key cursor.Key, ep *endpoint.Endpoi
 	}
 	var first uint64
 	if r == nil || !all { // else its record says where it was disabled
-		var last uint64
-		if first, last, err = s.bus.Ends(ctx, publish.EventShelf(key.Stream, patterns), since); err != nil {
+		if first, err = s.bus.FirstSince(ctx, publish.EventShelf(key.Stream, patterns), since); err != nil {
 			return err
-		}
-		if first == 0 {
-			first = last + 1
 		}
 	}
 	return s.cursors.Resume(ctx, key, first, ep.DisabledSince())

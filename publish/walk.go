@@ -53,6 +53,16 @@ func (b *Bus) After(ctx context.Context, sh Shelf, from uint64, limit int) (foun
 	return got.msgs, got.last + 1, nil
 }
 
+// FirstSince returns the sequence of the shelf's first message that was stored at since or later; where there is none, the
+// one that comes next in its stream.
+func (b *Bus) FirstSince(ctx context.Context, sh Shelf, since time.Time) (uint64, error) {
+	first, last, err := b.Ends(ctx, sh, since)
+	if err == nil && first == 0 {
+		first = last + 1
+	}
+	return first, err
+}
+
 // Ends returns the sequence of the shelf's first message that was stored at since or later, and of the last one in its
 // stream; the first is 0 when there is none.
 func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last uint64, err error) {
