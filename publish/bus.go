@@ -28,8 +28,8 @@ type Bus struct {
 	reads    *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	buckets  map[string]jetstream.KeyValue
 	cursors  jetstream.Stream // behind the bucket of that name
-	requests requests
-	removed  removals
+	requests lateBucket
+	removed  lateBucket
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from

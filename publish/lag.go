@@ -80,15 +80,6 @@ func (b *Bus) CountFrom(ctx context.Context, stream string, patterns []string, f
 	return c.CachedInfo().NumPending, nil
 }
 
-// FirstPlace returns the sequence of a stream's first event that is left.
-func (b *Bus) FirstPlace(ctx context.Context, stream string) (uint64, error) {
-	info, err := b.shelves[stream].Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("asking for stream %s: %w", stream, classify(err))
-	}
-	return info.State.FirstSeq, nil
-}
-
 // CursorShelf lists the records of endpoints that don't keep up. A watch would pass over one that changes meanwhile.
 func CursorShelf() Shelf {
 	return Shelf{stream: "KV_" + BucketCursors, subject: cursorSubjects + ">", whole: true}

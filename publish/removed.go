@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -22,7 +21,8 @@ import (
 // A note names a message by its place and by when it was stored: places are given anew after a power cut, when a stream is
 // restored from a backup, and when it is made anew.
 
-// BucketRemoved notes which dead letters and rejected requests were removed, until they would be gone by age.
+// BucketRemoved notes which dead letters and rejected requests were removed, until they would be gone by age. It is made when
+// the first one is.
 const BucketRemoved = "jethook_removed"
 
 const (
@@ -31,36 +31,11 @@ const (
 	removedShare = 100
 )
 
-// removals is the bucket of that name, which is made when something is removed first.
-type removals struct {
-	cfg jetstream.KeyValueConfig
-
-	mu sync.Mutex // guards kv
-	kv jetstream.KeyValue
-}
-
 func removedConfig(cfg *config.Config, storage int64) jetstream.KeyValueConfig {
-	most := int64(removedBytes)
-	if storage > 0 {
-		most = min(most, max(leastRoom, storage/removedShare/int64(cfg.Replicas)))
-	}
 	return jetstream.KeyValueConfig{
 		Bucket: BucketRemoved, Description: "what was removed, so that it stays so",
-		Storage: jetstream.FileStorage, Replicas: cfg.Replicas, TTL: max(deadAge, cfg.RejectedRetention), MaxBytes: most,
+		Storage: jetstream.FileStorage, Replicas: cfg.Replicas, TTL: max(deadAge, cfg.RejectedRetention), MaxBytes: shareOf(storage, removedBytes, removedShare, cfg.Replicas),
 	}
-}
-
-func (r *removals) bucket(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.kv == nil {
-		kv, err := ensureBucket(ctx, js, r.cfg)
-		if err != nil {
-			return nil, err
-		}
-		r.kv = kv
-	}
-	return r.kv, nil
 }
 
 // removal is one message that is removed: its place, and when it was stored in unix nanoseconds.
@@ -101,7 +76,7 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 
 // noteRemoved notes that messages are removed. A full bucket keeps nobody from removing.
 func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) error {
-	kv, err := b.removed.bucket(ctx, b.reads.js)
+	kv, err := b.removed.open(ctx, b.reads.js)
 	if err != nil {
 		return err
 	}

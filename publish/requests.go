@@ -18,36 +18,35 @@ const (
 	requestsShare = 100
 )
 
-// requests is the bucket of that name, which is made when it is first wanted: most never want it.
-type requests struct {
+// lateBucket is a bucket that is made when it is first wanted: most stores never want it.
+type lateBucket struct {
 	cfg jetstream.KeyValueConfig
 
 	mu sync.Mutex // guards kv
 	kv jetstream.KeyValue
 }
 
-func requestsConfig(replicas int, storage int64) jetstream.KeyValueConfig {
-	most := int64(requestsBytes)
-	if storage > 0 {
-		most = min(most, max(leastRoom, storage/requestsShare/int64(replicas)))
+func (l *lateBucket) open(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kv == nil {
+		kv, err := ensureBucket(ctx, js, l.cfg)
+		if err != nil {
+			return nil, err
+		}
+		l.kv = kv
 	}
+	return l.kv, nil
+}
+
+func requestsConfig(replicas int, storage int64) jetstream.KeyValueConfig {
 	return jetstream.KeyValueConfig{
 		Bucket: BucketRequests, Description: "requests that were made with an Idempotency-Key",
-		Storage: jetstream.FileStorage, Replicas: replicas, TTL: RequestsAge, MaxBytes: most,
+		Storage: jetstream.FileStorage, Replicas: replicas, TTL: RequestsAge, MaxBytes: shareOf(storage, requestsBytes, requestsShare, replicas),
 	}
 }
 
 // Requests is the bucket in which a request with an Idempotency-Key leaves what it did, for [RequestsAge].
 func (b *Bus) Requests(ctx context.Context) (jetstream.KeyValue, error) {
-	b.requests.mu.Lock()
-	defer b.requests.mu.Unlock()
-	if b.requests.kv != nil {
-		return b.requests.kv, nil
-	}
-	kv, err := ensureBucket(ctx, b.reads.js, b.requests.cfg)
-	if err != nil {
-		return nil, err
-	}
-	b.requests.kv = kv
-	return kv, nil
+	return b.requests.open(ctx, b.reads.js)
 }

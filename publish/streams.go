@@ -44,15 +44,19 @@ const (
 	leastReplayWindow = time.Minute
 )
 
+// shareOf is how many bytes something of ours may take: so many, and at most a part of a small store, of each replica; a store
+// of 0 has no limit.
+func shareOf(storage, most, share int64, replicas int) int64 {
+	if storage == 0 {
+		return most
+	}
+	return min(most, max(leastRoom, storage/share/int64(replicas)))
+}
+
 // streamConfigs are the streams as Jethook makes them when they are missing, in a store of so many bytes; 0 for
 // one without a limit.
 func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.StreamConfig {
-	bound := func(most, share int64) int64 {
-		if storage == 0 {
-			return most
-		}
-		return min(most, max(leastRoom, storage/share/int64(cfg.Replicas)))
-	}
+	bound := func(most, share int64) int64 { return shareOf(storage, most, share, cfg.Replicas) }
 	events := func(name, subjects, description string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Description: description, Subjects: []string{subjects},

@@ -224,7 +224,7 @@ func (t *Table) CountBacklogs(ctx context.Context, all []*Backlog) ([]uint64, er
 		if _, known := firsts[b.Stream]; known || b.Record == nil || len(b.Record.Left) == 0 {
 			continue
 		}
-		first, err := t.bus.FirstPlace(ctx, b.Stream)
+		first, _, err := t.bus.StreamEnds(ctx, b.Stream)
 		if err != nil {
 			return nil, err
 		}

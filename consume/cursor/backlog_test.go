@@ -44,7 +44,7 @@ func publishTo(t testing.TB, bus *publish.Bus, n int) (first uint64) {
 			t.Fatal(err)
 		}
 	}
-	first, err := bus.FirstPlace(t.Context(), publish.StreamEvents)
+	first, _, err := bus.StreamEnds(t.Context(), publish.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
