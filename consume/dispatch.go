@@ -102,10 +102,12 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 // copy of the event, or is the dead letter that is being replayed. What came due late may have come back with a killed
 // server, and been attempted long ago.
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
-	if since := e.unbroken.now(publish.StreamDeliveries).since; !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire && d.Due.Before(since) {
-		over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), since)
-		if over || err != nil {
-			return over, err
+	if !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire {
+		if since := e.unbroken.now(publish.StreamDeliveries).since; d.Due.Before(since) {
+			over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), since)
+			if over || err != nil {
+				return over, err
+			}
 		}
 	}
 	if !h.again {
@@ -174,7 +176,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	case ctx.Err() != nil:
 		e.giveBack(j, 0)
 		return
-	case ep.PassesBy() && e.cameWhileDisabled(j): // and was matched before this process heard of that
+	case ep.PassesBy() && j.isShared() && !e.cursors.Of(j.key()).CameBefore(j.h.seq): // matched before this process heard of that
 		e.finish(j)
 		return
 	}
@@ -189,18 +191,11 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	}
 }
 
-// cameWhileDisabled reports whether the job's event came when its endpoint, which is disabled, was so already. What came
-// before waits for it.
-func (e *Engine) cameWhileDisabled(j *job) bool {
-	if j.isDue() || j.h.in.cursor {
-		return false
-	}
-	r := e.cursors.Of(j.key())
-	return r == nil || r.Phase == cursor.Joined && j.h.seq >= r.Until
-}
-
 // isDue reports whether the job came due by the schedule.
 func (j *job) isDue() bool { return j.h.in.queue.Stream == publish.StreamDeliveries }
+
+// isShared reports whether the job is an event that the shared intake, or an ordered endpoint's consumer, brought.
+func (j *job) isShared() bool { return !j.isDue() && !j.h.in.cursor }
 
 // startDue hands a delivery that came due to its lane.
 func (e *Engine) startDue(ctx context.Context, l *lane, j *job) {
@@ -224,7 +219,7 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 		e.decideAside(l, j.key()) // it may be known by now
 		return
 	}
-	if l.passesBy() {
+	if l.endpoint().PassesBy() {
 		e.setDown(j)
 		return
 	}

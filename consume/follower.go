@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -180,13 +179,8 @@ func (f *follower) settle(ctx context.Context, r *cursor.Record) error {
 // abandon removes the record of an endpoint that is removed, or that does not listen to the stream any more, if the bucket
 // says so too.
 func (f *follower) abandon(ctx context.Context) error {
-	ep, err := f.endpoints.Get(ctx, f.key.Endpoint)
-	switch {
-	case errors.Is(err, endpoint.ErrNotFound):
-	case err != nil:
+	if err := f.hasLeft(ctx, f.key.Endpoint, f.key.Stream); err != nil {
 		return err
-	case len(publish.OrderedFilters(f.key.Stream, ep.Events)) > 0:
-		return errLags
 	}
 	r, err := f.cursors.Get(ctx, f.key)
 	if err != nil || r == nil {

@@ -3,10 +3,10 @@ package consume
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"jethook/consume/cursor"
+	"jethook/consume/endpoint"
 )
 
 const (
@@ -97,7 +97,7 @@ func (e *Engine) decideAside(l *lane, key cursor.Key) {
 		switch {
 		case r == nil || r.Epoch != j.epoch: // it has come and gone: what is recorded decides
 			e.giveBack(j, 0)
-		case r.HasCursor(j.h.seq), l.passesBy() && !r.CameBefore(j.h.seq):
+		case r.HasCursor(j.h.seq), l.endpoint().PassesBy() && !r.CameBefore(j.h.seq):
 			e.finish(j)
 		default:
 			l.take(j)
@@ -109,7 +109,7 @@ func (e *Engine) decideAside(l *lane, key cursor.Key) {
 func (e *Engine) relieve(l *lane) {
 	shared := make(map[cursor.Key][]*job)
 	for _, j := range l.relieve() {
-		if j.isDue() || j.h.in.cursor || l.isOrdered() {
+		if j.isDue() || j.h.in.cursor || l.endpoint().Ordered {
 			e.setDown(j)
 		} else {
 			shared[j.key()] = append(shared[j.key()], j)
@@ -138,45 +138,20 @@ func (e *Engine) setDown(j *job) {
 }
 
 // handOver hands events that came by the shared intake over to their endpoint's cursor. Those that come too late for that
-// are written into the schedule.
+// are written into the schedule, and those that pass the endpoint by end here.
 func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 	l.mu.Lock()
 	why := l.whyLag(time.Now())
 	l.mu.Unlock()
-	var places []uint64
-	for _, j := range jobs {
-		places = append(places, j.h.seq)
-	}
 	e.unsaved.Go(func() {
-		err := errStopped
-		var record *cursor.Record
-		insist(e.flight, func() error {
-			if e.stopping() {
-				return nil
-			}
-			r, fails := e.leaveUnlessPassing(l, key, why)
-			record = r
-			if fails == nil {
-				fails = e.cursors.LeaveTo(e.flight, key, l.without(places, r))
-			}
-			if errors.Is(fails, cursor.ErrOpened) {
-				err = fails
-				return nil
-			}
-			if fails == nil {
-				err = nil
-			}
-			return fails
-		}, func(err error) {
-			e.log.Warn("events can't be left to a lagging endpoint's cursor; trying again until they can", "endpoint", key.Endpoint, "error", err)
-		})
+		r, err := e.leaveTo(l, key, why, jobs)
 		for _, j := range jobs {
 			switch {
-			case err == nil, record != nil && l.passesBy() && !record.CameBefore(j.h.seq):
+			case err == nil, l.isPassedBy(j, r):
 				e.finish(j)
 			case errors.Is(err, errStopped):
 				e.giveBack(j, 0)
-			case l.isDisabled():
+			case l.endpoint().Disabled:
 				e.park(j)
 			case !l.isResting():
 				l.take(j)
@@ -187,10 +162,39 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 	})
 }
 
+// leaveTo leaves events to their endpoint's cursor, but for those that pass it by, and returns its record. It insists, but on
+// [cursor.ErrOpened] and errStopped.
+func (e *Engine) leaveTo(l *lane, key cursor.Key, why cursor.Why, jobs []*job) (r *cursor.Record, err error) {
+	insist(e.flight, func() error {
+		if err = errStopped; e.stopping() {
+			return nil
+		}
+		var fails error
+		if r, fails = e.leaveUnlessPassing(l, key, why); fails != nil {
+			return fails
+		}
+		var places []uint64
+		for _, j := range jobs {
+			if !l.isPassedBy(j, r) {
+				places = append(places, j.h.seq)
+			}
+		}
+		fails = e.cursors.LeaveTo(e.flight, key, places)
+		if fails == nil || errors.Is(fails, cursor.ErrOpened) {
+			err = fails
+			return nil
+		}
+		return fails
+	}, func(err error) {
+		e.log.Warn("events can't be left to a lagging endpoint's cursor; trying again until they can", "endpoint", key.Endpoint, "error", err)
+	})
+	return r, err
+}
+
 // leaveUnlessPassing lets an endpoint leave, unless what comes passes it by: then its record says so, and must go on
 // saying it.
 func (e *Engine) leaveUnlessPassing(l *lane, key cursor.Key, why cursor.Why) (*cursor.Record, error) {
-	if l.passesBy() {
+	if l.endpoint().PassesBy() {
 		if r, err := e.cursors.Settle(e.flight, key); err != nil || r != nil {
 			return r, err
 		}
@@ -198,21 +202,13 @@ func (e *Engine) leaveUnlessPassing(l *lane, key cursor.Key, why cursor.Why) (*c
 	return e.cursors.Leave(e.flight, key, why)
 }
 
-// without leaves out the places that pass the endpoint by.
-func (l *lane) without(places []uint64, r *cursor.Record) []uint64 {
-	if !l.passesBy() {
-		return places
-	}
-	return slices.DeleteFunc(slices.Clone(places), func(place uint64) bool { return !r.CameBefore(place) })
-}
-
 // errStopped means that the process stops.
 var errStopped = errors.New("the process stops")
 
-func (l *lane) isOrdered() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ep.Ordered
+// isPassedBy reports whether a job of the shared intake passes the lane's endpoint by, as its record says; nil: it is not
+// known.
+func (l *lane) isPassedBy(j *job, r *cursor.Record) bool {
+	return r != nil && l.endpoint().PassesBy() && !r.CameBefore(j.h.seq)
 }
 
 func (l *lane) isResting() bool {
@@ -221,15 +217,9 @@ func (l *lane) isResting() bool {
 	return l.rests(time.Now())
 }
 
-// passesBy reports whether events pass the lane's endpoint by.
-func (l *lane) passesBy() bool {
+// endpoint is the endpoint as the lane has last heard of it.
+func (l *lane) endpoint() *endpoint.Endpoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ep.PassesBy()
-}
-
-func (l *lane) isDisabled() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ep.Disabled
+	return l.ep
 }

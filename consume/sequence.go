@@ -107,15 +107,25 @@ var errLags = errors.New("the endpoint's change is on its way")
 // leave removes the endpoint's consumer on a stream that it does not listen to any more. Its place in the
 // stream goes with it, so the bucket is asked whether that is so.
 func (q *sequence) leave(ctx context.Context, in *intake) error {
-	ep, err := q.engine.endpoints.Get(ctx, q.id)
-	switch {
-	case errors.Is(err, endpoint.ErrNotFound):
-	case err != nil:
+	if err := q.engine.hasLeft(ctx, q.id, in.queue.Stream); err != nil {
 		return err
-	case len(publish.OrderedFilters(in.queue.Stream, ep.Events)) > 0:
-		return errLags
 	}
 	return q.engine.bus.DropConsumer(ctx, in.queue.Stream, q.id)
+}
+
+// hasLeft returns nil if, as the bucket says, an endpoint does not listen to a stream any more, or is removed; errLags if it
+// does listen.
+func (e *Engine) hasLeft(ctx context.Context, id, stream string) error {
+	ep, err := e.endpoints.Get(ctx, id)
+	switch {
+	case errors.Is(err, endpoint.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case len(publish.OrderedFilters(stream, ep.Events)) > 0:
+		return errLags
+	}
+	return nil
 }
 
 // take delivers from a stream until state ends or the bus fails.
