@@ -91,11 +91,14 @@ func refuse(b *testing.B) string {
 }
 
 // hang returns the URL of an endpoint that answers after 20 s, which is longer than it may take.
-func hang(b *testing.B) string {
+func hang(b *testing.B) string { return dawdle(b, 20*time.Second) }
+
+// dawdle returns the URL of an endpoint that answers after a while, or when the benchmark is over.
+func dawdle(b *testing.B, pause time.Duration) string {
 	over := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		select {
-		case <-time.After(20 * time.Second):
+		case <-time.After(pause):
 		case <-req.Context().Done():
 		case <-over:
 		}

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -68,24 +67,15 @@ func passed(b *testing.B, r *rig) {
 // lag makes the endpoints that lag, and publishes what waits for them.
 func lag(b *testing.B, r *rig, round int) (ids []string) {
 	b.Helper()
-	over := make(chan struct{})
-	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
-		select {
-		case <-time.After(2 * time.Second):
-		case <-req.Context().Done():
-		case <-over:
-		}
-	}))
-	b.Cleanup(slow.Close)
-	b.Cleanup(func() { close(over) })
+	slow := dawdle(b, 2*time.Second)
 	one, rate := 1, "1/s"
 	for i, of := range []struct {
 		url    string
 		change func(*endpoint.Spec)
 	}{
 		{refuse(b), func(*endpoint.Spec) {}},
-		{slow.URL, func(s *endpoint.Spec) { s.Concurrency = &one }},
-		{slow.URL, func(s *endpoint.Spec) { s.RateLimit = &rate }},
+		{slow, func(s *endpoint.Spec) { s.Concurrency = &one }},
+		{slow, func(s *endpoint.Spec) { s.RateLimit = &rate }},
 	} {
 		ids = append(ids, r.addMany(b, crowdLagging/3, func(k int) (string, string) {
 			return of.url, fmt.Sprintf("events.lagging.%d.%d", round, i*crowdLagging/3+k)

@@ -68,6 +68,9 @@ func (r *rig) last(t testing.TB, rc *receiver, id string) {
 	if got := rc.next(t).header.Get("webhook-id"); got != id {
 		t.Errorf("got %s, want nothing but %s", got, id)
 	}
+	eventually(t, "that is recorded", func() bool { // a moment after it came
+		return len(r.list(t, consume.Query{Status: consume.StatusDelivered, EventID: id})) == 1
+	})
 }
 
 func (r *rig) lastOf(t testing.TB, stream string) uint64 {

@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -168,13 +165,10 @@ func TestLargeBodiesAreNamedAtTheStart(t *testing.T) {
 // postBody sends a body of acme's, signed with a key, with a header that refers to another one.
 func (p *process) postBody(t *testing.T, body []byte, key string) (status int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/webhooks/acme", bytes.NewReader(body))
+	req, err := p.signed(t.Context(), body, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mac := hmac.New(sha256.New, []byte(key))
-	mac.Write(body)
-	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
 	req.Header.Set("Jethook-Body-Object", "forged")
 	req.Header.Set("Jethook-Body-Size", "7")
 	res, err := http.DefaultClient.Do(req)

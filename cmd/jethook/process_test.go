@@ -198,16 +198,25 @@ func (p *process) ask(t *testing.T, method, path, body string) (code int, answer
 	return res.StatusCode, answer
 }
 
+// signed is a webhook of acme, signed with a key.
+func (p *process) signed(ctx context.Context, body []byte, key string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.public+"/webhooks/acme", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write(body)
+	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
+	return req, nil
+}
+
 // postSigned sends a webhook with a signature that is right, which must be taken.
 func (p *process) postSigned(t *testing.T, body []byte) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.public+"/webhooks/acme", bytes.NewReader(body))
+	req, err := p.signed(t.Context(), body, secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -235,13 +244,10 @@ func (p *process) api(t *testing.T, method, path, body string, into any) {
 // post sends a webhook of acme and returns the response's status and Retry-After; 0 when there was none.
 func (p *process) post(ctx context.Context, client *http.Client, id, key string) (status int, retryAfter string) {
 	body := fmt.Sprintf(`{"id":%q,"type":"thing.happened"}`, id)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.public+"/webhooks/acme", strings.NewReader(body))
+	req, err := p.signed(ctx, []byte(body), key)
 	if err != nil {
 		return 0, ""
 	}
-	mac := hmac.New(sha256.New, []byte(key))
-	mac.Write([]byte(body))
-	req.Header.Set("X-Acme-Signature", hex.EncodeToString(mac.Sum(nil)))
 	res, err := client.Do(req)
 	if err != nil {
 		return 0, ""
