@@ -201,11 +201,11 @@ func (l *Ledger) goAhead(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	lag, err := l.bus.Lag(ctx, key.Stream, key.Endpoint)
+	lag, err := l.bus.Lag(ctx, b.Record.Consumer())
 	switch {
 	case err != nil:
 		return err
-	case !noted, lag.Epoch == b.Record.Epoch && place <= lag.Taken: // it came to it in between
+	case !noted, !lag.NotThere && place <= lag.Taken: // it came to it in between
 		return ErrUnderWay
 	}
 	d := publish.Delivery{Endpoint: key.Endpoint, Event: h.Event, Attempt: 1}

@@ -91,8 +91,8 @@ func countOf(all []consume.Delivery, is func(consume.Delivery) bool) (n int) {
 func (r *rig) lag(t testing.TB, n int) (*slow, endpoint.Endpoint) {
 	t.Helper()
 	s := newSlow(t)
-	one := 1
-	ep := r.add(t, s.URL, func(spec *endpoint.Spec) { spec.Concurrency = &one }, "events.a")
+	one, patient := 1, "1m" // else the first requests fail while a test looks at what waits behind them
+	ep := r.add(t, s.URL, func(spec *endpoint.Spec) { spec.Concurrency, spec.Timeout = &one, &patient }, "events.a")
 	for i := range n {
 		if i == n/2 {
 			eventually(t, "it lags", func() bool {
@@ -112,7 +112,7 @@ func (r *rig) handedOut(t testing.TB) {
 	t.Helper()
 	eventually(t, "all is handed out", func() bool {
 		_, last, err1 := r.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
-		out, err2 := r.bus.HandedOut(t.Context(), publish.StreamEvents, "")
+		out, _, err2 := r.bus.HandedOut(t.Context(), publish.Own{Stream: publish.StreamEvents})
 		return err1 == nil && err2 == nil && out >= last
 	})
 }

@@ -18,12 +18,13 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	const n = 600
 	s, ep := r.lag(t, n)
 	other := r.add(t, s.URL, nil, "events.b") // it waits for nothing
+	waiting := consume.Query{Status: consume.StatusWaiting}
+	eventually(t, "its lane, which stands still, has given back what it held", func() bool { return len(r.record(t, ep.ID).Left) > 0 })
 	rec := r.record(t, ep.ID)
 	_, last, err := r.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting := consume.Query{Status: consume.StatusWaiting}
 	all := r.listAll(t, waiting, 37)
 	seen := make(map[string]bool)
 	for i, d := range all {
@@ -260,8 +261,13 @@ func TestRemovalOfAnEndpointThatLags(t *testing.T) {
 			t.Parallel()
 			r := start(t, settings(t, time.Hour))
 			s, ep := r.lag(t, 600)
-			s.answer <- struct{}{}
-			eventually(t, "its cursor has a consumer", func() bool { return len(r.orderedConsumers(t, ep.ID)) > 0 })
+			eventually(t, "its cursor has a consumer", func() bool {
+				select {
+				case s.answer <- struct{}{}:
+				default:
+				}
+				return len(r.orderedConsumers(t, ep.ID)) > 0
+			})
 			key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
 			if spoilt {
 				if _, err := r.bus.Cursors().PutString(t.Context(), key.String(), "{"); err != nil {

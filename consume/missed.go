@@ -59,7 +59,7 @@ func (e *Engine) countMissed(ctx context.Context, key cursor.Key, last bool) err
 		return err
 	}
 	now := cursor.Mark{Place: r.Start() - 1, Last: end, Filters: filterHash(key.Stream, ep.Events)}
-	place, handed, err := e.bus.HandedByCursor(ctx, key.Stream, key.Endpoint, r.Epoch)
+	place, handed, err := e.bus.HandedOut(ctx, r.Consumer())
 	switch {
 	case err == nil:
 		now.Place, now.Handed = max(place, now.Place), handed

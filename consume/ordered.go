@@ -48,29 +48,37 @@ func insist(ctx context.Context, do func() error, complain func(error)) {
 }
 
 func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
-	ids, err := e.bus.Ordered(ctx, stream)
+	all, err := e.bus.Ordered(ctx, stream)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if e.endpoints.IsUnreadable(id) {
+	for _, own := range all {
+		if e.endpoints.IsUnreadable(own.Endpoint) {
 			continue
 		}
-		// Another process may have made it a moment ago, so the buckets are asked.
-		ep, err := e.endpoints.Get(ctx, id)
-		orphan := errors.Is(err, endpoint.ErrNotFound)
-		if err == nil && !ep.Ordered {
-			r, fails := e.cursors.Get(ctx, cursor.Key{Endpoint: id, Stream: stream})
-			orphan, err = r == nil, fails
-		}
+		orphan, err := e.isOrphan(ctx, own)
 		if orphan {
-			err = e.bus.DropConsumer(ctx, stream, id)
+			err = e.bus.DropConsumer(ctx, own)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isOrphan reports whether a consumer belongs to no ordered endpoint and to no record of a cursor any more. Another process may
+// have made it a moment ago, so the buckets are asked: what it belongs to was stored before it.
+func (e *Engine) isOrphan(ctx context.Context, own publish.Own) (bool, error) {
+	if own.Epoch != "" {
+		r, err := e.cursors.Get(ctx, cursor.Key{Endpoint: own.Endpoint, Stream: own.Stream})
+		return err == nil && (r == nil || r.Epoch != own.Epoch), err
+	}
+	ep, err := e.endpoints.Get(ctx, own.Endpoint)
+	if errors.Is(err, endpoint.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && !ep.Ordered, err
 }
 
 func (e *Engine) beginSequence(ctx context.Context, g *errgroup.Group, ep *endpoint.Endpoint) {

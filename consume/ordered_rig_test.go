@@ -146,11 +146,11 @@ func (r *rig) join(t testing.TB, url string) (stop func()) {
 func (r *rig) orderedConsumers(t testing.TB, id string) (on []string) {
 	t.Helper()
 	for _, stream := range publish.OrderedStreams {
-		ids, err := r.bus.Ordered(t.Context(), stream)
+		all, err := r.bus.Ordered(t.Context(), stream)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.Contains(ids, id) {
+		if slices.ContainsFunc(all, func(own publish.Own) bool { return own.Endpoint == id }) {
 			on = append(on, stream)
 		}
 	}

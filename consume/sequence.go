@@ -110,7 +110,7 @@ func (q *sequence) leave(ctx context.Context, in *intake) error {
 	if err := q.engine.hasLeft(ctx, q.id, in.queue.Stream); err != nil {
 		return err
 	}
-	return q.engine.bus.DropConsumer(ctx, in.queue.Stream, q.id)
+	return q.engine.bus.DropConsumer(ctx, publish.Own{Stream: in.queue.Stream, Endpoint: q.id})
 }
 
 // hasLeft returns nil if, as the bucket says, an endpoint does not listen to a stream any more, or is removed; errLags if it

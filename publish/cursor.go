@@ -9,9 +9,26 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/tidwall/gjson"
 )
 
-// An endpoint that has a cursor has a consumer of its own on the stream, named by its id: see package cursor.
+// Own names a consumer of a stream of events: that of an endpoint's cursor, by the epoch of its record; the one that an
+// ordered endpoint has, without an epoch; or the one that all share, without an endpoint. A consumer of another epoch is
+// another consumer: whoever removes that of a record that is over can't remove the one of the next.
+type Own struct{ Stream, Endpoint, Epoch string }
+
+func (o Own) name() string {
+	switch {
+	case o.Endpoint == "":
+		return consumerName
+	case o.Epoch == "":
+		return o.Endpoint
+	default:
+		return o.Endpoint + "-" + o.Epoch
+	}
+}
+
+func (o Own) String() string { return o.name() + " of " + o.Stream }
 
 // epochMark is in the metadata of a cursor's consumer: which record it belongs to.
 const epochMark = "jethook-epoch"
@@ -114,63 +131,55 @@ func (b *Bus) HoldsBetween(ctx context.Context, stream string, patterns []string
 	return false, nil
 }
 
-// HandedOut returns up to which sequence a consumer of a stream of events has handed out its messages: an endpoint's own, or
-// the one that all share if endpoint is empty. ErrNotFound: there is no such consumer.
-func (b *Bus) HandedOut(ctx context.Context, stream, endpoint string) (uint64, error) {
-	info, err := b.consumerInfo(ctx, stream, endpoint)
+// HandedOut returns up to which sequence a consumer has handed out its messages, and how many it has, with those that it has
+// handed out again. ErrNotFound: there is no such consumer.
+func (b *Bus) HandedOut(ctx context.Context, own Own) (place, messages uint64, err error) {
+	info, err := b.consumerInfo(ctx, own)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return info.Delivered.Stream, nil
+	return info.Delivered.Stream, info.Delivered.Consumer, nil
 }
 
-// consumerInfo asks for a consumer of a stream of events: an endpoint's own, or the shared one if endpoint is empty.
-func (b *Bus) consumerInfo(ctx context.Context, stream, endpoint string) (*jetstream.ConsumerInfo, error) {
-	name := endpoint
-	if endpoint == "" {
-		name = consumerName
-	}
-	c, err := b.front.js.Consumer(ctx, stream, name)
+func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInfo, error) {
+	c, err := b.front.js.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("consumer %s of %s: %w", name, stream, ErrNotFound)
+		return nil, fmt.Errorf("consumer %s: %w", own, ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking for consumer %s of %s: %w", name, stream, classify(err))
+		return nil, fmt.Errorf("asking for consumer %s: %w", own, classify(err))
 	}
 	return c.CachedInfo(), nil
 }
 
-// CursorConsumer opens the consumer of an endpoint's cursor on a stream, with the filters of its patterns. One that is
-// missing is made, which made tells, and begins at a sequence. ErrConflict: there is one that belongs to another epoch.
-func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patterns []string, epoch string, start uint64) (_ *Consumer, made bool, _ error) {
-	filters := OrderedFilters(stream, patterns)
-	c, err := b.front.js.Consumer(ctx, stream, endpoint)
+// CursorConsumer opens the consumer of an endpoint's cursor, with the filters of its patterns. One that is missing is made,
+// which made tells, and begins at a sequence.
+func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, start uint64) (_ *Consumer, made bool, _ error) {
+	filters := OrderedFilters(own.Stream, patterns)
+	c, err := b.front.js.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = b.front.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-			Durable: endpoint, Description: "deliveries to one endpoint that does not keep up", FilterSubjects: filters,
+		c, err = b.front.js.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
+			Durable: own.name(), Description: "deliveries to one endpoint that does not keep up", FilterSubjects: filters,
 			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: cursorPending,
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(start, 1),
-			Metadata: map[string]string{orderedMark: endpoint, epochMark: epoch},
+			Metadata: map[string]string{orderedMark: own.Endpoint, epochMark: own.Epoch},
 		})
 		made = err == nil
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
-			c, err = b.front.js.Consumer(ctx, stream, endpoint)
+			c, err = b.front.js.Consumer(ctx, own.Stream, own.name())
 		}
 	}
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeMaxConsumers {
-		return nil, false, fmt.Errorf("opening consumer %s of %s: %w: raise default_max_consumers in the limits of JetStream on the NATS servers, or max_consumers of the stream and the account", endpoint, stream, refusal)
+		return nil, false, fmt.Errorf("opening consumer %s: %w: raise default_max_consumers in the limits of JetStream on the NATS servers, or max_consumers of the stream and the account", own, refusal)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, classify(err))
+		return nil, false, fmt.Errorf("opening consumer %s: %w", own, classify(err))
 	}
 	cfg := c.CachedInfo().Config
-	if cfg.Metadata[epochMark] != epoch {
-		return nil, false, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, ErrConflict)
-	}
 	if !slices.Equal(cfg.FilterSubjects, filters) {
 		cfg.FilterSubject, cfg.FilterSubjects = "", filters
-		if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
-			return nil, false, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
+		if c, err = b.front.js.UpdateConsumer(ctx, own.Stream, cfg); err != nil {
+			return nil, false, fmt.Errorf("changing consumer %s: %w", own, classify(err))
 		}
 	}
 	return &Consumer{c, b.front.Conn}, made, nil
@@ -180,46 +189,37 @@ func (b *Bus) CursorConsumer(ctx context.Context, stream, endpoint string, patte
 // its new patterns before new ones are stored, it makes that nothing of the new ones is passed over afterwards.
 func (b *Bus) WidenCursors(ctx context.Context, endpoint string, patterns []string) error {
 	for _, stream := range OrderedStreams {
-		filters := OrderedFilters(stream, patterns)
-		info, err := b.consumerInfo(ctx, stream, endpoint)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		if err := b.widenCursor(ctx, stream, endpoint, OrderedFilters(stream, patterns)); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
-		}
-		cfg := info.Config
-		if len(filters) == 0 || cfg.Metadata[epochMark] == "" || slices.Equal(cfg.FilterSubjects, filters) {
-			continue
-		}
-		cfg.FilterSubject, cfg.FilterSubjects = "", filters
-		_, err = b.front.js.UpdateConsumer(ctx, stream, cfg)
-		if err != nil && !errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
-			return fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
 		}
 	}
 	return nil
 }
 
-// DropCursor is DropConsumer, unless the consumer belongs to another epoch.
-func (b *Bus) DropCursor(ctx context.Context, stream, endpoint, epoch string) error {
-	info, err := b.consumerInfo(ctx, stream, endpoint)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil
-	case err != nil:
+func (b *Bus) widenCursor(ctx context.Context, stream, endpoint string, filters []string) error {
+	data, _, err := b.CursorRecord(ctx, endpoint+"."+stream)
+	if err != nil {
 		return err
-	case info.Config.Metadata[epochMark] != epoch:
-		return nil
 	}
-	return b.DropConsumer(ctx, stream, endpoint)
+	own := Own{stream, endpoint, gjson.GetBytes(data, "epoch").Str}
+	info, err := b.consumerInfo(ctx, own)
+	if err != nil || len(filters) == 0 || slices.Equal(info.Config.FilterSubjects, filters) {
+		return err
+	}
+	cfg := info.Config
+	cfg.FilterSubject, cfg.FilterSubjects = "", filters
+	_, err = b.front.js.UpdateConsumer(ctx, stream, cfg)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
+		return fmt.Errorf("changing consumer %s: %w", own, classify(err))
+	}
+	return nil
 }
 
-// DropConsumer removes the consumer that an endpoint has of its own on a stream, if there is one.
-func (b *Bus) DropConsumer(ctx context.Context, stream, endpoint string) error {
-	err := b.front.js.DeleteConsumer(ctx, stream, endpoint)
+// DropConsumer removes an endpoint's own consumer, if there is one.
+func (b *Bus) DropConsumer(ctx context.Context, own Own) error {
+	err := b.front.js.DeleteConsumer(ctx, own.Stream, own.name())
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return fmt.Errorf("removing consumer %s of %s: %w", endpoint, stream, classify(err))
+		return fmt.Errorf("removing consumer %s: %w", own, classify(err))
 	}
 	return nil
 }
@@ -234,17 +234,4 @@ func (b *Bus) StreamEnds(ctx context.Context, stream string) (first, last uint64
 		return 0, 0, fmt.Errorf("asking for stream %s: %w", stream, classify(err))
 	}
 	return info.State.FirstSeq, info.State.LastSeq, nil
-}
-
-// HandedByCursor returns up to which sequence the consumer of an endpoint's cursor has handed out its messages, and how many
-// it has, with those that it has handed out again. ErrNotFound: there is none of this epoch.
-func (b *Bus) HandedByCursor(ctx context.Context, stream, endpoint, epoch string) (place, messages uint64, err error) {
-	info, err := b.consumerInfo(ctx, stream, endpoint)
-	if err == nil && info.Config.Metadata[epochMark] != epoch {
-		err = fmt.Errorf("consumer %s of %s: %w", endpoint, stream, ErrNotFound)
-	}
-	if err != nil {
-		return 0, 0, err
-	}
-	return info.Delivered.Stream, info.Delivered.Consumer, nil
 }

@@ -1,7 +1,6 @@
 package publish_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -27,7 +26,7 @@ func TestCursorConsumerHasAnEpoch(t *testing.T) {
 		}
 	}
 	openAt := func(epoch string, start uint64) (*publish.Consumer, bool, error) {
-		return b.CursorConsumer(t.Context(), publish.StreamWebhooks, "ep_a", []string{"webhooks.>"}, epoch, start)
+		return b.CursorConsumer(t.Context(), publish.Own{Stream: publish.StreamWebhooks, Endpoint: "ep_a", Epoch: epoch}, []string{"webhooks.>"}, start)
 	}
 	for i, want := range []uint64{first + 2, first + 3} {
 		c, made, err := openAt("a", first+2)
@@ -38,10 +37,14 @@ func TestCursorConsumerHasAnEpoch(t *testing.T) {
 			t.Errorf("opened %d times: at %d, want %d; made: %t", i+1, got, want, made)
 		}
 	}
-	if _, _, err := openAt("b", first); !errors.Is(err, publish.ErrConflict) {
-		t.Errorf("another epoch: %v", err)
+	c, made, err := openAt("b", first)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if lag, err := b.Lag(t.Context(), publish.StreamWebhooks, "ep_none"); err != nil || !lag.NotThere {
+	if got := takeOne(t, c); got != first || !made {
+		t.Errorf("another epoch: at %d, want %d; made: %t", got, first, made)
+	}
+	if lag, err := b.Lag(t.Context(), publish.Own{Stream: publish.StreamWebhooks, Endpoint: "ep_none", Epoch: "a"}); err != nil || !lag.NotThere {
 		t.Errorf("one that is not there: %+v %v", lag, err)
 	}
 }
@@ -78,7 +81,7 @@ func TestTooManyCursors(t *testing.T) {
 	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: publish.StreamOps, Subjects: []string{"jethook.ops.>"}, MaxConsumers: 1})
 	for i := range 2 {
 		if err == nil {
-			_, _, err = b.CursorConsumer(t.Context(), publish.StreamOps, fmt.Sprintf("ep_%d", i), []string{"jethook.ops.>"}, "epoch", 1)
+			_, _, err = b.CursorConsumer(t.Context(), publish.Own{Stream: publish.StreamOps, Endpoint: fmt.Sprintf("ep_%d", i), Epoch: "a"}, []string{"jethook.ops.>"}, 1)
 		}
 	}
 	if err == nil || !strings.Contains(err.Error(), "default_max_consumers") {

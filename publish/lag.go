@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,37 +12,33 @@ import (
 	"jethook/publish/jsontext"
 )
 
-// Lag is how far an endpoint's own consumer is.
+// Lag is how far a consumer of a stream of events is.
 type Lag struct {
 	Behind   uint64 // events that it has not handed out
 	Unacked  int    // those that it has handed out, and that have no outcome yet
 	Taken    uint64 // the sequence up to which it has handed them out
 	Settled  uint64 // the sequence up to which each has an outcome
-	Epoch    string // of the record that it belongs to; empty: of an ordered endpoint
 	NotThere bool   // there is no such consumer
 }
 
-// Lag tells how far an endpoint's own consumer of a stream is, or the one that all share if endpoint is empty.
-func (b *Bus) Lag(ctx context.Context, stream, endpoint string) (lag Lag, err error) {
-	err = b.Lags(ctx, []Own{{stream, endpoint}}, func(_ int, l Lag) { lag = l })
+// Lag tells how far a consumer is.
+func (b *Bus) Lag(ctx context.Context, own Own) (lag Lag, err error) {
+	err = b.Lags(ctx, []Own{own}, func(_ int, l Lag) { lag = l })
 	return lag, err
 }
-
-// Own names an endpoint's own consumer of a stream, or the one that all share if Endpoint is empty.
-type Own struct{ Stream, Endpoint string }
 
 // Lags is Lag for many consumers, without waiting for one answer before the next question. It tells each with its place in
 // all, from this goroutine.
 func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) error {
 	shelves := make([]Shelf, len(all))
 	for i, own := range all {
-		shelves[i] = Shelf{stream: own.Stream, subject: cmp.Or(own.Endpoint, consumerName)}
+		shelves[i] = Shelf{stream: own.Stream, subject: own.name()}
 	}
 	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
 		return "$JS.API.CONSUMER.INFO." + sh.stream + "." + sh.subject, struct{}{}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if !jsontext.Valid(m.Data) {
-			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", ErrUnavailable, all[i].Endpoint)
+			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", ErrUnavailable, all[i])
 		}
 		info := gjson.ParseBytes(m.Data)
 		switch fault := info.Get("error"); {
@@ -56,7 +51,6 @@ func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) er
 		lag := Lag{
 			Behind: info.Get("num_pending").Uint(), Unacked: int(info.Get("num_ack_pending").Int()),
 			Taken: info.Get("delivered.stream_seq").Uint(), Settled: info.Get("ack_floor.stream_seq").Uint(),
-			Epoch: info.Get("config.metadata." + epochMark).Str,
 		}
 		if lag.Unacked == 0 { // the floor stays behind what the filters pass over
 			lag.Settled = lag.Taken

@@ -95,17 +95,18 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 }
 
 // Ordered returns the endpoints that have a consumer of their own on stream.
-func (b *Bus) Ordered(ctx context.Context, stream string) (endpoints []string, err error) {
+func (b *Bus) Ordered(ctx context.Context, stream string) (all []Own, err error) {
 	list := b.streams[stream].ListConsumers(ctx)
 	for info := range list.Info() {
-		if info.Config.Metadata[orderedMark] == info.Name {
-			endpoints = append(endpoints, info.Name)
+		meta := info.Config.Metadata
+		if own := (Own{stream, meta[orderedMark], meta[epochMark]}); own.Endpoint != "" && own.name() == info.Name {
+			all = append(all, own)
 		}
 	}
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("listing the consumers of %s: %w", stream, classify(err))
 	}
-	return endpoints, nil
+	return all, nil
 }
 
 // quickly is how long it may take to look at what waits while the stream changes. A retry that fails and comes

@@ -145,7 +145,7 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// forgetCursor removes an endpoint's record in the cursors' bucket, and then its consumer, if there is one.
+// forgetCursor removes an endpoint's record in the cursors' bucket, and then its consumers, if there is a record.
 func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
 	key := endpoint + "." + stream
 	_, err := b.Cursors().Get(ctx, key)
@@ -158,7 +158,13 @@ func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("removing the cursor %s: %w", key, classify(err))
 	}
-	return b.DropConsumer(ctx, stream, endpoint)
+	all, err := b.Ordered(ctx, stream) // the record may be one that can't be read
+	for _, own := range all {
+		if err == nil && own.Endpoint == endpoint {
+			err = b.DropConsumer(ctx, own)
+		}
+	}
+	return err
 }
 
 // Stored is a message as it lies in a stream.

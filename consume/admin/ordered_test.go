@@ -26,7 +26,7 @@ func TestOrderedEndpoint(t *testing.T) {
 		t.Errorf("unchanged: %d %s", got.status, got.body)
 	}
 	for _, stream := range []string{publish.StreamEvents, publish.StreamWebhooks} {
-		if ids, err := a.bus.Ordered(t.Context(), stream); err != nil || !slices.Equal(ids, []string{e.ID}) {
+		if ids, err := a.bus.Ordered(t.Context(), stream); err != nil || !slices.Equal(ids, []publish.Own{{Stream: stream, Endpoint: e.ID}}) {
 			t.Errorf("%s: consumers of %v, %v", stream, ids, err)
 		}
 	}

@@ -165,6 +165,9 @@ func (t *Table) lags(ctx context.Context, all []*Backlog) (left []*Backlog, err 
 		names := make([]publish.Own, len(asked))
 		for i, b := range asked {
 			names[i] = publish.Own{Stream: b.Stream, Endpoint: b.Endpoint.ID}
+			if b.Record != nil {
+				names[i] = b.Record.Consumer()
+			}
 		}
 		if err := t.bus.Lags(ctx, names, func(i int, lag publish.Lag) { asked[i].Lag = lag }); err != nil {
 			return nil, err
@@ -186,14 +189,14 @@ func (t *Table) lags(ctx context.Context, all []*Backlog) (left []*Backlog, err 
 	return left, nil
 }
 
-// settleLag makes the lag of a consumer that is not the record's that of one that has yet to begin. It returns whether the
+// settleLag makes the lag of a consumer that is not there that of one that has yet to begin. It returns whether the
 // record has changed meanwhile.
 func (t *Table) settleLag(ctx context.Context, b *Backlog) (changed bool, err error) {
 	r := b.Record
 	switch {
 	case r == nil && b.Lag.NotThere: // nobody has begun, and nobody knows where it will
 		return true, nil
-	case r == nil, !b.Lag.NotThere && b.Lag.Epoch == r.Epoch:
+	case !b.Lag.NotThere:
 		return false, nil
 	}
 	if r.Opened {

@@ -107,7 +107,7 @@ func TestBacklogIsExact(t *testing.T) {
 			settled := make(map[uint64]bool)
 			taken := uint64(0)
 			if c.take >= 0 {
-				consumer, _, err := bus.CursorConsumer(t.Context(), key.Stream, key.Endpoint, c.events, r.Epoch, r.Start())
+				consumer, _, err := bus.CursorConsumer(t.Context(), publish.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: r.Epoch}, c.events, r.Start())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -178,7 +178,7 @@ func TestBacklogOfAnotherEpoch(t *testing.T) {
 	first := publishTo(t, bus, 30)
 	ep := &endpoint.Endpoint{ID: "ep_1", Events: []string{"events.>"}}
 	key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
-	consumer, _, err := bus.CursorConsumer(t.Context(), key.Stream, key.Endpoint, ep.Events, "before", first)
+	consumer, _, err := bus.CursorConsumer(t.Context(), publish.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: "before"}, ep.Events, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func BenchmarkCountBacklogs(b *testing.B) {
 				if !begun {
 					continue
 				}
-				if _, _, err := bus.CursorConsumer(b.Context(), publish.StreamEvents, ep.ID, ep.Events, "e", first+uint64(i)); err != nil {
+				if _, _, err := bus.CursorConsumer(b.Context(), publish.Own{Stream: publish.StreamEvents, Endpoint: ep.ID, Epoch: "e"}, ep.Events, first+uint64(i)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -35,8 +35,8 @@
 // the cursor's must find the record, or would deliver it again. What a killed server has forgotten to have handed out finds
 // its outcome recorded.
 //
-// A consumer carries the epoch of its record, since either may outlive the other: what comes by the consumer of another
-// record is not decided about, and a consumer is replaced only by whoever has read the present record after it saw it.
+// A consumer is named by the epoch of its record, since either may outlive the other: what comes by the consumer of another
+// record is not decided about, and whoever is late to remove that of a record that is over leaves that of the next alone.
 //
 // What a lane holds of the shared intake when its endpoint comes to rest (its circuit opens, say) is handed over by naming the
 // places in [Record.Left]. That is possible until the consumer is made, which begins at the first of them.
@@ -55,6 +55,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"jethook/publish"
 )
 
 // Phase is where an endpoint is on its way from the shared intake to a cursor and back.
@@ -117,6 +119,11 @@ type Gap struct {
 
 // Key names a record.
 type Key struct{ Endpoint, Stream string }
+
+// Consumer names the consumer that belongs to the record.
+func (r *Record) Consumer() publish.Own {
+	return publish.Own{Stream: r.Key.Stream, Endpoint: r.Key.Endpoint, Epoch: r.Epoch}
+}
 
 func (k Key) String() string { return k.Endpoint + "." + k.Stream }
 

@@ -105,7 +105,7 @@ func (m *model) run() {
 				}
 			}
 		})
-		publishers.Go(func() { m.publish(bus, rng.Uint64(), *modelEvents/3) })
+		publishers.Go(func() { m.publish(bus, m.seed<<8+uint64(i), *modelEvents/3) })
 	}
 	publishers.Wait()
 	m.mu.Lock()

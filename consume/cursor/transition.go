@@ -72,12 +72,12 @@ func (t *Table) Settle(ctx context.Context, key Key) (*Record, error) {
 
 // border is the next place behind all that the consumers have handed out.
 func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
-	shared, err := t.bus.HandedOut(ctx, r.Key.Stream, "")
+	shared, _, err := t.bus.HandedOut(ctx, publish.Own{Stream: r.Key.Stream})
 	if err != nil && !errors.Is(err, publish.ErrNotFound) { // no process has delivered yet
 		return 0, err
 	}
-	own, err := t.bus.HandedOut(ctx, r.Key.Stream, r.Key.Endpoint)
-	if errors.Is(err, publish.ErrNotFound) || r.From == 0 { // one that is there belongs to an earlier record
+	own, _, err := t.bus.HandedOut(ctx, r.Consumer())
+	if errors.Is(err, publish.ErrNotFound) { // it has yet to be made
 		return max(shared+1, r.From), nil
 	}
 	return max(shared+1, own+1, r.From, r.Until), err
@@ -86,36 +86,24 @@ func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
 // Consumer opens the cursor's consumer for an endpoint's patterns, and returns it with the record that it belongs to, and
 // whether it was made; nil: there is no record, or it does not divide. From then on no place can be left to the cursor.
 func (t *Table) Consumer(ctx context.Context, key Key, patterns []string) (c *publish.Consumer, r *Record, made bool, err error) {
-	for {
-		r, err = t.change(ctx, key, func(r *Record) (bool, error) {
-			changes := !r.Opened && r.Divides()
-			r.Opened = r.Opened || changes
-			return changes, nil
-		})
-		if err != nil || r == nil || !r.Divides() {
-			return nil, nil, false, err
-		}
-		c, made, err = t.bus.CursorConsumer(ctx, key.Stream, key.Endpoint, patterns, r.Epoch, r.Start())
-		if !errors.Is(err, publish.ErrConflict) {
-			return c, r, made, err
-		}
-		// It is an earlier record's, unless this one has been removed meanwhile.
-		now, err := t.Get(ctx, key)
-		if err == nil && now != nil && now.Epoch == r.Epoch {
-			err = t.bus.DropConsumer(ctx, key.Stream, key.Endpoint)
-		}
-		if err != nil {
-			return nil, nil, false, err
-		}
+	r, err = t.change(ctx, key, func(r *Record) (bool, error) {
+		changes := !r.Opened && r.Divides()
+		r.Opened = r.Opened || changes
+		return changes, nil
+	})
+	if err != nil || r == nil || !r.Divides() {
+		return nil, nil, false, err
 	}
+	c, made, err = t.bus.CursorConsumer(ctx, r.Consumer(), patterns, r.Start())
+	return c, r, made, err
 }
 
 // Finish removes a record that has joined, as it was read, if nothing below its border is left for the cursor of an endpoint
 // with these patterns, nor for the shared intake: until then somebody there has yet to learn that it was the cursor's. It
 // reports whether it has.
 func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended bool, err error) {
-	for endpoint, patterns := range map[string][]string{r.Key.Endpoint: patterns, "": nil} {
-		if settled, err := t.isSettled(ctx, r, endpoint, patterns); !settled || err != nil {
+	for own, patterns := range map[publish.Own][]string{r.Consumer(): patterns, {Stream: r.Key.Stream}: nil} {
+		if settled, err := t.isSettled(ctx, r, own, patterns); !settled || err != nil {
 			return false, err
 		}
 	}
@@ -125,12 +113,11 @@ func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended
 	return err == nil, err
 }
 
-// isSettled reports whether all that a consumer has below the border of a record has its outcome: the endpoint's own, or
-// the shared one if endpoint is empty.
-func (t *Table) isSettled(ctx context.Context, r *Record, endpoint string, patterns []string) (bool, error) {
-	lag, err := t.bus.Lag(ctx, r.Key.Stream, endpoint)
+// isSettled reports whether all that a consumer has below the border of a record has its outcome.
+func (t *Table) isSettled(ctx context.Context, r *Record, own publish.Own, patterns []string) (bool, error) {
+	lag, err := t.bus.Lag(ctx, own)
 	switch {
-	case err != nil || lag.NotThere || endpoint != "" && lag.Epoch != r.Epoch: // it has to be made
+	case err != nil || lag.NotThere: // it has to be made
 		return false, err
 	case lag.Settled+1 >= r.Until:
 		return true, nil
@@ -240,7 +227,7 @@ func (t *Table) Remove(ctx context.Context, r *Record) error {
 	if err != nil {
 		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.Unavailable(err))
 	}
-	return t.bus.DropCursor(ctx, r.Key.Stream, r.Key.Endpoint, r.Epoch)
+	return t.bus.DropConsumer(ctx, r.Consumer())
 }
 
 // Get reads a record from the bucket, where every change is seen that was stored before; nil when there is none.
