@@ -184,10 +184,14 @@ func TestEachEventOnceWhileEndpointsComeAndGo(t *testing.T) {
 				t.Errorf("endpoint %d: of %d events %d are missing %.10q, %d came more than once %.10q", i, len(ids), len(missing), missing, len(twice), twice)
 			}
 		}()
-		eventually(t, "each event is taken", func() bool {
-			missing, _ := m.lacks(ids)
-			return len(missing) == 0
-		})
+		// What its refusals taught may slow it for longer than a test waits, but not keep it from going on.
+		for missing, _ := m.lacks(ids); len(missing) > 0; {
+			before := len(missing)
+			eventually(t, "more events are taken", func() bool {
+				missing, _ = m.lacks(ids)
+				return len(missing) < before
+			})
+		}
 	}
 	eventually(t, "all have joined again", func() bool {
 		keys, err := r.bus.Cursors().Keys(t.Context())

@@ -15,8 +15,11 @@ const (
 	slowest = time.Minute
 	// runGap is the pause between two requests that ends a run: what an endpoint takes is measured over one run.
 	runGap = 5 * time.Second
-	// speedUp is which part of what was learned each request that went well takes back.
-	speedUp = 256
+	// speedUp is which part of what was learned each request that went well takes back, and sooner is the part that one takes
+	// back in each soonerEvery: an endpoint that gets one request in a minute would else be slow for hours.
+	speedUp     = 256
+	sooner      = 8
+	soonerEvery = 10 * time.Second
 )
 
 // pacer spaces the requests to an endpoint that has a rate limit, of its own or one that its answers have taught, and
@@ -35,6 +38,7 @@ type pacer struct {
 	run   time.Time // when the present run of requests began
 	last  time.Time // when the last one of it was made that went well
 	taken int       // how many of it went well
+	eased time.Time // when the endpoint last refused, or a larger part was taken back
 }
 
 // set takes over an endpoint's rate as of now; nil means no limit.
@@ -77,7 +81,11 @@ func (p *pacer) took(started, now time.Time) {
 	p.last = started
 	p.taken++
 	if p.learned > 0 {
-		if p.learned -= p.learned/speedUp + 1; p.learned < time.Millisecond {
+		part := time.Duration(speedUp)
+		if now.Sub(p.eased) > soonerEvery {
+			part, p.eased = sooner, now
+		}
+		if p.learned -= p.learned/part + 1; p.learned < time.Millisecond {
 			p.learned = 0
 		}
 		p.space(now)
@@ -94,7 +102,7 @@ func (p *pacer) refused(started, now, until time.Time) {
 			p.learned = max(p.interval, until.Sub(p.run)/time.Duration(p.taken))
 		}
 		p.learned = min(p.learned, slowest)
-		p.run, p.taken = until, 0
+		p.run, p.taken, p.eased = until, 0, until
 		p.space(now)
 	}
 	if until.After(p.until) {
