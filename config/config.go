@@ -1,6 +1,6 @@
 // Package config reads Jethook's settings from the environment.
 //
-// Every setting is one field of [Config], with its default and meaning beside it; the README's table is
+// Every setting is one field of [Config], with its default and meaning beside it; the table of README.md is
 // generated from those fields. [Load] reports every problem at once, each with its variable's name, and
 // refuses JETHOOK_ variables it does not know, so that a misspelling never silently falls back to a default.
 package config
