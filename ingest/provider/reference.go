@@ -10,31 +10,39 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| provider | secret | verified by | body covered | event type | event id | notes |\n|---|---|---|---|---|---|---|\n")
 	for _, s := range table {
-		title := s.Title
-		if s.Docs != "" {
-			title = "[" + s.Title + "](" + s.Docs + ")"
-		}
 		secret := s.Secret
 		if secret == "" {
 			secret = "none"
 		}
-		fmt.Fprintf(&b, "| `%s` %s | %s | %s | %s | %s | %s | %s |\n",
-			s.Name, title, secret, cell(s.schemeWords()), s.coverage(), s.typeWords(), s.idWords(), s.notes())
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n",
+			s.nameWords(), secret, s.schemeWords(), s.coverage(), s.typeWords(), s.idWords(), s.notes())
 	}
 	return b.String()
 }
 
-// cell keeps a text inside one column.
-func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
-
-// schemeWords are the scheme without what is signed, which [Sender.coverage] sums up: a table has no room for it.
-func (s *Sender) schemeWords() string {
-	var parts []string
-	for part := range strings.SplitSeq(s.Scheme.String(), "; ") {
-		part, _, _ = strings.Cut(part, " over ")
-		parts = append(parts, part)
+// nameWords are the name, and the title unless that is the same in other letters.
+func (s *Sender) nameWords() string {
+	name := "`" + s.Name + "`"
+	if !strings.EqualFold(strings.NewReplacer(" ", "", "-", "", ".", "").Replace(s.Title), strings.ReplaceAll(s.Name, "-", "")) {
+		name += " " + s.Title
 	}
-	return strings.ReplaceAll(strings.Join(parts, "; "), "header:", "")
+	if s.Docs != "" {
+		name = "[" + name + "](" + s.Docs + ")"
+	}
+	return name
+}
+
+// schemeWords are the kinds of the scheme. What is signed, and where the proof stands, a table has no room for; what of an
+// event that covers, [Sender.coverage] sums up.
+func (s *Sender) schemeWords() string {
+	var kinds []string
+	for part := range strings.SplitSeq(s.Scheme.String(), "; ") {
+		for _, detail := range []string{" over ", " in header:", " in query:", " in json:", " in form:", " in multipartjson:", " with header:", ", hex", ", base64"} {
+			part, _, _ = strings.Cut(part, detail)
+		}
+		kinds = append(kinds, part)
+	}
+	return strings.Join(kinds, "; ")
 }
 
 // notes say what else an operator has to know: what to set, what the sender asks before it sends, and which secrets its
