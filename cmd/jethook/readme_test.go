@@ -269,7 +269,7 @@ func TestTopics(t *testing.T) {
 		}
 		for line := range strings.Lines(r.stdout) {
 			line = strings.TrimSuffix(line, "\n")
-			isCode := strings.HasPrefix(line, "    ") // or a cell of a table
+			isCode := strings.HasPrefix(line, "    ")                 // or a cell of a table
 			isWord := !strings.Contains(strings.TrimSpace(line), " ") // which can't be wrapped
 			if !isCode && (utf8.RuneCountInString(line) > pageWidth && !isWord || strings.Contains(line, "`") || strings.Contains(line, "](")) ||
 				strings.HasPrefix(line, "|") || strings.Contains(line, "<!--") {
