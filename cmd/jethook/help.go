@@ -76,6 +76,23 @@ func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND... | TOPIC]", Short: "Show the help of a command, or a page of the manual",
 		Example: "  jethook help endpoint add\n  jethook help senders",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			about, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			for _, sub := range about.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, sub.Name()+"\t"+sub.Short)
+				}
+			}
+			for _, t := range topics {
+				if len(args) == 0 {
+					names = append(names, t.name+"\t"+t.about)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if page, ok := findTopic(func(t topic) bool { return len(args) == 1 && t.name == args[0] }); ok {

@@ -14,6 +14,8 @@ var (
 	heading  = regexp.MustCompile(`^(#+) (.*)$`)
 	listMark = regexp.MustCompile(`^ *([-*]|[0-9]+\.) `)
 	mdLink   = regexp.MustCompile(`\[([^]]*)\]\(([^)]*)\)`)
+	strong   = regexp.MustCompile(`\*+([^*]+)\*+`)
+	phrase   = regexp.MustCompile(`^[a-z-]+ `)
 )
 
 // page writes Markdown, as far as the manual goes, for a terminal.
@@ -109,8 +111,8 @@ func (p *page) inline(text string) string {
 	for i, part := range parts {
 		switch isCode := i%2 == 1; {
 		case !isCode:
-			parts[i] = strings.ReplaceAll(part, "**", "")
-		case strings.HasPrefix(part, "jethook "): // it would read as a part of the sentence
+			parts[i] = strong.ReplaceAllString(part, "$1")
+		case phrase.MatchString(part): // it would read as a part of the sentence
 			parts[i] = "'" + part + "'"
 		}
 	}
