@@ -14,7 +14,7 @@ var (
 	heading  = regexp.MustCompile(`^(#+) (.*)$`)
 	listMark = regexp.MustCompile(`^ *([-*]|[0-9]+\.) `)
 	mdLink   = regexp.MustCompile(`\[([^]]*)\]\(([^)]*)\)`)
-	strong   = regexp.MustCompile(`\*+([^*]+)\*+`)
+	emphasis = regexp.MustCompile(`\*([^*]+)\*`)
 	phrase   = regexp.MustCompile(`^[a-z-]+ `)
 )
 
@@ -111,7 +111,7 @@ func (p *page) inline(text string) string {
 	for i, part := range parts {
 		switch isCode := i%2 == 1; {
 		case !isCode:
-			parts[i] = strong.ReplaceAllString(part, "$1")
+			parts[i] = emphasis.ReplaceAllString(strings.ReplaceAll(part, "**", ""), "$1")
 		case phrase.MatchString(part): // it would read as a part of the sentence
 			parts[i] = "'" + part + "'"
 		}

@@ -11,6 +11,7 @@ func TestPlain(t *testing.T) {
 	for name, test := range map[string]struct{ markdown, want string }{
 		"headings":          {"# A `b`\n\n## C\n\n### D\n", "A b\n===\n\nC\n-\n\nD\n"},
 		"marks":             {"**Note** *this* `webhooks.*` and `a**b`.\n", "Note this webhooks.* and a**b.\n"},
+		"marks around code": {"**See `URL`**: x\n", "See URL: x\n"},
 		"command":           {"See `endpoint rm`.\n", "See 'endpoint rm'.\n"},
 		"links":             {"[page](a.md), [away](https://b)\n", "page (see a.md), away (see https://b)\n"},
 		"link over lines":   {"a [b\nc](d)\n", "a b c (see d)\n"},

@@ -271,7 +271,7 @@ func TestTopics(t *testing.T) {
 			line = strings.TrimSuffix(line, "\n")
 			isCode := strings.HasPrefix(line, "    ")                 // or a cell of a table
 			isWord := !strings.Contains(strings.TrimSpace(line), " ") // which can't be wrapped
-			if !isCode && (utf8.RuneCountInString(line) > pageWidth && !isWord || strings.Contains(line, "`") || strings.Contains(line, "](")) ||
+			if !isCode && (utf8.RuneCountInString(line) > pageWidth && !isWord || strings.Contains(line, "`") || strings.Contains(line, "**") || strings.Contains(line, "](")) ||
 				strings.HasPrefix(line, "|") || strings.Contains(line, "<!--") {
 				t.Errorf("help %s: %q", page.name, line)
 			}
