@@ -1,6 +1,6 @@
 // Package config reads Jethook's settings from the environment.
 //
-// Every setting is one field of [Config], with its default and meaning beside it; the README's table is
+// Every setting is one field of [Config], with its default and meaning beside it; the table of README.md is
 // generated from those fields. [Load] reports every problem at once, each with its variable's name, and
 // refuses JETHOOK_ variables it does not know, so that a misspelling never silently falls back to a default.
 package config
@@ -17,37 +17,37 @@ import (
 type Config struct {
 	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
 	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
-	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
+	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; if unset, generated once and kept in DATA_DIR/admin-token"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
-	NATSURL         string         `envconfig:"NATS_URL" desc:"an existing NATS cluster to use; empty: the embedded server"`
-	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server takes NATS clients, beyond this machine only with NATS_TOKEN; off: in process only"`
+	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`
+	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server listens for NATS clients; other machines can connect only if NATS_TOKEN is set; off: no clients"`
 	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
-	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token that services must show, at least 16 characters"`
-	NATSAdminToken  Secret         `envconfig:"NATS_ADMIN_TOKEN" desc:"embedded server: token that lets an operator's NATS client do everything; made once and kept in DATA_DIR/nats-admin-token if unset"`
+	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token that services log in with, at least 16 characters"`
+	NATSAdminToken  Secret         `envconfig:"NATS_ADMIN_TOKEN" desc:"embedded server: token of an administrator's NATS client, which may do everything; if unset, generated once and kept in DATA_DIR/nats-admin-token"`
 	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
 	NATSTLSCert     string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
 	NATSTLSKey      string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`
-	Sync            Sync           `envconfig:"SYNC" default:"always" desc:"embedded server: fsync before each acknowledgement (always), or every so often (2m)"`
+	Sync            Sync           `envconfig:"SYNC" default:"always" desc:"embedded server: fsync before each acknowledgement (always), or at an interval such as 2m"`
 	Replicas        int            `envconfig:"REPLICAS" default:"1" desc:"replicas of every stream and bucket: 1 to 5; more than 1 needs a cluster"`
-	SourceNames     []string       `envconfig:"SOURCES" desc:"comma-separated names of the senders to receive from: lower-case letters, digits, - and _"`
-	MaxBody         Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, after decompression: bytes or KiB, MiB; 1KiB to 64MiB"`
-	LargeBodies     bool           `envconfig:"LARGE_BODIES" default:"false" desc:"whether a webhook's body that fits into no message of the bus is stored aside, in the object store jethook_bodies, and the message refers to it; the embedded server's messages hold at most 8MiB then"`
+	SourceNames     []string       `envconfig:"SOURCES" desc:"comma-separated names of the sources to receive from: lower-case letters, digits, - and _"`
+	MaxBody         Bytes          `envconfig:"MAX_BODY" default:"8MiB" desc:"largest request body, decompressed: 1KiB to 64MiB, in bytes, KiB or MiB"`
+	LargeBodies     bool           `envconfig:"LARGE_BODIES" default:"false" desc:"true: store a webhook's body that no message can hold in the object store jethook_bodies, and let the message refer to it; the embedded server's messages then hold at most 8MiB"`
 	DedupWindow     time.Duration  `envconfig:"DEDUP_WINDOW" default:"1h" desc:"how long an event id is remembered"`
 	Retention       time.Duration  `envconfig:"RETENTION" default:"168h" desc:"how long events are kept: at least DEDUP_WINDOW"`
-	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint may have its own"`
-	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time for one attempt, at most 5m; an endpoint may have its own"`
-	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"an endpoint that fails and has taken nothing for so long is disabled; 0: never"`
-	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints' secrets and the embedded server's store: at least 32 characters, as openssl rand -base64 32 makes them; several, comma-separated, if all are base64 or hex" numbered:"further keys, to _9, to change it: the first that is set encrypts, all decrypt"`
-	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that endpoints may resolve to"`
+	RetrySchedule   Schedule       `envconfig:"RETRY_SCHEDULE" default:"5m,30m,2h,5h,10h" desc:"pauses between attempts, at most 20; none: a single attempt; an endpoint can have its own"`
+	DeliveryTimeout time.Duration  `envconfig:"DELIVERY_TIMEOUT" default:"20s" desc:"time limit of one attempt, at most 5m; an endpoint can have its own"`
+	DisableAfter    time.Duration  `envconfig:"DISABLE_AFTER" default:"120h" desc:"how long an endpoint may fail without a success before it is disabled; 0: never"`
+	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints and the embedded server's store: at least 32 characters, such as from openssl rand -base64 32; several may be separated by commas if all are base64 or hex" numbered:"further keys, up to _9, to change it: the first one set encrypts, all decrypt"`
+	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that deliveries may go to"`
 
-	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much is kept of requests that did not verify, to look at and try again; 0: nothing"`
-	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long those are kept"`
-	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For, Forwarded or X-Real-IP tells a sender's address"`
+	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much to keep of requests that failed verification, so that they can be retried; 0: nothing"`
+	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long to keep them"`
+	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For, Forwarded or X-Real-IP is trusted for the sender's address"`
 
 	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
-	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much the kept attempts may take, some million in 1GiB, and at most a tenth of the store; beyond it the oldest go"`
+	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much space the attempts may use (1GiB holds some million), at most a tenth of the store; the oldest are removed"`
 	LogLevel        LogLevel      `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-	LogFormat       LogFormat     `envconfig:"LOG_FORMAT" default:"auto" desc:"text, json, or auto: text on a terminal, else JSON"`
+	LogFormat       LogFormat     `envconfig:"LOG_FORMAT" default:"auto" desc:"text, json, or auto: text on a terminal, otherwise JSON"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
 	Sources []Source `ignored:"true"`
@@ -59,31 +59,31 @@ type Config struct {
 type Source struct {
 	Name string `ignored:"true"`
 
-	Provider string `envconfig:"PROVIDER" desc:"which preset verifies it; default: the source's name"`
+	Provider string `envconfig:"PROVIDER" desc:"the preset that verifies it; default: the source's name"`
 	// Secrets are the values as they are set, each by its number: the zero Secret where a number between is not set.
 	// Whether one holds several, with commas between, is for who knows the sender to say.
-	Secrets []Secret `envconfig:"SECRET" desc:"what it is verified with, taken whole; not needed where the sender hands it over, or asks something before there is one" numbered:"further ones, to _9, for rotation: any may match; gaps are fine"`
+	Secrets []Secret `envconfig:"SECRET" desc:"what it is verified with, exactly as it is; not needed if the sender hands it over" numbered:"further ones, up to _9, for rotation: any may match; gaps are fine"`
 
 	Header    string `envconfig:"HEADER" desc:"hmac, token: the header that carries the signature or the token"`
-	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what stands before it, such as sha256="`
+	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what precedes it, such as sha256="`
 	Algorithm string `envconfig:"ALGORITHM" desc:"hmac: sha256 (default), sha1 or sha512"`
 	Encoding  string `envconfig:"ENCODING" desc:"hmac: hex (default), base64 or base64url"`
-	Type      string `envconfig:"TYPE" desc:"where the event type stands, if not where the provider has it: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, multipartjson:FIELD:PATH, query:NAME or const:VALUE; several in order as json:type or header:X-Type: the first that is there"`
-	ID        string `envconfig:"ID" desc:"where the event id stands, if not where the provider has it: as TYPE, but for const:VALUE; an event without one has the hash of its body"`
-	Dedup     Dedup  `envconfig:"DEDUP" desc:"for how long an event's id is remembered, such as 10s, at most DEDUP_WINDOW: what comes later is another event, with an id of its own; false: not at all; default: DEDUP_WINDOW, and 10s where a hash of the body is the id and nothing in it says when the event was"`
+	Type      string `envconfig:"TYPE" desc:"where the event type is, if not where the provider has it: json:PATH, header:NAME, form:FIELD, formjson:FIELD:PATH, multipartjson:FIELD:PATH, query:NAME or const:VALUE; with several, as in json:type or header:X-Type, the first that is present counts"`
+	ID        string `envconfig:"ID" desc:"where the event id is, if not where the provider has it: as for TYPE, without const:VALUE; the default id is a hash of the body"`
+	Dedup     Dedup  `envconfig:"DEDUP" desc:"how long an event's id is remembered, such as 10s, at most DEDUP_WINDOW: after that it is a new event with its own id; false: not at all; default: DEDUP_WINDOW, or 10s if the id is a hash of a body that does not say when the event happened"`
 
-	URL      string `envconfig:"URL" desc:"the public address that the sender was given, for senders that sign it, such as https://hooks.example.com/webhooks/twilio"`
-	Split    bool   `envconfig:"SPLIT" default:"true" desc:"whether several events in one request become a message each; false: the request stays one message"`
-	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience that the push subscription has, if it is not its address, URL"`
-	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, in the place of SECRET or beside it; one of the two must be set"`
+	URL      string `envconfig:"URL" desc:"for senders that sign their address: the public address exactly as the sender has it, such as https://hooks.example.com/webhooks/twilio"`
+	Split    bool   `envconfig:"SPLIT" default:"true" desc:"false: a request with several events becomes one message instead of one each"`
+	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience of the push subscription, if it is not its address, URL"`
+	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, instead of SECRET or beside it; one of the two must be set"`
 
-	Tolerance time.Duration `envconfig:"TOLERANCE" desc:"how far the time that a request was made at may be off from this machine's clock, 1s to 1h; default: as the provider's pages say, mostly 5m"`
+	Tolerance time.Duration `envconfig:"TOLERANCE" desc:"how far a signed time may be off from this machine's clock, 1s to 1h; default: what the provider documents, mostly 5m"`
 
-	Gzip    bool  `envconfig:"GZIP" default:"false" desc:"whether bodies compressed with gzip are taken, for a sender or a proxy that compresses; those of polytomic always are"`
-	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, on a cluster without LARGE_BODIES up to its max_payload less 64KiB; default: that of JETHOOK_MAX_BODY"`
+	Gzip    bool  `envconfig:"GZIP" default:"false" desc:"true: accept bodies that a sender or a proxy has compressed with gzip; polytomic's are always accepted"`
+	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, or on a cluster without LARGE_BODIES its max_payload less 64KiB; default: JETHOOK_MAX_BODY"`
 
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
-	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests in one process, such as 100/s or 6000/m; beyond: 429 with Retry-After; default: none"`
+	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests per process, such as 100/s or 6000/m; others get 429 with Retry-After; default: no limit"`
 }
 
 // BodyLimit is the most that any setting may allow a body, in bytes.

@@ -33,7 +33,7 @@ func numbered(name string, list *[]Secret, tag reflect.StructTag) []setting {
 	}
 	values[0].meaning = tag.Get("desc")
 	values[1].meaning = tag.Get("numbered")
-	files[0].meaning = "a file that holds it, in the place of the variable without _FILE; so for the further ones"
+	files[0].meaning = "a file that holds it, instead of the variable without _FILE; also for the further ones"
 	return append(values, files...) // a file finds out whether the value is set too
 }
 

@@ -35,7 +35,7 @@ func (s setting) describe(list []Variable) []Variable {
 	return append(list, Variable{Name: s.name, Default: s.fallback, Meaning: s.meaning})
 }
 
-// Markdown returns [Reference] as the table that the README shows.
+// Markdown returns [Reference] as the table that this package's README shows.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")

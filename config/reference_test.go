@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's configuration table")
+var update = flag.Bool("update", false, "rewrite the configuration table of README.md")
 
-// The README's table is what Markdown returns. After a change to a field:
+// The table of README.md is what Markdown returns. After a change to a field:
 // go test ./config -run TestREADME -update
 func TestREADME(t *testing.T) {
 	t.Parallel()
-	const path, begin, end = "../README.md", "<!-- config:begin -->\n", "<!-- config:end -->"
+	const path, begin, end = "README.md", "<!-- config:begin -->\n", "<!-- config:end -->"
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

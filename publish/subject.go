@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Subject prefixes of the bus. See the README's table of subjects.
+// Subject prefixes of the bus. README.md has a table of them.
 const (
 	WebhooksPrefix = "webhooks."
 	EventsPrefix   = "events."

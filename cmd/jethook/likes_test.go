@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"jethook/consume"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 )
@@ -47,14 +48,11 @@ func TestSignatureLikesVerify(t *testing.T) {
 	}
 }
 
-// The README names every sender that can be signed like, and every field of a signature.
+// The manual names every sender that can be signed like, and every field of a signature.
 func TestREADMESignatures(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(text), "`--signature-like` with ")
+	text := strings.ReplaceAll(consume.Manual, "\n", " ")
+	_, rest, found := strings.Cut(text, "`--signature-like` with ")
 	list, _, _ := strings.Cut(rest, " signs as that sender does")
 	named := strings.Fields(strings.NewReplacer("`", "", ",", "", " or ", " ").Replace(list))
 	if !found || !slices.Equal(named, endpoint.Likes()) {

@@ -83,7 +83,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "jethook",
 		Short: "A bridge between webhooks and NATS JetStream",
 		Long: "Jethook receives webhooks, stores them in NATS JetStream, and delivers events to HTTP endpoints.\n\n" +
-			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables; the README lists them.\n\n" +
+			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables: see 'jethook help config'. 'jethook help' lists\n" +
+			"all pages of the manual.\n\n" +
 			"The exit code is 0, 1 for a failure, and 2 for wrong usage, also when the server refuses a value.",
 		SilenceErrors: true,
 		// As far as a slip of the fingers goes.
@@ -137,22 +138,6 @@ func wrongArguments(args, names []string) error {
 		return fmt.Errorf("missing %s", strings.Join(names[len(args):], " and "))
 	}
 	return fmt.Errorf("unexpected argument %q; it takes %s alone", args[len(names)], strings.Join(names, " and "))
-}
-
-// helpCommand is cobra's, which ends well also when there is no such command.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "help [COMMAND]...", Short: "Show the help of a command",
-		Example: "  jethook help endpoint add",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			about, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 || about == nil {
-				return usageError{fmt.Errorf("unknown command %q", strings.Join(args, " "))}
-			}
-			about.InitDefaultHelpFlag()
-			return about.Help()
-		},
-	}
 }
 
 func versionCommand() *cobra.Command {

@@ -19,6 +19,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish"
 )
 
 // natsClient is a client of the network, and tells what it is refused.
@@ -187,17 +189,13 @@ func TestTokenOpensTheServer(t *testing.T) {
 	}
 }
 
-// readmeCluster starts a NATS server with the accounts of the README, and with nothing else.
+// readmeCluster starts a NATS server with the accounts of the manual, and with nothing else.
 func readmeCluster(t *testing.T) (address string) {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, ok := strings.Cut(string(readme), "```\naccounts {\n")
+	_, text, ok := strings.Cut(publish.Manual, "```\naccounts {\n")
 	text, _, end := strings.Cut(text, "\n```\n")
 	if !ok || !end {
-		t.Fatal("the README holds no accounts")
+		t.Fatal("the manual holds no accounts")
 	}
 	text = strings.NewReplacer("$BRIDGE_PASSWORD", "jethook-password", "$ORDERS_PASSWORD", "orders-password").Replace("accounts {\n" + text)
 	file := filepath.Join(t.TempDir(), "nats.conf")
@@ -222,7 +220,7 @@ func readmeCluster(t *testing.T) (address string) {
 	return strings.TrimPrefix(srv.ClientURL(), "nats://")
 }
 
-// Jethook runs on a cluster under exactly the accounts of the README; a service there does what it may, and nothing that
+// Jethook runs on a cluster under exactly the accounts of the manual; a service there does what it may, and nothing that
 // it tries beyond gets to Jethook's account.
 func TestREADMEAccounts(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func consumeCommand() *cobra.Command {
 func bridgeCommand(use, short string, parts part, example string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Example: example, Args: exactArgs(),
-		Long: short + ".\n\nSettings are JETHOOK_ environment variables; the README lists them. " +
+		Long: short + ".\n\nSettings are JETHOOK_ environment variables; 'jethook help config' lists them. " +
 			"The first SIGTERM or Ctrl-C finishes what is in flight and stops; a second one stops at once.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadBridge(parts)

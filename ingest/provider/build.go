@@ -114,9 +114,9 @@ func similar(name string) string {
 		}
 	}
 	if len(names) == 0 {
-		return "the README lists all; hmac and token can be set up for others"
+		return "'jethook help senders' lists all; hmac and token can be set up for others"
 	}
-	return "did you mean " + strings.Join(names, ", ") + "? The README lists all"
+	return "did you mean " + strings.Join(names, ", ") + "? 'jethook help senders' lists all"
 }
 
 func (b *builder) hmac() Scheme {

@@ -62,11 +62,11 @@ func (AdyenItems) signs(v Value) bool {
 // coverage is what is covered of an event, in words.
 func (s *Sender) coverage() string {
 	missing := s.NotCovered()
-	words := "covered"
+	words := "yes"
 	if len(missing) > 0 && missing[0] == partBody {
-		words, missing = "**not covered**", missing[1:]
+		words, missing = "**no**", missing[1:]
 		if signed := s.signedParts(missing); len(signed) > 0 {
-			words += "; " + strings.Join(signed, " and ") + map[bool]string{true: " is", false: " are"}[len(signed) == 1]
+			words += "; the " + strings.Join(signed, " and ") + map[bool]string{true: " is", false: " are"}[len(signed) == 1]
 		}
 	} else if len(missing) > 0 {
 		words += ", but not the " + strings.Join(missing, " and ")

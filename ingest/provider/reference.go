@@ -2,38 +2,67 @@ package provider
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
-// Markdown is the README's table of senders.
+// Markdown returns the table of senders that this package's README shows.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| provider | sender | secret | verified by | body | secrets in the body | event type | event id | answers |\n|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| provider | secret | verified by | body covered | event type | event id | notes |\n|---|---|---|---|---|---|---|\n")
 	for _, s := range table {
-		title := s.Title
-		if s.Docs != "" {
-			title = "[" + s.Title + "](" + s.Docs + ")"
-		}
 		secret := s.Secret
 		if secret == "" {
 			secret = "none"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s | %s |\n",
-			s.Name, title, secret, cell(s.Scheme.String()), s.coverage(), s.bodySecrets(), s.typeWords(), s.idWords(), s.answerWords())
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n",
+			s.nameWords(), secret, s.schemeWords(), s.coverage(), s.typeWords(), s.idWords(), s.notes())
 	}
 	return b.String()
 }
 
-// cell keeps a text inside one column.
-func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
-
-func (s *Sender) bodySecrets() string {
-	words := make([]string, len(s.BodySecrets))
-	for i, field := range s.BodySecrets {
-		words[i] = "`" + field + "`"
+// nameWords are the name, and the title unless that is the same in other letters.
+func (s *Sender) nameWords() string {
+	name := "`" + s.Name + "`"
+	if !strings.EqualFold(strings.NewReplacer(" ", "", "-", "", ".", "").Replace(s.Title), strings.ReplaceAll(s.Name, "-", "")) {
+		name += " " + s.Title
 	}
-	return strings.Join(words, ", ")
+	if s.Docs != "" {
+		name = "[" + name + "](" + s.Docs + ")"
+	}
+	return name
+}
+
+// schemeWords are the kinds of the scheme. What is signed, and where the proof stands, a table has no room for; what of an
+// event that covers, [Sender.coverage] sums up.
+func (s *Sender) schemeWords() string {
+	var kinds []string
+	for part := range strings.SplitSeq(s.Scheme.String(), "; ") {
+		for _, detail := range []string{" over ", " in header:", " in query:", " in json:", " in form:", " in multipartjson:", " with header:", ", hex", ", base64"} {
+			part, _, _ = strings.Cut(part, detail)
+		}
+		kinds = append(kinds, part)
+	}
+	return strings.Join(kinds, "; ")
+}
+
+// notes say what else an operator has to know: what to set, what the sender asks before it sends, and which secrets its
+// bodies hold.
+func (s *Sender) notes() string {
+	var notes []string
+	if s.NeedsURL {
+		notes = append(notes, "needs `URL`")
+	}
+	if len(s.Handshakes) > 0 {
+		names := make([]string, len(s.Handshakes))
+		for i, h := range s.Handshakes {
+			names[i] = h.Name
+		}
+		notes = append(notes, "answers "+strings.Join(names, ", "))
+	}
+	if len(s.BodySecrets) > 0 {
+		notes = append(notes, "secret in the body: `"+strings.Join(s.BodySecrets, "`, `")+"`")
+	}
+	return strings.Join(notes, "; ")
 }
 
 func (s *Sender) typeWords() string {
@@ -43,11 +72,18 @@ func (s *Sender) typeWords() string {
 	return code(s.TypeAt())
 }
 
+// idWords are where the id stands. Of a long one, they are its first part.
 func (s *Sender) idWords() string {
-	if at := s.IDAt(); at.kind != nowhere {
-		return code(at)
+	const room = 80
+	at := s.IDAt()
+	if at.kind == nowhere {
+		return s.HashWords()
 	}
-	return s.HashWords()
+	first, _, more := strings.Cut(at.String(), " + ")
+	if more && len(at.String()) > room {
+		return "`" + first + " + …`"
+	}
+	return code(at)
 }
 
 // HashWords says for how long equal bodies are one event where the hash of the body is the id.
@@ -63,26 +99,4 @@ func code(v Value) string {
 		return ""
 	}
 	return "`" + v.String() + "`"
-}
-
-// answerWords are "200 in 3 s, refused 401, answers url_verification".
-func (s *Sender) answerWords() string {
-	words := strconv.Itoa(s.Success.Status)
-	if s.Success.Body != "" {
-		words += " `" + s.Success.Body + "`"
-	}
-	if s.Wait > 0 {
-		words += fmt.Sprintf(" in %d s", int(s.Wait.Seconds()))
-	}
-	for i, o := range s.Others {
-		if i == 0 || o.Answer.Body != s.Others[i-1].Answer.Body {
-			words += ", `" + o.Answer.Body + "` to"
-		}
-		words += " `" + o.Is + "`"
-	}
-	words += ", refused " + strconv.Itoa(s.Refusal.Status)
-	for _, h := range s.Handshakes {
-		words += ", answers " + h.Name
-	}
-	return words
 }

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite the README's table of senders")
+var update = flag.Bool("update", false, "rewrite the table of senders of README.md")
 
-// The README's table is what Markdown returns. After a change to a row:
+// The table of README.md is what Markdown returns. After a change to a row:
 // go test ./ingest/provider -run TestREADME -update
 func TestREADME(t *testing.T) {
 	t.Parallel()
-	const path, begin, end = "../../README.md", "<!-- senders:begin -->\n", "<!-- senders:end -->"
+	const path, begin, end = "README.md", "<!-- senders:begin -->\n", "<!-- senders:end -->"
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
