@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,19 +17,22 @@ import (
 func endpointExportCommand() *cobra.Command {
 	var secrets bool
 	cmd := &cobra.Command{
-		Use: "export", Short: "Print all endpoints as a file that apply takes",
-		Long: "Print all endpoints as YAML that 'jethook endpoint apply' takes; with --json as JSON, which it takes too. Applied where they come from, they " +
+		Use: "export [ENDPOINT...]", Short: "Print endpoints as a file that apply takes",
+		Long: "Print the endpoints with these ids or names, or all of them, as YAML that 'jethook endpoint apply' takes; with --json as JSON, which it takes too. Applied where they come from, they " +
 			"change nothing. Secrets are left out unless --secrets is given; values of headers are not, and may be credentials.",
 		Example: `  jethook endpoint export > endpoints.yaml
+  jethook endpoint export billing alerts
   jethook endpoint export --secrets | jethook endpoint apply -f - --admin https://other.example`,
-		Args: exactArgs(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := newClient(cmd)
 			if err != nil {
 				return err
 			}
 			all, err := c.allEndpoints(cmd.Context())
 			if err != nil {
+				return err
+			}
+			if all, err = chosen(all, args); err != nil {
 				return err
 			}
 			values := map[string]admin.RevealedSecret{}
@@ -50,6 +55,24 @@ func endpointExportCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&secrets, "secrets", false, "with the secrets, which the server then logs that it showed")
 	return cmd
 }
+
+// chosen returns the endpoints with some ids or names, in the order of the list; all of them if there are none.
+func chosen(all []endpoint.Endpoint, names []string) ([]endpoint.Endpoint, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(all, func(e endpoint.Endpoint) bool { return isCalled(&e, name) })
+	})
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("no endpoint has the id or name %s; 'jethook endpoint ls' lists them", strings.Join(missing, ", "))
+	}
+	return slices.DeleteFunc(all, func(e endpoint.Endpoint) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return isCalled(&e, name) })
+	}), nil
+}
+
+func isCalled(e *endpoint.Endpoint, name string) bool { return e.ID == name || e.Name == name }
 
 func printManifest(cmd *cobra.Command, entries []admin.EndpointFields) error {
 	asJSON, err := cmd.Flags().GetBool("json")
