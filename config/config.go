@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
 	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
-	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; if unset, generated once and kept in DATA_DIR/admin-token"`
+	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server listens for NATS clients; other machines can connect only if NATS_TOKEN is set; off: no clients"`
