@@ -56,6 +56,7 @@ const (
 	minKeyLength       = 32
 	minHistory         = time.Minute
 	minHistoryBytes    = Bytes(1 << 20)
+	maxMetricsSeries   = 10_000
 )
 
 // check finds what is wrong with the values together, and with single values beyond their form.
@@ -71,6 +72,7 @@ func check(p *Problems, c *Config) {
 	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it and one is generated")
 	checkEncryptionKeys(p, c.EncryptionKeys)
 	checkNATS(p, c)
+	checkMetrics(p, c)
 
 	p.require(minBody <= c.MaxBody && c.MaxBody <= maxBody, "JETHOOK_MAX_BODY",
 		"%s is out of range: choose %s to %s", c.MaxBody, minBody, maxBody)
@@ -98,6 +100,18 @@ func check(p *Problems, c *Config) {
 		"%s is too short: choose 1m or more; JETHOOK_REJECTED_MAX_BYTES=0 keeps nothing", shortDuration(c.RejectedRetention))
 	p.require(c.DisableAfter >= 0, "JETHOOK_DISABLE_AFTER",
 		"%s is negative: choose a duration such as 120h, or 0 for never", shortDuration(c.DisableAfter))
+}
+
+func checkMetrics(p *Problems, c *Config) {
+	const variable = "JETHOOK_METRICS_LISTEN"
+	if c.MetricsListen != "" {
+		checkAddress(p, variable, c.MetricsListen)
+		for other, address := range map[string]string{"JETHOOK_LISTEN": c.Listen, "JETHOOK_ADMIN_LISTEN": c.AdminListen} {
+			p.require(c.MetricsListen != address || strings.HasSuffix(address, ":0"), variable, "%q is %s too: choose another port", c.MetricsListen, other)
+		}
+	}
+	p.require(0 <= c.MetricsSeries && c.MetricsSeries <= maxMetricsSeries, "JETHOOK_METRICS_MAX_SERIES",
+		"%d is out of range: choose 0 to %d", c.MetricsSeries, maxMetricsSeries)
 }
 
 func checkAddress(p *Problems, variable, address string) {

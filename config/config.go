@@ -16,7 +16,9 @@ import (
 // from [Default]. Printing one shows no secret.
 type Config struct {
 	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
-	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
+	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /metrics, /healthz and /readyz"`
+	MetricsListen   string         `envconfig:"METRICS_LISTEN" desc:"where /metrics is served, without a login; empty: on ADMIN_LISTEN"`
+	MetricsSeries   int            `envconfig:"METRICS_MAX_SERIES" default:"100" desc:"how many endpoints, and how many sources, the metrics name: 0 to 10000; the rest are added up as other"`
 	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`

@@ -171,7 +171,7 @@ func (e *Engine) bury(j *job, d publish.Delivery, last *attempt.Result, then fun
 }
 
 func (e *Engine) entomb(j *job, d publish.Delivery, last *attempt.Result, then func()) {
-	buried := func() { e.announceDeath(&d, last); then() }
+	buried := func() { e.countDead(d.Endpoint); e.announceDeath(&d, last); then() }
 	e.store(func(done func(error)) { e.bus.Bury(&d, done) }, buried, func(err error) {
 		bare := d
 		bare.Detach()

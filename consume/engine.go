@@ -95,6 +95,8 @@ type Engine struct {
 	unsaved  sync.WaitGroup // outcomes that are being stored
 
 	badRecoveries *publish.BadRecords
+
+	meters *meters
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
@@ -110,6 +112,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 		stop: make(chan struct{}), faults: newFaults(), badRecoveries: publish.NewBadRecords(publish.BucketRecoveries, log),
+		meters: newMeters(cfg.MetricsSeries),
 	}
 }
 
@@ -230,6 +233,7 @@ func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
 			ep = now
 		}
 		l = newLane(e, ep)
+		l.meter = e.meters.of(ep.ID)
 		e.lanes[ep.ID] = l
 	}
 	return l
@@ -253,7 +257,9 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 	case c.After == nil:
 		if l != nil {
 			l.close()
+			l.meter.release()
 		}
+		e.meters.names.Release(c.Before.ID)
 		return
 	case l != nil:
 		if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order

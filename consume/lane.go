@@ -56,6 +56,7 @@ type lane struct {
 	room     chan struct{} // closed when the lane wants more; nil: nobody waits for that
 
 	activity activity
+	meter    *meter
 }
 
 // class is what a delivery is to its lane. When both wait, each gets every other place: retries that come due
@@ -259,6 +260,7 @@ func (l *lane) start(now time.Time) {
 func (l *lane) run(j *job) {
 	for j != nil {
 		if res := l.engine.deliver(j); res != nil {
+			l.meter.note(j, res)
 			l.engine.examine(l, res)
 		}
 		j = l.next(j)

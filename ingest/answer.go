@@ -160,6 +160,8 @@ func (s *Server) fail(err error, c echo.Context) {
 	a := answerTo(err)
 	if src, ok := s.sources[c.Param("source")]; ok {
 		src.figures.refuse(reasonOf(a, err))
+	} else {
+		s.astray.refuse(a.code)
 	}
 	s.logFailure(c, a, err)
 	if c.Response().Committed {

@@ -75,6 +75,7 @@ type Server struct {
 	web           *http.Client
 
 	failures trouble // of the store
+	astray   figures // of requests to no source
 }
 
 // New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong

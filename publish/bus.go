@@ -40,6 +40,7 @@ type Bus struct {
 	aside    bool  // a body that fits into no message is stored aside
 
 	quotas *quotas // of rejected requests
+	meters *meters
 
 	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
@@ -53,7 +54,7 @@ type Bus struct {
 // missing. It waits, and logs what for, while a cluster is not ready for that, until ctx ends. It fails when a stream that
 // exists would break a guarantee, when a login or its permissions are refused, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{log: log, peers: roster{heard: make(map[string]Missing)}}
+	b := &Bus{log: log, meters: newMeters(), peers: roster{heard: make(map[string]Missing)}}
 	if cfg.NATSURL == "" {
 		srv, err := startEmbedded(ctx, cfg, log)
 		if err != nil {
@@ -122,7 +123,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	// only where each message would be synced.
 	synced := b.srv != nil && cfg.Sync == 0
 	for name, c := range b.committers() {
-		if *c, err = newCommitter(b.connectionFor(name), name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish); err != nil {
+		if *c, err = newCommitter(b.connectionFor(name), name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish, b.meters.of(name)); err != nil {
 			return err
 		}
 	}

@@ -48,6 +48,7 @@ type pending struct {
 	// group is set in the first of several messages that follow each other and are stored all or none: how many
 	// they are.
 	group int
+	since time.Time // when it was handed over
 }
 
 // committer stores messages of one stream by group commit: while one batch is being stored, what arrives
@@ -58,6 +59,7 @@ type committer struct {
 	stream  string
 	stuck   func() // is told that the store gives no answers
 	batches bool   // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
+	meter   meter
 
 	mu     sync.Mutex // guards what follows
 	queue  []pending
@@ -74,9 +76,9 @@ type committer struct {
 	silent  int                      // exchanges in a row that ran out of time
 }
 
-func newCommitter(nc *connection, stream string, stuck func(), batches bool) (*committer, error) {
+func newCommitter(nc *connection, stream string, stuck func(), batches bool, m meter) (*committer, error) {
 	c := &committer{
-		nc: nc, stream: stream, stuck: stuck, batches: batches,
+		nc: nc, stream: stream, stuck: stuck, batches: batches, meter: m,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		replies: nc.NewInbox() + ".",
 	}
@@ -103,12 +105,18 @@ func (c *committer) enqueue(msg *nats.Msg, done func(Receipt, error)) {
 
 // append puts messages of so many bytes at the end of the queue.
 func (c *committer) append(bytes int, p ...pending) error {
+	now := time.Now()
+	for i := range p {
+		p[i].since = now
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
+		c.meter.failed.Add(float64(len(p)))
 		return fmt.Errorf("%w: shutting down", ErrUnavailable)
 	case len(c.queue) >= maxWaiting || c.bytes+bytes > maxWaitingBytes:
+		c.meter.failed.Add(float64(len(p)))
 		return ErrBusy
 	}
 	c.queue = append(c.queue, p...)
@@ -183,15 +191,14 @@ func (c *committer) take() (batch []pending, group, closed bool) {
 // resolved message by message, so that each gets its own answer; a group only where that breaks no promise.
 func (c *committer) commit(batch []pending, group bool) {
 	defer clear(batch) // the queue's array outlives the batch; its messages must not
+	c.meter.batch.Observe(float64(len(batch)))
 	if len(batch) > 1 && (c.batches || group) {
 		refusal := c.commitAtomic(batch)
 		if refusal == nil {
 			return
 		}
 		if group && !mayComeSingly(refusal) {
-			for _, p := range batch {
-				p.done(Receipt{}, refusal)
-			}
+			c.tellAll(batch, refusal)
 			return
 		}
 	}
@@ -234,21 +241,33 @@ func (c *committer) commitAtomic(batch []pending) (refusal error) {
 	case refused(fault):
 		return fault
 	case fault != nil:
-		for _, p := range batch {
-			p.done(Receipt{}, fault)
-		}
+		c.tellAll(batch, fault)
 		return nil
 	}
-	first := receipt.Seq - uint64(last)
-	for i, p := range batch {
-		p.done(Receipt{Stream: receipt.Stream, Seq: first + uint64(i)}, nil)
+	first, now := receipt.Seq-uint64(last), time.Now()
+	for i := range batch {
+		c.tell(&batch[i], Receipt{Stream: receipt.Stream, Seq: first + uint64(i)}, nil, now)
 	}
 	return nil
 }
 
+// tell says what became of a message, and counts it.
+func (c *committer) tell(p *pending, r Receipt, err error, now time.Time) {
+	c.meter.note(p, r, err, now)
+	p.done(r, err)
+}
+
+// tellAll says of each message that it could not be stored.
+func (c *committer) tellAll(batch []pending, err error) {
+	now := time.Now()
+	for i := range batch {
+		c.tell(&batch[i], Receipt{}, err, now)
+	}
+}
+
 // commitEach publishes each message on its own, all at once, and tells each its own answer when it comes.
 func (c *committer) commitEach(batch []pending) {
-	x := c.newExchange(len(batch), func(i int, r Receipt, err error) { batch[i].done(r, err) })
+	x := c.newExchange(len(batch), func(i int, r Receipt, err error) { c.tell(&batch[i], r, err, time.Now()) })
 	for i, p := range batch {
 		p.msg.Reply = x.replyTo(i)
 		if err := c.nc.PublishMsg(p.msg); err != nil {

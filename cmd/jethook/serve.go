@@ -111,6 +111,8 @@ type bridge struct {
 	private   net.Listener
 	token     config.Secret
 	report    func() report.Process // of how this process fares
+	metrics   http.Handler
+	measured  net.Listener // where METRICS_LISTEN says; nil: /metrics is on the private one
 }
 
 // openBridge opens everything that can fail, so that a wrong setting ends the start and not the run.
@@ -165,9 +167,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	if b.ingest != nil {
 		o.Reverify = b.ingest.Reverify
 	}
-	b.admin = admin.New(o)
-	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
-	return b, err
+	return b, b.openAdmin(cfg, o)
 }
 
 func newIngest(cfg *config.Config, bus *publish.Bus, log *slog.Logger) (*ingest.Server, error) {
@@ -211,6 +211,10 @@ func (b *bridge) run(ctx context.Context) error {
 	g.Go(func() error { return b.bus.Watch(ctx) })
 	g.Go(func() error { return b.bus.Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
+	if b.measured != nil {
+		g.Go(func() error { return b.serveMetrics(ctx) })
+		b.log.Info("serving metrics", "listen", b.measured.Addr().String())
+	}
 	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "nats", b.bus.ClientURL())
 	err := g.Wait()
 	b.log.Info("stopped")
@@ -219,7 +223,7 @@ func (b *bridge) run(ctx context.Context) error {
 
 // close frees whatever was opened.
 func (b *bridge) close() {
-	for _, l := range []net.Listener{b.public, b.private} {
+	for _, l := range []net.Listener{b.public, b.private, b.measured} {
 		if l != nil {
 			l.Close() // a server that ran on it has closed it already
 		}

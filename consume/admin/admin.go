@@ -44,6 +44,8 @@ type Options struct {
 	Senders map[string]Verification
 	// Reverify verifies a rejected request again and stores its events; nil in a process that receives none.
 	Reverify consume.Reverifier
+	// Metrics answers /metrics, without a token; nil: nothing does.
+	Metrics http.Handler
 }
 
 // Server is the admin API.
@@ -108,6 +110,9 @@ func New(o Options) *Server {
 	s.pairingRoutes()
 	s.statusRoutes()
 	s.openRoutes()
+	if o.Metrics != nil {
+		s.echo.GET("/metrics", echo.WrapHandler(o.Metrics))
+	}
 	return s
 }
 
@@ -231,9 +236,9 @@ func (s *Server) catchPanics() echo.MiddlewareFunc {
 	})
 }
 
-// openPaths need no token: whoever asks for health has none, and the document only says what the source code
+// openPaths need no token: whoever asks for health has none, the metrics name no secret, and the document only says what the source code
 // says too.
-var openPaths = map[string]bool{"/healthz": true, "/readyz": true, "/openapi.json": true, "/docs": true}
+var openPaths = map[string]bool{"/metrics": true, "/healthz": true, "/readyz": true, "/openapi.json": true, "/docs": true}
 
 // authenticate lets a request pass that bears the token. Paths that don't exist are refused like others, so
 // that a stranger learns nothing of them.

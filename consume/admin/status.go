@@ -6,8 +6,10 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"jethook/consume/status"
+	"jethook/publish/report"
 )
 
 func (s *Server) statusRoutes() {
@@ -17,6 +19,11 @@ func (s *Server) statusRoutes() {
 		Description: "How each endpoint fares, the most troubled first; how full the streams are; how far the processes are; what each " +
 			"source sends. It is made anew at most once a second. What can't be had is left out and named in incomplete.",
 	}, status.BuildTime+requestTimeout, s.getStatus)
+}
+
+// Gauges are what the status tells, in the form of metrics. Endpoints that find no place in names are added up.
+func (s *Server) Gauges(names *report.Names) prometheus.Collector {
+	return status.NewGauges(s.board, names)
 }
 
 type statusInput struct {

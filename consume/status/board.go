@@ -75,6 +75,29 @@ func (b *Board) Status(ctx context.Context) (*Status, error) {
 	}
 }
 
+// latest returns the status that was made last, however old it is; nil when there is none yet.
+func (b *Board) latest() *Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+// What a status may lack, and that has metrics.
+const (
+	lackDue     = "deliveries that came due"
+	lackTurn    = "deliveries that have their turn"
+	lackBehind  = "what lagging and ordered endpoints have not come to"
+	lackWaiting = "waiting deliveries"
+	lackDead    = "dead letters"
+	lackMissed  = "missed"
+	lackStore   = "store"
+)
+
+// lacks reports whether the status can't tell one of these.
+func (s *Status) lacks(what ...string) bool {
+	return slices.ContainsFunc(what, func(w string) bool { return s.lacking[w] })
+}
+
 // draft is a status that is being made.
 type draft struct {
 	*Status
@@ -86,20 +109,21 @@ type draft struct {
 	large  map[string]bool
 }
 
-// lacks notes what the status can't tell.
-func (d *draft) lacks(what string, err error) {
+// note notes what the status can't tell.
+func (d *draft) note(what string, err error) {
 	if err == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.lacking[what] = true
 	d.Incomplete = append(d.Incomplete, fmt.Sprintf("%s: %v", what, err))
 }
 
 func (b *Board) build(ctx context.Context) *Status {
 	now := time.Now().UTC()
 	d := &draft{bus: b.bus, large: b.large, Status: &Status{
-		At: now, Endpoints: []Endpoint{}, Streams: []Stream{}, Queues: []Queue{}, Sources: []Source{}, Processes: []Process{},
+		lacking: make(map[string]bool), At: now, Endpoints: []Endpoint{}, Streams: []Stream{}, Queues: []Queue{}, Sources: []Source{}, Processes: []Process{},
 	}}
 	var endpoints []*endpoint.Endpoint
 	if b.registry != nil {
@@ -111,7 +135,7 @@ func (b *Board) build(ctx context.Context) *Status {
 	var g errgroup.Group
 	g.Go(func() (err error) {
 		reports, d.Missing, err = b.bus.Ask(ctx)
-		d.lacks("processes", err)
+		d.note("processes", err)
 		return nil
 	})
 	g.Go(func() error {
@@ -120,7 +144,7 @@ func (b *Board) build(ctx context.Context) *Status {
 	})
 	g.Go(func() (err error) {
 		d.missed, err = cursor.NewTable(b.bus, nil).Missed(ctx)
-		d.lacks("missed", err)
+		d.note(lackMissed, err)
 		return nil
 	})
 	g.Go(func() error {

@@ -69,7 +69,7 @@ func (d *draft) readSources(ctx context.Context, reports []report.Process, confi
 	for _, s := range all {
 		if s.LastSeen == nil { // the processes are younger than what it sent last
 			newest, err := d.bus.NewestOf(ctx, publish.SourceShelf(s.Name))
-			d.lacks("sources", err)
+			d.note("sources", err)
 			if !newest.IsZero() {
 				s.LastSeen = new(newest.UTC())
 			}
@@ -111,7 +111,7 @@ func Sources(reports []report.Process) map[string]Source {
 // readStreams describes the streams, the store and the queues.
 func (d *draft) readStreams(ctx context.Context) {
 	states, err := d.bus.StreamStates(ctx)
-	d.lacks("streams", err)
+	d.note("streams", err)
 	for _, s := range states {
 		st := Stream{Name: s.Name, Messages: s.Messages, Bytes: s.Bytes, MaxBytes: s.MaxBytes, Percent: percent(float64(s.Bytes), float64(s.MaxBytes))}
 		if s.MaxAge > 0 {
@@ -124,10 +124,10 @@ func (d *draft) readStreams(ctx context.Context) {
 		d.Streams = append(d.Streams, st)
 	}
 	store, err := d.bus.StoreState(ctx)
-	d.lacks("store", err)
+	d.note(lackStore, err)
 	d.Store = Store{StoreState: store, Percent: percent(float64(store.Used), float64(store.Limit))}
 	queues, err := d.bus.QueueStates(ctx)
-	d.lacks("queues", err)
+	d.note("queues", err)
 	for _, q := range queues {
 		qu := Queue{Stream: q.Stream, Name: q.Name, Pending: q.Pending, Unacked: q.Unacked}
 		if !q.Oldest.IsZero() {

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -26,11 +27,13 @@ const (
 type load struct {
 	scheduled, due, dead, behind uint64
 
-	why         cursor.Why // for what those wait that it is behind
+	whys        map[string]uint64 // of those that wait and were read, and of those that came due, how many wait for what
+	why         cursor.Why        // for what those wait that it is behind
 	behindSince time.Time
 
 	counted bool      // the scheduled ones are
 	read    uint64    // of the scheduled ones, how many were read
+	told    uint64    // of those, of how many it was noted what they wait for
 	oldest  time.Time // of what was read
 	next    time.Time
 	tried   bool // something has failed before
@@ -38,6 +41,10 @@ type load struct {
 
 func (l *load) describe(e *Endpoint) {
 	e.Waiting, e.Dead, e.Behind = l.scheduled+l.due, l.dead, l.behind
+	if l.told < l.scheduled {
+		l.waits(whyUnread, l.scheduled-l.told)
+	}
+	e.WaitingWhy = l.whys
 	e.BehindWhy = string(l.why)
 	if !l.behindSince.IsZero() {
 		at := l.behindSince.UTC()
@@ -52,6 +59,20 @@ func (l *load) describe(e *Endpoint) {
 		at := l.next.UTC()
 		e.NextDue = &at
 	}
+}
+
+// What deliveries wait for beside [publish.Why].
+const (
+	whyDue    = "due"    // nothing: their time has come
+	whyUnread = "unread" // so many wait that they were not looked at
+)
+
+// waits counts deliveries in that wait for something.
+func (l *load) waits(why string, n uint64) {
+	if l.whys == nil {
+		l.whys = make(map[string]uint64)
+	}
+	l.whys[why] += n
 }
 
 // see takes in a delivery that was read.
@@ -89,12 +110,12 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 		loads[ep.ID] = &load{}
 	}
 	ids := byTrouble(endpoints)
-	d.lacks("deliveries that came due", d.countDue(ctx, loads, publish.DueShelf))
-	d.lacks("deliveries that have their turn", d.countDue(ctx, loads, publish.TurnShelf))
-	d.lacks("what lagging and ordered endpoints have not come to", d.countBehind(ctx, endpoints, loads))
+	d.note(lackDue, d.countDue(ctx, loads, publish.DueShelf, whyDue))
+	d.note(lackTurn, d.countDue(ctx, loads, publish.TurnShelf, string(publish.WhyTurn)))
+	d.note(lackBehind, d.countBehind(ctx, endpoints, loads))
 	// What may take long comes last, and for each endpoint at once: the most troubled first.
-	d.lacks("waiting deliveries", d.countScheduled(ctx, ids, loads))
-	d.lacks("dead letters", d.countDead(ctx, ids, loads))
+	d.note(lackWaiting, d.countScheduled(ctx, ids, loads))
+	d.note(lackDead, d.countDead(ctx, ids, loads))
 	return loads
 }
 
@@ -112,7 +133,9 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 			delivery, err := m.Delivery()
 			if l := loads[delivery.Endpoint]; err == nil && l != nil {
 				l.read++
+				l.told++
 				l.see(&delivery)
+				l.waits(string(cmp.Or(delivery.Why, publish.WhyRetry)), 1)
 			}
 		})
 		return err
@@ -148,7 +171,7 @@ func (d *draft) look(ctx context.Context, ids []string, loads map[string]*load) 
 }
 
 // countDue counts what came due and has no outcome yet.
-func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func(string) publish.Shelf) error {
+func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func(string) publish.Shelf, why string) error {
 	counts, few, err := d.bus.CountByEndpoint(ctx, shelf(""))
 	if err == nil && !few { // a crowd came due at one moment
 		counts = make(map[string]uint64)
@@ -162,6 +185,7 @@ func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func
 	for id, n := range counts {
 		if l := loads[id]; l != nil && n > 0 {
 			l.due += n
+			l.waits(why, n)
 			ids = append(ids, id)
 		}
 	}

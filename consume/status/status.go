@@ -38,6 +38,8 @@ type Status struct {
 	Sources    []Source          `json:"sources"`
 	Processes  []Process         `json:"processes"`
 	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard of in the last 15 minutes and do not answer"`
+
+	lacking map[string]bool // what Incomplete is about
 }
 
 // Unreadable is a stored record that a process can't read: it is damaged, forged, or sealed by another key.
@@ -59,17 +61,18 @@ type Endpoint struct {
 	LastStatus   int        `json:"last_status,omitempty" doc:"HTTP status of the last failure's response"`
 	LastClass    string     `json:"last_class,omitempty" doc:"kind of fault of the last failure, from a closed set"`
 
-	Waiting     uint64     `json:"waiting" doc:"deliveries that lie on the bus: scheduled, or come due"`
-	Oldest      *time.Time `json:"oldest_waiting,omitempty" doc:"when the oldest event of them was received"`
-	NextDue     *time.Time `json:"next_due,omitempty" doc:"when the next of them is attempted"`
-	Approximate bool       `json:"approximate,omitempty" doc:"so many wait that only the first were looked at: another one may be older, or due before; or none could be counted in time"`
-	Behind      uint64     `json:"behind,omitempty" doc:"events that it has not come to: they wait in their streams"`
-	BehindWhy   string     `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"what those wait for: the endpoint is slower than its events, its rate limit, the end of a pause that it asked for, an endpoint that keeps failing, one that is disabled, or their turn in an ordered endpoint"`
-	BehindSince *time.Time `json:"behind_since,omitempty" doc:"since when it has lagged; absent for an ordered endpoint"`
-	InFlight    int        `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting, and those of an endpoint that lags are among behind"`
-	Running     int        `json:"running" doc:"requests that are being made, first attempts and later ones"`
-	Dead        uint64     `json:"dead" doc:"dead letters"`
-	Missed      uint64     `json:"missed,omitempty" doc:"events that retention took while they waited, until the endpoint has caught up; the history keeps the count" example:"12"`
+	Waiting     uint64            `json:"waiting" doc:"deliveries that lie on the bus: scheduled, or come due"`
+	WaitingWhy  map[string]uint64 `json:"waiting_why,omitempty" doc:"how many of those wait for what: retry, turn, asked, disabled, unreadable; due: their time has come; unread: so many wait that they were not looked at"`
+	Oldest      *time.Time        `json:"oldest_waiting,omitempty" doc:"when the oldest event of them was received"`
+	NextDue     *time.Time        `json:"next_due,omitempty" doc:"when the next of them is attempted"`
+	Approximate bool              `json:"approximate,omitempty" doc:"so many wait that only the first were looked at: another one may be older, or due before; or none could be counted in time"`
+	Behind      uint64            `json:"behind,omitempty" doc:"events that it has not come to: they wait in their streams"`
+	BehindWhy   string            `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"what those wait for: the endpoint is slower than its events, its rate limit, the end of a pause that it asked for, an endpoint that keeps failing, one that is disabled, or their turn in an ordered endpoint"`
+	BehindSince *time.Time        `json:"behind_since,omitempty" doc:"since when it has lagged; absent for an ordered endpoint"`
+	InFlight    int               `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting, and those of an endpoint that lags are among behind"`
+	Running     int               `json:"running" doc:"requests that are being made, first attempts and later ones"`
+	Dead        uint64            `json:"dead" doc:"dead letters"`
+	Missed      uint64            `json:"missed,omitempty" doc:"events that retention took while they waited, until the endpoint has caught up; the history keeps the count" example:"12"`
 
 	Delivered uint64   `json:"delivered_hour" doc:"requests of the last hour that went well"`
 	Failed    uint64   `json:"failed_hour" doc:"requests of the last hour that failed"`
