@@ -106,9 +106,9 @@ func checkMetrics(p *Problems, c *Config) {
 	const variable = "JETHOOK_METRICS_LISTEN"
 	if c.MetricsListen != "" {
 		checkAddress(p, variable, c.MetricsListen)
-		for other, address := range map[string]string{"JETHOOK_LISTEN": c.Listen, "JETHOOK_ADMIN_LISTEN": c.AdminListen} {
-			p.require(c.MetricsListen != address || strings.HasSuffix(address, ":0"), variable, "%q is %s too: choose another port", c.MetricsListen, other)
-		}
+		const taken = "%q is %s too: choose another port"
+		p.require(c.MetricsListen != c.Listen || strings.HasSuffix(c.Listen, ":0"), variable, taken, c.MetricsListen, "JETHOOK_LISTEN")
+		p.require(c.MetricsListen != c.AdminListen || strings.HasSuffix(c.AdminListen, ":0"), variable, taken, c.MetricsListen, "JETHOOK_ADMIN_LISTEN")
 	}
 	p.require(0 <= c.MetricsSeries && c.MetricsSeries <= maxMetricsSeries, "JETHOOK_METRICS_MAX_SERIES",
 		"%d is out of range: choose 0 to %d", c.MetricsSeries, maxMetricsSeries)

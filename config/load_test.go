@@ -26,7 +26,7 @@ func setenv(t *testing.T, env map[string]string) {
 func TestDefault(t *testing.T) {
 	c := Default()
 	want := &Config{
-		Listen: ":8080", AdminListen: "127.0.0.1:8081", DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
+		Listen: ":8080", AdminListen: "127.0.0.1:8081", MetricsSeries: 100, DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
 		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
 		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
@@ -57,6 +57,7 @@ func TestDefault(t *testing.T) {
 func TestLoad(t *testing.T) {
 	setenv(t, map[string]string{
 		"JETHOOK_LISTEN": "0.0.0.0:80", "JETHOOK_ADMIN_LISTEN": "[::1]:81", "JETHOOK_NATS_LISTEN": "off",
+		"JETHOOK_METRICS_LISTEN": ":82", "JETHOOK_METRICS_MAX_SERIES": "0",
 		"JETHOOK_ADMIN_TOKEN": " 0123456789abcdef\n", "JETHOOK_DATA_DIR": "/data", "JETHOOK_SYNC": "2m",
 		"JETHOOK_NATS_URL": "nats://me:pass@one:4222, two", "JETHOOK_NATS_TOKEN": "nats-token",
 		"JETHOOK_NATS_CREDS": "creds", "JETHOOK_NATS_TLS_CA": "ca", "JETHOOK_NATS_TLS_CERT": "cert", "JETHOOK_NATS_TLS_KEY": "key",
@@ -82,7 +83,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		Listen: "0.0.0.0:80", AdminListen: "[::1]:81", NATSListen: "off",
+		Listen: "0.0.0.0:80", AdminListen: "[::1]:81", MetricsListen: ":82", NATSListen: "off",
 		AdminToken: NewSecret("0123456789abcdef"), DataDir: "/data", Sync: Sync(2 * time.Minute),
 		NATSURL: "nats://me:pass@one:4222, two", NATSToken: NewSecret("nats-token"),
 		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
@@ -218,6 +219,11 @@ func TestLoadProblems(t *testing.T) {
 		{"one address for both", env{"JETHOOK_LISTEN": ":9", "JETHOOK_ADMIN_LISTEN": ":9"}, [][2]string{
 			{"JETHOOK_ADMIN_LISTEN", `":9" is JETHOOK_LISTEN too`},
 		}},
+		{"metrics on another listener's address", env{"JETHOOK_METRICS_LISTEN": ":9", "JETHOOK_ADMIN_LISTEN": ":9", "JETHOOK_METRICS_MAX_SERIES": "-1"}, [][2]string{
+			{"JETHOOK_METRICS_LISTEN", `":9" is JETHOOK_ADMIN_LISTEN too`}, {"JETHOOK_METRICS_MAX_SERIES", "-1 is out of range"},
+		}},
+		{"metrics in public", env{"JETHOOK_METRICS_LISTEN": ":8080"}, [][2]string{{"JETHOOK_METRICS_LISTEN", `":8080" is JETHOOK_LISTEN too`}}},
+		{"metrics nowhere", env{"JETHOOK_METRICS_LISTEN": "off"}, [][2]string{{"JETHOOK_METRICS_LISTEN", `"off" is not an address`}}},
 		{"any port for both", env{"JETHOOK_LISTEN": "127.0.0.1:0", "JETHOOK_ADMIN_LISTEN": "127.0.0.1:0"}, nil},
 		{"networks", env{"JETHOOK_ALLOWED_NETWORKS": "10.0.0.0/33,10.0.0.0/8,home"}, [][2]string{
 			{"JETHOOK_ALLOWED_NETWORKS", `not a network: "10.0.0.0/33", "home"`},

@@ -15,6 +15,9 @@ var withoutJSON = map[string]string{
 	"jethook consume": "runs until it is stopped, and logs",
 	"jethook demo":    "is a show for people",
 	"jethook health":  "answers with its exit code alone",
+
+	"jethook monitoring grafana": "prints a file for Grafana, which is JSON",
+	"jethook monitoring alerts":  "prints a file for Prometheus, which reads YAML",
 }
 
 // Every command says what it does, shows how, refuses what it does not know, and answers machines.

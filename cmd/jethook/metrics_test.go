@@ -16,7 +16,7 @@ import (
 )
 
 // scrape returns what a listener serves at /metrics, to someone without a token.
-func scrape(t *testing.T, address string) string {
+func scrape(t testing.TB, address string) string {
 	t.Helper()
 	client := http.Client{Timeout: 10 * time.Second} // as Prometheus has it
 	res, err := client.Get("http://" + address + "/metrics")
@@ -71,7 +71,7 @@ func awaitMetric(t *testing.T, address string, want float64, name string, labels
 }
 
 // endpoint makes one and returns its id.
-func (p *process) endpoint(t *testing.T, name, url, more string) string {
+func (p *process) endpoint(t testing.TB, name, url, more string) string {
 	t.Helper()
 	var made struct{ ID string }
 	p.api(t, http.MethodPost, "/api/v1/endpoints", fmt.Sprintf(`{"name":%q,"url":%q,"events":["webhooks.>"]%s}`, name, url, more), &made)

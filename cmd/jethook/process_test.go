@@ -96,7 +96,7 @@ func (l *processLog) String() string {
 }
 
 // newProcess prepares a jethook with one source, acme, and no login but the token.
-func newProcess(t *testing.T, env ...string) *process {
+func newProcess(t testing.TB, env ...string) *process {
 	t.Helper()
 	p := &process{public: freePort(t), admin: freePort(t), nats: freePort(t)}
 	p.env = append([]string{
@@ -112,7 +112,7 @@ func newProcess(t *testing.T, env ...string) *process {
 
 // freePort returns an address that nobody listens on, and that the system gives to nobody by itself: while a process
 // is killed and started again, another one's connection must not take it.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	const first, last = 10_000, 32_000 // below the ephemeral ports
 	for range 100 {
@@ -133,13 +133,13 @@ func freePort(t *testing.T) string {
 var givenPorts sync.Map
 
 // start runs the command until the test ends and returns when it is ready.
-func (p *process) start(t *testing.T, command string) {
+func (p *process) start(t testing.TB, command string) {
 	t.Helper()
 	p.launch(t, exec.Command(cmp.Or(p.program, binary), command))
 }
 
 // launch is start with a command of the caller's, which becomes the binary.
-func (p *process) launch(t *testing.T, cmd *exec.Cmd) {
+func (p *process) launch(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	p.log = &processLog{}
 	p.cmd = cmd
@@ -152,7 +152,7 @@ func (p *process) launch(t *testing.T, cmd *exec.Cmd) {
 }
 
 // await polls a health route of the admin listener until it answers with status.
-func (p *process) await(t *testing.T, route string, status int) {
+func (p *process) await(t testing.TB, route string, status int) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); ; {
 		res, err := http.Get("http://" + p.admin + "/" + route)
@@ -184,7 +184,7 @@ func (p *process) kill(t *testing.T) {
 }
 
 // ask calls the admin API and returns its status and body.
-func (p *process) ask(t *testing.T, method, path, body string) (code int, answer []byte) {
+func (p *process) ask(t testing.TB, method, path, body string) (code int, answer []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.admin+path, strings.NewReader(body))
 	if err != nil {
@@ -234,7 +234,7 @@ func (p *process) postSigned(t *testing.T, body []byte) {
 }
 
 // api calls the admin API, which must succeed.
-func (p *process) api(t *testing.T, method, path, body string, into any) {
+func (p *process) api(t testing.TB, method, path, body string, into any) {
 	t.Helper()
 	code, data := p.ask(t, method, path, body)
 	if code/100 != 2 {
