@@ -13,8 +13,8 @@ import (
 const (
 	// retryShare is how many retries each processor lets begin in a second beside first attempts: a fifth of its time.
 	retryShare = 1000
-	// besideFresh is for how long after a first attempt others are expected.
-	besideFresh = time.Second
+	// freshFor is for how long after a first attempt others are expected.
+	freshFor = time.Second
 	// adjustEvery is how often a throttle looks at how busy the process is.
 	adjustEvery = 50 * time.Millisecond
 	// saturated is the time that a goroutine of the slowest tenth waits for a processor when the processors are what limits
@@ -39,16 +39,20 @@ func newThrottle() *throttle {
 	}
 }
 
-// sawFresh notes that a first attempt is to be made.
+// sawFresh notes that a first attempt is to be made of what the shared intake brought.
 func (t *throttle) sawFresh() { t.fresh.Store(time.Now().UnixNano()) }
+
+// besideFresh reports whether there are such attempts that others could delay.
+func (t *throttle) besideFresh(now time.Time) bool {
+	return now.UnixNano()-t.fresh.Load() < int64(freshFor)
+}
 
 // wait returns when one more retry may be started: at once when there are no first attempts that it could delay.
 // It returns early when ctx ends.
 func (t *throttle) wait(ctx context.Context) {
-	if time.Since(time.Unix(0, t.fresh.Load())) > besideFresh {
-		return
+	if t.besideFresh(time.Now()) {
+		t.limiter.Wait(ctx) //nolint:errcheck // who is stopped sees it by ctx
 	}
-	t.limiter.Wait(ctx) //nolint:errcheck // who is stopped sees it by ctx
 }
 
 // run looks at how busy the process is until ctx ends.
