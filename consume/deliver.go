@@ -199,7 +199,10 @@ func (e *Engine) postpone(j *job, until time.Time) {
 }
 
 // putBack puts a delivery that came too early back on the bus for the time it was due.
-func (e *Engine) putBack(j *job) { e.reschedule(j, &j.d, func() { e.finish(j) }) }
+func (e *Engine) putBack(j *job) {
+	next := j.d // the lane goes on reading the job's own
+	e.reschedule(j, &next, func() { e.finish(j) })
+}
 
 // park puts a delivery of a disabled endpoint back on the bus. If the endpoint was enabled meanwhile, what it
 // waited for may have been released before this was stored, so it goes on at once.

@@ -8,9 +8,9 @@ import (
 const (
 	// slotTime is the grain in which a calendar counts: the server looks for what is due as often.
 	slotTime = 250 * time.Millisecond
-	// perSlot is how many deliveries come due in a slot for each processor of this process: three quarters of what it attempts
+	// perSlot is how many deliveries come due in a slot for each processor of this process: a little less than it attempts
 	// beside other work.
-	perSlot = 187
+	perSlot = 125
 	// forgetEvery is how often a calendar forgets the past.
 	forgetEvery = time.Minute
 )
