@@ -37,16 +37,22 @@ func (l *lane) appetite(now time.Time) int {
 	case held > 0 && l.bytes > l.byteShare()/2:
 		return 0
 	}
-	most := max(l.limit, min(mostAhead, l.work(now)))
+	most := l.ahead(now)
 	if held > most/2 {
 		return 0
 	}
 	return most - held
 }
 
+// ahead is how many events of its cursors the lane holds beyond what runs, at most.
+func (l *lane) ahead(now time.Time) int {
+	n := l.parallel(now)
+	return max(n, min(mostAhead, aheadEach*n, l.work(now)))
+}
+
 // tellIfHungry tells the cursors when the lane runs low.
-func (l *lane) tellIfHungry() {
-	if l.room != nil && len(l.queues[fresh]) <= max(l.limit, min(mostAhead, int(patience/max(l.latency, 10*time.Microsecond))))/2 {
+func (l *lane) tellIfHungry(now time.Time) {
+	if l.room != nil && len(l.queues[fresh]) <= l.ahead(now)/2 {
 		l.tellRoom()
 	}
 }

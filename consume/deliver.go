@@ -102,7 +102,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	}
 	next.Attempt++
 	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
-	e.reschedule(j, next, func() {
+	e.reschedule(j, &next, func() {
 		a := lineOf(&j.d, res, OutcomeFailed)
 		due := next.Due.UTC()
 		a.Next = &due
@@ -143,20 +143,22 @@ func (e *Engine) outlive(j *job) {
 	})
 }
 
-// reschedule stores when d is attempted next. A message that the store refuses for ever, because its headers
-// make it larger than the store takes, would hold its place for ever: it becomes a dead letter.
-func (e *Engine) reschedule(j *job, d publish.Delivery, then func()) {
+// reschedule stores when d is attempted next, which may be later than it says: then it says that. A message that the store
+// refuses for ever, because its headers make it larger than the store takes, would hold its place for ever: it becomes a
+// dead letter.
+func (e *Engine) reschedule(j *job, d *publish.Delivery, then func()) {
 	refused := func(err error) {
 		dead := j.d
 		dead.Due, dead.Why, dead.Reason = time.Time{}, "", "it can't be stored for another attempt: "+err.Error()
 		e.bury(j, dead, nil, func() { e.finish(j) })
 	}
-	if !e.bus.MustCarry(&d) {
-		e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, refused)
+	if !e.bus.MustCarry(d) {
+		e.store(func(done func(error)) { e.bus.Schedule(d, done) }, then, refused)
 		return
 	}
-	e.carry(j, d, func(d publish.Delivery) {
-		e.store(func(done func(error)) { e.bus.Schedule(&d, done) }, then, refused)
+	e.carry(j, *d, func(whole publish.Delivery) {
+		*d = whole
+		e.store(func(done func(error)) { e.bus.Schedule(d, done) }, then, refused)
 	})
 }
 
@@ -193,18 +195,21 @@ func (e *Engine) giveBack(j *job, delay time.Duration) {
 func (e *Engine) postpone(j *job, until time.Time) {
 	next := j.d
 	next.Due, next.Why = until, publish.WhyTurn
-	e.reschedule(j, next, func() { e.finish(j) })
+	e.reschedule(j, &next, func() { e.finish(j) })
 }
 
 // putBack puts a delivery that came too early back on the bus for the time it was due.
-func (e *Engine) putBack(j *job) { e.reschedule(j, j.d, func() { e.finish(j) }) }
+func (e *Engine) putBack(j *job) {
+	next := j.d // the lane goes on reading the job's own
+	e.reschedule(j, &next, func() { e.finish(j) })
+}
 
 // park puts a delivery of a disabled endpoint back on the bus. If the endpoint was enabled meanwhile, what it
 // waited for may have been released before this was stored, so it goes on at once.
 func (e *Engine) park(j *job) {
 	parked := j.d
 	parked.Due, parked.Why = time.Now().Add(parkedFor), publish.WhyDisabled
-	e.reschedule(j, parked, func() {
+	e.reschedule(j, &parked, func() {
 		if ep, ok := e.endpoints.Lookup(j.d.Endpoint); ok && !ep.Disabled {
 			e.releaseSoon(j.d.ID())
 		}
@@ -222,7 +227,7 @@ func (e *Engine) strand(j *job) {
 	}
 	waiting := j.d
 	waiting.Due, waiting.Why = time.Now().Add(unreadFor), publish.WhyUnreadable
-	e.reschedule(j, waiting, func() { e.finish(j) })
+	e.reschedule(j, &waiting, func() { e.finish(j) })
 }
 
 // record writes the attempt into the history and ends the job.

@@ -34,8 +34,9 @@ const (
 	// bytes of events.
 	window      = 4096
 	windowBytes = 256 << 20
-	// dueWindow is how many deliveries that came due it holds beside them.
+	// dueWindow is how many deliveries that came due it holds beside them, and dueBytes how many of the bytes are theirs.
 	dueWindow = 8192
+	dueBytes  = windowBytes / 4
 	// stuck is how long a delivery waits for a place in the full window: in that time many places become free, unless those
 	// who hold them do not move. A disk may be busy for as long.
 	stuck = 500 * time.Millisecond
@@ -61,11 +62,12 @@ type Engine struct {
 
 	disableAfter time.Duration // how long an endpoint may fail before it is disabled; 0: for ever
 
-	events *places             // of events that are attempted for the first time
-	dues   *places             // of deliveries that came due
-	bytes  *semaphore.Weighted // bytes of events, in the window and on their way into it
-	bodies *bodies             // that were fetched for attempts
-	copies *semaphore.Weighted // bytes of large copies that are being stored
+	events   *places             // of events that are attempted for the first time
+	dues     *places             // of deliveries that came due
+	bytes    *semaphore.Weighted // bytes of events, in the window and on their way into it
+	dueBytes *semaphore.Weighted // bytes of deliveries that came due
+	bodies   *bodies             // that were fetched for attempts
+	copies   *semaphore.Weighted // bytes of large copies that are being stored
 
 	cursors   *cursor.Table
 	followers sync.Map   // of *follower, by the key of its record
@@ -105,8 +107,9 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
 		events: newPlaces(window), dues: newPlaces(dueWindow),
-		bytes:  semaphore.NewWeighted(windowBytes - fetchedBytes + int64(len(bus.Queues())*pullBytes(bus))),
-		bodies: newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
+		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues())*pullBytes(bus))),
+		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
+		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
 		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), draining: semaphore.NewWeighted(drainingAtOnce),
 		ahead: semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),

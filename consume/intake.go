@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	// fetchMessages and fetchBytes bound one request for messages; ahead is how many may lie ready beyond it.
+	// fetchMessages and fetchBytes bound one request for messages, of which two may lie ready.
 	fetchMessages = 256
 	fetchBytes    = 4 << 20
-	ahead         = 2 * fetchMessages
 	// fetchRetries bounds a request for retries instead: hundreds that come at once take a processor for
 	// milliseconds, and these have waited for minutes.
 	fetchRetries = 32
@@ -38,6 +37,7 @@ type intake struct {
 	log    *slog.Logger
 	bytes  *semaphore.Weighted // of what the engine holds
 	pull   int                 // bytes that one request may bring
+	most   int64               // messages that one request may bring
 	acks   *acks
 	ended  func()                      // called when a message is not held any more; nil: nobody waits for that
 	sync   func(context.Context) error // makes the records current by which a message is decided about; nil: there are none
@@ -79,13 +79,16 @@ type held struct {
 func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) }
 
 func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
-	return &intake{
+	in := &intake{
 		stale: &e.faults.places, bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
-		bytes: e.bytes, pull: pullBytes(e.bus), acks: e.acks,
-		ready:  make(chan *held, ahead),
-		credit: semaphore.NewWeighted(ahead),
-		held:   make(map[uint64]*held),
+		bytes: e.bytes, pull: pullBytes(e.bus), most: fetchMessages, acks: e.acks,
+		held: make(map[uint64]*held),
 	}
+	if q.Stream == publish.StreamDeliveries {
+		in.bytes, in.most = e.dueBytes, fetchRetries
+	}
+	in.ready, in.credit = make(chan *held, 2*in.most), semaphore.NewWeighted(2*in.most)
+	return in
 }
 
 // fetch takes messages as long as there is room for them, until ctx ends. Then it gives back what nobody
@@ -122,22 +125,18 @@ func (in *intake) fetch(ctx context.Context) error {
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
 func (in *intake) fetchOnce(ctx context.Context, consumer *publish.Consumer) error {
-	most := fetchMessages
-	if in.queue == publish.QueueDue {
-		most = fetchRetries
-	}
-	if in.credit.Acquire(ctx, int64(most)) != nil || in.bytes.Acquire(ctx, int64(in.pull)) != nil {
+	if in.credit.Acquire(ctx, in.most) != nil || in.bytes.Acquire(ctx, int64(in.pull)) != nil {
 		return nil
 	}
-	n, size := 0, int64(0)
+	n, size := int64(0), int64(0)
 	defer func() {
-		in.credit.Release(int64(most - n))
+		in.credit.Release(in.most - n)
 		in.bytes.Release(int64(in.pull) - size)
 	}()
 	wait, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
 	began := time.Now()
-	batch, err := consumer.Take(wait, most, in.pull)
+	batch, err := consumer.Take(wait, int(in.most), in.pull)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -23,8 +24,13 @@ const (
 	reserved = 4
 	// mostRetries is how many deliveries that came due a lane may hold while it moves, and restingRetries while it rests.
 	mostRetries, restingRetries = 4096, 64
-	// mostAhead is how many events a lane takes from its cursors beyond what runs.
-	mostAhead = 256
+	// aheadEach is how many events a lane takes from its cursors for each request at once, and mostAhead how many for all:
+	// hundreds that come at once take a processor for milliseconds.
+	aheadEach, mostAhead = 8, 256
+	// lagShare is how many requests at once an endpoint gets for each processor while it catches up beside the first attempts
+	// of others, or as many more as it takes for lagPace a second: on processors that are busy anyway, more only wait for each
+	// other, and the others' events with them.
+	lagShare, lagPace = 1, 2000
 )
 
 // lane is one endpoint's share of this process: a number of requests at once that grows with success and
@@ -38,6 +44,7 @@ type lane struct {
 	ep      *endpoint.Endpoint // as the lane has last heard of it
 	queues  [2][]*job          // by class
 	last    class              // the class that was served last
+	lags    bool               // what came last came from a cursor
 	aside   []*job             // not known yet whether they are the endpoint's cursor's
 	leaving map[string]bool    // streams that the endpoint is about to leave
 	bytes   int64              // of the bodies that it holds
@@ -126,11 +133,16 @@ func (l *lane) resize(ep *endpoint.Endpoint) {
 }
 
 // parallel is how many requests may be made at once now.
-func (l *lane) parallel() int {
-	if l.circuit.open {
+func (l *lane) parallel(now time.Time) int {
+	switch {
+	case l.circuit.open:
 		return 1
+	case l.lags && l.engine.throttle.besideFresh(now):
+		processors := runtime.GOMAXPROCS(0)
+		return min(l.limit, processors*max(lagShare, int(lagPace*l.latency/time.Second)))
+	default:
+		return l.limit
 	}
-	return l.limit
 }
 
 // admission is what a lane says to one more delivery.
@@ -202,7 +214,7 @@ func (l *lane) pace(now time.Time) time.Duration {
 	if still := now.Sub(l.moved); l.running > 0 && still > stuck {
 		latency = max(latency, still)
 	}
-	return latency / time.Duration(l.parallel())
+	return latency / time.Duration(l.parallel(now))
 }
 
 // hold counts a job in, and let counts it out.
@@ -226,6 +238,7 @@ func (l *lane) take(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue(j)
+	l.lags = j.h.in.cursor
 	l.start(time.Now())
 }
 
@@ -244,7 +257,7 @@ func (l *lane) startMore() {
 }
 
 func (l *lane) start(now time.Time) {
-	for l.running < l.parallel() || l.engine.stopping() {
+	for l.running < l.parallel(now) || l.engine.stopping() {
 		j := l.pop(now)
 		if j == nil {
 			return
@@ -274,10 +287,10 @@ func (l *lane) next(done *job) *job {
 	now := time.Now()
 	l.let(done)
 	l.moved = now
-	if l.running <= l.parallel() {
+	if l.running <= l.parallel(now) {
 		if j := l.pop(now); j != nil {
 			l.start(now)
-			l.tellIfHungry()
+			l.tellIfHungry(now)
 			return j
 		}
 	}
@@ -285,7 +298,7 @@ func (l *lane) next(done *job) *job {
 		l.engine.busyLanes.Add(-1)
 	}
 	l.start(now)
-	l.tellIfHungry()
+	l.tellIfHungry(now)
 	return nil
 }
 

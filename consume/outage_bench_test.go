@@ -85,7 +85,11 @@ func outage(b *testing.B, n int) (f outageFigures) {
 	heapBefore, diskBefore := float64(heap()), stored(r)-streamBytes(b, r)
 	before := written(b, r)
 	down.Store(true)
+	published := time.Now()
 	p.publish(b, r, burst, on("events.a"))
+	publishing := time.Since(published)
+	passed(b, r)
+	b.Logf("%d events were published in %s, and after %s the shared intake had passed them", n, publishing, time.Since(published))
 	time.Sleep(3 * time.Second) // what was on its way has failed by then
 	f.heap, f.disk = float64(heap())-heapBefore, stored(r)-streamBytes(b, r)-diskBefore
 	f.waits = written(b, r) - before

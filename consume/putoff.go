@@ -31,7 +31,7 @@ func (e *Engine) putOff(j *job, ep *endpoint.Endpoint, res *attempt.Result) bool
 	}
 	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
 	next.Due, next.Why = e.lane(ep).pause(res, max(leastPatience, ep.LongestPause(e.schedule))), publish.WhyAsked
-	e.reschedule(j, next, func() {
+	e.reschedule(j, &next, func() {
 		a := lineOf(&j.d, res, OutcomeDeferred)
 		due := next.Due.UTC()
 		a.Next = &due

@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"runtime"
 	"runtime/metrics"
 	"sync/atomic"
 	"time"
@@ -10,24 +11,22 @@ import (
 )
 
 const (
+	// retryShare is how many retries each processor lets begin in a second beside first attempts. With twice as many, more than
+	// one in a hundred of those meets a garbage collection.
+	retryShare = 600
+	// freshFor is for how long after a first attempt others are expected.
+	freshFor = time.Second
 	// adjustEvery is how often a throttle looks at how busy the process is.
 	adjustEvery = 50 * time.Millisecond
-	// busy is the time that a goroutine of the slowest tenth waits for a processor when there is too much to do.
-	busy = 25 * time.Microsecond
-	// saturated is that time when the processors are what limits everything: more requests at once would only
-	// wait for each other.
+	// saturated is the time that a goroutine of the slowest tenth waits for a processor when the processors are what limits
+	// everything: more requests at once would only wait for each other.
 	saturated = 500 * time.Microsecond
-	// leastRate and mostRate bound the deliveries a second that a throttle lets through: however busy the process
-	// is, retries go on.
-	leastRate, firstRate, mostRate = 1000, 4000, 1_000_000
 )
 
-// throttle makes deliveries that come due wait while the process has more to do than its processors can. Two
-// hundred thousand retries that come due at one moment take a little longer for it, and the events of that
-// moment don't.
+// throttle spaces deliveries that come due evenly, beside first attempts: hundreds of them that began at once would hold the
+// events of that moment up, and they have waited for minutes.
 type throttle struct {
 	limiter *rate.Limiter
-	passed  atomic.Int64 // since the last look
 	fresh   atomic.Int64 // unix nanoseconds of the last first attempt
 	full    atomic.Bool  // the processors are saturated
 	sample  []metrics.Sample
@@ -36,44 +35,37 @@ type throttle struct {
 
 func newThrottle() *throttle {
 	return &throttle{
-		limiter: rate.NewLimiter(firstRate, 8),
+		limiter: rate.NewLimiter(rate.Limit(retryShare*runtime.GOMAXPROCS(0)), 2),
 		sample:  []metrics.Sample{{Name: "/sched/latencies:seconds"}},
 	}
 }
 
-// sawFresh notes that a first attempt is to be made.
+// sawFresh notes that a first attempt is to be made of what the shared intake brought.
 func (t *throttle) sawFresh() { t.fresh.Store(time.Now().UnixNano()) }
+
+// besideFresh reports whether there are such attempts that others could delay.
+func (t *throttle) besideFresh(now time.Time) bool {
+	return now.UnixNano()-t.fresh.Load() < int64(freshFor)
+}
 
 // wait returns when one more retry may be started: at once when there are no first attempts that it could delay.
 // It returns early when ctx ends.
 func (t *throttle) wait(ctx context.Context) {
-	t.passed.Add(1)
-	if time.Since(time.Unix(0, t.fresh.Load())) > time.Second {
-		return
+	if t.besideFresh(time.Now()) {
+		t.limiter.Wait(ctx) //nolint:errcheck // who is stopped sees it by ctx
 	}
-	t.limiter.Wait(ctx) //nolint:errcheck // who is stopped sees it by ctx
 }
 
-// run adjusts the rate until ctx ends: less by a quarter when the process is busy, more by an eighth when it is not
-// and the rate is what holds deliveries up.
+// run looks at how busy the process is until ctx ends.
 func (t *throttle) run(ctx context.Context) error {
 	tick := time.NewTicker(adjustEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+			t.full.Store(t.latency() > saturated)
 		case <-ctx.Done():
 			return nil
-		}
-		now := float64(t.limiter.Limit())
-		used := float64(t.passed.Swap(0)) > now*adjustEvery.Seconds()*0.8
-		latency := t.latency()
-		t.full.Store(latency > saturated)
-		switch {
-		case latency > busy:
-			t.limiter.SetLimit(rate.Limit(max(leastRate, now*0.75)))
-		case used:
-			t.limiter.SetLimit(rate.Limit(min(mostRate, now*1.125)))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -39,8 +40,9 @@ type Bus struct {
 	room     int64 // how large one that can be stored
 	aside    bool  // a body that fits into no message is stored aside
 
-	quotas *quotas // of rejected requests
-	meters *meters
+	quotas   *quotas // of rejected requests
+	meters   *meters
+	calendar *calendar
 
 	webhooks, events, ops, deliveries, dead, history, rejected *committer
 
@@ -54,7 +56,10 @@ type Bus struct {
 // missing. It waits, and logs what for, while a cluster is not ready for that, until ctx ends. It fails when a stream that
 // exists would break a guarantee, when a login or its permissions are refused, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
-	b := &Bus{log: log, meters: newMeters(), peers: roster{heard: make(map[string]Missing)}}
+	b := &Bus{
+		log: log, meters: newMeters(), peers: roster{heard: make(map[string]Missing)},
+		calendar: newCalendar(perSlot * runtime.GOMAXPROCS(0)),
+	}
 	if cfg.NATSURL == "" {
 		srv, err := startEmbedded(ctx, cfg, log)
 		if err != nil {

@@ -230,10 +230,11 @@ func eventOf(h nats.Header, body []byte) Event {
 	}
 }
 
-// Schedule stores that d is to be attempted at d.Due; done is told once that is acknowledged. A delivery has
-// one schedule: a later call for the same event and endpoint replaces the earlier. Of a large body only what
-// [Bus.MustCarry] says is stored.
+// Schedule stores that d is to be attempted at d.Due, which it makes later where very many come due at that time; done is
+// told once that is acknowledged. A delivery has one schedule: a later call for the same event and endpoint replaces the
+// earlier. Of a large body only what [Bus.MustCarry] says is stored.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
+	d.Due = b.calendar.book(d.Due)
 	b.deliveries.enqueue(b.scheduled(d), func(_ Receipt, err error) { done(err) })
 }
 

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"strings"
+	"time"
 
 	"jethook/config"
 )
@@ -41,3 +42,6 @@ func NewSources(keys *config.Keyring, sealedOnly bool) *Sources {
 
 // SetAside is what Publish does before it stores an event whose body is stored aside.
 func (b *Bus) SetAside(ctx context.Context, e *Event) error { return b.setAside(ctx, e) }
+
+// NewCalendar returns what books times of which each slot of a calendar takes so many.
+func NewCalendar(most int) func(time.Time) time.Time { return newCalendar(most).book }

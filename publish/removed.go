@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"jethook/config"
 )
@@ -74,7 +74,8 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 	return b.removeForGood(ctx, stream, removal{seq, m.Time.UnixNano()})
 }
 
-// noteRemoved notes that messages are removed. A full bucket keeps nobody from removing.
+// noteRemoved notes that messages are removed. Each note has a key of its own: it must not replace another one that names one
+// of its messages, and others with it. A full bucket keeps nobody from removing.
 func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) error {
 	kv, err := b.removed.open(ctx, b.reads.js)
 	if err != nil {
@@ -84,7 +85,7 @@ func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) er
 	if err != nil {
 		return fmt.Errorf("noting what is removed: %w", err)
 	}
-	_, err = kv.Put(ctx, stream+"."+strconv.FormatUint(gone[0].Seq, 10), note)
+	_, err = kv.Put(ctx, stream+"."+nuid.Next(), note)
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeStoreFailed {
 		b.log.Warn("what is removed can't be noted, and may be there again after a crash", "stream", stream, "error", err)
 		return nil

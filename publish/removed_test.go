@@ -26,6 +26,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 	}{
 		"dead letters":                       {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, exhume},
 		"replayed dead letters":              {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replay},
+		"dead letters replayed together":     {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replayTogether},
 		"dead letters of a removed endpoint": {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, forget},
 		"rejected requests":                  {publish.StreamRejected, "jethook.rejected.", publish.RejectedShelf("stripe"), rejectOne, dropRejected},
 	} {
@@ -178,6 +179,29 @@ func replay(t *testing.T, b *publish.Bus, s *publish.Stored) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// replayTogether replays all that are there, and then removes one of them, as whoever gets its replay does.
+func replayTogether(t *testing.T, b *publish.Bus, s *publish.Stored) {
+	t.Helper()
+	var dead []publish.Delivery
+	for _, other := range page(t, b, publish.DeadShelf("ep_1")) {
+		d, err := other.Delivery()
+		if err == nil {
+			d, err = b.Dead(t.Context(), d.ID())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead = append(dead, d)
+	}
+	if len(dead) == 0 { // by an earlier call
+		return
+	}
+	if n, err := b.ReplayAll(t.Context(), dead); err != nil || n != len(dead) {
+		t.Fatal(n, err)
+	}
+	exhume(t, b, s)
 }
 
 // forget removes the endpoint.

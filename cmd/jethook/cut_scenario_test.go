@@ -122,7 +122,7 @@ func (run *cutRun) check(t *testing.T, replays int) {
 
 // eachCut runs a scenario again and again, and kills the process one write later each time, until the scenario ends
 // before its kill. From the cut on nothing passes, so the kill lies exactly between two writes.
-func eachCut(t *testing.T, most int, answer func(n int) int, scenario func(t *testing.T, run *cutRun)) {
+func eachCut(t *testing.T, most int, counts isCut, answer func(n int) int, scenario func(t *testing.T, run *cutRun)) {
 	t.Helper()
 	var complete atomic.Bool
 	var cuts sync.WaitGroup // they wait most of the time: more of them than processors may run at once
@@ -130,7 +130,7 @@ func eachCut(t *testing.T, most int, answer func(n int) int, scenario func(t *te
 		cuts.Go(func() {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
 				run := newCutRun(t, answer)
-				run.cut = run.cutter.arm(n)
+				run.cut = run.cutter.arm(n, counts)
 				scenario(t, run)
 				if !run.killed {
 					complete.Store(true)
@@ -156,7 +156,7 @@ func TestKilledBetweenTwoWritesOfARetry(t *testing.T) {
 		}
 		return http.StatusInternalServerError
 	}
-	eachCut(t, 12, answer, func(t *testing.T, run *cutRun) {
+	eachCut(t, 12, isWrite, answer, func(t *testing.T, run *cutRun) {
 		run.send(t)
 		run.settle(t)
 		run.check(t, 0)
@@ -172,7 +172,7 @@ func TestKilledBetweenTwoWritesOfAReplay(t *testing.T) {
 		}
 		return http.StatusInternalServerError
 	}
-	eachCut(t, 20, answer, func(t *testing.T, run *cutRun) {
+	eachCut(t, 20, isWrite, answer, func(t *testing.T, run *cutRun) {
 		run.send(t)
 		run.settle(t)
 		replays := 0

@@ -19,11 +19,12 @@ type cutter struct {
 	address string
 	target  string
 
-	mu    sync.Mutex // guards what follows, and keeps writes of several connections in one order
-	left  int        // writes that may still pass; negative: any number
-	wrote []string   // the subjects of the writes that passed since arm
-	cut   chan struct{}
-	conns map[net.Conn]bool
+	mu     sync.Mutex // guards what follows, and keeps writes of several connections in one order
+	left   int        // writes that may still pass; negative: any number
+	counts isCut      // which writes count
+	wrote  []string   // the subjects of the writes that passed since arm
+	cut    chan struct{}
+	conns  map[net.Conn]bool
 }
 
 func newCutter(t *testing.T, target string) *cutter {
@@ -55,11 +56,14 @@ func newCutter(t *testing.T, target string) *cutter {
 	return c
 }
 
+// isCut reports whether a publish is a write after which a process is to be killed.
+type isCut func(subject string, payload []byte) bool
+
 // arm lets n more writes pass and returns what is closed when the last of them has.
-func (c *cutter) arm(n int) <-chan struct{} {
+func (c *cutter) arm(n int, counts isCut) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.left, c.wrote, c.cut = n, nil, make(chan struct{})
+	c.left, c.counts, c.wrote, c.cut = n, counts, nil, make(chan struct{})
 	return c.cut
 }
 
@@ -127,7 +131,7 @@ func (c *cutter) forward(server net.Conn, op []byte, subject string, payload []b
 		return
 	}
 	server.Write(op)
-	if c.left > 0 && isWrite(subject, payload) {
+	if c.left > 0 && c.counts(subject, payload) {
 		c.wrote = append(c.wrote, subject)
 		if c.left--; c.left == 0 {
 			close(c.cut)
