@@ -1,7 +1,7 @@
 // Package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
 // dead letters and sources, described by the OpenAPI document at /openapi.json, and for people at /docs.
 //
-// Everything but those two and the health checks needs the bearer token. Browsers can't be made to send
+// Everything but those two, the health checks and /metrics needs the bearer token. Browsers can't be made to send
 // it, so no page elsewhere can act in an operator's name, and no answer carries CORS headers. Whatever goes
 // wrong has one JSON form, [Failure].
 package admin
