@@ -104,13 +104,13 @@ func TestWrongManifests(t *testing.T) {
 		content string
 		want    []Problem
 	}{
-		"nothing":       {"", []Problem{{1, "endpoints", "must be given; [] for none"}}},
+		"nothing":       {"", []Problem{{1, "endpoints", "is missing; use [] for none"}}},
 		"only a list":   {"- name: a", []Problem{{1, "", "must be a mapping with the one field endpoints"}}},
-		"other member":  {"endpoint: []", []Problem{{1, "endpoint", "there is no such field"}, {1, "endpoints", "must be given; [] for none"}}},
+		"other member":  {"endpoint: []", []Problem{{1, "endpoint", "unknown field"}, {1, "endpoints", "is missing; use [] for none"}}},
 		"no list":       {"endpoints: 7", []Problem{{1, "endpoints", "must be a list"}}},
 		"no mapping":    {"endpoints: [7]", []Problem{{1, "", "must be a mapping"}}},
-		"unknown":       {head + "  mane: b\n  signature: {kind: hmac}", []Problem{{5, "mane", "there is no such field"}, {6, "signature.kind", "there is no such field"}}},
-		"Go's name":     {head + "  RateLimit: 5/s", []Problem{{5, "RateLimit", "there is no such field"}}},
+		"unknown":       {head + "  mane: b\n  signature: {kind: hmac}", []Problem{{5, "mane", "unknown field"}, {6, "signature.kind", "unknown field"}}},
+		"Go's name":     {head + "  RateLimit: 5/s", []Problem{{5, "RateLimit", "unknown field"}}},
 		"twice":         {head + "  timeout: 1s\n  timeout: 2s", []Problem{{6, "timeout", "is given twice"}}},
 		"kinds":         {head + "  concurrency: x\n  disabled: 7\n  headers: [a]\n  timeout: {}\n  retry_schedule: 5m", []Problem{{5, "concurrency", "must be a whole number"}, {6, "disabled", "must be true or false"}, {7, "headers", "must be a mapping"}, {8, "timeout", "must be text"}, {9, "retry_schedule", "must be a list"}}},
 		"environment":   {head + "  secret: ${NOPE}\n  headers: {X-A: '${EMPTY}'}", []Problem{{5, "secret", "the environment has no NOPE"}, {6, "headers.X-A", "the environment has no EMPTY"}}},
@@ -274,7 +274,7 @@ func TestCompareRefuses(t *testing.T) {
 	t.Parallel()
 	const content = "endpoints:\n- name: plain\n  url: https://example.com\n  events: [events.>]\n  ordered: true"
 	one, two := existing(t, plain), existing(t, plain)
-	if got, want := problems(t, content, one), (Problem{5, "ordered", "can't be changed: make a new endpoint"}); !reflect.DeepEqual(got, []Problem{want}) {
+	if got, want := problems(t, content, one), (Problem{5, "ordered", "can't be changed; create a new endpoint"}); !reflect.DeepEqual(got, []Problem{want}) {
 		t.Errorf("got %+v", got)
 	}
 	got := problems(t, content, one, two)
