@@ -40,7 +40,7 @@ func (e *Engine) leave(l *lane, key cursor.Key) {
 			_, err := e.cursors.Leave(e.flight, key, why)
 			return err
 		}, func(err error) {
-			e.log.Warn("the place of a lagging endpoint can't be stored; trying again until it can", "endpoint", key.Endpoint, "error", err)
+			e.log.Warn("cannot store a cursor record; retrying", "endpoint", key.Endpoint, "error", err)
 		})
 	})
 }
@@ -190,7 +190,7 @@ func (e *Engine) leaveTo(l *lane, key cursor.Key, why cursor.Why, jobs []*job) (
 		}
 		return fails
 	}, func(err error) {
-		e.log.Warn("events can't be left to a lagging endpoint's cursor; trying again until they can", "endpoint", key.Endpoint, "error", err)
+		e.log.Warn("cannot hand events over to a lagging endpoint's cursor; retrying", "endpoint", key.Endpoint, "error", err)
 	})
 	return r, err
 }

@@ -15,6 +15,11 @@ var withoutJSON = map[string]string{
 	"jethook consume": "runs until it is stopped, and logs",
 	"jethook demo":    "is a show for people",
 	"jethook health":  "answers with its exit code alone",
+
+	"jethook completion bash":       "prints a script",
+	"jethook completion fish":       "prints a script",
+	"jethook completion powershell": "prints a script",
+	"jethook completion zsh":        "prints a script",
 }
 
 // Every command says what it does, shows how, refuses what it does not know, and answers machines.

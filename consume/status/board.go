@@ -105,7 +105,7 @@ func (b *Board) build(ctx context.Context) *Status {
 	if b.registry != nil {
 		endpoints = b.registry.All()
 	} else {
-		d.Incomplete = append(d.Incomplete, "endpoints: this process does not deliver; ask one that does")
+		d.Incomplete = append(d.Incomplete, "endpoints: this process does not deliver; call one that does")
 	}
 	var reports []report.Process
 	var g errgroup.Group
@@ -146,18 +146,19 @@ func (d *draft) readProcesses(reports []report.Process) {
 	d.HourSince = d.At.Add(-time.Hour)
 	for i := range reports {
 		r := &reports[i]
+		d.Unknown += r.UnknownSource
 		d.Processes = append(d.Processes, Process{Peer: r.Peer, Version: r.Version, Started: r.Started.UTC(), Endpoints: r.Known})
 		if r.Started.After(d.HourSince) {
 			d.HourSince = r.Started.UTC()
 		}
 	}
 	for _, m := range d.Missing {
-		d.Incomplete = append(d.Incomplete, fmt.Sprintf("processes: no answer from %s on %s (pid %d), last heard of at %s",
+		d.Incomplete = append(d.Incomplete, fmt.Sprintf("processes: no response from %s on %s (pid %d), last heard at %s",
 			m.Role, m.Host, m.PID, m.Heard.UTC().Format(time.TimeOnly)))
 	}
 	d.readUnreadable(reports)
 	if len(reports) == 0 {
-		d.Incomplete = append(d.Incomplete, "processes: none answers, so what is under way is not known")
+		d.Incomplete = append(d.Incomplete, "processes: none responds, so requests in progress are not known")
 	}
 }
 
