@@ -112,7 +112,7 @@ type bridge struct {
 	dashboard *dashboard.Server
 	private   net.Listener
 	token     config.Secret
-	base      config.BasePath // of the admin listener, behind a proxy
+	base      config.BasePath       // of the admin listener, behind a proxy
 	report    func() report.Process // of how this process fares
 }
 

@@ -110,10 +110,10 @@ func (s *Server) deliveryFilter(r *http.Request) *filter {
 		field{Name: "endpoint", Label: "Endpoint", Hint: "ep_…", Options: s.endpointOptions(), Wide: true},
 		field{Name: "type", Label: "Event type", Hint: "order.*"},
 		field{Name: "code", Label: "HTTP code", Kind: "number", Hint: "503"},
-		field{Name: "class", Label: "Fault", Kind: "select", Options: classes},
-		field{Name: "event", Label: "Event id", Hint: "evt_…"},
+		field{Name: "class", More: true, Label: "Fault", Kind: "select", Options: classes},
+		field{Name: "event", More: true, Label: "Event id", Hint: "evt_…"},
 		field{Name: "since", Label: "Since", Hint: "24h"},
-		field{Name: "until", Label: "Until", Hint: "1h, or a time"},
+		field{Name: "until", More: true, Label: "Until", Hint: "1h, or a time"},
 	)
 }
 

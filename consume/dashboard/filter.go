@@ -17,6 +17,7 @@ type field struct {
 	Hint        string   // shown in an empty text field
 	Wrong       string   // what is wrong with the value
 	Wide        bool
+	More        bool // it is seldom wanted, and stands behind "More filters"
 }
 
 // option is one choice.
@@ -38,6 +39,16 @@ func filterOf(r *http.Request, path string, fields ...field) *filter {
 		f.Given = f.Given || f.Fields[i].Value != ""
 	}
 	return f
+}
+
+// HasMore reports whether fields stand behind "More filters", and MoreGiven whether one of them is set.
+func (f *filter) HasMore() bool {
+	return slices.ContainsFunc(f.Fields, func(have field) bool { return have.More })
+}
+
+// MoreGiven is described at HasMore.
+func (f *filter) MoreGiven() bool {
+	return slices.ContainsFunc(f.Fields, func(have field) bool { return have.More && have.Value+have.Wrong != "" })
 }
 
 // get returns the value of a field.

@@ -14,15 +14,15 @@ import (
 // funcs are what templates can call beside Go's own.
 func (s *Server) funcs() template.FuncMap {
 	return template.FuncMap{
-		"path":   s.path,
-		"asset":  s.assetPath,
-		"ago":    func(t any) template.HTML { return timeTag(t, s.now()) },
-		"clock":  clockTag,
-		"bytes":  formatBytes,
-		"count":  formatCount,
-		"text":   visibleText,
-		"short":  shorten,
-		"ms":     formatMilliseconds,
+		"path":  s.path,
+		"asset": s.assetPath,
+		"ago":   func(t any) template.HTML { return timeTag(t, s.now()) },
+		"clock": clockTag,
+		"bytes": formatBytes,
+		"count": formatCount,
+		"text":  visibleText,
+		"short": shorten,
+		"ms":    formatMilliseconds,
 		"percent": func(share float64) string {
 			return strings.TrimSuffix(strconv.FormatFloat(math.Floor(share*1000)/10, 'f', 1, 64), ".0") + " %"
 		},

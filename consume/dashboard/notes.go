@@ -70,13 +70,13 @@ func (s *Server) endpointNotes(e *status.Endpoint, now time.Time) (notes []note)
 		}
 	}
 	if e.NextDue != nil && e.State != status.Disabled && now.Sub(*e.NextDue) > pastDue {
-		notes = append(notes, note{Level: "bad", Since: e.NextDue, Text: name + " has a delivery past its due time.", Link: s.path("/deliveries") + template.URL("?status=waiting&endpoint=" + template.URLQueryEscaper(e.ID)), To: "See what waits"})
+		notes = append(notes, note{Level: "bad", Since: e.NextDue, Text: name + " has a delivery past its due time.", Link: s.path("/deliveries") + template.URL("?status=waiting&endpoint="+template.URLQueryEscaper(e.ID)), To: "See what waits"})
 	}
 	if e.Missed > 0 {
 		notes = append(notes, note{Level: "bad", Text: fmt.Sprintf("%s missed %s: they grew older than the retention while they waited.", name, plural(e.Missed, "event", "events")), Link: link, To: "See the endpoint"})
 	}
 	if e.Dead > 0 {
-		notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("%s has %s.", name, plural(e.Dead, "dead letter", "dead letters")), Link: s.path("/dead") + template.URL("?endpoint=" + template.URLQueryEscaper(e.ID)), To: "Replay or remove"})
+		notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("%s has %s.", name, plural(e.Dead, "dead letter", "dead letters")), Link: s.path("/dead") + template.URL("?endpoint="+template.URLQueryEscaper(e.ID)), To: "Replay or remove"})
 	}
 	return notes
 }

@@ -56,4 +56,3 @@ func figuresOf(st *status.Status) hourFigures {
 	}
 	return h
 }
-
