@@ -18,9 +18,11 @@
 // context of the request, so pass r.Context() on to the API.
 //
 // What is chosen in a list stands in the address, by the names of the API's query parameters: a [filter] of fields, read by
-// filterOf. A list page shows {{template "filters"}}, a table, and {{template "pager"}}. A change of many things is a form
-// of class "bulk" around the table: it posts the chosen ids, or the filter, to a handler that asks back with s.confirm and then
-// starts a [job], whose progress every page shows.
+// filterOf; what is wrong with it is told at its fields by filter.blame. A list page shows {{template "filters"}}, a table of
+// class "rows" (cells: n for numbers, t for times, s for states, w for what takes a line of its own on a phone, c for a
+// checkbox; data-l names a value there), and {{template "pager"}}. A change of many things is a form around the table: it posts
+// the chosen ids, or the filter, which bulkChoice reads, to a handler that asks back with s.confirm and then begins a [job] by
+// s.start, whose progress every page shows.
 //
 // In templates, {{path "/x"}} makes an address below the base path, {{ago .}} a time, {{bytes .}} a size, and {{text .}} any text
 // from outside, with what could deceive made visible. Whatever came from outside must pass through one of them or stand as plain

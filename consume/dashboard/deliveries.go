@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"jethook/consume"
 	"jethook/consume/admin"
@@ -44,13 +46,11 @@ const pageSize = 50
 func (s *Server) deliveries(w http.ResponseWriter, r *http.Request) error {
 	shown := deliveriesPage{Filter: s.deliveryFilter(r)}
 	v := view{Title: "Deliveries", Nav: "/deliveries", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
-	q, err := deliveryQuery(shown.Filter)
+	q := deliveryQuery(shown.Filter)
+	q.Cursor, q.Limit = r.URL.Query().Get("cursor"), pageSize
+	page, err := s.api.Deliveries(r.Context(), q)
 	if err == nil {
-		q.Cursor, q.Limit = r.URL.Query().Get("cursor"), pageSize
-		var page *admin.DeliveryPage
-		if page, err = s.api.Deliveries(r.Context(), q); err == nil {
-			shown.Rows, shown.Pager = s.deliveryRows(page.Items), pagerOf(r, shown.Filter, page.NextCursor, len(page.Items))
-		}
+		shown.Rows, shown.Pager = s.deliveryRows(page.Items), pagerOf(r, shown.Filter, page.NextCursor, len(page.Items))
 	}
 	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
 		shown.Wrong = shown.Filter.blame(wrong.Detail.Fields)
@@ -135,7 +135,7 @@ func (s *Server) endpointOptions() (options []option) {
 }
 
 // deliveryQuery reads what the filter chooses, as the API does.
-func deliveryQuery(f *filter) (*admin.DeliveryFilter, error) {
+func deliveryQuery(f *filter) *admin.DeliveryFilter {
 	code := 0
 	if text := f.get("code"); text != "" {
 		var err error
@@ -147,7 +147,7 @@ func deliveryQuery(f *filter) (*admin.DeliveryFilter, error) {
 		FilterParams: admin.FilterParams{Endpoint: f.get("endpoint"), Since: f.get("since"), Until: f.get("until")},
 		TraitParams:  admin.TraitParams{Event: f.get("event"), Type: f.get("type"), Class: f.get("class"), Code: code},
 		Status:       f.get("status"),
-	}, nil
+	}
 }
 
 // countLimit is up to how many things are counted before a bulk change asks: beyond, it says "1,000+".
@@ -156,18 +156,17 @@ const countLimit = 1000
 // retryDeliveries retries what was selected, or all that the filter chooses, after it has asked.
 func (s *Server) retryDeliveries(w http.ResponseWriter, r *http.Request) error {
 	ids := r.PostForm["id"]
-	choice := bulkChoice(r, "/deliveries")
+	choice, err := bulkChoice(r, "/deliveries", s.deliveryFilter)
+	if err != nil {
+		return err
+	}
 	if r.PostForm.Get("what") != "filter" {
 		if len(ids) == 0 {
 			return s.seeOther(w, r, choice.back, "Nothing is selected.")
 		}
 		return s.retryThese(w, r, ids, choice.back)
 	}
-	f := s.deliveryFilter(choice.request)
-	q, err := deliveryQuery(f)
-	if err != nil {
-		return err
-	}
+	q := deliveryQuery(choice.filter)
 	found, more, err := s.collectDeliveries(r.Context(), *q, countLimit)
 	if err != nil {
 		return err
@@ -178,7 +177,7 @@ func (s *Server) retryDeliveries(w http.ResponseWriter, r *http.Request) error {
 	about := countText(len(found), more, "delivery", "deliveries")
 	yes, err := s.confirm(w, r, &question{
 		Title: "Retry " + about + "?", Nav: "/deliveries", Back: choice.back, Button: "Retry " + about,
-		Text: []string{"What waits is attempted now and keeps its place in the schedule; what is dead begins a new schedule.", choice.words(f)},
+		Text: []string{"What waits is attempted now and keeps its place in the schedule; what is dead begins a new schedule.", choice.words()},
 	})
 	if !yes {
 		return err
@@ -200,23 +199,30 @@ func countText(n int, more bool, one, many string) string {
 
 // choice is what a bulk form was sent for.
 type choice struct {
-	back    string        // the list, as it was
-	request *http.Request // for that list
-	given   url.Values
+	back   string // the list, as it was
+	filter *filter
 }
 
-// bulkChoice reads the filter that a bulk form carries in its field "filter", as the query of the list.
-func bulkChoice(r *http.Request, list string) choice {
-	given, err := url.ParseQuery(r.PostForm.Get("filter"))
+// bulkChoice reads the filter that a bulk form carries in its field "filter", as the query of the list. What the list's filter, made
+// by fields, does not know is refused: it would choose more than is meant.
+func bulkChoice(r *http.Request, list string, fields func(*http.Request) *filter) (c choice, err error) {
+	given, err := url.ParseQuery(strings.TrimPrefix(r.PostForm.Get("filter"), "?"))
 	if err != nil {
-		given = url.Values{}
+		return c, errForm
 	}
 	u := &url.URL{Path: list, RawQuery: given.Encode()}
-	return choice{back: u.String(), request: &http.Request{Method: http.MethodGet, URL: u}, given: given}
+	c = choice{back: u.String(), filter: fields(&http.Request{Method: http.MethodGet, URL: u})}
+	for name := range given {
+		if !slices.ContainsFunc(c.filter.Fields, func(f field) bool { return f.Name == name }) {
+			return c, errForm
+		}
+	}
+	return c, nil
 }
 
 // words says what the filter chooses.
-func (c *choice) words(f *filter) string {
+func (c *choice) words() string {
+	f := c.filter
 	text := ""
 	for i := range f.Fields {
 		if v := f.Fields[i].Value; v != "" {
