@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
+	"strconv"
 	"strings"
 
 	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/endpoint"
 	"jethook/publish"
 )
 
@@ -22,17 +22,17 @@ type deliveryPage struct {
 	Coming   int           // the number of the next one
 	More     bool          // the history has older ones
 	Chosen   *attemptView  // whose request and answer are shown; nil: there was none
-	Body     bodyView      // of the event
-	Event    string        // its place, by which it is found
+	Exchange exchange
+	Note     string // on the request's body
+	Large    bool   // the body is not shown whole
+	Event    string // its place, by which it is found
 	CanRetry bool
 }
 
 // attemptView is one attempt.
 type attemptView struct {
 	consume.Attempt
-	Request []admin.Header
-	Answer  bodyView
-	Chosen  bool
+	Chosen bool
 }
 
 func (s *Server) delivery(w http.ResponseWriter, r *http.Request) error {
@@ -43,34 +43,38 @@ func (s *Server) delivery(w http.ResponseWriter, r *http.Request) error {
 	rows := s.deliveryRows([]consume.Delivery{report.Delivery})
 	shown := deliveryPage{
 		deliveryRow: rows[0], More: report.NextCursor != "", Event: eventPlace(&report.Delivery), CanRetry: report.Status != consume.StatusDelivered,
-		Made: report.Attempts, Coming: report.Attempts + 1,
+		Made: report.Attempts, Coming: report.Attempts + 1, Note: s.formatNote(report.Endpoint),
 	}
 	for i := range report.History {
-		shown.History = append(shown.History, viewOfAttempt(&report.History[i]))
+		shown.History = append(shown.History, attemptView{Attempt: report.History[i]})
 	}
 	chosen := r.URL.Query().Get("attempt")
 	for i := range shown.History {
-		if a := &shown.History[i]; shown.Chosen == nil && (chosen == "" || chosen == fmt.Sprint(a.Attempt.Attempt)) {
+		if a := &shown.History[i]; shown.Chosen == nil && (chosen == "" || chosen == strconv.Itoa(a.Attempt.Attempt)) {
 			a.Chosen, shown.Chosen = true, a
 		}
 	}
-	if shown.Body, err = s.eventBody(r, &report.Delivery, shown.Event); err != nil {
+	body, contentType, gone, err := s.eventBody(r, &report.Delivery, shown.Event)
+	if err != nil {
 		return err
+	}
+	if shown.Large = len(body) > maxShown; shown.Chosen != nil {
+		shown.Exchange = exchangeOf(&shown.Chosen.Attempt, body, contentType, gone)
+	} else if shown.Exchange.Body = viewOfBody("request", contentType, body); gone != "" {
+		shown.Exchange.Body = bodyView{Empty: gone}
 	}
 	return s.render(w, r, "delivery", view{Title: report.Type, Nav: "/deliveries", Live: true, Data: &shown})
 }
 
-func viewOfAttempt(a *consume.Attempt) attemptView {
-	v := attemptView{Attempt: *a, Answer: viewOfBody("answer", "Answer", []byte(a.Response))}
-	if a.Truncated {
-		v.Answer.About += ", the beginning; no more was kept"
+// formatNote says that an endpoint gets something made of the event, and not its body.
+func (s *Server) formatNote(id string) string {
+	if s.registry == nil {
+		return ""
 	}
-	if a.Request != nil {
-		for _, name := range slices.Sorted(maps.Keys(a.Request.Headers)) {
-			v.Request = append(v.Request, admin.Header{Name: name, Value: a.Request.Headers[name]})
-		}
+	if e, ok := s.registry.Lookup(id); ok && e.Format != endpoint.FormatRaw && e.Format != "" {
+		return fmt.Sprintf("This endpoint gets a %s message that is made of the event. The body below is the event's.", e.Format)
 	}
-	return v
+	return ""
 }
 
 // eventPlace is the place of a delivery's event in its stream, by which it is found at once; or its id.
@@ -86,23 +90,24 @@ func eventPlace(d *consume.Delivery) string {
 	return fmt.Sprintf("%s-%d", stream, place)
 }
 
-// eventBody shows the body of a delivery's event. That it is gone is no fault of the page.
-func (s *Server) eventBody(r *http.Request, d *consume.Delivery, place string) (bodyView, error) {
+// eventBody returns the body of a delivery's event. That it is gone is no fault of the page.
+func (s *Server) eventBody(r *http.Request, d *consume.Delivery, place string) (body []byte, contentType, gone string, err error) {
 	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: place})
-	if err != nil && !errors.Is(err, consume.ErrNoEvent) && !errors.Is(err, consume.ErrSearchTime) && !errors.Is(err, publish.ErrBodyGone) {
-		return bodyView{}, err
-	}
-	if err != nil || event.ID != d.EventID {
-		if d.Body != "" {
-			v := viewOfBody("event", "Event", []byte(d.Body))
-			if d.Cut {
-				v.About += ", the beginning; the event itself is gone"
-			}
-			return v, nil
+	switch {
+	case err == nil && event.ID == d.EventID:
+		return event.Body, cmp.Or(event.ContentType, "Body"), "", nil
+	case err == nil, errors.Is(err, consume.ErrNoEvent), errors.Is(err, consume.ErrSearchTime), errors.Is(err, publish.ErrBodyGone):
+		if d.Body == "" {
+			return nil, "", "The event is not stored any more: its retention has ended.", nil
 		}
-		return bodyView{Empty: "The event is not stored any more: its retention has ended."}, nil
+		about := "Body, as the dead letter has it"
+		if d.Cut {
+			about += ": the beginning"
+		}
+		return []byte(d.Body), about, "", nil
+	default:
+		return nil, "", "", err
 	}
-	return viewOfBody("event", cmp.Or(event.ContentType, "Event"), event.Body), nil
 }
 
 // retryDelivery attempts one delivery now. The page's button is its own confirmation; a delivery that was taken meanwhile says so.
