@@ -155,3 +155,25 @@ func (s *Server) DropRejected(ctx context.Context, source, id string) error {
 	_, err := s.removeRejected(ctx, &rejectedInput{SourceParam: SourceParam{source}, ID: id})
 	return err
 }
+
+// Events is GET /api/v1/events.
+func (s *Server) Events(ctx context.Context, page PageParams, span SpanParams) (*EventPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	out, err := s.listEvents(ctx, &listEventsInput{PageParams: page, SpanParams: span})
+	if err != nil {
+		return nil, err
+	}
+	return &out.Body, nil
+}
+
+// PairSource is POST /api/v1/sources/{name}/pair.
+func (s *Server) PairSource(ctx context.Context, source, lasts string) (*Paired, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	out, err := s.pairSource(ctx, &pairInput{SourceParam: SourceParam{source}, Body: &Pairing{For: lasts}})
+	if err != nil {
+		return nil, err
+	}
+	return &out.Body, nil
+}
