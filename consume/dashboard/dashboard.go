@@ -54,6 +54,8 @@ type Options struct {
 	Token    config.Secret      // the admin token
 	Version  string
 	Log      *slog.Logger
+	// Explain says why a rejected request does not verify; nil in a process that receives none.
+	Explain Explainer
 }
 
 // Server is the dashboard. Make it with New, mount it on the API, and let Run carry out what takes long.
@@ -63,6 +65,7 @@ type Server struct {
 	registry *endpoint.Registry
 	api      *admin.Server
 	ledger   *consume.Ledger
+	explain  Explainer
 	version  string
 	log      *slog.Logger
 	now      func() time.Time
@@ -79,7 +82,7 @@ type Server struct {
 // New returns the dashboard over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version,
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version, explain: o.Explain,
 		log: o.Log, now: time.Now, base: string(o.Config.AdminBasePath), mux: http.NewServeMux(), assets: loadAssets(),
 		sessions: newSessions(o.Token, o.Config.AdminReadToken), slow: newSlowdown(), jobs: newJobs(o.Log),
 	}
