@@ -38,10 +38,13 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -65,6 +68,7 @@ type Server struct {
 	registry *endpoint.Registry
 	api      *admin.Server
 	ledger   *consume.Ledger
+	trends   *status.Trends
 	explain  Explainer
 	version  string
 	log      *slog.Logger
@@ -82,7 +86,7 @@ type Server struct {
 // New returns the dashboard over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version, explain: o.Explain,
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus),
 		log: o.Log, now: time.Now, base: string(o.Config.AdminBasePath), mux: http.NewServeMux(), assets: loadAssets(),
 		sessions: newSessions(o.Token, o.Config.AdminReadToken), slow: newSlowdown(), jobs: newJobs(o.Log),
 	}
@@ -92,7 +96,12 @@ func New(o Options) *Server {
 }
 
 // Run carries out the jobs that pages start, until ctx ends; then it cuts them off and returns nil.
-func (s *Server) Run(ctx context.Context) error { return s.jobs.run(ctx) }
+func (s *Server) Run(ctx context.Context) error {
+	var g errgroup.Group
+	g.Go(func() error { s.warm(ctx); return nil })
+	g.Go(func() error { return s.jobs.run(ctx) })
+	return g.Wait()
+}
 
 // routes registers every page.
 func (s *Server) routes() {

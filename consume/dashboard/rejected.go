@@ -68,6 +68,9 @@ func (s *Server) rejectedRequest(w http.ResponseWriter, r *http.Request) error {
 		if shown.Told, err = s.explain(r.Context(), &raw); err != nil {
 			return err
 		}
+		if shown.Told != nil {
+			shown.Told.Text = sentence(shown.Told.Text)
+		}
 	}
 	return s.render(w, r, "rejected", view{Title: "Refused request of " + name, Nav: "/sources", Data: &shown})
 }

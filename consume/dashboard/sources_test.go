@@ -69,7 +69,7 @@ func TestMendARefusedRequest(t *testing.T) {
 	}
 	newest, wrong := links[0][1], links[2][1]
 	page := b.page(wrong)
-	for _, want := range []string{"wrong", "explained", "a hint", "the signed bytes", "&lt;secret&gt;"} {
+	for _, want := range []string{"wrong", "Explained", "a hint", "the signed bytes", "&lt;secret&gt;"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the request does not show %q", want)
 		}
