@@ -68,6 +68,7 @@ func check(p *Problems, c *Config) {
 	p.require(c.AdminListen != c.Listen || strings.HasSuffix(c.Listen, ":0"), "JETHOOK_ADMIN_LISTEN",
 		"%q is also JETHOOK_LISTEN, which is public; choose another port", c.AdminListen)
 	checkToken(p, "JETHOOK_ADMIN_TOKEN", c.AdminToken, "choose a longer one, or unset it to generate one")
+	checkDashboard(p, c)
 	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it to generate one")
 	checkEncryptionKeys(p, c.EncryptionKeys)
 	checkNATS(p, c)

@@ -16,8 +16,12 @@ import (
 // from [Default]. Printing one shows no secret.
 type Config struct {
 	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
-	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /healthz and /readyz"`
-	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
+	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, dashboard, /healthz and /readyz"`
+	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API, and login of the dashboard; made once and kept in DATA_DIR/admin-token if unset"`
+	AdminReadToken  Secret         `envconfig:"ADMIN_READ_TOKEN" desc:"bearer token of the admin API, and login of the dashboard, that sees everything but secrets and changes nothing; empty: there is none"`
+	AdminHosts      []string       `envconfig:"ADMIN_HOSTS" desc:"comma-separated host names by which browsers reach the dashboard, such as jethook.internal; localhost and the listener's own address always do"`
+	AdminBasePath   BasePath       `envconfig:"ADMIN_BASE_PATH" desc:"path under which a proxy serves the admin listener, such as /jethook"`
+	PublicURL       string         `envconfig:"PUBLIC_URL" desc:"where senders reach JETHOOK_LISTEN, such as https://hooks.example.com: the dashboard shows the sources' addresses by it"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server listens for NATS clients; other machines can connect only if NATS_TOKEN is set; off: no clients"`

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/consume/dashboard"
 	"jethook/consume/endpoint"
 )
 
@@ -223,6 +224,8 @@ func (d *demo) printMore() {
 	d.out.say("  export JETHOOK_ADMIN_LISTEN=%s JETHOOK_ADMIN_TOKEN=%s", d.bridge.private.Addr(), d.bridge.token.Reveal())
 	d.out.say("  jethook status")
 	d.out.say("  jethook delivery ls")
+	d.out.title("Or look at it in a browser; this link signs in, once, in the next ten minutes")
+	d.out.say("  %s", d.bridge.dashboardURL()+dashboard.LoginPath(d.bridge.token, time.Now()))
 	d.out.title("The admin API is at %s, its description at %s/openapi.json. Press Ctrl-C to stop the demo.", admin, admin)
 }
 

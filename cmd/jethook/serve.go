@@ -17,6 +17,7 @@ import (
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/dashboard"
 	"jethook/consume/endpoint"
 	"jethook/consume/rehearsal"
 	"jethook/ingest"
@@ -109,8 +110,10 @@ type bridge struct {
 	public    net.Listener       // nil unless receiving
 	paths     []string           // where the sources' webhooks are received
 	admin     *admin.Server
+	dashboard *dashboard.Server
 	private   net.Listener
 	token     config.Secret
+	base      config.BasePath       // of the admin listener, behind a proxy
 	report    func() report.Process // of how this process fares
 }
 
@@ -167,6 +170,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		o.Reverify = b.ingest.Reverify
 	}
 	b.admin = admin.New(o)
+	b.mountDashboard(cfg)
 	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
 	return b, err
 }
@@ -212,7 +216,8 @@ func (b *bridge) run(ctx context.Context) error {
 	g.Go(func() error { return b.bus.Watch(ctx) })
 	g.Go(func() error { return b.bus.Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
-	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "nats", b.bus.ClientURL())
+	g.Go(func() error { return b.dashboard.Run(ctx) })
+	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "dashboard", b.dashboardURL()+"/", "nats", b.bus.ClientURL())
 	err := g.Wait()
 	b.log.Info("stopped")
 	return err

@@ -167,7 +167,7 @@ type listEndpointsInput struct{ PageParams }
 
 type listEndpointsOutput struct{ Body EndpointPage }
 
-func (s *Server) listEndpoints(_ context.Context, in *listEndpointsInput) (*listEndpointsOutput, error) {
+func (s *Server) listEndpoints(ctx context.Context, in *listEndpointsInput) (*listEndpointsOutput, error) {
 	created, id, err := parsePlace(in.Cursor)
 	if err != nil {
 		return nil, invalid(badCursor)
@@ -181,7 +181,7 @@ func (s *Server) listEndpoints(_ context.Context, in *listEndpointsInput) (*list
 			out.Body.NextCursor = place(&out.Body.Items[n-1])
 			break
 		}
-		out.Body.Items = append(out.Body.Items, *e)
+		out.Body.Items = append(out.Body.Items, visible(ctx, *e))
 	}
 	return out, nil
 }
@@ -221,7 +221,7 @@ func (s *Server) getEndpoint(ctx context.Context, in *getEndpointInput) (*getEnd
 	if err != nil {
 		return nil, err
 	}
-	out := &getEndpointOutput{http.StatusOK, etag(&e), e}
+	out := &getEndpointOutput{http.StatusOK, etag(&e), visible(ctx, e)}
 	if isKnown(in.IfNoneMatch, &e) {
 		out.Status = http.StatusNotModified
 	}

@@ -24,6 +24,7 @@ import (
 // Faults of a request that no other package names.
 var (
 	errUnauthorized = errors.New("no valid token")
+	errReadOnly     = errors.New("the token only reads")
 	errBodyTooLarge = errors.New("body too large")
 	errDisabled     = errors.New("endpoint disabled")
 	errPrecondition = errors.New("changed since it was read")
@@ -98,6 +99,7 @@ var failures = []struct {
 	code, message string
 }{
 	{errUnauthorized, http.StatusUnauthorized, "unauthorized", "send the admin token: Authorization: Bearer ..."},
+	{errReadOnly, http.StatusForbidden, "read_only", "this token sees everything but secrets and changes nothing; send the admin token"},
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", "not found"},
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not support that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "no such endpoint"},

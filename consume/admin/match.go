@@ -41,7 +41,7 @@ type MatchPage struct {
 
 type matchOutput struct{ Body MatchPage }
 
-func (s *Server) matchSubject(_ context.Context, in *matchInput) (*matchOutput, error) {
+func (s *Server) matchSubject(ctx context.Context, in *matchInput) (*matchOutput, error) {
 	if !publish.IsEventSubject(in.Subject) {
 		return nil, invalid(FailureField{
 			Field: "subject", Message: "must be a subject below webhooks., events. or jethook.ops., without wildcards, such as events.order.created",
@@ -57,7 +57,7 @@ func (s *Server) matchSubject(_ context.Context, in *matchInput) (*matchOutput, 
 		}
 		if len(patterns) > 0 {
 			items = append(items, Match{
-				Endpoint: e.ID, Name: e.Name, URL: e.URL, Events: patterns,
+				Endpoint: e.ID, Name: e.Name, URL: visible(ctx, *e).URL, Events: patterns,
 				Disabled: e.Disabled, DisabledReason: e.DisabledReason, Ordered: e.Ordered,
 				Waits: e.Disabled && !e.PassesBy(),
 			})

@@ -72,7 +72,7 @@ func (s *Server) previewDelivery(ctx context.Context, in *previewInput) (*previe
 		s.log.Info("endpoint's credentials revealed", "endpoint", e.ID)
 	}
 	return &previewOutput{Preview{
-		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: curl(shown, m.Body),
+		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: Curl(shown, m.Body),
 	}}, nil
 }
 

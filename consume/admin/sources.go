@@ -55,6 +55,15 @@ type SourcePage struct {
 type sourcesOutput struct{ Body SourcePage }
 
 func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, error) {
+	items, err := s.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sourcesOutput{SourcePage{Items: items}}, nil
+}
+
+// Sources are the configured sources, with what came of them.
+func (s *Server) Sources(ctx context.Context) ([]Source, error) {
 	reports, _, err := s.bus.Ask(ctx)
 	if err != nil {
 		return nil, err
@@ -76,5 +85,5 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, 
 		}
 		items = append(items, src)
 	}
-	return &sourcesOutput{SourcePage{Items: items}}, nil
+	return items, nil
 }

@@ -38,6 +38,8 @@ type Status struct {
 	Sources    []Source          `json:"sources"`
 	Unknown    uint64            `json:"unknown_source,omitempty" doc:"requests for sources that do not exist, since the processes started" example:"3"`
 	Processes  []Process         `json:"processes"`
+	P50        *float64          `json:"-"` // of all endpoints together, as those of each
+	P99        *float64          `json:"-"`
 	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard in the last 15 minutes and do not respond"`
 }
 
