@@ -67,9 +67,10 @@ func check(p *Problems, c *Config) {
 		checkAddress(p, "JETHOOK_NATS_LISTEN", c.NATSListen)
 	}
 	p.require(c.AdminListen != c.Listen || strings.HasSuffix(c.Listen, ":0"), "JETHOOK_ADMIN_LISTEN",
-		"%q is JETHOOK_LISTEN too, which is public: choose another port", c.AdminListen)
-	checkToken(p, "JETHOOK_ADMIN_TOKEN", c.AdminToken, "choose a longer one, or unset it and one is generated")
-	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it and one is generated")
+		"%q is also JETHOOK_LISTEN, which is public; choose another port", c.AdminListen)
+	checkToken(p, "JETHOOK_ADMIN_TOKEN", c.AdminToken, "choose a longer one, or unset it to generate one")
+	checkDashboard(p, c)
+	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it to generate one")
 	checkEncryptionKeys(p, c.EncryptionKeys)
 	checkNATS(p, c)
 	checkMetrics(p, c)
@@ -83,7 +84,7 @@ func check(p *Problems, c *Config) {
 	p.require(c.DedupWindow >= minDedupWindow, "JETHOOK_DEDUP_WINDOW",
 		"%s is too short: choose %s or more", shortDuration(c.DedupWindow), minDedupWindow)
 	p.require(c.Retention >= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), "JETHOOK_RETENTION",
-		"%s is shorter than JETHOOK_DEDUP_WINDOW, %s: NATS remembers an event's id no longer than the event; change either",
+		"%s is shorter than JETHOOK_DEDUP_WINDOW, %s; NATS remembers an event's id no longer than the event; change one of them",
 		shortDuration(c.Retention), shortDuration(c.DedupWindow))
 	for _, s := range c.Sources {
 		p.require(time.Duration(s.Dedup) <= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), variablesOf(s.Name)+"DEDUP",
@@ -127,8 +128,8 @@ func checkAddress(p *Problems, variable, address string) {
 // read without a shell leaves there.
 func checkToken(p *Problems, variable string, token Secret, remedy string) {
 	text := token.Reveal()
-	p.require(token.IsZero() || !Quoted(text), variable, "begins and ends with a quote: take the quotes away")
-	p.require(token.IsZero() || len(text) >= minTokenLength, variable, "is shorter than %d characters: %s", minTokenLength, remedy)
+	p.require(token.IsZero() || !Quoted(text), variable, "begins and ends with a quote; remove the quotes")
+	p.require(token.IsZero() || len(text) >= minTokenLength, variable, "is shorter than %d characters; %s", minTokenLength, remedy)
 }
 
 // encryptionKey is the variable of the keys.
@@ -148,8 +149,8 @@ func readKeys(p *Problems, values []Secret) []Secret {
 		text := strings.TrimSpace(value.Reveal())
 		parts := splitList(text)
 		if len(parts) > 1 && slices.ContainsFunc(parts, func(part string) bool { return !encoded.MatchString(part) }) {
-			p.add(secretVariable(encryptionKey, i), "holds a comma, and not only keys in hex or base64: give each key a variable of its own, "+
-				"the next one %s. Earlier releases took what stands between the commas for the keys", secretVariable(encryptionKey, i+1))
+			p.add(secretVariable(encryptionKey, i), "contains a comma, but not only hex or base64 keys; set each key in its own variable, "+
+				"the next one in %s. Earlier releases split the value at commas", secretVariable(encryptionKey, i+1))
 			continue
 		}
 		for _, part := range parts {
@@ -174,14 +175,14 @@ func checkNATS(p *Problems, c *Config) {
 	p.require(1 <= c.Replicas && c.Replicas <= maxReplicas, "JETHOOK_REPLICAS",
 		"%d is out of range: choose 1 to %d", c.Replicas, maxReplicas)
 	p.require((c.NATSTLSCert == "") == (c.NATSTLSKey == ""), "JETHOOK_NATS_TLS_CERT",
-		"goes together with JETHOOK_NATS_TLS_KEY: set both or neither")
+		"requires JETHOOK_NATS_TLS_KEY; set both or neither")
 	if c.NATSURL != "" { // whose token is the cluster's to judge
 		return
 	}
 	checkToken(p, "JETHOOK_NATS_TOKEN", c.NATSToken, "make one with openssl rand -hex 16")
 	p.require(c.Replicas == 1, "JETHOOK_REPLICAS",
 		"%d replicas need a cluster: set JETHOOK_NATS_URL, or leave 1 for the embedded server", c.Replicas)
-	const unused = "is for a cluster: set JETHOOK_NATS_URL too, or unset this for the embedded server"
+	const unused = "applies only to a cluster; set JETHOOK_NATS_URL, or unset this for the embedded server"
 	p.require(c.NATSCreds == "", "JETHOOK_NATS_CREDS", unused)
 	p.require(c.NATSTLSCA == "", "JETHOOK_NATS_TLS_CA", unused)
 	p.require(c.NATSTLSCert == "", "JETHOOK_NATS_TLS_CERT", unused)
@@ -191,10 +192,10 @@ func checkNATS(p *Problems, c *Config) {
 // checkNATSClients makes sure that no stranger gets into the embedded server, and no service further than it may.
 func checkNATSClients(p *Problems, c *Config) {
 	p.require(c.NATSToken.IsZero() || c.NATSToken.Reveal() != c.NATSAdminToken.Reveal(), "JETHOOK_NATS_ADMIN_TOKEN",
-		"is JETHOOK_NATS_TOKEN too, which is for services: choose another one")
+		"is also JETHOOK_NATS_TOKEN, which is for services; choose another one")
 	host, _, err := net.SplitHostPort(c.NATSListen)
 	p.require(err != nil || isLoopback(host) || !c.NATSToken.IsZero(), "JETHOOK_NATS_LISTEN",
-		"%q takes clients from other machines, without a login: set JETHOOK_NATS_TOKEN, or listen on 127.0.0.1", c.NATSListen)
+		"%q accepts clients from other machines without a login; set JETHOOK_NATS_TOKEN, or listen on 127.0.0.1", c.NATSListen)
 }
 
 func isLoopback(host string) bool {
@@ -219,7 +220,7 @@ func checkNATSURL(p *Problems, urls string) {
 		switch u.Scheme {
 		case "nats", "tls":
 			if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-				p.add(variable, "URL %d has more than a host and port: %%-escape /, ? and # in a password", i+1)
+				p.add(variable, "URL %d has more than a host and port; %%-escape /, ?, and # in a password", i+1)
 			}
 		case "ws", "wss":
 		default:
@@ -235,7 +236,7 @@ func checkSourceURL(p *Problems, s *Source) {
 	}
 	u, err := url.Parse(s.URL)
 	p.require(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Fragment == "", variablesOf(s.Name)+"URL",
-		"is not an address as a sender is given it: write one such as https://hooks.example.com/webhooks/%s", s.Name)
+		"is not a public URL; write one such as https://hooks.example.com/webhooks/%s", s.Name)
 }
 
 // sourceName is what can stand in a URL's path and as one token of a NATS subject, and has an environment

@@ -16,10 +16,14 @@ import (
 // from [Default]. Printing one shows no secret.
 type Config struct {
 	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
-	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, /metrics, /healthz and /readyz"`
+	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, dashboard, /metrics, /healthz and /readyz"`
 	MetricsListen   string         `envconfig:"METRICS_LISTEN" desc:"where /metrics is served, without a login; empty: on ADMIN_LISTEN"`
 	MetricsSeries   int            `envconfig:"METRICS_MAX_SERIES" default:"100" desc:"how many endpoints, and how many sources, the metrics name: 0 to 10000; the rest are added up as other"`
-	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API; made once and kept in DATA_DIR/admin-token if unset"`
+	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API, and login of the dashboard; made once and kept in DATA_DIR/admin-token if unset"`
+	AdminReadToken  Secret         `envconfig:"ADMIN_READ_TOKEN" desc:"bearer token of the admin API, and login of the dashboard, that sees everything but secrets and changes nothing; empty: there is none"`
+	AdminHosts      []string       `envconfig:"ADMIN_HOSTS" desc:"comma-separated host names by which browsers reach the dashboard, such as jethook.internal; localhost and the listener's own address always do"`
+	AdminBasePath   BasePath       `envconfig:"ADMIN_BASE_PATH" desc:"path under which a proxy serves the admin listener, such as /jethook"`
+	PublicURL       string         `envconfig:"PUBLIC_URL" desc:"where senders reach JETHOOK_LISTEN, such as https://hooks.example.com: the dashboard shows the sources' addresses by it"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server listens for NATS clients; other machines can connect only if NATS_TOKEN is set; off: no clients"`
@@ -64,7 +68,7 @@ type Source struct {
 	Provider string `envconfig:"PROVIDER" desc:"the preset that verifies it; default: the source's name"`
 	// Secrets are the values as they are set, each by its number: the zero Secret where a number between is not set.
 	// Whether one holds several, with commas between, is for who knows the sender to say.
-	Secrets []Secret `envconfig:"SECRET" desc:"what it is verified with, exactly as it is; not needed if the sender hands it over" numbered:"further ones, up to _9, for rotation: any may match; gaps are fine"`
+	Secrets []Secret `envconfig:"SECRET" desc:"the secret that verifies its requests, unchanged; not needed if the sender hands it over" numbered:"further ones, up to _9, for rotation: any may match; gaps are fine"`
 
 	Header    string `envconfig:"HEADER" desc:"hmac, token: the header that carries the signature or the token"`
 	Prefix    string `envconfig:"PREFIX" desc:"hmac, token: what precedes it, such as sha256="`
@@ -79,13 +83,13 @@ type Source struct {
 	Audience string `envconfig:"AUDIENCE" desc:"google-pubsub: the audience of the push subscription, if it is not its address, URL"`
 	Email    string `envconfig:"EMAIL" desc:"google-pubsub: the service account that signs, instead of SECRET or beside it; one of the two must be set"`
 
-	Tolerance time.Duration `envconfig:"TOLERANCE" desc:"how far a signed time may be off from this machine's clock, 1s to 1h; default: what the provider documents, mostly 5m"`
+	Tolerance time.Duration `envconfig:"TOLERANCE" desc:"how far a signed timestamp may differ from this machine's clock, 1s to 1h; default: what the provider documents, mostly 5m"`
 
 	Gzip    bool  `envconfig:"GZIP" default:"false" desc:"true: accept bodies that a sender or a proxy has compressed with gzip; polytomic's are always accepted"`
 	MaxBody Bytes `envconfig:"MAX_BODY" desc:"largest request body of this source, as sent and decompressed: up to 64MiB, or on a cluster without LARGE_BODIES its max_payload less 64KiB; default: JETHOOK_MAX_BODY"`
 
 	AllowedIPs []netip.Prefix `envconfig:"ALLOWED_IPS" desc:"networks (CIDR or address, comma-separated) that may send; default: all"`
-	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"most verified requests per process, such as 100/s or 6000/m; others get 429 with Retry-After; default: no limit"`
+	RateLimit  Rate           `envconfig:"RATE_LIMIT" desc:"maximum rate of verified requests per process, such as 100/s or 6000/m; further requests get 429 with Retry-After; default: no limit"`
 }
 
 // BodyLimit is the most that any setting may allow a body, in bytes.

@@ -132,7 +132,7 @@ func TestLoadProblems(t *testing.T) {
 			{"JETHOOK_RETENTION", `"7d" is not a duration`},
 			{"JETHOOK_LOG_LEVEL", `"loud" is not a log level`},
 			{"JETHOOK_LOG_FORMAT", `"xml" is not a log format`},
-			{"JETHOOK_FOO", "is not a variable of Jethook: unset it"},
+			{"JETHOOK_FOO", "is not a Jethook variable; unset it"},
 			{"JETHOOK_LISEN", "did you mean JETHOOK_LISTEN?"},
 		}},
 		{"too small", env{
@@ -209,15 +209,15 @@ func TestLoadProblems(t *testing.T) {
 		}},
 		{"one token for services and administrators", env{
 			"JETHOOK_NATS_TOKEN": "sixteen-letters-and", "JETHOOK_NATS_ADMIN_TOKEN": "sixteen-letters-and",
-		}, [][2]string{{"JETHOOK_NATS_ADMIN_TOKEN", "is JETHOOK_NATS_TOKEN too"}}},
+		}, [][2]string{{"JETHOOK_NATS_ADMIN_TOKEN", "is also JETHOOK_NATS_TOKEN"}}},
 		{"clients of the network without a login", env{"JETHOOK_NATS_LISTEN": ":4222"}, [][2]string{
-			{"JETHOOK_NATS_LISTEN", `":4222" takes clients from other machines, without a login: set JETHOOK_NATS_TOKEN`},
+			{"JETHOOK_NATS_LISTEN", `":4222" accepts clients from other machines without a login; set JETHOOK_NATS_TOKEN`},
 		}},
 		{"clients of the network with a login", env{"JETHOOK_NATS_LISTEN": ":4222", "JETHOOK_NATS_TOKEN": "sixteen-letters-and"}, nil},
 		{"clients of this machine", env{"JETHOOK_NATS_LISTEN": "[::1]:4222"}, nil},
 		{"a cluster's own token", env{"JETHOOK_NATS_URL": "nats://x", "JETHOOK_NATS_TOKEN": "short", "JETHOOK_NATS_LISTEN": ":4222"}, nil},
 		{"one address for both", env{"JETHOOK_LISTEN": ":9", "JETHOOK_ADMIN_LISTEN": ":9"}, [][2]string{
-			{"JETHOOK_ADMIN_LISTEN", `":9" is JETHOOK_LISTEN too`},
+			{"JETHOOK_ADMIN_LISTEN", `":9" is also JETHOOK_LISTEN`},
 		}},
 		{"metrics on another listener's address", env{"JETHOOK_METRICS_LISTEN": ":9", "JETHOOK_ADMIN_LISTEN": ":9", "JETHOOK_METRICS_MAX_SERIES": "-1"}, [][2]string{
 			{"JETHOOK_METRICS_LISTEN", `":9" is JETHOOK_ADMIN_LISTEN too`}, {"JETHOOK_METRICS_MAX_SERIES", "-1 is out of range"},
@@ -247,7 +247,7 @@ func TestLoadProblems(t *testing.T) {
 		{"source variables", env{
 			"JETHOOK_SOURCES": "a", "JETHOOK_SOURCE_A_SECRTE": "s", "JETHOOK_SOURCE_A_B_SECRET": "s",
 		}, [][2]string{
-			{"JETHOOK_SOURCE_A_B_SECRET", "belongs to no source that JETHOOK_SOURCES names"},
+			{"JETHOOK_SOURCE_A_B_SECRET", "belongs to no source in JETHOOK_SOURCES"},
 			{"JETHOOK_SOURCE_A_SECRTE", "did you mean JETHOOK_SOURCE_A_SECRET?"},
 		}},
 	}

@@ -49,7 +49,7 @@ func secretVariable(name string, index int) string {
 func (at secretAt) set(variable, text string) error {
 	if at.fromFile {
 		if at.index < len(*at.list) && !(*at.list)[at.index].IsZero() {
-			return fmt.Errorf("is set, and so is %s: unset one of them", strings.TrimSuffix(variable, fileSuffix))
+			return fmt.Errorf("conflicts with %s, which is also set; unset one of them", strings.TrimSuffix(variable, fileSuffix))
 		}
 		content, err := ReadSecretFile(text, nil)
 		if err != nil {

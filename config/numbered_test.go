@@ -35,11 +35,11 @@ func TestNumberedSecrets(t *testing.T) {
 		"no first one":   {env: map[string]string{"_2": "two"}, want: "|two"},
 		"empty is unset": {env: map[string]string{"": "one", "_2": " "}, want: "one"},
 		"from files":     {env: map[string]string{"_FILE": file("one", "a,b\n"), "_2_FILE": file("two", "x \r\n")}, want: "a,b|x "},
-		"both":           {env: map[string]string{"_2": "x", "_2_FILE": file("both", "geheim")}, bad: [2]string{"_2_FILE", "is set, and so is " + variable + "_2: unset one of them"}},
+		"both":           {env: map[string]string{"_2": "x", "_2_FILE": file("both", "geheim")}, bad: [2]string{"_2_FILE", "conflicts with " + variable + "_2, which is also set"}},
 		"no file":        {env: map[string]string{"_FILE": filepath.Join(dir, "none")}, bad: [2]string{"_FILE", "no such file"}},
 		"a folder":       {env: map[string]string{"_FILE": dir}, bad: [2]string{"_FILE", "is a directory"}},
 		"empty file":     {env: map[string]string{"_FILE": file("empty", "\n")}, bad: [2]string{"_FILE", "the file is empty"}},
-		"too many":       {env: map[string]string{"_10": "x"}, bad: [2]string{"_10", "is not a variable"}},
+		"too many":       {env: map[string]string{"_10": "x"}, bad: [2]string{"_10", "is not a Jethook variable"}},
 		"misspelt":       {env: map[string]string{"_FIEL": "x"}, bad: [2]string{"_FIEL", "did you mean " + variable + "_FILE?"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,9 +87,9 @@ func TestEncryptionKeysAreNotGuessed(t *testing.T) {
 		"a variable for each":    {env: map[string]string{"": hexKey, "_2": plain}, want: hexKey + "|" + plain},
 		"the first is not first": {env: map[string]string{"_2": plain, "_5": hexKey + "," + base64Key}, want: plain + "|" + hexKey + "|" + base64Key},
 		"from a file":            {env: map[string]string{"_FILE": path, "_2": plain}, want: base64Key + "|" + plain},
-		"a comma":                {env: map[string]string{"": passphrase}, bad: variable + ": holds a comma"},
-		"a comma in the second":  {env: map[string]string{"": hexKey, "_2": passphrase}, bad: variable + "_2: holds a comma"},
-		"mixed":                  {env: map[string]string{"": hexKey + "," + plain}, bad: variable + ": holds a comma"},
+		"a comma":                {env: map[string]string{"": passphrase}, bad: variable + ": contains a comma"},
+		"a comma in the second":  {env: map[string]string{"": hexKey, "_2": passphrase}, bad: variable + "_2: contains a comma"},
+		"mixed":                  {env: map[string]string{"": hexKey + "," + plain}, bad: variable + ": contains a comma"},
 		"too short":              {env: map[string]string{"": hexKey, "_4": "0001"}, bad: variable + ": key 2 is shorter than 32"},
 	} {
 		t.Run(name, func(t *testing.T) {

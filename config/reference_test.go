@@ -40,7 +40,7 @@ func TestReference(t *testing.T) {
 	for _, line := range []string{
 		"| `JETHOOK_LISTEN` | `:8080` | public listener: webhooks and /healthz |\n",
 		"| `JETHOOK_ADMIN_TOKEN` |  | bearer token",
-		"| `JETHOOK_SOURCE_<NAME>_SECRET` |  | what it is verified with",
+		"| `JETHOOK_SOURCE_<NAME>_SECRET` |  | the secret that verifies its requests",
 		"| `JETHOOK_SOURCE_<NAME>_SECRET_2` |  | further ones",
 		"| `JETHOOK_SOURCE_<NAME>_SECRET_FILE` |  | a file",
 		"| `JETHOOK_ENCRYPTION_KEY_2` |  | further keys",

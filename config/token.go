@@ -46,15 +46,17 @@ type keptToken struct {
 }
 
 func (t keptToken) ensure() (Secret, error) {
+	if t.set.IsZero() {
+		if err := os.MkdirAll(filepath.Dir(t.file), 0o700); err != nil {
+			return Secret{}, fmt.Errorf("creating JETHOOK_DATA_DIR: %w", err)
+		}
+	}
 	token, err := t.find()
 	if err != nil || !token.IsZero() {
 		return token, err
 	}
-	if err := os.MkdirAll(filepath.Dir(t.file), 0o700); err != nil {
-		return Secret{}, fmt.Errorf("making JETHOOK_DATA_DIR for the %s: %w", t.name, err)
-	}
 	if err := appendToken(t.file); err != nil {
-		return Secret{}, fmt.Errorf("keeping the %s: %w", t.name, err)
+		return Secret{}, fmt.Errorf("writing to JETHOOK_DATA_DIR: %w", err)
 	}
 	// Not the token just written: another process may have been first.
 	return t.read()
@@ -69,8 +71,8 @@ func (t keptToken) read() (Secret, error) {
 	if err != nil {
 		path = t.file
 	}
-	return Secret{}, fmt.Errorf("no %s: %s is not set and %s holds none: "+
-		"set %[2]s to the server's token, or JETHOOK_DATA_DIR to its directory", t.name, t.variable, path)
+	return Secret{}, fmt.Errorf("no %s: %s is not set, and %s does not exist or is empty; "+
+		"set %[2]s to the server's token, or JETHOOK_DATA_DIR to its data directory", t.name, t.variable, path)
 }
 
 // find returns the zero Secret where there is no token yet.
@@ -83,20 +85,20 @@ func (t keptToken) find() (Secret, error) {
 		return Secret{}, nil
 	}
 	if err != nil {
-		return Secret{}, fmt.Errorf("reading the %s (or set %s): %w", t.name, t.variable, err)
+		return Secret{}, fmt.Errorf("reading the %s: %w; set %s or JETHOOK_DATA_DIR", t.name, err, t.variable)
 	}
 	// The first line counts: see appendToken.
 	token, _, _ := strings.Cut(strings.TrimSpace(string(content)), "\n")
 	token = strings.TrimSpace(token)
 	if token != "" && len(token) < minTokenLength {
-		return Secret{}, fmt.Errorf("the %s in %s is shorter than %d characters: "+
-			"remove the file, and the next start makes a new one", t.name, t.file, minTokenLength)
+		return Secret{}, fmt.Errorf("the %s in %s is shorter than %d characters; "+
+			"remove the file, and the next start generates a new token", t.name, t.file, minTokenLength)
 	}
 	return NewSecret(token), nil
 }
 
 // errLink means that a file to be written is a link: what it points to is not ours to change.
-var errLink = errors.New("it is a symbolic link, perhaps from a copy that was restored: remove it")
+var errLink = errors.New("it is a symbolic link, perhaps from a restored backup; remove it")
 
 // appendToken appends a new token to the file as one line, and returns when that is on the disk. Appending,
 // where the first line counts, is what lets processes agree without a lock, also over an empty file that a

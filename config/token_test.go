@@ -101,7 +101,7 @@ func TestAdminTokenFile(t *testing.T) {
 	}{
 		{"plain", sesame, sesame, ""},
 		{"first line", "\n " + sesame + " \nanother-token-of-a-race\n", sesame, ""},
-		{"short", "secret\n", "", "shorter than 16 characters: remove the file"},
+		{"short", "secret\n", "", "shorter than 16 characters; remove the file"},
 		{"empty", "", "", "set JETHOOK_ADMIN_TOKEN"},
 		{"blank", " \n", "", "set JETHOOK_ADMIN_TOKEN"},
 	}
@@ -170,6 +170,23 @@ func TestRacingStartsAgreeOnOneToken(t *testing.T) {
 					t.Fatalf("racing starts got different tokens (empty file: %t)", emptyFile)
 				}
 			}
+		}
+	}
+}
+
+// A data directory that can't be used is told as such, and not as a matter of the token.
+func TestTokenNeedsDataDir(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		cfg := Default()
+		cfg.DataDir = dir
+		_, err := cfg.EnsureAdminToken()
+		if err == nil || !strings.HasPrefix(err.Error(), "creating JETHOOK_DATA_DIR: ") || strings.Contains(err.Error(), "admin token") {
+			t.Errorf("%s: %v", dir, err)
 		}
 	}
 }

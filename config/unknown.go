@@ -30,10 +30,10 @@ func unknown(environ, known []string) Problems {
 			hint = fmt.Sprintf("; did you mean %s?", near)
 		}
 		if ofSource(name) {
-			p.add(name, "belongs to no source that JETHOOK_SOURCES names: add the source there, or unset this%s", hint)
+			p.add(name, "belongs to no source in JETHOOK_SOURCES; add the source or unset this%s", hint)
 			continue
 		}
-		p.add(name, "is not a variable of Jethook: unset it%s", hint)
+		p.add(name, "is not a Jethook variable; unset it%s", hint)
 	}
 	return p
 }

@@ -18,13 +18,13 @@ func TestUnknown(t *testing.T) {
 		{"JETHOOK_LISTEN", ""},
 		{"PATH", ""},
 		{"JETHOOK", ""},
-		{"JETHOOK_", "is not a variable of Jethook: unset it"},
+		{"JETHOOK_", "is not a Jethook variable; unset it"},
 		{"JETHOOK_SNYC", "did you mean JETHOOK_SYNC?"},
 		{"JETHOOK_SOURCE", "did you mean JETHOOK_SOURCES?"},
 		{"JETHOOK_RETRIES_SCHEDULE", "did you mean JETHOOK_RETRY_SCHEDULE?"},
-		{"JETHOOK_PORT", "is not a variable of Jethook: unset it"},
-		{"JETHOOK_SOURCE_SECRET", "is not a variable of Jethook"},
-		{"JETHOOK_SOURCE_POLR_SECRET", "add the source there, or unset this; did you mean JETHOOK_SOURCE_POLAR_SECRET?"},
+		{"JETHOOK_PORT", "is not a Jethook variable; unset it"},
+		{"JETHOOK_SOURCE_SECRET", "is not a Jethook variable"},
+		{"JETHOOK_SOURCE_POLR_SECRET", "add the source or unset this; did you mean JETHOOK_SOURCE_POLAR_SECRET?"},
 	}
 	for _, tt := range tests {
 		got := unknown([]string{tt.name + "=x=y"}, known).Error()

@@ -1,6 +1,10 @@
 package consume
 
-import "time"
+import (
+	"time"
+
+	"jethook/consume/endpoint"
+)
 
 // What a lane says to the cursors of its endpoint, and what it gives back when it comes to rest.
 
@@ -134,16 +138,32 @@ func (l *lane) takeAside(stream string) (jobs []*job) {
 	return jobs
 }
 
-// holdsShared counts the queued events of a stream that came by the shared intake.
-func (l *lane) holdsShared(stream string) (n int) {
+// holdsShared counts the events of a stream that came by the shared intake and may be left to the cursor: those that are
+// queued or aside, or are being handed over.
+func (l *lane) holdsShared(stream string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, j := range l.queues[fresh] {
-		if j.h.in.queue.Stream == stream && !j.h.in.cursor {
-			n++
+	n := l.handing[stream]
+	for _, jobs := range [][]*job{l.queues[fresh], l.aside} {
+		for _, j := range jobs {
+			if j.h.in.queue.Stream == stream && !j.h.in.cursor {
+				n++
+			}
 		}
 	}
 	return n
+}
+
+// hand counts events of a stream that are about to be handed over to the cursor; negative: that have been.
+func (l *lane) hand(stream string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handing[stream] += n
+}
+
+// goesToCursor reports whether an event that a lane gives back is handed over to the endpoint's cursor.
+func goesToCursor(ep *endpoint.Endpoint, j *job) bool {
+	return !j.isDue() && !j.h.in.cursor && !ep.Ordered
 }
 
 // relieve takes from the queues what the lane may not hold any more, because it rests or has become slow.
@@ -170,6 +190,9 @@ func (l *lane) relieve() (jobs []*job) {
 				continue
 			}
 			l.let(j)
+			if goesToCursor(l.ep, j) { // nobody may see it nowhere in between
+				l.handing[j.h.in.queue.Stream]++
+			}
 			jobs = append(jobs, j)
 		}
 		clear(q[len(kept):])

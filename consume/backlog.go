@@ -15,7 +15,7 @@ import (
 )
 
 // ErrInOrder means that the endpoint gets its events in order, and has not come to this one.
-var ErrInOrder = errors.New("the endpoint gets its events in order, and earlier ones wait")
+var ErrInOrder = errors.New("endpoint is ordered and has earlier events waiting")
 
 // backlogs tells what waits in the streams for endpoints that lag, or that are ordered. It is of one moment, and used by
 // one goroutine.

@@ -179,7 +179,7 @@ func (e *Engine) entomb(j *job, d publish.Delivery, last *attempt.Result, then f
 		bare.Detach()
 		bare.Reason += " (without its body: " + err.Error() + ")"
 		e.store(func(done func(error)) { e.bus.Bury(&bare, done) }, buried, func(err error) {
-			e.log.Error("dead letter not stored", "delivery", d.ID(), "error", err)
+			e.log.Error("cannot store a dead letter", "delivery", d.ID(), "error", err)
 			e.finish(j)
 		})
 	})
@@ -275,7 +275,7 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 			switch {
 			case err == nil:
 				if e.storeErr.CompareAndSwap(true, false) {
-					e.log.Info("outcomes can be stored again")
+					e.log.Info("storing outcomes again")
 				}
 				then()
 				e.unsaved.Done()
@@ -288,7 +288,7 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 				e.unsaved.Done()
 			default:
 				if e.storeErr.CompareAndSwap(false, true) {
-					e.log.Error("outcomes can't be stored; trying again until they can", "error", err)
+					e.log.Error("cannot store outcomes; retrying", "error", err)
 				}
 				time.AfterFunc(retryStore, try)
 			}

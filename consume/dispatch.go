@@ -42,7 +42,7 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 	}
 	event, err := publish.DecodeEvent(h.msg)
 	if err != nil {
-		e.log.Error("event not readable", "subject", h.msg.Subject(), "error", err)
+		e.log.Error("cannot decode an event", "subject", h.msg.Subject(), "error", err)
 		h.settle()
 		return
 	}

@@ -282,7 +282,7 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 // releaseParked releases what waits for an endpoint to be enabled, however often that takes.
 func (e *Engine) releaseParked(ctx context.Context, id string) {
 	insist(ctx, func() error { return e.release(ctx, id) }, func(err error) {
-		e.log.Warn("releasing deliveries of an enabled endpoint failed; trying again until they are", "endpoint", id, "error", err)
+		e.log.Warn("cannot release deliveries of an enabled endpoint; retrying", "endpoint", id, "error", err)
 	})
 }
 

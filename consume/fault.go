@@ -39,17 +39,17 @@ type faults struct {
 
 func newFaults() faults {
 	return faults{
-		announcing: fault{fails: "operational events can't be published", works: "operational events are published again"},
-		recording:  fault{fails: "attempts can't be recorded", works: "attempts are recorded again"},
-		noting:     fault{fails: "the state of endpoints can't be noted; trying again with their next result", works: "the state of endpoints is noted again"},
-		releasing:  fault{fails: "a delivery of an enabled endpoint could not be released; it waits for up to an hour", works: "deliveries of enabled endpoints are released again"},
-		leaving:    fault{fails: "outcomes are not stored; their events come again"},
+		announcing: fault{fails: "cannot publish operational events", works: "publishing operational events again"},
+		recording:  fault{fails: "cannot record attempts", works: "recording attempts again"},
+		noting:     fault{fails: "cannot store the state of an endpoint; retrying with its next result", works: "storing the state of endpoints again"},
+		releasing:  fault{fails: "cannot release a delivery of an enabled endpoint; it waits for up to an hour", works: "releasing deliveries of enabled endpoints again"},
+		leaving:    fault{fails: "cannot store outcomes; their events will be redelivered"},
 		places: fault{
-			fails: "the places of lagging endpoints can't be read; events wait until they can",
-			works: "the places of lagging endpoints are read again",
+			fails: "cannot read cursor records; events wait",
+			works: "reading cursor records again",
 		},
-		reading:  fault{fails: "messages that are no deliveries are dropped"},
-		counting: fault{fails: "what lagging endpoints missed can't be counted; trying again", works: "what lagging endpoints missed is counted again"},
+		reading:  fault{fails: "dropping messages that are not deliveries"},
+		counting: fault{fails: "cannot count the events that lagging endpoints missed; retrying", works: "counting the events that lagging endpoints missed again"},
 		rehearsing: fault{
 			fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			works: "messages that earlier processes may have died of are rehearsed again",

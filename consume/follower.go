@@ -87,8 +87,8 @@ func (f *follower) wake() {
 // run follows the record until it is removed, and then this process has nothing of the cursor, or until ctx ends.
 func (f *follower) run(ctx context.Context) {
 	taking := fault{
-		fails: "no events can be taken for a lagging endpoint; trying again until they can",
-		works: "events are taken for a lagging endpoint again",
+		fails: "cannot read events for a lagging endpoint; retrying",
+		works: "reading events for a lagging endpoint again",
 	}
 	for ctx.Err() == nil {
 		if f.cursors.Of(f.key) == nil && f.end() {

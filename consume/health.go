@@ -59,7 +59,7 @@ func (e *Engine) failing(l *lane, since time.Time, reason string) {
 	}
 	about.FailingSince, about.Reason = since.UTC(), reason
 	e.addTrouble(&about)
-	e.log.Warn("endpoint fails; its circuit is open", "endpoint", l.id, "name", about.Name, "host", about.Host,
+	e.log.Warn("endpoint failing; circuit opened", "endpoint", l.id, "name", about.Name, "host", about.Host,
 		"failing_since", since, "failures", about.Failures, "reason", reason)
 	e.mark(l.id, OutcomeCircuitOpened, reason)
 	e.announce(notice.Failing, nuid.Next(), about, true)
@@ -77,7 +77,7 @@ func (e *Engine) recovered(id string) {
 		return nil
 	})
 	if changed {
-		e.log.Info("endpoint is well again; its circuit is closed", "endpoint", id, "name", about.Name, "host", about.Host,
+		e.log.Info("endpoint recovered; circuit closed", "endpoint", id, "name", about.Name, "host", about.Host,
 			"failed_since", about.FailedSince)
 		e.mark(id, OutcomeCircuitClosed, "")
 		e.announce(notice.Recovered, nuid.Next(), about, true)

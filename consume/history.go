@@ -30,28 +30,28 @@ const (
 // the endpoint; or the opening or closing of its circuit; or what it missed.
 type Attempt struct {
 	Time       time.Time     `json:"time" doc:"when it began"`
-	Delivery   string        `json:"delivery" doc:"the delivery's id; empty when the line is about the endpoint's circuit"`
+	Delivery   string        `json:"delivery" doc:"the delivery's id; empty if the entry concerns the endpoint's circuit"`
 	Endpoint   string        `json:"endpoint"`
 	EventID    string        `json:"event_id"`
 	Type       string        `json:"type"`
 	Subject    string        `json:"subject"`
-	Attempt    int           `json:"attempt" doc:"its number, from 1; 0 when the line is about the endpoint's circuit"`
-	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled), deferred (the endpoint asked for a pause, which uses no attempt up) or dead; circuit_opened, circuit_closed or missed, which are of the endpoint"`
-	Status     int           `json:"status,omitempty" doc:"of the response; none when there was no response"`
-	Class      attempt.Class `json:"class" doc:"kind of fault, from a closed set; ok when there was none"`
+	Attempt    int           `json:"attempt" doc:"its number, from 1; 0 if the entry concerns the endpoint's circuit"`
+	Outcome    Outcome       `json:"outcome" doc:"delivered, failed (another attempt is scheduled), deferred (the endpoint asked for a pause; this does not count as an attempt), or dead; circuit_opened, circuit_closed, and missed concern the endpoint"`
+	Status     int           `json:"status,omitempty" doc:"HTTP status of the response; absent if there was none"`
+	Class      attempt.Class `json:"class" doc:"class of failure, from a closed set; ok for success"`
 	Error      string        `json:"error,omitempty"`
 	DurationMS float64       `json:"duration_ms"`
 	Response   string        `json:"response,omitempty" doc:"the first 16 KiB of the response's body"`
-	Truncated  bool          `json:"truncated,omitempty" doc:"the response was longer than what was kept"`
-	Missed     uint64        `json:"missed,omitempty" doc:"how many events the stream's retention took while they waited for the endpoint"`
+	Truncated  bool          `json:"truncated,omitempty" doc:"the response was longer than the stored part"`
+	Missed     uint64        `json:"missed,omitempty" doc:"number of waiting events that retention removed"`
 	Next       *time.Time    `json:"next,omitempty" doc:"when the next attempt is due"`
-	Request    *SentRequest  `json:"request,omitempty" doc:"the request that was made; none when none was"`
+	Request    *SentRequest  `json:"request,omitempty" doc:"the request; absent if none was made"`
 }
 
 // SentRequest is a request as it was made, without what is secret in it.
 type SentRequest struct {
-	URL     string            `json:"url" doc:"without the values of its query, and without the path where that is a chat service's secret"`
-	Headers map[string]string `json:"headers" doc:"signatures, tokens and the values of the endpoint's own headers are masked"`
+	URL     string            `json:"url" doc:"the URL without query values, and without the path if it is a chat service's secret"`
+	Headers map[string]string `json:"headers" doc:"the headers; signatures, tokens, and the endpoint's own header values are masked"`
 }
 
 // line is an Attempt as it is stored: of its request only what can't be told from the rest.

@@ -96,7 +96,7 @@ func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) 
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
 	var consumer *publish.Consumer
-	taking := fault{fails: "no events can be taken off the bus; trying again until they can", works: "events are taken off the bus again"}
+	taking := fault{fails: "cannot read events; retrying", works: "reading events again"}
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
@@ -165,7 +165,7 @@ var errNothing = errors.New("the bus gave no reason")
 func (in *intake) hold(m jetstream.Msg) *held {
 	meta, err := m.Metadata()
 	if err != nil {
-		in.log.Error("message without a place", "subject", m.Subject(), "error", err)
+		in.log.Error("message without a stream position", "subject", m.Subject(), "error", err)
 		return nil
 	}
 	if n := in.bus.Reconnects(in.queue.Stream); n != in.reconnects { // the server may have been killed
@@ -314,7 +314,7 @@ func (h *held) done() {
 func (h *held) settle() {
 	if err := h.msg.Ack(); err != nil {
 		// The connection is down, as the log says; the message comes again.
-		h.in.log.Debug("acknowledging failed", "subject", h.msg.Subject(), "error", err)
+		h.in.log.Debug("cannot acknowledge a message", "subject", h.msg.Subject(), "error", err)
 	}
 	h.release()
 }
@@ -322,7 +322,7 @@ func (h *held) settle() {
 // giveBack returns the message to the bus, which gives it out again at once.
 func (h *held) giveBack() {
 	if err := h.msg.Nak(); err != nil {
-		h.in.log.Debug("giving back failed", "subject", h.msg.Subject(), "error", err)
+		h.in.log.Debug("cannot return a message", "subject", h.msg.Subject(), "error", err)
 	}
 	h.release()
 }
@@ -332,9 +332,9 @@ var errNotNow = errors.New("it can't be attempted now")
 
 // giveBackLater returns the message to the bus, to come again after a while.
 func (h *held) giveBackLater(delay time.Duration, cause error) {
-	h.in.log.Debug("giving back for a moment", "subject", h.msg.Subject(), "error", cause)
+	h.in.log.Debug("returning a message for a moment", "subject", h.msg.Subject(), "error", cause)
 	if err := h.msg.NakWithDelay(delay); err != nil {
-		h.in.log.Debug("giving back failed", "subject", h.msg.Subject(), "error", err)
+		h.in.log.Debug("cannot return a message", "subject", h.msg.Subject(), "error", err)
 	}
 	h.release()
 }

@@ -47,6 +47,7 @@ type lane struct {
 	lags    bool               // what came last came from a cursor
 	aside   []*job             // not known yet whether they are the endpoint's cursor's
 	leaving map[string]bool    // streams that the endpoint is about to leave
+	handing map[string]int     // by stream: how many events are being handed over to its cursor
 	bytes   int64              // of the bodies that it holds
 	running int
 	ceiling int           // most requests at once, as the endpoint wants it
@@ -79,6 +80,7 @@ func newLane(e *Engine, ep *endpoint.Endpoint) *lane {
 	l := &lane{
 		engine: e, id: ep.ID, limit: firstConcurrency, latency: firstLatency, moved: time.Now(),
 		leaving: make(map[string]bool),
+		handing: make(map[string]int),
 	}
 	l.pacer.due = l.startMore
 	if !ep.FailingSince.IsZero() {

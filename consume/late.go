@@ -41,13 +41,13 @@ func (e *Engine) watchLate(ctx context.Context) {
 					if n, err := e.dropAcknowledged(ctx, q); err != nil {
 						return err
 					} else if n > 0 {
-						e.log.Warn("deliveries are removed that came back with the server", "number", n)
+						e.log.Warn("removed deliveries that reappeared after a server restart", "number", n)
 					}
 				}
 				open, err = e.lookLate(ctx, time.Now().Add(-lateAfter))
 				return err
 			}, func(err error) {
-				e.log.Warn("looking for deliveries that were not made due failed; trying again", "error", err)
+				e.log.Warn("cannot look for overdue deliveries; retrying", "error", err)
 			})
 		}
 		select {
@@ -129,7 +129,7 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 	case err != nil:
 		return err
 	case over:
-		e.log.Warn("the schedule of a delivery that has an outcome is removed", "delivery", id, "due", d.Due)
+		e.log.Warn("removed the schedule of a finished delivery", "delivery", id, "due", d.Due)
 		return e.bus.Unschedule(ctx, &d)
 	}
 	err = e.bus.Remind(ctx, &d)
@@ -137,7 +137,7 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 		return e.scheduleAnew(ctx, &d)
 	}
 	if err == nil {
-		e.log.Warn("a delivery that the server had not made due goes on", "delivery", id, "due", d.Due)
+		e.log.Warn("resumed an overdue delivery that the server had not released", "delivery", id, "due", d.Due)
 	}
 	return err
 }
@@ -169,6 +169,6 @@ func (e *Engine) scheduleAnew(ctx context.Context, d *publish.Delivery) error {
 	if err := <-stored; err != nil {
 		return err
 	}
-	e.log.Warn("a delivery that the server had lost from its index goes on", "delivery", d.ID(), "due", d.Due)
+	e.log.Warn("resumed a delivery that was missing from the server's index", "delivery", d.ID(), "due", d.Due)
 	return e.bus.Unschedule(ctx, d)
 }

@@ -40,7 +40,7 @@ func (e *Engine) leave(l *lane, key cursor.Key) {
 			_, err := e.cursors.Leave(e.flight, key, why)
 			return err
 		}, func(err error) {
-			e.log.Warn("the place of a lagging endpoint can't be stored; trying again until it can", "endpoint", key.Endpoint, "error", err)
+			e.log.Warn("cannot store a cursor record; retrying", "endpoint", key.Endpoint, "error", err)
 		})
 	})
 }
@@ -108,11 +108,12 @@ func (e *Engine) decideAside(l *lane, key cursor.Key) {
 // relieve lets a lane that rests give back what it can't attempt for a while.
 func (e *Engine) relieve(l *lane) {
 	shared := make(map[cursor.Key][]*job)
+	ep := l.endpoint()
 	for _, j := range l.relieve() {
-		if j.isDue() || j.h.in.cursor || l.endpoint().Ordered {
-			e.setDown(j)
-		} else {
+		if goesToCursor(ep, j) {
 			shared[j.key()] = append(shared[j.key()], j)
+		} else {
+			e.setDown(j)
 		}
 	}
 	for key, jobs := range shared {
@@ -129,7 +130,9 @@ func (e *Engine) setDown(j *job) {
 	case j.h.in.cursor || ep.Ordered && !j.isDue():
 		e.giveBack(j, 0)
 	case !j.isDue():
-		e.handOver(e.lane(ep), j.key(), []*job{j})
+		l := e.lane(ep)
+		l.hand(j.h.in.queue.Stream, 1)
+		e.handOver(l, j.key(), []*job{j})
 	case ep.Disabled:
 		e.park(j)
 	default:
@@ -137,8 +140,8 @@ func (e *Engine) setDown(j *job) {
 	}
 }
 
-// handOver hands events that came by the shared intake over to their endpoint's cursor. Those that come too late for that
-// are written into the schedule, and those that pass the endpoint by end here.
+// handOver hands events that came by the shared intake over to their endpoint's cursor, and that the lane has counted as such. Those
+// that come too late are written into the schedule, and those that pass the endpoint by end here.
 func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 	l.mu.Lock()
 	why := l.whyLag(time.Now())
@@ -159,6 +162,7 @@ func (e *Engine) handOver(l *lane, key cursor.Key, jobs []*job) {
 				e.postpone(j, l.restsUntil())
 			}
 		}
+		l.hand(key.Stream, -len(jobs))
 	})
 }
 
@@ -186,7 +190,7 @@ func (e *Engine) leaveTo(l *lane, key cursor.Key, why cursor.Why, jobs []*job) (
 		}
 		return fails
 	}, func(err error) {
-		e.log.Warn("events can't be left to a lagging endpoint's cursor; trying again until they can", "endpoint", key.Endpoint, "error", err)
+		e.log.Warn("cannot hand events over to a lagging endpoint's cursor; retrying", "endpoint", key.Endpoint, "error", err)
 	})
 	return r, err
 }

@@ -30,22 +30,25 @@ type Delivery struct {
 	Subject  string     `json:"subject"`
 	Status   Status     `json:"status"`
 	Attempts int        `json:"attempts" doc:"attempts made so far"`
-	At       time.Time  `json:"at" doc:"when it came into this state"`
+	At       time.Time  `json:"at" doc:"when it entered this state"`
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
 	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for. One that was attempted, or asked for: retry, asked (the end of a pause that its endpoint asked for), disabled, or unreadable (the record of its endpoint). An event that its endpoint has not come to: behind (the endpoint is slower than its events), rate_limit, paused (it asked for a pause), circuit_open (it keeps failing), disabled, order (an ordered endpoint gets one event after the other), or first (its first attempt is about to begin). turn is of an earlier release"`
-	Reason   string     `json:"reason,omitempty" doc:"what the last attempt failed of"`
-	Class    string     `json:"class,omitempty" doc:"kind of fault of the last attempt, from a closed set; ok when it was taken"`
+	Reason   string     `json:"reason,omitempty" doc:"why the last attempt failed"`
+	Class    string     `json:"class,omitempty" doc:"class of failure of the last attempt, from a closed set; ok for success"`
 	HTTP     int        `json:"response_status,omitempty" doc:"status of the response to the last attempt"`
-	Body     string     `json:"body,omitempty" doc:"of a dead one: the first 16 KiB of the event's body"`
-	Cut      bool       `json:"body_truncated,omitempty" doc:"the event's body is longer than that"`
+	Body     string     `json:"body,omitempty" doc:"dead deliveries only: the first 16 KiB of the event's body"`
+	Cut      bool       `json:"body_truncated,omitempty" doc:"the event's body is longer"`
 }
+
+// Stream is the stream that holds, or held, the delivery's event.
+func (d *Delivery) Stream() string { return publish.StreamOf(d.Subject) }
 
 // Errors of the ledger. Test with errors.Is.
 var (
 	// ErrNoDelivery means that there is nothing to retry or replay: no such delivery, or it is delivered.
 	ErrNoDelivery = errors.New("no such delivery is waiting or dead")
 	// ErrUnderWay means that the delivery is being attempted at this moment.
-	ErrUnderWay = errors.New("the delivery is being attempted now")
+	ErrUnderWay = errors.New("delivery is being attempted")
 	// ErrBadCursor means that a cursor is not one that a list returned.
 	ErrBadCursor = errors.New("not a cursor of this list")
 )

@@ -192,7 +192,7 @@ func (e *Engine) tellMissed(ctx context.Context, ep *endpoint.Endpoint, r *curso
 	if err != nil {
 		return fmt.Errorf("telling what %s missed: %w", ep.ID, err)
 	}
-	e.log.Warn("the retention of a stream took what waited for an endpoint", "endpoint", ep.ID, "name", ep.Name, "stream", r.Key.Stream,
+	e.log.Warn("retention removed events that were waiting for an endpoint", "endpoint", ep.ID, "name", ep.Name, "stream", r.Key.Stream,
 		"events", about.Missed, "since", r.Since)
 	return e.cursors.Note(ctx, r.Key, func(r *cursor.Record) bool {
 		changes := r.Missed.Told < missed.Events

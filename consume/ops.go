@@ -92,7 +92,7 @@ func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 func (e *Engine) total(ctx context.Context, sh publish.Shelf) *uint64 {
 	pile, err := e.bus.Peek(ctx, sh)
 	if err != nil {
-		e.log.Debug("counting for an operational event failed", "error", err)
+		e.log.Debug("cannot count deliveries for an operational event", "error", err)
 		return nil
 	}
 	return &pile.Total

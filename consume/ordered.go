@@ -22,7 +22,7 @@ func (e *Engine) startOrdered(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error {
 		for _, stream := range publish.OrderedStreams {
 			insist(ctx, func() error { return e.dropOrphans(ctx, stream) }, func(err error) {
-				e.log.Warn("consumers of removed endpoints can't be removed; trying again until they can", "stream", stream, "error", err)
+				e.log.Warn("cannot remove consumers of removed endpoints; retrying", "stream", stream, "error", err)
 			})
 		}
 		return nil

@@ -34,14 +34,14 @@ const (
 type Recovery struct {
 	ID       string         `json:"id,omitempty" doc:"absent after a dry run"`
 	Endpoint string         `json:"endpoint"`
-	DryRun   bool           `json:"dry_run,omitempty" doc:"counts are what would be redelivered; nothing was"`
-	Since    time.Time      `json:"since,omitzero" doc:"of events that Jethook took at this time or later; absent: of all that are stored"`
-	Until    time.Time      `json:"until" doc:"of events before this time; at most when it started"`
-	Missing  bool           `json:"missing" doc:"also of events from before the endpoint was created"`
-	State    RecoveryState  `json:"state" doc:"running, until it is done, failed, or cancelled by a request or since the endpoint was removed" enum:"running,done,failed,cancelled"`
-	Phase    RecoveryPhase  `json:"phase" doc:"what it works on, or worked on last" enum:"dead,waiting,missed"`
-	Counts   RecoveryCounts `json:"counts" doc:"what is redelivered so far; a crash may leave up to 250 uncounted"`
-	Gone     uint64         `json:"gone,omitempty" doc:"events that waited for the endpoint and that retention took since then, as far as the history tells: they can't be redelivered" example:"12"`
+	DryRun   bool           `json:"dry_run,omitempty" doc:"counts are what would be redelivered; nothing was changed"`
+	Since    time.Time      `json:"since,omitzero" doc:"only events received at this time or later; absent: all stored events"`
+	Until    time.Time      `json:"until" doc:"only events before this time; at most the start of the recovery"`
+	Missing  bool           `json:"missing" doc:"include events from before the endpoint was created"`
+	State    RecoveryState  `json:"state" doc:"running, done, failed, or cancelled (by a request, or because the endpoint was removed)" enum:"running,done,failed,cancelled"`
+	Phase    RecoveryPhase  `json:"phase" doc:"the current or last phase" enum:"dead,waiting,missed"`
+	Counts   RecoveryCounts `json:"counts" doc:"what has been redelivered so far; a crash may leave up to 250 uncounted"`
+	Gone     uint64         `json:"gone,omitempty" doc:"waiting events that retention removed in this period, according to the history; they can't be redelivered" example:"12"`
 	Started  time.Time      `json:"started"`
 	Finished time.Time      `json:"finished,omitzero"`
 	Error    string         `json:"error,omitempty" doc:"why it failed or was cancelled, or why it makes no progress"`
@@ -60,8 +60,8 @@ const (
 // RecoveryCounts are deliveries, by what they were before.
 type RecoveryCounts struct {
 	Dead    int `json:"dead" doc:"dead letters"`
-	Waiting int `json:"waiting" doc:"deliveries that wait for their next attempt"`
-	Missed  int `json:"missed" doc:"events that match and left no trace for the endpoint"`
+	Waiting int `json:"waiting" doc:"deliveries waiting for their next attempt"`
+	Missed  int `json:"missed" doc:"matching events without a delivery to the endpoint"`
 }
 
 func (c *RecoveryCounts) add(p RecoveryPhase, n int) {

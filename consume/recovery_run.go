@@ -63,7 +63,7 @@ func (e *Engine) runRecoveries(ctx context.Context) error {
 		jobs, bad, err := r.jobs.jobs(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				e.log.Debug("looking for recoveries failed", "error", err)
+				e.log.Debug("cannot look for recoveries", "error", err)
 			}
 			continue
 		}
@@ -154,7 +154,7 @@ func (r *recoverer) work(ctx context.Context, job *recoveryJob) {
 		case errors.Is(err, publish.ErrUnreadable):
 			job.end(RecoveryFailed, "the endpoint's stored record can't be read")
 		case err != nil:
-			r.log.Debug("recovering: trying again", "recovery", job.ID, "error", err)
+			r.log.Debug("recovery: retrying", "recovery", job.ID, "error", err)
 			sleep(ctx, renewLease/4)
 			continue
 		default:
@@ -176,7 +176,7 @@ func (r *recoverer) handOver(ctx context.Context, job *recoveryJob) {
 	defer cancel()
 	job.Owner, job.Lease = "", time.Time{}
 	if err := r.jobs.save(ctx, job); err != nil && !errors.Is(err, publish.ErrConflict) {
-		r.log.Debug("handing a recovery over failed", "recovery", job.ID, "error", err)
+		r.log.Debug("cannot hand over a recovery", "recovery", job.ID, "error", err)
 	}
 }
 

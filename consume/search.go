@@ -13,7 +13,7 @@ import (
 const searchTime = 5 * time.Second
 
 // ErrSearchTime means that an event was not found in time, and may still be there: see [SearchError].
-var ErrSearchTime = errors.New("the search took too long")
+var ErrSearchTime = errors.New("search timed out")
 
 // SearchError is ErrSearchTime with how far the search came.
 type SearchError struct {
@@ -23,7 +23,7 @@ type SearchError struct {
 
 // Error says how far the search came.
 func (e *SearchError) Error() string {
-	return fmt.Sprintf("it is not among the newest %d events, those since %s, and the search ended there; narrow it with until, since or subject",
+	return fmt.Sprintf("not among the newest %d events, since %s, where the search ended; narrow it with until, since, or subject",
 		e.Passed, e.Back.UTC().Format(time.RFC3339))
 }
 

@@ -63,8 +63,8 @@ func (q *sequence) now() (context.Context, *endpoint.Endpoint, bool) {
 func (q *sequence) follow(in *intake) {
 	since := func(ep *endpoint.Endpoint) time.Time { return ep.CreatedAt } // what a missing consumer begins with
 	taking := fault{
-		fails: "no events can be taken for an ordered endpoint; trying again until they can",
-		works: "events are taken for an ordered endpoint again",
+		fails: "cannot read events for an ordered endpoint; retrying",
+		works: "reading events for an ordered endpoint again",
 	}
 	report := func(err error) { taking.tell(in.log, err) }
 	for q.run.Err() == nil {
@@ -264,7 +264,7 @@ func (q *sequence) pass(state context.Context, h *held) {
 func (e *Engine) wanted(ctx context.Context, h *held, id string) (d publish.Delivery, wanted bool, err error) {
 	event, err := publish.DecodeEvent(h.msg)
 	if err != nil {
-		h.in.log.Error("event not readable", "subject", h.msg.Subject(), "error", err)
+		h.in.log.Error("cannot decode an event", "subject", h.msg.Subject(), "error", err)
 		return d, false, nil
 	}
 	d = publish.Delivery{Endpoint: id, Event: event, Attempt: 1}

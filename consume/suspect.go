@@ -89,7 +89,7 @@ func (e *Engine) mayRead(ctx context.Context, h *held, ordered ...string) bool {
 // setAside makes dead letters of a message that can't be decoded, one for each endpoint that it is for: that is told by
 // its subject, which the server has matched already.
 func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, cause string) {
-	e.log.Error("a message can't be decoded: that ends the process", "stream", h.in.queue.Stream, "sequence", h.seq,
+	e.log.Error("cannot decode a message: decoding it crashes the process", "stream", h.in.queue.Stream, "sequence", h.seq,
 		"subject", h.msg.Subject(), "cause", cause)
 	var jobs []*job
 	for _, d := range e.unread(h, endpoints) {

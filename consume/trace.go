@@ -13,9 +13,9 @@ import (
 
 // Trace is what became of one event.
 type Trace struct {
-	Deliveries []Delivery `json:"deliveries" doc:"one for each endpoint that gets or got it"`
+	Deliveries []Delivery `json:"deliveries" doc:"one for each endpoint that gets or got the event"`
 	Attempts   []Attempt  `json:"attempts" doc:"newest first"`
-	Incomplete bool       `json:"incomplete,omitempty" doc:"there may be more attempts, and deliveries, than could be read in time"`
+	Incomplete bool       `json:"incomplete,omitempty" doc:"not all attempts and deliveries could be read in time"`
 }
 
 // waitsFirst is what a delivery waits for that nobody has looked at yet.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,16 +22,16 @@ import (
 // Faults of a request, and of this side. What they look like to a sender stands in answers alone.
 var (
 	errNoSource   = errors.New("no such source")
-	errNotAllowed = errors.New("the address may not send to this source")
-	errNoAddress  = errors.New("what its proxy says of its sender can't be read, or contradicts itself")
+	errNotAllowed = errors.New("address not allowed for this source")
+	errNoAddress  = errors.New("the proxy's header for the sender's address is malformed or contradictory")
 	errTooLarge   = errors.New("body too large")
-	errTooSlow    = errors.New("body too slow")
-	errBadBody    = errors.New("body cannot be read")
+	errTooSlow    = errors.New("body arrived too slowly")
+	errBadBody    = errors.New("body unreadable")
 	errEncoding   = errors.New("unsupported content encoding")
-	errCompressed = errors.New("the source takes no compressed bodies")
+	errCompressed = errors.New("source accepts no compressed bodies")
 	errOverloaded = errors.New("too many bodies in memory")
 	errNotStored  = errors.New("event not stored")
-	errNotChecked = errors.New("request could not be checked")
+	errNotChecked = errors.New("request not checked")
 )
 
 // notVerifiedError is a request that its source's sender did not make, as far as can be told.
@@ -55,7 +56,9 @@ func (e *methodError) Unwrap() error { return e.cause }
 // nearbyError is a request for nothing, whose path is that of a source but for its spelling.
 type nearbyError struct{ source *source }
 
-func (e *nearbyError) Error() string { return "no such source; near is /webhooks/" + e.source.name }
+func (e *nearbyError) Error() string {
+	return "no such source; similar path: /webhooks/" + e.source.name
+}
 func (e *nearbyError) Unwrap() error { return errNoSource }
 
 // answer is what a sender is told. The code is stable; the message may change.
@@ -69,20 +72,20 @@ var answers = []struct {
 	err error
 	answer
 }{
-	{echo.ErrNotFound, answer{http.StatusNotFound, "not_found", "there is nothing here"}},
-	{echo.ErrMethodNotAllowed, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
-	{provider.ErrMethod, answer{http.StatusMethodNotAllowed, "method_not_allowed", "webhooks are sent with POST"}},
-	{errNoSource, answer{http.StatusNotFound, "no_such_source", "there is no source of this name"}},
-	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address may not send here"}},
+	{echo.ErrNotFound, answer{http.StatusNotFound, "not_found", "not found"}},
+	{echo.ErrMethodNotAllowed, answer{http.StatusMethodNotAllowed, "method_not_allowed", "send webhooks with POST"}},
+	{provider.ErrMethod, answer{http.StatusMethodNotAllowed, "method_not_allowed", "send webhooks with POST"}},
+	{errNoSource, answer{http.StatusNotFound, "no_such_source", "no such source"}},
+	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address is not allowed to send webhooks here"}},
 	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
 	{publish.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
-	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is broken or was cut off"}},
-	{errCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain, without a Content-Encoding"}},
-	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body plain or with Content-Encoding gzip"}},
+	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is malformed or incomplete"}},
+	{errCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed, without Content-Encoding"}},
+	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed or with Content-Encoding: gzip"}},
 	// Not 408: some senders give up for good at any 4xx, and it may be our side of the line that is slow.
-	{errTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body came too slowly; try again"}},
-	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
-	{publish.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"}},
+	{errTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body arrived too slowly; try again"}},
+	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
+	{publish.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
 	{publish.ErrFull, answer{http.StatusServiceUnavailable, "store_full", "the store is full; try again later"}},
 	{errNotConfirmed, answer{http.StatusServiceUnavailable, "unavailable", "the subscription could not be confirmed; try again"}},
 	{errNotChecked, answer{http.StatusServiceUnavailable, "unavailable", "the request could not be checked; try again"}},
@@ -96,17 +99,17 @@ func answerTo(err error) answer {
 		return answer{e.refusal.Status, "not_verified", "the request could not be verified"}
 	}
 	if _, ok := errors.AsType[*tooFastError](err); ok {
-		return answer{http.StatusTooManyRequests, "rate_limited", "too many requests; send again after the pause"}
+		return answer{http.StatusTooManyRequests, "rate_limited", "too many requests; retry after the Retry-After pause"}
 	}
 	if e, ok := errors.AsType[*nearbyError](err); ok {
-		return answer{http.StatusNotFound, "no_such_source", "there is no source of this name; did you mean /webhooks/" + e.source.name + "?"}
+		return answer{http.StatusNotFound, "no_such_source", "no such source; did you mean /webhooks/" + e.source.name + "?"}
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
 			return a.answer
 		}
 	}
-	return answer{http.StatusInternalServerError, "internal", "something went wrong here; try again"}
+	return answer{http.StatusInternalServerError, "internal", "internal error; try again"}
 }
 
 // errorBody is the one form of an error.
@@ -160,15 +163,13 @@ func (s *Server) fail(err error, c echo.Context) {
 	a := answerTo(err)
 	if src, ok := s.sources[c.Param("source")]; ok {
 		src.figures.refuse(reasonOf(a, err))
-	} else {
-		s.astray.refuse(a.code)
 	}
 	s.logFailure(c, a, err)
 	if c.Response().Committed {
 		return
 	}
 	if err := send(c, response(err)); err != nil {
-		s.log.Debug("answering failed", "error", err)
+		s.log.Debug("sending a response failed", "error", err)
 	}
 }
 
@@ -179,21 +180,48 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 		s.log.Log(context.Background(), level, msg,
 			append(args, "path", r.URL.Path, "remote", s.echo.IPExtractor(r), "status", a.status, "code", a.code, "error", err)...)
 	}
+	now := s.now()
 	e, forged := errors.AsType[*notVerifiedError](err)
 	near, isNear := errors.AsType[*nearbyError](err)
 	source := c.Param("source")
+	if n, tell := s.stray(source, err, now); tell {
+		log(slog.LevelWarn, "webhook refused: "+strayWords(err), "source", source, "requests", n)
+		return
+	}
 	switch {
-	case isNear && near.source.astray.begins(s.now()):
-		log(slog.LevelWarn, "webhook not taken: its address is not spelt as the source is", "source", near.source.name)
-	case anyones(err) && s.sources[source].hindered.begins(s.now()):
-		log(slog.LevelWarn, "webhook not taken", "source", source)
-	case forged && e.source.refusals.begins(s.now()):
+	case isNear && near.source.astray.begins(now):
+		log(slog.LevelWarn, "webhook refused: the path is misspelled", "source", near.source.name)
+	case anyones(err) && s.sources[source].hindered.begins(now):
+		log(slog.LevelWarn, "webhook refused", "source", source)
+	case forged && e.source.refusals.begins(now):
 		log(slog.LevelInfo, "webhook refused", "source", e.source.name, "provider", e.source.sender.Name, "reason", provider.Reason(err))
-	case !forged && !anyones(err) && a.status >= http.StatusInternalServerError && s.failures.begins(s.now()):
+	case !forged && !anyones(err) && a.status >= http.StatusInternalServerError && s.failures.begins(now):
 		log(slog.LevelError, "webhook not stored")
 	case s.log.Enabled(context.Background(), slog.LevelDebug):
 		log(slog.LevelDebug, "request refused")
 	}
+}
+
+// stray counts a request that no source or the wrong address explains, and reports whether to log that.
+func (s *Server) stray(source string, err error, now time.Time) (count uint64, tell bool) {
+	src := s.sources[source]
+	switch _, isNear := errors.AsType[*nearbyError](err); {
+	case isNear: // it has a line of its own
+		s.unknown.count.Add(1)
+		return 0, false
+	case errors.Is(err, errNoSource):
+		return s.unknown.add(now)
+	case errors.Is(err, errNotAllowed) && !anyones(err) && src != nil:
+		return src.barred.add(now)
+	}
+	return 0, false
+}
+
+func strayWords(err error) string {
+	if errors.Is(err, errNotAllowed) {
+		return "the address is not in the source's ALLOWED_IPS"
+	}
+	return "no such source in JETHOOK_SOURCES"
 }
 
 // anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.

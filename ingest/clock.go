@@ -108,9 +108,9 @@ func (s *Server) watchClock(src *source, r *provider.Request, now time.Time, cau
 	if ahead < 0 {
 		side = "behind"
 	}
-	s.log.Warn("most of what the source's sender signs is refused for its time alone: a clock is wrong, or requests are held up",
-		"source", src.name, "clock", "the sender's is about "+ahead.Abs().String()+" "+side+" this machine's",
-		"remedy", "set the clocks, or "+variable(src.name, "TOLERANCE")+", at most "+maxTolerance)
+	s.log.Warn("most requests of a source are refused for their timestamp: a clock is wrong, or requests are delayed",
+		"source", src.name, "clock", "the sender's clock is about "+ahead.Abs().String()+" "+side+" this machine's",
+		"remedy", "correct the clock, or raise "+variable(src.name, "TOLERANCE")+" to at most "+maxTolerance)
 }
 
 // maxTolerance is what config takes.

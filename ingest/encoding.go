@@ -44,7 +44,7 @@ func (src *source) decode(sent *provider.Request, body *bodyReader, receive rece
 		covered := src.sender.Scheme.CoversBody()
 		switch {
 		case err != nil && labelled && bodyDecides(err, covered), err == nil && outcome.Handshake == "" && !covered:
-			err = fmt.Errorf("%w: if its sender or a proxy compresses, set %s=true", errCompressed, variable(src.name, "GZIP"))
+			err = fmt.Errorf("%w; if the sender or a proxy compresses, set %s=true", errCompressed, variable(src.name, "GZIP"))
 			return sent, provider.Outcome{}, err
 		case err != nil, outcome.Handshake != "":
 			return sent, outcome, err

@@ -164,7 +164,7 @@ func TestRefusedBodiesComeBack(t *testing.T) {
 			if len(all) != 1 {
 				t.Fatalf("kept %d", len(all))
 			}
-			if !strings.Contains(log.String(), "webhook not taken") || test.encoding == "gzip" && !strings.Contains(log.String(), "JETHOOK_SOURCE_S_GZIP=true") {
+			if !strings.Contains(log.String(), "webhook refused") || test.encoding == "gzip" && !strings.Contains(log.String(), "JETHOOK_SOURCE_S_GZIP=true") {
 				t.Errorf("no word in the log: %s", log.String())
 			}
 			s, err := New(Options{Sources: []config.Source{test.then}, Publisher: stored, MaxBody: 1 << 20, Log: slog.New(slog.DiscardHandler), Now: time.Now})

@@ -168,7 +168,7 @@ func ask(ctx context.Context, web *http.Client, method, address string, body io.
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return nil, errors.New("asking the sender: its address is malformed")
+		return nil, errors.New("contacting the sender: malformed URL")
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
@@ -178,18 +178,18 @@ func ask(ctx context.Context, web *http.Client, method, address string, body io.
 		err = fault.Err // without the address, which may hold a token
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("contacting %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking %s: status %d", req.URL.Host, resp.StatusCode)
+		return nil, fmt.Errorf("contacting %s: status %d", req.URL.Host, resp.StatusCode)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("reading the response of %s: %w", req.URL.Host, err)
 	}
 	if len(text) > maxDocument {
-		return nil, fmt.Errorf("the answer of %s has more than %d bytes", req.URL.Host, maxDocument)
+		return nil, fmt.Errorf("the response of %s is larger than %d bytes", req.URL.Host, maxDocument)
 	}
 	return text, nil
 }

@@ -104,7 +104,7 @@ func TestDuplicateIsLogged(t *testing.T) {
 		if resp, _ := do(t, signed(t, url, `{"id":"evt_1"}`)); resp.StatusCode != http.StatusAccepted {
 			t.Fatalf("answer %d", resp.StatusCode)
 		}
-		lines := strings.Count(log.String(), "webhook is a duplicate")
+		lines := strings.Count(log.String(), "duplicate webhook ignored")
 		if want := min(i, 10); i <= 10 && lines != want || lines > 30 {
 			t.Errorf("%d lines after %d redeliveries", lines, i)
 		}

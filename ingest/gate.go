@@ -68,12 +68,12 @@ func (g *gate) Accept() (net.Conn, error) {
 		conn, err := g.Listener.Accept()
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) && g.failing.begins(g.now()) {
-				g.log.Warn("no connection can be taken", "error", err)
+				g.log.Warn("cannot accept connections", "error", err)
 			}
 			return nil, err
 		}
 		if g.failing.ends(g.now()) {
-			g.log.Info("connections are taken again")
+			g.log.Info("accepting connections again")
 		}
 		if c := g.admit(conn); c != nil {
 			return c, nil
@@ -92,7 +92,7 @@ func (g *gate) admit(conn net.Conn) *connection {
 	}
 	switch now := g.now(); {
 	case crowded && g.full.begins(now):
-		g.log.Warn("the limit of connections is reached: idle ones are closed, or new ones", "limit", g.limit, "client", addressText(peer), "limit_of_client", g.share)
+		g.log.Warn("connection limit reached; closing idle or new connections", "limit", g.limit, "client", addressText(peer), "limit_of_client", g.share)
 	case !crowded && g.full.ends(now):
 		g.log.Info("connections are below the limit again")
 	}

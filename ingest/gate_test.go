@@ -125,7 +125,7 @@ func TestGateDisplacesTheIdlest(t *testing.T) {
 	if !kept.ask() || !busy.finish() {
 		t.Error("others were closed too")
 	}
-	if got := strings.Count(log.String(), "the limit of connections is reached"); got != 1 {
+	if got := strings.Count(log.String(), "connection limit reached"); got != 1 {
 		t.Errorf("%d warnings: %s", got, &log)
 	}
 }

@@ -75,7 +75,7 @@ type Server struct {
 	web           *http.Client
 
 	failures trouble // of the store
-	astray   figures // of requests to no source
+	unknown  strays  // for sources that do not exist
 }
 
 // New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong
@@ -137,7 +137,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) warnUnbound() {
 	for name, src := range s.sources {
 		if len(src.binding.Secrets) == 0 && src.sender.NeedsSecret() && !src.sender.LearnsSecret() {
-			s.log.Warn("the source has no secret: its sender's handshake is answered, and every event is refused; set "+variable(name, "SECRET"), "source", name)
+			s.log.Warn("source has no secret: answering handshakes, refusing events; set "+variable(name, "SECRET"), "source", name)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (s *Server) warnUnbound() {
 func (s *Server) warnSmall() {
 	for name, src := range s.sources {
 		if src.maxBody < src.sender.LargestBody {
-			s.log.Warn("the source's sender may send bodies that are larger than what is taken, which are then lost; set "+variable(name, "MAX_BODY"),
+			s.log.Warn("the sender may send bodies above the source's limit, which are refused; raise "+variable(name, "MAX_BODY"),
 				"source", name, "sends_up_to_bytes", src.sender.LargestBody, "max_body_bytes", src.maxBody)
 		}
 	}
@@ -198,7 +198,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("requests still in flight were cut off", "after", drainTimeout)
+		s.log.Warn("shutdown timed out; requests in flight were canceled", "after", drainTimeout)
 		server.Close()
 	}
 	return nil

@@ -32,7 +32,7 @@ func limitBodies(sources map[string]*source, common, room int64) error {
 			src.maxBody = common
 		case room > 0 && src.maxBody > room:
 			problems = append(problems, config.Problem{Variable: variable(name, "MAX_BODY"), Reason: fmt.Sprintf(
-				"%s is more than the NATS cluster takes: choose at most %s, raise the cluster's max_payload to that and 64KiB for headers, or set JETHOOK_LARGE_BODIES=true",
+				"%s exceeds the NATS cluster's limit; choose at most %s, raise the cluster's max_payload to this plus 64KiB for headers, or set JETHOOK_LARGE_BODIES=true",
 				config.Bytes(src.maxBody), config.Bytes(room))})
 		}
 	}
@@ -53,7 +53,7 @@ func largestBody(sources map[string]*source) (most int64) {
 // tooFastError is a verified request beyond the source's rate limit.
 type tooFastError struct{ wait time.Duration }
 
-func (e *tooFastError) Error() string { return "over the source's rate limit" }
+func (e *tooFastError) Error() string { return "source rate limit exceeded" }
 
 // admit counts a verified request against the source's limit. Strangers' requests don't count: they could use up
 // what the sender needs.

@@ -10,8 +10,11 @@ import (
 	"jethook/publish/report"
 )
 
-// noSource is the label of requests to no source. No source can have this name.
-const noSource = "_none"
+// noSource is the label of requests to no source, which no source can have as its name, and noSuchSource their reason.
+const (
+	noSource     = "_none"
+	noSuchSource = "no_such_source"
+)
 
 // mostRefused is the reason that has a series before anything was refused: a rate needs a value before the first one.
 const mostRefused = "bad_signature"
@@ -46,7 +49,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect reads the figures that the server keeps in any case, so that metrics cost a request nothing.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	all := make(map[string]*report.Source)
-	for _, r := range append(c.server.Report(), c.server.astray.report(noSource)) {
+	for _, r := range append(c.server.Report(), report.Source{Name: noSource, Refused: map[string]uint64{noSuchSource: c.server.unknown.count.Load()}}) {
 		name := noSource
 		if r.Name != noSource {
 			name = c.names.Claim(r.Name)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"jethook/config"
 )
@@ -64,7 +66,47 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%s: %s, near is %q", test.path, body, test.near)
 		}
 	}
-	if text := log.String(); strings.Count(text, "not spelt as the source is") != 2 { // once for each source
+	if text := log.String(); strings.Count(text, "the path is misspelled") != 2 { // once for each source
+		t.Errorf("log: %s", text)
+	}
+}
+
+// TestStraysAreCountedAndLogged: a sender with a wrong path or address is seen, however many requests it makes.
+func TestStraysAreCountedAndLogged(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	now := &clock{at: time.Now()}
+	closed := plain("closed")
+	closed.AllowedIPs = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	s, err := New(Options{
+		Sources: []config.Source{closed}, Publisher: accepting, MaxBody: 1 << 10,
+		Log: slog.New(slog.NewTextHandler(&log, nil)), Now: now.now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := serveHandler(t, s)
+	for range 3 {
+		do(t, request(t, url+"/webhooks/nobody", `{}`, nil))
+		do(t, request(t, url+"/webhooks/closed", `{}`, nil))
+		now.advance(strayPause / 2)
+	}
+	if n := s.UnknownSource(); n != 3 {
+		t.Errorf("%d requests for an unknown source", n)
+	}
+	if n := s.Report()[0].Refused["address_not_allowed"]; n != 3 {
+		t.Errorf("%d requests from an address that may not send", n)
+	}
+	text := log.String()
+	if strings.Count(text, "no such source in JETHOOK_SOURCES") != 1 || !strings.Contains(text, "source=nobody requests=1 path=/webhooks/nobody") {
+		t.Errorf("log: %s", text)
+	}
+	if strings.Count(text, "the address is not in the source's ALLOWED_IPS") != 1 {
+		t.Errorf("log: %s", text)
+	}
+	now.advance(2 * strayPause)
+	do(t, request(t, url+"/webhooks/nobody", `{}`, nil))
+	if text = log.String(); !strings.Contains(text, "requests=4") {
 		t.Errorf("log: %s", text)
 	}
 }

@@ -56,7 +56,7 @@ func (src *source) receiveFrom(r *provider.Request, now time.Time) (provider.Out
 	default:
 		p := src.pairing.Load()
 		if !p.opens(r.Query, now) {
-			return provider.Outcome{}, fmt.Errorf("a secret without the nonce of a pairing: %w", provider.ErrUnexpected)
+			return provider.Outcome{}, fmt.Errorf("secret without the nonce of a pairing: %w", provider.ErrUnexpected)
 		}
 		if first {
 			return outcome, nil
@@ -68,7 +68,7 @@ func (src *source) receiveFrom(r *provider.Request, now time.Time) (provider.Out
 // learn keeps a secret that the sender handed over, for all processes, and verifies with it from here on.
 func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, now time.Time) error {
 	if s.learner == nil {
-		return fmt.Errorf("%w: nowhere to keep the secret", errNotStored)
+		return fmt.Errorf("%w: no store for the secret", errNotStored)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publish.Timeout)
 	defer cancel()
@@ -78,9 +78,9 @@ func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, n
 		return errors.Join(src.refusal(provider.ErrUnexpected), src.know(state))
 	}
 	if err != nil {
-		return fmt.Errorf("%w: keeping the secret: %w", errNotStored, err)
+		return fmt.Errorf("%w: storing the secret: %w", errNotStored, err)
 	}
-	s.log.Info("the sender handed its secret over; show it with: jethook source secret "+src.name, "source", src.name)
+	s.log.Info("stored the secret that the sender handed over; show it with: jethook source secret "+src.name, "source", src.name)
 	return src.know(state)
 }
 
@@ -93,7 +93,7 @@ func (src *source) know(state publish.SourceState) error {
 		b.Secrets = nil
 		receiver, err := src.bound(b)
 		if err != nil {
-			return fmt.Errorf("%s hands no secret over: %w", src.sender.Name, err)
+			return fmt.Errorf("%s does not hand over a secret: %w", src.sender.Name, err)
 		}
 		src.pairing.Store(&pairing{state.Pairing, receiver})
 	}
@@ -119,13 +119,13 @@ func (s *Server) Follow(ctx context.Context) error {
 				err = src.know(state)
 			}
 			if err != nil {
-				s.log.Error("a source's learned secrets are not usable", "source", name, "error", err)
+				s.log.Error("cannot use the secrets that a sender handed over", "source", name, "error", err)
 			}
 		})
 		if err == nil {
 			return nil
 		}
-		s.log.Warn("following the sources' secrets failed; trying again", "error", err)
+		s.log.Warn("cannot watch the sources' secrets; retrying", "error", err)
 		select {
 		case <-time.After(rewatch):
 		case <-ctx.Done():

@@ -56,17 +56,17 @@ func (s *Server) receive(c echo.Context) error {
 	src.refusals.ends(now)
 	src.hindered.ends(now)
 	if src.clock.accepted(now) {
-		s.log.Info("the sender's clock and this machine's agree again", "source", src.name)
+		s.log.Info("the sender's clock agrees with this machine's again", "source", src.name)
 	}
 	if s.failures.ends(now) {
-		s.log.Info("webhooks are stored again")
+		s.log.Info("storing webhooks again")
 	}
 	return send(c, outcome.Answer)
 }
 
 // logDuplicate tells who has redelivered a request by hand why nothing happened.
 func (s *Server) logDuplicate(src *source, e *publish.Event) {
-	s.log.Info("webhook is a duplicate: an event of its id is stored, and nothing more happens", "source", src.name, "type", e.Type, "id", e.ID,
+	s.log.Info("duplicate webhook ignored: an event with its id is already stored", "source", src.name, "type", e.Type, "id", e.ID,
 		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", variable(src.name, "DEDUP")+"=false")
 }
 

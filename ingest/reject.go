@@ -59,7 +59,7 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 	}
 	s.rejecter.Reject(kept, func(err error) {
 		if err != nil {
-			s.log.Debug("rejected request not kept", "source", src.name, "error", err)
+			s.log.Debug("cannot keep a rejected request", "source", src.name, "error", err)
 		}
 	})
 }

@@ -58,7 +58,7 @@ func (src *source) unusable(bind bool) (problems config.Problems) {
 		}
 		reason := err.Error()
 		if errors.Is(err, provider.ErrBadSecret) && strings.Contains(set.value, ",") {
-			reason += "; it is taken as one secret with a comma in it: further ones have variables of their own, SECRET_2 and so on"
+			reason += "; it was read as a single secret that contains a comma; set further secrets in SECRET_2, SECRET_3, ..."
 		}
 		problems = append(problems, config.Problem{Variable: set.variable, Reason: reason})
 	}
@@ -70,7 +70,7 @@ func (src *source) weaknesses() (problems config.Problems) {
 	for _, set := range src.set {
 		for _, secret := range set.secrets {
 			if err := src.sender.CheckStrength(secret); err != nil {
-				problems = append(problems, config.Problem{Variable: set.variable, Reason: err.Error() + "; set a longer one at the sender, and here"})
+				problems = append(problems, config.Problem{Variable: set.variable, Reason: err.Error() + "; set a longer one at the sender and here"})
 				break
 			}
 		}

@@ -38,7 +38,8 @@ type source struct {
 
 	refusals trouble
 	hindered trouble // by what strangers can bring about
-	astray   trouble // requests for an address that is misspelt
+	astray   trouble // requests for an address that is misspelled
+	barred   strays  // from addresses that may not send
 	// handshakes are no trouble, but as many as whoever sends them likes.
 	handshakes trouble
 	figures    figures
@@ -93,7 +94,7 @@ func newSource(c config.Source, keys provider.KeySource) (*source, config.Proble
 	switch err := src.bind(nil); {
 	case len(unusable) > 0:
 	case errors.Is(err, provider.ErrNoSecret):
-		add("SECRET", "must be set: requests that cannot be verified are not taken")
+		add("SECRET", "is required: Jethook accepts only verified requests")
 	case err != nil && len(faults) == 0:
 		add("SECRET", err.Error())
 	}
@@ -106,7 +107,7 @@ func addressProblems(c config.Source, sender *provider.Sender) (problems config.
 		problems = append(problems, config.Problem{Variable: variable(c.Name, option), Reason: reason})
 	}
 	if !sender.TakesAudience() {
-		const fixed = "only the google-pubsub sender takes it"
+		const fixed = "only the google-pubsub sender supports it"
 		if c.Audience != "" {
 			add("AUDIENCE", fixed)
 		}
@@ -115,15 +116,15 @@ func addressProblems(c config.Source, sender *provider.Sender) (problems config.
 		}
 	}
 	if c.Tolerance != 0 && !sender.Timed() {
-		add("TOLERANCE", sender.Name+" does not say when it made a request, so there is no time to be off")
+		add("TOLERANCE", sender.Name+" requests have no timestamp, so there is nothing to tolerate")
 	}
 	address := "such as https://hooks.example.com/webhooks/" + c.Name
 	switch {
 	case c.URL != "" || !sender.NeedsURL:
 	case !sender.TakesAudience():
-		add("URL", "must be set: "+sender.Name+" signs the address it was given, "+address)
+		add("URL", "is required: "+sender.Name+" signs the URL that it sends to, "+address)
 	case c.Audience == "":
-		add("URL", "must be set, or else AUDIENCE: "+sender.Name+" signs for the audience of the push subscription, by default its address, "+address)
+		add("URL", "or AUDIENCE is required: "+sender.Name+" signs for the audience of the push subscription, by default its URL, "+address)
 	}
 	return problems
 }

@@ -67,11 +67,11 @@ type Verdict struct {
 // Warnings says why a server would not start with secrets that verify here, and what is odd about others.
 func (t *Trial) Warnings() (warnings []string) {
 	for _, p := range t.source.weaknesses() {
-		warnings = append(warnings, "A server does not start with this secret: "+p.Reason+".")
+		warnings = append(warnings, "A server would not start with this secret: "+p.Reason+".")
 	}
 	if len(warnings) == 0 {
 		for _, p := range t.source.doubts() {
-			warnings = append(warnings, "The secret may not be the one that is meant: "+p.Reason+".")
+			warnings = append(warnings, "The secret may be wrong: "+p.Reason+".")
 		}
 	}
 	return warnings

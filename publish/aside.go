@@ -96,7 +96,7 @@ func ensureAside(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 	got := s.CachedInfo().Config
 	switch {
 	case got.Storage != jetstream.FileStorage:
-		return fmt.Errorf("%w: object store %s is in memory, so a restart loses what it holds; remove it and Jethook makes it anew", ErrStreamMismatch, BucketBodies)
+		return fmt.Errorf("%w: object store %s is in memory, so a restart loses its content; remove it, and Jethook recreates it", ErrStreamMismatch, BucketBodies)
 	case got.Discard != jetstream.DiscardNew && got.MaxBytes > 0:
 		return fmt.Errorf("%w: object store %s drops the oldest bodies when it is full (discard: old); change it", ErrStreamMismatch, BucketBodies)
 	case !got.AllowDirect:
@@ -108,7 +108,7 @@ func ensureAside(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 	if _, err := js.UpdateStream(ctx, got); err != nil {
 		return fmt.Errorf("letting object store %s keep bodies for %s: %w", BucketBodies, age, classify(err))
 	}
-	log.Info("object store follows changed settings", "bucket", BucketBodies, "max-age", age)
+	log.Info("applied changed settings to the object store", "bucket", BucketBodies, "max-age", age)
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (b *Bus) setAside(ctx context.Context, e *Event) error {
 		Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(max(fewestBytes, min(chunkBytes, b.fits)))},
 	}, bytes.NewReader(e.Body))
 	if err != nil {
-		return fmt.Errorf("storing a body aside: %w", classifyStore(err))
+		return fmt.Errorf("storing a body in the object store: %w", classifyStore(err))
 	}
 	e.object, e.digest, e.away, e.Body = name, hex.EncodeToString(sum[:]), len(e.Body), nil
 	return nil
@@ -173,7 +173,7 @@ func (b *Bus) dropAside(ctx context.Context, e *Event) {
 		err = store.Delete(ctx, e.object)
 	}
 	if err != nil {
-		b.log.Debug("a body that was stored aside stays until it is too old", "object", e.object, "error", err)
+		b.log.Debug("cannot remove a body from the object store; it expires later", "object", e.object, "error", err)
 	}
 }
 

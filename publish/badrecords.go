@@ -51,7 +51,7 @@ func (b *BadRecords) Note(key string, err error) {
 	if b.why[key] = why; known {
 		return
 	}
-	b.log.Error("a stored record can't be read and is passed over", "bucket", b.bucket, "key", key, "error", why)
+	b.log.Error("cannot read a stored record; ignoring it", "bucket", b.bucket, "key", key, "error", why)
 }
 
 // Has reports whether the record of this key can't be read.

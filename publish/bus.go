@@ -87,7 +87,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	b.maxBody = min(int64(cfg.MaxBody), b.room)
 	if b.maxBody < int64(cfg.MaxBody) {
-		b.log.Warn("the cluster's max_payload limits bodies below JETHOOK_MAX_BODY, unless JETHOOK_LARGE_BODIES is true", "max_body_bytes", b.maxBody)
+		b.log.Warn("the cluster's max_payload limits bodies to less than JETHOOK_MAX_BODY; set JETHOOK_LARGE_BODIES=true to lift the limit", "max_body_bytes", b.maxBody)
 	}
 	p := &patience{conn: b.front, log: b.log}
 	var storage int64

@@ -53,7 +53,7 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	}
 	lock, err := lockDir(filepath.Join(cfg.DataDir, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (does another jethook run on it?): %w", cfg.DataDir, err)
+		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (is another jethook using it?): %w", cfg.DataDir, err)
 	}
 	e := &embedded{opts: serverOptions(cfg), lock: lock, log: log}
 	if err := e.start(ctx, cfg); err != nil {
@@ -215,7 +215,7 @@ func (e *embedded) heal() {
 	if e.closed || time.Since(e.healed) < healPause || freeBytes(e.opts.StoreDir) < healRoom {
 		return
 	}
-	e.log.Warn("the store stands still; restarting the embedded NATS server")
+	e.log.Warn("the store is stuck; restarting the embedded NATS server")
 	e.srv.Shutdown()
 	e.srv.WaitForShutdown()
 	for complained := false; !e.closed; complained = true {
@@ -226,7 +226,7 @@ func (e *embedded) heal() {
 			return
 		}
 		if !complained {
-			e.log.Error("restarting the embedded NATS server failed; trying again until it runs", "error", err)
+			e.log.Error("cannot restart the embedded NATS server; retrying", "error", err)
 		}
 		e.mu.Unlock()
 		time.Sleep(restartPause)
@@ -240,7 +240,7 @@ func (e *embedded) stage() {
 		return
 	}
 	if err := e.staging.open(); err != nil {
-		e.log.Debug("batches wait on the disk", "error", err)
+		e.log.Debug("cannot keep batches in memory; using the disk", "error", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (v *vault) encrypted() string  { return filepath.Join(v.dir, "encrypted") }
 
 // encrypt replaces the store by an encrypted copy. Until then the disk must hold both.
 func (v *vault) encrypt(ctx context.Context, key, sealed string) (err error) {
-	v.log.Info("encrypting the store, which needs as much room again")
+	v.log.Info("encrypting the store; this temporarily needs twice the disk space")
 	work := v.encrypting()
 	if err := os.RemoveAll(work); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (v *vault) convert(ctx context.Context, key string) error {
 		return fmt.Errorf("looking at the copy: %w", err)
 	}
 	if info.Streams != len(streams) || info.Consumers != len(consumers) {
-		return fmt.Errorf("%d of %d streams and %d of %d consumers came through", info.Streams, len(streams), info.Consumers, len(consumers))
+		return fmt.Errorf("only %d of %d streams and %d of %d consumers were copied", info.Streams, len(streams), info.Consumers, len(consumers))
 	}
 	// Of a store that was in clear, the server writes the first index in clear.
 	if err := v.dropIndexes(); err != nil {

@@ -36,7 +36,7 @@ func OpenFeed(cfg *config.Config, log *slog.Logger) (*Feed, error) {
 func (f *Feed) Close() { f.conn.Conn.Close() }
 
 // ErrNoStream means that a bus lacks a stream of Jethook's.
-var ErrNoStream = errors.New("the stream does not exist: no Jethook has used this NATS server")
+var ErrNoStream = errors.New("stream not found; no Jethook has used this NATS server")
 
 // Follow gives handle each event that a subject pattern names (see [EventShelves]), one after the other, until ctx
 // ends or handle fails: those stored since a time, or from now on if it is zero. Within a stream the order is kept,
@@ -94,10 +94,10 @@ func (f *Feed) complete(ctx context.Context, h *Head) bool {
 		case ctx.Err() != nil:
 			return false
 		case errors.Is(err, ErrBodyGone):
-			f.log.Warn("an event is passed over", "id", h.ID, "subject", h.Subject, "error", err)
+			f.log.Warn("skipping an event", "id", h.ID, "subject", h.Subject, "error", err)
 			return false
 		}
-		f.log.Warn("a body can't be read; trying again", "id", h.ID, "error", err)
+		f.log.Warn("cannot read a body; retrying", "id", h.ID, "error", err)
 		select {
 		case <-time.After(bodyPause):
 		case <-ctx.Done():

@@ -71,7 +71,7 @@ func raiseMaxMessage(have, want *jetstream.StreamConfig, log *slog.Logger) bool 
 	}
 	noted, isNoted := have.Metadata[keyMaxMessage]
 	if _, made := have.Metadata[keyMaxAge]; !made || isNoted && noted != strconv.Itoa(int(have.MaxMsgSize)) {
-		log.Info("a stream's setting is its operator's, and stays", "stream", want.Name, "setting", "max-msg-size",
+		log.Info("keeping a stream setting that an operator changed", "stream", want.Name, "setting", "max-msg-size",
 			"value", have.MaxMsgSize, "configured", want.MaxMsgSize)
 		return false
 	}
@@ -113,7 +113,7 @@ func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, wan
 		switch {
 		case have != set || !made:
 			if have != target {
-				log.Info("a stream's setting is its operator's, and stays", "stream", want.Name, "setting", name,
+				log.Info("keeping a stream setting that an operator changed", "stream", want.Name, "setting", name,
 					"value", f.show(have), "configured", f.show(wanted))
 			}
 		case asked != wanted:
@@ -133,13 +133,13 @@ func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, wan
 	}
 	updated, err := js.UpdateStream(ctx, next)
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && !passing(err) {
-		log.Error("a stream can't take changed settings, and goes on with those it has", "stream", want.Name, "error", refusal)
+		log.Error("cannot apply changed settings to a stream; keeping the current ones", "stream", want.Name, "error", refusal)
 		return s, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("changing stream %s: %w", want.Name, err)
 	}
-	log.Info("stream follows changed settings", append([]any{"stream", want.Name}, changes...)...)
+	log.Info("applied changed settings to a stream", append([]any{"stream", want.Name}, changes...)...)
 	return updated, nil
 }
 

@@ -37,8 +37,8 @@ func streamConfig(t *testing.T, js jetstream.JetStream, name string) jetstream.S
 }
 
 const (
-	followed = "stream follows changed settings"
-	operator = "is its operator's"
+	followed = "applied changed settings to a stream"
+	operator = "setting that an operator changed"
 )
 
 func TestStreamsFollowTheirSettings(t *testing.T) {

@@ -44,7 +44,7 @@ const (
 // Missing is a process that was heard of and does not answer.
 type Missing struct {
 	report.Peer
-	Heard time.Time `json:"heard" doc:"when it was last heard of"`
+	Heard time.Time `json:"heard" doc:"when it was last heard"`
 }
 
 // roster is the processes that this one has heard of.
@@ -109,12 +109,12 @@ func (b *Bus) Answer(ctx context.Context, own func() report.Process) error {
 	self := own().Peer
 	b.self.Store(&self)
 	if _, _, err := b.Ask(ctx); err != nil && ctx.Err() == nil {
-		b.log.Debug("greeting the other processes failed", "error", err)
+		b.log.Debug("cannot announce the start to other processes", "error", err)
 	}
 	<-ctx.Done()
 	b.self.Store(nil)
 	if err := b.reads.Publish(leftSubject, []byte(self.ID)); err != nil {
-		b.log.Debug("taking leave of the other processes failed", "error", err)
+		b.log.Debug("cannot announce the shutdown to other processes", "error", err)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
 		err = b.reads.PublishMsg(part)
 	}
 	if err != nil {
-		b.log.Debug("answering another process failed", "error", err)
+		b.log.Debug("cannot answer another process", "error", err)
 	}
 }
 
@@ -193,7 +193,7 @@ func (b *Bus) collect(ctx context.Context, sub *nats.Subscription) map[string]re
 		}
 		var r report.Process
 		if err := json.Unmarshal(parts[id], &r); err != nil || r.ID != id || id == "" {
-			b.log.Debug("a process's answer is not readable", "error", err)
+			b.log.Debug("cannot read another process's answer", "error", err)
 			continue
 		}
 		answered[id] = r

@@ -113,7 +113,7 @@ func (b *Bus) rejectedQuotas(sources int) *quotas {
 		most = math.MaxInt64 / 100
 	}
 	return newQuotas(most*quotaUse/100/int64(max(1, sources)), b.shortenRejected, func(subject string, err error) {
-		b.log.Debug("making room for rejected requests failed", "subject", subject, "error", err)
+		b.log.Debug("cannot remove old rejected requests", "subject", subject, "error", err)
 	})
 }
 

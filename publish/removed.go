@@ -87,7 +87,7 @@ func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) er
 	}
 	_, err = kv.Put(ctx, stream+"."+nuid.Next(), note)
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeStoreFailed {
-		b.log.Warn("what is removed can't be noted, and may be there again after a crash", "stream", stream, "error", err)
+		b.log.Warn("cannot record a removal; the messages may reappear after a crash", "stream", stream, "error", err)
 		return nil
 	}
 	if err != nil {
@@ -118,7 +118,7 @@ func (b *Bus) removeAgain(ctx context.Context) error {
 			return fmt.Errorf("removing again what was removed of %s: %w", stream, err)
 		}
 		if again > 0 {
-			b.log.Info("messages that were removed had come back, and are removed again", "stream", stream, "messages", again)
+			b.log.Info("removed messages reappeared; removed them again", "stream", stream, "messages", again)
 		}
 	}
 	return nil
@@ -210,7 +210,7 @@ func (b *Bus) forgetIfThere(ctx context.Context, endpoint string) error {
 		case err != nil:
 			return err
 		case seq > 0:
-			b.log.Info("what waited for a removed endpoint, or its dead letters, had come back, and is removed again", "endpoint", endpoint)
+			b.log.Info("deliveries of a removed endpoint reappeared; removed them again", "endpoint", endpoint)
 			return b.Forget(ctx, endpoint)
 		}
 	}

@@ -47,7 +47,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 					c.remove(t, b, &s)
 				}
 			})
-			after, log := *cfg, listenFor("had come back")
+			after, log := *cfg, listenFor("reappeared; removed")
 			after.DataDir = g.left()
 			again, err := publish.Open(t.Context(), &after, slog.New(log))
 			if err != nil {
@@ -103,7 +103,7 @@ func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
 	}
 	g := &grave{t: t, dir: t.TempDir(), name: publish.StreamDead, root: "jethook.dead."}
 	srv := run(g.dir, server.RANDOM_PORT)
-	cfg, log := onCluster(srv.ClientURL()), listenFor("had come back")
+	cfg, log := onCluster(srv.ClientURL()), listenFor("reappeared; removed")
 	cfg.Replicas = 1
 	b, err := publish.Open(t.Context(), cfg, slog.New(log))
 	if err != nil {

@@ -131,6 +131,6 @@ func (s *Seals) Close(ctx context.Context) {
 		err = s.bucket.setMark(ctx, s.keys.Seal(nil, s.place()))
 	}
 	if err != nil { // an account that may not change its streams, say
-		s.log.Warn("the next start takes unsealed records once more", "bucket", s.bucket.Bucket(), "error", err)
+		s.log.Warn("cannot mark the bucket as sealed; the next start accepts unsealed records again", "bucket", s.bucket.Bucket(), "error", err)
 	}
 }

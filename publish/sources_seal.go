@@ -63,7 +63,7 @@ func (s *Sources) read(entry jetstream.KeyValueEntry) (SourceState, error) {
 // sources does it: other processes need not have the same key, or any.
 func (s *Sources) sealAll(ctx context.Context) error {
 	if err := s.seals.Wrong(); err != nil {
-		s.seals.log.Error("the secrets that senders handed over can't be read, and none is learned", "error", err)
+		s.seals.log.Error("cannot read the secrets that senders handed over; accepting no new ones", "error", err)
 		return nil
 	}
 	w, err := s.kv.WatchAll(ctx, jetstream.IgnoreDeletes())

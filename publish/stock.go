@@ -223,7 +223,7 @@ func (b *Bus) StreamStates(ctx context.Context) ([]StreamState, error) {
 // StoreState is how full the whole store is, in bytes.
 type StoreState struct {
 	Used  uint64 `json:"bytes"`
-	Limit int64  `json:"bytes_limit,omitempty" doc:"the most it may hold, in bytes; absent: there is no limit"`
+	Limit int64  `json:"bytes_limit,omitempty" doc:"maximum size in bytes; absent: no limit"`
 }
 
 // StoreState returns how much all streams hold together, those of others in the same account among them.

@@ -23,7 +23,7 @@ import (
 
 // ErrStoreKey means that the store can't be opened with the keys of JETHOOK_ENCRYPTION_KEY. Nothing of it was
 // changed.
-var ErrStoreKey = errors.New("the store can't be decrypted, and was left as it is")
+var ErrStoreKey = errors.New("cannot decrypt the store; it was not changed")
 
 // storeKeyPlace is where the store's key is sealed for.
 const storeKeyPlace = "embedded store"
@@ -60,14 +60,14 @@ func (v *vault) open(ctx context.Context) (string, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("reading the store's key: %w", err)
 	case len(streamFiles(v.dir, "meta.key")) > 0:
-		return "", fmt.Errorf("%w: %s is missing, which holds its key; restore it from where the store comes from", ErrStoreKey, v.keyFile())
+		return "", fmt.Errorf("%w: its key file %s is missing; restore it from the same backup as the store", ErrStoreKey, v.keyFile())
 	case v.keys.IsEmpty():
 		return "", nil
 	}
 	key, sealed := v.newKey()
 	if len(streamFiles(v.dir, "meta.inf")) > 0 {
 		if err := v.encrypt(ctx, key, sealed); err != nil {
-			return "", fmt.Errorf("encrypting the store, which is left as it was: %w", err)
+			return "", fmt.Errorf("encrypting the store, which was not changed: %w", err)
 		}
 		return key, nil
 	}
@@ -97,7 +97,7 @@ func (v *vault) unseal(sealed string) (string, error) {
 		if err := writeFile(v.keyFile(), v.keys.Seal(key, storeKeyPlace)); err != nil {
 			return "", fmt.Errorf("sealing the store's key anew: %w", err)
 		}
-		v.log.Info("the store's key is sealed by the first key of JETHOOK_ENCRYPTION_KEY now")
+		v.log.Info("resealed the store's key with the first key of JETHOOK_ENCRYPTION_KEY")
 	}
 	return string(key), nil
 }

@@ -137,7 +137,7 @@ func ensureStreams(ctx context.Context, p *patience, wanted []jetstream.StreamCo
 		}
 	}
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("%w; change them, or remove the stream and Jethook makes it anew:\n  %s",
+		return nil, fmt.Errorf("%w; change them, or remove the stream, and Jethook recreates it:\n  %s",
 			ErrStreamMismatch, strings.Join(problems, "\n  "))
 	}
 	return have, nil
@@ -237,10 +237,10 @@ func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.Key
 	}
 	switch got := status.Config(); {
 	case got.Storage != jetstream.FileStorage:
-		return nil, fmt.Errorf("%w: bucket %s is in memory, so a restart loses what it holds; change it, or remove it and Jethook makes it anew",
+		return nil, fmt.Errorf("%w: bucket %s is in memory, so a restart loses its content; change it, or remove it, and Jethook recreates it",
 			ErrStreamMismatch, cfg.Bucket)
 	case got.TTL > 0:
-		return nil, fmt.Errorf("%w: bucket %s drops what is older than %s (ttl); change it, or remove it and Jethook makes it anew",
+		return nil, fmt.Errorf("%w: bucket %s drops records older than %s (ttl); change it, or remove it, and Jethook recreates it",
 			ErrStreamMismatch, cfg.Bucket, got.TTL)
 	}
 	return kv, nil
@@ -288,7 +288,7 @@ func ensureConsumer(ctx context.Context, js jetstream.JetStream, q Queue) (jetst
 	}
 	got := c.CachedInfo().Config
 	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != q.filter || got.AckWait > AckWait {
-		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly within %s, deliver without limit and filter %s; remove it and Jethook makes it anew",
+		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly within %s, deliver without limit and filter %s; remove it, and Jethook recreates it",
 			ErrStreamMismatch, q.consumer, q.Stream, AckWait, q.filter)
 	}
 	return c, nil

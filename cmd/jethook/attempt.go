@@ -17,13 +17,13 @@ import (
 )
 
 func attemptCommand() *cobra.Command {
-	return clientGroup("attempt", "See the history: every attempt at a delivery", attemptListCommand())
+	return clientGroup("attempt", "List the history of delivery attempts", attemptListCommand())
 }
 
 func attemptListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List attempts, newest first",
-		Long: "List attempts, and the openings and closings of the endpoints' circuits, newest first. With --json it also shows " +
+		Long: "List attempts, and when each endpoint's circuit opened and closed, newest first. With --json, the output includes " +
 			"each request and response.",
 		Example: `  jethook attempt ls --endpoint ep_... --outcome failed --since 1h
   jethook attempt ls --code 429
@@ -32,7 +32,7 @@ func attemptListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cursor string
 			err := call(cmd, http.MethodGet, "/api/v1/attempts"+query(cmd), nil, func(w io.Writer, page *admin.AttemptPage) {
-				attemptRows(w, page.Items)
+				attemptRows(w, page.Items, endpointNames(cmd))
 				cursor = page.NextCursor
 			})
 			more(cmd, cursor)
@@ -43,15 +43,15 @@ func attemptListCommand() *cobra.Command {
 	return cmd
 }
 
-func attemptRows(w io.Writer, attempts []consume.Attempt) {
-	row(w, "TIME", "DELIVERY", "TYPE", "ATTEMPT", "OUTCOME", "CLASS", "CODE", "DURATION", "ERROR")
+func attemptRows(w io.Writer, attempts []consume.Attempt, name func(endpoint string) string) {
+	row(w, "TIME", "DELIVERY", "ENDPOINT", "TYPE", "ATTEMPT", "OUTCOME", "CLASS", "CODE", "DURATION", "ERROR")
 	for i := range attempts {
 		a := &attempts[i]
 		about := a.Delivery
 		if about == "" {
 			about = a.Endpoint
 		}
-		row(w, stamp(&a.Time), about, orDash(a.Type), orDash(a.Attempt), a.Outcome, a.Class, orDash(a.Status), duration(a), orDash(a.Error))
+		row(w, stamp(&a.Time), about, name(a.Endpoint), orDash(a.Type), orDash(a.Attempt), a.Outcome, a.Class, orDash(a.Status), duration(a), orDash(a.Error))
 	}
 }
 
@@ -71,13 +71,16 @@ func orDash[T comparable](v T) string {
 func deliveryShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Show a delivery with its attempts",
-		Long:    "Show a delivery's state, its attempts as far as the history has them, and the newest request and response.",
+		Long:    "Show a delivery's state, its attempts that are still in the history, and the latest request and response.",
 		Example: "  jethook delivery show ep_...events:evt_...",
 		Args:    exactArgs("ID"),
+
+		ValidArgsFunction: firstArg(completeList("/api/v1/deliveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "/api/v1/deliveries/" + url.PathEscape(args[0])
+			path, name := "/api/v1/deliveries/"+url.PathEscape(args[0]), endpointNames(cmd)
 			return call(cmd, http.MethodGet, path, nil, func(w io.Writer, d *admin.DeliveryReport) {
 				row(w, "id:", d.ID)
+				row(w, "endpoint:", d.Endpoint+" ("+name(d.Endpoint)+")")
 				row(w, "event:", d.EventID+" on "+d.Subject)
 				row(w, "status:", fmt.Sprintf("%s since %s", d.Status, stamp(&d.At)))
 				row(w, "next attempt:", stamp(d.Next))
@@ -85,7 +88,7 @@ func deliveryShowCommand() *cobra.Command {
 				row(w, "attempts:", d.Attempts)
 				if len(d.History) > 0 {
 					row(w)
-					attemptRows(w, d.History)
+					attemptRows(w, d.History, name)
 					exchange(w, &d.History[0])
 				}
 			})

@@ -19,11 +19,11 @@ import (
 
 func benchCommand() *cobra.Command {
 	group := &cobra.Command{
-		Use: "bench", Short: "Measure how fast it is, beside the least that the same work can cost", RunE: needsCommand,
-		Long: "Measure how fast it is on this machine, beside the least that the same work can cost there: compare the ratios, " +
-			"since figures move with the machine.\n\n" +
-			"It starts a Jethook of its own on a store in a temporary folder and removes both at the end; JETHOOK_ variables are not read. " +
-			"Set TMPDIR to a folder on the disk that is to be measured. Load, receiver and Jethook share this machine's cores.",
+		Use: "bench", Short: "Measure throughput and latency, compared with a bare baseline", RunE: needsCommand,
+		Long: "Measure throughput and latency on this machine, compared with a bare baseline that does the minimum of the same work. Compare the ratios, " +
+			"because absolute figures depend on the machine.\n\n" +
+			"The command starts its own Jethook with a store in a temporary directory and removes both at the end; it ignores JETHOOK_ variables. " +
+			"Set TMPDIR to a directory on the disk to measure. Load generator, receiver, and Jethook share this machine's cores.",
 	}
 	group.PersistentFlags().Bool("json", false, "print JSON")
 	group.AddCommand(benchIngestCommand(), benchDeliverCommand(), benchBareCommand())
@@ -35,9 +35,9 @@ func benchIngestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ingest", Short: "Measure how fast webhooks are verified and stored",
 		Long: "Measure how fast webhooks are verified and stored, and the same load on a bare Echo handler that verifies them and stores nothing. " +
-			"Each connection sends its next request when the one before is answered.\n\n" +
-			"With --url a running Jethook is measured, which keeps what it is sent: give it a source of its own for that, " +
-			"with the provider hmac and its ID=header:X-Id.",
+			"Each connection sends its next request when the previous one is answered.\n\n" +
+			"With --url, measure a running Jethook. It keeps the events, so configure a separate source for the benchmark, " +
+			"with provider hmac and ID=header:X-Id.",
 		Example: `  jethook bench ingest
   jethook bench ingest --connections 256 --duration 30s --compare-sync
   jethook bench ingest --url http://10.0.0.5:8080/webhooks/bench --secret-file secret`,
@@ -60,15 +60,15 @@ func benchIngestCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.URL, "url", "", "a source of a running Jethook, instead of one of our own")
+	f.StringVar(&o.URL, "url", "", "URL of a source of a running Jethook, instead of starting one")
 	addSecretFlags(f, "secret", "the secret of the source at --url")
 	f.StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
 	f.StringVar(&o.IDHeader, "id-header", "X-Id", "the header that carries the event's id")
 	f.StringVar(&o.Mode, "mode", "serve", "the command to measure: serve or ingest")
-	f.BoolVar(&o.CompareSync, "compare-sync", false, "also measure with fsync before each answer, or without if that is what --sync says")
-	f.IntVar(&o.Sources, "sources", 1, "how many sources the connections share")
-	f.IntVar(&o.Connections, "connections", 64, "how many requests are made at once")
-	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long to measure Jethook; the bare handler takes as long again")
+	f.BoolVar(&o.CompareSync, "compare-sync", false, "also measure the opposite of --sync: with fsync before each answer, or without")
+	f.IntVar(&o.Sources, "sources", 1, "number of sources that the connections share")
+	f.IntVar(&o.Connections, "connections", 64, "number of concurrent requests")
+	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long to measure Jethook, and then the bare handler")
 	loadFlags(cmd, &o.Body, &o.Sync)
 	return cmd
 }
@@ -77,13 +77,13 @@ func benchDeliverCommand() *cobra.Command {
 	o := bench.DeliverOptions{Body: 1024}
 	cmd := &cobra.Command{
 		Use: "deliver", Short: "Measure how fast events reach HTTP endpoints",
-		Long: "Measure how fast events get from their publication over NATS to HTTP endpoints in this process, each of which gets every event. " +
-			"Every event is counted at every healthy endpoint: the exit code is 1 when one did not arrive. " +
+		Long: "Measure how fast events published over NATS reach HTTP endpoints in this process. Every endpoint gets every event. " +
+			"The exit code is 1 if an event does not arrive at a healthy endpoint. " +
 			"With bad endpoints, the same load is first measured without them.\n\n" +
-			"Without --rate, events queue up and the latency is mostly that of the queue.\n\n" +
-			"With --admin a running Jethook is measured. Its endpoints of the run are removed again; its events stay until JETHOOK_RETENTION ends, " +
+			"Without --rate, events queue up, and the latency is mostly queueing time.\n\n" +
+			"With --admin, measure a running Jethook. The command removes its endpoints afterward; its events stay until JETHOOK_RETENTION ends, " +
 			"and other endpoints that subscribe to them get them too. " +
-			"Its JETHOOK_ALLOWED_NETWORKS must hold the receiver's address unless that is public.",
+			"JETHOOK_ALLOWED_NETWORKS of that Jethook must contain the receiver's address unless it is public.",
 		Example: `  jethook bench deliver
   jethook bench deliver --endpoints 100 --events 10000
   jethook bench deliver --endpoints 20 --slow 0.1 --failing 0.1 --rate 500 --events 10000
@@ -115,20 +115,20 @@ func benchDeliverCommand() *cobra.Command {
 
 func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 	f := cmd.Flags()
-	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of one of our own")
+	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of starting one")
 	addSecretFlags(f, "token", "the token of the admin API")
-	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; a login stands in the URL")
-	f.StringVar(&o.ReceiverListen, "receiver-listen", "127.0.0.1:0", "where this process takes deliveries")
-	f.StringVar(&o.ReceiverURL, "receiver-url", "", "where the Jethook at --admin reaches this process, if not at --receiver-listen")
-	f.IntVar(&o.Events, "events", 100_000, "how many events to publish")
-	f.IntVar(&o.Endpoints, "endpoints", 1, "how many endpoints get each event")
+	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; the URL may contain a login")
+	f.StringVar(&o.ReceiverListen, "receiver-listen", "127.0.0.1:0", "the address where this process receives deliveries")
+	f.StringVar(&o.ReceiverURL, "receiver-url", "", "the URL at which the Jethook at --admin reaches this process, if not --receiver-listen")
+	f.IntVar(&o.Events, "events", 100_000, "number of events to publish")
+	f.IntVar(&o.Endpoints, "endpoints", 1, "number of endpoints, each of which gets every event")
 	f.Float64Var(&o.Slow, "slow", 0, "the share of endpoints that answer late, 0 to 1")
-	f.DurationVar(&o.SlowFor, "slow-for", 20*time.Second, "how late")
+	f.DurationVar(&o.SlowFor, "slow-for", 20*time.Second, "how late slow endpoints answer")
 	f.Float64Var(&o.Failing, "failing", 0, "the share of endpoints that answer 500, 0 to 1")
 	f.Float64Var(&o.Refusing, "refusing", 0, "the share of endpoints that refuse connections, 0 to 1")
-	f.Float64Var(&o.Rate, "rate", 0, "how many events to publish a second; 0: as fast as they go")
-	f.IntVar(&o.Batch, "batch", 0, "how many events to publish at once, atomically; 0: 250 where each one alone would cost an fsync, else 1")
-	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for a next arrival")
+	f.Float64Var(&o.Rate, "rate", 0, "events to publish per second; 0 means as fast as possible")
+	f.IntVar(&o.Batch, "batch", 0, "events to publish per atomic batch; 0 means 250 if every publish costs an fsync, else 1")
+	f.DurationVar(&o.Timeout, "timeout", 30*time.Second, "how long to wait for the next arrival")
 	loadFlags(cmd, &o.Body, &o.Sync)
 }
 
@@ -193,7 +193,7 @@ func notWith(cmd *cobra.Command, flag string, others ...string) error {
 	var problems []error
 	for _, other := range others {
 		if cmd.Flags().Changed(other) {
-			problems = append(problems, fmt.Errorf("--%s is for a Jethook of our own: it can't be given with --%s", other, flag))
+			problems = append(problems, fmt.Errorf("--%s applies to a Jethook that bench starts; it can't be combined with --%s", other, flag))
 		}
 	}
 	return errors.Join(problems...)
@@ -207,7 +207,7 @@ func onlyWith(cmd *cobra.Command, flag string, others ...string) error {
 	var problems []error
 	for _, other := range others {
 		if cmd.Flags().Changed(other) {
-			problems = append(problems, fmt.Errorf("--%s is for a running Jethook: it needs --%s", other, flag))
+			problems = append(problems, fmt.Errorf("--%s applies to a running Jethook; it requires --%s", other, flag))
 		}
 	}
 	return errors.Join(problems...)

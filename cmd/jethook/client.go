@@ -38,14 +38,14 @@ func clientGroup(use, short string, verbs ...*cobra.Command) *cobra.Command {
 }
 
 // clientHelp says in a command's help whom it asks.
-const clientHelp = "\n\nIt asks the admin API at JETHOOK_ADMIN_LISTEN or --admin, with JETHOOK_ADMIN_TOKEN or, " +
-	"on the server's machine, the token that is kept in JETHOOK_DATA_DIR."
+const clientHelp = "\n\nThe command calls the admin API at --admin or JETHOOK_ADMIN_LISTEN. It logs in with JETHOOK_ADMIN_TOKEN or, " +
+	"on the server's machine, with the token in JETHOOK_DATA_DIR."
 
 // addClientFlags adds how to reach the admin API and how to print.
 func addClientFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.String("admin", "", "address or URL of the admin API (default JETHOOK_ADMIN_LISTEN)")
-	flags.Bool("json", false, "print the API's JSON as it is")
+	flags.Bool("json", false, "print the API's JSON unchanged")
 }
 
 // clientTimeout is longer than the API takes for its slowest request.
@@ -115,16 +115,16 @@ func (c *client) do(ctx context.Context, method, path string, body any) ([]byte,
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("nothing listens at %s: is 'jethook serve' running? "+
-			"If it listens elsewhere, set JETHOOK_ADMIN_LISTEN or give --admin", c.url)
+		return nil, fmt.Errorf("connection to %s refused; is 'jethook serve' running? "+
+			"If it listens elsewhere, set JETHOOK_ADMIN_LISTEN or pass --admin", c.url)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking the admin API: %w", err)
+		return nil, fmt.Errorf("calling the admin API: %w", err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("reading the admin API's answer: %w", err)
+		return nil, fmt.Errorf("reading the admin API's response: %w", err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return nil, c.refusal(res.StatusCode, answer)
@@ -152,18 +152,30 @@ func (c *client) refusal(status int, answer []byte) error {
 	var f admin.Failure
 	switch err := json.Unmarshal(answer, &f); {
 	case err != nil || f.Detail.Code == "":
-		return fmt.Errorf("what answers at %s with status %d is not Jethook's admin API", c.url, status)
+		return fmt.Errorf("%s answered with status %d, but is not a Jethook admin API", c.url, status)
 	case status == http.StatusUnauthorized:
-		return fmt.Errorf("%s has another admin token: set JETHOOK_ADMIN_TOKEN to it, or JETHOOK_DATA_DIR to the server's folder", c.url)
+		return fmt.Errorf("%s rejected the admin token; set JETHOOK_ADMIN_TOKEN to the server's token, or JETHOOK_DATA_DIR to the server's data directory", c.url)
 	}
 	text := "the admin API says: " + f.Detail.Message
 	for _, field := range f.Detail.Fields {
 		text += "\n  " + field.Field + ": " + field.Message
 	}
+	refused := &apiError{f.Detail.Code, text}
 	if status == http.StatusUnprocessableEntity { // a value that was given is wrong
-		return usageError{errors.New(text)}
+		return usageError{refused}
 	}
-	return errors.New(text)
+	return refused
+}
+
+// apiError is what the API said instead of doing what it was asked. Its code is stable.
+type apiError struct{ code, text string }
+
+func (e *apiError) Error() string { return e.text }
+
+// refusedWith reports whether the API refused with a code.
+func refusedWith(err error, code string) bool {
+	refused, ok := errors.AsType[*apiError](err)
+	return ok && refused.code == code
 }
 
 // call makes a request and prints the answer: as it came with --json, and otherwise as show writes it.
@@ -190,7 +202,7 @@ func (c *client) ask(ctx context.Context, method, path string, body, answer any)
 		return raw, err
 	}
 	if err := json.Unmarshal(raw, answer); err != nil {
-		return nil, fmt.Errorf("reading the admin API's answer: %w", err)
+		return nil, fmt.Errorf("reading the admin API's response: %w", err)
 	}
 	return raw, nil
 }
@@ -261,25 +273,28 @@ func stamp(t *time.Time) string {
 
 // filters are the flags that choose from a list, with their help. They are named as the API's parameters.
 var filters = map[string]string{
-	"endpoint": "only of this endpoint",
-	"status":   "only in this state: delivered, waiting or dead",
+	"endpoint": "only of the endpoint with this id or name",
+	"status":   "only in this state: delivered, waiting, or dead",
 	"subject":  "only on this subject or pattern, such as webhooks.polar.> (default all webhooks and events)",
-	"type":     "only of this event type, or of those that a pattern such as order.* matches",
+	"type":     "only of this event type, or of types that match a pattern such as order.*",
 	"event":    "only of the event with this id",
 	"delivery": "only of the delivery with this id",
-	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened, circuit_closed or missed",
-	"class":    "only with this kind of fault, such as timeout, status or dns; ok for none",
+	"outcome":  "only with this outcome: delivered, failed, dead, circuit_opened, circuit_closed, or missed",
+	"class":    "only with this class of failure, such as timeout, status, or dns; ok for success",
 	"code":     "only with this HTTP status of the response",
-	"reason":   "only with this word for why, such as bad_signature",
-	"since":    "only since a time (RFC 3339), or for how long, such as 24h",
-	"until":    "only before a time (RFC 3339), or how long ago, such as 1h",
-	"limit":    "how many at most, 1 to 500 (default 50)",
-	"cursor":   "go on where the page ended that printed this",
+	"reason":   "only with this reason, such as bad_signature",
+	"since":    "only since a time (RFC 3339), or from the last period, such as 24h",
+	"until":    "only before a time (RFC 3339), or older than a period, such as 1h",
+	"limit":    "maximum number of items, 1 to 500 (default 50)",
+	"cursor":   "continue after the page that printed this cursor",
 }
 
 func addFilters(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		cmd.Flags().String(name, "", filters[name])
+		if name == "endpoint" {
+			takesEndpointFlag(cmd)
+		}
 	}
 }
 
@@ -305,6 +320,6 @@ func queryOf(cmd *cobra.Command, names ...string) string {
 // more tells how to go on, beside the table and not in it.
 func more(cmd *cobra.Command, cursor string) {
 	if cursor != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "There is more: add --cursor %s\n", cursor)
+		fmt.Fprintf(cmd.ErrOrStderr(), "More results are available; continue with --cursor %s\n", cursor)
 	}
 }

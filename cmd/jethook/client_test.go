@@ -98,13 +98,13 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 	bus := serveAdmin(t)
 	holds(t, ok(t, "event", "send", "order.created"), `evt_\w+`)
 	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7`)
-	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7 was sent before; nothing was added`)
+	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7 already exists; nothing was added`)
 
 	dead := store(t, "ep_1", "evt_dead", bus.Bury)
 	waits := store(t, "ep_1", "evt_waits", bus.Schedule)
 	out := ok(t, "delivery", "ls")
-	holds(t, out, `ID STATUS TYPE ATTEMPTS AT NEXT REASON`,
-		waits+` waiting order\.created 1 \S+Z \S+Z status 500`, dead+` dead order\.created 2 \S+Z - status 500`)
+	holds(t, out, `ID ENDPOINT STATUS TYPE ATTEMPTS AT NEXT REASON`,
+		waits+` - waiting order\.created 1 \S+Z \S+Z status 500`, dead+` - dead order\.created 2 \S+Z - status 500`)
 	if strings.Index(out, waits) > strings.Index(out, dead) {
 		t.Errorf("not newest first:\n%s", out)
 	}
@@ -112,7 +112,7 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 		t.Errorf("filter had no effect:\n%s", out)
 	}
 	holds(t, ok(t, "delivery", "retry", waits), waits+` is being attempted`)
-	holds(t, ok(t, "dead", "ls", "--endpoint", "ep_1"), dead+` dead .*`)
+	holds(t, ok(t, "dead", "ls", "--endpoint", "ep_1"), dead+` - dead .*`)
 	holds(t, ok(t, "dead", "replay", "--since", "1h", "--endpoint", "ep_2"), `replayed: 0`)
 	holds(t, ok(t, "dead", "replay", dead), `replayed: 1`)
 	store(t, "ep_1", "evt_dead2", bus.Bury)
@@ -161,7 +161,7 @@ func TestJSONIsTheAPIs(t *testing.T) {
 			t.Errorf("%v: %q", args, out)
 		}
 	}
-	if out := ok(t, "endpoint", "rm", id, "--json"); out != "" {
+	if out := ok(t, "endpoint", "rm", id, "--yes", "--json"); out != "" {
 		t.Errorf("rm: %q, but the API says nothing", out)
 	}
 }
@@ -177,18 +177,18 @@ func TestExitCodes(t *testing.T) {
 		{"endpoint list", exitUsage, `unknown command "list"`},
 		{"endpoint ls x", exitUsage, "unknown argument"},
 		{"endpoint ls --nope", exitUsage, "unknown flag: --nope"},
-		{"endpoint show", exitUsage, "ID"},
-		{"endpoint add", exitUsage, "--name must be given"},
-		{"endpoint add --name n --url u", exitUsage, "--events must be given"},
+		{"endpoint show", exitUsage, "ENDPOINT"},
+		{"endpoint add", exitUsage, "missing --name"},
+		{"endpoint add --name n --url u", exitUsage, "missing --events"},
 		{"endpoint add --name n --url u --events e --header x", exitUsage, "--header must be NAME=VALUE"},
 		{"endpoint add --name n --url u --events e --concurrency x", exitUsage, "invalid argument"},
 		{"endpoint add --name n --url u --events e", exitUsage, "the admin API says: the request is not valid\n  url: "},
 		{"endpoint add --name n --url https://example.com --events e,events.> --timeout 1y", exitUsage, "\n  events[0]: "},
-		{"endpoint show ep_none", exitFailure, "there is no such endpoint"},
-		{"endpoint rm ep_none", exitFailure, "there is no such endpoint"},
-		{"endpoint show ../sources", exitFailure, "there is no such endpoint"},
+		{"endpoint show ep_none", exitFailure, "no such endpoint"},
+		{"endpoint rm ep_none", exitFailure, "no such endpoint"},
+		{"endpoint show ../sources", exitFailure, `no endpoint has the id or name "../sources"`},
 		{"event send", exitUsage, "TYPE"},
-		{"event send a --data {", exitUsage, "--data is not JSON"},
+		{"event send a --data {", exitUsage, "--data is not valid JSON"},
 		{"event send a --data @/no/such/file", exitFailure, "no such file"},
 		{"event ls --limit x", exitUsage, "\n  limit: "},
 		{"event show", exitUsage, "ID"},
@@ -230,7 +230,7 @@ func TestUnreachableAPI(t *testing.T) {
 	defer elsewhere.Close()
 	for name, tt := range map[string]struct{ admin, stderr string }{
 		"nothing listens": {closed, "is 'jethook serve' running?"},
-		"not Jethook":     {other.URL, "is not Jethook's admin API"},
+		"not Jethook":     {other.URL, "is not a Jethook admin API"},
 		"redirects":       {elsewhere.URL + "/", "with status 302 is not Jethook's admin API"},
 	} {
 		if r := jethook(t, "source", "ls", "--admin", tt.admin); r.code != exitFailure || !strings.Contains(r.stderr, tt.stderr) {
@@ -238,7 +238,7 @@ func TestUnreachableAPI(t *testing.T) {
 		}
 	}
 	t.Setenv("JETHOOK_ADMIN_TOKEN", "not-the-token-of-the-server")
-	if r := jethook(t, "source", "ls"); r.code != exitFailure || !strings.Contains(r.stderr, "has another admin token: set JETHOOK_ADMIN_TOKEN") {
+	if r := jethook(t, "source", "ls"); r.code != exitFailure || !strings.Contains(r.stderr, "rejected the admin token; set JETHOOK_ADMIN_TOKEN") {
 		t.Errorf("wrong token: %+v", r)
 	}
 	t.Setenv("JETHOOK_ADMIN_TOKEN", "")
@@ -293,5 +293,5 @@ func TestSourceListTellsOfDuplicates(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(out, "resend") && time.Now().Before(deadline); {
 		out = ok(t, "source", "ls")
 	}
-	holds(t, out, `shop standard-webhooks yes 0 2 - - -`, `Duplicates have the id of an event that is stored, .*`, `.*jethook event resend ID.*JETHOOK_SOURCE_SHOP_DEDUP=false\.`)
+	holds(t, out, `shop standard-webhooks yes 0 2 - - -`, `Duplicates have the id of an event that is already stored, .*`, `.*jethook event resend ID.*JETHOOK_SOURCE_SHOP_DEDUP=false\.`)
 }

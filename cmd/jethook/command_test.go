@@ -16,8 +16,12 @@ var withoutJSON = map[string]string{
 	"jethook demo":    "is a show for people",
 	"jethook health":  "answers with its exit code alone",
 
-	"jethook monitoring grafana": "prints a file for Grafana, which is JSON",
-	"jethook monitoring alerts":  "prints a file for Prometheus, which reads YAML",
+	"jethook monitoring grafana":    "prints a file for Grafana, which is JSON",
+	"jethook monitoring alerts":     "prints a file for Prometheus, which reads YAML",
+	"jethook completion bash":       "prints a script",
+	"jethook completion fish":       "prints a script",
+	"jethook completion powershell": "prints a script",
+	"jethook completion zsh":        "prints a script",
 }
 
 // Every command says what it does, shows how, refuses what it does not know, and answers machines.

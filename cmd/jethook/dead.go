@@ -14,7 +14,7 @@ import (
 )
 
 func deadCommand() *cobra.Command {
-	return clientGroup("dead", "See, replay and remove dead letters: deliveries that failed for good",
+	return clientGroup("dead", "List, replay, and remove dead letters: deliveries that failed permanently",
 		deadListCommand(), deadReplayCommand(), deadRemoveCommand())
 }
 
@@ -36,11 +36,12 @@ func deadReplayCommand() *cobra.Command {
 	var r admin.ReplayRequest
 	cmd := &cobra.Command{
 		Use: "replay [ID...]", Short: "Deliver dead letters again",
-		Long: "Deliver dead letters again, now and with a new schedule: those with the given ids, or those that the filters choose, " +
-			"or all, the oldest first. It prints how many. Cut off half-way, the same command does the rest.",
+		Long: "Deliver dead letters again, now and with a new retry schedule. Select them by id, by filters, or with --all; the oldest come first. " +
+			"The command prints how many it replayed. If it is interrupted, run it again to continue.",
 		Example: `  jethook dead replay ep_...events:evt_...
   jethook dead replay --endpoint ep_... --since 24h --reason "answered 503"
   jethook dead replay --all`,
+		ValidArgsFunction: completeList("/api/v1/dead"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := chooseDead(&r.DeadChoice, args, all); err != nil {
 				return err
@@ -53,7 +54,7 @@ func deadReplayCommand() *cobra.Command {
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
-	cmd.Flags().BoolVar(&all, "all", false, "every dead letter")
+	cmd.Flags().BoolVar(&all, "all", false, "all dead letters")
 	return cmd
 }
 
@@ -63,7 +64,7 @@ func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.D
 	for {
 		answer, err := askFor[T](cmd, http.MethodPost, "/api/v1/dead/"+verb, request)
 		if err != nil && sum > 0 {
-			return sum, fmt.Errorf("cut off after %d: %w", sum, err)
+			return sum, fmt.Errorf("stopped after %d dead letters: %w", sum, err)
 		}
 		if err != nil {
 			return 0, err
@@ -78,9 +79,10 @@ func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.D
 
 func addDeadChoice(cmd *cobra.Command, c *admin.DeadChoice) {
 	cmd.Flags().StringVar(&c.Endpoint, "endpoint", "", filters["endpoint"])
+	takesEndpointFlag(cmd)
 	cmd.Flags().StringVar(&c.Since, "since", "", filters["since"])
 	cmd.Flags().StringVar(&c.Until, "until", "", filters["until"])
-	cmd.Flags().StringVar(&c.Reason, "reason", "", "only with this in their reason, in any case")
+	cmd.Flags().StringVar(&c.Reason, "reason", "", "only those whose reason contains this text, ignoring case")
 }
 
 // chooseDead checks that ids, filters or all are given, and not several of them.
@@ -100,18 +102,19 @@ func deadRemoveCommand() *cobra.Command {
 	var yes bool
 	var r admin.RemoveRequest
 	cmd := &cobra.Command{
-		Use: "rm [ID...]", Short: "Remove dead letters for good",
-		Long: "Remove dead letters for good: those with the given ids, or those that the filters choose, or all. Unless ids are given it asks " +
-			"first. It prints how many. Cut off half-way, the same command does the rest.",
+		Use: "rm [ID...]", Short: "Remove dead letters permanently",
+		Long: "Remove dead letters permanently. Select them by id, by filters, or with --all. The command asks first unless you pass ids. " +
+			"It prints how many it removed. If it is interrupted, run it again to continue.",
 		Example: `  jethook dead rm ep_...events:evt_...
   jethook dead rm --endpoint ep_... --until 168h
   jethook dead rm --all --yes`,
+		ValidArgsFunction: completeList("/api/v1/dead"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := chooseDead(&r.DeadChoice, args, r.All); err != nil {
 				return err
 			}
 			if len(args) == 0 && !yes {
-				if err := confirm(cmd, "Remove these dead letters for good?"); err != nil {
+				if err := confirm(cmd, "Remove these dead letters permanently?"); err != nil {
 					return err
 				}
 			}
@@ -123,7 +126,7 @@ func deadRemoveCommand() *cobra.Command {
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
-	cmd.Flags().BoolVar(&r.All, "all", false, "every dead letter")
+	cmd.Flags().BoolVar(&r.All, "all", false, "all dead letters")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
 }
@@ -140,7 +143,7 @@ func confirm(cmd *cobra.Command, question string) error {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("canceled: nothing was changed")
+		return errors.New("canceled; nothing was changed")
 	}
 	return nil
 }

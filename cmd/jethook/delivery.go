@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +15,7 @@ import (
 )
 
 func deliveryCommand() *cobra.Command {
-	return clientGroup("delivery", "See and retry deliveries: each event on its way to each endpoint",
+	return clientGroup("delivery", "List and retry deliveries: one for each event and endpoint",
 		deliveryListCommand(), deliveryShowCommand(), deliveryRetryCommand())
 }
 
@@ -34,11 +37,12 @@ func deliveryListCommand() *cobra.Command {
 
 func listDeliveries(cmd *cobra.Command, path string) error {
 	var cursor string
+	name := endpointNames(cmd)
 	err := call(cmd, http.MethodGet, path+query(cmd), nil, func(w io.Writer, page *admin.DeliveryPage) {
-		row(w, "ID", "STATUS", "TYPE", "ATTEMPTS", "AT", "NEXT", "REASON")
+		row(w, "ID", "ENDPOINT", "STATUS", "TYPE", "ATTEMPTS", "AT", "NEXT", "REASON")
 		for i := range page.Items {
 			d := &page.Items[i]
-			row(w, d.ID, d.Status, d.Type, d.Attempts, stamp(&d.At), stamp(d.Next), reason(d))
+			row(w, d.ID, name(d.Endpoint), d.Status, d.Type, d.Attempts, stamp(&d.At), stamp(d.Next), reason(d))
 		}
 		cursor = page.NextCursor
 	})
@@ -52,7 +56,7 @@ func reason(d *consume.Delivery) string {
 	case d.Reason != "":
 		return d.Reason
 	case d.Waits != "":
-		return "waits for: " + d.Waits
+		return "waiting for: " + d.Waits
 	default:
 		return "-"
 	}
@@ -61,14 +65,33 @@ func reason(d *consume.Delivery) string {
 func deliveryRetryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "retry ID", Short: "Attempt a delivery now",
-		Long:    "Attempt a waiting or dead delivery now. A waiting one keeps its place in the schedule if it fails again.",
+		Long:    "Attempt a waiting or dead delivery now. If a waiting delivery fails again, it continues with its schedule. To send a delivered event again, use 'jethook event resend'.",
 		Example: "  jethook delivery retry ep_...events:evt_...",
 		Args:    exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "/api/v1/deliveries/" + url.PathEscape(args[0]) + "/retry"
-			return call(cmd, http.MethodPost, path, nil, func(w io.Writer, d *admin.RetriedDelivery) {
+			path := "/api/v1/deliveries/" + url.PathEscape(args[0])
+			err := call(cmd, http.MethodPost, path+"/retry", nil, func(w io.Writer, d *admin.RetriedDelivery) {
 				row(w, d.ID+" is being attempted")
 			})
+			if refusedWith(err, "not_found") {
+				d, unknown := askFor[admin.DeliveryReport](cmd, http.MethodGet, path, nil)
+				if unknown == nil && d.Status == consume.StatusDelivered {
+					return fmt.Errorf("%s is already delivered; to send its event again, run 'jethook event resend %s --endpoint %s'",
+						visible(d.ID), shellWord(d.EventID), d.Endpoint)
+				}
+			}
+			return err
 		},
+		ValidArgsFunction: firstArg(completeList("/api/v1/deliveries?status=waiting")),
 	}
 }
+
+// shellWord quotes a text for a shell unless every shell takes it as it is.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(visible(text), "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.:/@+-]+$`)

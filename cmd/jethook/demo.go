@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/consume/dashboard"
 	"jethook/consume/endpoint"
 )
 
@@ -32,17 +33,17 @@ func demoCommand() *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "See it work: five senders, a receiver that fails first, everything in a temporary folder",
-		Long: "See it work, with nothing else installed: an embedded NATS server in a temporary folder, a local receiver " +
-			"that fails first and then recovers, and the documented sample requests of five senders, signed and sent. " +
-			"Every step is printed as it happens. It stays up until Ctrl-C, so that you can send more.",
-		Example: "  jethook demo\n  jethook demo --once   # end when all is delivered",
+		Short: "Run a demo: five senders, and a receiver that fails first",
+		Long: "Run a demo that needs nothing else installed: an embedded NATS server in a temporary directory, a local receiver " +
+			"that fails first and then recovers, and the signed sample requests of five senders. " +
+			"Every step is printed as it happens. The demo runs until Ctrl-C, so that you can send more.",
+		Example: "  jethook demo\n  jethook demo --once   # exit when everything is delivered",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once)
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "end with exit code 0 when all is delivered")
+	cmd.Flags().BoolVar(&once, "once", false, "exit with code 0 when everything is delivered")
 	return cmd
 }
 
@@ -58,7 +59,7 @@ type demo struct {
 func runDemo(ctx context.Context, stdout, stderr io.Writer, once bool) (err error) {
 	dir, err := os.MkdirTemp("", "jethook-demo-")
 	if err != nil {
-		return fmt.Errorf("making a temporary folder: %w", err)
+		return fmt.Errorf("creating a temporary directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	d := &demo{out: &printer{w: stdout}, senders: demoSenders()}
@@ -115,7 +116,7 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 		Name: &name, URL: &url, Events: []string{"webhooks.>", "events.>"},
 	}, endpoint.NewAddressPolicy(cfg.AllowedNetworks), time.Now())
 	if err != nil {
-		return fmt.Errorf("making the endpoint: %w", err)
+		return fmt.Errorf("creating the endpoint: %w", err)
 	}
 	if err := d.receiver.trust(ep.Secrets[0].Value.Reveal()); err != nil {
 		return err
@@ -124,7 +125,7 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 		return fmt.Errorf("storing the endpoint: %w", err)
 	}
 	d.out.say("The endpoint %s delivers webhooks.> and events.> to %s", ep.ID, ep.URL)
-	d.out.say("It answers 503 to every first attempt and then recovers; the schedule here is %s (normally %s)",
+	d.out.say("It answers 503 to every first attempt and then recovers; the retry schedule here is %s (default %s)",
 		cfg.RetrySchedule, config.Default().RetrySchedule)
 	return nil
 }
@@ -158,7 +159,7 @@ func freeAddress(address string) string {
 // show plays the demo: send, watch, sum up.
 func (d *demo) show(ctx context.Context, once bool) error {
 	_, err := d.client.Subscribe("webhooks.>", func(m *nats.Msg) {
-		d.out.say("  bus       a plain NATS subscriber got %s (%d bytes)", m.Subject, len(m.Data))
+		d.out.say("  bus       a plain NATS subscriber got %s (%s)", m.Subject, counted(len(m.Data), "byte"))
 	})
 	if err != nil {
 		return fmt.Errorf("subscribing: %w", err)
@@ -166,17 +167,17 @@ func (d *demo) show(ctx context.Context, once bool) error {
 	if err := d.client.Flush(); err != nil {
 		return fmt.Errorf("subscribing: %w", err)
 	}
-	d.out.title("Five senders send the sample request of their documentation")
+	d.out.title("Five senders send the sample requests from their documentation")
 	for _, s := range d.senders {
 		if err := d.send(ctx, s); err != nil {
 			return err
 		}
 	}
-	d.out.title("Waiting for the redeliveries")
+	d.out.title("Waiting for the retries")
 	select {
 	case <-d.receiver.all(len(d.senders)):
 	case <-time.After(demoTimeout):
-		return fmt.Errorf("not all was delivered within %s", demoTimeout)
+		return fmt.Errorf("not every event was delivered within %s", demoTimeout)
 	case <-ctx.Done():
 		return nil
 	}
@@ -192,7 +193,7 @@ func (d *demo) send(ctx context.Context, s demoSender) error {
 	url := "http://" + d.bridge.public.Addr().String() + "/webhooks/" + s.name
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(s.body))
 	if err != nil {
-		return fmt.Errorf("making the request of %s: %w", s.name, err)
+		return fmt.Errorf("creating the request of %s: %w", s.name, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	s.sign(req, s.body, s.secret)
@@ -205,7 +206,7 @@ func (d *demo) send(ctx context.Context, s demoSender) error {
 	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("sending as %s: got status %s", s.name, res.Status)
 	}
-	d.out.say("  %-9s was answered %s: it is stored", s.name, res.Status)
+	d.out.say("  %-9s got %s: the event is stored", s.name, res.Status)
 	return nil
 }
 
@@ -218,13 +219,14 @@ func (d *demo) printMore() {
 	d.out.say(`  curl -i http://%s/webhooks/notify -H 'Content-Type: application/json' -d "$BODY" \`, d.bridge.public.Addr())
 	d.out.say(`    -H "x-notify-signature: $(printf %%s "$BODY" | openssl dgst -sha256 -hmac %s -r | cut -d' ' -f1)"`, notify.secret)
 	d.out.say("")
-	d.out.say("")
 	d.out.say("  curl %s/api/v1/deliveries -H 'Authorization: Bearer %s'", admin, d.bridge.token.Reveal())
-	d.out.title("See what became of them, in another terminal")
+	d.out.title("See what happened to the events, in another terminal")
 	d.out.say("  export JETHOOK_ADMIN_LISTEN=%s JETHOOK_ADMIN_TOKEN=%s", d.bridge.private.Addr(), d.bridge.token.Reveal())
 	d.out.say("  jethook status")
 	d.out.say("  jethook delivery ls")
-	d.out.title("The admin API is at %s, its description at %s/openapi.json. Ctrl-C ends the demo.", admin, admin)
+	d.out.title("Or look at it in a browser; this link signs in, once, in the next ten minutes")
+	d.out.say("  %s", d.bridge.dashboardURL()+dashboard.LoginPath(d.bridge.token, time.Now()))
+	d.out.title("The admin API is at %s, its description at %s/openapi.json. Press Ctrl-C to stop the demo.", admin, admin)
 }
 
 // printer prints whole lines from many goroutines.

@@ -78,13 +78,13 @@ func TestDemoOnce(t *testing.T) {
 	t.Parallel()
 	s := startDemo(t, "--once")
 	s.until(t, "An embedded NATS server stores everything in "+s.tmp)
-	s.until(t, "the schedule here is 2s,3s,5s (normally 5m,30m,2h,5h,10h)")
+	s.until(t, "the retry schedule here is 2s,3s,5s (default 5m,30m,2h,5h,10h)")
 	s.ends(t)
 	told := strings.Join(s.said, "\n")
 	for sender, status := range map[string]string{
 		"polaris": "202 Accepted", "polytomic": "200 OK", "notify": "200 OK", "polar": "202 Accepted", "protocol": "202 Accepted",
 	} {
-		for _, want := range []string{"/webhooks/" + sender, sender + strings.Repeat(" ", 9-len(sender)) + " was answered " + status + ": it is stored"} {
+		for _, want := range []string{"/webhooks/" + sender, sender + strings.Repeat(" ", 9-len(sender)) + " got " + status + ": the event is stored"} {
 			if !strings.Contains(told, want) {
 				t.Errorf("it does not say %q", want)
 			}

@@ -95,10 +95,10 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	}
 	p.until(t, "it says that there are too many", func() bool {
 		p.greetNATS(t, "CONNECT {}\r\n") // of those before, some were cut off before they had logged in
-		return strings.Count(p.log.String(), "the limit of NATS clients is reached") == 1
+		return strings.Count(p.log.String(), "NATS client limit reached") == 1
 	})
 	p.kill(t) // its log is written to until then
-	if got := strings.Count(p.log.String(), "the limit of connections is reached"); got != 1 {
+	if got := strings.Count(p.log.String(), "connection limit reached"); got != 1 {
 		t.Errorf("%d warnings: %s", got, p.log)
 	}
 }

@@ -31,7 +31,7 @@ func endpointCommand() *cobra.Command {
 func endpointAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add --name NAME --url URL --events PATTERN,...", Short: "Add an endpoint",
-		Long: "Add an endpoint and print its id and its secret, which is made unless --secret-file gives one. 'jethook endpoint secret' reveals it later.",
+		Long: "Add an endpoint and print its id and secret. Jethook generates the secret unless you pass --secret-file; 'jethook endpoint secret' shows it again later.",
 		Example: `  jethook endpoint add --name billing --url https://example.com/hook --events 'events.order.*,webhooks.polar.>'
   jethook endpoint add --name alerts --url https://hooks.slack.com/services/... --events 'jethook.ops.>'
   jethook endpoint add --name old --url https://example.com/old --events 'events.>' \
@@ -41,11 +41,14 @@ func endpointAddCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range []string{"name", "url", "events"} {
 				if !cmd.Flags().Changed(name) {
-					return usageError{fmt.Errorf("--%s must be given", name)}
+					return usageError{fmt.Errorf("missing --%s", name)}
 				}
 			}
 			fields, err := endpointFields(cmd)
 			if err != nil {
+				return err
+			}
+			if err := warnOfTwin(cmd, fields, ""); err != nil {
 				return err
 			}
 			return call(cmd, http.MethodPost, endpointsPath, fields, showSecret(cmd))
@@ -61,6 +64,9 @@ func showSecret(cmd *cobra.Command) func(io.Writer, *admin.EndpointWithSecret) {
 		row(w, "id:", e.ID)
 		row(w, "secret:", e.Secret)
 		row(w, "signs with:", e.SignsWith)
+		if e.Signature.Scheme != endpoint.SchemeStandard {
+			showSignature(line(w), "signature", &e.Signature)
+		}
 		for _, warning := range e.Warnings {
 			fmt.Fprintln(cmd.ErrOrStderr(), "Warning: "+strings.ReplaceAll(warning, "secret_type ", "--secret-type "))
 		}
@@ -69,7 +75,7 @@ func showSecret(cmd *cobra.Command) func(io.Writer, *admin.EndpointWithSecret) {
 
 func endpointListCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "ls", Short: "List endpoints, the oldest first",
+		Use: "ls", Short: "List endpoints, oldest first",
 		Example: "  jethook endpoint ls\n  jethook endpoint ls --json | jq -r '.items[].url'",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -102,23 +108,17 @@ func stateOf(e *endpoint.Endpoint) string {
 }
 
 func endpointShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "show ID", Short: "Show an endpoint",
-		Example: "  jethook endpoint show ep_...",
-		Args:    exactArgs("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, http.MethodGet, endpointPath(args[0]), nil, showEndpoint)
-		},
-	}
+	return takesEndpoint(&cobra.Command{
+		Use: "show ENDPOINT", Short: "Show an endpoint",
+		Example: "  jethook endpoint show billing\n  jethook endpoint show ep_... --json",
+	}, func(cmd *cobra.Command, id string) error {
+		return call(cmd, http.MethodGet, endpointPath(id), nil, showEndpoint)
+	})
 }
 
 // showEndpoint writes one line for each field that is set.
 func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
-	line := func(name string, value any, set bool) {
-		if set {
-			row(w, name+":", value)
-		}
-	}
+	line := line(w)
 	line("id", e.ID, true)
 	line("name", e.Name, true)
 	line("url", e.URL, true)
@@ -142,6 +142,15 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 	line("updated", e.UpdatedAt.Format(time.RFC3339), true)
 }
 
+// line returns what writes one field of an endpoint if it is set.
+func line(w io.Writer) func(name string, value any, set bool) {
+	return func(name string, value any, set bool) {
+		if set {
+			row(w, name+":", value)
+		}
+	}
+}
+
 func showSignature(line func(name string, value any, set bool), name string, s *endpoint.Signature) {
 	line(name, s.Scheme, true)
 	for _, field := range [][2]string{
@@ -158,45 +167,65 @@ func showSignature(line func(name string, value any, set bool), name string, s *
 }
 
 func endpointRemoveCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "rm ID", Short: "Remove an endpoint, with what waits for it and its dead letters",
-		Example: "  jethook endpoint rm ep_...",
-		Args:    exactArgs("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, http.MethodDelete, endpointPath(args[0]), nil, func(w io.Writer, _ *struct{}) {
-				row(w, args[0]+" is removed")
-			})
-		},
+	var yes bool
+	cmd := takesEndpoint(&cobra.Command{
+		Use: "rm ENDPOINT", Short: "Remove an endpoint, its waiting deliveries and its dead letters",
+		Long:    "Remove an endpoint, its waiting deliveries and its dead letters. The command asks first.",
+		Example: "  jethook endpoint rm billing\n  jethook endpoint rm ep_... --yes",
+	}, func(cmd *cobra.Command, id string) error {
+		if !yes {
+			if err := confirmRemoval(cmd, id); err != nil {
+				return err
+			}
+		}
+		return call(cmd, http.MethodDelete, endpointPath(id), nil, func(w io.Writer, _ *struct{}) {
+			row(w, id+" is removed")
+		})
+	})
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return cmd
+}
+
+// confirmRemoval asks before an endpoint is removed. One whose record can't be read has no name to ask by.
+func confirmRemoval(cmd *cobra.Command, id string) error {
+	who := id
+	e, err := askFor[endpoint.Endpoint](cmd, http.MethodGet, endpointPath(id), nil)
+	switch {
+	case err == nil:
+		who = visible(e.Name) + " (" + id + ")"
+	case !refusedWith(err, "unreadable"):
+		return err
 	}
+	return confirm(cmd, "Remove "+who+", its waiting deliveries and its dead letters?")
 }
 
 func endpointEnableCommand() *cobra.Command {
 	var r admin.EnableRequest
-	cmd := &cobra.Command{
-		Use: "enable ID", Short: "Deliver to an endpoint again, first what waited for that",
-		Long: "Deliver to an endpoint again. One that Jethook disabled goes on where it stopped: it gets all that came meanwhile, the oldest first. " +
-			"One that was disabled on request gets what waited for it before, and then new events; --from asks for what passed it by since " +
-			"it was disabled, or since a time after that.",
-		Example: `  jethook endpoint enable ep_...
-  jethook endpoint enable ep_... --from disabled
+	cmd := takesEndpoint(&cobra.Command{
+		Use: "enable ENDPOINT", Short: "Deliver to an endpoint again, oldest waiting events first",
+		Long: "Deliver to an endpoint again. If Jethook disabled it, delivery resumes where it stopped: the endpoint gets everything that has arrived " +
+			"since, oldest first. If you disabled it, it gets the deliveries that were already waiting, and then new events. Pass --from to also " +
+			"deliver the events it missed since it was disabled, or since a later time.",
+		Example: `  jethook endpoint enable billing
+  jethook endpoint enable billing --from disabled
   jethook endpoint enable ep_... --from 2026-01-02T15:04:05Z`,
-		Args: exactArgs("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error { return switchEndpoint(cmd, args[0], "enable", &r) },
-	}
+	}, func(cmd *cobra.Command, id string) error {
+		return switchEndpoint(cmd, id, "enable", &r)
+	})
 	cmd.Flags().StringVar(&r.From, "from", "",
-		"also what passed it by since it was disabled (disabled), since a time (RFC 3339), or of so long, such as 24h (default none of it)")
+		"also deliver events that it missed: since it was disabled (disabled), since a time (RFC 3339), or from the last period, such as 24h (default: none)")
 	return cmd
 }
 
 func endpointDisableCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "disable ID", Short: "Stop delivering to an endpoint; what waits stays",
-		Long: "Stop delivering to an endpoint. What waits for it stays until it is enabled. What comes meanwhile passes it by, unless it is ordered: " +
-			"'jethook endpoint enable --from disabled' delivers that too, as far as it is still stored.",
-		Example: "  jethook endpoint disable ep_...",
-		Args:    exactArgs("ID"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return switchEndpoint(cmd, args[0], "disable", nil) },
-	}
+	return takesEndpoint(&cobra.Command{
+		Use: "disable ENDPOINT", Short: "Stop delivering to an endpoint, and keep its waiting deliveries",
+		Long: "Stop delivering to an endpoint. Its waiting deliveries are kept until you enable it. It misses events that arrive in the meantime, " +
+			"unless it is ordered; 'jethook endpoint enable --from disabled' delivers those that are still stored.",
+		Example: "  jethook endpoint disable billing",
+	}, func(cmd *cobra.Command, id string) error {
+		return switchEndpoint(cmd, id, "disable", nil)
+	})
 }
 
 func switchEndpoint(cmd *cobra.Command, id, verb string, body any) error {

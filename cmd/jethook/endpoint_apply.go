@@ -27,18 +27,18 @@ import (
 func endpointApplyCommand() *cobra.Command {
 	var a apply
 	cmd := &cobra.Command{
-		Use: "apply -f FILE", Short: "Make endpoints what a file says",
-		Long: "Make endpoints what a YAML file says: those that it names are created or changed, and nothing is sent for those that are so already. " +
-			"Endpoints are told apart by their names, and have the fields of the API:\n\n" +
+		Use: "apply -f FILE", Short: "Create and update endpoints from a file",
+		Long: "Create and update endpoints from a YAML file. Endpoints that already match the file are left unchanged. " +
+			"The name identifies an endpoint; the other fields are those of the API:\n\n" +
 			"  endpoints:\n" +
 			"    - name: billing\n" +
 			"      url: https://billing.example.com/hooks\n" +
 			"      events: [events.invoice.>]\n" +
 			"      secret: ${BILLING_SECRET}     # or secret_file: PATH\n" +
 			"      headers: {X-Team: billing}\n\n" +
-			"A field that is left out goes back to its default. Only the secret and disabled stay as they are then; a new endpoint without a secret " +
-			"gets one, which is printed this once. ${NAME} in a secret, a URL or a header's value is an environment variable; $${NAME} stands for " +
-			"the text. A path is relative to the file. ordered can't be changed.",
+			"A field that the file omits returns to its default, except secret and disabled, which keep their value. A new endpoint without a secret " +
+			"gets a generated one, which is printed once. In secrets, URLs, and header values, ${NAME} is replaced by the environment variable; " +
+			"write $${NAME} for the literal text. Paths are relative to the file. ordered can't be changed.",
 		Example: `  jethook endpoint apply -f endpoints.yaml --dry-run
   jethook endpoint apply -f endpoints.yaml --prune --yes
   jethook endpoint export | jethook endpoint apply -f - --dry-run`,
@@ -46,10 +46,10 @@ func endpointApplyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&a.file, "file", "f", "", "the file, or - for the standard input")
-	f.BoolVar(&a.dryRun, "dry-run", false, "only show what would be done")
-	f.BoolVar(&a.prune, "prune", false, "remove endpoints that the file does not name, with what waits for them and their dead letters")
-	f.BoolVar(&a.yes, "yes", false, "don't ask before --prune removes something")
+	f.StringVarP(&a.file, "file", "f", "", "the file, or - for standard input")
+	f.BoolVar(&a.dryRun, "dry-run", false, "only show what would change")
+	f.BoolVar(&a.prune, "prune", false, "remove endpoints that are not in the file, with their waiting deliveries and dead letters")
+	f.BoolVar(&a.yes, "yes", false, "don't ask before --prune removes endpoints")
 	return cmd
 }
 
@@ -104,20 +104,20 @@ func (a *apply) refuseUnseen(ctx context.Context, steps []manifest.Step) error {
 	var unseen []string
 	for i := range s.Unreadable {
 		if u := &s.Unreadable[i]; u.Bucket == publish.BucketEndpoints {
-			unseen = append(unseen, cmp.Or(u.Key, "all of them"))
+			unseen = append(unseen, cmp.Or(u.Key, "all"))
 		}
 	}
 	if len(unseen) == 0 {
 		return nil
 	}
-	return fmt.Errorf("endpoints can't be read (%s), and may be what is missing: nothing was created; see jethook status, and mend or remove them",
+	return fmt.Errorf("nothing was created: the server can't read the records of some endpoints (%s), which may be those that seem to be missing; see 'jethook status', and repair or remove them",
 		strings.Join(unseen, ", "))
 }
 
 // name is the manifest's, for errors.
 func (a *apply) name() string {
 	if a.file == "-" {
-		return "the standard input"
+		return "standard input"
 	}
 	return a.file
 }
@@ -128,14 +128,14 @@ func (a *apply) read(stdin io.Reader) ([]manifest.Entry, error) {
 	folder := filepath.Dir(a.file)
 	switch a.file {
 	case "":
-		return nil, usageError{errors.New("which file? Give -f FILE, or -f - for the standard input")}
+		return nil, usageError{errors.New("missing -f FILE; use -f - for standard input")}
 	case "-":
 		content, err = io.ReadAll(stdin)
 	default:
 		content, err = os.ReadFile(a.file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the endpoints: %w", err)
+		return nil, fmt.Errorf("reading the file: %w", err)
 	}
 	entries, err := manifest.Read(manifest.Source{
 		Name: a.name(), Content: content, Getenv: os.LookupEnv,
@@ -169,17 +169,17 @@ func (a *apply) confirm(cmd *cobra.Command, steps []manifest.Step) error {
 		return nil
 	}
 	row(cmd.ErrOrStderr(), "These endpoints are not in the file: "+strings.Join(doomed, ", "))
-	needsYes := usageError{errors.New("--prune removes them, with what waits for them and their dead letters: add --yes")}
+	needsYes := usageError{errors.New("--prune removes them, their waiting deliveries, and their dead letters; pass --yes to confirm")}
 	if in, ok := cmd.InOrStdin().(*os.File); a.file == "-" || !ok || !bench.IsTerminal(in) {
 		return needsYes
 	}
-	fmt.Fprint(cmd.ErrOrStderr(), "Remove them, with what waits for them and their dead letters? [y/N] ")
+	fmt.Fprint(cmd.ErrOrStderr(), "Remove them, their waiting deliveries, and their dead letters? [y/N] ")
 	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if err != nil { // nobody is there to answer
 		return needsYes
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing was changed")
+		return errors.New("canceled; nothing was changed")
 	}
 	return nil
 }

@@ -26,10 +26,10 @@ func TestApplyComparesSecrets(t *testing.T) {
 		head := "endpoints: [{name: n, url: 'https://hooks.slack.com/services/a', events: [events.a], signature: " + signature + ", secret: "
 		for _, secret := range []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "my own secret"} {
 			path := manifestFile(t, head+"'"+secret+"'}]")
-			if out := ok(t, "endpoint", "apply", "-f", path); strings.Contains(out, "as it should be") {
+			if out := ok(t, "endpoint", "apply", "-f", path); strings.Contains(out, "up to date") {
 				t.Errorf("%s: not taken over: %s", signature, out)
 			}
-			if out := ok(t, "endpoint", "apply", "-f", path); !strings.Contains(out, "as it should be") || strings.Contains(out, secret) {
+			if out := ok(t, "endpoint", "apply", "-f", path); !strings.Contains(out, "up to date") || strings.Contains(out, secret) {
 				t.Errorf("%s: not idempotent: %s", signature, out)
 			}
 		}
@@ -70,7 +70,7 @@ func TestApplyReadsASecretFromAFileBesideIt(t *testing.T) {
 	if out := ok(t, "endpoint", "apply", "-f", path); strings.Contains(out, "a secret in a file") || !strings.Contains(out, "created") {
 		t.Errorf("got %s", out)
 	}
-	holds(t, ok(t, "endpoint", "apply", "-f", path), `n \(ep_\w+\): as it should be`)
+	holds(t, ok(t, "endpoint", "apply", "-f", path), `n \(ep_\w+\): up to date`)
 }
 
 func TestExport(t *testing.T) {
@@ -84,7 +84,7 @@ func TestExport(t *testing.T) {
 	for _, flag := range []string{"--json=false", "--json"} {
 		path := manifestFile(t, ok(t, "endpoint", "export", flag))
 		holds(t, ok(t, "endpoint", "apply", "-f", path, "--prune", "--dry-run"),
-			`billing \(`+one+`\): as it should be`, `two \(`+two+`\): as it should be`)
+			`billing \(`+one+`\): up to date`, `two \(`+two+`\): up to date`)
 	}
 }
 
@@ -104,9 +104,9 @@ func TestExportOfSecrets(t *testing.T) {
 		if !strings.Contains(out, "the newest one") || !strings.Contains(out, "that of two") || strings.Contains(out, "one that was") {
 			t.Errorf("got %s", out)
 		}
-		holds(t, ok(t, "endpoint", "apply", "-f", manifestFile(t, out), "--prune"), `billing \(`+id+`\): as it should be`, `two \(ep_\w+\): as it should be`)
+		holds(t, ok(t, "endpoint", "apply", "-f", manifestFile(t, out), "--prune"), `billing \(`+id+`\): up to date`, `two \(ep_\w+\): up to date`)
 	}
-	holds(t, ok(t, "endpoint", "apply", "-f", old), `billing \(`+id+`\): changed`, `two \(ep_\w+\): as it should be`)
+	holds(t, ok(t, "endpoint", "apply", "-f", old), `billing \(`+id+`\): changed`, `two \(ep_\w+\): up to date`)
 	if out := ok(t, "endpoint", "secret", id); !strings.Contains(out, "one that was") || strings.Contains(out, "the newest one") {
 		t.Errorf("got %s", out)
 	}

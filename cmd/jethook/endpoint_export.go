@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +16,9 @@ import (
 func endpointExportCommand() *cobra.Command {
 	var secrets bool
 	cmd := &cobra.Command{
-		Use: "export [ENDPOINT...]", Short: "Print endpoints as a file that apply takes",
-		Long: "Print the endpoints with these ids or names, or all of them, as YAML that 'jethook endpoint apply' takes; with --json as JSON, which it takes too. Applied where they come from, they " +
-			"change nothing. Secrets are left out unless --secrets is given; values of headers are not, and may be credentials.",
+		Use: "export [ENDPOINT...]", Short: "Print endpoints in the format that apply reads",
+		Long: "Print the endpoints with these ids or names, or all endpoints, as YAML for 'jethook endpoint apply'; with --json as JSON, which it also reads. " +
+			"Applying the output to the same server changes nothing. The output contains header values, which may be credentials, but no secrets unless you pass --secrets.",
 		Example: `  jethook endpoint export > endpoints.yaml
   jethook endpoint export billing alerts
   jethook endpoint export --secrets | jethook endpoint apply -f - --admin https://other.example`,
@@ -52,7 +51,7 @@ func endpointExportCommand() *cobra.Command {
 			return printManifest(cmd, entries)
 		},
 	}
-	cmd.Flags().BoolVar(&secrets, "secrets", false, "with the secrets, which the server then logs that it showed")
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "include the secrets; the server logs that it revealed them")
 	return cmd
 }
 
@@ -61,18 +60,17 @@ func chosen(all []endpoint.Endpoint, names []string) ([]endpoint.Endpoint, error
 	if len(names) == 0 {
 		return all, nil
 	}
-	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return slices.ContainsFunc(all, func(e endpoint.Endpoint) bool { return isCalled(&e, name) })
-	})
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("no endpoint has the id or name %s; 'jethook endpoint ls' lists them", strings.Join(missing, ", "))
+	ids, err := idsIn(all, names)
+	if err != nil {
+		return nil, err
 	}
-	return slices.DeleteFunc(all, func(e endpoint.Endpoint) bool {
-		return !slices.ContainsFunc(names, func(name string) bool { return isCalled(&e, name) })
-	}), nil
+	for _, id := range ids {
+		if !slices.ContainsFunc(all, func(e endpoint.Endpoint) bool { return e.ID == id }) {
+			return nil, fmt.Errorf("no endpoint has the id or name %q; list them with 'jethook endpoint ls'", id)
+		}
+	}
+	return slices.DeleteFunc(all, func(e endpoint.Endpoint) bool { return !slices.Contains(ids, e.ID) }), nil
 }
-
-func isCalled(e *endpoint.Endpoint, name string) bool { return e.ID == name || e.Name == name }
 
 func printManifest(cmd *cobra.Command, entries []admin.EndpointFields) error {
 	asJSON, err := cmd.Flags().GetBool("json")
@@ -93,7 +91,7 @@ func warnOfTwins(cmd *cobra.Command, all []endpoint.Endpoint) {
 	for i := range all {
 		e := &all[i]
 		if other, twice := seen[e.Name]; twice {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s and %s have the same name: apply will refuse this until one is renamed\n", other, e.ID)
+			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s and %s have the same name; 'jethook endpoint apply' refuses both until one is renamed.\n", other, e.ID)
 		}
 		seen[e.Name] = e.ID
 	}

@@ -16,39 +16,39 @@ import (
 // addEndpointFlags adds the flags that say what an endpoint is to be.
 func addEndpointFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("name", "", "its name, for people")
-	f.String("url", "", "where deliveries are sent")
-	f.StringSlice("events", nil, "NATS subject patterns of what it gets, comma-separated")
-	addSecretFlags(f, "secret", "signs deliveries")
-	f.String("secret-type", "", "how the secret is a key: text, base64 or ed25519 (default by how it is written)")
-	f.String("format", "", "raw, slack, discord or cloudevents (default what the URL's service takes)")
-	addSignatureFlags(f, "signature", "how deliveries are signed")
-	addSignatureFlags(f, "second-signature", "one more beside the first, while receivers move over")
-	f.StringArray("header", nil, "sent with every delivery, as NAME=VALUE; may be repeated. For a credential prefer --header-file")
-	f.StringArray("header-file", nil, "as --header, but as NAME=FILE with the file that holds the value, or NAME=- for the standard input")
+	f.String("name", "", "the endpoint's name")
+	f.String("url", "", "the URL that deliveries are sent to")
+	f.StringSlice("events", nil, "NATS subject patterns of the events to deliver, comma-separated")
+	addSecretFlags(f, "secret", "the secret that signs deliveries")
+	f.String("secret-type", "", "how to read the key from the secret: text, base64, or ed25519 (default: depends on the secret's form)")
+	f.String("format", "", "raw, slack, discord, or cloudevents (default: depends on the URL)")
+	addSignatureFlags(f, "signature", "how to sign deliveries")
+	addSignatureFlags(f, "second-signature", "a second signature, while receivers migrate")
+	f.StringArray("header", nil, "a header to send with every delivery, as NAME=VALUE; may be repeated. For credentials, prefer --header-file")
+	f.StringArray("header-file", nil, "like --header, but reads the value from a file: NAME=FILE, or NAME=- for standard input")
 	f.StringSlice("retry-schedule", nil, "pauses between attempts, such as 5m,30m, or none (default JETHOOK_RETRY_SCHEDULE)")
-	f.String("timeout", "", "of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
-	f.Int("concurrency", 0, "most requests at once from one process (default 64)")
-	f.String("rate-limit", "", "most requests in a time from one process, such as 10/s or 600/m")
-	f.Bool("ordered", false, "one delivery at a time, in the order of the stream; can't be changed later")
-	f.Bool("disabled", false, "deliver nothing until it is enabled")
+	f.String("timeout", "", "time limit of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
+	f.Int("concurrency", 0, "maximum concurrent requests from one process (default 64)")
+	f.String("rate-limit", "", "maximum request rate of one process, such as 10/s or 600/m")
+	f.Bool("ordered", false, "deliver one event at a time, in stream order; can't be changed later")
+	f.Bool("disabled", false, "deliver nothing until the endpoint is enabled")
 }
 
 // signatureFlags are the fields of a signature, and what the flags --signature-FIELD mean; its scheme is --signature itself.
 var signatureFlags = [][2]string{
-	{"like", "hmac: sign as this sender does: " + strings.Join(endpoint.Likes(), ", ")},
-	{"header", "hmac: the header of the signature; bearer: one for the time"},
-	{"algorithm", "hmac: sha256, sha1 or sha512 (default sha256)"},
-	{"encoding", "hmac: hex, base64 or base64url (default hex)"},
-	{"prefix", "hmac: what stands before the signature, such as sha256="},
-	{"template", "hmac: all of the header, with {signature}, {timestamp} and {id}"},
-	{"signed", "hmac: what is signed, with {body}, {timestamp}, {id} and {url} (default {body})"},
-	{"timestamp", "hmac: another header, for the time in Unix seconds"},
+	{"like", "hmac: sign like this sender: " + strings.Join(endpoint.Likes(), ", ")},
+	{"header", "hmac: the header that carries the signature; bearer: a header for the timestamp"},
+	{"algorithm", "hmac: sha256, sha1, or sha512 (default sha256)"},
+	{"encoding", "hmac: hex, base64, or base64url (default hex)"},
+	{"prefix", "hmac: text before the signature, such as sha256="},
+	{"template", "hmac: the whole header value, with {signature}, {timestamp}, and {id}"},
+	{"signed", "hmac: the text to sign, with {body}, {timestamp}, {id}, and {url} (default {body})"},
+	{"timestamp", "hmac: an additional header for the timestamp in Unix seconds"},
 }
 
 // addSignatureFlags adds --NAME and a flag for each other field of a signature.
 func addSignatureFlags(f *pflag.FlagSet, name, meaning string) {
-	f.String(name, "", meaning+": standard, hmac or bearer (default standard)")
+	f.String(name, "", meaning+": standard, hmac, or bearer (default standard)")
 	for _, field := range signatureFlags {
 		f.String(name+"-"+field[0], "", field[1])
 	}
@@ -159,7 +159,7 @@ func clearFields(cmd *cobra.Command, fields map[string]any) error {
 	for _, name := range names {
 		name = strings.ReplaceAll(name, "-", "_")
 		if _, given := fields[name]; given {
-			return usageError{fmt.Errorf("--clear %s: it is given a value too", name)}
+			return usageError{fmt.Errorf("--clear %s conflicts with the new value for it", name)}
 		}
 		fields[name] = nil
 	}

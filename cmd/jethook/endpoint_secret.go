@@ -32,7 +32,7 @@ func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string,
 	}
 	seconds, err := strconv.ParseInt(header["Webhook-Timestamp"], 10, 64)
 	if err != nil {
-		return false, fmt.Errorf("comparing the secret of endpoint %s: its preview has no time", e.ID)
+		return false, fmt.Errorf("comparing the secret of endpoint %s: its preview has no timestamp", e.ID)
 	}
 	name := map[endpoint.Scheme]string{endpoint.SchemeHMAC: e.Signature.Header, endpoint.SchemeBearer: "Authorization"}[e.Signature.Scheme]
 	name = cmp.Or(name, "Webhook-Signature")
@@ -71,7 +71,7 @@ func (c *client) reveal(ctx context.Context, id string) (admin.RevealedSecret, e
 		return admin.RevealedSecret{}, fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
 	}
 	if len(secrets.Items) == 0 {
-		return admin.RevealedSecret{}, fmt.Errorf("endpoint %s shows no secret", id)
+		return admin.RevealedSecret{}, fmt.Errorf("endpoint %s has no secret", id)
 	}
 	return secrets.Items[0], nil
 }

@@ -82,7 +82,7 @@ var stepWords = map[manifest.Action][2]string{
 	manifest.Create: {"created", "would be created"},
 	manifest.Change: {"changed", "would be changed"},
 	manifest.Remove: {"removed", "would be removed"},
-	manifest.Keep:   {"as it should be", "as it should be"},
+	manifest.Keep:   {"up to date", "up to date"},
 }
 
 func showStep(w io.Writer, s *applied, dryRun bool) {

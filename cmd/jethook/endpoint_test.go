@@ -28,8 +28,8 @@ func TestEndpointCommands(t *testing.T) {
 	holds(t, ok(t, "endpoint", "disable", id), id+` is disabled`)
 	holds(t, ok(t, "endpoint", "show", id), `state: disabled`, `disabled because: .+`)
 	holds(t, ok(t, "endpoint", "enable", id), id+` is enabled`)
-	holds(t, ok(t, "endpoint", "rm", id), id+` is removed`)
-	if r := jethook(t, "endpoint", "show", id); r.code != exitFailure || !strings.Contains(r.stderr, "there is no such endpoint") {
+	holds(t, ok(t, "endpoint", "rm", id, "--yes"), id+` is removed`)
+	if r := jethook(t, "endpoint", "show", id); r.code != exitFailure || !strings.Contains(r.stderr, "no such endpoint") {
 		t.Errorf("show of a removed one: %+v", r)
 	}
 }
@@ -49,7 +49,7 @@ func TestEndpointAddSendsEveryFlag(t *testing.T) {
 		t.Errorf("a header from a file: %+v", r)
 	}
 	holds(t, ok(t, "endpoint", "show", id), `headers: map\[Authorization:Bearer of the file X-Team:shop\]`)
-	if r = jethook(t, "endpoint", "update", id, "--header", "Authorization=Bearer x"); r.code != exitOK || !strings.HasPrefix(r.stderr, "Warning: everyone on this machine can see what --header holds") {
+	if r = jethook(t, "endpoint", "update", id, "--header", "Authorization=Bearer x"); r.code != exitOK || !strings.HasPrefix(r.stderr, "Warning: every user of this machine can see the value of --header") {
 		t.Errorf("a credential among the arguments: %+v", r)
 	}
 	id = addEndpoint(t, "--retry-schedule", "none")

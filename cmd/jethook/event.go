@@ -15,7 +15,7 @@ import (
 )
 
 func eventCommand() *cobra.Command {
-	return clientGroup("event", "Publish events, see those that are stored and who gets them, and send one again",
+	return clientGroup("event", "Publish, list, and resend events, and see which endpoints get them",
 		eventSendCommand(), eventListCommand(), eventShowCommand(), eventResendCommand(), eventMatchCommand())
 }
 
@@ -39,15 +39,15 @@ func eventSendCommand() *cobra.Command {
 			}
 			return call(cmd, http.MethodPost, "/api/v1/events", body, func(w io.Writer, sent *admin.SentEvent) {
 				if sent.Duplicate {
-					row(w, sent.ID+" was sent before; nothing was added")
+					row(w, sent.ID+" already exists; nothing was added")
 					return
 				}
 				row(w, sent.ID)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", "{}", "its body: JSON, or @FILE, or - for the standard input")
-	cmd.Flags().StringVar(&id, "id", "", "its id, so that sending it again adds nothing; made up unless given")
+	cmd.Flags().StringVar(&data, "data", "{}", "the body: JSON, @FILE, or - for standard input")
+	cmd.Flags().StringVar(&id, "id", "", "the event's id, so that sending it again adds nothing (default: generated)")
 	return cmd
 }
 
@@ -66,7 +66,7 @@ func readData(data string, stdin io.Reader) (content []byte, err error) {
 		return nil, fmt.Errorf("reading --data: %w", err)
 	}
 	if !json.Valid(content) {
-		return nil, usageError{errors.New("--data is not JSON")}
+		return nil, usageError{errors.New("--data is not valid JSON")}
 	}
 	return content, nil
 }

@@ -44,22 +44,23 @@ func place(stream string, sequence uint64) string { return fmt.Sprintf("%s-%d", 
 func eventShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show an event, its deliveries and its attempts",
-		Long: "Show an event with its body and headers, a delivery for each endpoint that gets or got it, and the attempts. " +
-			"ID is the event's id, or its place as 'event ls' prints it. The search for an id goes back from the newest event for some seconds: " +
-			"--subject, --since and --until make it short, and a place needs none.",
+		Long: "Show an event with its body, headers, deliveries, and attempts. " +
+			"ID is the event's id, or its position as 'jethook event ls' prints it. Jethook searches for an id backward from the newest event for " +
+			"a few seconds; narrow the search with --subject, --since, and --until, or pass the position, which needs no search.",
 		Example: `  jethook event show evt_...
   jethook event show order-7 --subject 'events.order.*' --until 24h
   jethook event show WEBHOOKS-1234 --json`,
-		Args: exactArgs("ID"),
+		Args: exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/events")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, http.MethodGet, "/api/v1/events/"+url.PathEscape(args[0])+query(cmd), nil, showEvent)
+			path := "/api/v1/events/" + url.PathEscape(args[0]) + query(cmd)
+			return call(cmd, http.MethodGet, path, nil, func(w io.Writer, e *admin.EventDetail) { showEvent(w, e, endpointNames(cmd)) })
 		},
 	}
 	addFilters(cmd, "subject", "since", "until")
 	return cmd
 }
 
-func showEvent(w io.Writer, e *admin.EventDetail) {
+func showEvent(w io.Writer, e *admin.EventDetail, name func(endpoint string) string) {
 	row(w, "id:", e.ID)
 	row(w, "type:", e.Type)
 	row(w, "subject:", e.Subject)
@@ -72,21 +73,21 @@ func showEvent(w io.Writer, e *admin.EventDetail) {
 	for _, subject := range e.Others {
 		row(w, "also on:", subject)
 	}
-	showBody(w, &e.EventBody, "GET /api/v1/events/ID/body has all of it")
+	showBody(w, &e.EventBody, "GET /api/v1/events/ID/body returns all of it")
 	row(w, "")
-	row(w, "ENDPOINT", "STATUS", "ATTEMPTS", "AT", "NEXT", "REASON")
+	row(w, "ENDPOINT", "NAME", "STATUS", "ATTEMPTS", "AT", "NEXT", "REASON")
 	for i := range e.Deliveries {
 		d := &e.Deliveries[i]
-		row(w, d.Endpoint, d.Status, d.Attempts, stamp(&d.At), stamp(d.Next), reason(d))
+		row(w, d.Endpoint, name(d.Endpoint), d.Status, d.Attempts, stamp(&d.At), stamp(d.Next), reason(d))
 	}
 	row(w, "")
-	row(w, "ATTEMPT AT", "ENDPOINT", "NUMBER", "OUTCOME", "STATUS", "MS", "ERROR")
+	row(w, "TIME", "ENDPOINT", "NAME", "ATTEMPT", "OUTCOME", "CODE", "DURATION", "ERROR")
 	for i := range e.Attempts {
 		a := &e.Attempts[i]
-		row(w, stamp(&a.Time), a.Endpoint, a.Attempt, a.Outcome, a.Status, a.DurationMS, a.Error)
+		row(w, stamp(&a.Time), a.Endpoint, name(a.Endpoint), orDash(a.Attempt), a.Outcome, orDash(a.Status), duration(a), orDash(a.Error))
 	}
 	if e.Incomplete {
-		row(w, "There may be more: the history is longer than what could be read in time.")
+		row(w, "There may be more: Jethook could not read all of the history in time.")
 	}
 }
 
@@ -101,14 +102,14 @@ func showBody(w io.Writer, b *admin.EventBody, whole string) {
 		}
 	}
 	if b.Truncated {
-		row(w, "body:", "(cut here; "+whole+")")
+		row(w, "body:", "(truncated; "+whole+")")
 	}
 }
 
 func eventMatchCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "match SUBJECT", Short: "Tell which endpoints would get an event",
-		Long:    "Tell which endpoints would get an event on a subject, and which would if they were not disabled.",
+		Use: "match SUBJECT", Short: "List the endpoints that would get an event",
+		Long:    "List the endpoints that would get an event on a subject, including disabled ones that match.",
 		Example: "  jethook event match events.order.created",
 		Args:    exactArgs("SUBJECT"),
 		RunE: func(cmd *cobra.Command, args []string) error {

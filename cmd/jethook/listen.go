@@ -35,13 +35,13 @@ type listenOptions struct {
 func listenCommand() *cobra.Command {
 	var o listenOptions
 	cmd := &cobra.Command{
-		Use: "listen SUBJECT", Short: "Print events as they come, and forward them to a receiver on this machine",
-		Long: "Print the events on a subject pattern as they come; > is all webhooks and events. With --forward-to each is also posted to " +
-			"a receiver, with the headers and the signature of a real delivery: one after the other, once each, and a failure holds " +
-			"nothing up. Nothing is stored and no endpoint is needed.\n\n" +
-			"It reads from NATS at --nats or JETHOOK_NATS_URL, or else at JETHOOK_NATS_LISTEN, where 'jethook serve' takes clients on this " +
-			"machine; JETHOOK_NATS_TOKEN, JETHOOK_NATS_CREDS and JETHOOK_NATS_TLS_... are the login. It reconnects by itself, and misses " +
-			"nothing meanwhile. Ctrl-C ends it with a summary and exit code 0, whatever the receiver answered.",
+		Use: "listen SUBJECT", Short: "Print events as they arrive, and forward them to a local receiver",
+		Long: "Print the events on a subject pattern as they arrive; > matches all webhooks and events. With --forward-to, each event is also posted to " +
+			"a receiver, with the headers and signature of a real delivery. Events are forwarded one at a time and only once; a failure does not " +
+			"stop the next event. Nothing is stored, and you need no endpoint.\n\n" +
+			"The command reads from NATS at --nats or JETHOOK_NATS_URL, or else from the embedded server at JETHOOK_NATS_LISTEN. It logs in with " +
+			"JETHOOK_NATS_TOKEN, JETHOOK_NATS_CREDS, and JETHOOK_NATS_TLS_... It reconnects automatically without missing " +
+			"events. Ctrl-C ends it with a summary and exit code 0, whatever the receiver answered.",
 		Example: `  jethook listen 'webhooks.polar.>'
   jethook listen 'webhooks.>' --forward-to http://localhost:3000/hook --secret-file secret
   jethook listen 'events.order.*' --since 24h --limit 10 --print-json
@@ -59,13 +59,13 @@ func listenCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.nats, "nats", "", "URL of the NATS server (default JETHOOK_NATS_URL, or the embedded server on this machine)")
-	f.StringVar(&o.since, "since", "", "begin at a time (RFC 3339), or so long ago, such as 1h (default now)")
+	f.StringVar(&o.since, "since", "", "start at a time (RFC 3339), or a period ago, such as 1h (default: now)")
 	f.StringVar(&o.forwardTo, "forward-to", "", "URL to post each event to; private addresses are allowed")
-	addSecretFlags(f, "secret", "signs what is forwarded; made and printed unless given")
-	addSignatureFlags(f, "signature", "how it is signed")
-	f.BoolVar(&o.asJSON, "print-json", false, "print one JSON object a line, with headers and body")
-	f.BoolVar(&o.asJSON, "json", false, "the same as --print-json")
-	f.IntVar(&o.limit, "limit", 0, "end after so many events; 0: never")
+	addSecretFlags(f, "secret", "the secret that signs forwarded events (default: generated and printed)")
+	addSignatureFlags(f, "signature", "how to sign forwarded events")
+	f.BoolVar(&o.asJSON, "print-json", false, "print one JSON object per line, with headers and body")
+	f.BoolVar(&o.asJSON, "json", false, "same as --print-json")
+	f.IntVar(&o.limit, "limit", 0, "stop after this many events; 0 means no limit")
 	return cmd
 }
 
@@ -104,13 +104,13 @@ func listenTo(cmd *cobra.Command, subject string, o *listenOptions) error {
 	}
 	if cfg.NATSURL == "" {
 		if cfg.NATSListen == "off" {
-			return usageError{errors.New("JETHOOK_NATS_LISTEN is off, so there is nothing to connect to: give --nats")}
+			return usageError{errors.New("no NATS server to connect to: JETHOOK_NATS_LISTEN is off; pass --nats")}
 		}
 		cfg.NATSURL = "nats://" + strings.TrimPrefix(adminURL(cfg.NATSListen), "http://")
 	}
 	feed, err := publish.OpenFeed(cfg, newLogger(cfg, cmd.ErrOrStderr()))
 	if errors.Is(err, nats.ErrNoServers) {
-		return errors.New("no NATS server answers: is 'jethook serve' running? If it is elsewhere, set JETHOOK_NATS_URL or give --nats")
+		return errors.New("no NATS server answers; is 'jethook serve' running? If it runs elsewhere, set JETHOOK_NATS_URL or pass --nats")
 	}
 	if err != nil {
 		return err
@@ -139,11 +139,11 @@ func (o *listenOptions) check(subject string, now time.Time) (since time.Time, e
 	case bad != nil || subject == "":
 		err = fmt.Errorf("SUBJECT %w", publish.ErrBadPattern)
 	case !ok:
-		err = errors.New("--since must be a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h")
+		err = errors.New("--since must be a time such as 2026-01-02T15:04:05Z, or a period such as 24h")
 	case o.limit < 0:
 		err = errors.New("--limit must not be negative")
 	case o.forwardTo == "" && (o.secret != "" || o.signature != nil):
-		err = errors.New("--secret, and --signature with its like, are for --forward-to")
+		err = errors.New("--secret and --signature require --forward-to")
 	default:
 		return since, nil
 	}
@@ -194,7 +194,7 @@ func (o *listenOptions) announce(w io.Writer, subject string, target *endpoint.E
 	if target != nil && o.secret == "" {
 		fmt.Fprintln(w, "Signing with", target.Secrets[0].Value.Reveal())
 	}
-	fmt.Fprintf(w, "Listening to %s; Ctrl-C ends.\n", subject)
+	fmt.Fprintf(w, "Listening to %s; press Ctrl-C to stop.\n", subject)
 }
 
 // listener prints and forwards one event after the other.
@@ -212,7 +212,7 @@ type listener struct {
 func (l *listener) take(ctx context.Context, h *publish.Head) error {
 	l.events++
 	if !l.asJSON { // before it is forwarded, which may take long
-		if err := l.print(stamp(&h.Time), h.Subject, h.ID, fmt.Sprint(h.Size, " bytes")); err != nil {
+		if err := l.print(stamp(&h.Time), h.Subject, h.ID, counted(h.Size, "byte")); err != nil {
 			return err
 		}
 	}
@@ -261,7 +261,7 @@ func (l *listener) forward(ctx context.Context, h *publish.Head) *attempt.Result
 
 func (l *listener) summary() string {
 	if l.target == nil {
-		return fmt.Sprintf("%d events", l.events)
+		return counted(l.events, "event")
 	}
-	return fmt.Sprintf("%d events: %d delivered, %d failed", l.events, l.delivered, l.failed)
+	return fmt.Sprintf("%s: %d delivered, %d failed", counted(l.events, "event"), l.delivered, l.failed)
 }

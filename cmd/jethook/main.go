@@ -83,9 +83,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "jethook",
 		Short: "A bridge between webhooks and NATS JetStream",
 		Long: "Jethook receives webhooks, stores them in NATS JetStream, and delivers events to HTTP endpoints.\n\n" +
-			"Start with 'jethook demo'. Settings are JETHOOK_ environment variables: see 'jethook help config'. 'jethook help' lists\n" +
+			"Start with 'jethook demo'. Configure it with JETHOOK_ environment variables: see 'jethook help config'. 'jethook help' lists\n" +
 			"all pages of the manual.\n\n" +
-			"The exit code is 0, 1 for a failure, and 2 for wrong usage, also when the server refuses a value.",
+			"Exit codes: 0 success, 1 failure, 2 incorrect usage or a value that the server rejects.",
 		SilenceErrors: true,
 		// As far as a slip of the fingers goes.
 		SuggestionsMinimumDistance: 2,
@@ -102,9 +102,24 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
 		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
-		sourceCommand(), statusCommand(), listenCommand(), verifyCommand(), monitoringCommand(), benchCommand(), rehearseCommand(),
+		sourceCommand(), statusCommand(), dashboardCommand(), listenCommand(), verifyCommand(), monitoringCommand(), benchCommand(), rehearseCommand(),
 	)
+	completeProperly(root)
 	return root
+}
+
+// completeProperly gives cobra's command for shell completion our errors and examples.
+func completeProperly(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic(err) // cobra has no such command any more
+	}
+	completion.Args, completion.RunE = nil, needsCommand
+	for _, shell := range completion.Commands() {
+		shell.Args = exactArgs()
+		shell.Example = "  jethook completion " + shell.Name() + " > jethook-completion"
+	}
 }
 
 // needsCommand is run by a command that only groups others.
@@ -137,7 +152,7 @@ func wrongArguments(args, names []string) error {
 	if len(args) < len(names) {
 		return fmt.Errorf("missing %s", strings.Join(names[len(args):], " and "))
 	}
-	return fmt.Errorf("unexpected argument %q; it takes %s alone", args[len(names)], strings.Join(names, " and "))
+	return fmt.Errorf("unexpected argument %q; expected only %s", args[len(names)], strings.Join(names, " and "))
 }
 
 func versionCommand() *cobra.Command {

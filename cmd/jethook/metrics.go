@@ -53,6 +53,7 @@ func (b *bridge) openAdmin(cfg *config.Config, o admin.Options) (err error) {
 		return err
 	}
 	b.admin = admin.New(o)
+	b.mountDashboard(cfg)
 	registry.MustRegister(b.admin.Gauges(b.endpointNames(cfg)))
 	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
 	return err

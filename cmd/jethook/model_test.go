@@ -446,7 +446,7 @@ func (m *model) compare() {
 	var both []listed
 	defer func() {
 		if m.t.Failed() {
-			m.t.Logf("waiting and dead: %+v", both)
+			m.t.Logf("waiting and dead: %+v\n%s", both, m.watch.graves(context.Background()))
 		}
 	}()
 	eventually(m.t, "nothing is waiting and dead", func() bool {
@@ -514,7 +514,7 @@ func (m *model) end() {
 func (m *model) tell() {
 	if m.t.Failed() {
 		waiting, err := m.p.walk(context.Background(), "waiting")
-		m.t.Logf("waiting: %+v %v\nleft: %s", waiting, err, m.watch.left(context.Background()))
+		m.t.Logf("waiting: %+v %v\nleft: %s\n%s", waiting, err, m.watch.left(context.Background()), m.watch.graves(context.Background()))
 	}
 }
 

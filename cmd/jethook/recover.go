@@ -21,35 +21,33 @@ const lookAtRecovery = 500 * time.Millisecond
 func endpointRecoverCommand() *cobra.Command {
 	var noWait bool
 	var r admin.RecoverRequest
-	cmd := &cobra.Command{
-		Use: "recover ID", Short: "Redeliver what an endpoint failed or missed",
-		Long: "Redeliver what an endpoint failed or missed of the events of a time, by default of all that are stored: its dead letters are replayed, " +
-			"its waiting retries are due now, and what matches it and left no trace is sent. What its history says was delivered is not sent " +
-			"again.\n\nThe server does the work, at the pace that the endpoint takes, and goes on with it after a restart; the command shows how " +
-			"far it is. Stopped with Ctrl-C, the command leaves it running: see 'jethook recovery ls'.",
-		Example: `  jethook endpoint recover ep_... --since 24h --dry-run
+	cmd := takesEndpoint(&cobra.Command{
+		Use: "recover ENDPOINT", Short: "Redeliver events that an endpoint failed or missed",
+		Long: "Redeliver the events of a period, by default all stored events, that an endpoint failed or missed. Dead letters are replayed, " +
+			"waiting retries are attempted now, and matching events without a delivery are sent. Events that the history shows as delivered are not sent " +
+			"again.\n\nThe server does the work at the endpoint's pace, and continues after a restart; the command shows the progress. " +
+			"After Ctrl-C the recovery keeps running: see 'jethook recovery ls'.",
+		Example: `  jethook endpoint recover billing --since 24h --dry-run
   jethook endpoint recover ep_... --since 2026-01-02T15:04:05Z --until 1h
   jethook endpoint recover ep_... --missing --no-wait`,
-		Args: exactArgs("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			rec, err := askFor[consume.Recovery](cmd, http.MethodPost, endpointPath(args[0])+"/recover", &r)
-			switch {
-			case err != nil:
-				return err
-			case rec.DryRun:
-				return show(cmd, &rec, func(w io.Writer) { countRows(w, &rec) })
-			case noWait:
-				return show(cmd, &rec, func(w io.Writer) { row(w, "recovery:", rec.ID) })
-			}
-			return followRecovery(cmd, rec)
-		},
-	}
+	}, func(cmd *cobra.Command, id string) error {
+		rec, err := askFor[consume.Recovery](cmd, http.MethodPost, endpointPath(id)+"/recover", &r)
+		switch {
+		case err != nil:
+			return err
+		case rec.DryRun:
+			return show(cmd, &rec, func(w io.Writer) { countRows(w, &rec) })
+		case noWait:
+			return show(cmd, &rec, func(w io.Writer) { row(w, "recovery:", rec.ID) })
+		}
+		return followRecovery(cmd, rec)
+	})
 	f := cmd.Flags()
-	f.StringVar(&r.Since, "since", "", "events since a time (RFC 3339), or of so long, such as 24h (default all that are stored)")
-	f.StringVar(&r.Until, "until", "", "events before a time (RFC 3339), or how long ago, such as 1h (default now)")
-	f.BoolVar(&r.Missing, "missing", false, "also events from before the endpoint was created")
+	f.StringVar(&r.Since, "since", "", "only events since a time (RFC 3339), or from the last period, such as 24h (default: all stored events)")
+	f.StringVar(&r.Until, "until", "", "only events before a time (RFC 3339), or older than a period, such as 1h (default: now)")
+	f.BoolVar(&r.Missing, "missing", false, "include events from before the endpoint was created")
 	f.BoolVar(&r.DryRun, "dry-run", false, "only count what would be redelivered")
-	f.BoolVar(&noWait, "no-wait", false, "don't wait for the end")
+	f.BoolVar(&noWait, "no-wait", false, "don't wait for the recovery to finish")
 	return cmd
 }
 
@@ -58,7 +56,7 @@ func countRows(w io.Writer, rec *consume.Recovery) {
 	row(w, "waiting:", rec.Counts.Waiting)
 	row(w, "missed:", rec.Counts.Missed)
 	if rec.Gone > 0 {
-		row(w, "gone for good:", rec.Gone, "taken by retention while they waited")
+		row(w, "expired:", rec.Gone, "removed by retention while they waited")
 	}
 }
 
@@ -76,7 +74,7 @@ func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
 		case <-t.C:
 		case <-cmd.Context().Done():
 			progress.end()
-			return fmt.Errorf("recovery %s goes on without this command: %w", rec.ID, context.Canceled)
+			return fmt.Errorf("recovery %s continues on the server: %w", rec.ID, context.Canceled)
 		}
 		var err error
 		if rec, err = askFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(rec.ID), nil); err != nil {
@@ -135,21 +133,22 @@ func (p *progressLine) end() {
 }
 
 func recoveryCommand() *cobra.Command {
-	return clientGroup("recovery", "See and cancel recoveries, which 'jethook endpoint recover' starts",
+	return clientGroup("recovery", "List and cancel recoveries started by 'jethook endpoint recover'",
 		recoveryListCommand(), recoveryShowCommand(), recoveryCancelCommand())
 }
 
 func recoveryListCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List recoveries, the newest first",
+		Use: "ls", Short: "List recoveries, newest first",
 		Example: "  jethook recovery ls",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return call(cmd, http.MethodGet, "/api/v1/recoveries", nil, func(w io.Writer, page *admin.RecoveryPage) {
-				row(w, "ID", "ENDPOINT", "STATE", "PHASE", "DEAD", "WAITING", "MISSED", "STARTED", "FINISHED")
+				name := endpointNames(cmd)
+				row(w, "ID", "ENDPOINT", "NAME", "STATE", "PHASE", "DEAD", "WAITING", "MISSED", "STARTED", "FINISHED")
 				for i := range page.Items {
 					r := &page.Items[i]
-					row(w, r.ID, r.Endpoint, r.State, r.Phase, r.Counts.Dead, r.Counts.Waiting, r.Counts.Missed, stamp(&r.Started), stamp(&r.Finished))
+					row(w, r.ID, r.Endpoint, name(r.Endpoint), r.State, r.Phase, r.Counts.Dead, r.Counts.Waiting, r.Counts.Missed, stamp(&r.Started), stamp(&r.Finished))
 				}
 			})
 		},
@@ -161,7 +160,7 @@ func recoveryShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show a recovery",
 		Example: "  jethook recovery show rec_... --follow",
-		Args:    exactArgs("ID"),
+		Args:    exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/recoveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rec, err := askFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(args[0]), nil)
 			if err != nil {
@@ -170,16 +169,16 @@ func recoveryShowCommand() *cobra.Command {
 			if follow {
 				return followRecovery(cmd, rec)
 			}
-			return show(cmd, &rec, func(w io.Writer) { recoveryRows(w, &rec) })
+			return show(cmd, &rec, func(w io.Writer) { recoveryRows(w, &rec, endpointNames(cmd)) })
 		},
 	}
-	cmd.Flags().BoolVar(&follow, "follow", false, "wait for its end")
+	cmd.Flags().BoolVar(&follow, "follow", false, "wait until it finishes")
 	return cmd
 }
 
-func recoveryRows(w io.Writer, rec *consume.Recovery) {
+func recoveryRows(w io.Writer, rec *consume.Recovery, name func(endpoint string) string) {
 	row(w, "id:", rec.ID)
-	row(w, "endpoint:", rec.Endpoint)
+	row(w, "endpoint:", rec.Endpoint+" ("+name(rec.Endpoint)+")")
 	row(w, "since:", stamp(&rec.Since))
 	row(w, "until:", stamp(&rec.Until))
 	row(w, "missing:", rec.Missing)
@@ -195,9 +194,9 @@ func recoveryRows(w io.Writer, rec *consume.Recovery) {
 
 func recoveryCancelCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel ID", Short: "Cancel a recovery; what it made due is still delivered",
+		Use: "cancel ID", Short: "Cancel a recovery; deliveries that it already scheduled continue",
 		Example: "  jethook recovery cancel rec_...",
-		Args:    exactArgs("ID"),
+		Args:    exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/recoveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return call(cmd, http.MethodDelete, recoveryPath(args[0]), nil, func(w io.Writer, rec *consume.Recovery) {
 				row(w, rec.ID+" is "+string(rec.State))

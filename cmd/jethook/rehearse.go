@@ -10,7 +10,7 @@ import (
 func rehearseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "rehearse", Hidden: true, Args: exactArgs(),
-		Short: "Rehearse messages that may end a process; jethook runs it by itself",
+		Short: "Try messages that may crash a process; run by jethook itself",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return rehearsal.Serve(cmd.InOrStdin(), cmd.OutOrStdout())
 		},

@@ -28,7 +28,7 @@ func (b *bridge) reporter(parts part) func() report.Process {
 			r.Known, r.Endpoints = len(b.endpoints.All()), b.engine.Report()
 		}
 		if b.ingest != nil {
-			r.Sources = b.ingest.Report()
+			r.Sources, r.UnknownSource = b.ingest.Report(), b.ingest.UnknownSource()
 		}
 		b.reportUnreadable(&r)
 		return r

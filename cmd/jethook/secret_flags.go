@@ -15,8 +15,8 @@ const standardInput = "-"
 
 // addSecretFlags adds the two flags that a secret is given by: --NAME and --NAME-file.
 func addSecretFlags(f *pflag.FlagSet, name, meaning string) {
-	f.String(name, "", meaning+". Everyone on this machine can see it: prefer --"+name+"-file")
-	f.String(name+"-file", "", "file with what --"+name+" would hold, or - for the standard input")
+	f.String(name, "", meaning+". Every user of this machine can see it; prefer --"+name+"-file")
+	f.String(name+"-file", "", "file with the value of --"+name+", or - for standard input")
 }
 
 // secretFlags returns the secret that the flags of addSecretFlags give, and whether one of them is given.
@@ -31,7 +31,7 @@ func secretFlags(cmd *cobra.Command, name string) (secret string, given bool, er
 	}
 	switch inArguments, inFile := f.Changed(name), f.Changed(name+"-file"); {
 	case inArguments && inFile:
-		return "", false, usageError{fmt.Errorf("--%s and --%[1]s-file exclude each other", name)}
+		return "", false, usageError{fmt.Errorf("--%s and --%[1]s-file can't be combined", name)}
 	case inArguments && secret == standardInput:
 		path = standardInput
 	case inArguments:
@@ -58,6 +58,6 @@ func readSecret(cmd *cobra.Command, name, path string) (string, error) {
 
 // warnOfArgument says what is wrong with a secret among the arguments. It is taken all the same.
 func warnOfArgument(cmd *cobra.Command, name string) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: everyone on this machine can see what --%s holds while this runs, and the shell keeps it. "+
-		"Give --%[1]s-file FILE, or --%[1]s-file - for the standard input.\n", name)
+	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: every user of this machine can see the value of --%s while the command runs, and your shell may keep it in its history. "+
+		"Use --%[1]s-file FILE, or --%[1]s-file - for standard input.\n", name)
 }

@@ -17,6 +17,7 @@ import (
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/dashboard"
 	"jethook/consume/endpoint"
 	"jethook/consume/rehearsal"
 	"jethook/ingest"
@@ -33,28 +34,29 @@ const (
 )
 
 func serveCommand() *cobra.Command {
-	return bridgeCommand("serve", "Receive and deliver, all in one process", receiving|delivering,
-		`  # everything on this machine, nothing else installed
+	return bridgeCommand("serve", "Receive webhooks and deliver events in one process", receiving|delivering,
+		`  # everything in one process, with the embedded NATS server
   JETHOOK_SOURCES=polar JETHOOK_SOURCE_POLAR_SECRET=polar_whs_... jethook serve`)
 }
 
 func ingestCommand() *cobra.Command {
 	return bridgeCommand("ingest", "Only receive webhooks", receiving,
-		`  # as many as wanted, on a NATS cluster
+		`  # run as many as you need, on a NATS cluster
   JETHOOK_NATS_URL=nats://nats:4222 JETHOOK_SOURCES=polar JETHOOK_SOURCE_POLAR_SECRET=polar_whs_... jethook ingest`)
 }
 
 func consumeCommand() *cobra.Command {
 	return bridgeCommand("consume", "Only deliver events to endpoints", delivering,
-		`  # as many as wanted, on a NATS cluster
+		`  # run as many as you need, on a NATS cluster
   JETHOOK_NATS_URL=nats://nats:4222 jethook consume`)
 }
 
 func bridgeCommand(use, short string, parts part, example string) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Example: example, Args: exactArgs(),
-		Long: short + ".\n\nSettings are JETHOOK_ environment variables; 'jethook help config' lists them. " +
-			"The first SIGTERM or Ctrl-C finishes what is in flight and stops; a second one stops at once.",
+		Long: short + ".\n\nConfigure it with JETHOOK_ environment variables; 'jethook help config' lists them. " +
+			"Logs are text on a terminal and JSON otherwise; set JETHOOK_LOG_FORMAT to text or json to choose. " +
+			"On SIGTERM or Ctrl-C it finishes the requests in flight and stops; a second signal stops it immediately.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadBridge(parts)
 			if err != nil {
@@ -108,8 +110,10 @@ type bridge struct {
 	public    net.Listener       // nil unless receiving
 	paths     []string           // where the sources' webhooks are received
 	admin     *admin.Server
+	dashboard *dashboard.Server
 	private   net.Listener
 	token     config.Secret
+	base      config.BasePath       // of the admin listener, behind a proxy
 	report    func() report.Process // of how this process fares
 	metrics   http.Handler
 	measured  net.Listener // where METRICS_LISTEN says; nil: /metrics is on the private one
@@ -149,7 +153,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 			return b, err
 		}
 		if err := b.endpoints.Locked(); err != nil {
-			log.Error("this process delivers nothing and takes no events, which wait: it can't read the endpoints", "error", err)
+			log.Error("cannot read the endpoints; delivering nothing, events wait", "error", err)
 		} else {
 			b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
 			child, err := rehearsal.Self("rehearse")
@@ -179,7 +183,7 @@ func newIngest(cfg *config.Config, bus *publish.Bus, log *slog.Logger) (*ingest.
 		o.Rejecter = bus
 	}
 	for _, doubt := range ingest.Doubts(cfg.Sources) {
-		o.Log.Warn("a source's secret may not be the one that is meant", "variable", doubt.Variable, "reason", doubt.Reason)
+		o.Log.Warn("a source's secret may be wrong", "variable", doubt.Variable, "reason", doubt.Reason)
 	}
 	return ingest.New(o)
 }
@@ -201,7 +205,7 @@ func (b *bridge) run(ctx context.Context) error {
 		g.Go(func() error { return b.ingest.Follow(ctx) })
 		b.log.Info("receiving webhooks", "listen", b.public.Addr().String(), "paths", b.paths)
 		if len(b.paths) == 0 {
-			b.log.Warn("no source is set, so every webhook is refused: set JETHOOK_SOURCES and JETHOOK_SOURCE_<NAME>_SECRET")
+			b.log.Warn("no sources configured; every webhook is refused. Set JETHOOK_SOURCES and JETHOOK_SOURCE_<NAME>_SECRET")
 		}
 	}
 	if b.engine != nil {
@@ -215,7 +219,8 @@ func (b *bridge) run(ctx context.Context) error {
 		g.Go(func() error { return b.serveMetrics(ctx) })
 		b.log.Info("serving metrics", "listen", b.measured.Addr().String())
 	}
-	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "nats", b.bus.ClientURL())
+	g.Go(func() error { return b.dashboard.Run(ctx) })
+	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "dashboard", b.dashboardURL()+"/", "nats", b.bus.ClientURL())
 	err := g.Wait()
 	b.log.Info("stopped")
 	return err
@@ -235,9 +240,9 @@ func (b *bridge) close() {
 
 func healthCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "Tell whether the Jethook of this configuration is alive",
-		Long: "Tell whether the Jethook of this configuration is alive: exit code 0 when it is. " +
-			"It asks /healthz on JETHOOK_ADMIN_LISTEN, for container health checks.",
+		Use: "health", Short: "Check whether the configured Jethook is alive",
+		Long: "Check whether the configured Jethook is alive, for container health checks. " +
+			"The command requests /healthz at JETHOOK_ADMIN_LISTEN and exits with code 0 if it answers.",
 		Example: "  jethook health",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -258,11 +263,11 @@ func checkHealth(ctx context.Context, address string) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, adminURL(address)+"/healthz", nil)
 	if err != nil {
-		return fmt.Errorf("asking for health: %w", err)
+		return fmt.Errorf("checking health: %w", err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("asking for health: %w", err)
+		return fmt.Errorf("checking health: %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {

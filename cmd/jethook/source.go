@@ -14,7 +14,7 @@ import (
 )
 
 func sourceCommand() *cobra.Command {
-	return clientGroup("source", "See the senders that webhooks are received from, and what of theirs did not verify",
+	return clientGroup("source", "List sources of webhooks, their secrets, and their rejected requests",
 		sourceListCommand(), sourceRejectedCommand(), sourceRetryCommand(),
 		sourcePairCommand(), sourceSecretCommand(), sourceForgetCommand())
 }
@@ -22,10 +22,12 @@ func sourceCommand() *cobra.Command {
 func sourceListCommand() *cobra.Command {
 	var available bool
 	cmd := &cobra.Command{
-		Use: "ls", Short: "List sources, with how many of their webhooks are stored",
-		Long: "List the sources of a running Jethook, with how many of their webhooks are stored. One whose sender hands its secret over is " +
-			"waiting until 'source pair' opens it for the handshake, open, or done. Duplicates, counted since the processes started, are requests with the id of an event that is stored: nothing more happens, also if somebody has redelivered one by hand at the sender. With --available, list the senders that can " +
-			"become sources, without asking any server. Where the verification does not cover the body, who has seen one request can send others; a type or an id that it does not cover can be changed. Some senders put a secret into the body, which is stored and delivered with it.",
+		Use: "ls", Short: "List sources and how many of their webhooks are stored",
+		Long: "List the sources of a running Jethook and how many of their webhooks are stored. HANDSHAKE, for a sender that hands over its secret, is " +
+			"waiting until you run 'jethook source pair', then open, then done. DUPLICATES counts, since the processes started, requests with the id of an event that is already stored, " +
+			"including those redelivered by hand at the sender; they are answered with success and ignored.\n\n" +
+			"With --available, list the senders that Jethook supports; this needs no server. If the verification does not cover the body, anyone who has seen one request can forge others; " +
+			"a type or id that it does not cover can be changed. Some senders put a secret into the body, which is stored and delivered with it.",
 		Example: `  jethook source ls
   jethook source ls --available --json | jq '.items[] | select(.name == "stripe")'`,
 		Args: exactArgs(),
@@ -53,13 +55,13 @@ func sourceListCommand() *cobra.Command {
 				}
 				if repeated != "" {
 					row(w)
-					row(w, "Duplicates have the id of an event that is stored, as a redelivery by hand at the sender has: they are answered as a success, and nothing more happens.")
-					row(w, "To deliver such an event again: jethook event resend ID. To store each request as an event of its own: "+sourceVariable(repeated, "DEDUP")+"=false.")
+					row(w, "Duplicates have the id of an event that is already stored, such as a manual redelivery at the sender. They are answered with success and ignored.")
+					row(w, "To deliver such an event again, run: jethook event resend ID. To store every request as a new event, set "+sourceVariable(repeated, "DEDUP")+"=false.")
 				}
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&available, "available", false, "list the senders that Jethook knows")
+	cmd.Flags().BoolVar(&available, "available", false, "list the senders that Jethook supports")
 	return cmd
 }
 

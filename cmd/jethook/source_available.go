@@ -97,7 +97,7 @@ func listAvailable(cmd *cobra.Command) error {
 		return err
 	}
 	if cmd.Flags().Changed("admin") {
-		return usageError{errors.New("--available asks no server: leave --admin out")}
+		return usageError{errors.New("--available needs no server; remove --admin")}
 	}
 	if asJSON {
 		text, err := json.Marshal(map[string]any{"items": senders})

@@ -21,26 +21,26 @@ func sourcePath(name string) string { return "/api/v1/sources/" + url.PathEscape
 func sourceRejectedCommand() *cobra.Command {
 	var id string
 	cmd := &cobra.Command{
-		Use: "rejected NAME", Short: "List requests of a source that did not verify, newest first",
-		Long: "List requests of a source that did not verify, newest first, or show one with its headers and body. Credentials are not shown. " +
-			"Of many in a short time only some are kept, for as long as JETHOOK_REJECTED_RETENTION says.",
+		Use: "rejected NAME", Short: "List rejected requests of a source, newest first",
+		Long: "List the requests of a source that failed verification, newest first, or show one with its headers and body. Credentials are hidden. " +
+			"Jethook keeps them for JETHOOK_REJECTED_RETENTION, and only some of a burst.",
 		Example: `  jethook source rejected stripe --since 24h --reason bad_signature
   jethook source rejected stripe --id 17
   jethook source rejected stripe --json | jq -r '.items[].reason' | sort | uniq -c`,
-		Args: exactArgs("NAME"),
+		Args: exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, chosen := sourcePath(args[0])+"/rejected", query(cmd)
 			if !cmd.Flags().Changed("id") {
 				return listRejected(cmd, path+chosen)
 			}
 			if id == "" || chosen != "" {
-				return usageError{errors.New("give an --id alone, or filters")}
+				return usageError{errors.New("pass --id or filters, not both")}
 			}
 			return call(cmd, http.MethodGet, path+"/"+url.PathEscape(id), nil, showRejected)
 		},
 	}
 	addFilters(cmd, "reason", "since", "until", "limit", "cursor")
-	cmd.Flags().StringVar(&id, "id", "", "show this one, as the list names it")
+	cmd.Flags().StringVar(&id, "id", "", "show the request with this id")
 	return cmd
 }
 
@@ -80,25 +80,25 @@ func showRejected(w io.Writer, r *admin.RejectedDetail) {
 	}
 	if !r.BodyKept {
 		row(w, "sha256:", cmp.Or(r.SHA256, "-"))
-		row(w, "body:", "(not kept, but for the beginning: there were too many, or it is too large)")
+		row(w, "body:", "(only the beginning was kept: too many requests, or too large)")
 	}
-	showBody(w, &r.EventBody, "this is the first 1 MiB")
+	showBody(w, &r.EventBody, "only the first 1 MiB is shown")
 }
 
 func sourceRetryCommand() *cobra.Command {
 	var c admin.RejectedChoice
 	cmd := &cobra.Command{
-		Use: "retry NAME", Short: "Verify requests again that did not verify, and store those that do",
-		Long: "Verify requests of a source again that did not verify, with the secrets of now and the clock of when each came, and store those that " +
-			"verify. Without --id, --since, --until and --reason: all that are kept, the oldest first. It prints how many verified, and why the " +
-			"others did not. Cut off half-way, the same command does the rest.",
+		Use: "retry NAME", Short: "Verify rejected requests again, and store those that pass",
+		Long: "Verify rejected requests of a source again, with the current secrets and as of the time each one arrived, and store those that " +
+			"pass. Without --id, --since, --until, or --reason, it verifies all of them, oldest first. It prints how many passed, and why the " +
+			"others failed. If it is interrupted, run it again to continue.",
 		Example: `  jethook source retry stripe
   jethook source retry stripe --since 24h --reason bad_signature
   jethook source retry stripe --id 17 --id 18`,
-		Args: exactArgs("NAME"),
+		Args: exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(c.IDs) > 0 && cmp.Or(c.Since, c.Until, c.Reason) != "" {
-				return usageError{errors.New("give --id, or filters, not both")}
+				return usageError{errors.New("pass --id or filters, not both")}
 			}
 			sum, err := retryRejected(cmd, sourcePath(args[0])+"/retry", &c)
 			if err != nil {
@@ -112,7 +112,7 @@ func sourceRetryCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&c.IDs, "id", nil, "only this one; may be repeated")
+	cmd.Flags().StringSliceVar(&c.IDs, "id", nil, "only the request with this id; may be repeated")
 	cmd.Flags().StringVar(&c.Since, "since", "", filters["since"])
 	cmd.Flags().StringVar(&c.Until, "until", "", filters["until"])
 	cmd.Flags().StringVar(&c.Reason, "reason", "", filters["reason"])
@@ -125,7 +125,7 @@ func retryRejected(cmd *cobra.Command, path string, c *admin.RejectedChoice) (*a
 	for {
 		answer, err := askFor[admin.RetriedRejected](cmd, http.MethodPost, path, c)
 		if err != nil && sum.Verified > 0 {
-			return nil, fmt.Errorf("cut off after %d verified: %w", sum.Verified, err)
+			return nil, fmt.Errorf("stopped after %d verified: %w", sum.Verified, err)
 		}
 		if err != nil {
 			return nil, err

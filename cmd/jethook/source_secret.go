@@ -14,12 +14,12 @@ import (
 func sourcePairCommand() *cobra.Command {
 	var period time.Duration
 	cmd := &cobra.Command{
-		Use: "pair NAME", Short: "Let a source take a secret from its sender",
-		Long: "Let a source take one secret from a sender that hands it over in a handshake, as Asana and Notion do. It prints the address to make " +
-			"the webhook with at the sender: anyone could send such a handshake, so it is taken there alone, once. The secrets before it go on " +
-			"verifying. Without JETHOOK_SOURCE_<NAME>_URL only the path of the address is known.",
+		Use: "pair NAME", Short: "Let a source accept a secret from its sender",
+		Long: "Let a source accept one secret from a sender that hands it over in a handshake, as Asana and Notion do. The command prints the URL to " +
+			"enter at the sender. Because anyone could send such a handshake, Jethook accepts it only at this URL, and only once. Earlier secrets remain " +
+			"valid. Unless JETHOOK_SOURCE_<NAME>_URL is set, only the path of the URL is known.",
 		Example: "  jethook source pair asana\n  jethook source pair asana --for 1h",
-		Args:    exactArgs("NAME"),
+		Args:    exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body := admin.Pairing{}
 			if cmd.Flags().Changed("for") {
@@ -35,16 +35,16 @@ func sourcePairCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&period, "for", 10*time.Minute, "how long, 1s to 24h")
+	cmd.Flags().DurationVar(&period, "for", 10*time.Minute, "how long to accept the handshake, 1s to 24h")
 	return cmd
 }
 
 func sourceSecretCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "secret NAME", Short: "Reveal the secrets that a source's sender handed over",
-		Long:    "Reveal the secrets that a source's sender handed over in handshakes, the newest first. The server logs that it was asked.",
+		Use: "secret NAME", Short: "Reveal the secrets that a sender handed over",
+		Long:    "Reveal the secrets that a source's sender handed over in handshakes, newest first. The server logs this.",
 		Example: "  jethook source secret notion\n  jethook source secret notion --json | jq -r '.items[0].secret'",
-		Args:    exactArgs("NAME"),
+		Args:    exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return call(cmd, http.MethodGet, sourcePath(args[0])+"/secret", nil, func(w io.Writer, list *admin.SourceSecrets) {
 				row(w, "SECRET", "HANDED OVER")
@@ -59,13 +59,13 @@ func sourceSecretCommand() *cobra.Command {
 func sourceForgetCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use: "forget NAME", Short: "Forget the secrets that a source's sender handed over",
-		Long:    "Forget the secrets that a source's sender handed over. What they signed verifies no more, and a pairing ends. It asks first.",
+		Use: "forget NAME", Short: "Forget the secrets that a sender handed over",
+		Long:    "Forget the secrets that a source's sender handed over, and end a pairing. Requests signed with them will fail verification. The command asks first.",
 		Example: "  jethook source forget asana --yes",
-		Args:    exactArgs("NAME"),
+		Args:    exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
-				if err := confirm(cmd, "Forget the secrets of "+args[0]+"? Its requests verify no more."); err != nil {
+				if err := confirm(cmd, "Forget the secrets of "+args[0]+"? Its requests will fail verification."); err != nil {
 					return err
 				}
 			}

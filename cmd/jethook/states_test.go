@@ -192,6 +192,24 @@ func (w *watcher) left(ctx context.Context) (text string) {
 	return text
 }
 
+// graves describes the dead letters that there are, and those that are noted to be removed for good.
+func (w *watcher) graves(ctx context.Context) (text string) {
+	for _, name := range []string{"DEAD", "KV_" + publish.BucketRemoved} {
+		s, err := w.js.Stream(ctx, name)
+		if err != nil {
+			return text + err.Error()
+		}
+		state := s.CachedInfo().State
+		text += fmt.Sprintf("%s: %+v\n", name, state)
+		for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
+			if m, err := s.GetMsg(ctx, seq); err == nil {
+				text += fmt.Sprintf("%d %s at %d: %.300s\n", seq, m.Subject, m.Time.UnixNano(), m.Data)
+			}
+		}
+	}
+	return text
+}
+
 // publish stores an event as a service does over NATS.
 func (w *watcher) publish(ctx context.Context, subject, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // the server may be gone

@@ -19,28 +19,28 @@ const watchEvery = 2 * time.Second
 func statusCommand() *cobra.Command {
 	var all, watch bool
 	cmd := &cobra.Command{
-		Use: "status", Short: "See what is stuck",
-		Long: "See what is stuck: how each endpoint fares, the most troubled first, then the streams, the queues, the sources " +
-			"and the processes. Endpoints for which nothing waits and nothing was done in the last hour are left out.\n\n" +
-			"Endpoint states: healthy; failing (the last request failed); open (it keeps failing, and is only probed); disabled." + clientHelp,
+		Use: "status", Short: "Show what is stuck",
+		Long: "Show what is stuck: the state of each endpoint, worst first, then the streams, queues, sources, " +
+			"and processes. Endpoints that have nothing waiting and were idle for the last hour are omitted.\n\n" +
+			"Endpoint states: healthy; failing (the last request failed); open (its circuit is open: it keeps failing, and gets only probes); disabled." + clientHelp,
 		Example: `  jethook status
   jethook status --watch
-  jethook status --endpoint ep_... --json`,
+  jethook status --endpoint billing --json`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !watch {
 				return showStatus(cmd, all, "")
 			}
 			if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON || !isTerminal(cmd.OutOrStdout()) {
-				return errors.Join(err, usageError{errors.New("--watch is for a terminal, without --json")})
+				return errors.Join(err, usageError{errors.New("--watch needs a terminal and can't be combined with --json")})
 			}
 			return watchStatus(cmd, all)
 		},
 	}
 	addClientFlags(cmd)
 	addFilters(cmd, "endpoint")
-	cmd.Flags().BoolVar(&all, "all", false, "every endpoint, also those that are idle")
-	cmd.Flags().BoolVar(&watch, "watch", false, "look again every 2 seconds, until Ctrl-C")
+	cmd.Flags().BoolVar(&all, "all", false, "show idle endpoints too")
+	cmd.Flags().BoolVar(&watch, "watch", false, "refresh every 2 seconds until Ctrl-C")
 	return cmd
 }
 

@@ -16,9 +16,9 @@ import (
 // writeStatus writes what somebody needs to see first, first: what the status lacks, the endpoints in trouble, and then
 // the rest.
 func writeStatus(w io.Writer, s *status.Status, all bool) {
-	row(w, "At "+stamp(&s.At)+", the last hour counted since "+stamp(&s.HourSince))
+	row(w, "At "+stamp(&s.At)+", last hour counted since "+stamp(&s.HourSince))
 	if s.Behind > 0 {
-		row(w, fmt.Sprintf("BEHIND      %d deliveries wait in the streams of events, since their endpoints have not come to them", s.Behind))
+		row(w, "BEHIND      "+deliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
 	}
 	for _, what := range s.Incomplete {
 		row(w, "INCOMPLETE  "+what)
@@ -32,9 +32,12 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 			row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))
 		}
 	}
+	if s.Unknown > 0 {
+		row(w, "UNKNOWN     "+counted(s.Unknown, "request")+" for sources that are not in JETHOOK_SOURCES; the log names them")
+	}
 	for i := range s.Endpoints {
 		if e := &s.Endpoints[i]; e.Missed > 0 {
-			row(w, fmt.Sprintf("MISSED      %s: retention took %d events that waited for it (%s)", e.Name, e.Missed, e.ID))
+			row(w, "MISSED      "+e.Name+": retention removed "+counted(e.Missed, "waiting event")+" ("+e.ID+")")
 		}
 	}
 	writeEndpoints(w, s, all)
@@ -59,6 +62,13 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	}
 }
 
+func deliveries(n uint64) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return fmt.Sprint(n, " deliveries")
+}
+
 // clockWords says what is wrong where most of what a source's sender signs is refused for its time.
 func clockWords(seconds float64) string {
 	off := notice.Span(time.Duration(math.Abs(seconds) * float64(time.Second)))
@@ -66,7 +76,7 @@ func clockWords(seconds float64) string {
 	if seconds < 0 {
 		side = "behind"
 	}
-	return "most is refused for its time: the sender's clock is about " + off + " " + side + " ours, or requests are held up"
+	return "most requests are refused for their timestamp: the sender's clock is about " + off + " " + side + " ours, or requests are delayed"
 }
 
 func writeEndpoints(w io.Writer, s *status.Status, all bool) {
@@ -92,7 +102,7 @@ func writeEndpoints(w io.Writer, s *status.Status, all bool) {
 	case len(s.Endpoints) == 0:
 		row(w, "No endpoints.")
 	case hidden == len(s.Endpoints):
-		row(w, fmt.Sprintf("Nothing waits, is dead or fails: %d endpoints are idle (--all shows them).", hidden))
+		row(w, fmt.Sprintf("Nothing is waiting, dead, or failing. %s idle (--all shows them).", counted(hidden, "endpoint")))
 	case hidden > 0:
 		row(w, fmt.Sprintf("%d more idle (--all shows them).", hidden))
 	}

@@ -18,8 +18,8 @@ func TestStatusTable(t *testing.T) {
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	ago := func(d time.Duration) *time.Time { return new(at.Add(-d)) }
 	s := &status.Status{
-		At: at, HourSince: at.Add(-20 * time.Minute), Behind: 1180,
-		Incomplete: []string{"processes: no answer from consume on b (pid 7), last heard of at 02:59:00"},
+		At: at, HourSince: at.Add(-20 * time.Minute), Behind: 1180, Unknown: 3,
+		Incomplete: []string{"processes: no response from consume on b (pid 7), last heard at 02:59:00"},
 		Unreadable: []status.Unreadable{
 			{Unreadable: report.Unreadable{Bucket: "jethook_endpoints", Why: "the wrong key"}, Processes: []string{"consume on b (pid 7)"}},
 			{Unreadable: report.Unreadable{Bucket: "jethook_endpoints", Key: "ep_x\x1b[31m", Why: "it is not sealed"}, Processes: []string{"serve on a (pid 6)", "consume on b (pid 7)"}},
@@ -41,13 +41,14 @@ func TestStatusTable(t *testing.T) {
 		Missing:   []publish.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: at.Add(-time.Minute)}},
 	}
 	want := `
-At 2026-11-22T03:00:00Z, the last hour counted since 2026-11-22T02:40:00Z
-BEHIND      1180 deliveries wait in the streams of events, since their endpoints have not come to them
-INCOMPLETE  processes: no answer from consume on b (pid 7), last heard of at 02:59:00
+At 2026-11-22T03:00:00Z, last hour counted since 2026-11-22T02:40:00Z
+BEHIND      1180 deliveries waiting in the event streams for endpoints that lag behind
+INCOMPLETE  processes: no response from consume on b (pid 7), last heard at 02:59:00
 UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
 UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
-CLOCK       polar: most is refused for its time: the sender's clock is about 6m 20s behind ours, or requests are held up
-MISSED      off: retention took 7 events that waited for it (ep_2)
+CLOCK       polar: most requests are refused for their timestamp: the sender's clock is about 6m 20s behind ours, or requests are delayed
+UNKNOWN     3 requests for sources that are not in JETHOOK_SOURCES; the log names them
+MISSED      off: retention removed 7 waiting events (ep_2)
 
 ENDPOINT      STATE       WAITING  BEHIND                   OLDEST  NEXT        IN FLIGHT  DEAD  LAST HOUR      P50     P99   LAST FAILURE       ID
 billing?[31m  OPEN 2h 5m  1203     1180 circuit open 2h 0m  ~3h 0m  ~in 3m 11s  0          12    99.9% of 1000  41.3ms  2.1s  503 (10 in a row)  ep_1

@@ -78,7 +78,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 	}
 	switch {
 	case v.Outcome.Learned != "":
-		r.Then = "keep the secret that the sender hands over"
+		r.Then = "store the secret that the sender hands over"
 	case v.Outcome.Confirm != "":
 		r.Then = "confirm with GET " + hide(v.Outcome.Confirm)
 	}
@@ -126,34 +126,34 @@ func (r *explanation) print(w io.Writer) error {
 
 func (r *explanation) printSigned(line func(label, format string, args ...any)) {
 	if r.signedSize > 0 {
-		line("signed", "%s (%d bytes)", r.Signed, r.signedSize)
+		line("signed", "%s (%s)", r.Signed, counted(r.signedSize, "byte"))
 	}
 	switch {
 	case r.unsigned:
-		line("signed", "nothing: who has seen one request can send any other")
+		line("signed", "nothing: anyone who has seen one request can forge others")
 	case r.signedSize > 0 && !r.CoversBody:
-		line("", "nothing else of the body is covered: who has seen one request can change the rest")
+		line("", "the rest of the body is not covered: anyone who has seen one request can change it")
 	}
 }
 
 func (r *explanation) printEvents(line func(label, format string, args ...any)) {
 	if r.Handshake != "" {
-		line("handshake", "%s: no event", r.Handshake)
+		line("handshake", "%s; not an event", r.Handshake)
 	}
 	if r.Then != "" {
-		line("", "the server would %s, and then answer", r.Then)
+		line("", "the server would %s, then answer", r.Then)
 	}
 	if r.Verified && r.Handshake == "" && len(r.Events) == 0 {
-		line("events", "none: the list in the request is empty")
+		line("events", "none: the request contains an empty list")
 	}
 	if len(r.Events) > 1 {
-		line("events", "%d, each stored by itself", len(r.Events))
+		line("events", "%d, each stored separately", len(r.Events))
 	}
 	for _, e := range r.Events {
 		line("type", "%s", e.Type)
 		note := ""
 		if e.hashed {
-			note = " (the hash of the body: the sender gives no id)"
+			note = " (hash of the body; the sender provides no id)"
 		}
 		line("id", "%s%s", e.ID, note)
 		line("subject", "%s", e.Subject)
@@ -170,44 +170,44 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 	scheme := s.Scheme.String()
 	switch reason {
 	case "missing_header":
-		return "Give it with --header as it came. If it never came, something between the sender and here takes it out, or the request is another sender's."
+		return "Pass it with --header exactly as it arrived. If it never arrived, a proxy removes it, or the request is from another sender."
 	case "malformed_header":
-		return "The sender writes it so: " + scheme + ". Compare prefix and encoding, and whether the header is there more than once."
+		return "The sender's format is: " + scheme + ". Compare prefix and encoding, and check that the header is not repeated."
 	case "missing_field":
-		return "What this sender sends holds it: " + scheme + ". Give the whole body and Content-Type as they came, and --url with its query; or the request is another sender's."
+		return "This sender always sends it: " + scheme + ". Pass the complete body and Content-Type as they arrived, and --url with its query. Otherwise the request is from another sender."
 	case "malformed_body":
-		return "Give the body byte for byte as it came, with --body-file, and its Content-Type."
+		return "Pass the exact body with --body-file, and its Content-Type."
 	case "bad_signature":
 		return badSignature(s, secret)
 	case "bad_claim":
-		return "The signature is right, and made for somebody else: compare the secret (" + secret + "), --audience and --email with what is set at the sender."
+		return "The signature is valid, but was made for somebody else. Compare the secret (" + secret + "), --audience, and --email with the sender's settings."
 	case "too_old":
-		return "For a request of earlier, give --now with the time at which it came. If it came just now, one of the clocks is wrong, or something held it back."
+		return "For an earlier request, pass the time of its arrival with --now. If it arrived just now, one of the clocks is wrong, or the request was delayed."
 	case "too_new":
-		return "For a request of earlier, give --now with the time at which it came. If it came just now, one of the clocks is wrong."
+		return "For an earlier request, pass the time of its arrival with --now. If it arrived just now, one of the clocks is wrong."
 	case "unknown_key":
-		return "The request is of another environment of the sender, or the key given with --jwks or in the secret is another one."
+		return "The request is from another environment of the sender, or --jwks or the secret contains the wrong key."
 	case "key_unavailable":
-		return "The server answers so that the sender tries again. Check that it may connect to the sender's host, or give the key with --jwks or --cert."
+		return "The server's answer makes the sender retry. Check that the server can connect to the sender's host, or pass the key with --jwks or --cert."
 	case "no_url":
-		return "This sender signs the address that it was given: give it with --url, and to the server as " + variable + "_URL."
+		return "This sender signs the URL that it sends to. Pass it with --url, and set " + variable + "_URL on the server."
 	case "no_secret":
 		if s.LearnsSecret() {
-			return "The sender hands it over in its handshake: 'jethook source secret " + a.source.Name + "' shows it, and --secret-file takes it."
+			return "The sender hands it over in its handshake. Show it with 'jethook source secret " + a.source.Name + "', and pass it with --secret-file."
 		}
-		return "Give it with --secret-file, and to the server as " + variable + "_SECRET. It is: " + secret + "."
+		return "Pass it with --secret-file, and set " + variable + "_SECRET on the server. The secret is: " + secret + "."
 	case "bad_secret":
-		return "A server with this secret would not start. It is: " + secret + "."
+		return "A server with this secret would not start. The secret is: " + secret + "."
 	case "unexpected":
-		return "A secret is handed over where there is one already: it is taken only at the address that 'jethook source pair " + a.source.Name + "' prints."
+		return "The source already has a secret. It accepts a new one only at the URL that 'jethook source pair " + a.source.Name + "' prints."
 	case "method":
-		return "Give the method that the request came with: --method. It is neither that of an event nor of a handshake of this sender."
+		return "This sender uses the method neither for events nor for handshakes. Pass the request's method with --method."
 	case "bad_body":
-		return "Give the header Content-Encoding only with a body that is still compressed."
+		return "Pass the header Content-Encoding only if the body is still compressed."
 	case "too_large":
-		return "Set " + variable + "_MAX_BODY to what the sender may send."
+		return "Raise " + variable + "_MAX_BODY to the largest body that the sender sends."
 	case "unsupported_encoding":
-		return "Give the header Content-Encoding only with a body that is still compressed. Where the sender or a proxy compresses with gzip, set " + variable + "_GZIP=true."
+		return "Pass the header Content-Encoding only if the body is still compressed. If the sender or a proxy compresses with gzip, set " + variable + "_GZIP=true."
 	}
 	return "See " + s.Docs
 }
@@ -215,12 +215,12 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 // badSignature is the remedy of the most common reason.
 func badSignature(s provider.Sender, secret string) string {
 	if _, items := s.Scheme.(provider.AdyenItems); items {
-		return "One bad item refuses the whole request: each item is signed by itself and the sender takes one answer for all, so that what is left out would be lost. " +
-			"Either the secret is not the sender's (it is: " + secret + "), or the item is not the sender's or was changed. Compare its line under signed."
+		return "Each item is signed separately, and one bad item rejects the whole request, because the sender expects one answer for all. " +
+			"Either the secret is not the sender's (which is: " + secret + "), or the item was changed or is from another sender. Compare its line under signed."
 	}
 	if _, token := s.Scheme.(provider.Token); token {
-		return "The token in the request is not the secret, which is: " + secret + "."
+		return "The token in the request does not match the secret, which is: " + secret + "."
 	}
-	return "Either the secret is not the sender's (it is: " + secret + "), or the body is not, byte for byte, what the sender signed: " +
-		"a proxy or framework that reads and writes JSON anew changes it. Compare it with what came, under signed."
+	return "Either the secret is not the sender's (which is: " + secret + "), or the body differs from what the sender signed, for example " +
+		"because a proxy or framework parsed and rewrote the JSON. Compare it with the body under signed."
 }

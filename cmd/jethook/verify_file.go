@@ -58,7 +58,7 @@ func (l *lines) UnmarshalJSON(text []byte) error {
 func readVectors(text []byte) ([]vector, error) {
 	var elements []json.RawMessage
 	if err := json.Unmarshal(text, &elements); err != nil {
-		return nil, fmt.Errorf("no JSON array: %w", err)
+		return nil, fmt.Errorf("not a JSON array: %w", err)
 	}
 	vectors := make([]vector, len(elements))
 	for i, element := range elements {
@@ -77,7 +77,7 @@ func (v *vector) read(element []byte) error {
 		v.Preset = v.Provider
 	}
 	if v.Preset == "" {
-		return errors.New("neither provider nor preset")
+		return errors.New("missing provider or preset")
 	}
 	if v.BodyBase64 != nil {
 		body, err := base64.StdEncoding.DecodeString(*v.BodyBase64)
@@ -181,7 +181,7 @@ func (f *verifyFlags) verifyFile(cmd *cobra.Command) error {
 	var alone error
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if flag.Name != "file" && flag.Name != "json" {
-			alone = usageError{errors.New("--file and --" + flag.Name + " exclude each other")}
+			alone = usageError{errors.New("--file and --" + flag.Name + " can't be combined")}
 		}
 	})
 	if alone != nil {
@@ -241,7 +241,7 @@ func writeResults(w io.Writer, results []verifyResult, failed int) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d requests: %d verified, %d not\n", len(results), len(results)-failed, failed)
+	_, err := fmt.Fprintf(w, "\n%s: %d verified, %d failed\n", counted(len(results), "request"), len(results)-failed, failed)
 	return err
 }
 

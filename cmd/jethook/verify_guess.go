@@ -33,7 +33,7 @@ func (a *sample) guess(sender provider.Sender, reason string) []string {
 		}
 	}
 	if names := a.otherSenders(); len(names) > 0 {
-		hints = append(hints, "It verifies as a request of "+strings.Join(names, ", ")+": is that the provider?")
+		hints = append(hints, "It verifies as a request from "+strings.Join(names, ", ")+"; is that the provider?")
 	}
 	return hints
 }
@@ -73,10 +73,10 @@ func (a *sample) otherSecrets() (guesses []guessed) {
 	}
 	for _, secret := range a.source.Secrets {
 		s := secret.Reveal()
-		add("without the spaces or line ends around the secret", s, strings.TrimSpace(s))
+		add("without the whitespace around the secret", s, strings.TrimSpace(s))
 		add("without the quotes around the secret", s, strings.Trim(s, `"'`))
 		if rest, found := strings.CutPrefix(s, "whsec_"); found {
-			add("without the whsec_ of the secret", s, rest)
+			add("without the prefix whsec_ of the secret", s, rest)
 		}
 		bare := strings.TrimPrefix(s, "whsec_")
 		if key, err := base64.StdEncoding.DecodeString(bare); err == nil {
@@ -85,7 +85,7 @@ func (a *sample) otherSecrets() (guesses []guessed) {
 		if key, err := hex.DecodeString(bare); err == nil {
 			add("when the secret is read as hex", s, string(key))
 		}
-		const raw = "when the secret is taken as it is, and not decoded"
+		const raw = "when the secret is used as plain text, not decoded"
 		add(raw, s, base64.StdEncoding.EncodeToString([]byte(s)))
 		add(raw, s, hex.EncodeToString([]byte(s)))
 	}
@@ -98,7 +98,7 @@ func (a *sample) otherSources() (guesses []guessed) {
 		if len(other.Secrets) > 0 {
 			b := *a
 			b.source.Secrets = other.Secrets
-			guesses = append(guesses, guessed{"with the secret of the source " + other.Name + ": are the two mixed up?", b})
+			guesses = append(guesses, guessed{"with the secret of source " + other.Name + "; are the two mixed up?", b})
 		}
 	}
 	return guesses
@@ -113,14 +113,14 @@ func (a *sample) otherBodies() (guesses []guessed) {
 			guesses = append(guesses, guessed{when, b})
 		}
 	}
-	add("without the line end at the end of the body, which an editor or echo puts there", bytes.TrimRight(a.body, "\r\n"))
-	add("with a line end at the end of the body", append(slices.Clone(a.body), '\n'))
-	add("with LF instead of CRLF as line ends in the body", bytes.ReplaceAll(a.body, []byte("\r\n"), []byte("\n")))
-	add("with CRLF instead of LF as line ends in the body", bytes.ReplaceAll(a.body, []byte("\n"), []byte("\r\n")))
-	add("without the byte order mark at the begin of the body", bytes.TrimPrefix(a.body, []byte("\ufeff")))
+	add("without the newline at the end of the body, which an editor or echo may have added", bytes.TrimRight(a.body, "\r\n"))
+	add("with a newline at the end of the body", append(slices.Clone(a.body), '\n'))
+	add("with LF instead of CRLF line endings in the body", bytes.ReplaceAll(a.body, []byte("\r\n"), []byte("\n")))
+	add("with CRLF instead of LF line endings in the body", bytes.ReplaceAll(a.body, []byte("\n"), []byte("\r\n")))
+	add("without the byte order mark at the start of the body", bytes.TrimPrefix(a.body, []byte("\ufeff")))
 	var compact bytes.Buffer
 	if json.Compact(&compact, a.body) == nil {
-		add("without the spaces and line ends between the parts of the JSON: something has formatted the body", compact.Bytes())
+		add("without whitespace in the JSON; something has reformatted the body", compact.Bytes())
 	}
 	return guesses
 }
@@ -133,13 +133,13 @@ func (a *sample) otherURLs() (guesses []guessed) {
 		if address != a.source.URL {
 			b := *a
 			b.sentTo(address)
-			guesses = append(guesses, guessed{"when the address is " + address, b})
+			guesses = append(guesses, guessed{"when the URL is " + address, b})
 		}
 	}
 	if strings.Contains(a.query, "+") {
 		b := *a
 		b.query = strings.ReplaceAll(a.query, "+", "%2B")
-		guesses = append(guesses, guessed{"when a + in the address is no space: a token with one has %2B there", b})
+		guesses = append(guesses, guessed{"when + in the URL is not a space; a token that contains + must be encoded with %2B", b})
 	}
 	base, query, hasQuery := strings.Cut(a.source.URL, "?")
 	if hasQuery {
@@ -167,7 +167,7 @@ func (a *sample) otherHeaders() (guesses []guessed) {
 			b := *a
 			b.header = a.header.Clone()
 			b.header.Set(name, form.text)
-			guesses = append(guesses, guessed{fmt.Sprintf("when the header %s is %s", name, form.what), b})
+			guesses = append(guesses, guessed{fmt.Sprintf("when header %s is %s", name, form.what), b})
 		}
 	}
 	return guesses
@@ -182,23 +182,23 @@ func otherForms(value, set string) []headerForm {
 	}
 	var forms []headerForm
 	if prefix != "" {
-		forms = append(forms, headerForm{"read without its " + prefix, digest})
+		forms = append(forms, headerForm{"read without the prefix " + prefix, digest})
 	}
 	for _, missing := range []string{"sha256=", "sha1=", "sha512=", "v1,", "Bearer ", set} {
 		if missing == "" {
 			continue
 		}
-		forms = append(forms, headerForm{"read with " + missing + " before it", missing + value})
+		forms = append(forms, headerForm{"read with the prefix " + missing, missing + value})
 	}
 	if sum, err := base64.StdEncoding.DecodeString(digest); err == nil && len(sum) >= 20 {
 		forms = append(forms,
-			headerForm{"base64, where the provider has hex", prefix + hex.EncodeToString(sum)},
-			headerForm{"base64, where the provider has hex, and without its prefix", hex.EncodeToString(sum)})
+			headerForm{"in base64, although the provider uses hex", prefix + hex.EncodeToString(sum)},
+			headerForm{"in base64, although the provider uses hex, and without the prefix", hex.EncodeToString(sum)})
 	}
 	if sum, err := hex.DecodeString(digest); err == nil && len(sum) >= 20 {
 		forms = append(forms,
-			headerForm{"hex, where the provider has base64", prefix + base64.StdEncoding.EncodeToString(sum)},
-			headerForm{"hex, where the provider has base64, and without its prefix", base64.StdEncoding.EncodeToString(sum)})
+			headerForm{"in hex, although the provider uses base64", prefix + base64.StdEncoding.EncodeToString(sum)},
+			headerForm{"in hex, although the provider uses base64, and without the prefix", base64.StdEncoding.EncodeToString(sum)})
 	}
 	return forms
 }

@@ -57,7 +57,7 @@ func (f *verifyFlags) sample(cmd *cobra.Command) (*sample, error) {
 	for _, line := range f.headers {
 		name, value, found := strings.Cut(line, ":")
 		if !found || !httpguts.ValidHeaderFieldName(name) {
-			return nil, usageError{errors.New("--header: want 'Name: value'")} // a header may be a secret
+			return nil, usageError{errors.New("--header must be 'Name: value'")} // a header may be a secret
 		}
 		a.header.Add(name, strings.TrimSpace(value))
 	}
@@ -85,18 +85,18 @@ func (f *verifyFlags) readDash() {
 func (f *verifyFlags) check() error {
 	switch {
 	case f.source == "" && f.provider == "":
-		return errors.New("--provider or --source must say whose request it is")
+		return errors.New("missing --provider or --source")
 	case f.changed("secret") && f.changed("secret-file"):
-		return errors.New("--secret and --secret-file exclude each other")
+		return errors.New("--secret and --secret-file can't be combined")
 	case f.changed("body") && f.changed("body-file"):
-		return errors.New("--body and --body-file exclude each other")
+		return errors.New("--body and --body-file can't be combined")
 	case f.secretFile == "-" && f.bodyFile == "-":
-		return errors.New("--secret-file and --body-file can't both be the standard input")
+		return errors.New("--secret-file and --body-file can't both read standard input")
 	}
 	if f.url != "" {
 		u, err := url.Parse(f.url)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Fragment != "" {
-			return errors.New("--url: want the whole address, such as https://hooks.example.com/webhooks/twilio")
+			return errors.New("--url must be a complete URL, such as https://hooks.example.com/webhooks/twilio")
 		}
 	}
 	return nil
@@ -168,7 +168,7 @@ func (f *verifyFlags) readKeys(a *sample) error {
 	for _, pair := range f.certs {
 		i := strings.LastIndexByte(pair, '=') // an address may have one, too
 		if i < 0 {
-			return usageError{fmt.Errorf("--cert %q: want URL=FILE", pair)}
+			return usageError{fmt.Errorf("--cert %q must be URL=FILE", pair)}
 		}
 		text, err := os.ReadFile(pair[i+1:])
 		if err != nil {
@@ -192,7 +192,7 @@ func parseNow(text string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("--now %q: want unix seconds or RFC 3339, such as 1790000000 or 2026-09-21T14:13:20Z", text)
+		return time.Time{}, fmt.Errorf("--now %q must be in Unix seconds or RFC 3339, such as 1790000000 or 2026-09-21T14:13:20Z", text)
 	}
 	return t, nil
 }

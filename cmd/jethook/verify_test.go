@@ -233,9 +233,9 @@ func (e *expectation) explain(t *testing.T, dir string, hidden ...string) (code 
 func TestVerifyFileRefusals(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{}`:                                  "no JSON array",
-		`[`:                                   "no JSON array",
-		`[{"provider":"github"},{"id":"x"}]`:  "element 1: neither provider nor preset",
+		`{}`:                                  "not a JSON array",
+		`[`:                                   "not a JSON array",
+		`[{"provider":"github"},{"id":"x"}]`:  "element 1: missing provider or preset",
 		`[{"provider":"github","headers":3}]`: "element 0: ",
 		`[{"provider":"github","headers":{"X":[1]}}]`:    "element 0: ",
 		`[{"provider":"github","body_base64":"*"}]`:      "element 0: body_base64",
@@ -276,7 +276,7 @@ func TestShorten(t *testing.T) {
 		first, rest, found := strings.Cut(shorten(text), " … ")
 		middle, last, also := strings.Cut(rest, " … ")
 		var left int
-		if n, err := fmt.Sscanf(middle, "%d bytes left out", &left); n != 1 || err != nil || !found || !also {
+		if n, err := fmt.Sscanf(middle, "%d bytes omitted", &left); n != 1 || err != nil || !found || !also {
 			t.Fatalf("%q: %q", letter, shorten(text))
 		}
 		if len(first)+left+len(last) != len(text) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) || len(first) > shownFirst || len(last) > shownLast {
@@ -296,15 +296,15 @@ func TestVerifyHints(t *testing.T) {
 	for _, test := range []struct {
 		provider, secret, header, body, want string
 	}{
-		{"github", secret + "\n", header, body, "It verifies without the spaces or line ends around the secret."},
+		{"github", secret + "\n", header, body, "It verifies without the whitespace around the secret."},
 		{"github", `"` + secret + `"`, header, body, "It verifies without the quotes around the secret."},
 		{"github", base64.StdEncoding.EncodeToString([]byte(secret)), header, body, "It verifies when the secret is read as base64."},
-		{"github", secret, header, body + "\n", "It verifies without the line end at the end of the body"},
-		{"github", secret, header, "{\n  \"type\": \"a\"\n}", "something has formatted the body"},
-		{"github", secret, "X-Hub-Signature-256: sha256=" + base64.StdEncoding.EncodeToString(sum), body, "is base64, where the provider has hex"},
-		{"github", secret, "X-Hub-Signature-256: " + hex.EncodeToString(sum), body, "is read with sha256= before it"},
-		{"github", secret, "X-Hub-Signature: sha256=" + hex.EncodeToString(sum), body, "It verifies as a request of bitbucket, jira, snyk: is that the provider?"},
-		{"airtable", secret, "X-Airtable-Content-MAC: hmac-sha256=" + hex.EncodeToString(sum), body, "It verifies when the secret is taken as it is, and not decoded."},
+		{"github", secret, header, body + "\n", "It verifies without the newline at the end of the body"},
+		{"github", secret, header, "{\n  \"type\": \"a\"\n}", "something has reformatted the body"},
+		{"github", secret, "X-Hub-Signature-256: sha256=" + base64.StdEncoding.EncodeToString(sum), body, "is in base64, although the provider uses hex"},
+		{"github", secret, "X-Hub-Signature-256: " + hex.EncodeToString(sum), body, "is read with the prefix sha256="},
+		{"github", secret, "X-Hub-Signature: sha256=" + hex.EncodeToString(sum), body, "It verifies as a request from bitbucket, jira, snyk; is that the provider?"},
+		{"airtable", secret, "X-Airtable-Content-MAC: hmac-sha256=" + hex.EncodeToString(sum), body, "It verifies when the secret is used as plain text, not decoded."},
 	} {
 		got := jethook(t, "verify", "--provider", test.provider, "--secret", test.secret, "--header", test.header, "--body", test.body)
 		if got.code != exitFailure || !strings.Contains(got.stdout, test.want) || strings.Contains(got.stdout, secret) {
@@ -357,16 +357,16 @@ func TestVerifyHintsOfSources(t *testing.T) {
 	}{
 		{
 			[]string{"JETHOOK_SOURCES=one,two", "JETHOOK_SOURCE_ONE_PROVIDER=github", "JETHOOK_SOURCE_ONE_SECRET=" + secret, "JETHOOK_SOURCE_TWO_PROVIDER=github", "JETHOOK_SOURCE_TWO_SECRET=" + other},
-			"one", "X-Hub-Signature-256: sha256=" + hex.EncodeToString(sum(other)), "It verifies with the secret of the source two: are the two mixed up?",
+			"one", "X-Hub-Signature-256: sha256=" + hex.EncodeToString(sum(other)), "It verifies with the secret of source two; are the two mixed up?",
 		},
-		{own(), "own", "X-Sig: sha256= " + hexed, "It verifies when the header X-Sig is read without its sha256="},
-		{own("JETHOOK_SOURCE_OWN_PREFIX=sig:"), "own", "X-Sig: " + hexed, "It verifies when the header X-Sig is read with sig: before it"},
-		{own(), "own", "X-Sig: " + based, "It verifies when the header X-Sig is base64, where the provider has hex"},
-		{own("JETHOOK_SOURCE_OWN_ENCODING=base64"), "own", "X-Sig: " + hexed, "It verifies when the header X-Sig is hex, where the provider has base64"},
+		{own(), "own", "X-Sig: sha256= " + hexed, "It verifies when header X-Sig is read without the prefix sha256="},
+		{own("JETHOOK_SOURCE_OWN_PREFIX=sig:"), "own", "X-Sig: " + hexed, "It verifies when header X-Sig is read with the prefix sig:"},
+		{own(), "own", "X-Sig: " + based, "It verifies when header X-Sig is in base64, although the provider uses hex"},
+		{own("JETHOOK_SOURCE_OWN_ENCODING=base64"), "own", "X-Sig: " + hexed, "It verifies when header X-Sig is in hex, although the provider uses base64"},
 		{own("JETHOOK_SOURCE_OWN_PREFIX=sha256="), "own", "X-Sig: sha256= " + hexed, "verified     yes"},
 		{
 			[]string{"JETHOOK_SOURCES=hub", "JETHOOK_SOURCE_HUB_PROVIDER=docker-hub", "JETHOOK_SOURCE_HUB_SECRET=a+token+of+the+tests"},
-			"hub", "X-Any: 1", "It verifies when a + in the address is no space: a token with one has %2B there",
+			"hub", "X-Any: 1", "It verifies when + in the URL is not a space; a token that contains + must be encoded with %2B",
 		},
 	} {
 		cmd := exec.Command(binary, "verify", "--source", test.source, "--header", test.header, "--body", body,
@@ -391,10 +391,10 @@ func TestVerifyHintsOfTime(t *testing.T) {
 	stripe := func(ts string) string { return "Stripe-Signature: t=" + ts + ",v1=" + sign(ts+"."+body) }
 	workos := func(ts string) string { return "WorkOS-Signature: t=" + ts + ", v1=" + sign(ts+"."+body) }
 	for _, test := range []struct{ provider, header, want, not string }{
-		{"stripe", stripe("1790000000000"), "It says its time in milliseconds, where the provider has seconds.", "lies -"},
-		{"workos", workos("1790000000"), "It says its time in seconds, where the provider has milliseconds.", "its clock"},
-		{"stripe", stripe("1790000400"), "It verifies at the time that it says: its clock is 6m40s ahead of --now.", "milliseconds"},
-		{"stripe", stripe("1789999000"), "It verifies at the time that it says: its clock is 16m40s behind --now.", "milliseconds"},
+		{"stripe", stripe("1790000000000"), "The timestamp is in milliseconds, but the provider uses seconds.", "lies -"},
+		{"workos", workos("1790000000"), "The timestamp is in seconds, but the provider uses milliseconds.", "its own timestamp"},
+		{"stripe", stripe("1790000400"), "It verifies at its own timestamp, which is 6m40s ahead of --now.", "milliseconds"},
+		{"stripe", stripe("1789999000"), "It verifies at its own timestamp, which is 16m40s behind --now.", "milliseconds"},
 		{"stripe", strings.ReplaceAll(stripe("1789999000"), "v1=", "v1=00"), "", "It verifies"},
 	} {
 		got := jethook(t, "verify", "--provider", test.provider, "--secret", secret, "--header", test.header, "--body", body, "--now", fmt.Sprint(now))
@@ -438,7 +438,7 @@ func TestVerifyAdyenItem(t *testing.T) {
 	}
 	body := `{"notificationItems":[` + item("A", raw) + "," + item("B", []byte("another")) + "," + item("C", raw) + `]}`
 	got := jethook(t, "verify", "--provider", "adyen", "--secret", key, "--body", body)
-	for _, want := range []string{"item 2", "no signature matches", "One bad item refuses the whole request"} {
+	for _, want := range []string{"item 2", "no signature matches", "one bad item rejects the whole request"} {
 		if got.code != exitFailure || !strings.Contains(got.stdout, want) {
 			t.Errorf("want %q, exit %d:\n%s%s", want, got.code, got.stdout, got.stderr)
 		}

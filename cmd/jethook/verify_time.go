@@ -16,13 +16,13 @@ func (a *sample) otherTimes(sender provider.Sender) []string {
 	signed, _ := sender.SignedAt(&provider.Request{Method: a.method, URL: a.source.URL, Query: a.query, Header: a.header, Body: a.body})
 	switch off := signed.Sub(a.now); {
 	case near(time.UnixMilli(signed.Unix()), a.now):
-		return []string{"It says its time in milliseconds, where the provider has seconds. The signature is right."}
+		return []string{"The timestamp is in milliseconds, but the provider uses seconds. The signature is valid."}
 	case near(time.Unix(signed.UnixMilli(), 0), a.now):
-		return []string{"It says its time in seconds, where the provider has milliseconds. The signature is right."}
+		return []string{"The timestamp is in seconds, but the provider uses milliseconds. The signature is valid."}
 	case off > 0:
-		return []string{"It verifies at the time that it says: its clock is " + off.Round(time.Second).String() + " ahead of --now."}
+		return []string{"It verifies at its own timestamp, which is " + off.Round(time.Second).String() + " ahead of --now."}
 	default:
-		return []string{"It verifies at the time that it says: its clock is " + (-off).Round(time.Second).String() + " behind --now."}
+		return []string{"It verifies at its own timestamp, which is " + (-off).Round(time.Second).String() + " behind --now."}
 	}
 }
 

@@ -32,6 +32,14 @@ func visible(text string) string {
 	return b.String()
 }
 
+// counted is a number of things, in words: "1 event", "2 events".
+func counted[N int | uint64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprint(n, " ", thing, "s")
+}
+
 // What is left of a long text, in bytes. Senders put what they sign beside the body before or after it.
 const (
 	shownFirst = 600
@@ -50,7 +58,7 @@ func shorten(text string) string {
 	for last < len(text) && !utf8.RuneStart(text[last]) && last < len(text)-shownLast+utf8.UTFMax {
 		last++
 	}
-	return fmt.Sprintf("%s … %d bytes left out … %s", text[:first], last-first, text[last:])
+	return fmt.Sprintf("%s … %d bytes omitted … %s", text[:first], last-first, text[last:])
 }
 
 // shortestHidden is how long a secret must be to be looked for: a shorter one stands in every other word.

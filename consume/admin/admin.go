@@ -8,14 +8,11 @@ package admin
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,8 +63,9 @@ type Server struct {
 	senders    map[string]Verification
 	reverify   consume.Reverifier
 
-	echo *echo.Echo
-	api  huma.API
+	echo    *echo.Echo
+	api     huma.API
+	handler http.Handler // echo, and what is mounted around it
 
 	strangers rate.Sometimes // logs refused tokens once in a while
 	faults    rate.Sometimes // logs a store that stays away once in a while
@@ -113,8 +111,13 @@ func New(o Options) *Server {
 	if o.Metrics != nil {
 		s.echo.GET("/metrics", echo.WrapHandler(o.Metrics))
 	}
+	s.handler = s.echo
 	return s
 }
+
+// Mount puts a handler around the API's, such as that of pages for browsers on the same listener. It is called before
+// Serve.
+func (s *Server) Mount(around func(api http.Handler) http.Handler) { s.handler = around(s.echo) }
 
 // newAPI prepares huma without what it would serve by itself: its pages load scripts from other hosts.
 func newAPI(e *echo.Echo, version string) huma.API {
@@ -159,6 +162,9 @@ func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, han
 	// huma refuses a body of exactly this many bytes.
 	op.MaxBodyBytes = max(op.MaxBodyBytes, maxBody) + 1
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	if op.Method != http.MethodGet { // for the token that only reads
+		op.Errors = append(op.Errors, http.StatusForbidden)
+	}
 	if op.Method == http.MethodPost || op.Method == http.MethodPatch {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
@@ -173,8 +179,8 @@ func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, han
 	})
 }
 
-// Handler is the API without a listener.
-func (s *Server) Handler() http.Handler { return s.echo }
+// Handler is the API, and what is mounted around it, without a listener.
+func (s *Server) Handler() http.Handler { return s.handler }
 
 const (
 	readHeaderTimeout = 5 * time.Second
@@ -234,26 +240,4 @@ func (s *Server) catchPanics() echo.MiddlewareFunc {
 			return err
 		},
 	})
-}
-
-// openPaths need no token: whoever asks for health has none, the metrics name no secret, and the document only says what the source code
-// says too.
-var openPaths = map[string]bool{"/metrics": true, "/healthz": true, "/readyz": true, "/openapi.json": true, "/docs": true}
-
-// authenticate lets a request pass that bears the token. Paths that don't exist are refused like others, so
-// that a stranger learns nothing of them.
-func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if !openPaths[c.Path()] && !s.bearsToken(c.Request()) {
-			return errUnauthorized
-		}
-		return next(c)
-	}
-}
-
-// bearsToken compares hashes, so that the time it takes says nothing of the token, not even its length.
-func (s *Server) bearsToken(r *http.Request) bool {
-	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	want, got := sha256.Sum256([]byte(s.token.Reveal())), sha256.Sum256([]byte(given))
-	return strings.EqualFold(scheme, "Bearer") && !s.token.IsZero() && subtle.ConstantTimeCompare(want[:], got[:]) == 1
 }

@@ -21,21 +21,21 @@ func (s *Server) archiveRoutes() {
 	register(s, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: []string{"events"},
 		Summary:     "List stored events",
-		Description: "Newest first, by when they were stored, without their bodies.",
+		Description: "Newest first, by the time they were stored, without bodies.",
 	}, requestTimeout, s.listEvents)
 	register(s, huma.Operation{
 		OperationID: "get-event", Method: http.MethodGet, Path: one, Tags: []string{"events"},
-		Summary: "Read an event, and what became of it",
-		Description: "Its body, its stored headers, a delivery for each endpoint that gets or got it, and the attempts. Of several events " +
-			"with the id the newest is meant. The search goes back from the newest event for 5 s at most: subject, since and " +
-			"until make it short, and an id of the form STREAM-SEQUENCE needs none.",
+		Summary: "Get an event, its deliveries, and its attempts",
+		Description: "Returns the body, the stored headers, the deliveries, and the attempts. If several events have the id, the newest is returned. " +
+			"The search runs backward from the newest event for at most 5 s; narrow it with subject, since, and " +
+			"until. An id of the form STREAM-SEQUENCE needs no search.",
 		Errors: []int{http.StatusNotFound},
 	}, requestTimeout, s.getEvent)
 	register(s, huma.Operation{
 		OperationID: "get-event-body", Method: http.MethodGet, Path: one + "/body", Tags: []string{"events"},
-		Summary: "Read an event's body, byte for byte",
-		Description: "As application/octet-stream, whatever the sender called it, so that no browser runs it; " +
-			"the event's content_type says what it is.",
+		Summary: "Get an event's exact body",
+		Description: "Returned as application/octet-stream, so that no browser runs it; " +
+			"the event's content_type is the sender's.",
 		Errors: []int{http.StatusNotFound},
 		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
 			typeBytes: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
@@ -46,8 +46,8 @@ func (s *Server) archiveRoutes() {
 // SpanParams choose events.
 type SpanParams struct {
 	Subject string `query:"subject" doc:"a subject pattern; default: all webhooks and events, but not jethook.ops.>" example:"webhooks.polar.>"`
-	Since   string `query:"since" doc:"stored since a time (RFC 3339), or how long ago, such as 24h" example:"24h"`
-	Until   string `query:"until" doc:"stored before a time (RFC 3339), or how long ago" example:"2026-01-02T15:04:05Z"`
+	Since   string `query:"since" doc:"only events stored since a time (RFC 3339), or within a period, such as 24h" example:"24h"`
+	Until   string `query:"until" doc:"only events stored before a time (RFC 3339), or longer ago than a period" example:"2026-01-02T15:04:05Z"`
 }
 
 // query returns the events that are chosen, or what is wrong with the choice.
@@ -76,7 +76,7 @@ type listEventsInput struct {
 // EventPage is one page of a list of events.
 type EventPage struct {
 	Items      []consume.StoredEvent `json:"items"`
-	NextCursor string                `json:"next_cursor" doc:"of the next page; empty when there is none"`
+	NextCursor string                `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type eventsOutput struct{ Body EventPage }
@@ -104,24 +104,24 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*eventsOu
 
 // EventParams choose one event.
 type EventParams struct {
-	ID string `path:"id" doc:"the event's id, or its place in the bus, such as EVENTS-17"`
+	ID string `path:"id" doc:"the event's id, or its position, such as EVENTS-17"`
 	SpanParams
 }
 
 // EventDetail is an event whole, and what became of it.
 type EventDetail struct {
 	consume.StoredEvent
-	Headers map[string][]string `json:"headers" doc:"as they are stored; credentials never are"`
+	Headers map[string][]string `json:"headers" doc:"the stored headers; credentials are never stored"`
 	EventBody
-	Others []string `json:"others,omitempty" doc:"subjects of other events with this id that were met on the way to it: give one as subject"`
+	Others []string `json:"others,omitempty" doc:"subjects of other events with this id that the search found; pass one as subject to get that event"`
 	consume.Trace
 }
 
 // EventBody is the body of an event in a form that fits into JSON.
 type EventBody struct {
 	Text      string `json:"body,omitempty" doc:"the body, if it is UTF-8"`
-	Base64    string `json:"body_base64,omitempty" doc:"the body, if it is not"`
-	Truncated bool   `json:"body_truncated,omitempty" doc:"this is the first 1 MiB; /body has all of it"`
+	Base64    string `json:"body_base64,omitempty" doc:"the body in base64, if it is not UTF-8"`
+	Truncated bool   `json:"body_truncated,omitempty" doc:"only the first 1 MiB is shown; /body returns all of it"`
 }
 
 type eventOutput struct{ Body EventDetail }

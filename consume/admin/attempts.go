@@ -18,9 +18,9 @@ func (s *Server) attemptRoutes() {
 	register(s, huma.Operation{
 		OperationID: "list-attempts", Method: http.MethodGet, Path: "/api/v1/attempts", Tags: []string{"deliveries"},
 		Summary: "List attempts",
-		Description: "The history: every attempt, and each opening and closing of an endpoint's circuit, newest first. A page may be " +
-			"short, or even empty, and still have a next one: go on while next_cursor is not empty. By endpoint, outcome, class, " +
-			"code, since and until it is found without reading the rest; the other filters read what these leave.",
+		Description: "The history of attempts, and of circuits that opened and closed, newest first. A page may be short or empty although more follow; " +
+			"continue while next_cursor is not empty. The filters endpoint, outcome, class, " +
+			"code, since, and until use an index; the others scan the remaining entries.",
 	}, requestTimeout, s.listAttempts)
 }
 
@@ -28,8 +28,8 @@ func (s *Server) attemptRoutes() {
 // types that are not.
 type TraitParams struct {
 	Event string `query:"event" doc:"an event's id"`
-	Type  string `query:"type" doc:"event types: one, or a pattern, where * stands for a part between dots and > for the rest" example:"order.*"`
-	Class string `query:"class" enum:"ok,status,redirect,dns,address_refused,connection_refused,unreachable,connection_reset,tls,refused,timeout,bad_response,request,circuit_open,poison,none" doc:"kind of fault of the attempt"`
+	Type  string `query:"type" doc:"an event type, or a pattern, in which * matches one part between dots and > matches the rest" example:"order.*"`
+	Class string `query:"class" enum:"ok,status,redirect,dns,address_refused,connection_refused,unreachable,connection_reset,tls,refused,timeout,bad_response,request,circuit_open,poison,none" doc:"class of failure of the attempt"`
 	Code  int    `query:"code" minimum:"100" maximum:"999" doc:"HTTP status of the attempt's response"`
 }
 
@@ -44,7 +44,7 @@ type listAttemptsInput struct {
 // AttemptPage is one page of the history.
 type AttemptPage struct {
 	Items      []consume.Attempt `json:"items"`
-	NextCursor string            `json:"next_cursor" doc:"of the next page; empty when there is none"`
+	NextCursor string            `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type attemptsOutput struct{ Body AttemptPage }
@@ -87,7 +87,7 @@ func (p *TraitParams) apply(q *consume.Query) (fields []FailureField) {
 	}
 	if !validPattern(p.Type) {
 		fields = append(fields, FailureField{
-			Field: "type", Message: "must be an event type, or a pattern such as order.* or order.>: * and > stand alone between dots, > at the end",
+			Field: "type", Message: "must be an event type, or a pattern such as order.* or order.>; wildcards stand alone between dots, and > only at the end",
 		})
 	}
 	q.EventID, q.Type, q.Class, q.Code = p.Event, p.Type, attempt.Class(p.Class), p.Code
@@ -113,8 +113,8 @@ type deliveryInput struct {
 // DeliveryReport is a delivery with its attempts.
 type DeliveryReport struct {
 	consume.Delivery
-	History    []consume.Attempt `json:"history" doc:"its attempts, the newest first"`
-	NextCursor string            `json:"next_cursor" doc:"where GET /api/v1/attempts?delivery=... goes on with its attempts; empty when these are all"`
+	History    []consume.Attempt `json:"history" doc:"its attempts, newest first"`
+	NextCursor string            `json:"next_cursor" doc:"cursor for GET /api/v1/attempts?delivery=... to list more attempts; empty if there are none"`
 }
 
 type deliveryOutput struct{ Body DeliveryReport }
@@ -127,12 +127,43 @@ func (s *Server) getDelivery(ctx context.Context, in *deliveryInput) (*deliveryO
 	if err != nil {
 		return nil, err
 	}
-	history, next, err := s.ledger.Attempts(ctx, consume.AttemptQuery{Delivery: in.ID, Limit: historyLimit})
+	q := consume.AttemptQuery{Delivery: in.ID, Limit: historyLimit}
+	if q.Since, q.Until, err = s.attemptedWithin(ctx, &d); err != nil {
+		return nil, err
+	}
+	history, next, err := s.ledger.Attempts(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	next = sealCursor(next, attemptMark(&listAttemptsInput{Delivery: in.ID}))
 	return &deliveryOutput{DeliveryReport{Delivery: d, History: history, NextCursor: next}}, nil
+}
+
+const (
+	// recordTime is by how much the clock of a process may differ from the store's.
+	recordTime = 5 * time.Minute
+	// storeTime is by how much those of two servers of the store may.
+	storeTime = 5 * time.Second
+)
+
+// attemptedWithin returns between which times the attempts at a delivery were recorded, as far as that is known: the history is
+// long, and what one endpoint has in it lies far apart.
+func (s *Server) attemptedWithin(ctx context.Context, d *consume.Delivery) (since, until time.Time, err error) {
+	if d.Status != consume.StatusWaiting {
+		until = d.At.Add(recordTime)
+	}
+	_, _, place, ok := publish.PlaceOf(d.ID)
+	if !ok {
+		return since, until, nil
+	}
+	e, err := s.bus.Read(ctx, d.Stream(), place)
+	if errors.Is(err, publish.ErrNotFound) {
+		return since, until, nil
+	}
+	if err == nil {
+		since = e.Time.Add(-storeTime)
+	}
+	return since, until, err
 }
 
 // historyLimit is how many attempts are shown with a delivery: more than a schedule has.

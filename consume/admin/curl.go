@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// curl returns a command for a POSIX shell that sends the request with this body, byte for byte. The body comes
+// Curl returns a command for a POSIX shell that sends the request with this body, byte for byte. The body comes
 // over the standard input, since an argument of a program has a limit and one of the shell's printf has none.
-func curl(r *RequestShown, body []byte) string {
+func Curl(r *RequestShown, body []byte) string {
 	text := string(body)
 	source := "printf %s " + shellWord(text)
 	if !printable(text) {

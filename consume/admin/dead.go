@@ -16,26 +16,26 @@ func (s *Server) deadRoutes() {
 	register(s, huma.Operation{
 		OperationID: "list-dead", Method: http.MethodGet, Path: "/api/v1/dead", Tags: []string{"dead letters"},
 		Summary: "List dead letters",
-		Description: "Deliveries that failed for good, newest first. A page may be short, or even empty, and still have " +
-			"a next one: go on while next_cursor is not empty.",
+		Description: "Deliveries that failed permanently, newest first. A page may be short or empty although more follow; " +
+			"continue while next_cursor is not empty.",
 	}, requestTimeout, s.listDead)
-	const bulk = "Those with the given ids; or else those that endpoint, since, until and reason choose. One request does as many as it " +
-		"can in a few seconds: go on with cursor while next_cursor is not empty. Cut off half-way, asking again does the rest. "
+	const bulk = "Select dead letters by ids, or else by endpoint, since, until, and reason. One request handles as many as it " +
+		"can in a few seconds; continue with cursor while next_cursor is not empty. An interrupted request can be repeated. "
 	register(s, huma.Operation{
 		OperationID: "replay-dead", Method: http.MethodPost, Path: "/api/v1/dead/replay", Tags: []string{"dead letters"},
 		Summary:       "Deliver dead letters again",
-		Description:   bulk + "With no filter, all. Each begins a new schedule, now.",
+		Description:   bulk + "Without filters, all are replayed. Each starts a new retry schedule now.",
 		DefaultStatus: http.StatusAccepted,
 	}, bulkTimeout, s.replayDead)
 	register(s, huma.Operation{
 		OperationID: "remove-dead", Method: http.MethodPost, Path: "/api/v1/dead/remove", Tags: []string{"dead letters"},
-		Summary:     "Remove dead letters for good",
-		Description: bulk + "With no filter, all must be true.",
+		Summary:     "Remove dead letters permanently",
+		Description: bulk + "Without filters, all must be true.",
 	}, bulkTimeout, s.removeDead)
 	register(s, huma.Operation{
 		OperationID: "remove-dead-letter", Method: http.MethodDelete, Path: "/api/v1/dead/{id}", Tags: []string{"dead letters"},
-		Summary:     "Remove a dead letter for good",
-		Description: "The event stays in its stream, and other endpoints' deliveries of it as they are.",
+		Summary:     "Remove a dead letter permanently",
+		Description: "The event stays in its stream, and deliveries to other endpoints are not affected.",
 		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.removeDeadLetter)
 }
@@ -51,12 +51,12 @@ func (s *Server) listDead(ctx context.Context, in *listDeadInput) (*deliveriesOu
 
 // DeadChoice chooses dead letters.
 type DeadChoice struct {
-	IDs      []string `json:"ids,omitempty" minItems:"1" maxItems:"1000" doc:"ids of deliveries; those that are not dead are passed over"`
+	IDs      []string `json:"ids,omitempty" minItems:"1" maxItems:"1000" doc:"ids of deliveries; those that are not dead are ignored"`
 	Endpoint string   `json:"endpoint,omitempty" doc:"an endpoint's id"`
-	Since    string   `json:"since,omitempty" doc:"dead since this time (RFC 3339), or for at most this long, such as 24h" example:"24h"`
-	Until    string   `json:"until,omitempty" doc:"dead before this time (RFC 3339), or for longer than this" example:"2026-01-02T15:04:05Z"`
-	Reason   string   `json:"reason,omitempty" maxLength:"512" doc:"a part of the reason, in any case" example:"answered 503"`
-	Cursor   string   `json:"cursor,omitempty" doc:"next_cursor of the answer before"`
+	Since    string   `json:"since,omitempty" doc:"only those dead since a time (RFC 3339), or for at most a period, such as 24h" example:"24h"`
+	Until    string   `json:"until,omitempty" doc:"only those dead before a time (RFC 3339), or for longer than a period" example:"2026-01-02T15:04:05Z"`
+	Reason   string   `json:"reason,omitempty" maxLength:"512" doc:"text that the reason contains, ignoring case" example:"answered 503"`
+	Cursor   string   `json:"cursor,omitempty" doc:"next_cursor of the previous response"`
 }
 
 // query checks the choice; a query without ids chooses by its fields.
@@ -85,8 +85,8 @@ type replayInput struct{ Body ReplayRequest }
 
 // Replayed answers a replay.
 type Replayed struct {
-	Replayed   int    `json:"replayed" doc:"how many dead letters are being delivered again"`
-	NextCursor string `json:"next_cursor" doc:"to go on with; empty when all are done"`
+	Replayed   int    `json:"replayed" doc:"number of dead letters replayed"`
+	NextCursor string `json:"next_cursor" doc:"cursor for the next request; empty when all are done"`
 }
 
 type replayOutput struct{ Body Replayed }
@@ -123,15 +123,15 @@ func (s *Server) inBulk(
 // RemoveRequest chooses dead letters to be removed.
 type RemoveRequest struct {
 	DeadChoice
-	All bool `json:"all,omitempty" doc:"every dead letter"`
+	All bool `json:"all,omitempty" doc:"all dead letters"`
 }
 
 type removeInput struct{ Body RemoveRequest }
 
 // Removed answers a removal.
 type Removed struct {
-	Removed    int    `json:"removed" doc:"how many dead letters are gone"`
-	NextCursor string `json:"next_cursor" doc:"to go on with; empty when all are done"`
+	Removed    int    `json:"removed" doc:"number of dead letters removed"`
+	NextCursor string `json:"next_cursor" doc:"cursor for the next request; empty when all are done"`
 }
 
 type removeOutput struct{ Body Removed }
@@ -140,7 +140,7 @@ func (s *Server) removeDead(ctx context.Context, in *removeInput) (*removeOutput
 	c := in.Body.DeadChoice
 	chosen := len(c.IDs) > 0 || c.Endpoint != "" || c.Since != "" || c.Until != "" || c.Reason != ""
 	if chosen == in.Body.All {
-		return nil, invalid(FailureField{Field: "all", Message: "must be true to remove every dead letter, and only then"})
+		return nil, invalid(FailureField{Field: "all", Message: "must be true to remove all dead letters, and only then"})
 	}
 	n, next, err := s.inBulk(ctx, &c, s.ledger.Remove, s.ledger.RemoveSome)
 	if err != nil {

@@ -17,21 +17,21 @@ func (s *Server) deliveryRoutes() {
 	register(s, huma.Operation{
 		OperationID: "list-deliveries", Method: http.MethodGet, Path: "/api/v1/deliveries", Tags: []string{"deliveries"},
 		Summary: "List deliveries",
-		Description: "Newest first. A page may be short, or even empty, and still have a next one: " +
-			"go on while next_cursor is not empty.",
+		Description: "Newest first. A page may be short or empty although more follow; " +
+			"continue while next_cursor is not empty.",
 	}, requestTimeout, s.listDeliveries)
 	register(s, huma.Operation{
 		OperationID: "get-delivery", Method: http.MethodGet, Path: "/api/v1/deliveries/{id}", Tags: []string{"deliveries"},
-		Summary:     "Read a delivery",
-		Description: "Its state, and its attempts as far as the history still has them.",
+		Summary:     "Get a delivery",
+		Description: "Returns its state, and its attempts that are still in the history.",
 		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.getDelivery)
 	register(s, huma.Operation{
 		OperationID: "retry-delivery", Method: http.MethodPost, Path: "/api/v1/deliveries/{id}/retry", Tags: []string{"deliveries"},
 		Summary: "Attempt a delivery now",
-		Description: "A waiting delivery keeps its place in the schedule if this attempt fails too; " +
-			"a dead one begins a new schedule. An event that a lagging endpoint has not come to is attempted before the others; " +
-			"one of an ordered endpoint keeps its turn (in_order). Asked twice, it is attempted once.",
+		Description: "If this attempt fails, a waiting delivery continues with its schedule, and " +
+			"a dead one starts a new schedule. If the endpoint lags behind, this event is attempted before the others. " +
+			"A delivery to an ordered endpoint keeps its turn (in_order). Two concurrent requests make one attempt.",
 		DefaultStatus: http.StatusAccepted,
 		Errors:        []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.retryDelivery)
@@ -40,14 +40,14 @@ func (s *Server) deliveryRoutes() {
 // PageParams choose a part of a list. They are exported because huma passes over embedded types that are not.
 type PageParams struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Cursor string `query:"cursor" doc:"next_cursor of the previous page"`
 }
 
 // FilterParams choose deliveries.
 type FilterParams struct {
 	Endpoint string `query:"endpoint" doc:"an endpoint's id"`
-	Since    string `query:"since" doc:"a time (RFC 3339), or how long ago, such as 24h" example:"24h"`
-	Until    string `query:"until" doc:"a time (RFC 3339), or how long ago; excluded itself" example:"2026-01-02T15:04:05Z"`
+	Since    string `query:"since" doc:"a time (RFC 3339), or a period before now, such as 24h" example:"24h"`
+	Until    string `query:"until" doc:"a time (RFC 3339), or a period before now; exclusive" example:"2026-01-02T15:04:05Z"`
 }
 
 type listDeliveriesInput struct {
@@ -60,7 +60,7 @@ type listDeliveriesInput struct {
 // DeliveryPage is one page of a list of deliveries.
 type DeliveryPage struct {
 	Items      []consume.Delivery `json:"items"`
-	NextCursor string             `json:"next_cursor" doc:"of the next page; empty when there is none"`
+	NextCursor string             `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type deliveriesOutput struct{ Body DeliveryPage }
@@ -94,7 +94,7 @@ func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q consu
 	return &deliveriesOutput{DeliveryPage{Items: items, NextCursor: sealCursor(next, mark)}}, nil
 }
 
-var badCursor = FailureField{Field: "cursor", Message: "is not the next_cursor of this list with these filters"}
+var badCursor = FailureField{Field: "cursor", Message: "is not a next_cursor of this list with these filters"}
 
 // idToken is what can stand in a subject where an endpoint's id does: a wildcard would choose all.
 var idToken = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
@@ -112,7 +112,7 @@ func (f *FilterParams) apply(q *consume.Query, now time.Time) (fields []FailureF
 		var ok bool
 		if *t.to, ok = parseTime(t.text, now); !ok {
 			fields = append(fields, FailureField{
-				Field: t.field, Message: "must be a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h",
+				Field: t.field, Message: "must be a time such as 2026-01-02T15:04:05Z, or a period such as 24h",
 			})
 		}
 	}

@@ -30,27 +30,27 @@ func (s *Server) endpointRoutes() {
 		return o
 	}
 	create := op("create-endpoint", http.MethodPost, list, "Create an endpoint",
-		"The answer shows the secret. Events that are stored from then on are delivered.")
+		"The response contains the secret. The endpoint gets events stored from now on.")
 	create.DefaultStatus = http.StatusCreated
 	create.Errors = []int{http.StatusConflict}
 	register(s, create, requestTimeout, s.createEndpoint)
 	register(s, op("list-endpoints", http.MethodGet, list, "List endpoints",
-		"The oldest first. A change made through another process shows within moments."), requestTimeout, s.listEndpoints)
-	read := op("get-endpoint", http.MethodGet, one, "Read an endpoint", "As it is stored now. Its secrets are not shown.")
-	read.Responses = map[string]*huma.Response{"304": {Description: "It is as If-None-Match has it."}}
+		"Oldest first. Changes made through another process appear within moments."), requestTimeout, s.listEndpoints)
+	read := op("get-endpoint", http.MethodGet, one, "Get an endpoint", "Returns the stored endpoint without its secrets.")
+	read.Responses = map[string]*huma.Response{"304": {Description: "The endpoint has not changed since If-None-Match."}}
 	register(s, read, requestTimeout, s.getEndpoint)
 	register(s, op("change-endpoint", http.MethodPatch, one, "Change an endpoint",
-		"Fields that are given are replaced, those that are null go back to their default, others stay as they are."),
+		"Replaces the given fields, resets fields that are null to their defaults, and keeps the others."),
 		requestTimeout, s.changeEndpoint)
 	register(s, op("delete-endpoint", http.MethodDelete, one, "Remove an endpoint",
-		"What waits for it and its dead letters go too; its history stays."), requestTimeout, s.deleteEndpoint)
+		"Also removes its waiting deliveries and dead letters. Its history is kept."), requestTimeout, s.deleteEndpoint)
 	register(s, op("enable-endpoint", http.MethodPost, one+"/enable", "Enable an endpoint",
-		"What waits for it is delivered now, the oldest first: all that came since Jethook disabled it, or what waited before it was disabled "+
-			"on request. What passed by an endpoint that was disabled on request is delivered too if from asks for it. "+
+		"Delivers what is waiting, oldest first: everything since Jethook disabled the endpoint, or what was already waiting when it was disabled "+
+			"on request. With from, an endpoint disabled on request also gets the events that it missed. "+
 			"An ordered endpoint gets everything."), requestTimeout, s.enableEndpoint)
 	register(s, op("disable-endpoint", http.MethodPost, one+"/disable", "Disable an endpoint",
-		"What waits for it stays until it is enabled. Events that come meanwhile pass it by, unless it is ordered or Jethook had disabled it "+
-			"already; enabling it can ask for them."), requestTimeout, s.disableEndpoint)
+		"Its waiting deliveries are kept until it is enabled. It misses events that arrive in the meantime, unless it is ordered or Jethook had already "+
+			"disabled it; enabling it with from delivers them."), requestTimeout, s.disableEndpoint)
 	s.secretRoutes()
 }
 
@@ -73,9 +73,9 @@ type createEndpointInput struct {
 type EndpointWithSecret struct {
 	endpoint.Endpoint
 	Secret     string   `json:"secret"`
-	SecretType string   `json:"secret_type" doc:"how the secret is a key: text, base64 or ed25519" example:"base64"`
-	SignsWith  string   `json:"signs_with" doc:"what deliveries are signed with, in words" example:"the 24 bytes that the secret encodes in base64"`
-	Warnings   []string `json:"warnings,omitempty" doc:"how the receiver may read the secret otherwise"`
+	SecretType string   `json:"secret_type" doc:"how the key is read from the secret: text, base64, or ed25519" example:"base64"`
+	SignsWith  string   `json:"signs_with" doc:"the signing key, in words" example:"the 24 bytes that the secret encodes in base64"`
+	Warnings   []string `json:"warnings,omitempty" doc:"other ways in which the receiver may read the secret"`
 }
 
 // withSecret shows a secret of an endpoint. given is the type that the request says, if any: then there is no doubt.
@@ -160,14 +160,14 @@ func newCreateOutput(e *endpoint.Endpoint, spec *endpoint.Spec) *createEndpointO
 // EndpointPage is one page of the list of endpoints.
 type EndpointPage struct {
 	Items      []endpoint.Endpoint `json:"items"`
-	NextCursor string              `json:"next_cursor" doc:"of the next page; empty when there is none"`
+	NextCursor string              `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type listEndpointsInput struct{ PageParams }
 
 type listEndpointsOutput struct{ Body EndpointPage }
 
-func (s *Server) listEndpoints(_ context.Context, in *listEndpointsInput) (*listEndpointsOutput, error) {
+func (s *Server) listEndpoints(ctx context.Context, in *listEndpointsInput) (*listEndpointsOutput, error) {
 	created, id, err := parsePlace(in.Cursor)
 	if err != nil {
 		return nil, invalid(badCursor)
@@ -181,7 +181,7 @@ func (s *Server) listEndpoints(_ context.Context, in *listEndpointsInput) (*list
 			out.Body.NextCursor = place(&out.Body.Items[n-1])
 			break
 		}
-		out.Body.Items = append(out.Body.Items, *e)
+		out.Body.Items = append(out.Body.Items, visible(ctx, *e))
 	}
 	return out, nil
 }
@@ -207,7 +207,7 @@ func parsePlace(cursor string) (created time.Time, id string, err error) {
 
 type getEndpointInput struct {
 	EndpointParam
-	IfNoneMatch string `header:"If-None-Match" doc:"the ETag that the client has: answered with 304 if nothing is new"`
+	IfNoneMatch string `header:"If-None-Match" doc:"the client's ETag; the response is 304 if the endpoint has not changed"`
 }
 
 type getEndpointOutput struct {
@@ -221,7 +221,7 @@ func (s *Server) getEndpoint(ctx context.Context, in *getEndpointInput) (*getEnd
 	if err != nil {
 		return nil, err
 	}
-	out := &getEndpointOutput{http.StatusOK, etag(&e), e}
+	out := &getEndpointOutput{http.StatusOK, etag(&e), visible(ctx, e)}
 	if isKnown(in.IfNoneMatch, &e) {
 		out.Status = http.StatusNotModified
 	}
@@ -254,7 +254,7 @@ func (s *Server) disableEndpoint(ctx context.Context, in *EndpointCondition) (*e
 
 // EnableRequest asks for what passed by an endpoint.
 type EnableRequest struct {
-	From string `json:"from,omitempty" doc:"deliver what passed by since this time (RFC 3339), or of so long, such as 24h, or since it was disabled (disabled); times before that mean it too; absent: nothing of it" example:"disabled"`
+	From string `json:"from,omitempty" doc:"deliver missed events since this time (RFC 3339), from the last period, such as 24h, or since the endpoint was disabled (disabled), which is also the earliest time; absent: deliver none of them" example:"disabled"`
 }
 
 type enableEndpointInput struct {
@@ -270,7 +270,7 @@ func (s *Server) enableEndpoint(ctx context.Context, in *enableEndpointInput) (*
 		var ok bool
 		if from, ok = parseTime(in.Body.From, time.Now()); !ok {
 			return nil, invalid(FailureField{
-				Field: "from", Message: "must be disabled, a time such as 2026-01-02T15:04:05Z, or how long ago, such as 24h",
+				Field: "from", Message: "must be disabled, a time such as 2026-01-02T15:04:05Z, or a period such as 24h",
 			})
 		}
 	}
@@ -306,7 +306,7 @@ func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoi
 		return nil, err
 	}
 	if err := s.switches.Settle(ctx, &e); err != nil {
-		s.log.Debug("what comes does not pass the endpoint by yet", "endpoint", e.ID, "error", err)
+		s.log.Debug("new events still reach the disabled endpoint", "endpoint", e.ID, "error", err)
 	}
 	s.log.Info("endpoint changed", "endpoint", e.ID, "name", e.Name, "disabled", e.Disabled)
 	return &endpointOutput{etag(&e), e}, nil

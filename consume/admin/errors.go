@@ -24,14 +24,15 @@ import (
 // Faults of a request that no other package names.
 var (
 	errUnauthorized = errors.New("no valid token")
+	errReadOnly     = errors.New("the token only reads")
 	errBodyTooLarge = errors.New("body too large")
 	errDisabled     = errors.New("endpoint disabled")
 	errPrecondition = errors.New("changed since it was read")
 	errRemoved      = errors.New("the endpoint of this request was removed")
 	errNotDead      = errors.New("delivery not dead")
 	errNoSource     = errors.New("no such source")
-	errNotReceiving = errors.New("this process receives nothing")
-	errNoHandshake  = errors.New("the sender hands no secret over")
+	errNotReceiving = errors.New("process receives no webhooks")
+	errNoHandshake  = errors.New("sender does not hand over a secret")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -43,9 +44,9 @@ type Failure struct {
 
 // FailureDetail says what went wrong.
 type FailureDetail struct {
-	Code    string         `json:"code" doc:"stable word for the kind of error" example:"invalid"`
-	Message string         `json:"message" doc:"for people; may change"`
-	Fields  []FailureField `json:"fields,omitempty" doc:"what is wrong with which field of the request"`
+	Code    string         `json:"code" doc:"stable code of the error" example:"invalid"`
+	Message string         `json:"message" doc:"human-readable text; may change"`
+	Fields  []FailureField `json:"fields,omitempty" doc:"the invalid fields of the request"`
 }
 
 // FailureField is one thing wrong with one field or parameter of a request.
@@ -98,37 +99,38 @@ var failures = []struct {
 	code, message string
 }{
 	{errUnauthorized, http.StatusUnauthorized, "unauthorized", "send the admin token: Authorization: Bearer ..."},
-	{echo.ErrNotFound, http.StatusNotFound, "not_found", "there is nothing here"},
-	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method"},
-	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "there is no such endpoint"},
+	{errReadOnly, http.StatusForbidden, "read_only", "this token sees everything but secrets and changes nothing; send the admin token"},
+	{echo.ErrNotFound, http.StatusNotFound, "not_found", "not found"},
+	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not support that method"},
+	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "no such endpoint"},
 	{consume.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
 	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
-	{consume.ErrNotFound, http.StatusNotFound, "not_found", "there is no such delivery"},
-	{publish.ErrBodyGone, http.StatusConflict, "no_request", "no request can be made of it: its body is not stored any more"},
-	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "there is no such recovery"},
-	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this time; choose a narrower one"},
-	{errNoSource, http.StatusNotFound, "not_found", "there is no such source in the settings of this process: JETHOOK_SOURCES"},
-	{consume.ErrNoRejected, http.StatusNotFound, "not_found", "there is no such rejected request"},
-	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks: ask one that does, a jethook serve or jethook ingest"},
-	{errNoHandshake, http.StatusConflict, "no_handshake", "this source's sender hands no secret over: set JETHOOK_SOURCE_<NAME>_SECRET"},
-	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process is not the one that the store is sealed with: set that, and start the process again"},
-	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read, as GET /api/v1/status tells: set the key that it is sealed with or restore it; or remove it and make it anew"},
-	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret, and so no public key: rotate it with secret_type ed25519"},
+	{consume.ErrNotFound, http.StatusNotFound, "not_found", "no such delivery"},
+	{publish.ErrBodyGone, http.StatusConflict, "no_request", "the body is no longer stored, so no request can be made"},
+	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "no such recovery"},
+	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this period; choose a shorter one"},
+	{errNoSource, http.StatusNotFound, "not_found", "no such source; add it to JETHOOK_SOURCES of this process"},
+	{consume.ErrNoRejected, http.StatusNotFound, "not_found", "no such rejected request"},
+	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks; call one that runs jethook serve or jethook ingest"},
+	{errNoHandshake, http.StatusConflict, "no_handshake", "the sender does not hand over a secret; set JETHOOK_SOURCE_<NAME>_SECRET"},
+	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process does not match the store; set the right key and restart"},
+	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read (see GET /api/v1/status); set the key that sealed it, restore it, or remove and recreate it"},
+	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret; rotate it with secret_type ed25519"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
-	{consume.ErrInOrder, http.StatusConflict, "in_order", "the endpoint gets its events in order, and earlier ones wait"},
-	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; what waits for it goes on when it is enabled"},
-	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "it was changed since it was read: read it again"},
-	{errRemoved, http.StatusConflict, "removed", "this Idempotency-Key made an endpoint that was removed since: choose another one"},
-	{publish.ErrConflict, http.StatusConflict, "conflict", "it was changed meanwhile; try again"},
+	{consume.ErrInOrder, http.StatusConflict, "in_order", "the endpoint is ordered, and earlier events are waiting"},
+	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; enable it to resume its waiting deliveries"},
+	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "the endpoint has changed since it was read; read it again"},
+	{errRemoved, http.StatusConflict, "removed", "the endpoint created with this Idempotency-Key was removed; choose another key"},
+	{publish.ErrConflict, http.StatusConflict, "conflict", "the record was changed concurrently; try again"},
 	{errBodyTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the body is too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the event is too large to store"},
 	{publish.ErrBusy, http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"},
 	{publish.ErrFull, http.StatusServiceUnavailable, "store_full", "the store is full; try again later"},
-	{publish.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not answer; try again"},
-	{endpoint.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not answer; try again"},
-	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "the store did not answer in time; try again"},
+	{publish.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
+	{endpoint.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "the store did not respond in time; try again"},
 }
 
 // failure maps every error to its answer. The cause of a fault on this side is only logged: once in a while
@@ -161,7 +163,7 @@ func failureOf(err error) *Failure {
 			return newFailure(f.status, f.code, f.message)
 		}
 	}
-	return newFailure(http.StatusInternalServerError, "internal", "something went wrong here; the log says what")
+	return newFailure(http.StatusInternalServerError, "internal", "internal error; see the log")
 }
 
 func fieldsOf(problems endpoint.Problems) []FailureField {
@@ -187,7 +189,7 @@ func (s *Server) fail(err error, c echo.Context) {
 		c.Response().Header()[name] = values
 	}
 	if err := c.JSON(f.status, f); err != nil {
-		s.log.Debug("answering failed", "error", err)
+		s.log.Debug("sending a response failed", "error", err)
 	}
 }
 
@@ -238,14 +240,14 @@ func fieldOfHuma(d *huma.ErrorDetail) FailureField {
 	_, name, _ := strings.Cut(d.Location, ".")
 	var missing string
 	if n, err := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); n == 1 && err == nil {
-		return FailureField{Field: strings.TrimPrefix(name+"."+missing, "."), Message: "must be given"}
+		return FailureField{Field: strings.TrimPrefix(name+"."+missing, "."), Message: "is required"}
 	}
 	if d.Message == validation.MsgUnexpectedProperty {
-		return FailureField{Field: cmp.Or(name, `""`), Message: "there is no such field"}
+		return FailureField{Field: cmp.Or(name, `""`), Message: "unknown field"}
 	}
 	// A field that is there twice, in upper and lower case, is checked once and read twice.
 	if m := unreadField.FindStringSubmatch(d.Message); m != nil {
-		return FailureField{Field: m[1], Message: "is not of the right type"}
+		return FailureField{Field: m[1], Message: "has the wrong type"}
 	}
 	return FailureField{Field: name, Message: d.Message}
 }

@@ -17,7 +17,7 @@ func (s *Server) eventRoutes() {
 	register(s, huma.Operation{
 		OperationID: "send-event", Method: http.MethodPost, Path: "/api/v1/events", Tags: []string{"events"},
 		Summary:       "Publish an event",
-		Description:   "Publishes data, byte for byte, on events.<type>, and answers once it is stored.",
+		Description:   "Publishes the exact bytes of data on events.<type>, and responds once the event is stored.",
 		DefaultStatus: http.StatusAccepted,
 		MaxBodyBytes:  s.bus.MaxEvent() + maxBody, // room for what stands around data
 	}, requestTimeout, s.sendEvent)
@@ -25,21 +25,21 @@ func (s *Server) eventRoutes() {
 
 type sendEventInput struct {
 	IdempotencyParam
-	Traceparent string `header:"traceparent" doc:"W3C trace that the event belongs to; a new one unless given"`
+	Traceparent string `header:"traceparent" doc:"W3C trace context of the event; default: a new trace"`
 	Body        NewEvent
 }
 
 // NewEvent is an event to publish.
 type NewEvent struct {
-	Type string          `json:"type" doc:"its subject without the prefix events." example:"order.created"`
-	Data json.RawMessage `json:"data" doc:"any JSON: the body of the event"`
-	ID   string          `json:"id,omitempty" minLength:"1" doc:"tells copies of one event: sent again, nothing is added; made up unless given"`
+	Type string          `json:"type" doc:"the event's type: its subject without the prefix events." example:"order.created"`
+	Data json.RawMessage `json:"data" doc:"the event's body, any JSON"`
+	ID   string          `json:"id,omitempty" minLength:"1" doc:"identifies the event; sending the same id again adds nothing; default: generated"`
 }
 
 // SentEvent answers a NewEvent that is stored.
 type SentEvent struct {
 	ID        string `json:"id"`
-	Duplicate bool   `json:"duplicate,omitempty" doc:"an event with this id was stored before, and nothing was added"`
+	Duplicate bool   `json:"duplicate,omitempty" doc:"an event with this id is already stored; nothing was added"`
 }
 
 type sendEventOutput struct{ Body SentEvent }
@@ -92,7 +92,7 @@ func checkEvent(e *NewEvent) (fields []FailureField) {
 			Message: "must be words separated by dots, such as order.created, without spaces, / : * or >, at most 256 bytes",
 		})
 	case strings.HasPrefix(e.Type, publish.EventsPrefix):
-		fields = append(fields, FailureField{Field: "type", Message: "leave the prefix events. out: it is added"})
+		fields = append(fields, FailureField{Field: "type", Message: "must not start with events.; the prefix is added"})
 	}
 	if publish.CleanID(e.ID) != e.ID {
 		fields = append(fields, FailureField{Field: "id", Message: "must be at most 128 visible ASCII characters"})

@@ -15,22 +15,22 @@ import (
 // EndpointFields is what a client chooses of an endpoint: an endpoint.Spec, described for the OpenAPI
 // document. What is left out has its default.
 type EndpointFields struct {
-	Name       *string  `json:"name" nullable:"false" doc:"for people" example:"billing"`
-	URL        *string  `json:"url" nullable:"false" doc:"where deliveries are sent: http or https, at a public address or in JETHOOK_ALLOWED_NETWORKS" example:"https://example.com/hook"`
-	Events     []string `json:"events" doc:"NATS subject patterns of what it gets, such as events.order.* or webhooks.polar.>" example:"events.order.*"`
-	Secret     *string  `json:"secret,omitempty" doc:"signs deliveries; a new one is made unless given; a change replaces all secrets at once" writeOnly:"true"`
-	SecretType *string  `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how the secret is a key: its text as it is, what it encodes in base64, or an Ed25519 private key (whsk_); default: by how it is written, as the answer says; without a secret, one of this type is made for a new endpoint"`
-	Format     *string  `json:"format,omitempty" enum:"raw,slack,discord,cloudevents" doc:"default: what the URL's service takes, else raw"`
+	Name       *string  `json:"name" nullable:"false" doc:"a human-readable name" example:"billing"`
+	URL        *string  `json:"url" nullable:"false" doc:"the URL that deliveries are sent to: http or https, at a public address or in JETHOOK_ALLOWED_NETWORKS" example:"https://example.com/hook"`
+	Events     []string `json:"events" doc:"NATS subject patterns of the events to deliver, such as events.order.* or webhooks.polar.>" example:"events.order.*"`
+	Secret     *string  `json:"secret,omitempty" doc:"signs deliveries; default: generated; changing it replaces all secrets immediately" writeOnly:"true"`
+	SecretType *string  `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how to read the key from the secret: its plain text, base64, or an Ed25519 private key (whsk_); default: depends on the secret's form, as the response says; without a secret, a new endpoint gets one of this type"`
+	Format     *string  `json:"format,omitempty" enum:"raw,slack,discord,cloudevents" doc:"default: slack or discord for their webhook URLs, else raw"`
 
 	Signature     *endpoint.SignatureSpec `json:"signature,omitempty" doc:"default: scheme standard (Standard Webhooks); hmac and bearer for receivers written for other senders"`
-	Second        *endpoint.SignatureSpec `json:"second_signature,omitempty" doc:"one more beside the first, by the same secrets, while receivers move from one to the other; default: none"`
-	Headers       map[string]string       `json:"headers,omitempty" doc:"sent with every delivery"`
+	Second        *endpoint.SignatureSpec `json:"second_signature,omitempty" doc:"a second signature with the same secrets, while receivers migrate; default: none"`
+	Headers       map[string]string       `json:"headers,omitempty" doc:"headers to send with every delivery"`
 	RetrySchedule []string                `json:"retry_schedule,omitzero" doc:"pauses between attempts; empty: a single attempt; default: JETHOOK_RETRY_SCHEDULE" example:"5m,30m,2h"`
-	Timeout       *string                 `json:"timeout,omitempty" doc:"of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
-	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"most requests in a second, minute or hour, evenly spaced, from each process" example:"10/s"`
-	Concurrency   *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"most requests at once from one process; 0: the default"`
-	Ordered       *bool                   `json:"ordered,omitempty" doc:"one delivery at a time, in the order of the stream, each after the one before is delivered or dead; only for a new endpoint"`
-	Disabled      *bool                   `json:"disabled,omitempty" doc:"nothing is delivered while true; see enable and disable for what waits meanwhile"`
+	Timeout       *string                 `json:"timeout,omitempty" doc:"time limit of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
+	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"maximum requests per second, minute, or hour from each process, evenly spaced" example:"10/s"`
+	Concurrency   *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"maximum concurrent requests from each process; 0: the default"`
+	Ordered       *bool                   `json:"ordered,omitempty" doc:"deliver one event at a time, in stream order, each after the previous one is delivered or dead; only for new endpoints"`
+	Disabled      *bool                   `json:"disabled,omitempty" doc:"deliver nothing while true; see enable and disable"`
 }
 
 // endpointChange is the body of a change: some EndpointFields, as they came, since null means another thing

@@ -22,7 +22,7 @@ import (
 
 // IdempotencyParam names a request, so that it can be repeated.
 type IdempotencyParam struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" patternDescription:"printable ASCII" doc:"a name for this request, 1 to 255 characters: made again under the same name, with the same content, within 24 hours, it does nothing more and is answered as before"`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[ -~]+$" patternDescription:"printable ASCII" doc:"a key of 1 to 255 characters for this request; repeating the same request with the same key within 24 hours returns the same response and does nothing else"`
 }
 
 // requestID identifies a request with an Idempotency-Key; the zero value one without.
@@ -61,7 +61,7 @@ func (r requestID) isRepeat(remembered string) (bool, error) {
 	case r.key == "" || r.key != key:
 		return false, nil
 	case r.content != content:
-		return false, invalid(FailureField{Field: "Idempotency-Key", Message: "was used for a request with other content: choose another one"})
+		return false, invalid(FailureField{Field: "Idempotency-Key", Message: "was used for a different request; choose another key"})
 	}
 	return true, nil
 }

@@ -12,13 +12,13 @@ import (
 func (s *Server) matchRoutes() {
 	register(s, huma.Operation{
 		OperationID: "match-subject", Method: http.MethodGet, Path: "/api/v1/match", Tags: []string{"events"},
-		Summary:     "Tell who would get an event",
-		Description: "The endpoints whose patterns match a subject, the oldest first. Those that are disabled would not get an event on it.",
+		Summary:     "List endpoints that would get an event",
+		Description: "The endpoints whose patterns match a subject, oldest first, including disabled ones.",
 	}, requestTimeout, s.matchSubject)
 }
 
 type matchInput struct {
-	Subject string `query:"subject" required:"true" doc:"where the event would be stored" example:"events.order.created"`
+	Subject string `query:"subject" required:"true" doc:"the event's subject" example:"events.order.created"`
 }
 
 // Match is an endpoint that subscribed to a subject.
@@ -26,22 +26,22 @@ type Match struct {
 	Endpoint       string   `json:"endpoint"`
 	Name           string   `json:"name"`
 	URL            string   `json:"url"`
-	Events         []string `json:"events" doc:"those of its patterns that match"`
-	Disabled       bool     `json:"disabled" doc:"it would not get the event now"`
+	Events         []string `json:"events" doc:"the endpoint's patterns that match"`
+	Disabled       bool     `json:"disabled" doc:"the endpoint is disabled and would not get the event now"`
 	DisabledReason string   `json:"disabled_reason,omitempty"`
-	Waits          bool     `json:"waits,omitempty" doc:"it is disabled, and would get the event when it is enabled" example:"false"`
+	Waits          bool     `json:"waits,omitempty" doc:"the endpoint is disabled and would get the event when it is enabled" example:"false"`
 	Ordered        bool     `json:"ordered,omitempty"`
 }
 
 // MatchPage is the list of endpoints that subscribed to a subject.
 type MatchPage struct {
 	Items      []Match `json:"items"`
-	NextCursor string  `json:"next_cursor" doc:"always empty: the list is whole"`
+	NextCursor string  `json:"next_cursor" doc:"always empty: there is one page"`
 }
 
 type matchOutput struct{ Body MatchPage }
 
-func (s *Server) matchSubject(_ context.Context, in *matchInput) (*matchOutput, error) {
+func (s *Server) matchSubject(ctx context.Context, in *matchInput) (*matchOutput, error) {
 	if !publish.IsEventSubject(in.Subject) {
 		return nil, invalid(FailureField{
 			Field: "subject", Message: "must be a subject below webhooks., events. or jethook.ops., without wildcards, such as events.order.created",
@@ -57,7 +57,7 @@ func (s *Server) matchSubject(_ context.Context, in *matchInput) (*matchOutput, 
 		}
 		if len(patterns) > 0 {
 			items = append(items, Match{
-				Endpoint: e.ID, Name: e.Name, URL: e.URL, Events: patterns,
+				Endpoint: e.ID, Name: e.Name, URL: visible(ctx, *e).URL, Events: patterns,
 				Disabled: e.Disabled, DisabledReason: e.DisabledReason, Ordered: e.Ordered,
 				Waits: e.Disabled && !e.PassesBy(),
 			})

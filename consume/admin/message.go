@@ -15,13 +15,13 @@ import (
 // Header is one line of a header.
 type Header struct {
 	Name  string `json:"name" doc:"the header's name" example:"Webhook-Id"`
-	Value string `json:"value" doc:"its value; <secret> for a credential that is not to be shown" example:"evt_4Qm2"`
+	Value string `json:"value" doc:"its value; <secret> for a hidden credential" example:"evt_4Qm2"`
 }
 
 // Content is a body: text as it is, and anything else in base64.
 type Content struct {
 	Body     string `json:"body" doc:"the body" example:"{\"type\":\"jethook.test\"}"`
-	Encoding string `json:"body_encoding" enum:"text,base64" doc:"how body is written: text as it is when it is UTF-8, base64 otherwise" example:"text"`
+	Encoding string `json:"body_encoding" enum:"text,base64" doc:"the encoding of body: text if it is UTF-8, else base64" example:"text"`
 }
 
 func contentOf(body []byte) Content {
@@ -34,8 +34,8 @@ func contentOf(body []byte) Content {
 // RequestShown is an HTTP request to an endpoint, as it goes out over HTTP/1.1.
 type RequestShown struct {
 	Method  string   `json:"method" doc:"always POST" example:"POST"`
-	URL     string   `json:"url" doc:"where it goes" example:"https://example.com/hook"`
-	Headers []Header `json:"headers" doc:"all headers, by name"`
+	URL     string   `json:"url" doc:"the URL of the request" example:"https://example.com/hook"`
+	Headers []Header `json:"headers" doc:"all headers, sorted by name"`
 	Content
 }
 

@@ -48,5 +48,5 @@ func (s *Server) unread() string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d stored records can't be read: see jethook status", n)
+	return fmt.Sprintf("; %d stored records can't be read, see jethook status", n)
 }

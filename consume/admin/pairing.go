@@ -19,21 +19,21 @@ func (s *Server) pairingRoutes() {
 	failures := []int{http.StatusNotFound, http.StatusConflict}
 	register(s, huma.Operation{
 		OperationID: "pair-source", Method: http.MethodPost, Path: one + "/pair", Tags: []string{"sources"},
-		Summary: "Let a source take a secret",
-		Description: "Of a sender that hands its secret over in a handshake. Anyone could send one, so it is taken only at the address that this " +
-			"answers with, once: make the webhook at the sender with that. Asked again, the address before is worth nothing.",
+		Summary: "Let a source accept a secret",
+		Description: "For a sender that hands over its secret in a handshake. Anyone could send one, so it is accepted only at the URL in the " +
+			"response, and only once; enter this URL at the sender. A new request invalidates the previous URL.",
 		Errors: failures,
 	}, requestTimeout, s.pairSource)
 	register(s, huma.Operation{
 		OperationID: "get-source-secret", Method: http.MethodGet, Path: one + "/secret", Tags: []string{"sources"},
 		Summary:     "Reveal the secrets that a sender handed over",
-		Description: "The newest first; any of them verifies. That it was asked for is logged.",
+		Description: "Newest first; any of them verifies. The request is logged.",
 		Errors:      failures,
 	}, requestTimeout, s.revealSourceSecrets)
 	register(s, huma.Operation{
 		OperationID: "forget-source-secret", Method: http.MethodDelete, Path: one + "/secret", Tags: []string{"sources"},
 		Summary:     "Forget the secrets that a sender handed over",
-		Description: "What they signed verifies no more, and a pairing ends. To have another one, pair the source.",
+		Description: "Requests signed with them will fail verification, and a pairing ends. To get a new secret, pair the source.",
 		Errors:      failures,
 	}, requestTimeout, s.forgetSourceSecrets)
 }
@@ -78,7 +78,7 @@ func (s *Server) learns(name string) (*config.Source, error) {
 
 // Pairing is for how long a source takes a secret.
 type Pairing struct {
-	For string `json:"for,omitempty" doc:"how long, 1s to 24h; default: 10m" example:"10m"`
+	For string `json:"for,omitempty" doc:"how long to accept the handshake, 1s to 24h; default: 10m" example:"10m"`
 }
 
 const (
@@ -108,8 +108,8 @@ type pairInput struct {
 
 // Paired says where and until when a secret is taken.
 type Paired struct {
-	Address string    `json:"address" doc:"to make the sender's webhook with; only its path unless the source's URL is set. It is a secret until then" example:"https://hooks.example.com/webhooks/asana?pair=NPUTH4FJ6CFHRVEGRPVMR5QFQM"`
-	Until   time.Time `json:"until" doc:"until when the source takes one secret" example:"2026-01-02T15:04:05Z"`
+	Address string    `json:"address" doc:"the URL to enter at the sender; only its path unless the source's URL is set. Keep it secret until the handshake" example:"https://hooks.example.com/webhooks/asana?pair=NPUTH4FJ6CFHRVEGRPVMR5QFQM"`
+	Until   time.Time `json:"until" doc:"the source accepts one secret until this time" example:"2026-01-02T15:04:05Z"`
 }
 
 type pairOutput struct{ Body Paired }
@@ -128,7 +128,7 @@ func (s *Server) pairSource(ctx context.Context, in *pairInput) (*pairOutput, er
 	if err != nil {
 		return nil, err
 	}
-	s.log.Info("source takes a secret from its sender", "source", in.Name, "until", until)
+	s.log.Info("source accepts a secret from its sender", "source", in.Name, "until", until)
 	return &pairOutput{Paired{pairingAddress(source, nonce), until}}, nil
 }
 
@@ -146,12 +146,12 @@ func pairingAddress(c *config.Source, nonce string) string {
 
 // SourceSecrets are the secrets that a sender handed over.
 type SourceSecrets struct {
-	Items []SourceSecret `json:"items" doc:"the newest first; none before the handshake"`
+	Items []SourceSecret `json:"items" doc:"newest first; empty before the handshake"`
 }
 
 // SourceSecret is one of them.
 type SourceSecret struct {
-	Secret string    `json:"secret" doc:"what the sender signs with" example:"b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"`
+	Secret string    `json:"secret" doc:"the secret that the sender signs with" example:"b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"`
 	At     time.Time `json:"at" doc:"when it was handed over" example:"2026-01-02T15:04:05Z"`
 }
 

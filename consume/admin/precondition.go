@@ -14,7 +14,7 @@ import (
 
 // PreconditionParam makes a change depend on what the client has seen.
 type PreconditionParam struct {
-	IfMatch string `header:"If-Match" doc:"the ETag that the change is based on: refused with 412 if the endpoint was changed since, other than by Jethook itself"`
+	IfMatch string `header:"If-Match" doc:"the ETag that the change is based on; the response is 412 if the endpoint has changed since, other than by Jethook itself"`
 }
 
 // etag is the entity tag of e.

@@ -19,19 +19,19 @@ func (s *Server) previewRoutes() {
 	register(s, huma.Operation{
 		OperationID: "preview-delivery", Method: http.MethodGet, Path: "/api/v1/endpoints/{id}/preview", Tags: []string{"endpoints"},
 		Summary: "Preview a delivery",
-		Description: "The request that would go out to the endpoint now: of a stored event, of a delivery that waits or is dead, " +
-			"or of a sample when neither is given. Nothing is sent. Its signature is valid, so treat it as you treat a secret; " +
-			"credentials are hidden unless reveal is true, which is logged.",
+		Description: "Returns the request that would be sent to the endpoint now: for a stored event, for a waiting or dead delivery, " +
+			"or for a sample if neither is given. Nothing is sent. Its signature is valid, so treat it as a secret. " +
+			"Credentials are hidden unless reveal is true, which is logged.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.previewDelivery)
 }
 
 type previewInput struct {
 	EndpointParam
-	Event    string `query:"event" doc:"a stored event's id, or its place such as EVENTS-17" example:"evt_4Qm2"`
-	Delivery string `query:"delivery" doc:"the id of a delivery of this endpoint that waits or is dead" example:"ep_9zk3.events:evt_4Qm2"`
-	Type     string `query:"type" doc:"of a sample: its event type; default: jethook.test" example:"order.created"`
-	Data     string `query:"data" maxLength:"8192" doc:"of a sample: its body, any JSON" example:"{\"order\":7}"`
+	Event    string `query:"event" doc:"a stored event's id, or its position, such as EVENTS-17" example:"evt_4Qm2"`
+	Delivery string `query:"delivery" doc:"the id of a waiting or dead delivery to this endpoint" example:"ep_9zk3.events:evt_4Qm2"`
+	Type     string `query:"type" doc:"the sample's event type; default: jethook.test" example:"order.created"`
+	Data     string `query:"data" maxLength:"8192" doc:"the sample's body, any JSON" example:"{\"order\":7}"`
 	Reveal   bool   `query:"reveal" doc:"show credentials: a bearer secret, and headers such as Authorization" example:"false"`
 }
 
@@ -39,9 +39,9 @@ type previewInput struct {
 type Preview struct {
 	EventID string       `json:"event_id" doc:"the event's id" example:"evt_4Qm2"`
 	Type    string       `json:"type" doc:"the event's type" example:"order.created"`
-	Attempt int          `json:"attempt" doc:"which attempt it would be" example:"1"`
+	Attempt int          `json:"attempt" doc:"the number of the attempt" example:"1"`
 	Request RequestShown `json:"request" doc:"the request"`
-	Curl    string       `json:"curl" doc:"the same as a command for a shell, byte for byte; with hidden credentials the endpoint will refuse it" example:"printf %s '{}' | curl --data-binary @- 'https://example.com/hook'"`
+	Curl    string       `json:"curl" doc:"the same request as a shell command; with hidden credentials the endpoint will reject it" example:"printf %s '{}' | curl --data-binary @- 'https://example.com/hook'"`
 }
 
 type previewOutput struct{ Body Preview }
@@ -72,13 +72,13 @@ func (s *Server) previewDelivery(ctx context.Context, in *previewInput) (*previe
 		s.log.Info("endpoint's credentials revealed", "endpoint", e.ID)
 	}
 	return &previewOutput{Preview{
-		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: curl(shown, m.Body),
+		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: Curl(shown, m.Body),
 	}}, nil
 }
 
 // noRequest means that the event and the endpoint make no request, as with a URL that an older version took.
 func noRequest(err error) *Failure {
-	return newFailure(http.StatusConflict, "no_request", "no request can be made of it: "+err.Error())
+	return newFailure(http.StatusConflict, "no_request", "no request can be made: "+err.Error())
 }
 
 // check finds parameters that contradict each other.
@@ -91,10 +91,10 @@ func (in *previewInput) check() (fields []FailureField) {
 	}
 	if in.Event != "" || in.Delivery != "" {
 		if in.Type != "" {
-			add("type", "is for a sample: leave out event and delivery")
+			add("type", "is only for a sample; omit event and delivery")
 		}
 		if in.Data != "" {
-			add("data", "is for a sample: leave out event and delivery")
+			add("data", "is only for a sample; omit event and delivery")
 		}
 	}
 	if in.Data != "" && !json.Valid([]byte(in.Data)) {

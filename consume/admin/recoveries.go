@@ -17,37 +17,37 @@ func (s *Server) recoveryRoutes() {
 	tags := []string{"recoveries"}
 	register(s, huma.Operation{
 		OperationID: "recover-endpoint", Method: http.MethodPost, Path: "/api/v1/endpoints/{id}/recover", Tags: tags,
-		Summary: "Redeliver what an endpoint failed or missed",
-		Description: "Of the events of a time: its dead letters are replayed, its waiting retries are due now, and what matches it, " +
-			"was published since it exists and left no trace is sent, all at the pace that the endpoint takes. What its history says was delivered " +
-			"is not sent again; lines that the history has dropped can't tell. With dry_run nothing is changed: the answer, 200, says how many there are.",
+		Summary: "Redeliver events that an endpoint failed or missed",
+		Description: "For the events of a period, replays dead letters, attempts waiting retries now, and sends matching events that were published since the endpoint " +
+			"was created and have no delivery, all at the endpoint's pace. Events that the history shows as delivered " +
+			"are not sent again, as long as the history is kept. With dry_run nothing is changed, and the response, 200, contains the counts.",
 		DefaultStatus: http.StatusAccepted,
-		Responses: map[string]*huma.Response{"200": {Description: "Of a dry run.", Content: map[string]*huma.MediaType{
+		Responses: map[string]*huma.Response{"200": {Description: "Result of a dry run.", Content: map[string]*huma.MediaType{
 			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[consume.Recovery](), true, "")},
 		}}},
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, bulkTimeout, s.recoverEndpoint)
 	register(s, huma.Operation{
 		OperationID: "list-recoveries", Method: http.MethodGet, Path: list, Tags: tags, Summary: "List recoveries",
-		Description: "The newest first. Those that ended are kept for 7 days.",
+		Description: "Newest first. Finished recoveries are kept for 7 days.",
 	}, requestTimeout, s.listRecoveries)
 	register(s, huma.Operation{
-		OperationID: "get-recovery", Method: http.MethodGet, Path: one, Tags: tags, Summary: "Read a recovery",
-		Description: "How far it is. One that ended is kept for 7 days.",
+		OperationID: "get-recovery", Method: http.MethodGet, Path: one, Tags: tags, Summary: "Get a recovery",
+		Description: "Returns its progress. Finished recoveries are kept for 7 days.",
 		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.getRecovery)
 	register(s, huma.Operation{
 		OperationID: "cancel-recovery", Method: http.MethodDelete, Path: one, Tags: tags, Summary: "Cancel a recovery",
-		Description: "What it made due is still delivered. One that has ended stays as it is.", DefaultStatus: http.StatusOK,
+		Description: "Deliveries that it has already scheduled continue. A finished recovery is not changed.", DefaultStatus: http.StatusOK,
 		Errors: []int{http.StatusNotFound},
 	}, requestTimeout, s.cancelRecovery)
 }
 
 // RecoverRequest chooses what is redelivered.
 type RecoverRequest struct {
-	Since   string `json:"since,omitempty" doc:"events since this time (RFC 3339), or of so long, such as 24h; absent: all that are stored" example:"24h"`
-	Until   string `json:"until,omitempty" doc:"events before this time (RFC 3339), or how long ago; absent: until now" example:"2026-01-02T15:04:05Z"`
-	Missing bool   `json:"missing,omitempty" doc:"also events from before the endpoint was created"`
+	Since   string `json:"since,omitempty" doc:"only events since this time (RFC 3339), or from the last period, such as 24h; absent: all stored events" example:"24h"`
+	Until   string `json:"until,omitempty" doc:"only events before this time (RFC 3339), or older than a period; absent: until now" example:"2026-01-02T15:04:05Z"`
+	Missing bool   `json:"missing,omitempty" doc:"include events from before the endpoint was created"`
 	DryRun  bool   `json:"dry_run,omitempty" doc:"only count"`
 }
 
@@ -126,7 +126,7 @@ func (s *Server) cancelRecovery(ctx context.Context, in *RecoveryParam) (*recove
 	if err != nil {
 		return nil, err
 	}
-	s.log.Info("recovery cancelled", "recovery", rec.ID, "endpoint", rec.Endpoint)
+	s.log.Info("recovery canceled", "recovery", rec.ID, "endpoint", rec.Endpoint)
 	return &recoveryOutput{rec}, nil
 }
 

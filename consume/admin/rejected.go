@@ -26,30 +26,30 @@ func (s *Server) rejectedRoutes() {
 	)
 	register(s, huma.Operation{
 		OperationID: "list-rejected", Method: http.MethodGet, Path: all, Tags: []string{"sources"},
-		Summary: "List requests that did not verify",
-		Description: "Newest first, without bodies. Of many in a short time only some are kept, and of those the newest. A page may be short, or " +
-			"even empty, and still have a next one: go on while next_cursor is not empty.",
+		Summary: "List rejected requests",
+		Description: "Requests that failed verification, newest first, without bodies. Only some of a burst are kept, and the oldest are removed first. A page may be short or " +
+			"empty although more follow; continue while next_cursor is not empty.",
 		Errors: []int{http.StatusNotFound},
 	}, requestTimeout, s.listRejected)
 	register(s, huma.Operation{
 		OperationID: "get-rejected", Method: http.MethodGet, Path: one, Tags: []string{"sources"},
-		Summary:     "Read a request that did not verify",
-		Description: "With its headers, but for credentials, and its body, or the beginning of one that was too much to keep.",
+		Summary:     "Get a rejected request",
+		Description: "Returns its headers without credentials, and its body, or the beginning of a body that was too large to keep.",
 		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.getRejected)
 	register(s, huma.Operation{
 		OperationID: "remove-rejected", Method: http.MethodDelete, Path: one, Tags: []string{"sources"},
-		Summary:     "Remove a request that did not verify, for good",
-		Description: "It can't be verified again then.",
+		Summary:     "Remove a rejected request permanently",
+		Description: "It can no longer be verified again.",
 		Errors:      []int{http.StatusNotFound},
 	}, requestTimeout, s.removeRejected)
 	register(s, huma.Operation{
 		OperationID: "retry-rejected", Method: http.MethodPost, Path: "/api/v1/sources/{name}/retry", Tags: []string{"sources"},
 		Summary: "Verify rejected requests again",
-		Description: "With the secrets of now, and the clock of when each came. What verifies is stored as if it came now, and is no longer rejected. " +
-			"Those with the given ids; or else those that since, until and reason choose; with neither, all of the source. One request does as " +
-			"many as it can in a few seconds: go on with cursor while next_cursor is not empty. Cut off half-way, asking again does the rest. " +
-			"Only a process that receives can do it (409, not_receiving).",
+		Description: "Verifies with the current secrets, as of the time each request arrived. Requests that pass are stored as if they arrived now, and are no longer rejected. " +
+			"Select them by ids, or else by since, until, and reason; without any of these, all requests of the source are verified. One request handles as " +
+			"many as it can in a few seconds; continue with cursor while next_cursor is not empty. An interrupted request can be repeated. " +
+			"Only processes that receive webhooks can do this (409, not_receiving).",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, bulkTimeout, s.retryRejected)
 }
@@ -71,22 +71,22 @@ func (s *Server) source(name string) (*config.Source, error) {
 type listRejectedInput struct {
 	SourceParam
 	PageParams
-	Reason string `query:"reason" maxLength:"64" doc:"the word for why" example:"bad_signature"`
-	Since  string `query:"since" doc:"kept since a time (RFC 3339), or how long ago, such as 24h" example:"24h"`
-	Until  string `query:"until" doc:"kept before a time (RFC 3339), or how long ago" example:"2026-01-02T15:04:05Z"`
+	Reason string `query:"reason" maxLength:"64" doc:"the reason for the rejection" example:"bad_signature"`
+	Since  string `query:"since" doc:"only requests since a time (RFC 3339), or within a period, such as 24h" example:"24h"`
+	Until  string `query:"until" doc:"only requests before a time (RFC 3339), or longer ago than a period" example:"2026-01-02T15:04:05Z"`
 }
 
 // RejectedRequest is a request that did not verify, without its body.
 type RejectedRequest struct {
 	ID       string    `json:"id" doc:"its id" example:"17"`
-	Received time.Time `json:"received" doc:"when it came" example:"2026-01-02T15:04:05Z"`
-	Reason   string    `json:"reason" doc:"why it did not verify, in one word" example:"bad_signature"`
+	Received time.Time `json:"received" doc:"when it arrived" example:"2026-01-02T15:04:05Z"`
+	Reason   string    `json:"reason" doc:"why it was rejected, as a code" example:"bad_signature"`
 	Method   string    `json:"method" doc:"its HTTP method" example:"POST"`
-	Query    string    `json:"query,omitempty" doc:"of the address it came to; values are not shown" example:"token=***"`
-	Remote   string    `json:"remote" doc:"the address it came from" example:"192.0.2.1"`
-	Size     int       `json:"size" doc:"of its body in bytes" example:"1024"`
-	BodyKept bool      `json:"body_kept" doc:"whether its whole body was kept; without, it can't be verified again" example:"true"`
-	SHA256   string    `json:"sha256,omitempty" doc:"of the whole body in hex, where only its beginning was kept" example:"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
+	Query    string    `json:"query,omitempty" doc:"the query of its URL; values are hidden" example:"token=***"`
+	Remote   string    `json:"remote" doc:"the sender's address" example:"192.0.2.1"`
+	Size     int       `json:"size" doc:"size of its body in bytes" example:"1024"`
+	BodyKept bool      `json:"body_kept" doc:"whether the complete body was kept; otherwise it can't be verified again" example:"true"`
+	SHA256   string    `json:"sha256,omitempty" doc:"SHA-256 of the complete body in hex, if only its beginning was kept" example:"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 	Names    []string  `json:"header_names" doc:"the names of its headers" example:"Content-Type"`
 }
 
@@ -102,7 +102,7 @@ func describeRejected(r *publish.Rejected) RejectedRequest {
 // RejectedPage is one page of a list of rejected requests.
 type RejectedPage struct {
 	Items      []RejectedRequest `json:"items"`
-	NextCursor string            `json:"next_cursor" doc:"of the next page; empty when there is none"`
+	NextCursor string            `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type rejectedPageOutput struct{ Body RejectedPage }
@@ -167,7 +167,7 @@ func parseRejectedID(id string) (seq uint64, ok bool) {
 // RejectedDetail is a request that did not verify, whole.
 type RejectedDetail struct {
 	RejectedRequest
-	Headers map[string][]string `json:"headers" doc:"its headers; <secret> for a credential"`
+	Headers map[string][]string `json:"headers" doc:"its headers; <secret> for hidden credentials"`
 	EventBody
 }
 
@@ -198,11 +198,11 @@ func (s *Server) removeRejected(ctx context.Context, in *rejectedInput) (*struct
 
 // RejectedChoice chooses rejected requests of a source.
 type RejectedChoice struct {
-	IDs    []string `json:"ids,omitempty" minItems:"1" maxItems:"1000" doc:"ids of rejected requests; those that are not there are passed over" example:"17"`
-	Since  string   `json:"since,omitempty" doc:"kept since this time (RFC 3339), or for at most this long, such as 24h" example:"24h"`
-	Until  string   `json:"until,omitempty" doc:"kept before this time (RFC 3339), or for longer than this" example:"2026-01-02T15:04:05Z"`
-	Reason string   `json:"reason,omitempty" maxLength:"64" doc:"the word for why they did not verify" example:"bad_signature"`
-	Cursor string   `json:"cursor,omitempty" doc:"next_cursor of the answer before"`
+	IDs    []string `json:"ids,omitempty" minItems:"1" maxItems:"1000" doc:"ids of rejected requests; unknown ids are ignored" example:"17"`
+	Since  string   `json:"since,omitempty" doc:"only requests since this time (RFC 3339), or from the last period, such as 24h" example:"24h"`
+	Until  string   `json:"until,omitempty" doc:"only requests before this time (RFC 3339), or older than a period" example:"2026-01-02T15:04:05Z"`
+	Reason string   `json:"reason,omitempty" maxLength:"64" doc:"the reason for the rejection" example:"bad_signature"`
+	Cursor string   `json:"cursor,omitempty" doc:"next_cursor of the previous response"`
 }
 
 // query checks the choice.
@@ -231,9 +231,9 @@ type retryRejectedInput struct {
 
 // RetriedRejected answers a retry of rejected requests.
 type RetriedRejected struct {
-	Verified   int            `json:"verified" doc:"how many verified, and are stored" example:"3"`
-	Refused    map[string]int `json:"refused" doc:"how many still did not, by reason"`
-	NextCursor string         `json:"next_cursor" doc:"to go on with; empty when all are done"`
+	Verified   int            `json:"verified" doc:"number of requests that passed and are stored" example:"3"`
+	Refused    map[string]int `json:"refused" doc:"number of requests that failed again, by reason"`
+	NextCursor string         `json:"next_cursor" doc:"cursor for the next request; empty when all are done"`
 }
 
 type retryRejectedOutput struct{ Body RetriedRejected }

@@ -23,10 +23,10 @@ func (s *Server) resendRoutes() {
 	register(s, huma.Operation{
 		OperationID: "resend-event", Method: http.MethodPost, Path: "/api/v1/events/{id}/resend", Tags: []string{"events"},
 		Summary: "Send an event again",
-		Description: "To the given endpoints, whether their patterns match or not, or else to each whose patterns match. What waits is " +
-			"attempted now, what is dead is replayed, and what was delivered, or never sent, begins anew with its first attempt. A disabled " +
-			"endpoint gets nothing. The event is found as when it is read. Without an Idempotency-Key the same request " +
-			"within 5 s is taken for the same one: it does nothing more and is answered as before.",
+		Description: "Sends the event to the given endpoints, whether or not their patterns match, or else to every endpoint whose patterns match. A waiting delivery is " +
+			"attempted now, a dead one is replayed, and a delivered or missing one starts over with its first attempt. Disabled " +
+			"endpoints get nothing. The event is looked up as by GET. Without an Idempotency-Key, repeating the request " +
+			"within 5 s returns the same response and does nothing else.",
 		DefaultStatus: http.StatusAccepted,
 		Errors:        []int{http.StatusNotFound, http.StatusConflict},
 	}, bulkTimeout, s.resendEvent)
@@ -34,7 +34,7 @@ func (s *Server) resendRoutes() {
 
 // ResendRequest chooses who gets an event again.
 type ResendRequest struct {
-	Endpoints []string `json:"endpoints,omitempty" minItems:"1" maxItems:"1000" doc:"ids of endpoints; absent: all whose patterns match" example:"ep_9zk3"`
+	Endpoints []string `json:"endpoints,omitempty" minItems:"1" maxItems:"1000" doc:"ids of endpoints; absent: all endpoints whose patterns match" example:"ep_9zk3"`
 }
 
 type resendInput struct {
@@ -46,7 +46,7 @@ type resendInput struct {
 // Resent says what came of sending an event again.
 type Resent struct {
 	ID         string           `json:"id" doc:"the event's id" example:"evt_4Qm2"`
-	Subject    string           `json:"subject" doc:"where it is stored" example:"events.order.created"`
+	Subject    string           `json:"subject" doc:"the event's subject" example:"events.order.created"`
 	Deliveries []ResentDelivery `json:"deliveries" doc:"one for each endpoint"`
 }
 
@@ -54,7 +54,7 @@ type Resent struct {
 type ResentDelivery struct {
 	ID       string `json:"id" doc:"the delivery's id" example:"ep_9zk3.events:evt_4Qm2"`
 	Endpoint string `json:"endpoint" doc:"the endpoint's id" example:"ep_9zk3"`
-	Result   string `json:"result" enum:"sent,under_way,disabled" example:"sent" doc:"sent: it is due now; under_way: it was being attempted already; disabled: its endpoint is, and it was left as it is"`
+	Result   string `json:"result" enum:"sent,under_way,disabled" example:"sent" doc:"sent: it is attempted now; under_way: an attempt was already running; disabled: the endpoint is disabled, and nothing was changed"`
 }
 
 // Results of sending an event to one endpoint again.
@@ -139,13 +139,13 @@ func (s *Server) named(ctx context.Context, ids []string) ([]endpoint.Endpoint, 
 	}
 	for i, id := range ids {
 		if slices.Contains(ids[:i], id) {
-			wrong(i, "is named before")
+			wrong(i, "is given twice")
 			continue
 		}
 		var err error
 		all[i], err = s.registry.Get(ctx, id)
 		if errors.Is(err, endpoint.ErrNotFound) {
-			wrong(i, "there is no such endpoint")
+			wrong(i, "no such endpoint")
 		} else if err != nil {
 			return nil, err
 		}

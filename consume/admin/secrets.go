@@ -18,28 +18,28 @@ func (s *Server) secretRoutes() {
 	register(s, huma.Operation{
 		OperationID: "rotate-endpoint", Method: http.MethodPost, Path: one + "/rotate", Tags: []string{"endpoints"},
 		Summary: "Give an endpoint a new secret",
-		Description: "The answer shows it. During the overlap, deliveries of scheme standard carry a signature by each secret; hmac and bearer " +
-			"have room for one, which is the new secret's from now on.",
+		Description: "The response contains the secret. During the overlap, deliveries of scheme standard are signed with each secret; hmac and bearer " +
+			"have room for one signature and use the new secret immediately.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed},
 	}, requestTimeout, s.rotateEndpoint)
 	register(s, huma.Operation{
 		OperationID: "get-endpoint-secret", Method: http.MethodGet, Path: one + "/secret", Tags: []string{"endpoints"},
-		Summary: "Reveal an endpoint's secrets", Description: "Those that sign, the newest first. That it was asked for is logged.",
+		Summary: "Reveal an endpoint's secrets", Description: "Returns the signing secrets, newest first. The request is logged.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.revealSecrets)
 	register(s, huma.Operation{
 		OperationID: "get-endpoint-public-key", Method: http.MethodGet, Path: one + "/public-key", Tags: []string{"endpoints"},
-		Summary: "Read an endpoint's public key", Description: "What receivers verify Ed25519 signatures (v1a) with: no secret. An endpoint " +
-			"whose secrets are all shared with the receiver has none.",
+		Summary: "Get an endpoint's public key", Description: "Receivers verify Ed25519 signatures (v1a) with this key. It is not a secret. An endpoint " +
+			"without an Ed25519 secret has none.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, requestTimeout, s.publicKey)
 }
 
 // Rotation is how an endpoint gets a new secret.
 type Rotation struct {
-	Secret     string `json:"secret,omitempty" doc:"the new one; unless given one is made as the present one is written, where that can be told" writeOnly:"true"`
-	SecretType string `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how the new one is a key; default: as the one before, or by how it is written"`
-	Overlap    string `json:"overlap,omitempty" doc:"how long the secrets before it go on signing: 0s to 168h; default: 24h" example:"24h"`
+	Secret     string `json:"secret,omitempty" doc:"the new secret; default: generated in the form of the current one, if that is known" writeOnly:"true"`
+	SecretType string `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how to read the key from the new secret; default: like the current one, or depending on the secret's form"`
+	Overlap    string `json:"overlap,omitempty" doc:"how long earlier secrets stay valid, 0s to 168h; default: 24h" example:"24h"`
 }
 
 const (
@@ -121,28 +121,28 @@ func parseOverlap(text string) (time.Duration, error) {
 
 // SecretList is every secret that signs an endpoint's deliveries.
 type SecretList struct {
-	Items []RevealedSecret `json:"items" doc:"the newest first"`
+	Items []RevealedSecret `json:"items" doc:"newest first"`
 }
 
 // RevealedSecret is one of them.
 type RevealedSecret struct {
 	Secret  string    `json:"secret"`
-	Expires time.Time `json:"expires,omitzero" doc:"until when it signs; absent: it stays"`
-	Type    string    `json:"secret_type,omitempty" doc:"how it is a key; absent: as whsec_ tells"`
+	Expires time.Time `json:"expires,omitzero" doc:"the secret is valid until this time; absent: without limit"`
+	Type    string    `json:"secret_type,omitempty" doc:"how to read the key from the secret; absent: as its prefix whsec_ says"`
 }
 
 type revealOutput struct{ Body SecretList }
 
 // PublicKeys are what receivers of an endpoint's deliveries verify them with.
 type PublicKeys struct {
-	PublicKey string      `json:"public_key" doc:"of the newest Ed25519 secret that signs: whpk_ and base64" example:"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="`
-	Items     []PublicKey `json:"items" doc:"those of all that sign, the newest first"`
+	PublicKey string      `json:"public_key" doc:"public key of the newest Ed25519 secret: whpk_ and base64" example:"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="`
+	Items     []PublicKey `json:"items" doc:"public keys of all valid secrets, newest first"`
 }
 
 // PublicKey is one of them.
 type PublicKey struct {
 	PublicKey string    `json:"public_key" doc:"whpk_ and base64" example:"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="`
-	Expires   time.Time `json:"expires,omitzero" doc:"until when its secret signs; absent: it stays"`
+	Expires   time.Time `json:"expires,omitzero" doc:"its secret is valid until this time; absent: without limit"`
 }
 
 type publicKeyOutput struct{ Body PublicKeys }

@@ -15,20 +15,20 @@ func (s *Server) sourceRoutes() {
 	register(s, huma.Operation{
 		OperationID: "list-sources", Method: http.MethodGet, Path: "/api/v1/sources", Tags: []string{"sources"},
 		Summary:     "List sources",
-		Description: "The senders that webhooks are received from, as configured for this process.",
+		Description: "Returns the senders configured for this process.",
 	}, requestTimeout, s.listSources)
 }
 
 // Verification is how a source's requests are verified.
 type Verification struct {
 	VerifiedBy string `json:"verified_by,omitempty" doc:"how its requests are verified, in words"`
-	CoversBody bool   `json:"covers_body" doc:"whether that is over the whole body; if not, who has seen one request can send others"`
+	CoversBody bool   `json:"covers_body" doc:"whether verification covers the whole body; if not, anyone who has seen one request can forge others"`
 	// NotCovered, Caveat and BodySecrets are empty where there is nothing to say.
-	NotCovered  []string `json:"not_covered,omitempty" doc:"what of an event is not covered, out of body, type and id: it can be changed by who has seen one request" example:"type"`
+	NotCovered  []string `json:"not_covered,omitempty" doc:"which of body, type, and id verification does not cover; anyone who has seen one request can change them" example:"type"`
 	Caveat      string   `json:"caveat,omitempty" doc:"what else the verification leaves open" example:"not the message attributes"`
 	BodySecrets []string `json:"body_secrets,omitempty" doc:"fields of the body that hold a secret, which is stored and delivered with it" example:"passcode"`
 
-	Learns bool `json:"learns_secret" doc:"whether the sender hands its secret over in a handshake" example:"false"`
+	Learns bool `json:"learns_secret" doc:"whether the sender hands over its secret in a handshake" example:"false"`
 }
 
 // Source is one sender to receive webhooks from.
@@ -36,12 +36,12 @@ type Source struct {
 	Name     string `json:"name"`
 	Provider string `json:"provider" doc:"the preset that verifies it"`
 	Verification
-	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done,unreadable" doc:"of a sender that hands its secret over: waiting: no secret is known, and none is taken before the source is paired; open: one is taken at the address of the pairing; done: there is one. Else absent" example:"done"`
+	Handshake string `json:"handshake,omitempty" enum:"waiting,open,done,unreadable" doc:"only if the sender hands over its secret: waiting: no secret is known, pair the source to accept one; open: the pairing URL accepts one; done: a secret is stored" example:"done"`
 
-	Received uint64     `json:"received" doc:"webhooks that are stored; they go when their retention ends"`
-	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them came"`
+	Received uint64     `json:"received" doc:"number of stored webhooks; retention removes old ones"`
+	LastSeen *time.Time `json:"last_seen,omitempty" doc:"when the newest of them arrived"`
 
-	Duplicates uint64 `json:"duplicates" doc:"requests whose id was that of an event stored before, since the processes started: a redelivery by hand at the sender is one. They are answered as a success, and nothing more happens"`
+	Duplicates uint64 `json:"duplicates" doc:"requests with the id of an event that was already stored, such as a manual redelivery at the sender, since the processes started; they are answered with success and ignored"`
 
 	Refused map[string]uint64 `json:"refused,omitempty" doc:"requests that were not stored, by reason, since the processes started"`
 }
@@ -55,6 +55,15 @@ type SourcePage struct {
 type sourcesOutput struct{ Body SourcePage }
 
 func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, error) {
+	items, err := s.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sourcesOutput{SourcePage{Items: items}}, nil
+}
+
+// Sources are the configured sources, with what came of them.
+func (s *Server) Sources(ctx context.Context) ([]Source, error) {
 	reports, _, err := s.bus.Ask(ctx)
 	if err != nil {
 		return nil, err
@@ -76,5 +85,5 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, 
 		}
 		items = append(items, src)
 	}
-	return &sourcesOutput{SourcePage{Items: items}}, nil
+	return items, nil
 }

@@ -15,8 +15,8 @@ import (
 func (s *Server) statusRoutes() {
 	register(s, huma.Operation{
 		OperationID: "get-status", Method: http.MethodGet, Path: "/api/v1/status", Tags: []string{"status"},
-		Summary: "See what is stuck",
-		Description: "How each endpoint fares, the most troubled first; how full the streams are; how far the processes are; what each " +
+		Summary: "Show what is stuck",
+		Description: "The state of each endpoint, worst first; how full the streams are; how far the processes are; what each " +
 			"source sends. It is made anew at most once a second. What can't be had is left out and named in incomplete.",
 	}, status.BuildTime+requestTimeout, s.getStatus)
 }

@@ -28,10 +28,10 @@ func (s *Server) trialRoutes() {
 	register(s, huma.Operation{
 		OperationID: "test-endpoint", Method: http.MethodPost, Path: "/api/v1/endpoints/{id}/test", Tags: []string{"endpoints"},
 		Summary: "Test an endpoint",
-		Description: "Sends one signed sample to the endpoint now, also to a disabled one, and answers with the request and what came of it. " +
-			"It is no delivery: it is not in the history, is not tried again, and neither disables nor revives the endpoint. " +
-			"Unless data is given the sample's body is {\"type\": …, \"message\": …, \"endpoint\": …, \"sent_at\": …}. " +
-			"The endpoint's own timeout holds, but at most 30 s. The status is 200 whatever the endpoint said: look at taken.",
+		Description: "Sends one signed sample to the endpoint, even to a disabled one, and returns the request and the outcome. " +
+			"A test is not a delivery: it is not in the history, is not retried, and does not change the endpoint's state. " +
+			"Without data, the sample's body is {\"type\": …, \"message\": …, \"endpoint\": …, \"sent_at\": …}. " +
+			"The endpoint's timeout applies, up to 30 s. The status is 200 whatever the endpoint answered; see taken.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, trialTimeout+requestTimeout, s.testEndpoint)
 }
@@ -39,7 +39,7 @@ func (s *Server) trialRoutes() {
 // TrialRequest is the sample to send.
 type TrialRequest struct {
 	Type string          `json:"type,omitempty" doc:"its event type; default: jethook.test" example:"order.created"`
-	Data json.RawMessage `json:"data,omitempty" doc:"any JSON: its body, byte for byte; default: a few words for people" example:"{\"order\":7}"`
+	Data json.RawMessage `json:"data,omitempty" doc:"the body, any JSON; default: a short message" example:"{\"order\":7}"`
 }
 
 type trialInput struct {
@@ -49,21 +49,21 @@ type trialInput struct {
 
 // Trial is what came of a test.
 type Trial struct {
-	Taken    bool           `json:"taken" doc:"the endpoint answered 2xx" example:"true"`
+	Taken    bool           `json:"taken" doc:"whether the endpoint answered 2xx" example:"true"`
 	Class    attempt.Class  `json:"class" doc:"kind of the outcome: ok, status, redirect, dns, address_refused, connection_refused, unreachable, connection_reset, tls, refused, timeout, bad_response, request, aborted or local" example:"ok"`
-	Detail   string         `json:"detail,omitempty" doc:"why it was not taken, for people" example:"answered 500 Internal Server Error"`
+	Detail   string         `json:"detail,omitempty" doc:"why it was not accepted; human-readable" example:"answered 500 Internal Server Error"`
 	Sent     time.Time      `json:"sent_at" doc:"when it was sent, also the time in the signature" example:"2026-01-02T15:04:05Z"`
 	Duration int64          `json:"duration_ms" doc:"how long it took in milliseconds, from DNS to the last byte of the answer" example:"87"`
-	Request  *RequestShown  `json:"request,omitempty" doc:"what was sent, credentials hidden; missing when no request could be made of it"`
-	Response *ResponseShown `json:"response,omitempty" doc:"what the endpoint answered; missing when no answer came"`
+	Request  *RequestShown  `json:"request,omitempty" doc:"the request, with credentials hidden; absent if no request could be made"`
+	Response *ResponseShown `json:"response,omitempty" doc:"the response; absent if there was none"`
 }
 
 // ResponseShown is an endpoint's answer.
 type ResponseShown struct {
 	Status  int      `json:"status" doc:"its HTTP status" example:"200"`
-	Headers []Header `json:"headers" doc:"those of its headers that help to understand it"`
+	Headers []Header `json:"headers" doc:"selected headers"`
 	Content
-	Truncated bool `json:"body_truncated,omitempty" doc:"body is only its first 16 KiB, or it broke off" example:"false"`
+	Truncated bool `json:"body_truncated,omitempty" doc:"the body is longer than 16 KiB, or was cut off" example:"false"`
 }
 
 type trialOutput struct{ Body Trial }

@@ -107,6 +107,15 @@ func shownURL(u *url.URL, format endpoint.Format) string {
 	return shown + "?" + MaskQuery(u.RawQuery)
 }
 
+// ShownURL is an endpoint's URL without what may be secret, as every attempt shows it.
+func ShownURL(e *endpoint.Endpoint) string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return Masked
+	}
+	return shownURL(u, e.Format)
+}
+
 // MaskQuery returns a URL's query with its names alone: values may be tokens.
 func MaskQuery(query string) string {
 	if query == "" {

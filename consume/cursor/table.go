@@ -43,7 +43,7 @@ func (t *Table) Run(ctx context.Context, changed func(Key)) error {
 		err := t.follow(ctx, back, changed)
 		if err != nil && ctx.Err() == nil {
 			if !complained {
-				t.log.Warn("the places of lagging endpoints can't be read; trying again until they can", "error", err)
+				t.log.Warn("cannot read cursor records; retrying", "error", err)
 			}
 			complained = true
 			select {
@@ -106,7 +106,7 @@ func (t *Table) apply(entry jetstream.KeyValueEntry, there map[Key]bool, changed
 		if entry.Operation() == jetstream.KeyValuePut {
 			next = &Record{}
 			if err := next.decode(key, entry.Value(), entry.Revision()); err != nil {
-				t.log.Error("the place of an endpoint can't be read", "key", entry.Key(), "error", err)
+				t.log.Error("cannot read a cursor record", "key", entry.Key(), "error", err)
 				next = nil
 			}
 		}
@@ -205,7 +205,7 @@ func (t *Table) await(ctx context.Context, revision uint64) error {
 		select {
 		case <-news:
 		case <-timeout:
-			return fmt.Errorf("%w: the places of lagging endpoints do not come", publish.ErrUnavailable)
+			return fmt.Errorf("%w: cursor records not received in time", publish.ErrUnavailable)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -91,7 +91,7 @@ func (r *Registry) reread(ctx context.Context, changed func(Change)) error {
 			return err
 		}
 		if !complained {
-			r.log.Warn("reading the endpoints' bucket failed; trying again until it can be", "error", err)
+			r.log.Warn("cannot read the endpoints' bucket; retrying", "error", err)
 		}
 		select {
 		case <-time.After(rereadPause):

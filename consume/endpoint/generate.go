@@ -60,7 +60,7 @@ func (e *Endpoint) Successor(text string, as SecretType) (Secret, error) {
 	}
 	like, ok := another(newest.Value.Reveal(), newest.Type == SecretBase64)
 	if !ok {
-		return Secret{}, Problems{{Field: "secret", Message: "must be given: the present one is a text of your own, and one of another kind may be refused by the receiver"}}
+		return Secret{}, Problems{{Field: "secret", Message: "is required: the current secret is a text of your own, and the receiver may reject another form"}}
 	}
 	return Secret{Value: config.NewSecret(like), Type: newest.Type}, nil
 }

@@ -61,7 +61,7 @@ func (c *checker) headers(raw map[string]string) map[string]string {
 		field := "headers." + given
 		name := textproto.CanonicalMIMEHeaderKey(given)
 		if _, twice := headers[name]; twice {
-			c.add(field, "is given twice, in upper and lower case")
+			c.add(field, "is given twice, in different case")
 		}
 		if c.check(field, checkHeaderName(name)) {
 			c.check(field, notReserved(name))
@@ -74,7 +74,7 @@ func (c *checker) headers(raw map[string]string) map[string]string {
 
 func checkHeaderName(name string) error {
 	if len(name) > maxHeaderNameBytes || !httpguts.ValidHeaderFieldName(name) {
-		return errors.New("is not a header's name")
+		return errors.New("is not a valid header name")
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func checkHeaderValue(value string) error {
 		return fmt.Errorf("must be at most %d bytes long", maxHeaderValueBytes)
 	}
 	if !httpguts.ValidHeaderFieldValue(value) {
-		return errors.New("holds a character that a header cannot")
+		return errors.New("contains a character that is not allowed in headers")
 	}
 	return nil
 }

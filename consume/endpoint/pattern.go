@@ -36,9 +36,9 @@ func checkPattern(pattern string) error {
 		case token == ">" && i < len(tokens)-1:
 			return fmt.Errorf("%q has > before its end", pattern)
 		case token != ">" && token != "*" && strings.ContainsAny(token, "*>"):
-			return fmt.Errorf("%q has a wildcard inside a token: * and > stand alone between dots", pattern)
+			return fmt.Errorf("%q has a wildcard inside a token; * and > must stand alone between dots", pattern)
 		case strings.ContainsFunc(token, notInToken):
-			return fmt.Errorf("%q has a space or a character that does not show", pattern)
+			return fmt.Errorf("%q contains a space or a non-printable character", pattern)
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ var (
 	// ErrUnavailable means that the bucket could not be reached.
 	ErrUnavailable = errors.New("endpoint registry unavailable")
 	// ErrExists means that there is an endpoint with this id, or that there was one.
-	ErrExists = errors.New("the endpoint exists, or was removed")
+	ErrExists = errors.New("endpoint exists or was removed")
 )
 
 // Change tells that an endpoint was created (Before nil), changed, or removed (After nil).
@@ -78,7 +78,7 @@ func (r *Registry) put(e *Endpoint) (Change, bool) {
 
 func (r *Registry) complain(id string, err error) {
 	if err != nil {
-		r.log.Error("endpoint not usable", "endpoint", id, "error", err)
+		r.log.Error("cannot use an endpoint", "endpoint", id, "error", err)
 	}
 }
 

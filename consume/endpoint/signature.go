@@ -118,7 +118,7 @@ func (c *checker) filled(field string, raw SignatureSpec) SignatureSpec {
 		return SignatureSpec{}
 	}
 	if raw.Scheme != "" && raw.Scheme != string(SchemeHMAC) {
-		c.add(field+".scheme", "must be %s, or left out, with like", SchemeHMAC)
+		c.add(field+".scheme", "must be %s or omitted with like", SchemeHMAC)
 	}
 	out := SignatureSpec{
 		Scheme: string(SchemeHMAC), Header: cmp.Or(raw.Header, like.Header), Algorithm: cmp.Or(raw.Algorithm, like.Algorithm),
@@ -137,7 +137,7 @@ func (c *checker) signature(field string, raw SignatureSpec) Signature {
 	switch s.Scheme {
 	case SchemeStandard:
 		if s.Header != "" {
-			c.add(field+".header", "cannot be chosen with scheme %s", SchemeStandard)
+			c.add(field+".header", "can't be set with scheme %s", SchemeStandard)
 		}
 	case SchemeHMAC:
 		s.Header = cmp.Or(s.Header, defaultHMACHeader)
@@ -173,7 +173,7 @@ func (c *checker) hmac(field string, s *Signature, raw SignatureSpec) {
 	}
 	c.check(field+".prefix", checkTemplate(s.Prefix))
 	if s.Prefix != "" && s.Template != "" {
-		c.add(field+".prefix", "stands in the template, if there is one")
+		c.add(field+".prefix", "can't be combined with template; put it into the template")
 	}
 	if s.Template != "" {
 		c.check(field+".template", checkTemplate(s.Template, PlaceSignature, PlaceTimestamp, PlaceID))
@@ -206,17 +206,17 @@ func (c *checker) oneOf(field, value string, may ...string) string {
 // checkTemplate says what is wrong with a text: it must hold the first of the places once, and may hold the others.
 func checkTemplate(text string, places ...string) error {
 	if len(text) > maxTemplateBytes || !httpguts.ValidHeaderFieldValue(text) || strings.TrimSpace(text) != text {
-		return fmt.Errorf("must be at most %d characters that a header can hold, without spaces around them", maxTemplateBytes)
+		return fmt.Errorf("must be at most %d characters that are allowed in headers, without surrounding spaces", maxTemplateBytes)
 	}
 	if len(places) > 0 && strings.Count(text, places[0]) != 1 {
-		return fmt.Errorf("must hold %s once", places[0])
+		return fmt.Errorf("must contain %s exactly once", places[0])
 	}
 	rest := text
 	for _, place := range places {
 		rest = strings.ReplaceAll(rest, place, "")
 	}
 	if strings.ContainsAny(rest, "{}") {
-		return fmt.Errorf("can have no other {place} than %s", strings.Join(places, ", "))
+		return fmt.Errorf("can contain no placeholders except %s", strings.Join(places, ", "))
 	}
 	return nil
 }

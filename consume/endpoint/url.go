@@ -32,12 +32,12 @@ func checkURL(raw string, policy *AddressPolicy) error {
 	case u.Hostname() == "":
 		return errors.New("has no host")
 	case u.User != nil:
-		return errors.New("must not hold a user or password, which would end in logs: use headers, such as Authorization")
+		return errors.New("must not contain a user or password, which would end up in logs; use headers, such as Authorization")
 	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
-		return errors.New("must not have a fragment (#...): it is never sent")
+		return errors.New("must not have a fragment (#...), which is never sent")
 	}
 	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
-		return errors.New("has a port that is not 1 to 65535")
+		return errors.New("has a port outside 1 to 65535")
 	}
 	if err := checkHostName(u.Hostname()); err != nil {
 		return err
@@ -51,7 +51,7 @@ func checkHostName(host string) error {
 	}
 	ascii, err := httpguts.PunycodeHostPort(host)
 	if err != nil || !hostName.MatchString(ascii) || strings.Contains(ascii, "..") {
-		return errors.New("has a host that is neither a name nor an address")
+		return errors.New("has an invalid host")
 	}
 	return nil
 }

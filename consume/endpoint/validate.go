@@ -59,7 +59,7 @@ func (c *checker) check(field string, err error) bool {
 
 func (c *checker) require(field string, given bool) {
 	if !given {
-		c.add(field, "must be given")
+		c.add(field, "is required")
 	}
 }
 
@@ -128,7 +128,7 @@ func (c *checker) order(e *Endpoint, s *Spec) {
 		return
 	}
 	if !e.UpdatedAt.IsZero() {
-		c.add("ordered", "can't be changed: make a new endpoint")
+		c.add("ordered", "can't be changed; create a new endpoint")
 		return
 	}
 	e.Ordered = *s.Ordered
@@ -142,14 +142,14 @@ func (c *checker) name(raw string) string {
 	case utf8.RuneCountInString(name) > maxNameRunes:
 		c.add("name", "must be at most %d characters long", maxNameRunes)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		c.add("name", "must be of printable characters")
+		c.add("name", "must contain only printable characters")
 	}
 	return name
 }
 
 func (c *checker) events(raw []string) []string {
 	if len(raw) == 0 || len(raw) > maxPatterns {
-		c.add("events", "must hold 1 to %d subject patterns, such as events.order.* or webhooks.>", maxPatterns)
+		c.add("events", "must contain 1 to %d subject patterns, such as events.order.* or webhooks.>", maxPatterns)
 		return nil
 	}
 	patterns := make([]string, 0, len(raw))
@@ -207,7 +207,7 @@ func (c *checker) secret(e *Endpoint, s *Spec) {
 	case s.Secret != nil || isNew && as != "":
 		e.Secrets = []Secret{generate(as)}
 	case as != "" && as != e.Secrets[0].Kind(e.Signature.Scheme):
-		c.add("secret_type", "is chosen with the secret: give that too, or rotate")
+		c.add("secret_type", "can only be set together with secret; set both, or rotate")
 	}
 	c.check("secret", e.checkSecret())
 }
@@ -218,7 +218,7 @@ func (c *checker) schedule(raw []string) []Duration {
 		return nil
 	}
 	if len(raw) > maxPauses {
-		c.add("retry_schedule", "must hold at most %d pauses", maxPauses)
+		c.add("retry_schedule", "must contain at most %d pauses", maxPauses)
 		return nil
 	}
 	pauses := make([]Duration, len(raw))

@@ -171,7 +171,7 @@ func TestValidation(t *testing.T) {
 func TestValidationReportsEverything(t *testing.T) {
 	t.Parallel()
 	_, err := endpoint.New(&endpoint.Spec{}, public, testNow)
-	if want := "name must be given; url must be given; events must be given"; err == nil || err.Error() != want {
+	if want := "name is required; url is required; events is required"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	e := mustNew(t, validSpec())

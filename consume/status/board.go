@@ -129,7 +129,7 @@ func (b *Board) build(ctx context.Context) *Status {
 	if b.registry != nil {
 		endpoints = b.registry.All()
 	} else {
-		d.Incomplete = append(d.Incomplete, "endpoints: this process does not deliver; ask one that does")
+		d.Incomplete = append(d.Incomplete, "endpoints: this process does not deliver; call one that does")
 	}
 	var reports []report.Process
 	var g errgroup.Group
@@ -170,18 +170,19 @@ func (d *draft) readProcesses(reports []report.Process) {
 	d.HourSince = d.At.Add(-time.Hour)
 	for i := range reports {
 		r := &reports[i]
+		d.Unknown += r.UnknownSource
 		d.Processes = append(d.Processes, Process{Peer: r.Peer, Version: r.Version, Started: r.Started.UTC(), Endpoints: r.Known})
 		if r.Started.After(d.HourSince) {
 			d.HourSince = r.Started.UTC()
 		}
 	}
 	for _, m := range d.Missing {
-		d.Incomplete = append(d.Incomplete, fmt.Sprintf("processes: no answer from %s on %s (pid %d), last heard of at %s",
+		d.Incomplete = append(d.Incomplete, fmt.Sprintf("processes: no response from %s on %s (pid %d), last heard at %s",
 			m.Role, m.Host, m.PID, m.Heard.UTC().Format(time.TimeOnly)))
 	}
 	d.readUnreadable(reports)
 	if len(reports) == 0 {
-		d.Incomplete = append(d.Incomplete, "processes: none answers, so what is under way is not known")
+		d.Incomplete = append(d.Incomplete, "processes: none responds, so requests in progress are not known")
 	}
 }
 
@@ -210,6 +211,7 @@ func (d *draft) readUnreadable(reports []report.Process) {
 // readEndpoints puts together what is known of each endpoint, the most troubled first.
 func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.Process) {
 	lives := merge(reports)
+	var hour report.Hour
 	for _, ep := range endpoints {
 		about := notice.About(ep)
 		e := Endpoint{ID: ep.ID, Name: ep.Name, Host: about.Host, DisabledReason: ep.DisabledReason, Missed: d.missed[ep.ID]}
@@ -223,6 +225,7 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 			live = &report.Endpoint{}
 		}
 		describe(live, &e)
+		hour.Add(&live.Hour)
 		e.State = stateOf(ep, live, l.tried)
 		if e.State == Open {
 			since := ep.FailingSince.UTC()
@@ -230,6 +233,9 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 		}
 		d.Endpoints = append(d.Endpoints, e)
 		d.Behind += e.Behind
+	}
+	if hour.Delivered+hour.Failed > 0 {
+		d.P50, d.P99 = milliseconds(hour.Latency.Quantile(0.5)), milliseconds(hour.Latency.Quantile(0.99))
 	}
 	slices.SortStableFunc(d.Endpoints, moreTroubled)
 }

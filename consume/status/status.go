@@ -27,17 +27,20 @@ const (
 // Status is all of it at one moment.
 type Status struct {
 	At         time.Time         `json:"at"`
-	Incomplete []string          `json:"incomplete,omitempty" doc:"what this lacks, and why; empty when it is whole"`
-	HourSince  time.Time         `json:"hour_since" doc:"the figures of the last hour count from here: an hour ago, or when the newest process started"`
-	Unreadable []Unreadable      `json:"unreadable,omitempty" doc:"stored records that a process can't read and passes over; up to 20 of each bucket and process"`
-	Endpoints  []Endpoint        `json:"endpoints" doc:"the most troubled first"`
-	Behind     uint64            `json:"behind" doc:"deliveries of all endpoints that wait in the streams of events"`
+	Incomplete []string          `json:"incomplete,omitempty" doc:"what is missing, and why; absent if the status is complete"`
+	HourSince  time.Time         `json:"hour_since" doc:"start of the last hour's figures: an hour ago, or when the newest process started"`
+	Unreadable []Unreadable      `json:"unreadable,omitempty" doc:"stored records that a process can't read and ignores; up to 20 per bucket and process"`
+	Endpoints  []Endpoint        `json:"endpoints" doc:"worst first"`
+	Behind     uint64            `json:"behind" doc:"deliveries waiting in the event streams for all endpoints"`
 	Store      Store             `json:"store"`
 	Streams    []Stream          `json:"streams"`
-	Queues     []Queue           `json:"queues" doc:"what the processes take events and deliveries from"`
+	Queues     []Queue           `json:"queues" doc:"consumers from which the processes read events and deliveries"`
 	Sources    []Source          `json:"sources"`
+	Unknown    uint64            `json:"unknown_source,omitempty" doc:"requests for sources that do not exist, since the processes started" example:"3"`
 	Processes  []Process         `json:"processes"`
-	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard of in the last 15 minutes and do not answer"`
+	P50        *float64          `json:"-"` // of all endpoints together, as those of each
+	P99        *float64          `json:"-"`
+	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard in the last 15 minutes and do not respond"`
 
 	lacking map[string]bool // what Incomplete is about
 }
@@ -45,7 +48,7 @@ type Status struct {
 // Unreadable is a stored record that a process can't read: it is damaged, forged, or sealed by another key.
 type Unreadable struct {
 	report.Unreadable
-	Processes []string `json:"processes" doc:"who can't read it"`
+	Processes []string `json:"processes" doc:"the processes that can't read it"`
 }
 
 // Endpoint is how one endpoint fares.
@@ -53,32 +56,32 @@ type Endpoint struct {
 	ID             string `json:"id"`
 	Name           string `json:"name"`
 	Host           string `json:"host" doc:"the host of its URL"`
-	State          State  `json:"state" enum:"healthy,failing,open,disabled" doc:"open: its circuit is open, and it is only probed; failing: the last request failed, and it still gets everything"`
+	State          State  `json:"state" enum:"healthy,failing,open,disabled" doc:"failing: the last request failed, and it still gets all events; open: its circuit is open, and it gets only probes"`
 	DisabledReason string `json:"disabled_reason,omitempty"`
 
-	FailingSince *time.Time `json:"failing_since,omitempty" doc:"since when it has taken nothing, when its circuit is open"`
-	Failures     int        `json:"failures,omitempty" doc:"requests that failed in a row, up to now"`
+	FailingSince *time.Time `json:"failing_since,omitempty" doc:"since when it has failed, if its circuit is open"`
+	Failures     int        `json:"failures,omitempty" doc:"consecutive failed requests up to now"`
 	LastStatus   int        `json:"last_status,omitempty" doc:"HTTP status of the last failure's response"`
-	LastClass    string     `json:"last_class,omitempty" doc:"kind of fault of the last failure, from a closed set"`
+	LastClass    string     `json:"last_class,omitempty" doc:"class of the last failure, from a closed set"`
 
-	Waiting     uint64            `json:"waiting" doc:"deliveries that lie on the bus: scheduled, or come due"`
-	WaitingWhy  map[string]uint64 `json:"waiting_why,omitempty" doc:"how many of those wait for what: retry, turn, asked, disabled, unreadable; due: their time has come; unread: so many wait that they were not looked at"`
-	Oldest      *time.Time        `json:"oldest_waiting,omitempty" doc:"when the oldest event of them was received"`
+	Waiting     uint64            `json:"waiting" doc:"deliveries that are scheduled or due"`
+	WaitingWhy  map[string]uint64 `json:"waiting_why,omitempty" doc:"how many of them wait for what: retry, turn, asked, disabled, unreadable; due: they are due; unread: too many wait to examine each"`
+	Oldest      *time.Time        `json:"oldest_waiting,omitempty" doc:"when the oldest of their events was received"`
 	NextDue     *time.Time        `json:"next_due,omitempty" doc:"when the next of them is attempted"`
-	Approximate bool              `json:"approximate,omitempty" doc:"so many wait that only the first were looked at: another one may be older, or due before; or none could be counted in time"`
-	Behind      uint64            `json:"behind,omitempty" doc:"events that it has not come to: they wait in their streams"`
+	Approximate bool              `json:"approximate,omitempty" doc:"only some of the waiting deliveries were examined, or none could be counted in time: others may be older or due earlier"`
+	Behind      uint64            `json:"behind,omitempty" doc:"events waiting in their streams because the endpoint lags behind"`
 	BehindWhy   string            `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"what those wait for: the endpoint is slower than its events, its rate limit, the end of a pause that it asked for, an endpoint that keeps failing, one that is disabled, or their turn in an ordered endpoint"`
-	BehindSince *time.Time        `json:"behind_since,omitempty" doc:"since when it has lagged; absent for an ordered endpoint"`
+	BehindSince *time.Time        `json:"behind_since,omitempty" doc:"since when it has lagged behind; absent for ordered endpoints"`
 	InFlight    int               `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting, and those of an endpoint that lags are among behind"`
-	Running     int               `json:"running" doc:"requests that are being made, first attempts and later ones"`
+	Running     int               `json:"running" doc:"requests in progress, first attempts and retries"`
 	Dead        uint64            `json:"dead" doc:"dead letters"`
-	Missed      uint64            `json:"missed,omitempty" doc:"events that retention took while they waited, until the endpoint has caught up; the history keeps the count" example:"12"`
+	Missed      uint64            `json:"missed,omitempty" doc:"waiting events that retention removed, until the endpoint has caught up; the history keeps the count" example:"12"`
 
-	Delivered uint64   `json:"delivered_hour" doc:"requests of the last hour that went well"`
-	Failed    uint64   `json:"failed_hour" doc:"requests of the last hour that failed"`
-	Success   *float64 `json:"success_hour,omitempty" doc:"share of the last hour's requests that went well, 0 to 1; absent when there were none"`
-	P50       *float64 `json:"p50_ms,omitempty" doc:"half of the last hour's requests took at most so long, in milliseconds; within a tenth"`
-	P99       *float64 `json:"p99_ms,omitempty" doc:"99 of 100 of them took at most so long, in milliseconds; within a tenth"`
+	Delivered uint64   `json:"delivered_hour" doc:"successful requests in the last hour"`
+	Failed    uint64   `json:"failed_hour" doc:"failed requests in the last hour"`
+	Success   *float64 `json:"success_hour,omitempty" doc:"share of successful requests in the last hour, 0 to 1; absent if there were none"`
+	P50       *float64 `json:"p50_ms,omitempty" doc:"median duration of the last hour's requests in milliseconds, accurate to 10 %"`
+	P99       *float64 `json:"p99_ms,omitempty" doc:"99th percentile of the duration in milliseconds, accurate to 10 %"`
 }
 
 // Idle reports whether there is nothing to say of the endpoint.
@@ -89,7 +92,7 @@ func (e *Endpoint) Idle() bool {
 // Store is how full the bus's store is.
 type Store struct {
 	publish.StoreState
-	Percent *float64 `json:"percent,omitempty" doc:"bytes, in percent of their limit; absent when there is none"`
+	Percent *float64 `json:"percent,omitempty" doc:"bytes in percent of the limit; absent if there is no limit"`
 }
 
 // Stream is how full a stream is.
@@ -97,30 +100,30 @@ type Stream struct {
 	Name       string     `json:"name"`
 	Messages   uint64     `json:"messages"`
 	Bytes      uint64     `json:"bytes"`
-	MaxBytes   int64      `json:"bytes_limit,omitempty" doc:"the most it may hold, in bytes; absent: only the store's limit holds"`
-	Percent    *float64   `json:"percent,omitempty" doc:"bytes, in percent of their limit; absent when there is none"`
+	MaxBytes   int64      `json:"bytes_limit,omitempty" doc:"maximum size in bytes; absent: only the store's limit applies"`
+	Percent    *float64   `json:"percent,omitempty" doc:"bytes in percent of the limit; absent if there is no limit"`
 	Oldest     *time.Time `json:"oldest,omitempty"`
-	MaxAge     string     `json:"age_limit,omitempty" doc:"what is older goes"`
-	AgePercent *float64   `json:"age_percent,omitempty" doc:"age of the oldest message, in percent of the limit; about 100 when messages come all the time"`
+	MaxAge     string     `json:"age_limit,omitempty" doc:"older messages are removed"`
+	AgePercent *float64   `json:"age_percent,omitempty" doc:"age of the oldest message in percent of the limit; about 100 if messages arrive steadily"`
 }
 
 // Queue is how far the processes are with what they share of a stream.
 type Queue struct {
 	Stream  string     `json:"stream"`
 	Name    string     `json:"name"`
-	Pending uint64     `json:"pending" doc:"messages that no process has taken"`
-	Unacked int        `json:"unacknowledged" doc:"messages that a process has taken and that have no outcome yet"`
-	Oldest  *time.Time `json:"oldest,omitempty" doc:"when the oldest of both was stored"`
+	Pending uint64     `json:"pending" doc:"messages not yet read by any process"`
+	Unacked int        `json:"unacknowledged" doc:"messages read by a process, without an outcome yet"`
+	Oldest  *time.Time `json:"oldest,omitempty" doc:"when the oldest of these messages was stored"`
 }
 
 // Source is what came of a source since each process started.
 type Source struct {
 	Name       string            `json:"name"`
-	LastSeen   *time.Time        `json:"last_seen,omitempty" doc:"when a webhook of it was last accepted"`
-	Accepted   uint64            `json:"accepted" doc:"since the processes started, duplicates among them"`
+	LastSeen   *time.Time        `json:"last_seen,omitempty" doc:"when the last webhook was accepted"`
+	Accepted   uint64            `json:"accepted" doc:"accepted requests, including duplicates, since the processes started"`
 	Duplicates uint64            `json:"duplicates"`
-	Refused    map[string]uint64 `json:"refused,omitempty" doc:"by reason, since the processes started"`
-	ClockOff   float64           `json:"clock_off_seconds,omitempty" doc:"how far the sender's clock is ahead, negative if it is behind, where that is why most of what it signs is refused" example:"-380"`
+	Refused    map[string]uint64 `json:"refused,omitempty" doc:"refused requests by reason, since the processes started"`
+	ClockOff   float64           `json:"clock_off_seconds,omitempty" doc:"how far the sender's clock is ahead, negative if behind, if this is why most of its requests are refused" example:"-380"`
 }
 
 // Process is one that answered.
@@ -128,5 +131,5 @@ type Process struct {
 	report.Peer
 	Version   string    `json:"version"`
 	Started   time.Time `json:"started"`
-	Endpoints int       `json:"endpoints" doc:"how many it knows of"`
+	Endpoints int       `json:"endpoints" doc:"number of endpoints that it knows"`
 }

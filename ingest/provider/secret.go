@@ -26,9 +26,9 @@ func (s *Sender) ReadSecret(value string) ([]string, error) {
 	case bare == "":
 		return nil, ErrNoSecret
 	case config.Quoted(bare):
-		return nil, fmt.Errorf("it begins and ends with a quote, which no shell has taken away: %w", ErrBadSecret)
+		return nil, fmt.Errorf("it begins and ends with a quote; remove the quotes: %w", ErrBadSecret)
 	case bare != value:
-		return nil, fmt.Errorf("there is white space before or after it: %w", ErrBadSecret)
+		return nil, fmt.Errorf("it has whitespace before or after it: %w", ErrBadSecret)
 	}
 	parts := strings.Split(value, ",")
 	for i := range parts {

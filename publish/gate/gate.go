@@ -119,7 +119,7 @@ func (g *Gate) accept(l net.Listener, dial func() (net.Conn, error)) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			g.log.Warn("taking a NATS client failed", "error", err)
+			g.log.Warn("cannot accept a NATS client", "error", err)
 			time.Sleep(acceptPause)
 			continue
 		}
@@ -132,12 +132,12 @@ func (g *Gate) accept(l net.Listener, dial func() (net.Conn, error)) {
 			defer g.forget(client)
 			srv, err := dial()
 			if err != nil {
-				g.log.Debug("the NATS server takes no client", "error", err)
+				g.log.Debug("the NATS server refused a client", "error", err)
 				return
 			}
 			defer srv.Close()
 			if err := g.relay(client, srv); err != nil {
-				g.log.Debug("a NATS client was cut off", "client", client.RemoteAddr().String(), "error", err)
+				g.log.Debug("a NATS client was disconnected", "client", client.RemoteAddr().String(), "error", err)
 			}
 		})
 	}
@@ -154,7 +154,7 @@ func (g *Gate) keep(client net.Conn) bool {
 	if len(g.conns) >= g.limit && !g.displace() {
 		if time.Since(g.full) > fullPause {
 			g.full = time.Now()
-			g.log.Warn("the limit of NATS clients is reached: more are turned away", "limit", g.limit, "client", client.RemoteAddr().String())
+			g.log.Warn("NATS client limit reached; refusing new clients", "limit", g.limit, "client", client.RemoteAddr().String())
 		}
 		return false
 	}

@@ -7,7 +7,7 @@ import "time"
 
 // Peer names a process.
 type Peer struct {
-	ID   string `json:"id" doc:"of this run of the process"`
+	ID   string `json:"id" doc:"identifies this run of the process"`
 	Role string `json:"role" doc:"serve, ingest or consume"`
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
@@ -21,6 +21,8 @@ type Process struct {
 	Known     int        `json:"known"` // endpoints that it knows of
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	Sources   []Source   `json:"sources,omitempty"`
+	// UnknownSource is how many requests were made for sources that do not exist.
+	UnknownSource uint64 `json:"unknown_source,omitempty"`
 	// Unreadable are records that this process can't read, up to 20 of each bucket, and UnreadableCount is how many
 	// there are.
 	Unreadable      []Unreadable `json:"unreadable,omitempty"`

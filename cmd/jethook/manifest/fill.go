@@ -54,7 +54,7 @@ func (r *reader) fillStruct(v reflect.Value, n *yaml.Node, path string) {
 				return
 			}
 		}
-		r.problems.add(key.Line, path, "there is no such field")
+		r.problems.add(key.Line, path, "unknown field")
 	})
 }
 
@@ -123,7 +123,7 @@ func (r *reader) expand(n *yaml.Node, path string) string {
 		name := text[2 : len(text)-1]
 		value, ok := r.src.Getenv(name)
 		if !ok || value == "" {
-			r.problems.add(n.Line, path, "the environment has no %s", name)
+			r.problems.add(n.Line, path, "the environment variable %s is not set", name)
 		}
 		return value
 	})

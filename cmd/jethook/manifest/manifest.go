@@ -45,7 +45,7 @@ func (p *Problems) Error() string {
 	items := slices.Clone(p.Items)
 	slices.SortStableFunc(items, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s can't be applied", p.File)
+	fmt.Fprintf(&b, "%s is not valid", p.File)
 	for _, item := range items {
 		fmt.Fprintf(&b, "\n  line %d: ", item.Line)
 		if item.Field != "" {

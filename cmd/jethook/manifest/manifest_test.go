@@ -104,21 +104,21 @@ func TestWrongManifests(t *testing.T) {
 		content string
 		want    []Problem
 	}{
-		"nothing":       {"", []Problem{{1, "endpoints", "must be given; [] for none"}}},
-		"only a list":   {"- name: a", []Problem{{1, "", "must be a mapping with the one field endpoints"}}},
-		"other member":  {"endpoint: []", []Problem{{1, "endpoint", "there is no such field"}, {1, "endpoints", "must be given; [] for none"}}},
+		"nothing":       {"", []Problem{{1, "endpoints", "is missing; use [] for none"}}},
+		"only a list":   {"- name: a", []Problem{{1, "", "must be a mapping with the single field endpoints"}}},
+		"other member":  {"endpoint: []", []Problem{{1, "endpoint", "unknown field"}, {1, "endpoints", "is missing; use [] for none"}}},
 		"no list":       {"endpoints: 7", []Problem{{1, "endpoints", "must be a list"}}},
 		"no mapping":    {"endpoints: [7]", []Problem{{1, "", "must be a mapping"}}},
-		"unknown":       {head + "  mane: b\n  signature: {kind: hmac}", []Problem{{5, "mane", "there is no such field"}, {6, "signature.kind", "there is no such field"}}},
-		"Go's name":     {head + "  RateLimit: 5/s", []Problem{{5, "RateLimit", "there is no such field"}}},
+		"unknown":       {head + "  mane: b\n  signature: {kind: hmac}", []Problem{{5, "mane", "unknown field"}, {6, "signature.kind", "unknown field"}}},
+		"Go's name":     {head + "  RateLimit: 5/s", []Problem{{5, "RateLimit", "unknown field"}}},
 		"twice":         {head + "  timeout: 1s\n  timeout: 2s", []Problem{{6, "timeout", "is given twice"}}},
 		"kinds":         {head + "  concurrency: x\n  disabled: 7\n  headers: [a]\n  timeout: {}\n  retry_schedule: 5m", []Problem{{5, "concurrency", "must be a whole number"}, {6, "disabled", "must be true or false"}, {7, "headers", "must be a mapping"}, {8, "timeout", "must be text"}, {9, "retry_schedule", "must be a list"}}},
-		"environment":   {head + "  secret: ${NOPE}\n  headers: {X-A: '${EMPTY}'}", []Problem{{5, "secret", "the environment has no NOPE"}, {6, "headers.X-A", "the environment has no EMPTY"}}},
+		"environment":   {head + "  secret: ${NOPE}\n  headers: {X-A: '${EMPTY}'}", []Problem{{5, "secret", "the environment variable NOPE is not set"}, {6, "headers.X-A", "the environment variable EMPTY is not set"}}},
 		"two secrets":   {head + "  secret: geheim-geheim\n  secret_file: x", []Problem{{6, "secret_file", "can't be combined with secret"}}},
 		"no such file":  {head + "  secret_file: x", []Problem{{5, "secret_file", "file does not exist"}}},
-		"one name":      {head + head[len("endpoints:\n"):], []Problem{{5, "name", "is that of line 2 too"}}},
+		"one name":      {head + head[len("endpoints:\n"):], []Problem{{5, "name", "is also the name on line 2"}}},
 		"values":        {head + "  secret: geheim\n  retry_schedule:\n  - 5m\n  - x\n  headers:\n    Host: geheim", []Problem{{5, "secret", "must be 8 to 256 characters long"}, {10, "headers.Host", "cannot be set: it comes from the URL"}, {8, "retry_schedule[1]", `"x" is not a duration: write one such as 30s, 5m or 2h`}}},
-		"missing":       {"endpoints:\n- timeout: 1s", []Problem{{2, "name", "must be given"}, {2, "url", "must be given"}, {2, "events", "must be given"}}},
+		"missing":       {"endpoints:\n- timeout: 1s", []Problem{{2, "name", "is required"}, {2, "url", "is required"}, {2, "events", "is required"}}},
 		"alias to self": {"endpoints: &a [*a]", nil},
 	} {
 		if tt.want == nil { // only that it ends
@@ -274,7 +274,7 @@ func TestCompareRefuses(t *testing.T) {
 	t.Parallel()
 	const content = "endpoints:\n- name: plain\n  url: https://example.com\n  events: [events.>]\n  ordered: true"
 	one, two := existing(t, plain), existing(t, plain)
-	if got, want := problems(t, content, one), (Problem{5, "ordered", "can't be changed: make a new endpoint"}); !reflect.DeepEqual(got, []Problem{want}) {
+	if got, want := problems(t, content, one), (Problem{5, "ordered", "can't be changed; create a new endpoint"}); !reflect.DeepEqual(got, []Problem{want}) {
 		t.Errorf("got %+v", got)
 	}
 	got := problems(t, content, one, two)

@@ -100,7 +100,7 @@ func (c *comparison) step(e *Entry) (Step, error) {
 		for i, s := range same {
 			ids[i] = s.ID
 		}
-		c.problems.add(e.place("name"), "name", "is that of several endpoints: %s; rename or remove all but one", strings.Join(ids, ", "))
+		c.problems.add(e.place("name"), "name", "is the name of several endpoints: %s; rename or remove all but one", strings.Join(ids, ", "))
 		return Step{}, nil
 	}
 }

@@ -49,7 +49,7 @@ func Read(src Source) ([]Entry, error) {
 		}
 	}
 	if !found {
-		r.problems.add(1, "endpoints", "must be given; [] for none")
+		r.problems.add(1, "endpoints", "is missing; use [] for none")
 	}
 	r.checkNames()
 	return r.entries, r.problems.err()
@@ -84,13 +84,13 @@ func (r *reader) document(root *yaml.Node) {
 // member is the one member that a document has.
 func (r *reader) member(root *yaml.Node, name string) (value *yaml.Node) {
 	if root.Kind != yaml.MappingNode {
-		r.problems.add(root.Line, "", "must be a mapping with the one field %s", name)
+		r.problems.add(root.Line, "", "must be a mapping with the single field %s", name)
 		return nil
 	}
 	for i := 0; i < len(root.Content); i += 2 {
 		switch key := root.Content[i]; {
 		case key.Value != name:
-			r.problems.add(key.Line, key.Value, "there is no such field")
+			r.problems.add(key.Line, key.Value, "unknown field")
 		case value != nil:
 			r.problems.add(key.Line, key.Value, "is given twice")
 		default:
@@ -98,7 +98,7 @@ func (r *reader) member(root *yaml.Node, name string) (value *yaml.Node) {
 		}
 	}
 	if value == nil {
-		r.problems.add(root.Line, name, "must be given; [] for none")
+		r.problems.add(root.Line, name, "is missing; use [] for none")
 	}
 	return value
 }
@@ -144,7 +144,7 @@ func (r *reader) checkNames() {
 			continue // Compare says so
 		}
 		if line, twice := first[name]; twice {
-			r.problems.add(e.place("name"), "name", "is that of line %d too", line)
+			r.problems.add(e.place("name"), "name", "is also the name on line %d", line)
 			continue
 		}
 		first[name] = e.place("name")

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jethook/config"
+	"jethook/consume/dashboard"
+	"jethook/ingest"
+)
+
+// mountDashboard puts the pages around the admin API.
+func (b *bridge) mountDashboard(cfg *config.Config) {
+	b.base = cfg.AdminBasePath
+	o := dashboard.Options{
+		Config: cfg, Bus: b.bus, Registry: b.endpoints, API: b.admin, Token: b.token, Version: version(), Log: b.log.With("component", "dashboard"),
+	}
+	if b.ingest != nil {
+		o.Explain = (&explainer{cfg: cfg, bus: b.bus, fetched: ingest.NewKeySource()}).explain
+	}
+	b.dashboard = dashboard.New(o)
+	b.admin.Mount(b.dashboard.Around)
+}
+
+// dashboardURL is where a browser on this machine finds the dashboard, without a slash at its end.
+func (b *bridge) dashboardURL() string { return adminURL(b.private.Addr().String()) + string(b.base) }
+
+func dashboardCommand() *cobra.Command {
+	var stay bool
+	cmd := &cobra.Command{
+		Use: "dashboard", Short: "Open the dashboard, signed in",
+		Long: "Print the dashboard's address with a link that signs in, and open it where there is a browser. The link is good for ten minutes and " +
+			"one use; until then it is as secret as the admin token." + clientHelp,
+		Example: `  jethook dashboard
+  jethook dashboard --no-open
+  jethook dashboard --admin https://jethook.internal`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			link, err := loginLink(cmd)
+			if err != nil {
+				return err
+			}
+			if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"url": link})
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), link)
+			if !stay && isTerminal(cmd.OutOrStdout()) {
+				openBrowser(cmd.Context(), link)
+			}
+			return nil
+		},
+	}
+	addClientFlags(cmd)
+	cmd.Flags().BoolVar(&stay, "no-open", false, "only print the address")
+	return cmd
+}
+
+// loginLink makes a login link for the server that the command's flags and settings name, which must answer.
+func loginLink(cmd *cobra.Command) (string, error) {
+	c, err := newClient(cmd)
+	if err != nil {
+		return "", err
+	}
+	// The answer shows that the server takes this token: a link by another one would only be refused.
+	if _, err := c.do(cmd.Context(), "GET", "/api/v1/deliveries?limit=1", nil); err != nil {
+		return "", err
+	}
+	cfg, err := config.Load()
+	if err != nil {
+		return "", err
+	}
+	base := string(cfg.AdminBasePath)
+	if cmd.Flags().Changed("admin") { // which may go through a proxy, and then has the path
+		base = ""
+	}
+	return c.url + base + dashboard.LoginPath(c.token, time.Now()), nil
+}
+
+// openBrowser opens an address, where there is something to open it with. The address is printed in any case.
+func openBrowser(ctx context.Context, address string) {
+	var cmd *exec.Cmd
+	switch {
+	case runtime.GOOS == "darwin":
+		cmd = exec.CommandContext(ctx, "open", address)
+	case runtime.GOOS == "windows":
+		cmd = exec.CommandContext(ctx, "rundll32", "url.dll,FileProtocolHandler", address)
+	case os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "":
+		cmd = exec.CommandContext(ctx, "xdg-open", address)
+	default:
+		return
+	}
+	_ = cmd.Run() // the address is printed
+}

@@ -1,0 +1,120 @@
+package dashboard
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"jethook/consume"
+	"jethook/consume/admin"
+	"jethook/consume/endpoint"
+	"jethook/publish"
+)
+
+// deliveryPage is one delivery.
+type deliveryPage struct {
+	deliveryRow
+	History  []attemptView // the newest first
+	Made     int           // how many attempts there were
+	Coming   int           // the number of the next one
+	More     bool          // the history has older ones
+	Chosen   *attemptView  // whose request and answer are shown; nil: there was none
+	Exchange exchange
+	Note     string // on the request's body
+	Large    bool   // the body is not shown whole
+	Event    string // its place, by which it is found
+	CanRetry bool
+}
+
+// attemptView is one attempt.
+type attemptView struct {
+	consume.Attempt
+	Chosen bool
+}
+
+func (s *Server) delivery(w http.ResponseWriter, r *http.Request) error {
+	report, err := s.api.Delivery(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	rows := s.deliveryRows([]consume.Delivery{report.Delivery})
+	shown := deliveryPage{
+		deliveryRow: rows[0], More: report.NextCursor != "", Event: eventPlace(&report.Delivery), CanRetry: report.Status != consume.StatusDelivered,
+		Made: report.Attempts, Coming: report.Attempts + 1, Note: s.formatNote(report.Endpoint),
+	}
+	for i := range report.History {
+		shown.History = append(shown.History, attemptView{Attempt: report.History[i]})
+	}
+	chosen := r.URL.Query().Get("attempt")
+	for i := range shown.History {
+		if a := &shown.History[i]; shown.Chosen == nil && (chosen == "" || chosen == strconv.Itoa(a.Attempt.Attempt)) {
+			a.Chosen, shown.Chosen = true, a
+		}
+	}
+	body, contentType, gone, err := s.eventBody(r, &report.Delivery, shown.Event)
+	if err != nil {
+		return err
+	}
+	if shown.Large = len(body) > maxShown; shown.Chosen != nil {
+		shown.Exchange = exchangeOf(&shown.Chosen.Attempt, body, contentType, gone)
+	} else if shown.Exchange.Body = viewOfBody("request", contentType, body); gone != "" {
+		shown.Exchange.Body = bodyView{Empty: gone}
+	}
+	return s.render(w, r, "delivery", view{Title: report.Type, Nav: "/deliveries", Live: true, Data: &shown})
+}
+
+// formatNote says that an endpoint gets something made of the event, and not its body.
+func (s *Server) formatNote(id string) string {
+	if s.registry == nil {
+		return ""
+	}
+	if e, ok := s.registry.Lookup(id); ok && e.Format != endpoint.FormatRaw && e.Format != "" {
+		return fmt.Sprintf("This endpoint gets a %s message that is made of the event. The body below is the event's.", e.Format)
+	}
+	return ""
+}
+
+// eventPlace is the place of a delivery's event in its stream, by which it is found at once; or its id.
+func eventPlace(d *consume.Delivery) string {
+	_, _, place, ok := publish.PlaceOf(d.ID)
+	if !ok {
+		return d.EventID
+	}
+	return fmt.Sprintf("%s-%d", d.Stream(), place)
+}
+
+// eventBody returns the body of a delivery's event. That it is gone is no fault of the page.
+func (s *Server) eventBody(r *http.Request, d *consume.Delivery, place string) (body []byte, contentType, gone string, err error) {
+	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: place})
+	switch {
+	case err == nil && event.ID == d.EventID:
+		return event.Body, cmp.Or(event.ContentType, "Body"), "", nil
+	case err == nil, errors.Is(err, consume.ErrNoEvent), errors.Is(err, consume.ErrSearchTime), errors.Is(err, publish.ErrBodyGone):
+		if d.Body == "" {
+			return nil, "", "The event is not stored any more: its retention has ended.", nil
+		}
+		about := "Body, as the dead letter has it"
+		if d.Cut {
+			about += ": the beginning"
+		}
+		return []byte(d.Body), about, "", nil
+	default:
+		return nil, "", "", err
+	}
+}
+
+// retryDelivery attempts one delivery now. The page's button is its own confirmation; a delivery that was taken meanwhile says so.
+func (s *Server) retryDelivery(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	back := s.pathOf("/deliveries", id)
+	if err := s.api.RetryDelivery(r.Context(), id); err != nil {
+		f := s.api.Explain(err)
+		if f.GetStatus() != http.StatusConflict && f.GetStatus() != http.StatusNotFound {
+			return err
+		}
+		return s.seeOther(w, r, back, sentence(f.Detail.Message))
+	}
+	return s.seeOther(w, r, back, "It is being attempted now.")
+}

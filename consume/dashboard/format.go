@@ -1,0 +1,234 @@
+package dashboard
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// funcs are what templates can call beside Go's own.
+func (s *Server) funcs() template.FuncMap {
+	return template.FuncMap{
+		"path":  s.path,
+		"asset": s.assetPath,
+		"ago":   func(t any) template.HTML { return timeTag(t, s.now()) },
+		"clock": clockTag,
+		"bytes": formatBytes,
+		"count": formatCount,
+		"text":  visibleText,
+		"short": shorten,
+		"ms":    formatMilliseconds,
+		"percent": func(share float64) string {
+			return strings.TrimSuffix(strconv.FormatFloat(math.Floor(share*1000)/10, 'f', 1, 64), ".0") + " %"
+		},
+		"plural": plural,
+		"spark":  sparkline,
+		"chart":  chart,
+		"list":   func(v ...any) []any { return v },
+	}
+}
+
+// path returns the address of a page: parts that come from outside are escaped, and follow after a path of the program's own.
+func (s *Server) path(fixed string, parts ...string) template.URL {
+	return template.URL(s.base + s.pathOf(fixed, parts...))
+}
+
+// pathOf is path without the base path, as handlers go on to it.
+func (s *Server) pathOf(fixed string, parts ...string) string {
+	var b strings.Builder
+	b.WriteString(fixed)
+	for _, p := range parts {
+		b.WriteString("/" + escapeSegment(p))
+	}
+	return b.String()
+}
+
+// escapeSegment escapes a part of a path, also what a browser would take for a step upwards.
+func escapeSegment(p string) string {
+	var b strings.Builder
+	for i := range len(p) {
+		c := p[i]
+		plain := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-_~:", c) >= 0 ||
+			c == '.' && p != "." && p != ".."
+		if plain {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// timeOf accepts what records hold: a time, or a pointer to one.
+func timeOf(v any) time.Time {
+	switch t := v.(type) {
+	case time.Time:
+		return t
+	case *time.Time:
+		if t != nil {
+			return *t
+		}
+	}
+	return time.Time{}
+}
+
+// timeTag is a time as seen from now, with the exact time for whoever wants to know; app.js adds the local one.
+func timeTag(v any, now time.Time) template.HTML {
+	t := timeOf(v)
+	if t.IsZero() {
+		return "—"
+	}
+	utc := t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`,
+		utc.Format("2006-01-02T15:04:05.000Z"), utc.Format("2006-01-02 15:04:05 UTC"), relative(t, now)))
+}
+
+// clockTag is an exact time in UTC.
+func clockTag(v any) template.HTML {
+	t := timeOf(v)
+	if t.IsZero() {
+		return "—"
+	}
+	utc := t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, utc.Format("2006-01-02T15:04:05.000Z"), utc.Format("2006-01-02 15:04:05.000 UTC")))
+}
+
+// relative is how far a time lies from now, in one unit, or two while that matters.
+func relative(t, now time.Time) string {
+	d := now.Sub(t)
+	if d < 0 {
+		if -d < time.Second {
+			return "now"
+		}
+		return "in " + lasts(-d)
+	}
+	if d < 2*time.Second {
+		return "just now"
+	}
+	return lasts(d) + " ago"
+}
+
+func lasts(d time.Duration) string {
+	switch s := int(d / time.Second); {
+	case s < 60:
+		return fmt.Sprintf("%d s", max(1, s))
+	case s < 3600:
+		return fmt.Sprintf("%d min", s/60)
+	case s < 6*3600 && s%3600 >= 60:
+		return fmt.Sprintf("%d h %d min", s/3600, s%3600/60)
+	case s < 48*3600:
+		return fmt.Sprintf("%d h", s/3600)
+	default:
+		return fmt.Sprintf("%d d", s/86400)
+	}
+}
+
+// formatBytes is a size for people.
+func formatBytes(v any) string {
+	n := number(v)
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for n >= 1024 && i < len(units)-1 {
+		n /= 1024
+		i++
+	}
+	if i == 0 || n >= 100 {
+		return fmt.Sprintf("%.0f %s", n, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", n, units[i])
+}
+
+// formatCount is a whole number with its thousands set apart.
+func formatCount(v any) string {
+	digits := strconv.FormatInt(int64(number(v)), 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func number(v any) float64 {
+	switch n := v.(type) {
+	case int:
+		return float64(n)
+	case int64:
+		return float64(n)
+	case uint64:
+		return float64(n)
+	case float64:
+		return n
+	default:
+		return 0
+	}
+}
+
+// plural is a count with its noun.
+func plural(v any, one, many string) string {
+	if number(v) == 1 {
+		return "1 " + one
+	}
+	return formatCount(v) + " " + many
+}
+
+// formatMilliseconds is a duration that is given in milliseconds.
+func formatMilliseconds(v any) string {
+	var ms float64
+	switch n := v.(type) {
+	case float64:
+		ms = n
+	case *float64:
+		if n == nil {
+			return "—"
+		}
+		ms = *n
+	}
+	switch {
+	case ms < 10:
+		return strconv.FormatFloat(ms, 'f', 1, 64) + " ms"
+	case ms < 10_000:
+		return fmt.Sprintf("%.0f ms", ms)
+	default:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
+}
+
+// visibleText makes what could deceive the reader visible: controls, terminal escapes, and what turns the direction of text. Bytes that
+// are not UTF-8 become the replacement character.
+func visibleText(v any) string {
+	text := fmt.Sprint(v)
+	odd := func(r rune) bool {
+		return r == utf8.RuneError || r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029')
+	}
+	if !strings.ContainsFunc(text, odd) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == utf8.RuneError || !odd(r):
+			b.WriteRune(r)
+		case r < 0x20:
+			b.WriteRune(0x2400 + r) // its picture
+		case r == 0x7f:
+			b.WriteRune(0x2421)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
+}
+
+// shorten is visibleText, cut to so many characters.
+func shorten(most int, v any) string {
+	text := visibleText(v)
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	runes := []rune(text)
+	return string(runes[:most-1]) + "…"
+}

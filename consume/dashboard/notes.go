@@ -1,0 +1,187 @@
+package dashboard
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"jethook/consume/status"
+)
+
+// note is one thing that is wrong, in a sentence, with the way to where it is mended.
+type note struct {
+	Level string // "bad": nothing gets through, or something is lost; "warn": it will be
+	Text  string
+	Since *time.Time
+	Link  template.URL // where it is mended
+	To    string       // what the link says
+}
+
+const (
+	// nearlyFull is from which share of its limit a store or stream is told of.
+	nearlyFull = 80
+	// pastDue is how late a delivery may be before that is told: a process that stops and one that takes over are faster.
+	pastDue = 30 * time.Second
+)
+
+// notesOf says what is wrong, the worst first.
+func (s *Server) notesOf(st *status.Status, recent *status.Recent) (notes []note) {
+	for i := range st.Endpoints {
+		e := &st.Endpoints[i]
+		notes = append(notes, s.endpointNotes(e, recent.Dead[e.ID], st.At)...)
+	}
+	notes = append(notes, s.storeNotes(st)...)
+	for _, m := range st.Missing {
+		notes = append(notes, note{
+			Level: "warn", Since: &m.Heard, Text: fmt.Sprintf("The %s process on %s (pid %d) is gone: it does not answer.", m.Role, m.Host, m.PID),
+		})
+	}
+	for _, u := range st.Unreadable {
+		what := "A record of " + u.Bucket
+		if u.Key != "" {
+			what += ", " + u.Key + ","
+		}
+		notes = append(notes, note{Level: "bad", Text: what + " can't be read: " + u.Why + ". " + strings.Join(u.Processes, ", ") + " passes it over."})
+	}
+	for i := range st.Sources {
+		notes = append(notes, s.clockNotes(&st.Sources[i])...)
+	}
+	for i := range recent.Refused {
+		notes = append(notes, s.refusalNotes(&recent.Refused[i])...)
+	}
+	slices.SortStableFunc(notes, func(a, b note) int { return strings.Compare(a.Level, b.Level) })
+	return notes
+}
+
+// endpointNotes says what is wrong with an endpoint, of which so many deliveries died in the last day.
+func (s *Server) endpointNotes(e *status.Endpoint, died uint64, now time.Time) (notes []note) {
+	name, link := shorten(60, e.Name), s.path("/endpoints", e.ID)
+	add := func(n note) { notes = append(notes, n) }
+	stuck := ""
+	if n := e.Waiting + e.Behind; n > 0 {
+		stuck = fmt.Sprintf(" %s.", plural(n, "delivery waits", "deliveries wait"))
+	}
+	switch e.State {
+	case status.Open:
+		add(note{Level: "bad", Since: e.FailingSince, Text: fmt.Sprintf("%s takes nothing%s; it is only probed.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
+	case status.Failing:
+		add(note{Level: "warn", Text: fmt.Sprintf("%s fails%s.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
+	case status.Disabled:
+		if stuck != "" || e.DisabledReason != "" && e.DisabledReason != "disabled on request" {
+			add(note{Level: "warn", Since: s.disabledSince(e.ID), Text: fmt.Sprintf("%s is disabled: %s.%s", name, shorten(120, e.DisabledReason), stuck), Link: link, To: "Enable it"})
+		}
+	}
+	// An open circuit probes some and lets others wait for that.
+	if e.NextDue != nil && (e.State == status.Healthy || e.State == status.Failing) && now.Sub(*e.NextDue) > pastDue {
+		add(note{Level: "bad", Since: e.NextDue, Text: name + " has a delivery past its due time.", Link: s.listPath("/deliveries", "status", "waiting", "endpoint", e.ID), To: "See what waits"})
+	}
+	if e.Missed > 0 {
+		add(note{Level: "bad", Text: fmt.Sprintf("%s missed %s: they grew older than the retention while they waited.", name, plural(e.Missed, "event", "events")), Link: link, To: "See the endpoint"})
+	}
+	if died > 0 {
+		add(note{Level: "warn", Text: fmt.Sprintf("%s got %s in the last day.", name, plural(died, "dead letter", "dead letters")), Link: s.listPath("/dead", "endpoint", e.ID), To: "Replay or remove"})
+	}
+	return notes
+}
+
+// disabledSince is when an endpoint was disabled; nil when that is not known.
+func (s *Server) disabledSince(id string) *time.Time {
+	if s.registry == nil {
+		return nil
+	}
+	e, ok := s.registry.Lookup(id)
+	if !ok || !e.Disabled {
+		return nil
+	}
+	return new(e.DisabledSince())
+}
+
+// listPath is the address of a list with a filter.
+func (s *Server) listPath(list string, filter ...string) template.URL {
+	v := url.Values{}
+	for i := 0; i+1 < len(filter); i += 2 {
+		v.Set(filter[i], filter[i+1])
+	}
+	return s.path(list) + template.URL("?"+v.Encode())
+}
+
+// lastFailure says how the last request failed.
+func lastFailure(e *status.Endpoint) string {
+	text := ""
+	if e.Failures > 0 {
+		text = fmt.Sprintf(": %s in a row", plural(e.Failures, "failure", "failures"))
+	}
+	switch {
+	case e.LastStatus != 0:
+		text += fmt.Sprintf(", the last answered %d", e.LastStatus)
+	case e.LastClass != "":
+		text += ", the last by " + strings.ReplaceAll(e.LastClass, "_", " ")
+	}
+	return text
+}
+
+// storeNotes says what is nearly full.
+func (s *Server) storeNotes(st *status.Status) (notes []note) {
+	if p := st.Store.Percent; p != nil && *p >= nearlyFull {
+		notes = append(notes, note{Level: "bad", Text: fmt.Sprintf("The store is %.0f %% full. When it is full, webhooks are refused with 503: make room, or give it more.", *p)})
+	}
+	for i := range st.Streams {
+		if str := &st.Streams[i]; str.Percent != nil && *str.Percent >= nearlyFull {
+			notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("The stream %s is at %.0f %% of its limit; beyond it, %s.", str.Name, *str.Percent, whenFull(str.Name))})
+		}
+	}
+	return notes
+}
+
+// whenFull is what happens to a stream that is at its limit.
+func whenFull(stream string) string {
+	switch stream {
+	case "WEBHOOKS", "EVENTS", "DELIVERIES", "DEAD":
+		return "nothing more is stored"
+	default:
+		return "the oldest records go"
+	}
+}
+
+// clockNotes says that a sender's clock is wrong.
+func (s *Server) clockNotes(src *status.Source) []note {
+	if src.ClockOff == 0 {
+		return nil
+	}
+	way := "ahead"
+	if src.ClockOff < 0 {
+		way = "behind"
+	}
+	return []note{{
+		Level: "warn", Link: s.path("/sources", src.Name), To: "See the source",
+		Text: fmt.Sprintf("The clock of %s is %s %s, so most of what it signs is refused.", src.Name, lasts(time.Duration(math.Abs(src.ClockOff)*float64(time.Second))), way),
+	}}
+}
+
+// refusalNotes tells of refusals that are more than usual: some are made by whoever finds an address.
+func (s *Server) refusalNotes(r *status.Refusal) []note {
+	if !r.Spike() {
+		return nil
+	}
+	usual := "usually none"
+	if r.Usual > 0 {
+		usual = fmt.Sprintf("usually %.1f", r.Usual)
+	}
+	reasons := slices.SortedFunc(maps.Keys(r.Reasons), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Reasons[b], r.Reasons[a]), strings.Compare(a, b))
+	})
+	why := ""
+	if len(reasons) > 0 {
+		why = "; most because " + reasonWords(reasons[0])
+	}
+	return []note{{
+		Level: "warn", Link: s.path("/sources", r.Source), To: "See why",
+		Text: fmt.Sprintf("%s of %s refused in the last hour, %s%s.", plural(r.Hour, "request", "requests"), r.Source, usual, why),
+	}}
+}
