@@ -74,6 +74,7 @@ type Server struct {
 	sessions *sessions
 	slow     *slowdown
 	jobs     *jobs
+	seen     seen
 }
 
 // New returns the dashboard over what o names.
@@ -99,6 +100,10 @@ func (s *Server) routes() {
 	s.overviewRoutes()
 	s.sourceRoutes()
 	s.deliveryRoutes()
+	s.endpointRoutes()
+	s.eventRoutes()
+	s.deadRoutes()
+	s.sendRoutes()
 }
 
 // page registers a page for everyone who is logged in.
