@@ -63,6 +63,14 @@ func (b *Bus) FirstSince(ctx context.Context, sh Shelf, since time.Time) (uint64
 	return first, err
 }
 
+// StreamShelf lists all of a stream.
+func StreamShelf(stream string) Shelf { return Shelf{stream: stream, subject: ">"} }
+
+// CountOn returns how many messages of the shelf lie from a place of its stream on.
+func (b *Bus) CountOn(ctx context.Context, sh Shelf, from uint64) (uint64, error) {
+	return b.count(ctx, sh, max(from, 1))
+}
+
 // Ends returns the sequence of the shelf's first message that was stored at since or later, and of the last one in its
 // stream; the first is 0 when there is none.
 func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last uint64, err error) {

@@ -13,14 +13,19 @@ import (
 
 	"jethook/config"
 	"jethook/consume/dashboard"
+	"jethook/ingest"
 )
 
 // mountDashboard puts the pages around the admin API.
 func (b *bridge) mountDashboard(cfg *config.Config) {
 	b.base = cfg.AdminBasePath
-	b.dashboard = dashboard.New(dashboard.Options{
+	o := dashboard.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, API: b.admin, Token: b.token, Version: version(), Log: b.log.With("component", "dashboard"),
-	})
+	}
+	if b.ingest != nil {
+		o.Explain = (&explainer{cfg: cfg, bus: b.bus, fetched: ingest.NewKeySource()}).explain
+	}
+	b.dashboard = dashboard.New(o)
 	b.admin.Mount(b.dashboard.Around)
 }
 

@@ -38,10 +38,13 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/consume/status"
 	"jethook/publish"
 )
 
@@ -54,6 +57,8 @@ type Options struct {
 	Token    config.Secret      // the admin token
 	Version  string
 	Log      *slog.Logger
+	// Explain says why a rejected request does not verify; nil in a process that receives none.
+	Explain Explainer
 }
 
 // Server is the dashboard. Make it with New, mount it on the API, and let Run carry out what takes long.
@@ -63,6 +68,8 @@ type Server struct {
 	registry *endpoint.Registry
 	api      *admin.Server
 	ledger   *consume.Ledger
+	trends   *status.Trends
+	explain  Explainer
 	version  string
 	log      *slog.Logger
 	now      func() time.Time
@@ -80,7 +87,7 @@ type Server struct {
 // New returns the dashboard over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version,
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus),
 		log: o.Log, now: time.Now, base: string(o.Config.AdminBasePath), mux: http.NewServeMux(), assets: loadAssets(),
 		sessions: newSessions(o.Token, o.Config.AdminReadToken), slow: newSlowdown(), jobs: newJobs(o.Log),
 	}
@@ -90,7 +97,12 @@ func New(o Options) *Server {
 }
 
 // Run carries out the jobs that pages start, until ctx ends; then it cuts them off and returns nil.
-func (s *Server) Run(ctx context.Context) error { return s.jobs.run(ctx) }
+func (s *Server) Run(ctx context.Context) error {
+	var g errgroup.Group
+	g.Go(func() error { s.warm(ctx); return nil })
+	g.Go(func() error { return s.jobs.run(ctx) })
+	return g.Wait()
+}
 
 // routes registers every page.
 func (s *Server) routes() {

@@ -109,11 +109,19 @@ func (r *rig) serve(log *slog.Logger) {
 	engine := consume.New(r.bus, r.registry, r.cfg, "v1.2.3", log)
 	api := admin.New(admin.Options{
 		Config: r.cfg, Bus: r.bus, Registry: r.registry, Token: config.NewSecret(adminToken), Version: "v1.2.3", Log: log,
-		Senders:  map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
-		Reverify: func(context.Context, *publish.Rejected) (string, error) { return "bad_signature", nil },
+		Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
+		Reverify: func(_ context.Context, rejected *publish.Rejected) (string, error) {
+			if strings.HasPrefix(string(rejected.Body), "right") {
+				return "", nil
+			}
+			return "bad_signature", nil
+		},
 	})
 	pages := dashboard.New(dashboard.Options{
 		Config: r.cfg, Bus: r.bus, Registry: r.registry, API: api, Token: config.NewSecret(adminToken), Version: "v1.2.3", Log: log,
+		Explain: func(context.Context, *publish.Rejected) (*dashboard.Explanation, error) {
+			return &dashboard.Explanation{Reason: "bad_signature", Text: "explained " + hostile, Hints: []string{"a hint"}, Signed: "the signed bytes " + hostile, SignedSize: 16}, nil
+		},
 	})
 	api.Mount(pages.Around)
 	ctx, stop := context.WithCancel(context.Background())

@@ -28,6 +28,7 @@ func (s *Server) funcs() template.FuncMap {
 		"slack":  func(a, b int) int { return a - b },
 		"plural": plural,
 		"spark":  sparkline,
+		"chart":  chart,
 		"list":   func(v ...any) []any { return v },
 	}
 }
@@ -109,15 +110,15 @@ func relative(t, now time.Time) string {
 		if -d < time.Second {
 			return "now"
 		}
-		return "in " + span(-d)
+		return "in " + lasts(-d)
 	}
 	if d < 2*time.Second {
 		return "just now"
 	}
-	return span(d) + " ago"
+	return lasts(d) + " ago"
 }
 
-func span(d time.Duration) string {
+func lasts(d time.Duration) string {
 	switch s := int(d / time.Second); {
 	case s < 60:
 		return fmt.Sprintf("%d s", max(1, s))

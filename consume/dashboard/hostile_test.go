@@ -51,6 +51,13 @@ func TestHostileContentIsText(t *testing.T) {
 		paths = append(paths, "/deliveries/"+row, "/deliveries/"+row+"?attempt="+url.QueryEscape(hostile))
 	}
 	paths = append(paths, hostilePaths...)
+	paths = append(paths, "/sources/"+url.PathEscape(hostile))
+	for _, m := range rejectedLink.FindAllStringSubmatch(b.page("/sources/shop"), -1) {
+		paths = append(paths, m[1])
+	}
+	if n := len(rejectedLink.FindAllString(b.page("/sources/shop"), -1)); n != 2 {
+		t.Errorf("%d rejected requests are listed", n)
+	}
 	for _, path := range paths {
 		got := b.get(path)
 		if found := deceives.FindString(got.body); found != "" {
@@ -69,6 +76,8 @@ func TestHostileContentIsText(t *testing.T) {
 		t.Errorf("a flash holds %q", found)
 	}
 }
+
+var rejectedLink = regexp.MustCompile(`href="(/sources/shop/rejected/\d+)"`)
 
 // hostilePaths are further pages that show what came from outside; the files of pages add theirs.
 var hostilePaths []string
@@ -162,7 +171,7 @@ func TestPagesAreSmall(t *testing.T) {
 	r.publish("order.large", "evt_large", bytes.Repeat([]byte("0123456789abcdef"), 60_000))
 	b := r.signedIn(adminToken)
 	page := b.until("/deliveries", func(page string) bool { return strings.Count(page, "waiting 503") == 50 })
-	paths := []string{"/", "/sources", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
+	paths := []string{"/", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
 	for _, path := range paths {
 		again := b.weight(path, nil)
 		first := again

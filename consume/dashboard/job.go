@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -21,7 +22,8 @@ type job struct {
 	mu      sync.Mutex // guards what follows
 	done    int
 	skipped int
-	total   int // 0: not known
+	skip    string // what became of those that were skipped
+	total   int    // 0: not known
 	more    bool
 	err     string
 	ended   time.Time
@@ -36,10 +38,18 @@ func (j *job) add(n, skipped int) {
 	j.skipped += skipped
 }
 
+// skips says what became of those that are skipped, instead of "needed nothing".
+func (j *job) skips(words string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.skip = words
+}
+
 // jobView is a job at one moment.
 type jobView struct {
 	ID, Title     string
 	Done, Skipped int
+	Skip          string
 	Total         int
 	More          bool // there are more than Total
 	Running       bool
@@ -140,7 +150,7 @@ func (j *jobs) shown(now time.Time) (all []jobView) {
 		one := kept[i]
 		one.mu.Lock()
 		all = append(all, jobView{
-			ID: one.id, Title: one.title, Done: one.done, Skipped: one.skipped, Total: one.total, More: one.more,
+			ID: one.id, Title: one.title, Done: one.done, Skipped: one.skipped, Skip: cmp.Or(one.skip, "needed nothing"), Total: one.total, More: one.more,
 			Running: one.ended.IsZero(), Failed: one.err,
 		})
 		one.mu.Unlock()

@@ -1,9 +1,12 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,9 +31,10 @@ const (
 )
 
 // notesOf says what is wrong, the worst first.
-func (s *Server) notesOf(st *status.Status) (notes []note) {
+func (s *Server) notesOf(st *status.Status, recent *status.Recent) (notes []note) {
 	for i := range st.Endpoints {
-		notes = append(notes, s.endpointNotes(&st.Endpoints[i], st.At)...)
+		e := &st.Endpoints[i]
+		notes = append(notes, s.endpointNotes(e, recent.Dead[e.ID], st.At)...)
 	}
 	notes = append(notes, s.storeNotes(st)...)
 	for _, m := range st.Missing {
@@ -46,39 +50,65 @@ func (s *Server) notesOf(st *status.Status) (notes []note) {
 		notes = append(notes, note{Level: "bad", Text: what + " can't be read: " + u.Why + ". " + strings.Join(u.Processes, ", ") + " passes it over."})
 	}
 	for i := range st.Sources {
-		notes = append(notes, s.sourceNotes(&st.Sources[i])...)
+		notes = append(notes, s.clockNotes(&st.Sources[i])...)
+	}
+	for i := range recent.Refused {
+		notes = append(notes, s.refusalNotes(&recent.Refused[i])...)
 	}
 	slices.SortStableFunc(notes, func(a, b note) int { return strings.Compare(a.Level, b.Level) })
 	return notes
 }
 
-// endpointNotes says what is wrong with an endpoint.
-func (s *Server) endpointNotes(e *status.Endpoint, now time.Time) (notes []note) {
+// endpointNotes says what is wrong with an endpoint, of which so many deliveries died in the last day.
+func (s *Server) endpointNotes(e *status.Endpoint, died uint64, now time.Time) (notes []note) {
 	name, link := shorten(60, e.Name), s.path("/endpoints", e.ID)
+	add := func(n note) { notes = append(notes, n) }
 	stuck := ""
 	if n := e.Waiting + e.Behind; n > 0 {
 		stuck = fmt.Sprintf(" %s.", plural(n, "delivery waits", "deliveries wait"))
 	}
 	switch e.State {
 	case status.Open:
-		notes = append(notes, note{Level: "bad", Since: e.FailingSince, Text: fmt.Sprintf("%s takes nothing%s; it is only probed.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
+		add(note{Level: "bad", Since: e.FailingSince, Text: fmt.Sprintf("%s takes nothing%s; it is only probed.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
 	case status.Failing:
-		notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("%s fails%s.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
+		add(note{Level: "warn", Text: fmt.Sprintf("%s fails%s.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
 	case status.Disabled:
 		if stuck != "" || e.DisabledReason != "" && e.DisabledReason != "disabled on request" {
-			notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("%s is disabled: %s.%s", name, shorten(120, e.DisabledReason), stuck), Link: link, To: "Enable it"})
+			add(note{Level: "warn", Since: s.disabledSince(e.ID), Text: fmt.Sprintf("%s is disabled: %s.%s", name, shorten(120, e.DisabledReason), stuck), Link: link, To: "Enable it"})
 		}
 	}
-	if e.NextDue != nil && e.State != status.Disabled && now.Sub(*e.NextDue) > pastDue {
-		notes = append(notes, note{Level: "bad", Since: e.NextDue, Text: name + " has a delivery past its due time.", Link: s.path("/deliveries") + template.URL("?status=waiting&endpoint="+template.URLQueryEscaper(e.ID)), To: "See what waits"})
+	// An open circuit probes some and lets others wait for that.
+	if e.NextDue != nil && (e.State == status.Healthy || e.State == status.Failing) && now.Sub(*e.NextDue) > pastDue {
+		add(note{Level: "bad", Since: e.NextDue, Text: name + " has a delivery past its due time.", Link: s.listPath("/deliveries", "status", "waiting", "endpoint", e.ID), To: "See what waits"})
 	}
 	if e.Missed > 0 {
-		notes = append(notes, note{Level: "bad", Text: fmt.Sprintf("%s missed %s: they grew older than the retention while they waited.", name, plural(e.Missed, "event", "events")), Link: link, To: "See the endpoint"})
+		add(note{Level: "bad", Text: fmt.Sprintf("%s missed %s: they grew older than the retention while they waited.", name, plural(e.Missed, "event", "events")), Link: link, To: "See the endpoint"})
 	}
-	if e.Dead > 0 {
-		notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("%s has %s.", name, plural(e.Dead, "dead letter", "dead letters")), Link: s.path("/dead") + template.URL("?endpoint="+template.URLQueryEscaper(e.ID)), To: "Replay or remove"})
+	if died > 0 {
+		add(note{Level: "warn", Text: fmt.Sprintf("%s got %s in the last day.", name, plural(died, "dead letter", "dead letters")), Link: s.listPath("/dead", "endpoint", e.ID), To: "Replay or remove"})
 	}
 	return notes
+}
+
+// disabledSince is when an endpoint was disabled; nil when that is not known.
+func (s *Server) disabledSince(id string) *time.Time {
+	if s.registry == nil {
+		return nil
+	}
+	e, ok := s.registry.Lookup(id)
+	if !ok || !e.Disabled {
+		return nil
+	}
+	return new(e.DisabledSince())
+}
+
+// listPath is the address of a list with a filter.
+func (s *Server) listPath(list string, filter ...string) template.URL {
+	v := url.Values{}
+	for i := 0; i+1 < len(filter); i += 2 {
+		v.Set(filter[i], filter[i+1])
+	}
+	return s.path(list) + template.URL("?"+v.Encode())
 }
 
 // lastFailure says how the last request failed.
@@ -119,30 +149,39 @@ func whenFull(stream string) string {
 	}
 }
 
-// sourceNotes says what is refused of a source.
-func (s *Server) sourceNotes(src *status.Source) (notes []note) {
-	link := s.path("/sources", src.Name)
-	if src.ClockOff != 0 {
-		way := "ahead"
-		if src.ClockOff < 0 {
-			way = "behind"
-		}
-		notes = append(notes, note{Level: "warn", Text: fmt.Sprintf("The clock of %s is %.0f s %s, so most of what it signs is refused.", src.Name, max(src.ClockOff, -src.ClockOff), way), Link: link, To: "See the source"})
+// clockNotes says that a sender's clock is wrong.
+func (s *Server) clockNotes(src *status.Source) []note {
+	if src.ClockOff == 0 {
+		return nil
 	}
-	var total uint64
-	for _, n := range src.Refused {
-		total += n
+	way := "ahead"
+	if src.ClockOff < 0 {
+		way = "behind"
 	}
-	if total == 0 {
-		return notes
+	return []note{{
+		Level: "warn", Link: s.path("/sources", src.Name), To: "See the source",
+		Text: fmt.Sprintf("The clock of %s is %s %s, so most of what it signs is refused.", src.Name, lasts(time.Duration(math.Abs(src.ClockOff)*float64(time.Second))), way),
+	}}
+}
+
+// refusalNotes tells of refusals that are more than usual: some are made by whoever finds an address.
+func (s *Server) refusalNotes(r *status.Refusal) []note {
+	if !r.Spike() {
+		return nil
 	}
-	// A refusal now and then is the usual: scanners find every address. Told is what is much of all that came.
-	if total*5 < src.Accepted {
-		return notes
+	usual := "usually none"
+	if r.Usual > 0 {
+		usual = fmt.Sprintf("usually %.1f", r.Usual)
 	}
-	reasons := slices.SortedFunc(maps.Keys(src.Refused), func(a, b string) int { return int(src.Refused[b]) - int(src.Refused[a]) })
-	return append(notes, note{
-		Level: "warn", Link: link, To: "See why",
-		Text: fmt.Sprintf("%s of %s refused, %s accepted since the processes started; most for %s.", plural(total, "request", "requests"), src.Name, formatCount(src.Accepted), reasonWords(reasons[0])),
+	reasons := slices.SortedFunc(maps.Keys(r.Reasons), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Reasons[b], r.Reasons[a]), strings.Compare(a, b))
 	})
+	why := ""
+	if len(reasons) > 0 {
+		why = "; most because " + reasonWords(reasons[0])
+	}
+	return []note{{
+		Level: "warn", Link: s.path("/sources", r.Source), To: "See why",
+		Text: fmt.Sprintf("%s of %s refused in the last hour, %s%s.", plural(r.Hour, "request", "requests"), r.Source, usual, why),
+	}}
 }

@@ -1,6 +1,9 @@
 package dashboard
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -15,29 +18,74 @@ func (s *Server) overviewRoutes() {
 type overviewPage struct {
 	Status *status.Status
 	Notes  []note
-	Hour   hourFigures
+	More   int // notes that are left out
+	Now    presentFigures
+	Spans  []span
 	Rows   []status.Endpoint // endpoints that something is to be said of, the most troubled first
 	Hidden int               // others
 }
 
-// hourFigures are those of all endpoints together.
-type hourFigures struct {
-	Since             time.Time
-	Delivered, Failed uint64
-	Waiting, Dead     uint64
+// presentFigures are those of all endpoints together.
+type presentFigures struct {
+	Waiting, Dead, DeadDay uint64
+	Approximate            bool
 }
 
-// troubledShown bounds the endpoints that the overview lists.
-const troubledShown = 12
+// span is what happened in a time up to now.
+type span struct {
+	Name, From                           string
+	Received, Delivered, Failed, Refused uint64
+	Minutes                              float64
+	Bars                                 []bar
+	About                                string
+	P50, P99                             *float64 // of the hour
+}
+
+// PerMinute is a count's share of a minute.
+func (v *span) PerMinute(n uint64) string {
+	switch rate := float64(n) / v.Minutes; {
+	case n == 0:
+		return "0"
+	case rate < 0.1:
+		return "< 0.1"
+	case rate < 10:
+		return fmt.Sprintf("%.1f", rate)
+	default:
+		return formatCount(int64(rate))
+	}
+}
+
+const (
+	// troubledShown and notesShown bound what the overview lists.
+	troubledShown = 12
+	notesShown    = 10
+
+	hourStep, hourSteps = 5 * time.Minute, 12
+	dayStep, daySteps   = time.Hour, 24
+)
 
 func (s *Server) overview(w http.ResponseWriter, r *http.Request) error {
 	st, err := s.api.Status(r.Context())
 	if err != nil {
 		return err
 	}
-	shown := overviewPage{Status: st, Notes: s.notesOf(st), Hour: figuresOf(st)}
+	recent, err := s.trends.Recent(r.Context(), st)
+	if err != nil {
+		return err
+	}
+	shown := overviewPage{Status: st, Notes: s.notesOf(st, recent)}
+	shown.More = max(0, len(shown.Notes)-notesShown)
+	shown.Notes = shown.Notes[:len(shown.Notes)-shown.More]
+	if shown.Spans, err = s.spans(r.Context(), st); err != nil {
+		return err
+	}
 	for i := range st.Endpoints {
-		if e := &st.Endpoints[i]; !e.Idle() && len(shown.Rows) < troubledShown {
+		e := &st.Endpoints[i]
+		shown.Now.Waiting += e.Waiting + e.Behind
+		shown.Now.Dead += e.Dead
+		shown.Now.DeadDay += recent.Dead[e.ID]
+		shown.Now.Approximate = shown.Now.Approximate || e.Approximate && e.Waiting == 0
+		if !e.Idle() && len(shown.Rows) < troubledShown {
 			shown.Rows = append(shown.Rows, *e)
 		}
 	}
@@ -45,14 +93,44 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "overview", view{Title: "Overview", Nav: "/", Live: true, Data: &shown})
 }
 
-func figuresOf(st *status.Status) hourFigures {
-	h := hourFigures{Since: st.HourSince}
-	for i := range st.Endpoints {
-		e := &st.Endpoints[i]
-		h.Delivered += e.Delivered
-		h.Failed += e.Failed
-		h.Waiting += e.Waiting + e.Behind
-		h.Dead += e.Dead
+// spans are the last hour and the last day.
+func (s *Server) spans(ctx context.Context, st *status.Status) ([]span, error) {
+	all := []span{{Name: "Last hour", From: "1 h ago", P50: st.P50, P99: st.P99}, {Name: "Last day", From: "1 d ago"}}
+	for i, of := range []struct {
+		step time.Duration
+		n    int
+	}{{hourStep, hourSteps}, {dayStep, daySteps}} {
+		steps, err := s.trends.Last(ctx, of.step, of.n)
+		if err != nil {
+			return nil, err
+		}
+		v := &all[i]
+		v.Bars = barsOf(steps)
+		v.Minutes = s.now().Sub(steps[0].Start).Minutes()
+		for _, step := range steps {
+			v.Received += step.Received
+			v.Delivered += step.Delivered
+			v.Failed += step.Failed
+			v.Refused += step.Refused
+		}
+		v.About = fmt.Sprintf("%s: %s delivered, %s failed", v.Name, formatCount(v.Delivered), formatCount(v.Failed))
 	}
-	return h
+	return all, nil
+}
+
+// warm counts the steps that are over once, so that no page waits for that, until ctx ends.
+func (s *Server) warm(ctx context.Context) {
+	const every = time.Minute
+	for {
+		_, err := s.trends.Last(ctx, hourStep, hourSteps)
+		_, err2 := s.trends.Last(ctx, dayStep, daySteps)
+		if err = cmp.Or(err, err2); err != nil && ctx.Err() == nil {
+			s.log.Debug("counting the last day failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+	}
 }

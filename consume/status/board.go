@@ -186,6 +186,7 @@ func (d *draft) readUnreadable(reports []report.Process) {
 // readEndpoints puts together what is known of each endpoint, the most troubled first.
 func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.Process) {
 	lives := merge(reports)
+	var hour report.Hour
 	for _, ep := range endpoints {
 		about := notice.About(ep)
 		e := Endpoint{ID: ep.ID, Name: ep.Name, Host: about.Host, DisabledReason: ep.DisabledReason, Missed: d.missed[ep.ID]}
@@ -199,6 +200,7 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 			live = &report.Endpoint{}
 		}
 		describe(live, &e)
+		hour.Add(&live.Hour)
 		e.State = stateOf(ep, live, l.tried)
 		if e.State == Open {
 			since := ep.FailingSince.UTC()
@@ -206,6 +208,9 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 		}
 		d.Endpoints = append(d.Endpoints, e)
 		d.Behind += e.Behind
+	}
+	if hour.Delivered+hour.Failed > 0 {
+		d.P50, d.P99 = milliseconds(hour.Latency.Quantile(0.5)), milliseconds(hour.Latency.Quantile(0.99))
 	}
 	slices.SortStableFunc(d.Endpoints, moreTroubled)
 }

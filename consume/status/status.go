@@ -37,6 +37,8 @@ type Status struct {
 	Queues     []Queue           `json:"queues" doc:"what the processes take events and deliveries from"`
 	Sources    []Source          `json:"sources"`
 	Processes  []Process         `json:"processes"`
+	P50        *float64          `json:"-"` // of all endpoints together, as those of each
+	P99        *float64          `json:"-"`
 	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard of in the last 15 minutes and do not answer"`
 }
 

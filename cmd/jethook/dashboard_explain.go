@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"jethook/config"
+	"jethook/consume/dashboard"
+	"jethook/ingest"
+	"jethook/ingest/provider"
+	"jethook/publish"
+)
+
+// explainer tells of rejected requests what verify would.
+type explainer struct {
+	cfg     *config.Config
+	bus     *publish.Bus
+	fetched provider.KeySource // one for all, which remembers what it fetched
+}
+
+// explain says why a rejected request does not verify with the secrets of now, at the time when it came.
+func (e *explainer) explain(ctx context.Context, r *publish.Rejected) (*dashboard.Explanation, error) {
+	i := slices.IndexFunc(e.cfg.Sources, func(s config.Source) bool { return s.Name == r.Source })
+	if i < 0 || r.NoBody {
+		return nil, nil
+	}
+	a := &sample{
+		source: e.cfg.Sources[i], others: slices.Delete(slices.Clone(e.cfg.Sources), i, i+1), maxBody: int64(e.cfg.MaxBody),
+		method: r.Method, query: r.Query, header: r.Header.Clone(), body: r.Body, now: r.Received,
+	}
+	if !r.AsSent {
+		delete(a.header, "Content-Encoding")
+	}
+	state, err := e.bus.Sources().Get(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	a.source.Secrets = slices.Clone(a.source.Secrets)
+	for _, learned := range state.Secrets {
+		a.source.Secrets = append(a.source.Secrets, learned.Value)
+	}
+	trial, err := ingest.NewTrial(a.source, e.fetched, a.maxBody)
+	if err != nil {
+		return nil, nil // the server would not have started with it
+	}
+	v := trial.Receive(a.request(), a.now)
+	told := explain(a, trial.Sender(), &v)
+	shown := &dashboard.Explanation{
+		Verified: told.Verified, Reason: told.Reason, Hints: told.Hints, VerifiedBy: told.VerifiedBy, SignedWith: told.SignedWith,
+		Signed: told.Signed, SignedSize: told.signedSize, Docs: told.Docs,
+	}
+	switch {
+	case v.Err == nil:
+	case told.Reason == "bad_signature": // the others say how to ask again on a command line
+		shown.Text = told.Explanation
+	default:
+		shown.Text = concealer(a.source.Secrets, "")(v.Err.Error()) + "."
+	}
+	return shown, nil
+}
