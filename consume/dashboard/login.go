@@ -92,13 +92,11 @@ func (s *Server) refuseLogin(w http.ResponseWriter, r *http.Request, next string
 	return s.render(w, r, "login", view{Title: "Sign in", Status: status, Data: shown})
 }
 
-// logout ends the session, and tells the browser to forget what it keeps of these pages.
+// logout ends the session.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	s.sessions.end(sessionOf(r), s.now())
 	s.setCookie(w, r, sessionCookie, "", -1)
-	w.Header().Set("Clear-Site-Data", `"cache"`)
-	http.Redirect(w, r, s.base+"/login", http.StatusSeeOther)
-	return nil
+	return s.seeOther(w, r, "/login", "")
 }
 
 // askForLogin sends a browser to the login, and from there back. What a page asks for by itself is refused.

@@ -138,6 +138,8 @@
     if (keys[e.key]) { e.preventDefault(); keys[e.key](); }
   });
 
+  const here = document.querySelector(".top [aria-current]");
+  if (here) here.parentElement.parentElement.parentElement.scrollLeft = here.offsetLeft - 80;
   times();
   count();
 })();
