@@ -40,6 +40,9 @@ type Delivery struct {
 	Cut      bool       `json:"body_truncated,omitempty" doc:"the event's body is longer than that"`
 }
 
+// Stream is the stream that holds, or held, the delivery's event.
+func (d *Delivery) Stream() string { return publish.StreamOf(d.Subject) }
+
 // Errors of the ledger. Test with errors.Is.
 var (
 	// ErrNoDelivery means that there is nothing to retry or replay: no such delivery, or it is delivered.

@@ -68,6 +68,9 @@ func streamOf(subject string) string {
 	}
 }
 
+// StreamOf returns the stream that takes events on a subject, or "" when none does.
+func StreamOf(subject string) string { return streamOf(subject) }
+
 // Stream is the name of the stream that the shelf is a part of.
 func (sh Shelf) Stream() string { return sh.stream }
 

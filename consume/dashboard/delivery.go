@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"jethook/consume"
 	"jethook/consume/admin"
@@ -83,11 +82,7 @@ func eventPlace(d *consume.Delivery) string {
 	if !ok {
 		return d.EventID
 	}
-	stream := publish.StreamWebhooks
-	if !strings.HasPrefix(d.Subject, "webhooks.") {
-		stream = publish.StreamEvents
-	}
-	return fmt.Sprintf("%s-%d", stream, place)
+	return fmt.Sprintf("%s-%d", d.Stream(), place)
 }
 
 // eventBody returns the body of a delivery's event. That it is gone is no fault of the page.
