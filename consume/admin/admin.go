@@ -157,6 +157,9 @@ func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, han
 	// huma refuses a body of exactly this many bytes.
 	op.MaxBodyBytes = max(op.MaxBodyBytes, maxBody) + 1
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	if op.Method != http.MethodGet { // for the token that only reads
+		op.Errors = append(op.Errors, http.StatusForbidden)
+	}
 	if op.Method == http.MethodPost || op.Method == http.MethodPatch {
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}

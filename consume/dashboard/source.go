@@ -21,7 +21,7 @@ type sourcePage struct {
 	Rejected  []rejectedRow
 	Pager     pager
 	Wrong     []admin.FailureField
-	Reasons   []reasonCount // since the processes started
+	Why       []reasonCount // since the processes started
 	CanVerify bool          // this process can verify again
 }
 
@@ -47,7 +47,7 @@ func (s *Server) source(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := sourcePage{
-		sourceRow: s.sourceRow(src), Filter: s.rejectedFilter(r, name), Reasons: reasonsOf(src.Refused), CanVerify: s.api.Reverifies(),
+		sourceRow: s.sourceRow(src), Filter: s.rejectedFilter(r, name), Why: reasonsOf(src.Refused), CanVerify: s.api.Reverifies(),
 	}
 	accepted, err := s.api.Events(r.Context(), admin.PageParams{Limit: acceptedShown}, admin.SpanParams{Subject: "webhooks." + name + ".>"})
 	if err != nil {

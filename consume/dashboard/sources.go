@@ -25,6 +25,7 @@ type sourceRow struct {
 	admin.Source
 	Address string
 	Total   uint64 // requests that were refused
+	Reasons string // and why
 }
 
 func (s *Server) sources(w http.ResponseWriter, r *http.Request) error {
@@ -43,6 +44,12 @@ func (s *Server) sourceRow(src *admin.Source) sourceRow {
 	row := sourceRow{Source: *src, Address: s.sourceAddress(src.Name)}
 	for _, n := range src.Refused {
 		row.Total += n
+	}
+	for i, reason := range reasonsOf(src.Refused) {
+		if i > 0 {
+			row.Reasons += "; "
+		}
+		row.Reasons += formatCount(reason.Count) + ": " + reason.Words
 	}
 	return row
 }

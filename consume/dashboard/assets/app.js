@@ -25,12 +25,20 @@
   const button = document.getElementById("live"), shown = document.getElementById("livestate");
   let wanted = true;
   try { wanted = localStorage.getItem("live") !== "off"; } catch { /* no storage: live */ }
+  // Rows must not move away under whoever points at one, or has gone to one by keyboard.
+  let pointed = 0;
+  document.addEventListener("pointermove", (e) => {
+    if (e.pointerType === "mouse" && e.target.closest && e.target.closest("#main tbody")) pointed = Date.now();
+  }, { passive: true });
+  document.addEventListener("focusin", () => tell());
   const disturbing = () => {
     const main = document.getElementById("main"), selection = getSelection();
     if (all("input[type=checkbox]:checked", main).length) return "Paused: selected";
     if (typing(document.activeElement) && main.contains(document.activeElement)) return "Paused: typing";
     if (selection && !selection.isCollapsed && main.contains(selection.anchorNode)) return "Paused: selected text";
     if (scrollY > 200) return "Paused: scrolled";
+    const row = document.activeElement.closest("tbody tr");
+    if (row && main.contains(row) || Date.now() - pointed < 8000) return "Paused: reading";
     if (document.querySelector("dialog[open]")) return "Paused";
     return "";
   };
