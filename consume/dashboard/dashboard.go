@@ -81,6 +81,9 @@ type Server struct {
 	sessions *sessions
 	slow     *slowdown
 	jobs     *jobs
+	seen     seen
+	grouped  lastGroups
+	days     endpointDays
 }
 
 // New returns the dashboard over what o names.
@@ -111,6 +114,10 @@ func (s *Server) routes() {
 	s.overviewRoutes()
 	s.sourceRoutes()
 	s.deliveryRoutes()
+	s.endpointRoutes()
+	s.eventRoutes()
+	s.deadRoutes()
+	s.sendRoutes()
 }
 
 // page registers a page for everyone who is logged in.
