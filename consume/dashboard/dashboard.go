@@ -81,6 +81,7 @@ type Server struct {
 	sessions *sessions
 	slow     *slowdown
 	jobs     *jobs
+	seen     seen
 }
 
 // New returns the dashboard over what o names.
@@ -111,6 +112,10 @@ func (s *Server) routes() {
 	s.overviewRoutes()
 	s.sourceRoutes()
 	s.deliveryRoutes()
+	s.endpointRoutes()
+	s.eventRoutes()
+	s.deadRoutes()
+	s.sendRoutes()
 }
 
 // page registers a page for everyone who is logged in.

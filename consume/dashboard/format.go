@@ -23,9 +23,9 @@ func (s *Server) funcs() template.FuncMap {
 		"text":  visibleText,
 		"short": shorten,
 		"ms":    formatMilliseconds,
-		"percent": func(share float64) string {
-			return strings.TrimSuffix(strconv.FormatFloat(math.Floor(share*1000)/10, 'f', 1, 64), ".0") + " %"
-		},
+		"percent": formatShare,
+		"sum":    func(a, b uint64) uint64 { return a + b },
+		"slack":  func(a, b int) int { return a - b },
 		"plural": plural,
 		"spark":  sparkline,
 		"chart":  chart,
@@ -62,6 +62,11 @@ func escapeSegment(p string) string {
 		}
 	}
 	return b.String()
+}
+
+// formatShare is a share of 1 in percent, never more than it is: 99.99 % is not all.
+func formatShare(share float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(math.Floor(share*1000)/10, 'f', 1, 64), ".0") + " %"
 }
 
 // timeOf accepts what records hold: a time, or a pointer to one.
