@@ -65,7 +65,7 @@ func (s *Server) endpoint(w http.ResponseWriter, r *http.Request) error {
 	}
 	if i := slices.IndexFunc(st.Endpoints, func(have status.Endpoint) bool { return have.ID == e.ID }); i >= 0 {
 		shown.of(&st.Endpoints[i])
-		shown.Notes = s.endpointNotes(&st.Endpoints[i], st.At)
+		shown.Notes = s.endpointNotes(&st.Endpoints[i], 0, st.At)
 	}
 	shown.settings(&e)
 	page, err := s.api.Deliveries(r.Context(), &admin.DeliveryFilter{
