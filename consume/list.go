@@ -57,7 +57,9 @@ func (q *Query) matches(d *Delivery) bool {
 }
 
 // narrow reports whether the shelves hold more than what q chooses, so that some of it is passed over.
-func (q *Query) narrow() bool { return q.Type != "" || q.EventID != "" || q.Class != "" || q.Code != 0 || q.Reason != "" }
+func (q *Query) narrow() bool {
+	return q.Type != "" || q.EventID != "" || q.Class != "" || q.Code != 0 || q.Reason != ""
+}
 
 // view decodes a stored message into what an operator sees.
 func view(s *publish.Stored, status Status) (Delivery, bool) {

@@ -19,9 +19,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -185,7 +187,16 @@ func browserFor(t *testing.T) context.Context {
 // newTab opens a tab with cookies of its own.
 func newTab(t *testing.T, browser context.Context, base string) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	via := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(via)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(via)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx, base: base}
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -270,6 +281,13 @@ func (b *tab) write(selector, text string) {
 	b.do(chromedp.SendKeys(selector, text, chromedp.ByQuery, chromedp.NodeVisible))
 }
 
+// set puts a value into a field, as typing would.
+func (b *tab) set(selector, value string) {
+	b.t.Helper()
+	quoted, _ := json.Marshal([]string{selector, value})
+	b.do(chromedp.Evaluate(`(([selector, value]) => { const e = document.querySelector(selector); e.value = value; e.dispatchEvent(new Event("input", { bubbles: true })); })(`+string(quoted)+`)`, nil))
+}
+
 func (b *tab) check(selector string) {
 	b.t.Helper()
 	b.do(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
@@ -337,7 +355,7 @@ func (b *bridge) addByHand(_ *testing.T, page *tab) {
 	page.write(`input[name=name]`, "billing")
 	page.write(`input[name=url]`, "https://hooks.slack.com/services/T0/B0/x")
 	page.shows("it gets slack messages")
-	page.do(chromedp.SetValue(`input[name=url]`, "", chromedp.ByQuery))
+	page.set(`input[name=url]`, "")
 	page.write(`input[name=url]`, b.receiver.URL+"/billing")
 	page.check(`input[value="events.order.>"]`)
 	page.shows("Matches 2 of the last 3 events")
@@ -358,7 +376,7 @@ func (b *bridge) watchDelivery(t *testing.T, page *tab) {
 	page.shows("billing")
 	page.write(`textarea[name=data]`, `{"amount": tru`)
 	page.shows("Line 1, column")
-	page.do(chromedp.SetValue(`textarea[name=data]`, `{"amount": 1.10}`, chromedp.ByQuery))
+	page.set(`textarea[name=data]`, `{"amount": 1.10}`)
 	page.do(chromedp.Click(`button[value=send]`, chromedp.ByQuery))
 	page.shows("waiting 503")
 	b.answering.Store(http.StatusOK)
@@ -384,7 +402,8 @@ func (b *bridge) retryFilter(t *testing.T, page *tab) {
 	}
 	page.signIn()
 	page.open("/deliveries")
-	page.do(chromedp.SetValue(`select[name=status]`, "waiting", chromedp.ByQuery), chromedp.SetValue(`input[name=type]`, "lead.*", chromedp.ByQuery))
+	page.set(`select[name=status]`, "waiting")
+	page.set(`input[name=type]`, "lead.*")
 	page.press("Filter")
 	page.wait(`document.querySelectorAll("#main tr[data-row]").length == 4`)
 	address := page.eval(`location.pathname + location.search`)
@@ -456,6 +475,7 @@ func (b *bridge) withoutScript(t *testing.T, page *tab) {
 	page.write(`textarea[name=events]`, "events.plain.*")
 	page.press("Preview")
 	page.shows("Webhook-Signature")
+	page.check(`#more-fields summary`)
 	page.write(`input[name=retry_schedule]`, "1h")
 	page.press("Add the endpoint")
 	page.shows("It is added")
@@ -500,12 +520,13 @@ func (b *bridge) axe(t *testing.T, page *tab) {
 		t.Fatal(err)
 	}
 	page.signIn()
-	for _, theme := range []string{"light", "dark"} {
-		page.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}))
-		for _, path := range append(b.pages(), "/no/such/page") {
-			page.open(path)
+	for _, path := range append(b.pages(), "/no/such/page") {
+		page.open(path)
+		page.do(chromedp.Evaluate(string(script)+`; 0`, nil))
+		for theme, options := range map[string]string{"light": `{}`, "dark": `{runOnly: ["color-contrast"]}`} {
+			page.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 			var found string
-			page.do(chromedp.Evaluate(string(script)+`; axe.run().then(r => r.violations.filter(v => v.impact == "serious" || v.impact == "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html + " " + n.failureSummary).join(" | ")).join("\n"))`,
+			page.do(chromedp.Evaluate(`axe.run(`+options+`).then(r => r.violations.filter(v => v.impact == "serious" || v.impact == "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html + " " + n.failureSummary).join(" | ")).join("\n"))`,
 				&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 			if found != "" {
 				t.Errorf("%s in %s: %s", path, theme, found)

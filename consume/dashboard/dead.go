@@ -138,23 +138,27 @@ type deadAction struct {
 func (s *Server) deadAction(word string) (a deadAction, ok bool) {
 	switch word {
 	case "replay":
-		return deadAction{verb: "Replay", doing: "Replaying", text: "Each begins a new schedule, with its first attempt now.",
+		return deadAction{
+			verb: "Replay", doing: "Replaying", text: "Each begins a new schedule, with its first attempt now.",
 			do: func(ctx context.Context, c admin.DeadChoice) (int, string, error) {
 				out, err := s.api.ReplayDead(ctx, c)
 				if err != nil {
 					return 0, "", err
 				}
 				return out.Replayed, out.NextCursor, nil
-			}}, true
+			},
+		}, true
 	case "remove":
-		return deadAction{verb: "Remove", doing: "Removing", danger: true, text: "They can’t be had back. Their events stay in the streams until the retention ends.",
+		return deadAction{
+			verb: "Remove", doing: "Removing", danger: true, text: "They can’t be had back. Their events stay in the streams until the retention ends.",
 			do: func(ctx context.Context, c admin.DeadChoice) (int, string, error) {
 				out, err := s.api.RemoveDead(ctx, c)
 				if err != nil {
 					return 0, "", err
 				}
 				return out.Removed, out.NextCursor, nil
-			}}, true
+			},
+		}, true
 	default:
 		return a, false
 	}

@@ -238,7 +238,9 @@ type testPage struct {
 	Exchange exchange
 }
 
-func (s *Server) endpointTest(w http.ResponseWriter, r *http.Request) error { return s.showTest(w, r, nil) }
+func (s *Server) endpointTest(w http.ResponseWriter, r *http.Request) error {
+	return s.showTest(w, r, nil)
+}
 
 // showTest shows the form, with what is wrong with it, and the request that it would send.
 func (s *Server) showTest(w http.ResponseWriter, r *http.Request, wrong []admin.FailureField) error {

@@ -78,7 +78,10 @@ func TestEndpointsLife(t *testing.T) {
 		t.Errorf("after the change: %+v", ep)
 	}
 
-	r.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot); fmt.Fprint(w, "short and stout") })
+	r.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprint(w, "short and stout")
+	})
 	holds(t, b.page(path+"/test"), "What goes out", "jethook.test")
 	holds(t, b.send(path+"/test", path+"/test", url.Values{"type": {"order.created"}, "data": {`{"n":4}`}}).body, "It was not taken", "HTTP 418", "short and stout", "Webhook-Id")
 	holds(t, b.send(path+"/test", path+"/test", url.Values{"data": {"{\n\"n\": }"}}).body, "Line 2, column 6")
@@ -195,7 +198,9 @@ func TestRecover(t *testing.T) {
 	if got := b.send(path, path, url.Values{"since": {"1h"}, "do": {"start"}}); got.status != http.StatusSeeOther {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	b.until(path, func(page string) bool { return strings.Contains(page, "Recovery done") && strings.Contains(page, "3 waiting") })
+	b.until(path, func(page string) bool {
+		return strings.Contains(page, "Recovery done") && strings.Contains(page, "3 waiting")
+	})
 	b.until("/deliveries?status=delivered", func(page string) bool { return len(rowsOf(page)) == 3 })
 }
 
@@ -300,7 +305,9 @@ func TestDead(t *testing.T) {
 	b.confirmed(asked)
 	b.until("/dead?reason=404", func(page string) bool { return len(rowsOf(page)) == 0 })
 	b.confirmed(b.send("/dead", "/dead", url.Values{"what": {"replay filter"}}))
-	b.until("/dead", func(page string) bool { return strings.Contains(page, "There is no dead letter") && strings.Contains(page, "Replaying 4 dead letters") })
+	b.until("/dead", func(page string) bool {
+		return strings.Contains(page, "There is no dead letter") && strings.Contains(page, "Replaying 4 dead letters")
+	})
 	b.until("/deliveries?status=delivered", func(page string) bool { return len(rowsOf(page)) == 5 })
 	if got := b.send("/", "/dead", url.Values{"what": {"remove filter"}, "filter": {"nonsense=1"}, "confirmed": {"yes"}}); got.status != http.StatusForbidden {
 		t.Errorf("an unknown filter: %d", got.status)

@@ -63,7 +63,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 // placeOf is where an event lies, which no other event shares.
-func placeOf(e *consume.StoredEvent) string { return e.Stream + "-" + strconv.FormatUint(e.Sequence, 10) }
+func placeOf(e *consume.StoredEvent) string {
+	return e.Stream + "-" + strconv.FormatUint(e.Sequence, 10)
+}
 
 // eventPage is one event, and what became of it.
 type eventPage struct {

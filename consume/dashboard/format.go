@@ -14,22 +14,22 @@ import (
 // funcs are what templates can call beside Go's own.
 func (s *Server) funcs() template.FuncMap {
 	return template.FuncMap{
-		"path":  s.path,
-		"asset": s.assetPath,
-		"ago":   func(t any) template.HTML { return timeTag(t, s.now()) },
-		"clock": clockTag,
-		"bytes": formatBytes,
-		"count": formatCount,
-		"text":  visibleText,
-		"short": shorten,
-		"ms":    formatMilliseconds,
+		"path":    s.path,
+		"asset":   s.assetPath,
+		"ago":     func(t any) template.HTML { return timeTag(t, s.now()) },
+		"clock":   clockTag,
+		"bytes":   formatBytes,
+		"count":   formatCount,
+		"text":    visibleText,
+		"short":   shorten,
+		"ms":      formatMilliseconds,
 		"percent": formatShare,
-		"sum":    func(a, b uint64) uint64 { return a + b },
-		"slack":  func(a, b int) int { return a - b },
-		"plural": plural,
-		"spark":  sparkline,
-		"chart":  chart,
-		"list":   func(v ...any) []any { return v },
+		"sum":     func(a, b uint64) uint64 { return a + b },
+		"slack":   func(a, b int) int { return a - b },
+		"plural":  plural,
+		"spark":   sparkline,
+		"chart":   chart,
+		"list":    func(v ...any) []any { return v },
 	}
 }
 

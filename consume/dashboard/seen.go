@@ -87,7 +87,6 @@ type subjectNode struct {
 	Label, Pattern string
 	Count          int
 	Chosen         bool
-	Open           bool // something below it is chosen
 	Below          []*subjectNode
 	Hidden         int // more below it than the tree shows
 }
@@ -144,10 +143,11 @@ func (n *subjectNode) grow(paths []subjectPath, depth int, chosen []string) {
 			below.grow(group, end, chosen)
 		}
 		below.Chosen = slices.Contains(chosen, below.Pattern)
-		n.Open = n.Open || below.Open || below.Chosen
 		n.Below = append(n.Below, below)
 	}
-	slices.SortFunc(n.Below, func(a, b *subjectNode) int { return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Pattern, b.Pattern)) })
+	slices.SortFunc(n.Below, func(a, b *subjectNode) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Pattern, b.Pattern))
+	})
 	if len(n.Below) > maxBelow {
 		n.Hidden = len(n.Below) - maxBelow
 		n.Below = n.Below[:maxBelow]
