@@ -483,7 +483,7 @@ func (b *bridge) withoutScript(t *testing.T, page *tab) {
 	b.sendEvent("plain.one", `{}`)
 	for range 100 {
 		page.open("/deliveries?type=plain.*")
-		if page.eval(`document.body.innerText`); strings.Contains(page.eval(`document.body.innerText`), "waiting 503") {
+		if strings.Contains(page.eval(`document.body.innerText`), "waiting 503") {
 			break
 		}
 	}
@@ -491,6 +491,7 @@ func (b *bridge) withoutScript(t *testing.T, page *tab) {
 	page.check(`#main tbody input[type=checkbox]`)
 	page.press("Retry selected")
 	page.press("Retry 1 delivery")
+	page.shows("Retrying 1 delivery")
 	for range 100 {
 		page.open("/deliveries?type=plain.*")
 		if strings.Contains(page.eval(`document.body.innerText`), "delivered 200") {

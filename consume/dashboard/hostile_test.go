@@ -52,8 +52,8 @@ func TestHostileContentIsText(t *testing.T) {
 		paths = append(paths, "/deliveries/"+row, "/deliveries/"+row+"?attempt="+url.QueryEscape(hostile))
 	}
 	paths = append(paths, "/endpoints/"+id, "/endpoints/"+id+"/edit", "/endpoints/"+id+"/test", "/endpoints/"+id+"/recover")
-	for i := range 5 {
-		paths = append(paths, fmt.Sprintf("/events/EVENTS-%d", i+1))
+	for i := range 4 {
+		paths = append(paths, fmt.Sprintf("/events/evt_%d", i+1))
 	}
 	paths = append(paths, hostilePaths...)
 	paths = append(paths, "/sources/"+url.PathEscape(hostile))
@@ -179,7 +179,7 @@ func TestPagesAreSmall(t *testing.T) {
 	r.publish("order.large", "evt_large", bytes.Repeat([]byte("0123456789abcdef"), 60_000))
 	b := r.signedIn(adminToken)
 	page := b.until("/deliveries", func(page string) bool { return strings.Count(page, "waiting 503") == 50 })
-	paths := []string{"/", "/endpoints", "/endpoints/new", "/events", "/events/EVENTS-1", "/dead", "/send", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
+	paths := []string{"/", "/endpoints", "/endpoints/new", "/events", "/events/evt_large", "/dead", "/send", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
 	for _, path := range paths {
 		again := b.weight(path, nil)
 		first := again

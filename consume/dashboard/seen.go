@@ -16,7 +16,7 @@ import (
 const (
 	// seenEvents is how many of the newest events stand for what comes.
 	seenEvents = 1000
-	// seenFresh is for how long they are not read anew: whoever types a pattern asks with every letter.
+	// seenFresh is for how long they are not read anew, if there are that many: whoever types a pattern asks with every letter.
 	seenFresh = 10 * time.Second
 )
 
@@ -31,7 +31,7 @@ type seen struct {
 func (s *Server) lastEvents(ctx context.Context) ([]consume.StoredEvent, error) {
 	s.seen.mu.Lock()
 	defer s.seen.mu.Unlock()
-	if s.now().Sub(s.seen.at) < seenFresh {
+	if len(s.seen.events) >= seenEvents && s.now().Sub(s.seen.at) < seenFresh {
 		return s.seen.events, nil
 	}
 	var events []consume.StoredEvent
