@@ -160,7 +160,7 @@ func fewColors(shot []byte) ([]byte, error) {
 		palette = append(palette, c)
 	}
 	slices.SortFunc(palette, func(a, b color.Color) int { return counts[b.(color.RGBA)] - counts[a.(color.RGBA)] })
-	palette = palette[:min(len(palette), 64)]
+	palette = palette[:min(len(palette), 160)]
 	nearest := map[color.RGBA]uint8{}
 	out := image.NewPaletted(bounds, palette)
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
