@@ -82,6 +82,7 @@ type Server struct {
 	slow     *slowdown
 	jobs     *jobs
 	seen     seen
+	grouped  lastGroups
 }
 
 // New returns the dashboard over what o names.

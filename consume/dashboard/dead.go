@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"jethook/consume"
 	"jethook/consume/admin"
@@ -34,7 +36,6 @@ type deadGroup struct {
 	Count                  int
 	Last                   consume.Delivery
 	Query                  string // chooses them
-	Chosen                 bool
 }
 
 // groupsShown bounds the groups of a page.
@@ -78,8 +79,43 @@ func (s *Server) dead(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, "dead", v)
 }
 
-// groupDead counts the newest dead letters by endpoint and reason.
+// lastGroups are the groups that were counted last: a live page would read a thousand dead letters every few seconds.
+type lastGroups struct {
+	mu     sync.Mutex // guards what follows, and lets one request count for all
+	of     string     // the filter
+	at     time.Time
+	groups []deadGroup
+	looked int
+	more   bool
+}
+
+// groupsFresh is for how long they are not counted anew, unless the dashboard changed something.
+const groupsFresh = 15 * time.Second
+
+// forget has them counted anew.
+func (g *lastGroups) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at = time.Time{}
+}
+
+// groupDead shows the newest dead letters by endpoint and reason.
 func (s *Server) groupDead(r *http.Request, p *deadPage) error {
+	last := &s.grouped
+	last.mu.Lock()
+	defer last.mu.Unlock()
+	if of := p.Filter.Query(); of != last.of || s.now().Sub(last.at) > groupsFresh {
+		if err := s.countGroups(r, p); err != nil {
+			return err
+		}
+		last.of, last.at, last.groups, last.looked, last.more = of, s.now(), p.Groups, p.Looked, p.More
+	}
+	p.Groups, p.Looked, p.More = last.groups, last.looked, last.more
+	return nil
+}
+
+// countGroups counts the newest dead letters by endpoint and reason.
+func (s *Server) countGroups(r *http.Request, p *deadPage) error {
 	groups := map[[2]string]*deadGroup{}
 	more, err := s.eachDead(r.Context(), *deadQuery(p.Filter), countLimit, func(d *consume.Delivery) {
 		p.Looked++
@@ -88,7 +124,6 @@ func (s *Server) groupDead(r *http.Request, p *deadPage) error {
 		if !ok {
 			g = &deadGroup{Endpoint: d.Endpoint, Name: s.endpointName(d.Endpoint), Reason: d.Reason, Last: *d}
 			g.Query = p.Filter.Query("endpoint", d.Endpoint, "reason", d.Reason)
-			g.Chosen = p.Filter.get("endpoint") == d.Endpoint && p.Filter.get("reason") == d.Reason
 			groups[key] = g
 		}
 		g.Count++
@@ -202,7 +237,10 @@ func (s *Server) changeDead(w http.ResponseWriter, r *http.Request) error {
 	if yes, err := s.confirm(w, r, q); !yes {
 		return err
 	}
-	if !s.start(action.doing+" "+about, total, more, func(ctx context.Context, j *job) error { return doDead(ctx, j, action, chosen) }) {
+	if !s.start(action.doing+" "+about, total, more, func(ctx context.Context, j *job) error {
+		defer s.grouped.forget()
+		return doDead(ctx, j, action, chosen)
+	}) {
 		return s.seeOther(w, r, choice.back, "Too much is under way; try again when it is done.")
 	}
 	return s.seeOther(w, r, choice.back, "")

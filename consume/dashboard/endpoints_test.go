@@ -301,8 +301,8 @@ func TestDead(t *testing.T) {
 		r.publish("b.x", fmt.Sprintf("evt_b%d", i), []byte(`{}`))
 	}
 	b := r.signedIn(adminToken)
-	page := b.until("/dead", func(page string) bool { return len(rowsOf(page)) == 8 })
-	holds(t, page, "By endpoint and reason", "404", "503")
+	b.until("/dead", func(page string) bool { return len(rowsOf(page)) == 8 })
+	holds(t, b.page("/dead?since=1h"), "By endpoint and reason", "404", "503")
 	ids := rowsOf(b.page("/dead?reason=404"))
 	if len(ids) != 4 {
 		t.Fatalf("%d chosen by their reason", len(ids))
