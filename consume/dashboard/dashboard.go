@@ -83,6 +83,7 @@ type Server struct {
 	jobs     *jobs
 	seen     seen
 	grouped  lastGroups
+	days     endpointDays
 }
 
 // New returns the dashboard over what o names.

@@ -24,6 +24,7 @@ type endpointPage struct {
 	Status     *status.Endpoint // nil: it is too new
 	Notes      []note
 	Stuck      uint64
+	Day        endpointDay
 	Share      string // of the last hour's requests that went well
 	Headers    []string
 	Schedule   string
@@ -68,6 +69,9 @@ func (s *Server) endpoint(w http.ResponseWriter, r *http.Request) error {
 		shown.Notes = s.endpointNotes(&st.Endpoints[i], 0, st.At)
 	}
 	shown.settings(&e)
+	if shown.Day, err = s.endpointDay(r.Context(), e.ID); err != nil {
+		return err
+	}
 	page, err := s.api.Deliveries(r.Context(), &admin.DeliveryFilter{
 		PageParams: admin.PageParams{Limit: lastDeliveries}, FilterParams: admin.FilterParams{Endpoint: e.ID},
 	})

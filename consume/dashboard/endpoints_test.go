@@ -193,6 +193,7 @@ func TestRecover(t *testing.T) {
 	path := "/endpoints/" + id + "/recover"
 	b.until("/deliveries?status=waiting", func(page string) bool { return strings.Count(page, "waiting 503") == 3 })
 	holds(t, b.send(path, path, url.Values{"since": {"1h"}, "do": {"count"}}).body, "3 deliveries would be redelivered")
+	b.until("/endpoints/"+id, func(page string) bool { return strings.Contains(page, "The last 24 hours: 0 delivered, 3 failed") })
 	holds(t, b.send(path, path, url.Values{"since": {"x"}, "do": {"count"}}).body, `id="since-wrong"`)
 	r.answers(func(http.ResponseWriter, *http.Request) { taken.Add(1) })
 	if got := b.send(path, path, url.Values{"since": {"1h"}, "do": {"start"}}); got.status != http.StatusSeeOther {
