@@ -11,6 +11,7 @@
 // "main". Its routes are registered by one line in [Server.routes]:
 //
 //	s.page("GET /deliveries", s.deliveries)       // who is logged in
+//	s.writersPage("GET /send", s.sendForm)        // who may change things, where a page shows what others must not see
 //	s.change("POST /deliveries/retry", s.retry)   // who may change things, with the token against cross-site requests
 //
 // A handler has the form func(w, r) error. It ends with s.render(w, r, name, view{...}), or after a change with s.seeOther(w, r, path,
