@@ -79,6 +79,7 @@ type Query struct {
 	EventID      string        // an event's id
 	Class        attempt.Class // of the last attempt
 	Code         int           // HTTP status of the last attempt's response
+	Reason       string        // a part of the reason, in any case
 	Since, Until time.Time     // when it came into its state; Until is excluded
 	Limit        int           // of one page; 0, or more than MaxLimit, is MaxLimit
 	Cursor       string        // of the next page

@@ -52,11 +52,14 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 
 func (q *Query) matches(d *Delivery) bool {
 	return (q.Type == "" || matchesType(q.Type, d.Type)) && (q.EventID == "" || d.EventID == q.EventID) &&
-		(q.Class == "" || d.Class == string(q.Class)) && (q.Code == 0 || d.HTTP == q.Code)
+		(q.Class == "" || d.Class == string(q.Class)) && (q.Code == 0 || d.HTTP == q.Code) &&
+		(q.Reason == "" || strings.Contains(strings.ToLower(d.Reason), strings.ToLower(q.Reason)))
 }
 
 // narrow reports whether the shelves hold more than what q chooses, so that some of it is passed over.
-func (q *Query) narrow() bool { return q.Type != "" || q.EventID != "" || q.Class != "" || q.Code != 0 }
+func (q *Query) narrow() bool {
+	return q.Type != "" || q.EventID != "" || q.Class != "" || q.Code != 0 || q.Reason != ""
+}
 
 // view decodes a stored message into what an operator sees.
 func view(s *publish.Stored, status Status) (Delivery, bool) {

@@ -28,6 +28,7 @@ func deadListCommand() *cobra.Command {
 		},
 	}
 	addFilters(cmd, "endpoint", "since", "until", "limit", "cursor")
+	cmd.Flags().String("reason", "", "only with this in their reason, in any case")
 	return cmd
 }
 

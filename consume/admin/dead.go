@@ -43,10 +43,11 @@ func (s *Server) deadRoutes() {
 type listDeadInput struct {
 	PageParams
 	FilterParams
+	Reason string `query:"reason" maxLength:"512" doc:"a part of the reason, in any case" example:"answered 503"`
 }
 
 func (s *Server) listDead(ctx context.Context, in *listDeadInput) (*deliveriesOutput, error) {
-	return s.list(ctx, in.PageParams, in.FilterParams, consume.Query{Status: consume.StatusDead})
+	return s.list(ctx, in.PageParams, in.FilterParams, consume.Query{Status: consume.StatusDead, Reason: in.Reason})
 }
 
 // DeadChoice chooses dead letters.

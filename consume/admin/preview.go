@@ -54,12 +54,24 @@ func (s *Server) previewDelivery(ctx context.Context, in *previewInput) (*previe
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	d, err := s.deliveryToShow(ctx, &e, in, now)
+	out, err := s.preview(ctx, &e, in)
 	if err != nil {
 		return nil, err
 	}
-	r := requestOf(&e, &d.Event, d.Attempt)
+	if in.Reveal {
+		s.log.Info("endpoint's credentials revealed", "endpoint", e.ID)
+	}
+	return &previewOutput{*out}, nil
+}
+
+// preview is the request that in chooses, to an endpoint that may not be stored.
+func (s *Server) preview(ctx context.Context, e *endpoint.Endpoint, in *previewInput) (*Preview, error) {
+	now := time.Now()
+	d, err := s.deliveryToShow(ctx, e, in, now)
+	if err != nil {
+		return nil, err
+	}
+	r := requestOf(e, &d.Event, d.Attempt)
 	m, err := s.client.Compose(&r, now)
 	if err != nil {
 		return nil, noRequest(err)
@@ -68,12 +80,7 @@ func (s *Server) previewDelivery(ctx context.Context, in *previewInput) (*previe
 	if err != nil {
 		return nil, noRequest(err)
 	}
-	if in.Reveal {
-		s.log.Info("endpoint's credentials revealed", "endpoint", e.ID)
-	}
-	return &previewOutput{Preview{
-		EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: Curl(shown, m.Body),
-	}}, nil
+	return &Preview{EventID: d.Event.ID, Type: d.Event.Type, Attempt: d.Attempt, Request: *shown, Curl: Curl(shown, m.Body)}, nil
 }
 
 // noRequest means that the event and the endpoint make no request, as with a URL that an older version took.

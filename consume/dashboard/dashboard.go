@@ -11,6 +11,7 @@
 // "main". Its routes are registered by one line in [Server.routes]:
 //
 //	s.page("GET /deliveries", s.deliveries)       // who is logged in
+//	s.writersPage("GET /send", s.sendForm)        // who may change things, where a page shows what others must not see
 //	s.change("POST /deliveries/retry", s.retry)   // who may change things, with the token against cross-site requests
 //
 // A handler has the form func(w, r) error. It ends with s.render(w, r, name, view{...}), or after a change with s.seeOther(w, r, path,
@@ -81,6 +82,9 @@ type Server struct {
 	sessions *sessions
 	slow     *slowdown
 	jobs     *jobs
+	seen     seen
+	grouped  lastGroups
+	days     endpointDays
 }
 
 // New returns the dashboard over what o names.
@@ -111,6 +115,10 @@ func (s *Server) routes() {
 	s.overviewRoutes()
 	s.sourceRoutes()
 	s.deliveryRoutes()
+	s.endpointRoutes()
+	s.eventRoutes()
+	s.deadRoutes()
+	s.sendRoutes()
 }
 
 // page registers a page for everyone who is logged in.

@@ -13,6 +13,7 @@ var (
 	errReadOnly  = errors.New("this login only reads")
 	errForm      = errors.New("the form is of another session or page")
 	errLargeForm = errors.New("the form is too large")
+	errNoneKept  = errors.New("this process keeps no endpoints")
 )
 
 // fault is an error as a page shows it.
@@ -34,6 +35,9 @@ func (s *Server) faultOf(err error) fault {
 		return fault{Status: http.StatusForbidden, Title: "That form is out of date", Text: "It was opened before the last sign-in, or another site sent it. Open the page again and repeat the change; nothing was changed."}
 	case errors.Is(err, errLargeForm):
 		return fault{Status: http.StatusRequestEntityTooLarge, Title: "That is too much", Text: "The form is larger than 16 MiB, or broke off. Nothing was changed."}
+	}
+	if errors.Is(err, errNoneKept) {
+		return fault{Status: http.StatusNotFound, Title: "This process keeps no endpoints", Text: "Open the dashboard of a jethook serve or jethook consume."}
 	}
 	f := s.api.Explain(err)
 	shown := fault{Status: f.GetStatus(), Title: "That did not work", Text: sentence(f.Detail.Message), Fields: f.Detail.Fields}

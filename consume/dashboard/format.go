@@ -14,22 +14,22 @@ import (
 // funcs are what templates can call beside Go's own.
 func (s *Server) funcs() template.FuncMap {
 	return template.FuncMap{
-		"path":  s.path,
-		"asset": s.assetPath,
-		"ago":   func(t any) template.HTML { return timeTag(t, s.now()) },
-		"clock": clockTag,
-		"bytes": formatBytes,
-		"count": formatCount,
-		"text":  visibleText,
-		"short": shorten,
-		"ms":    formatMilliseconds,
-		"percent": func(share float64) string {
-			return strings.TrimSuffix(strconv.FormatFloat(math.Floor(share*1000)/10, 'f', 1, 64), ".0") + " %"
-		},
-		"plural": plural,
-		"spark":  sparkline,
-		"chart":  chart,
-		"list":   func(v ...any) []any { return v },
+		"path":    s.path,
+		"asset":   s.assetPath,
+		"ago":     func(t any) template.HTML { return timeTag(t, s.now()) },
+		"clock":   clockTag,
+		"bytes":   formatBytes,
+		"count":   formatCount,
+		"text":    visibleText,
+		"short":   shorten,
+		"ms":      formatMilliseconds,
+		"percent": formatShare,
+		"sum":     func(a, b uint64) uint64 { return a + b },
+		"slack":   func(a, b int) int { return a - b },
+		"plural":  plural,
+		"spark":   sparkline,
+		"chart":   chart,
+		"list":    func(v ...any) []any { return v },
 	}
 }
 
@@ -62,6 +62,11 @@ func escapeSegment(p string) string {
 		}
 	}
 	return b.String()
+}
+
+// formatShare is a share of 1 in percent, never more than it is: 99.99 % is not all.
+func formatShare(share float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(math.Floor(share*1000)/10, 'f', 1, 64), ".0") + " %"
 }
 
 // timeOf accepts what records hold: a time, or a pointer to one.

@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -50,6 +51,10 @@ func TestHostileContentIsText(t *testing.T) {
 	for _, row := range rowsOf(page) {
 		paths = append(paths, "/deliveries/"+row, "/deliveries/"+row+"?attempt="+url.QueryEscape(hostile))
 	}
+	paths = append(paths, "/endpoints/"+id, "/endpoints/"+id+"/edit", "/endpoints/"+id+"/test", "/endpoints/"+id+"/recover")
+	for i := range 4 {
+		paths = append(paths, fmt.Sprintf("/events/evt_%d", i+1))
+	}
 	paths = append(paths, hostilePaths...)
 	paths = append(paths, "/sources/"+url.PathEscape(hostile))
 	for _, m := range rejectedLink.FindAllStringSubmatch(b.page("/sources/shop"), -1) {
@@ -80,7 +85,10 @@ func TestHostileContentIsText(t *testing.T) {
 var rejectedLink = regexp.MustCompile(`href="(/sources/shop/rejected/\d+)"`)
 
 // hostilePaths are further pages that show what came from outside; the files of pages add theirs.
-var hostilePaths []string
+var hostilePaths = []string{
+	"/endpoints", "/endpoints/new", "/events", "/dead", "/send", "/send?type=" + url.QueryEscape(hostile), "/endpoints/new?event=" + url.QueryEscape(hostile),
+	"/endpoints?q=" + url.QueryEscape(hostile), "/events?subject=" + url.QueryEscape(hostile), "/dead?reason=" + url.QueryEscape(hostile),
+}
 
 // A body of any sender is handed out as a file that no browser shows as a page.
 func TestBodiesAreFiles(t *testing.T) {
@@ -171,7 +179,7 @@ func TestPagesAreSmall(t *testing.T) {
 	r.publish("order.large", "evt_large", bytes.Repeat([]byte("0123456789abcdef"), 60_000))
 	b := r.signedIn(adminToken)
 	page := b.until("/deliveries", func(page string) bool { return strings.Count(page, "waiting 503") == 50 })
-	paths := []string{"/", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
+	paths := []string{"/", "/endpoints", "/endpoints/new", "/events", "/events/evt_large", "/dead", "/send", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
 	for _, path := range paths {
 		again := b.weight(path, nil)
 		first := again
@@ -193,7 +201,7 @@ func TestLivePartsAreParts(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	b := r.signedIn(adminToken)
-	for _, path := range []string{"/", "/sources", "/deliveries"} {
+	for _, path := range []string{"/", "/sources", "/deliveries", "/endpoints", "/events", "/dead"} {
 		got := b.do("GET", path, nil, http.Header{"Hx-Request": {"true"}, "Hx-Target": {"main"}})
 		if !strings.HasPrefix(strings.TrimSpace(got.body), `<main id="main"`) || strings.Contains(got.body, "<html") {
 			t.Errorf("%s: %.200s", path, got.body)

@@ -143,8 +143,13 @@ func (s *Server) takeFlash(w http.ResponseWriter, r *http.Request) string {
 
 // renderPart writes one shared part alone, for what is live by itself.
 func (s *Server) renderPart(w http.ResponseWriter, r *http.Request, name string, v view) error {
+	return s.renderPartOf(w, r, "fault", name, v)
+}
+
+// renderPartOf writes one part of a page alone.
+func (s *Server) renderPartOf(w http.ResponseWriter, r *http.Request, page, name string, v view) error {
 	var b bytes.Buffer
-	if err := s.pages["fault"].ExecuteTemplate(&b, name, s.newPage(r, v)); err != nil {
+	if err := s.pages[page].ExecuteTemplate(&b, name, s.newPage(r, v)); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

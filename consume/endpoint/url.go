@@ -56,11 +56,11 @@ func checkHostName(host string) error {
 	return nil
 }
 
-// formatOf picks the format that the service behind a URL takes, by that service's own form of URLs:
+// FormatOf picks the format that the service behind a URL takes, by that service's own form of URLs:
 // https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks and
 // https://docs.discord.com/developers/resources/webhook. Discord takes messages of others too, at "/slack"
 // and "/github" below a webhook's URL. A Slack workflow gets the message as its variable "text".
-func formatOf(raw string) Format {
+func FormatOf(raw string) Format {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return FormatRaw

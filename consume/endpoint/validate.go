@@ -69,13 +69,13 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 		e.Name = c.name(*s.Name)
 	}
 	if s.URL != nil {
-		followsURL := e.Format == formatOf(e.URL)
+		followsURL := e.Format == FormatOf(e.URL)
 		if url := strings.TrimSpace(*s.URL); url != e.URL {
 			e.URL, e.FailingSince = url, time.Time{} // of another receiver nothing is known
 		}
 		c.check("url", checkURL(e.URL, c.policy))
 		if followsURL || e.Format == "" {
-			e.Format = formatOf(e.URL)
+			e.Format = FormatOf(e.URL)
 		}
 	}
 	if s.Events != nil {
@@ -164,7 +164,7 @@ func (c *checker) events(raw []string) []string {
 func (c *checker) format(raw, url string) Format {
 	switch f := Format(raw); f {
 	case "":
-		return formatOf(url)
+		return FormatOf(url)
 	case FormatRaw, FormatSlack, FormatDiscord, FormatCloudEvents:
 		return f
 	default:

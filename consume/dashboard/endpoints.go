@@ -1,0 +1,171 @@
+package dashboard
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"jethook/consume/status"
+)
+
+func (s *Server) endpointRoutes() {
+	page, change, writers := s.page, s.change, s.writersPage
+	if s.registry == nil {
+		page = func(pattern string, _ func(http.ResponseWriter, *http.Request) error) {
+			s.page(pattern, func(http.ResponseWriter, *http.Request) error { return errNoneKept })
+		}
+		change, writers = page, page
+	}
+	page("GET /endpoints", s.endpoints)
+	writers("GET /endpoints/new", s.newEndpoint)
+	change("POST /endpoints/new", s.createEndpoint)
+	change("POST /endpoints/draft", s.showDraft)
+	page("GET /endpoints/{id}", s.endpoint)
+	writers("GET /endpoints/{id}/edit", s.editEndpoint)
+	change("POST /endpoints/{id}/edit", s.changeEndpoint)
+	change("POST /endpoints/{id}/disable", s.disableEndpoint)
+	change("POST /endpoints/{id}/enable", s.enableEndpoint)
+	change("POST /endpoints/{id}/remove", s.removeEndpoint)
+	change("POST /endpoints/{id}/secret", s.revealSecrets)
+	change("POST /endpoints/{id}/rotate", s.rotateEndpoint)
+	writers("GET /endpoints/{id}/test", s.endpointTest)
+	change("POST /endpoints/{id}/test", s.testEndpoint)
+	page("GET /endpoints/{id}/recover", s.endpointRecovery)
+	change("POST /endpoints/{id}/recover", s.recoverEndpoint)
+	change("POST /endpoints/{id}/recover/cancel", s.cancelRecovery)
+}
+
+// writersPage registers a page that shows what only who may change things is to see.
+func (s *Server) writersPage(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
+	s.page(pattern, func(w http.ResponseWriter, r *http.Request) error {
+		if !sessionOf(r).mayWrite() {
+			return errReadOnly
+		}
+		return handle(w, r)
+	})
+}
+
+// endpointsPage is the list of endpoints.
+type endpointsPage struct {
+	Filter *filter
+	Heads  []sortHead
+	Rows   []endpointRow
+	All    int // that the filter chooses
+	Prev   string
+	Next   string
+	Lacks  []string
+}
+
+// endpointRow is an endpoint with how it fares.
+type endpointRow struct {
+	status.Endpoint
+	URL    string
+	Events []string
+	Stuck  uint64 // all that waits
+}
+
+// sortHead is a column by which the list can be sorted.
+type sortHead struct {
+	Name, Class string
+	Link        string // query of the list sorted by it
+	Sorted      string // for aria-sort; empty: it is not
+}
+
+// sorts order the list of endpoints; the first is the default. Most are of interest where they are large.
+var sorts = []struct {
+	key, name, class string
+	less             func(a, b *endpointRow) int
+}{
+	{"state", "State", "", nil}, // as the status has them: the most troubled first
+	{"name", "Endpoint", "", func(a, b *endpointRow) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) }},
+	{"", "Events", "", nil},
+	{"success", "Success", "n", func(a, b *endpointRow) int { return cmp.Compare(share(a), share(b)) }},
+	{"requests", "Requests", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Delivered+b.Failed, a.Delivered+a.Failed) }},
+	{"p99", "p99", "n", func(a, b *endpointRow) int { return cmp.Compare(slowest(b), slowest(a)) }},
+	{"waiting", "Waiting", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Stuck, a.Stuck) }},
+	{"dead", "Dead", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Dead, a.Dead) }},
+	{"", "Last failure", "", nil},
+}
+
+// share is the success of the last hour; whoever had no requests comes last.
+func share(r *endpointRow) float64 {
+	if r.Success == nil {
+		return 2
+	}
+	return *r.Success
+}
+
+func slowest(r *endpointRow) float64 {
+	if r.P99 == nil {
+		return -1
+	}
+	return *r.P99
+}
+
+// endpointsShown is how many endpoints a page of the list has.
+const endpointsShown = 100
+
+func (s *Server) endpoints(w http.ResponseWriter, r *http.Request) error {
+	st, err := s.api.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	shown := endpointsPage{Filter: filterOf(r, "/endpoints",
+		field{Name: "q", Label: "Search", Hint: "name, address, event", Wide: true},
+		field{Name: "state", Label: "State", Kind: "select", Options: []option{{"", "any"}, {"healthy", "healthy"}, {"failing", "failing"}, {"open", "open"}, {"disabled", "disabled"}}},
+	), Lacks: st.Incomplete}
+	rows := s.endpointRows(st, shown.Filter)
+	shown.sort(r.URL.Query().Get("sort"), rows)
+	from, _ := strconv.Atoi(r.URL.Query().Get("from"))
+	from = min(max(0, from), len(rows))
+	shown.All, shown.Rows = len(rows), rows[from:min(len(rows), from+endpointsShown)]
+	order := r.URL.Query().Get("sort")
+	if from > 0 {
+		shown.Prev = shown.Filter.Query("sort", order, "from", strconv.Itoa(max(0, from-endpointsShown)))
+	}
+	if end := from + endpointsShown; end < len(rows) {
+		shown.Next = shown.Filter.Query("sort", order, "from", strconv.Itoa(end))
+	}
+	return s.render(w, r, "endpoints", view{Title: "Endpoints", Nav: "/endpoints", Live: true, Data: &shown})
+}
+
+// endpointRows are the endpoints that a filter chooses, the most troubled first.
+func (s *Server) endpointRows(st *status.Status, f *filter) (rows []endpointRow) {
+	q := strings.ToLower(strings.TrimSpace(f.get("q")))
+	for i := range st.Endpoints {
+		e := &st.Endpoints[i]
+		row := endpointRow{Endpoint: *e, Stuck: e.Waiting + e.Behind}
+		if ep, ok := s.registry.Lookup(e.ID); ok {
+			row.URL, row.Events = shownURL(ep), ep.Events
+		}
+		found := q == "" || slices.ContainsFunc(append([]string{e.Name, e.ID, row.URL}, row.Events...), func(text string) bool {
+			return strings.Contains(strings.ToLower(text), q)
+		})
+		if found && (f.get("state") == "" || f.get("state") == string(e.State)) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// sort orders the rows, and makes the heads by which others are chosen.
+func (p *endpointsPage) sort(by string, rows []endpointRow) {
+	by = cmp.Or(by, sorts[0].key)
+	for _, o := range sorts {
+		head := sortHead{Name: o.name, Class: o.class}
+		if o.key != "" {
+			if head.Link = p.Filter.Query("sort", o.key); o.key == by {
+				head.Sorted = "descending"
+				if o.less != nil {
+					slices.SortStableFunc(rows, func(a, b endpointRow) int { return o.less(&a, &b) })
+				}
+				if o.key == "name" || o.key == "success" {
+					head.Sorted = "ascending"
+				}
+			}
+		}
+		p.Heads = append(p.Heads, head)
+	}
+}

@@ -1,0 +1,172 @@
+package dashboard
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"jethook/consume"
+	"jethook/consume/admin"
+)
+
+func (s *Server) eventRoutes() {
+	s.page("GET /events", s.events)
+	s.page("GET /events/{id}", s.event)
+	s.change("POST /events/{id}/resend", s.resendEvent)
+}
+
+// eventsPage is the list of stored events.
+type eventsPage struct {
+	Filter *filter
+	Rows   []eventRow
+	Pager  pager
+	Wrong  []admin.FailureField
+}
+
+// eventRow is an event with its place, by which it is found at once.
+type eventRow struct {
+	consume.StoredEvent
+	Place string
+}
+
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	last, err := s.lastEvents(r.Context())
+	if err != nil {
+		return err
+	}
+	shown := eventsPage{Filter: filterOf(r, "/events",
+		field{Name: "subject", Label: "Subject", Hint: "webhooks.shop.>", Options: subjectOptions(last), Wide: true},
+		field{Name: "since", Label: "Since", Hint: "24h"},
+		field{Name: "until", Label: "Until", Hint: "1h, or a time"},
+	)}
+	v := view{Title: "Events", Nav: "/events", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
+	f := shown.Filter
+	page, err := s.api.Events(r.Context(), admin.PageParams{Limit: pageSize, Cursor: r.URL.Query().Get("cursor")},
+		admin.SpanParams{Subject: f.get("subject"), Since: f.get("since"), Until: f.get("until")})
+	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
+		shown.Wrong = f.blame(wrong.Detail.Fields)
+		v.Status, v.Live = wrong.GetStatus(), false
+	} else if err != nil {
+		return err
+	} else {
+		for i := range page.Items {
+			shown.Rows = append(shown.Rows, eventRow{page.Items[i], placeOf(&page.Items[i])})
+		}
+		shown.Pager = pagerOf(r, f, page.NextCursor, len(page.Items))
+	}
+	return s.render(w, r, "events", v)
+}
+
+// placeOf is where an event lies, which no other event shares.
+func placeOf(e *consume.StoredEvent) string {
+	return e.Stream + "-" + strconv.FormatUint(e.Sequence, 10)
+}
+
+// eventPage is one event, and what became of it.
+type eventPage struct {
+	*admin.EventDetail
+	Place    string
+	Body     bodyView
+	Large    bool // the body is not shown whole
+	Headers  []admin.Header
+	Rows     []deliveryRow
+	Attempts []attemptRow
+	To       []matchRow // who would get it, and got nothing of it yet
+	CanSend  bool
+}
+
+// attemptRow is an attempt with what its endpoint is called.
+type attemptRow struct {
+	consume.Attempt
+	Name string
+}
+
+// matchRow is an endpoint whose patterns match, and that has no delivery of the event.
+type matchRow struct{ admin.Match }
+
+func (s *Server) event(w http.ResponseWriter, r *http.Request) error {
+	event, err := s.api.Event(r.Context(), &admin.EventParams{ID: r.PathValue("id"), SpanParams: admin.SpanParams{Subject: r.URL.Query().Get("subject")}})
+	if err != nil {
+		return err
+	}
+	shown := eventPage{EventDetail: event, Place: placeOf(&event.StoredEvent), Rows: s.deliveryRows(event.Deliveries), CanSend: s.registry != nil}
+	body := []byte(event.Text)
+	if event.Base64 != "" {
+		if body, err = base64.StdEncoding.DecodeString(event.Base64); err != nil {
+			return err
+		}
+	}
+	shown.Body = viewOfBody("event-body", cmp.Or(event.ContentType, "Body"), body)
+	if shown.Large = event.Size > maxShown; len(body) == 0 && event.Size > 0 {
+		shown.Body = bodyView{Empty: "The body is not stored any more."}
+	}
+	for _, name := range slices.Sorted(maps.Keys(event.Headers)) {
+		for _, value := range event.Headers[name] {
+			shown.Headers = append(shown.Headers, admin.Header{Name: name, Value: value})
+		}
+	}
+	for i := range event.Attempts {
+		shown.Attempts = append(shown.Attempts, attemptRow{event.Attempts[i], s.endpointName(event.Attempts[i].Endpoint)})
+	}
+	matches, err := s.api.Match(r.Context(), event.Subject)
+	if err != nil && s.api.Explain(err).GetStatus() >= http.StatusInternalServerError {
+		return err
+	}
+	for _, m := range matches {
+		if !slices.ContainsFunc(event.Deliveries, func(d consume.Delivery) bool { return d.Endpoint == m.Endpoint }) {
+			shown.To = append(shown.To, matchRow{m})
+		}
+	}
+	return s.render(w, r, "event", view{Title: event.Type, Nav: "/events", Live: true, Data: &shown})
+}
+
+// resendEvent sends an event again to the endpoints that were selected, or to all whose patterns match, after it has asked.
+func (s *Server) resendEvent(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	back := s.pathOf("/events", id)
+	to := r.PostForm["endpoint"]
+	if r.PostForm.Get("what") == "all" {
+		to = nil
+	} else if len(to) == 0 {
+		return s.seeOther(w, r, back, "No endpoint is selected.")
+	}
+	about := "to every endpoint whose patterns match"
+	if to != nil {
+		about = "to " + plural(len(to), "endpoint", "endpoints")
+	}
+	yes, err := s.confirm(w, r, &question{
+		Title: "Send it again " + about + "?", Nav: "/events", Back: back, Button: "Send it again",
+		Text: []string{"What waits is attempted now, what is dead begins a new schedule, and what was delivered is delivered once more, under the same id. A disabled endpoint gets nothing."},
+	})
+	if !yes {
+		return err
+	}
+	sent, err := s.api.ResendEvent(r.Context(), id, to)
+	if err != nil {
+		return err
+	}
+	return s.seeOther(w, r, back, resentText(sent))
+}
+
+// resentText says what came of sending an event again.
+func resentText(sent *admin.Resent) string {
+	counts := map[string]int{}
+	for _, d := range sent.Deliveries {
+		counts[d.Result]++
+	}
+	var parts []string
+	for _, word := range [][2]string{{admin.ResultSent, "is sent to %"}, {admin.ResultUnderWay, "was under way already to %"}, {admin.ResultDisabled, "is not sent to %, disabled"}} {
+		if n := counts[word[0]]; n > 0 {
+			parts = append(parts, strings.Replace(word[1], "%", plural(n, "endpoint", "endpoints"), 1))
+		}
+	}
+	if len(parts) == 0 {
+		return "No endpoint’s patterns match it: it is sent to nobody."
+	}
+	return "It " + strings.Join(parts, ", ") + "."
+}

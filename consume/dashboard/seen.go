@@ -1,0 +1,202 @@
+package dashboard
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"jethook/consume"
+	"jethook/consume/admin"
+	"jethook/publish"
+)
+
+const (
+	// seenEvents is how many of the newest events stand for what comes.
+	seenEvents = 1000
+	// seenFresh is for how long they are not read anew, if there are that many: whoever types a pattern asks with every letter.
+	seenFresh = 10 * time.Second
+)
+
+// seen are the newest stored events, without their bodies.
+type seen struct {
+	mu     sync.Mutex // guards what follows, and lets one request read for all
+	at     time.Time
+	events []consume.StoredEvent
+}
+
+// lastEvents returns the newest events, at most seenEvents, the newest first. They are shared and must not be modified.
+func (s *Server) lastEvents(ctx context.Context) ([]consume.StoredEvent, error) {
+	s.seen.mu.Lock()
+	defer s.seen.mu.Unlock()
+	if len(s.seen.events) >= seenEvents && s.now().Sub(s.seen.at) < seenFresh {
+		return s.seen.events, nil
+	}
+	var events []consume.StoredEvent
+	page := admin.PageParams{Limit: consume.MaxLimit}
+	for {
+		got, err := s.api.Events(ctx, page, admin.SpanParams{})
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, got.Items...)
+		if page.Cursor = got.NextCursor; page.Cursor == "" || len(events) >= seenEvents {
+			break
+		}
+	}
+	s.seen.at, s.seen.events = s.now(), events
+	return events, nil
+}
+
+// matching says how many of the events a set of patterns chooses, their subjects with the most frequent first, and the newest.
+func matching(events []consume.StoredEvent, patterns []string) (n int, subjects []subjectCount, newest *consume.StoredEvent) {
+	counts := make(map[string]int)
+	for i := range events {
+		if !publish.MatchesAny(events[i].Subject, patterns) {
+			continue
+		}
+		n++
+		counts[events[i].Subject]++
+		if newest == nil {
+			newest = &events[i]
+		}
+	}
+	return n, sorted(counts), newest
+}
+
+// subjectCount is how many events a subject has.
+type subjectCount struct {
+	Subject string
+	Count   int
+}
+
+func sorted(counts map[string]int) (all []subjectCount) {
+	for subject, n := range counts {
+		all = append(all, subjectCount{subject, n})
+	}
+	slices.SortFunc(all, func(a, b subjectCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Subject, b.Subject))
+	})
+	return all
+}
+
+// subjectNode is a part of the tree of subjects: one subject, or all below a common beginning.
+type subjectNode struct {
+	Label, Pattern string
+	Count          int
+	Chosen         bool
+	Below          []*subjectNode
+	Hidden         int // more below it than the tree shows
+}
+
+// maxBelow bounds what the tree shows in one place: subjects may hold ids.
+const maxBelow = 25
+
+// subjectTree arranges subjects with their counts, and marks those that are chosen.
+func subjectTree(events []consume.StoredEvent, chosen []string) []*subjectNode {
+	counts := make(map[string]int)
+	for i := range events {
+		counts[events[i].Subject]++
+	}
+	var all []subjectPath
+	for subject, n := range counts {
+		all = append(all, subjectPath{strings.Split(subject, "."), n})
+	}
+	root := &subjectNode{}
+	root.grow(all, 0, chosen)
+	return root.Below
+}
+
+// subjectPath is a subject in its tokens.
+type subjectPath struct {
+	tokens []string
+	count  int
+}
+
+// grow adds what is below a node: paths that have the tokens before depth in common.
+func (n *subjectNode) grow(paths []subjectPath, depth int, chosen []string) {
+	groups := make(map[string][]subjectPath)
+	for _, p := range paths {
+		token := "" // it ends here
+		if len(p.tokens) > depth {
+			token = p.tokens[depth]
+		}
+		groups[token] = append(groups[token], p)
+	}
+	for token, group := range groups {
+		first := group[0].tokens
+		below := &subjectNode{Label: strings.Join(first[min(depth, len(first)):], "."), Pattern: strings.Join(first, ".")}
+		for _, p := range group {
+			below.Count += p.count
+		}
+		if token == "" {
+			below.Label = first[len(first)-1] + " itself"
+		}
+		if len(group) > 1 {
+			end := depth + 1
+			for !forks(group, end) {
+				end++
+			}
+			below.Label, below.Pattern = strings.Join(first[depth:end], "."), strings.Join(first[:end], ".")+".>"
+			below.grow(group, end, chosen)
+		}
+		below.Chosen = slices.Contains(chosen, below.Pattern)
+		n.Below = append(n.Below, below)
+	}
+	slices.SortFunc(n.Below, func(a, b *subjectNode) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Pattern, b.Pattern))
+	})
+	if len(n.Below) > maxBelow {
+		n.Hidden = len(n.Below) - maxBelow
+		n.Below = n.Below[:maxBelow]
+	}
+}
+
+// forks reports whether paths part, or one ends, at a depth.
+func forks(group []subjectPath, depth int) bool {
+	return slices.ContainsFunc(group, func(p subjectPath) bool {
+		return len(p.tokens) <= depth || p.tokens[depth] != group[0].tokens[min(depth, len(group[0].tokens)-1)]
+	})
+}
+
+// shownPatterns are the patterns that a tree offers.
+func shownPatterns(tree []*subjectNode) (all []string) {
+	for _, n := range tree {
+		all = append(append(all, n.Pattern), shownPatterns(n.Below)...)
+	}
+	return all
+}
+
+// typeOptions suggests the types of events that were sent by services.
+func typeOptions(events []consume.StoredEvent) (options []option) {
+	counts := make(map[string]int)
+	for i := range events {
+		if strings.HasPrefix(events[i].Subject, publish.EventsPrefix) {
+			counts[events[i].Type]++
+		}
+	}
+	for _, c := range sorted(counts) {
+		if len(options) == maxSuggested {
+			break
+		}
+		options = append(options, option{c.Subject, plural(c.Count, "event", "events") + " of late"})
+	}
+	return options
+}
+
+// subjectOptions suggests subjects that were seen.
+func subjectOptions(events []consume.StoredEvent) (options []option) {
+	counts := make(map[string]int)
+	for i := range events {
+		counts[events[i].Subject]++
+	}
+	for _, c := range sorted(counts) {
+		if len(options) == maxSuggested {
+			break
+		}
+		options = append(options, option{c.Subject, plural(c.Count, "event", "events") + " of late"})
+	}
+	return options
+}
