@@ -67,7 +67,7 @@ func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
 	if _, err := r.js.Consumer(t.Context(), publish.StreamEvents, ep.ID); err != nil {
 		t.Errorf("its place in the stream: %v", err)
 	}
-	if strings.Count(log.String(), "can't be read") != 1 || strings.Contains(log.String(), "removed endpoints") {
+	if strings.Count(log.String(), "cannot read a stored record") != 1 || strings.Contains(log.String(), "removed endpoints") {
 		t.Errorf("the log says\n%s", log.String())
 	}
 	if _, err := r.bus.Endpoints().Put(t.Context(), ep.ID, entry.Value()); err != nil {
@@ -118,7 +118,7 @@ func TestBadRecoveriesStopNoOther(t *testing.T) {
 	}
 	eventually(t, "it comes", func() bool { return m.times("dead_0") == 1 })
 	eventually(t, "what was replaced is named no more", func() bool { _, n := r.engine.Unreadable(); return n == len(bad)-1 })
-	if n := strings.Count(log.String(), "can't be read"); n != len(bad) {
+	if n := strings.Count(log.String(), "cannot read a stored record"); n != len(bad) {
 		t.Errorf("%d lines in the log for %d records:\n%s", n, len(bad), log.String())
 	}
 }

@@ -119,10 +119,8 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 			return fmt.Errorf("opening stream %s: %w", name, err)
 		}
 	}
-	if b.srv == nil || b.Deaths() > 0 { // a server that was stopped as it should brings nothing back
-		if err = b.removeAgain(ctx); err != nil {
-			return err
-		}
+	if err = b.removeAgain(ctx); err != nil { // whatever was the last stop: a kill before it may have left the server's index stale
+		return err
 	}
 	// An atomic batch costs the server a staging file and saves an fsync for every message but one: worth it
 	// only where each message would be synced.

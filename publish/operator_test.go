@@ -146,7 +146,7 @@ func TestBucketsOfAnOperator(t *testing.T) {
 	}{
 		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, History: 10, Description: "mine"}, ""},
 		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, Storage: jetstream.MemoryStorage}, "bucket jethook_endpoints is in memory"},
-		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, TTL: time.Hour}, "bucket jethook_endpoints drops what is older than 1h0m0s"},
+		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, TTL: time.Hour}, "bucket jethook_endpoints drops records older than 1h0m0s"},
 		{jetstream.KeyValueConfig{Bucket: publish.BucketSources, Storage: jetstream.MemoryStorage}, "bucket jethook_sources is in memory"},
 	} {
 		t.Run(test.want, func(t *testing.T) {

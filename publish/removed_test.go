@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -49,6 +51,10 @@ func TestRemovedStaysRemoved(t *testing.T) {
 			})
 			after, log := *cfg, listenFor("reappeared; removed")
 			after.DataDir = g.left()
+			// Nor does it help that the server was stopped as it should be after the kill: it may bring them back even then.
+			if err := os.Remove(filepath.Join(after.DataDir, "deaths")); err != nil {
+				t.Fatal(err)
+			}
 			again, err := publish.Open(t.Context(), &after, slog.New(log))
 			if err != nil {
 				t.Fatal(err)

@@ -142,7 +142,7 @@ func TestSourcesAreSealed(t *testing.T) {
 				t.Errorf("%s: unreadable: %+v", name, bad)
 			}
 		}
-		if n := strings.Count(c.lastLogs.String(), "can't be read"); n != 1 {
+		if n := strings.Count(c.lastLogs.String(), "cannot read a stored record"); n != 1 {
 			t.Errorf("%s: logged %d times", name, n)
 		}
 	}

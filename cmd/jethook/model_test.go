@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish"
 )
 
@@ -446,7 +448,7 @@ func (m *model) compare() {
 	var both []listed
 	defer func() {
 		if m.t.Failed() {
-			m.t.Logf("waiting and dead: %+v\n%s", both, m.watch.graves(context.Background()))
+			m.t.Logf("waiting and dead: %+v\n%s\n%s", both, m.traces(both), m.watch.graves(context.Background()))
 		}
 	}()
 	eventually(m.t, "nothing is waiting and dead", func() bool {
@@ -464,6 +466,21 @@ func (m *model) compare() {
 		}
 		return true
 	})
+}
+
+// traces describes what became of some deliveries, as their receivers saw it and as it is recorded.
+func (m *model) traces(found []listed) (text string) {
+	for _, e := range m.endpoints {
+		if len(found) > 0 && e.id == found[0].Endpoint {
+			text += fmt.Sprintf("requests: %+v\n", e.requests()[found[0].Event])
+		}
+	}
+	for _, stream := range []string{"HISTORY", "DELIVERIES"} {
+		text += m.watch.messages(context.Background(), stream, func(msg *jetstream.RawStreamMsg) bool {
+			return len(found) > 0 && strings.Contains(msg.Subject+string(msg.Data), found[0].ID)
+		})
+	}
+	return text
 }
 
 // end lets everything come to its end and compares all of it.

@@ -193,18 +193,22 @@ func (w *watcher) left(ctx context.Context) (text string) {
 }
 
 // graves describes the dead letters that there are, and those that are noted to be removed for good.
-func (w *watcher) graves(ctx context.Context) (text string) {
-	for _, name := range []string{"DEAD", "KV_" + publish.BucketRemoved} {
-		s, err := w.js.Stream(ctx, name)
-		if err != nil {
-			return text + err.Error()
-		}
-		state := s.CachedInfo().State
-		text += fmt.Sprintf("%s: %+v\n", name, state)
-		for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
-			if m, err := s.GetMsg(ctx, seq); err == nil {
-				text += fmt.Sprintf("%d %s at %d: %.300s\n", seq, m.Subject, m.Time.UnixNano(), m.Data)
-			}
+func (w *watcher) graves(ctx context.Context) string {
+	all := func(*jetstream.RawStreamMsg) bool { return true }
+	return w.messages(ctx, "DEAD", all) + w.messages(ctx, "KV_"+publish.BucketRemoved, all)
+}
+
+// messages describes messages of a stream.
+func (w *watcher) messages(ctx context.Context, stream string, wanted func(*jetstream.RawStreamMsg) bool) (text string) {
+	s, err := w.js.Stream(ctx, stream)
+	if err != nil {
+		return err.Error()
+	}
+	state := s.CachedInfo().State
+	text = fmt.Sprintf("%s: %+v\n", stream, state)
+	for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
+		if m, err := s.GetMsg(ctx, seq); err == nil && wanted(m) {
+			text += fmt.Sprintf("%d %s at %d: %v %s\n", seq, m.Subject, m.Time.UnixNano(), m.Header, m.Data)
 		}
 	}
 	return text
