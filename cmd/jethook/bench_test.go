@@ -207,10 +207,10 @@ func TestBenchDeliverOfARunningJethook(t *testing.T) {
 func TestBenchUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"ingest --url http://h/webhooks/a --secret s --sync 2m": "--sync is for a Jethook of our own",
+		"ingest --url http://h/webhooks/a --secret s --sync 2m": "--sync applies to a Jethook that bench starts",
 		"ingest --url http://h/webhooks/a":                      "--secret is missing",
 		"ingest --url h:80 --secret s":                          "--url",
-		"ingest --secret s":                                     "it needs --url",
+		"ingest --secret s":                                     "it requires --url",
 		"ingest --mode consume":                                 "--mode",
 		"ingest --connections 0":                                "--connections",
 		"ingest --body 3":                                       "--body",
@@ -223,7 +223,7 @@ func TestBenchUsage(t *testing.T) {
 		"deliver --slow 0.5 --failing 0.5 --endpoints 4":        "healthy",
 		"deliver --rate -1":                                     "--rate",
 		"deliver --events 0":                                    "--events",
-		"deliver --receiver-listen 127.0.0.1:0":                 "it needs --admin",
+		"deliver --receiver-listen 127.0.0.1:0":                 "it requires --admin",
 		"deliver --admin 127.0.0.1:8081 --token t":              "--nats is missing",
 		"deliver --receiver-url x --admin a":                    "--receiver-url",
 		"":                                                      "needs a command",

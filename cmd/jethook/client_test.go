@@ -231,7 +231,7 @@ func TestUnreachableAPI(t *testing.T) {
 	for name, tt := range map[string]struct{ admin, stderr string }{
 		"nothing listens": {closed, "is 'jethook serve' running?"},
 		"not Jethook":     {other.URL, "is not a Jethook admin API"},
-		"redirects":       {elsewhere.URL + "/", "with status 302 is not Jethook's admin API"},
+		"redirects":       {elsewhere.URL + "/", "with status 302, but is not a Jethook admin API"},
 	} {
 		if r := jethook(t, "source", "ls", "--admin", tt.admin); r.code != exitFailure || !strings.Contains(r.stderr, tt.stderr) {
 			t.Errorf("%s: %+v", name, r)

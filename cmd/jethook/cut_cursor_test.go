@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,11 +22,15 @@ func TestKilledWhileAnEndpointLeavesAndJoins(t *testing.T) {
 		limited := newWitness(t, always(http.StatusOK))
 		var made struct{ ID string }
 		run.api(t, "POST", "/api/v1/endpoints", `{"name":"limited","url":"`+limited.url+`","events":["events.>"],"rate_limit":"10/s"}`, &made)
+		var publishers sync.WaitGroup // one after the other, they would come no faster than they may go on a busy machine
 		for i := range n {
-			if err := run.watch.publish(t.Context(), "events.a", fmt.Sprint("evt_", i)); err != nil {
-				t.Fatal(err)
-			}
+			publishers.Go(func() {
+				if err := run.watch.publish(t.Context(), "events.a", fmt.Sprint("evt_", i)); err != nil {
+					t.Error(err)
+				}
+			})
 		}
+		publishers.Wait()
 		run.until(t, "each event has come", func() bool { return len(limited.requests()) == n })
 		run.until(t, "it has joined again", func() bool { return run.watch.cursors(t) == 0 })
 		run.settle(t)

@@ -104,8 +104,8 @@ func TestREADMEWorks(t *testing.T) {
 	n.run(t, `jethook event send order.paid --data '{"order":8}'`)
 	lines := strings.Split(n.block(t, "What is stuck", 0), "\n")
 	n.await(t, lines[0], "FAILING")
-	waiting := strings.Fields(n.await(t, lines[1], "the connection was refused"))
-	id := waiting[len(strings.Fields("ID STATUS TYPE ATTEMPTS AT NEXT REASON"))]
+	_, waiting, _ := strings.Cut(n.await(t, lines[1], "the connection was refused"), "\n") // below the head of the table
+	id := strings.Fields(waiting)[0]
 	came, _ = n.receive(t)
 	n.run(t, strings.Replace(lines[2], "ID ", id+" ", 1))
 	n.await(t, "jethook delivery ls --status delivered", id)
