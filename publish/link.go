@@ -215,7 +215,7 @@ func clusterLogin(cfg *config.Config) []nats.Option {
 }
 
 // errOldServer refuses a cluster without message schedules, on which all waiting rests.
-var errOldServer = errors.New("Jethook needs nats-server 2.12 or newer (message schedules)")
+var errOldServer = errors.New("nats-server 2.12 or newer is required (message schedules)")
 
 func checkVersion(v string) error {
 	major, rest, _ := strings.Cut(v, ".")

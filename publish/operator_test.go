@@ -208,7 +208,7 @@ func TestOldCluster(t *testing.T) {
 	go greet(l, "2.11.9")
 	cfg := config.Default()
 	cfg.NATSURL = "nats://" + l.Addr().String()
-	if _, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "needs nats-server 2.12 or newer") {
+	if _, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "nats-server 2.12 or newer is required") {
 		t.Errorf("got %v", err)
 	}
 }
