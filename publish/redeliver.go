@@ -151,7 +151,7 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed
 			failed = fmt.Errorf("replaying %s: %w", d.ID(), err)
 			break
 		}
-		letters = append(letters, removal{d.seq, d.Since.UnixNano()})
+		letters = append(letters, deathOf(d))
 	}
 	if err := b.removeForGood(ctx, StreamDead, letters...); err != nil {
 		return 0, fmt.Errorf("removing dead letters that are replayed: %w", err)
@@ -172,7 +172,7 @@ func (b *Bus) outlived(ctx context.Context, d *Delivery) (bool, error) {
 
 // Exhume removes a dead letter, if it is still the one that was read.
 func (b *Bus) Exhume(ctx context.Context, d *Delivery) error {
-	if err := b.removeForGood(ctx, StreamDead, removal{d.seq, d.Since.UnixNano()}); err != nil {
+	if err := b.removeForGood(ctx, StreamDead, deathOf(d)); err != nil {
 		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), err)
 	}
 	return nil

@@ -19,7 +19,8 @@ import (
 // is noted first, and what is noted is removed again when a bus is opened.
 //
 // A note names a message by its place and by when it was stored: places are given anew after a power cut, when a stream is
-// restored from a backup, and when it is made anew.
+// restored from a backup, and when it is made anew. A dead letter is noted by its subject too, which no other delivery has: what it
+// had replaced there may come back without it.
 
 // BucketRemoved notes which dead letters and rejected requests were removed, until they would be gone by age. It is made when
 // the first one is.
@@ -38,10 +39,17 @@ func removedConfig(cfg *config.Config, storage int64) jetstream.KeyValueConfig {
 	}
 }
 
-// removal is one message that is removed: its place, and when it was stored in unix nanoseconds.
+// removal is one message that is removed: its place, and when it was stored in unix nanoseconds. With a subject, all that was
+// stored there until then is removed with it.
 type removal struct {
-	Seq uint64 `json:"seq"`
-	At  int64  `json:"at"`
+	Seq     uint64 `json:"seq"`
+	At      int64  `json:"at"`
+	Subject string `json:"subject,omitempty"`
+}
+
+// deathOf is the removal of a dead letter as it was read.
+func deathOf(d *Delivery) removal {
+	return removal{d.seq, d.Since.UnixNano(), deadPrefix + d.ID()}
 }
 
 // removeForGood removes messages of a stream, also across a kill. Those that are not there any more are no error.
@@ -71,7 +79,11 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 	case err != nil:
 		return classify(err)
 	}
-	return b.removeForGood(ctx, stream, removal{seq, m.Time.UnixNano()})
+	r := removal{Seq: seq, At: m.Time.UnixNano()}
+	if stream == StreamDead {
+		r.Subject = m.Subject
+	}
+	return b.removeForGood(ctx, stream, r)
 }
 
 // noteRemoved notes that messages are removed. Each note has a key of its own: it must not replace another one that names one
@@ -113,10 +125,15 @@ func (b *Bus) removeAgain(ctx context.Context) error {
 		return err
 	}
 	for stream, gone := range noted {
-		again, err := b.removeNoted(ctx, stream, gone)
+		again, err := b.removeNoted(ctx, stream, gone.places)
 		if err != nil {
 			return fmt.Errorf("removing again what was removed of %s: %w", stream, err)
 		}
+		replaced, err := b.removeReplaced(ctx, stream, gone.subjects)
+		if err != nil {
+			return fmt.Errorf("removing again what had been replaced in %s: %w", stream, err)
+		}
+		again += replaced
 		if again > 0 {
 			b.log.Info("removed messages reappeared; removed them again", "stream", stream, "messages", again)
 		}
@@ -145,14 +162,52 @@ func (b *Bus) removeNoted(ctx context.Context, stream string, gone map[uint64]in
 	return again, nil
 }
 
-// readRemoved returns what is noted, by stream and place.
-func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]map[uint64]int64, error) {
+// removeReplaced removes what is on some subjects and was stored there until a time, and returns how many there were.
+func (b *Bus) removeReplaced(ctx context.Context, stream string, until map[string]int64) (again int, err error) {
+	if len(until) == 0 {
+		return 0, nil
+	}
+	info, err := b.shelves[stream].Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return 0, classify(err)
+	}
+	for subject := range info.State.Subjects {
+		at, noted := until[subject]
+		if !noted {
+			continue
+		}
+		got, err := b.reads.fetch(ctx, Shelf{stream: stream, subject: subject}, fetchQuery{Seq: 1, Subject: subject, Batch: 1})
+		if err != nil {
+			return again, err
+		}
+		if len(got.msgs) == 0 || got.msgs[0].Time.UnixNano() > at { // it died again since
+			continue
+		}
+		if err := b.remove(ctx, stream, got.last); err != nil {
+			return again, err
+		}
+		again++
+	}
+	return again, nil
+}
+
+// removed is what is noted of one stream: when what was at a place was stored, and until when what is on a subject is removed.
+type removed struct {
+	places   map[uint64]int64
+	subjects map[string]int64
+}
+
+// readRemoved returns what is noted, by stream.
+func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed, error) {
 	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return nil, fmt.Errorf("reading bucket %s: %w", BucketRemoved, classify(err))
 	}
 	defer w.Stop()
-	noted := map[string]map[uint64]int64{StreamDead: {}, StreamRejected: {}}
+	noted := make(map[string]removed)
+	for _, stream := range []string{StreamDead, StreamRejected} {
+		noted[stream] = removed{make(map[uint64]int64), make(map[string]int64)}
+	}
 	for {
 		select {
 		case entry, ok := <-w.Updates():
@@ -164,11 +219,15 @@ func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]map[uin
 			}
 			stream, _, _ := strings.Cut(entry.Key(), ".")
 			var gone []removal
-			if noted[stream] == nil || json.Unmarshal(entry.Value(), &gone) != nil {
+			of, known := noted[stream]
+			if !known || json.Unmarshal(entry.Value(), &gone) != nil {
 				continue
 			}
 			for _, r := range gone {
-				noted[stream][r.Seq] = r.At
+				of.places[r.Seq] = r.At
+				if r.Subject != "" {
+					of.subjects[r.Subject] = max(of.subjects[r.Subject], r.At)
+				}
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()

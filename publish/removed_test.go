@@ -28,6 +28,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 	}{
 		"dead letters":                       {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, exhume},
 		"replayed dead letters":              {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replay},
+		"dead letters that replaced others":  {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replaceAndExhume},
 		"dead letters replayed together":     {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replayTogether},
 		"dead letters of a removed endpoint": {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, forget},
 		"rejected requests":                  {publish.StreamRejected, "jethook.rejected.", publish.RejectedShelf("stripe"), rejectOne, dropRejected},
@@ -160,6 +161,23 @@ func page(t *testing.T, b *publish.Bus, sh publish.Shelf) []publish.Stored {
 func die(t *testing.T, b *publish.Bus, id string) {
 	t.Helper()
 	bury(t, b, waiting(id, time.Hour))
+}
+
+// replaceAndExhume removes a dead letter that has replaced another one, as when two processes had the last attempt.
+func replaceAndExhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
+	t.Helper()
+	d, err := s.Delivery()
+	if err != nil {
+		t.Fatal(err)
+	}
+	die(t, b, d.Event.ID)
+	now, err := b.Dead(t.Context(), d.ID())
+	if err == nil {
+		err = b.Exhume(t.Context(), &now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func exhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
