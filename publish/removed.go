@@ -20,7 +20,7 @@ import (
 //
 // A note names a message by its place and by when it was stored: places are given anew after a power cut, when a stream is
 // restored from a backup, and when it is made anew. A dead letter is noted by its subject too, which no other delivery has: what it
-// had replaced there may come back without it.
+// had replaced there may come back without it. So its subject says all, and its place is not looked at.
 
 // BucketRemoved notes which dead letters and rejected requests were removed, until they would be gone by age. It is made when
 // the first one is.
@@ -176,7 +176,7 @@ func (b *Bus) removeReplaced(ctx context.Context, stream string, until map[strin
 		if !noted {
 			continue
 		}
-		got, err := b.reads.fetch(ctx, Shelf{stream: stream, subject: subject}, fetchQuery{Seq: 1, Subject: subject, Batch: 1})
+		got, err := b.directGet(ctx, Shelf{stream: stream, subject: subject}, 1, 1)
 		if err != nil {
 			return again, err
 		}
@@ -191,7 +191,7 @@ func (b *Bus) removeReplaced(ctx context.Context, stream string, until map[strin
 	return again, nil
 }
 
-// removed is what is noted of one stream: when what was at a place was stored, and until when what is on a subject is removed.
+// removed is what is noted of one stream: when what was at a place was stored, or until when what is on a subject is removed.
 type removed struct {
 	places   map[uint64]int64
 	subjects map[string]int64
@@ -224,8 +224,9 @@ func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed
 				continue
 			}
 			for _, r := range gone {
-				of.places[r.Seq] = r.At
-				if r.Subject != "" {
+				if r.Subject == "" {
+					of.places[r.Seq] = r.At
+				} else {
 					of.subjects[r.Subject] = max(of.subjects[r.Subject], r.At)
 				}
 			}
