@@ -66,7 +66,7 @@ func chosen(all []endpoint.Endpoint, names []string) ([]endpoint.Endpoint, error
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(all, func(e endpoint.Endpoint) bool { return e.ID == id }) {
-			return nil, fmt.Errorf("no endpoint has the id or name %q; list them with 'jethook endpoint ls'", id)
+			return nil, noEndpoint(id)
 		}
 	}
 	return slices.DeleteFunc(all, func(e endpoint.Endpoint) bool { return !slices.Contains(ids, e.ID) }), nil

@@ -68,15 +68,20 @@ func endpointIDs(cmd *cobra.Command, given []string) ([]string, error) {
 	if !slices.ContainsFunc(given, isName) {
 		return given, nil
 	}
-	c, err := newClient(cmd)
-	if err != nil {
-		return nil, err
-	}
-	all, err := c.allEndpoints(cmd.Context())
+	all, err := readEndpoints(cmd.Context(), cmd)
 	if err != nil {
 		return nil, err
 	}
 	return idsIn(all, given)
+}
+
+// readEndpoints returns all endpoints of the server that a command is for.
+func readEndpoints(ctx context.Context, cmd *cobra.Command) ([]endpoint.Endpoint, error) {
+	c, err := newClient(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return c.allEndpoints(ctx)
 }
 
 // isName reports whether an argument is an endpoint's name and not its id.
@@ -93,7 +98,7 @@ func idsIn(all []endpoint.Endpoint, given []string) ([]string, error) {
 		named := idsOf(all, text)
 		switch len(named) {
 		case 0:
-			return nil, fmt.Errorf("no endpoint has the id or name %q; list them with 'jethook endpoint ls'", text)
+			return nil, noEndpoint(text)
 		case 1:
 			ids[i] = named[0]
 		default:
@@ -101,6 +106,10 @@ func idsIn(all []endpoint.Endpoint, given []string) ([]string, error) {
 		}
 	}
 	return ids, nil
+}
+
+func noEndpoint(text string) error {
+	return fmt.Errorf("no endpoint has the id or name %q; list them with 'jethook endpoint ls'", text)
 }
 
 func idsOf(all []endpoint.Endpoint, name string) (ids []string) {
@@ -118,11 +127,7 @@ func warnOfTwin(cmd *cobra.Command, fields map[string]any, id string) error {
 	if !given {
 		return nil
 	}
-	c, err := newClient(cmd)
-	if err != nil {
-		return err
-	}
-	all, err := c.allEndpoints(cmd.Context())
+	all, err := readEndpoints(cmd.Context(), cmd)
 	if err != nil {
 		return err
 	}
@@ -139,11 +144,7 @@ func warnOfTwin(cmd *cobra.Command, fields map[string]any, id string) error {
 func endpointNames(cmd *cobra.Command) func(id string) string {
 	read := sync.OnceValue(func() map[string]string {
 		names := map[string]string{}
-		c, err := newClient(cmd)
-		if err != nil {
-			return names
-		}
-		all, err := c.allEndpoints(cmd.Context())
+		all, err := readEndpoints(cmd.Context(), cmd)
 		if err != nil {
 			return names
 		}
@@ -162,11 +163,7 @@ const completionTime = 2 * time.Second
 func completeEndpoints(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	c, err := newClient(cmd)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	all, err := c.allEndpoints(ctx)
+	all, err := readEndpoints(ctx, cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
