@@ -170,28 +170,27 @@ func shownPatterns(tree []*subjectNode) (all []string) {
 }
 
 // typeOptions suggests the types of events that were sent by services.
-func typeOptions(events []consume.StoredEvent) (options []option) {
+func typeOptions(events []consume.StoredEvent) []option {
 	counts := make(map[string]int)
 	for i := range events {
 		if strings.HasPrefix(events[i].Subject, publish.EventsPrefix) {
 			counts[events[i].Type]++
 		}
 	}
-	for _, c := range sorted(counts) {
-		if len(options) == maxSuggested {
-			break
-		}
-		options = append(options, option{c.Subject, plural(c.Count, "event", "events") + " of late"})
-	}
-	return options
+	return suggested(counts)
 }
 
 // subjectOptions suggests subjects that were seen.
-func subjectOptions(events []consume.StoredEvent) (options []option) {
+func subjectOptions(events []consume.StoredEvent) []option {
 	counts := make(map[string]int)
 	for i := range events {
 		counts[events[i].Subject]++
 	}
+	return suggested(counts)
+}
+
+// suggested suggests what was counted, the most frequent first.
+func suggested(counts map[string]int) (options []option) {
 	for _, c := range sorted(counts) {
 		if len(options) == maxSuggested {
 			break
