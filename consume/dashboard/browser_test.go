@@ -171,17 +171,33 @@ func browserFor(t *testing.T) context.Context {
 	if found == "" {
 		t.Skip("SKIPPED: there is no Chromium on this machine, so nothing was tested in a browser (apt-get install chromium)")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.UserDataDir(profileDir(t)), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", false))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
+	ctx, _ = chromedp.NewContext(ctx)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // asks the browser to close, and waits until it has
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("starting %s: %v", found, err)
 	}
 	return ctx
+}
+
+// profileDir is where the browser keeps its files. Its child processes may write for a moment after it has ended, so
+// t.TempDir, which fails the test then, can't be used.
+func profileDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "jethook-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for until := time.Now().Add(patience); os.RemoveAll(dir) != nil && time.Now().Before(until); {
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+	return dir
 }
 
 // newTab opens a tab with cookies of its own.
