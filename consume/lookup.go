@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"jethook/publish"
 )
@@ -67,22 +68,74 @@ func (l *Ledger) pending(ctx context.Context, id string) (d Delivery, found bool
 	return d, false, nil
 }
 
-// delivered looks for the record of a delivery that was taken.
+// delivered looks for the record of a delivery that was taken: first in the minutes after its event was stored, where nearly
+// all are, so that it is found as fast in a long history as in a short one.
 func (l *Ledger) delivered(ctx context.Context, id string) (d Delivery, found bool, err error) {
-	q := AttemptQuery{Delivery: id, Outcome: OutcomeDelivered, Limit: 1}
-	for {
-		attempts, next, err := l.Attempts(ctx, q)
-		switch {
-		case err != nil:
-			return d, false, err
-		case len(attempts) > 0:
-			return deliveredBy(&attempts[0]), true, nil
-		case next == "":
-			return d, false, nil
-		}
-		q.Cursor = next
+	stored, err := l.storedAt(ctx, id)
+	if err != nil {
+		return d, false, err
 	}
+	spans := [][2]time.Time{{}}
+	if !stored.IsZero() {
+		stored = stored.Add(-clockSlack)
+		spans = [][2]time.Time{{stored, stored.Add(soon)}, {stored.Add(soon), {}}}
+	}
+	for _, span := range spans {
+		q := AttemptQuery{Delivery: id, Outcome: OutcomeDelivered, Since: span[0], Until: span[1], Limit: 1}
+		for more := true; more; more = q.Cursor != "" {
+			attempts, next, err := l.Attempts(ctx, q)
+			if err != nil {
+				return d, false, err
+			}
+			if len(attempts) > 0 {
+				return deliveredBy(&attempts[0]), true, nil
+			}
+			q.Cursor = next
+		}
+	}
+	return d, false, nil
 }
+
+// storedAt returns when the event of a delivery was stored; zero if its id has no place, or the event has gone.
+func (l *Ledger) storedAt(ctx context.Context, id string) (time.Time, error) {
+	endpoint, key, place, ok := publish.PlaceOf(id)
+	if !ok {
+		return time.Time{}, nil
+	}
+	for _, stream := range streamsOf(key) {
+		h, err := l.bus.Read(ctx, stream, place)
+		if errors.Is(err, publish.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("reading the event of %s: %w", id, err)
+		}
+		if d := (publish.Delivery{Endpoint: endpoint, Event: h.Event}); d.ID() == id {
+			return h.Time, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// History returns the newest attempts at a delivery, newest first, and the cursor by which Attempts goes on. It reads only the
+// part of the history in which they can be: what one endpoint has there lies far apart.
+func (l *Ledger) History(ctx context.Context, d *Delivery, limit int) (attempts []Attempt, next string, err error) {
+	q := AttemptQuery{Delivery: d.ID, Limit: limit}
+	if d.Status != StatusWaiting {
+		q.Until = d.At.Add(recordTime)
+	}
+	stored, err := l.storedAt(ctx, d.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	if !stored.IsZero() {
+		q.Since = stored.Add(-clockSlack)
+	}
+	return l.Attempts(ctx, q)
+}
+
+// recordTime is by how much the clock of a process may differ from the store's.
+const recordTime = 5 * time.Minute
 
 // deliveredBy is the delivery that an attempt has brought to its end. It came into that state when the attempt
 // ended.

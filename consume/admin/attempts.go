@@ -127,43 +127,12 @@ func (s *Server) getDelivery(ctx context.Context, in *deliveryInput) (*deliveryO
 	if err != nil {
 		return nil, err
 	}
-	q := consume.AttemptQuery{Delivery: in.ID, Limit: historyLimit}
-	if q.Since, q.Until, err = s.attemptedWithin(ctx, &d); err != nil {
-		return nil, err
-	}
-	history, next, err := s.ledger.Attempts(ctx, q)
+	history, next, err := s.ledger.History(ctx, &d, historyLimit)
 	if err != nil {
 		return nil, err
 	}
 	next = sealCursor(next, attemptMark(&listAttemptsInput{Delivery: in.ID}))
 	return &deliveryOutput{DeliveryReport{Delivery: d, History: history, NextCursor: next}}, nil
-}
-
-const (
-	// recordTime is by how much the clock of a process may differ from the store's.
-	recordTime = 5 * time.Minute
-	// storeTime is by how much those of two servers of the store may.
-	storeTime = 5 * time.Second
-)
-
-// attemptedWithin returns between which times the attempts at a delivery were recorded, as far as that is known: the history is
-// long, and what one endpoint has in it lies far apart.
-func (s *Server) attemptedWithin(ctx context.Context, d *consume.Delivery) (since, until time.Time, err error) {
-	if d.Status != consume.StatusWaiting {
-		until = d.At.Add(recordTime)
-	}
-	_, _, place, ok := publish.PlaceOf(d.ID)
-	if !ok {
-		return since, until, nil
-	}
-	e, err := s.bus.Read(ctx, d.Stream(), place)
-	if errors.Is(err, publish.ErrNotFound) {
-		return since, until, nil
-	}
-	if err == nil {
-		since = e.Time.Add(-storeTime)
-	}
-	return since, until, err
 }
 
 // historyLimit is how many attempts are shown with a delivery: more than a schedule has.
