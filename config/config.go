@@ -57,6 +57,8 @@ type Config struct {
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.
 	Sources []Source `ignored:"true"`
+
+	files map[string]secretFile // by variable: those that secrets were read from
 }
 
 // Source is one sender to receive webhooks from, read from JETHOOK_SOURCE_<NAME>_ variables (the name in

@@ -44,8 +44,12 @@ func Load() (*Config, error) { return LoadFor("") }
 
 // LoadFor is Load with another NATS_URL than the environment's, unless it is empty.
 func LoadFor(natsURL string) (*Config, error) {
+	l := loader{open: func(_, path string) (Secret, error) { return ReadSecretFile(path, nil) }}
+	return l.load(natsURL)
+}
+
+func (l *loader) load(natsURL string) (*Config, error) {
 	c := Default()
-	var l loader
 	l.read(settings(prefix, c))
 	checkSourceNames(&l.problems, c.SourceNames)
 	for _, name := range c.SourceNames {
@@ -62,6 +66,7 @@ func LoadFor(natsURL string) (*Config, error) {
 	c.EncryptionKeys = readKeys(&l.problems, c.EncryptionKeys)
 	check(&l.problems, c)
 	l.problems = append(l.problems, unknown(os.Environ(), l.known)...)
+	c.files = l.files
 	if len(l.problems) > 0 {
 		return c, l.problems
 	}
@@ -77,6 +82,8 @@ func variablesOf(source string) string {
 type loader struct {
 	known    []string
 	problems Problems
+	files    map[string]secretFile                       // by variable
+	open     func(variable, path string) (Secret, error) // reads the file that a variable names
 }
 
 func (l *loader) read(settings []setting) {
@@ -89,7 +96,11 @@ func (l *loader) read(settings []setting) {
 		if strings.TrimSpace(os.Getenv(s.name)) == "" {
 			continue
 		}
-		if err := s.read(); err != nil {
+		read := s.read
+		if s.file {
+			read = func() error { return l.readFile(s) }
+		}
+		if err := read(); err != nil {
 			l.problems.add(s.name, "%v", err)
 		}
 	}
@@ -101,6 +112,7 @@ type setting struct {
 	fallback string
 	meaning  string // empty: told by another setting
 	field    any    // a pointer to the field, or a secretAt
+	file     bool   // the variable names the file that holds the value
 }
 
 // settings lists the variables that set the fields of the struct that spec points to.
@@ -121,6 +133,9 @@ func settings(prefix string, spec any) []setting {
 			meaning:  field.Tag.Get("desc"),
 			field:    value.Addr().Interface(),
 		})
+		if secret, ok := value.Addr().Interface().(*Secret); ok {
+			list = append(list, setting{name: prefix + name + fileSuffix, meaning: fileMeaning, field: secret, file: true})
+		}
 	}
 	return list
 }
@@ -153,7 +168,7 @@ func (s setting) Decode(text string) error {
 	case *Secret:
 		*field = NewSecret(strings.TrimSpace(text))
 	case secretAt:
-		return field.set(s.name, text)
+		field.set(text)
 	case *bool:
 		return set(field, parseBool, text)
 	case *int:

@@ -86,6 +86,8 @@ func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, n
 
 // know takes over what is known of the source.
 func (src *source) know(state publish.SourceState) error {
+	src.mu.Lock()
+	defer src.mu.Unlock()
 	if state.Pairing.Until.IsZero() {
 		src.pairing.Store(nil)
 	} else {
@@ -97,7 +99,8 @@ func (src *source) know(state publish.SourceState) error {
 		}
 		src.pairing.Store(&pairing{state.Pairing, receiver})
 	}
-	return src.bind(state.Secrets)
+	src.learned = state.Secrets
+	return src.bind()
 }
 
 // rewatch is the pause before the sources' bucket is watched anew.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"jethook/config"
@@ -28,6 +29,33 @@ func (src *source) readSecrets(c *config.Source) {
 		src.set = append(src.set, set)
 		src.binding.Secrets = append(src.binding.Secrets, set.secrets...)
 	}
+}
+
+// Renew makes the sources verify with the secrets that they have in the given configuration, from the next request on; nothing
+// else of it is looked at. [Check] must have found nothing wrong with it.
+func (s *Server) Renew(sources []config.Source) error {
+	var failed []error
+	for i := range sources {
+		if src, ok := s.sources[sources[i].Name]; ok {
+			if err := src.renew(&sources[i]); err != nil {
+				failed = append(failed, fmt.Errorf("source %s: %w", src.name, err))
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (src *source) renew(c *config.Source) error {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	set, binding := src.set, src.binding
+	src.set, src.binding.Secrets = nil, nil
+	src.readSecrets(c)
+	err := src.bind()
+	if err != nil {
+		src.set, src.binding = set, binding
+	}
+	return err
 }
 
 // readError is why the secrets can't be read, nil if they can.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,9 +21,7 @@ type source struct {
 	name     string
 	url      string // the public address that the sender was given, empty if unknown
 	sender   provider.Sender
-	whole    bool             // a request with several events stays one
-	binding  provider.Binding // with the configured secrets alone
-	set      []setSecret      // the secrets as they are set
+	whole    bool // a request with several events stays one
 	headers  headerRules
 	networks []netip.Prefix // that may send; none: all
 	limiter  *rate.Limiter  // of verified requests; nil: none
@@ -44,6 +43,11 @@ type source struct {
 	handshakes trouble
 	figures    figures
 	clock      clockWatch
+
+	mu      sync.Mutex              // guards what follows, and that receiver is bound to it
+	binding provider.Binding        // with the configured secrets alone
+	set     []setSecret             // the secrets as they are set
+	learned []publish.LearnedSecret // that the sender handed over
 
 	receiver atomic.Pointer[provider.Receiver] // bound to all secrets that are known
 	pairing  atomic.Pointer[pairing]           // nil: closed
@@ -91,7 +95,7 @@ func newSource(c config.Source, keys provider.KeySource) (*source, config.Proble
 	problems = append(problems, addressProblems(c, &src.sender)...)
 	unusable := src.unusable(len(faults) == 0)
 	problems = append(problems, unusable...)
-	switch err := src.bind(nil); {
+	switch err := src.bind(); {
 	case len(unusable) > 0:
 	case errors.Is(err, provider.ErrNoSecret):
 		add("SECRET", "is required: Jethook accepts only verified requests")
@@ -164,11 +168,12 @@ func prepare(c config.Source, keys provider.KeySource) (*source, []provider.Opti
 	return src, faults
 }
 
-// bind makes the source verify with its configured secrets and those that its sender handed over.
-func (src *source) bind(learned []publish.LearnedSecret) error {
+// bind makes the source verify with its configured secrets and those that its sender handed over. Whoever calls it holds
+// the lock, or has the source for itself.
+func (src *source) bind() error {
 	b := src.binding
 	b.Secrets = slices.Clone(b.Secrets)
-	for _, s := range learned {
+	for _, s := range src.learned {
 		b.Secrets = append(b.Secrets, s.Value.Reveal())
 	}
 	receiver, err := src.bound(b)

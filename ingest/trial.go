@@ -30,7 +30,7 @@ func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, 
 	src.maxBody = cmp.Or(src.maxBody, maxBody)
 	unbound := src.readError()
 	if unbound == nil {
-		unbound = src.bind(nil)
+		unbound = src.bind()
 	}
 	if src.sender.Unsigned && len(src.set) == 0 {
 		src.receiver.Store(src.sender.Unverified())

@@ -48,6 +48,8 @@ type Bus struct {
 
 	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
 
+	token atomic.Pointer[config.Secret] // that a connection to the cluster logs in with
+
 	peers roster
 	self  atomic.Pointer[report.Peer] // what Answer answers as; nil unless it runs
 }
@@ -74,9 +76,27 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 	return b, nil
 }
 
+// SetTokens takes over the tokens of a configuration whose files have changed: what clients of the embedded server log in
+// with, or what Jethook itself logs in to the cluster with when it next connects.
+func (b *Bus) SetTokens(cfg *config.Config) {
+	b.token.Store(&cfg.NATSToken)
+	if b.srv == nil {
+		return
+	}
+	admin := cfg.NATSAdminToken
+	if admin.IsZero() { // the one that was made
+		admin = b.srv.admin
+	}
+	b.srv.gate.SetTokens(cfg.NATSToken, admin)
+}
+
+// clusterToken is asked for whenever a connection logs in.
+func (b *Bus) clusterToken() string { return b.token.Load().Reveal() }
+
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
+	b.SetTokens(cfg)
 	for purpose, c := range map[string]**connection{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
-		if *c, err = connect(cfg, b.srv, purpose, b.log); err != nil {
+		if *c, err = connect(cfg, b.srv, b.clusterToken, purpose, b.log); err != nil {
 			return err
 		}
 	}

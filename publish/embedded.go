@@ -34,7 +34,8 @@ type embedded struct {
 	deaths  *deaths
 
 	gate   *gate.Gate
-	listen string // where the gate takes clients; empty: nowhere
+	admin  config.Secret // the token of administrators at the start
+	listen string        // where the gate takes clients; empty: nowhere
 
 	mu     sync.Mutex // guards what follows
 	srv    *server.Server
@@ -68,6 +69,7 @@ func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	e.admin = admin
 	e.gate = gate.New(cfg.NATSToken, admin, e.log.With("component", "nats"))
 	e.opts.CustomClientAuthentication = e.gate
 	var l net.Listener

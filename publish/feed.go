@@ -25,7 +25,7 @@ type Feed struct {
 
 // OpenFeed connects to the bus at cfg.NATSURL with cfg's login.
 func OpenFeed(cfg *config.Config, log *slog.Logger) (*Feed, error) {
-	conn, err := connect(cfg, nil, "listen", log)
+	conn, err := connect(cfg, nil, cfg.NATSToken.Reveal, "listen", log)
 	if err != nil {
 		return nil, err
 	}

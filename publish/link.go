@@ -86,10 +86,10 @@ type connection struct {
 }
 
 // connect opens a connection for a purpose.
-func connect(cfg *config.Config, srv *embedded, purpose string, log *slog.Logger) (*connection, error) {
+func connect(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*connection, error) {
 	c := &connection{link: newLink()}
 	var err error
-	if c.Conn, err = dial(cfg, srv, purpose, c.link, log.With("connection", purpose)); err != nil {
+	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, log.With("connection", purpose)); err != nil {
 		return nil, err
 	}
 	if c.js, err = jetstream.New(c.Conn); err != nil {
@@ -147,7 +147,7 @@ const ownInbox = "jethook.inbox"
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
 // by memory.
-func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.Logger) (*nats.Conn, error) {
+func dial(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpose string, l *link, log *slog.Logger) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("jethook " + purpose),
 		nats.MaxReconnects(-1),
@@ -179,7 +179,7 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 		opts = append(opts, nats.InProcessServer(srv), srv.gate.Login(), nats.CustomInboxPrefix(ownInbox))
 		return nats.Connect("", opts...)
 	}
-	opts = append(opts, clusterLogin(cfg)...)
+	opts = append(opts, clusterLogin(cfg, token)...)
 	nc, err := nats.Connect(cfg.NATSURL, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the NATS cluster of JETHOOK_NATS_URL: %w", err)
@@ -191,13 +191,15 @@ func dial(cfg *config.Config, srv *embedded, purpose string, l *link, log *slog.
 	return nc, nil
 }
 
-func clusterLogin(cfg *config.Config) []nats.Option {
+// clusterLogin is how Jethook logs in to a cluster. The token may have changed when a connection comes back; nats.go reads a
+// credentials file again by itself.
+func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) []nats.Option {
 	var opts []nats.Option
 	if cfg.NATSCreds != "" {
 		opts = append(opts, nats.UserCredentials(cfg.NATSCreds))
 	}
 	if !cfg.NATSToken.IsZero() {
-		opts = append(opts, nats.Token(cfg.NATSToken.Reveal()))
+		opts = append(opts, nats.TokenHandler(token))
 	}
 	if cfg.NATSTLSCA != "" {
 		opts = append(opts, nats.RootCAs(cfg.NATSTLSCA))

@@ -23,7 +23,7 @@ func (b *bridge) mountDashboard(cfg *config.Config) {
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, API: b.admin, Token: b.token, Version: version(), Log: b.log.With("component", "dashboard"),
 	}
 	if b.ingest != nil {
-		o.Explain = (&explainer{cfg: cfg, bus: b.bus, fetched: ingest.NewKeySource()}).explain
+		o.Explain = (&explainer{config: b.reload.cfg.Load, bus: b.bus, fetched: ingest.NewKeySource()}).explain
 	}
 	b.dashboard = dashboard.New(o)
 	b.admin.Mount(b.dashboard.Around)

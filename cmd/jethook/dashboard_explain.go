@@ -13,19 +13,20 @@ import (
 
 // explainer tells of rejected requests what verify would.
 type explainer struct {
-	cfg     *config.Config
+	config  func() *config.Config // of now
 	bus     *publish.Bus
 	fetched provider.KeySource // one for all, which remembers what it fetched
 }
 
 // explain says why a rejected request does not verify with the secrets of now, at the time when it came.
 func (e *explainer) explain(ctx context.Context, r *publish.Rejected) (*dashboard.Explanation, error) {
-	i := slices.IndexFunc(e.cfg.Sources, func(s config.Source) bool { return s.Name == r.Source })
+	cfg := e.config()
+	i := slices.IndexFunc(cfg.Sources, func(s config.Source) bool { return s.Name == r.Source })
 	if i < 0 || r.NoBody {
 		return nil, nil
 	}
 	a := &sample{
-		source: e.cfg.Sources[i], others: slices.Delete(slices.Clone(e.cfg.Sources), i, i+1), maxBody: int64(e.cfg.MaxBody),
+		source: cfg.Sources[i], others: slices.Delete(slices.Clone(cfg.Sources), i, i+1), maxBody: int64(cfg.MaxBody),
 		method: r.Method, query: r.Query, header: r.Header.Clone(), body: r.Body, now: r.Received,
 	}
 	if !r.AsSent {

@@ -113,6 +113,7 @@ type bridge struct {
 	dashboard *dashboard.Server
 	private   net.Listener
 	token     config.Secret
+	reload    *reloader
 	base      config.BasePath       // of the admin listener, behind a proxy
 	report    func() report.Process // of how this process fares
 	metrics   http.Handler
@@ -121,7 +122,8 @@ type bridge struct {
 
 // openBridge opens everything that can fail, so that a wrong setting ends the start and not the run.
 func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.Logger) (b *bridge, err error) {
-	b = &bridge{log: log}
+	b = &bridge{log: log, reload: newReloader(cfg, parts, log)}
+	b.reload.apply = b.renewSecrets
 	defer func() {
 		if err != nil {
 			b.close()
@@ -167,6 +169,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	o := admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
 		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
+		Warning: b.reload.warning,
 	}
 	if b.ingest != nil {
 		o.Reverify = b.ingest.Reverify
@@ -212,6 +215,7 @@ func (b *bridge) run(ctx context.Context) error {
 		g.Go(func() error { return b.engine.Run(ctx) })
 		b.log.Info("delivering events", "endpoints", len(b.endpoints.All()))
 	}
+	g.Go(func() error { return b.reload.run(ctx) })
 	g.Go(func() error { return b.bus.Watch(ctx) })
 	g.Go(func() error { return b.bus.Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
@@ -228,6 +232,7 @@ func (b *bridge) run(ctx context.Context) error {
 
 // close frees whatever was opened.
 func (b *bridge) close() {
+	b.reload.stop()
 	for _, l := range []net.Listener{b.public, b.private, b.measured} {
 		if l != nil {
 			l.Close() // a server that ran on it has closed it already

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -41,6 +42,8 @@ type Options struct {
 	Senders map[string]Verification
 	// Reverify verifies a rejected request again and stores its events; nil in a process that receives none.
 	Reverify consume.Reverifier
+	// Warning is what is wrong with the process although it is ready; empty: nothing. It may be nil.
+	Warning func() string
 	// Metrics answers /metrics, without a token; nil: nothing does.
 	Metrics http.Handler
 }
@@ -58,7 +61,8 @@ type Server struct {
 	board      *status.Board
 	client     *attempt.Client // of tests and previews
 	trials     chan struct{}   // has one entry for each test under way
-	token      config.Secret
+	tokens     atomic.Pointer[tokens]
+	warning    func() string
 	log        *slog.Logger
 	senders    map[string]Verification
 	reverify   consume.Reverifier
@@ -82,10 +86,11 @@ func New(o Options) *Server {
 		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		token: o.Token, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
+		warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
+	s.SetTokens(o.Token, o.Config.AdminReadToken)
 	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate, unescapeParams)

@@ -23,7 +23,7 @@ func (s *Server) openRoutes() {
 		if err := s.bus.Ready(ctx); err != nil {
 			return fmt.Errorf("not ready: %w", err)
 		}
-		return c.String(http.StatusOK, "ok"+s.unread())
+		return c.String(http.StatusOK, "ok"+s.unread()+s.warned())
 	})
 	// Not by huma, which encodes the document on the first request, unguarded against a second one.
 	describe(s.api.OpenAPI())
@@ -35,6 +35,13 @@ func (s *Server) openRoutes() {
 		return c.Blob(http.StatusOK, "application/openapi+json", document)
 	})
 	s.docsRoute()
+}
+
+func (s *Server) warned() string {
+	if s.warning == nil || s.warning() == "" {
+		return ""
+	}
+	return "; " + s.warning()
 }
 
 // unread says how many stored records can't be read, which /api/v1/status names. The process is ready all the same:

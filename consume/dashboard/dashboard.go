@@ -99,6 +99,9 @@ func New(o Options) *Server {
 	return s
 }
 
+// SetTokens replaces the tokens of the logins. Who is logged in by another one must log in again.
+func (s *Server) SetTokens(write, read config.Secret) { s.sessions.setTokens(write, read) }
+
 // Run carries out the jobs that pages start, until ctx ends; then it cuts them off and returns nil.
 func (s *Server) Run(ctx context.Context) error {
 	var g errgroup.Group

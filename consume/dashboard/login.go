@@ -164,7 +164,7 @@ func (s *Server) spend(ctx context.Context, link string, now time.Time) (bool, e
 	nonce, rest, _ := strings.Cut(link, ".")
 	end, mac, _ := strings.Cut(rest, ".")
 	until, err := strconv.ParseInt(end, 36, 64)
-	right := hmac.Equal([]byte(sign(s.sessions.linkKey, "link", nonce+"."+end)), []byte(mac))
+	right := hmac.Equal([]byte(sign(s.sessions.keys.Load().link, "link", nonce+"."+end)), []byte(mac))
 	if !right || err != nil || now.Unix() > until {
 		return false, nil
 	}

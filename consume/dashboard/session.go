@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"jethook/config"
@@ -50,21 +51,35 @@ func (s *session) mayWrite() bool { return s.access == admin.AccessWrite }
 // process with the same tokens, and end when the token is changed. One that was signed out is remembered by the
 // process that was told.
 type sessions struct {
-	keys    map[admin.Access][]byte
-	linkKey []byte // of login links
+	keys atomic.Pointer[sessionKeys]
 
 	mu    sync.Mutex // guards ended
 	ended map[string]time.Time
 }
 
+// sessionKeys follow from the tokens.
+type sessionKeys struct {
+	of   map[admin.Access][]byte
+	link []byte // of login links
+}
+
 func newSessions(write, read config.Secret) *sessions {
-	s := &sessions{keys: make(map[admin.Access][]byte), linkKey: keyOf(write, linkUse), ended: make(map[string]time.Time)}
-	s.keys[admin.AccessWrite] = keyOf(write, "jethook dashboard v1")
-	if !read.IsZero() {
-		s.keys[admin.AccessRead] = keyOf(write, "jethook dashboard v1 read "+read.Reveal())
-	}
+	s := &sessions{ended: make(map[string]time.Time)}
+	s.setTokens(write, read)
 	return s
 }
+
+func (s *sessions) setTokens(write, read config.Secret) {
+	keys := &sessionKeys{link: keyOf(write, linkUse), of: make(map[admin.Access][]byte)}
+	keys.of[admin.AccessWrite] = keyOf(write, "jethook dashboard v1")
+	if !read.IsZero() {
+		keys.of[admin.AccessRead] = keyOf(write, "jethook dashboard v1 read "+read.Reveal())
+	}
+	s.keys.Store(keys)
+}
+
+// key signs what belongs to sessions with that access; nil: there are none.
+func (s *sessions) key(access admin.Access) []byte { return s.keys.Load().of[access] }
 
 // keyOf derives a key for one use from a token.
 func keyOf(token config.Secret, use string) []byte {
@@ -90,7 +105,7 @@ func (s *sessions) seal(v *session) string {
 	content := strings.Join([]string{
 		v.id, strconv.Itoa(int(v.access)), strconv.FormatInt(v.since.Unix(), 36), strconv.FormatInt(v.seen.Unix(), 36),
 	}, ".")
-	return content + "." + sign(s.keys[v.access], "session", content)
+	return content + "." + sign(s.key(v.access), "session", content)
 }
 
 // open reads the cookie's value; false: it is none, or has ended.
@@ -100,7 +115,7 @@ func (s *sessions) open(value string, now time.Time) (v session, ok bool) {
 		return v, false
 	}
 	access, _ := strconv.Atoi(parts[1])
-	key := s.keys[admin.Access(access)]
+	key := s.key(admin.Access(access))
 	content := strings.Join(parts[:4], ".")
 	if key == nil || !hmac.Equal([]byte(sign(key, "session", content)), []byte(parts[4])) {
 		return v, false
@@ -144,7 +159,7 @@ func (s *sessions) formToken(v *session) string {
 	if v.id == "" {
 		return ""
 	}
-	return sign(s.keys[v.access], "form", v.id)
+	return sign(s.key(v.access), "form", v.id)
 }
 
 // checkForm reads a form and refuses one that no page of the session holds.

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -33,8 +34,7 @@ const (
 
 // Gate lets clients in. It is the server's [server.Authentication].
 type Gate struct {
-	service  config.Secret // zero: everyone is a service
-	admin    config.Secret
+	tokens   atomic.Pointer[tokens]
 	password string
 	log      *slog.Logger
 
@@ -62,11 +62,22 @@ type arrival struct {
 // New returns a gate that takes whoever shows the token admin for an administrator, and whoever shows the token service
 // for a service; if that is zero, whoever shows none.
 func New(service, admin config.Secret, log *slog.Logger) *Gate {
-	return &Gate{
-		service: service, admin: admin, password: rand.Text(), log: log,
+	g := &Gate{
+		password: rand.Text(), log: log,
 		limit: min(mostClients, config.Descriptors()/8), room: semaphore.NewWeighted(mostLarge), conns: make(map[net.Conn]arrival),
 	}
+	g.SetTokens(service, admin)
+	return g
 }
+
+// tokens are what clients log in with.
+type tokens struct {
+	service config.Secret // zero: everyone is a service
+	admin   config.Secret
+}
+
+// SetTokens replaces the tokens. Who has logged in stays.
+func (g *Gate) SetTokens(service, admin config.Secret) { g.tokens.Store(&tokens{service, admin}) }
 
 const (
 	// mostClients is how many clients of the network there may be at once. Where the process may open few files, an eighth of

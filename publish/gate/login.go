@@ -22,7 +22,7 @@ func (g *Gate) greet(s *session) error {
 		return fmt.Errorf("the NATS server greets with %q", line)
 	}
 	delete(info, "auth_required")
-	if !g.service.IsZero() {
+	if !g.tokens.Load().service.IsZero() {
 		info["auth_required"] = json.RawMessage("true")
 	}
 	greeting, err := json.Marshal(info)
@@ -82,10 +82,10 @@ func (g *Gate) role(said map[string]json.RawMessage) string {
 			}
 		}
 	}
-	switch {
-	case !g.admin.IsZero() && same(token, g.admin.Reveal()):
+	switch known := g.tokens.Load(); {
+	case !known.admin.IsZero() && same(token, known.admin.Reveal()):
 		return userJethook
-	case same(token, g.service.Reveal()): // both may be empty
+	case same(token, known.service.Reveal()): // both may be empty
 		return userService
 	default:
 		return ""
