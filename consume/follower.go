@@ -205,6 +205,7 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	if err != nil || consumer == nil {
 		return err
 	}
+	defer consumer.Close()
 	spell := f.unbroken.now(f.key.Stream)
 	f.epoch, f.in.opened, f.in.reconnects = r.Epoch, spell.since, spell.reconnects
 	if made && begun || !r.Asked.IsZero() { // it may bring what was delivered before

@@ -23,6 +23,8 @@ const (
 	fetchRetries = 32
 	// fetchWait is how long an idle request for messages stays open.
 	fetchWait = 10 * time.Second
+	// openWait is how long one waits for an answer when a consumer is opened.
+	openWait = 2500 * time.Millisecond
 	// retryFetch is the pause after a failed request for messages.
 	retryFetch = 250 * time.Millisecond
 	// heartbeat is how often the bus is told that what is held is still being worked on.
@@ -96,11 +98,16 @@ func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) 
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
 	var consumer *publish.Consumer
+	defer func() {
+		if consumer != nil {
+			consumer.Close()
+		}
+	}()
 	taking := fault{fails: "cannot read events; retrying", works: "reading events again"}
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
-			consumer, err = in.bus.Consumer(ctx, in.queue)
+			consumer, err = in.open(ctx)
 			in.opened = time.Now()
 			if errors.Is(err, publish.ErrStreamMismatch) { // trying again would not mend it
 				return err
@@ -112,8 +119,14 @@ func (in *intake) fetch(ctx context.Context) error {
 		if ctx.Err() == nil {
 			taking.tell(in.log, err)
 		}
+		if errors.Is(err, publish.ErrSilent) { // whoever leads the consumer now is asked
+			continue
+		}
 		if err != nil {
-			consumer = nil // it may be gone, and is then made anew
+			if consumer != nil { // it may be gone, and is then made anew
+				consumer.Close()
+			}
+			consumer = nil
 			select {
 			case <-time.After(retryFetch):
 			case <-ctx.Done():
@@ -121,6 +134,14 @@ func (in *intake) fetch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// open opens the queue's consumer. While a cluster elects who leads it, it may get no answer, and the next question one at
+// once.
+func (in *intake) open(ctx context.Context) (*publish.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	return in.bus.Consumer(ctx, in.queue)
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.

@@ -141,6 +141,7 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 	if err != nil {
 		return err
 	}
+	defer consumer.Close()
 	in.opened = time.Now()
 	for state.Err() == nil {
 		m, err := q.fetchNext(state, consumer)
@@ -175,6 +176,8 @@ func (q *sequence) fetchNext(state context.Context, consumer *publish.Consumer) 
 			return nil, nil
 		case batch.Error() == nil && time.Since(began) < retryFetch:
 			return nil, errNothing
+		case errors.Is(batch.Error(), publish.ErrSilent): // whoever leads the consumer now is asked
+			return nil, nil
 		}
 		return nil, batch.Error()
 	case <-state.Done():

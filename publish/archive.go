@@ -279,13 +279,14 @@ func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerC
 	if err != nil {
 		return nil, fmt.Errorf("opening a reader of %s: %w", stream, classify(err))
 	}
-	return &Consumer{c, b.reads.Conn}, nil
+	return &Consumer{Consumer: c, conn: b.reads}, nil
 }
 
 // dropReader removes a reader's consumer, which would else go by itself a moment later.
 func (b *Bus) dropReader(ctx context.Context, stream string, c *Consumer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
+	c.Close()
 	_ = b.reads.js.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
 }
 

@@ -193,9 +193,11 @@ func (b *Bus) storage(ctx context.Context) (int64, error) {
 }
 
 // stuck is told that the store answers nothing although the connection stands.
-func (b *Bus) stuck() {
+func (b *Bus) stuck(conn *connection) {
 	if b.srv != nil {
 		b.srv.heal()
+	} else {
+		conn.elsewhere()
 	}
 }
 

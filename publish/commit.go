@@ -57,8 +57,8 @@ type pending struct {
 type committer struct {
 	nc      *connection
 	stream  string
-	stuck   func() // is told that the store gives no answers
-	batches bool   // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
+	stuck   func(*connection) // is told that the store gives no answers
+	batches bool              // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
 	meter   meter
 
 	mu     sync.Mutex // guards what follows
@@ -76,7 +76,7 @@ type committer struct {
 	silent  int                      // exchanges in a row that ran out of time
 }
 
-func newCommitter(nc *connection, stream string, stuck func(), batches bool, m meter) (*committer, error) {
+func newCommitter(nc *connection, stream string, stuck func(*connection), batches bool, m meter) (*committer, error) {
 	c := &committer{
 		nc: nc, stream: stream, stuck: stuck, batches: batches, meter: m,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),

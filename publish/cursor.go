@@ -182,7 +182,7 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 			return nil, false, fmt.Errorf("changing consumer %s: %w", own, classify(err))
 		}
 	}
-	return &Consumer{c, b.front.Conn}, made, nil
+	return &Consumer{Consumer: c, conn: b.front}, made, nil
 }
 
 // WidenCursors lets the consumers that an endpoint's cursors have let through what patterns match. Called with its old and

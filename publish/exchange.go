@@ -75,7 +75,7 @@ func (c *committer) await(x *exchange) {
 		x.abandon(fmt.Errorf("%w: connection lost", ErrUnavailable))
 	case <-timeout.C:
 		if c.silent++; c.silent > 1 { // once may be a slow disk
-			c.stuck()
+			c.stuck(c.nc)
 		}
 		x.abandon(c.noAnswer())
 	}

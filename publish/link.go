@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -82,12 +83,30 @@ func (l *link) restoredNext() <-chan struct{} {
 type connection struct {
 	*nats.Conn
 	*link
-	js jetstream.JetStream
+	js    jetstream.JetStream
+	log   *slog.Logger
+	moved atomic.Int64 // when it last left its server, in nanoseconds since the epoch
+}
+
+// moveAgain is the least time between two changes of the server.
+const moveAgain = 15 * time.Second
+
+// elsewhere has the connection go to another server of the cluster: this one answers pings and nothing that matters, as
+// one does that is cut off from the others.
+func (c *connection) elsewhere() {
+	last, now := c.moved.Load(), time.Now()
+	if len(c.Servers()) < 2 || now.Sub(time.Unix(0, last)) < moveAgain || !c.moved.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	c.log.Warn("the NATS server answers nothing; changing to another one", "connection", c.Opts.Name, "server", c.ConnectedServerName())
+	if err := c.ForceReconnect(); err != nil {
+		c.log.Debug("changing the NATS server", "error", err)
+	}
 }
 
 // connect opens a connection for a purpose.
 func connect(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*connection, error) {
-	c := &connection{link: newLink()}
+	c := &connection{link: newLink(), log: log}
 	var err error
 	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, log.With("connection", purpose)); err != nil {
 		return nil, err
@@ -140,6 +159,12 @@ func (c *connection) end(log *slog.Logger) {
 // for each question.
 const answerMsgs = 4096
 
+// pingEvery and pingsMissed tell a server that is frozen, or cut off without a word, within six seconds.
+const (
+	pingEvery   = 2 * time.Second
+	pingsMissed = 2
+)
+
 // ownInbox is where Jethook has itself answered on the embedded server: services may listen to all of _INBOX, and
 // the answers hold secrets.
 const ownInbox = "jethook.inbox"
@@ -179,6 +204,7 @@ func dial(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpos
 		opts = append(opts, nats.InProcessServer(srv), srv.gate.Login(), nats.CustomInboxPrefix(ownInbox))
 		return nats.Connect("", opts...)
 	}
+	opts = append(opts, nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsMissed))
 	opts = append(opts, clusterLogin(cfg, token)...)
 	nc, err := nats.Connect(cfg.NATSURL, opts...)
 	if err != nil {

@@ -85,13 +85,13 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 	}
 	cfg := c.CachedInfo().Config
 	if slices.Equal(cfg.FilterSubjects, filters) && cfg.MaxAckPending == 1 {
-		return &Consumer{c, b.front.Conn}, nil
+		return &Consumer{Consumer: c, conn: b.front}, nil
 	}
 	cfg.FilterSubject, cfg.FilterSubjects, cfg.MaxAckPending = "", filters, 1
 	if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
 		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
 	}
-	return &Consumer{c, b.front.Conn}, nil
+	return &Consumer{Consumer: c, conn: b.front}, nil
 }
 
 // Ordered returns the endpoints that have a consumer of their own on stream.

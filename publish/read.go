@@ -25,7 +25,7 @@ func (b *Bus) Consumer(ctx context.Context, q Queue) (*Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Consumer{c, conn.Conn}, nil
+	return &Consumer{Consumer: c, conn: conn}, nil
 }
 
 // DecodeEvent reads an event from the bus, whoever published it: its id is its Jethook-Id, or else its
