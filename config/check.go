@@ -72,6 +72,10 @@ func check(p *Problems, c *Config) {
 	checkDashboard(p, c)
 	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it to generate one")
 	checkEncryptionKeys(p, c.EncryptionKeys)
+	checkPair(p, "JETHOOK_TLS", c.TLSCert, c.TLSKey)
+	checkPair(p, "JETHOOK_ADMIN_TLS", c.AdminTLSCert, c.AdminTLSKey)
+	checkPair(p, "JETHOOK_NATS_LISTEN_TLS", c.NATSListenCert, c.NATSListenKey)
+	p.require(c.NATSListenCA == "" || c.NATSListenCert != "", "JETHOOK_NATS_LISTEN_TLS_CA", "requires JETHOOK_NATS_LISTEN_TLS_CERT")
 	checkNATS(p, c)
 	checkMetrics(p, c)
 
@@ -101,6 +105,12 @@ func check(p *Problems, c *Config) {
 		"%s is too short: choose 1m or more; JETHOOK_REJECTED_MAX_BYTES=0 keeps nothing", shortDuration(c.RejectedRetention))
 	p.require(c.DisableAfter >= 0, "JETHOOK_DISABLE_AFTER",
 		"%s is negative: choose a duration such as 120h, or 0 for never", shortDuration(c.DisableAfter))
+}
+
+// checkPair makes sure that a certificate comes with its key.
+func checkPair(p *Problems, prefix, cert, key string) {
+	p.require(cert == "" || key != "", prefix+"_CERT", "requires %s_KEY; set both or neither", prefix)
+	p.require(key == "" || cert != "", prefix+"_KEY", "requires %s_CERT; set both or neither", prefix)
 }
 
 func checkMetrics(p *Problems, c *Config) {
@@ -174,8 +184,7 @@ func checkNATS(p *Problems, c *Config) {
 	checkNATSURL(p, c.NATSURL)
 	p.require(1 <= c.Replicas && c.Replicas <= maxReplicas, "JETHOOK_REPLICAS",
 		"%d is out of range: choose 1 to %d", c.Replicas, maxReplicas)
-	p.require((c.NATSTLSCert == "") == (c.NATSTLSKey == ""), "JETHOOK_NATS_TLS_CERT",
-		"requires JETHOOK_NATS_TLS_KEY; set both or neither")
+	checkPair(p, "JETHOOK_NATS_TLS", c.NATSTLSCert, c.NATSTLSKey)
 	if c.NATSURL != "" { // whose token is the cluster's to judge
 		return
 	}

@@ -17,6 +17,11 @@ import (
 type Config struct {
 	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
 	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, dashboard, /metrics, /healthz and /readyz"`
+	TLSCert         string         `envconfig:"TLS_CERT" desc:"certificate file (PEM, with its chain): LISTEN serves HTTPS alone; needs TLS_KEY"`
+	TLSKey          string         `envconfig:"TLS_KEY" desc:"its key file"`
+	AdminTLSCert    string         `envconfig:"ADMIN_TLS_CERT" desc:"certificate file (PEM, with its chain): ADMIN_LISTEN serves HTTPS alone; needs ADMIN_TLS_KEY. The commands on this machine trust it"`
+	AdminTLSKey     string         `envconfig:"ADMIN_TLS_KEY" desc:"its key file"`
+	AdminCA         string         `envconfig:"ADMIN_CA" desc:"CA certificates file by which the commands verify the admin API at an https address; empty: the system's CAs"`
 	MetricsListen   string         `envconfig:"METRICS_LISTEN" desc:"where /metrics is served, without a login; empty: on ADMIN_LISTEN"`
 	MetricsSeries   int            `envconfig:"METRICS_MAX_SERIES" default:"100" desc:"how many endpoints, and how many sources, the metrics name: 0 to 10000; the rest are added up as other"`
 	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API, and login of the dashboard; made once and kept in DATA_DIR/admin-token if unset"`
@@ -27,6 +32,9 @@ type Config struct {
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
 	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server listens for NATS clients; other machines can connect only if NATS_TOKEN is set; off: no clients"`
+	NATSListenCert  string         `envconfig:"NATS_LISTEN_TLS_CERT" desc:"embedded server: certificate file (PEM, with its chain), with which NATS_LISTEN takes clients by TLS alone; needs NATS_LISTEN_TLS_KEY"`
+	NATSListenKey   string         `envconfig:"NATS_LISTEN_TLS_KEY" desc:"its key file"`
+	NATSListenCA    string         `envconfig:"NATS_LISTEN_TLS_CA" desc:"CA certificates file: NATS clients must show a certificate of one of them, beside their token; empty: they need none"`
 	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
 	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token that services log in with, at least 16 characters"`
 	NATSAdminToken  Secret         `envconfig:"NATS_ADMIN_TOKEN" desc:"embedded server: token of an administrator's NATS client, which may do everything; if unset, generated once and kept in DATA_DIR/nats-admin-token"`

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"container/list"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -159,6 +160,9 @@ func (g *gate) leave(c *connection) {
 
 // follow is told by net/http what a connection does. One that has not sent a whole header counts as waiting.
 func (g *gate) follow(conn net.Conn, state http.ConnState) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
 	c, ok := conn.(*connection)
 	if !ok {
 		return

@@ -8,6 +8,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,7 @@ type Options struct {
 	Room      int64          // largest body in bytes that can be stored; 0: of any size
 	Proxies   []netip.Prefix // whose word on a sender's address is believed
 	Log       *slog.Logger
+	TLS       *tls.Config      // of the listener; nil: none
 	Rejecter  Rejecter         // keeps what does not verify; nil: nobody
 	Learner   Learner          // keeps secrets that senders hand over; nil: none are taken
 	Web       *http.Client     // for senders' keys and confirmations; default: one with a timeout
@@ -66,6 +68,7 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 	echo    *echo.Echo
+	tls     *tls.Config
 
 	addresses addresses
 
@@ -101,6 +104,7 @@ func New(o Options) (*Server, error) {
 		log:     o.Log,
 		now:     o.Now,
 		echo:    echo.New(),
+		tls:     o.TLS,
 
 		addresses: addresses{o.Proxies},
 
@@ -189,7 +193,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(g) }()
+	go func() {
+		if s.tls == nil {
+			failed <- server.Serve(g)
+			return
+		}
+		server.TLSConfig = s.tls
+		failed <- server.ServeTLS(g, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving webhooks: %w", err)

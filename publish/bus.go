@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/certificate"
 	"jethook/publish/report"
 )
 
@@ -307,7 +308,18 @@ func (b *Bus) ClientURL() string {
 	if b.srv == nil || b.srv.listen == "" {
 		return ""
 	}
+	if b.srv.certificate != nil {
+		return "tls://" + b.srv.listen
+	}
 	return "nats://" + b.srv.listen
+}
+
+// Certificate is what the embedded server shows its clients; nil where there is none.
+func (b *Bus) Certificate() *certificate.Certificate {
+	if b.srv == nil {
+		return nil
+	}
+	return b.srv.certificate
 }
 
 // recentFailure is how long one failed write keeps the store unready: long enough for a load balancer to see

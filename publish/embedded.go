@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/config"
+	"jethook/config/certificate"
 	"jethook/publish/gate"
 )
 
@@ -32,6 +33,8 @@ type embedded struct {
 	log     *slog.Logger
 	staging *staging // nil where nothing is synced, so that it would save nothing
 	deaths  *deaths
+
+	certificate *certificate.Certificate // of the gate; nil: it takes clients without TLS
 
 	gate   *gate.Gate
 	admin  config.Secret // the token of administrators at the start
@@ -72,6 +75,13 @@ func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
 	e.admin = admin
 	e.gate = gate.New(cfg.NATSToken, admin, e.log.With("component", "nats"))
 	e.opts.CustomClientAuthentication = e.gate
+	if cfg.NATSListenCert != "" {
+		files := certificate.Files{Cert: cfg.NATSListenCert, Key: cfg.NATSListenKey, ClientCA: cfg.NATSListenCA}
+		if e.certificate, err = certificate.Open(files); err != nil {
+			return fmt.Errorf("JETHOOK_NATS_LISTEN_TLS_CERT: %w", err)
+		}
+		e.gate.Secure(e.certificate.Server())
+	}
 	var l net.Listener
 	if cfg.NATSListen != "off" {
 		if l, err = net.Listen("tcp", cfg.NATSListen); err != nil {

@@ -74,8 +74,12 @@ func newClient(cmd *cobra.Command) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{url: adminURL(address), token: token, http: http.Client{
-		Timeout: clientTimeout,
+	url, transport, err := reach(cfg, address)
+	if err != nil {
+		return nil, err
+	}
+	return &client{url: url, token: token, http: http.Client{
+		Timeout: clientTimeout, Transport: transport,
 		// The API never redirects, and the token is for nobody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil

@@ -30,7 +30,9 @@ func (b *bridge) mountDashboard(cfg *config.Config) {
 }
 
 // dashboardURL is where a browser on this machine finds the dashboard, without a slash at its end.
-func (b *bridge) dashboardURL() string { return adminURL(b.private.Addr().String()) + string(b.base) }
+func (b *bridge) dashboardURL() string {
+	return secured(adminURL(b.private.Addr().String()), b.reload.cfg.Load().AdminTLSCert != "") + string(b.base)
+}
 
 func dashboardCommand() *cobra.Command {
 	var stay bool

@@ -52,6 +52,9 @@ func (b *bridge) openAdmin(cfg *config.Config, o admin.Options) (err error) {
 	} else if b.measured, err = listen("JETHOOK_METRICS_LISTEN", cfg.MetricsListen); err != nil {
 		return err
 	}
+	if o.TLS, err = b.certificate("JETHOOK_ADMIN_TLS_CERT", cfg.AdminTLSCert, cfg.AdminTLSKey); err != nil {
+		return err
+	}
 	b.admin = admin.New(o)
 	b.mountDashboard(cfg)
 	registry.MustRegister(b.admin.Gauges(b.endpointNames(cfg)))

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"jethook/config"
+	"jethook/config/certificate"
 	"jethook/ingest"
 )
 
@@ -17,7 +20,7 @@ import (
 // folders behind the links that Kubernetes swaps.
 const reloadEvery = 2 * time.Second
 
-// reloader takes over what the files of secrets hold now, while the process goes on.
+// reloader takes over what the files of secrets and certificates hold now, while the process goes on.
 type reloader struct {
 	log    *slog.Logger
 	hangUp chan os.Signal
@@ -25,12 +28,14 @@ type reloader struct {
 	check  func(*config.Config) config.Problems
 	apply  func(*config.Config)
 
+	certificates map[string]*certificate.Certificate // by variable
+
 	problems atomic.Pointer[string] // what was wrong at the last look
 }
 
 // newReloader returns one that SIGHUP does not kill any more. Stop must be called.
 func newReloader(cfg *config.Config, parts part, log *slog.Logger) *reloader {
-	r := &reloader{log: log, hangUp: make(chan os.Signal, 1)}
+	r := &reloader{log: log, hangUp: make(chan os.Signal, 1), certificates: make(map[string]*certificate.Certificate)}
 	r.cfg.Store(cfg)
 	r.problems.Store(new(string))
 	r.check = func(cfg *config.Config) config.Problems {
@@ -54,7 +59,7 @@ func (r *reloader) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-r.hangUp:
-			r.log.Info("reading the files of secrets again", "signal", "SIGHUP")
+			r.log.Info("reading the files of secrets and certificates again", "signal", "SIGHUP")
 		case <-tick.C:
 		}
 		r.look()
@@ -68,6 +73,15 @@ func (r *reloader) look() {
 		r.apply(next)
 		r.log.Info("took over secrets from files that changed")
 	}
+	for variable, c := range r.certificates {
+		switch changed, err := c.Reload(); {
+		case err != nil:
+			problems = append(problems, config.Problem{Variable: variable, Reason: err.Error() + "; keeping the certificate that was there before"})
+		case changed:
+			r.log.Info("took over a certificate that changed", "variable", variable)
+		}
+	}
+	slices.SortFunc(problems, func(a, b config.Problem) int { return cmp.Compare(a.Variable, b.Variable) })
 	text := ""
 	if len(problems) > 0 {
 		text = problems.Error()
@@ -76,10 +90,10 @@ func (r *reloader) look() {
 		return
 	}
 	for _, p := range problems {
-		r.log.Error("cannot take over a secret from a file", "variable", p.Variable, "reason", p.Reason)
+		r.log.Error("cannot take over what a file holds", "variable", p.Variable, "reason", p.Reason)
 	}
 	if len(problems) == 0 {
-		r.log.Info("the files of all secrets are fine again")
+		r.log.Info("all files can be used again")
 	}
 }
 
@@ -88,7 +102,7 @@ func (r *reloader) warning() string {
 	if *r.problems.Load() == "" {
 		return ""
 	}
-	return "files of secrets can't be used, see the log"
+	return "files of secrets or certificates can't be used, see the log"
 }
 
 // renewSecrets hands the secrets of a configuration to whoever uses them.

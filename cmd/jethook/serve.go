@@ -135,8 +135,11 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	if b.bus, err = publish.Open(ctx, cfg, log); err != nil {
 		return b, err
 	}
+	if c := b.bus.Certificate(); c != nil {
+		b.reload.certificates["JETHOOK_NATS_LISTEN_TLS_CERT"] = c
+	}
 	if parts&receiving != 0 {
-		if b.ingest, err = newIngest(cfg, b.bus, log); err != nil {
+		if b.ingest, err = b.newIngest(cfg); err != nil {
 			return b, err
 		}
 		if b.public, err = listen("JETHOOK_LISTEN", cfg.Listen); err != nil {
@@ -177,10 +180,15 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	return b, b.openAdmin(cfg, o)
 }
 
-func newIngest(cfg *config.Config, bus *publish.Bus, log *slog.Logger) (*ingest.Server, error) {
+func (b *bridge) newIngest(cfg *config.Config) (*ingest.Server, error) {
+	bus, log := b.bus, b.log
+	secure, err := b.certificate("JETHOOK_TLS_CERT", cfg.TLSCert, cfg.TLSKey)
+	if err != nil {
+		return nil, err
+	}
 	o := ingest.Options{
 		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.MaxBody(), Room: bus.Room(), Proxies: cfg.TrustedProxies,
-		Log: log.With("component", "ingest"), DedupWindow: cfg.DedupWindow,
+		Log: log.With("component", "ingest"), DedupWindow: cfg.DedupWindow, TLS: secure,
 	}
 	if cfg.RejectedMaxBytes > 0 {
 		o.Rejecter = bus
@@ -255,7 +263,7 @@ func healthCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return checkHealth(cmd.Context(), cfg.AdminListen)
+			return checkHealth(cmd.Context(), cfg)
 		},
 	}
 }
@@ -263,14 +271,18 @@ func healthCommand() *cobra.Command {
 // errUnhealthy means that something answers, but not as a healthy Jethook does.
 var errUnhealthy = errors.New("not healthy")
 
-func checkHealth(ctx context.Context, address string) error {
+func checkHealth(ctx context.Context, cfg *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, adminURL(address)+"/healthz", nil)
+	url, transport, err := reach(cfg, cfg.AdminListen)
 	if err != nil {
 		return fmt.Errorf("checking health: %w", err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/healthz", nil)
+	if err != nil {
+		return fmt.Errorf("checking health: %w", err)
+	}
+	res, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return fmt.Errorf("checking health: %w", err)
 	}

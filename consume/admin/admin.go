@@ -8,6 +8,7 @@ package admin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,7 @@ type Options struct {
 	Bus      *publish.Bus
 	Registry *endpoint.Registry // nil in a process that keeps none: it has no endpoint routes then
 	Token    config.Secret      // what a request must bear; a zero one lets nobody in
+	TLS      *tls.Config        // of the listener; nil: none
 	Version  string
 	Log      *slog.Logger
 	// Senders says by source how its requests are verified; a source of an unknown sender has no entry.
@@ -62,6 +64,7 @@ type Server struct {
 	client     *attempt.Client // of tests and previews
 	trials     chan struct{}   // has one entry for each test under way
 	tokens     atomic.Pointer[tokens]
+	tls        *tls.Config
 	warning    func() string
 	log        *slog.Logger
 	senders    map[string]Verification
@@ -86,7 +89,7 @@ func New(o Options) *Server {
 		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
+		tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -212,7 +215,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() {
+		if s.tls == nil {
+			failed <- server.Serve(l)
+			return
+		}
+		server.TLSConfig = s.tls
+		failed <- server.ServeTLS(l, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving the admin API: %w", err)

@@ -10,7 +10,9 @@ package gate
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -36,6 +38,7 @@ const (
 type Gate struct {
 	tokens   atomic.Pointer[tokens]
 	password string
+	secure   *tls.Config // nil: clients are taken without TLS
 	log      *slog.Logger
 
 	limit int                 // of connections
@@ -78,6 +81,9 @@ type tokens struct {
 
 // SetTokens replaces the tokens. Who has logged in stays.
 func (g *Gate) SetTokens(service, admin config.Secret) { g.tokens.Store(&tokens{service, admin}) }
+
+// Secure makes clients log in by TLS. It is called before Serve.
+func (g *Gate) Secure(c *tls.Config) { g.secure = c }
 
 const (
 	// mostClients is how many clients of the network there may be at once. Where the process may open few files, an eighth of
@@ -228,23 +234,26 @@ func (g *Gate) relay(client, srv net.Conn) error {
 	if err := g.greet(s); err != nil {
 		return err
 	}
+	if err := g.encrypt(s); err != nil {
+		return fmt.Errorf("beginning TLS: %w", err)
+	}
 	var back sync.WaitGroup
 	back.Go(func() {
 		s.carryBack()
 		client.Close()
 	})
-	err := g.forward(s)
+	err := g.forward(client, s)
 	srv.Close()
 	back.Wait()
 	return err
 }
 
-func (g *Gate) forward(s *session) error {
+func (g *Gate) forward(client net.Conn, s *session) error {
 	role, err := g.login(s)
 	if err != nil {
 		return err
 	}
-	g.know(s.client)
+	g.know(client)
 	if role == userService {
 		return s.filter()
 	}

@@ -2,9 +2,11 @@ package gate
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // errLogin means that a client shows no token, or a wrong one.
@@ -25,12 +27,34 @@ func (g *Gate) greet(s *session) error {
 	if !g.tokens.Load().service.IsZero() {
 		info["auth_required"] = json.RawMessage("true")
 	}
+	if g.secure != nil {
+		info["tls_required"] = json.RawMessage("true")
+	}
 	greeting, err := json.Marshal(info)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.client, "INFO %s\r\n", greeting)
 	return err
+}
+
+// handshakeTime is how long a client may take to begin TLS.
+const handshakeTime = 5 * time.Second
+
+// encrypt goes on with TLS, if that is asked of clients: in NATS it begins after the greeting.
+func (g *Gate) encrypt(s *session) error {
+	if g.secure == nil {
+		return nil
+	}
+	conn := tls.Server(s.client, g.secure)
+	if err := conn.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
+		return err
+	}
+	if err := conn.Handshake(); err != nil {
+		return err
+	}
+	s.client = conn
+	return conn.SetDeadline(time.Time{})
 }
 
 // passedOn is what of a client's CONNECT the server gets: all but the login, which is the gate's.
