@@ -11,7 +11,7 @@ import (
 const (
 	// ackRest is how long a message rests. nats-server writes what it holds back after 8 ms, or later when the processors
 	// are busy.
-	ackRest = 100 * time.Millisecond
+	ackRest = 250 * time.Millisecond
 	// orderedRest is for ordered endpoints, whose next event waits for it.
 	orderedRest = 25 * time.Millisecond
 )

@@ -24,13 +24,13 @@ type backlogs struct {
 	table *cursor.Table
 	ended map[string]map[string]bool // by endpoint: deliveries whose end was recorded lately
 
-	onRecord map[string]map[string]struct{} // by endpoint: deliveries that wait in the schedule, are being attempted, or are dead
+	onRecord map[string]map[string]int // by endpoint: deliveries that wait in the schedule, are being attempted, or are dead
 }
 
 func (l *Ledger) backlogs() *backlogs { return newBacklogs(l.bus, l.cursors) }
 
 func newBacklogs(bus *publish.Bus, table *cursor.Table) *backlogs {
-	return &backlogs{bus: bus, table: table, ended: make(map[string]map[string]bool), onRecord: make(map[string]map[string]struct{})}
+	return &backlogs{bus: bus, table: table, ended: make(map[string]map[string]bool), onRecord: make(map[string]map[string]int)}
 }
 
 // of returns how an event stands that an endpoint's own consumer may have, and the backlog that it waits in; nil: none.

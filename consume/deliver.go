@@ -1,7 +1,6 @@
 package consume
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -21,6 +20,8 @@ func (e *Engine) deliver(j *job) *attempt.Result {
 		return nil
 	case e.stopping(), j.h.hasLapsed():
 		e.giveBack(j, 0)
+		return nil
+	case !e.isStillOpen(j):
 		return nil
 	case ep.Disabled:
 		e.setDown(j)
@@ -78,9 +79,6 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 		return
 	}
 	if res.Verdict == attempt.Delivered {
-		if j.h.hasLapsed() {
-			e.outlive(j)
-		}
 		j.h.late.Store(true)
 		e.record(j, lineOf(&j.d, res, OutcomeDelivered))
 		return
@@ -110,37 +108,14 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	})
 }
 
-// tookMeanwhile reports whether the delivery of a message that came again was recorded as delivered while it was attempted
-// once more: whoever had it before was paused, and not killed.
+// tookMeanwhile reports whether the delivery was recorded as delivered while it was attempted here: somebody else has its
+// message too.
 func (e *Engine) tookMeanwhile(j *job) bool {
-	if !j.h.again {
+	if !j.h.isElsewhere() {
 		return false
 	}
 	took, err := e.recall.takenSince(e.flight, &j.d, j.h.stored, time.Now())
 	return took && err == nil
-}
-
-// outlive removes what somebody else has stored of a delivery meanwhile that was taken now: its message was handed out again
-// while this process was stopped.
-func (e *Engine) outlive(j *job) {
-	id := j.d.ID()
-	e.unsaved.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-		defer cancel()
-		dead, err := e.bus.Dead(ctx, id)
-		if err == nil {
-			err = e.bus.Exhume(ctx, &dead)
-		}
-		waiting, err2 := e.bus.Waiting(ctx, id)
-		if err2 == nil {
-			err2 = e.bus.Unschedule(ctx, &waiting)
-		}
-		for _, err := range []error{err, err2} {
-			if err != nil && !errors.Is(err, publish.ErrNotFound) {
-				e.faults.recording.tell(e.log, err, "delivery", id)
-			}
-		}
-	})
 }
 
 // reschedule stores when d is attempted next, which may be later than it says: then it says that. A message that the store
@@ -152,13 +127,30 @@ func (e *Engine) reschedule(j *job, d *publish.Delivery, then func()) {
 		dead.Due, dead.Why, dead.Reason = time.Time{}, "", "it can't be stored for another attempt: "+err.Error()
 		e.bury(j, dead, nil, func() { e.finish(j) })
 	}
+	schedule := func() {
+		e.store(func(done func(error)) { e.schedulePart(j, d, done) }, then, refused)
+	}
 	if !e.bus.MustCarry(d) {
-		e.store(func(done func(error)) { e.bus.Schedule(d, done) }, then, refused)
+		schedule()
 		return
 	}
 	e.carry(j, *d, func(whole publish.Delivery) {
 		*d = whole
-		e.store(func(done func(error)) { e.bus.Schedule(d, done) }, then, refused)
+		schedule()
+	})
+}
+
+// schedulePart stores when d is attempted next, unless somebody else who has the job's message has gone on with the delivery.
+func (e *Engine) schedulePart(j *job, d *publish.Delivery, done func(error)) {
+	if !j.h.isElsewhere() {
+		e.bus.Schedule(d, done)
+		return
+	}
+	e.bus.ScheduleUnlessMoved(d, j.place(), func(err error) {
+		if errors.Is(err, publish.ErrConflict) { // or an answer was lost: it is stored already
+			err = nil
+		}
+		done(err)
 	})
 }
 
@@ -251,14 +243,23 @@ func (e *Engine) record(j *job, a line) {
 
 // finish ends a job whose outcome is stored and makes room for the next.
 func (e *Engine) finish(j *job) {
-	j.h.done()
-	e.orderedEnded(j.d.Endpoint)
 	for _, release := range j.releases {
 		release()
 	}
 	if j.window != nil {
 		j.window.release()
 	}
+	if j.h.isElsewhere() && !e.stopping() {
+		e.unite(j)
+		return
+	}
+	e.end(j)
+}
+
+// end ends a job's part of its message.
+func (e *Engine) end(j *job) {
+	j.h.done()
+	e.orderedEnded(j.d.Endpoint)
 }
 
 // retryStore is the pause before an outcome that could not be stored is stored again.

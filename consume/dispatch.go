@@ -16,8 +16,10 @@ type job struct {
 	window *places // in which it has a place; nil: it needs none
 	epoch  string  // of the record that had yet to say whether it is the cursor's; empty: it is not
 
-	copies   bool     // it has room for a large copy
-	releases []func() // of the room that it has, when it ends
+	checked  time.Time // when an outcome of its delivery was last looked for; zero: when its message came
+	unites   int       // how often it was looked whether its delivery is in one state
+	copies   bool      // it has room for a large copy
+	releases []func()  // of the room that it has, when it ends
 }
 
 func (j *job) size() int64 { return int64(j.d.BodySize()) }
@@ -114,7 +116,7 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 		return false, nil
 	}
 	if !h.repeat && h.in.queue.Stream != publish.StreamDeliveries {
-		known, sure, err := e.recall.knownBefore(ctx, d, h.in.opened)
+		known, sure, err := e.recall.knownBefore(ctx, d, h)
 		if err != nil {
 			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
 		}
@@ -122,6 +124,11 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 			return known, nil
 		}
 	}
+	return e.isRecorded(ctx, h, d)
+}
+
+// isRecorded is hasOutcome for a message that somebody else may have had, by what is recorded at this moment.
+func (e *Engine) isRecorded(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
 	ids := []string{d.ID()}
 	if h.in.queue.Stream != publish.StreamDeliveries { // one that came due was stored under the id that it has
 		ids = append(ids, d.FormerID())
@@ -129,6 +136,11 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 	trace, err := e.bus.Trace(ctx, ids...)
 	if err != nil {
 		return false, fmt.Errorf("looking for an earlier outcome: %w", err)
+	}
+	if !trace.Scheduled.IsZero() || trace.Dead.After(h.stored) { // whoever stored it may have been killed before it united them
+		if _, err := e.uniteOne(ctx, &job{d: *d, h: h}, &trace); err != nil {
+			return false, err
+		}
 	}
 	switch after := h.stored; {
 	case trace.Scheduled.After(after), trace.Due.After(after), trace.Dead.After(after):

@@ -95,6 +95,7 @@ type Engine struct {
 	storeErr atomic.Bool     // the last outcome could not be stored
 	faults   faults
 	unsaved  sync.WaitGroup // outcomes that are being stored
+	uniter   uniter
 
 	badRecoveries *publish.BadRecords
 

@@ -34,6 +34,7 @@ type faults struct {
 	reading    fault // what came due
 	places     fault // of lagging endpoints, asking for them
 	counting   fault // what lagging endpoints missed
+	uniting    fault // what two processes have stored of one delivery
 	rehearsing fault // messages that earlier processes may have died of
 }
 
@@ -50,6 +51,10 @@ func newFaults() faults {
 		},
 		reading:  fault{fails: "dropping messages that are not deliveries"},
 		counting: fault{fails: "cannot count the events that lagging endpoints missed; retrying", works: "counting the events that lagging endpoints missed again"},
+		uniting: fault{
+			fails: "cannot look for other outcomes of deliveries; retrying",
+			works: "looking for other outcomes of deliveries again",
+		},
 		rehearsing: fault{
 			fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			works: "messages that earlier processes may have died of are rehearsed again",

@@ -66,6 +66,7 @@ type held struct {
 	came   time.Time // when this process got it
 	again  bool      // it may have been given out before: a part of it may have its outcome
 	repeat bool      // it was given out before
+	link   uint64    // how often the connection had been restored when it came
 	in     *intake
 	size   int64
 	parts  atomic.Int32
@@ -196,7 +197,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, came: time.Now(), in: in,
 		// A server that was killed may have forgotten that it gave out what it gave out last.
 		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened), repeat: meta.NumDelivered > 1,
-		size: min(int64(len(m.Data())), int64(in.pull)),
+		size: min(int64(len(m.Data())), int64(in.pull)), link: in.reconnects,
 	}
 	h.kept.Store(int64(time.Since(began)))
 	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Deaths() >= blameless
@@ -280,6 +281,17 @@ func (h *held) keep() {
 func (h *held) hasLapsed() bool {
 	kept := h.kept.Load()
 	return kept > 0 && time.Since(began)-time.Duration(kept) > publish.AckWait
+}
+
+// isForgotten reports whether the server may have handed the message out again since it came: it was told nothing for too
+// long, or was killed and has forgotten that it did.
+func (h *held) isForgotten() bool {
+	return h.hasLapsed() || h.in.bus.Reconnects(h.in.queue.Stream) != h.link
+}
+
+// isElsewhere reports whether somebody else may have, or may have had, the message too.
+func (h *held) isElsewhere() bool {
+	return h.again || h.isForgotten() || !h.in.bus.IsConnected(h.in.queue.Stream)
 }
 
 // began is when this process began: a clock that nobody sets.

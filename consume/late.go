@@ -37,12 +37,8 @@ func (e *Engine) watchLate(ctx context.Context) {
 				return
 			}
 			insist(ctx, func() (err error) {
-				for _, q := range e.bus.Queues() {
-					if n, err := e.dropAcknowledged(ctx, q); err != nil {
-						return err
-					} else if n > 0 {
-						e.log.Warn("removed deliveries that reappeared after a server restart", "number", n)
-					}
+				if err = e.reclaim(ctx); err != nil {
+					return err
 				}
 				open, err = e.lookLate(ctx, time.Now().Add(-lateAfter))
 				return err
@@ -58,12 +54,53 @@ func (e *Engine) watchLate(ctx context.Context) {
 	}
 }
 
-// dropAcknowledged removes from a queue what came back.
-func (e *Engine) dropAcknowledged(ctx context.Context, q publish.Queue) (int, error) {
-	if q.Stream != publish.StreamDeliveries {
-		return 0, nil
+// reclaim sets right what came due and is given to nobody any more. What has an outcome came back with a killed server, and
+// would stand for a delivery that is being attempted; what has none was passed over by it, and is made due once more.
+func (e *Engine) reclaim(ctx context.Context) error {
+	removed, resumed := 0, 0
+	for _, q := range e.bus.Queues() {
+		if q.Stream != publish.StreamDeliveries {
+			continue
+		}
+		err := e.bus.Overtaken(ctx, q, func(d *publish.Delivery) error {
+			over, err := e.reclaimOne(ctx, d)
+			switch {
+			case errors.Is(err, publish.ErrConflict): // it moves, and is looked at again the next time
+				return nil
+			case err == nil && over:
+				removed++
+			case err == nil:
+				resumed++
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return e.bus.DropAcknowledged(ctx, q)
+	if removed+resumed > 0 {
+		e.log.Warn("found deliveries that the server had mislaid", "removed", removed, "resumed", resumed)
+	}
+	return nil
+}
+
+// reclaimOne reports whether the delivery had its outcome.
+func (e *Engine) reclaimOne(ctx context.Context, d *publish.Delivery) (over bool, err error) {
+	trace, err := e.bus.Trace(ctx, d.ID())
+	if err != nil {
+		return false, err
+	}
+	over = trace.Scheduled.After(d.Since) || trace.Dead.After(d.Since) || trace.DueAfter(d.Place())
+	if !over {
+		over, err = e.recall.attemptedSince(ctx, d, d.Since, time.Now().Add(-rereadAfter))
+	}
+	if err == nil && !over {
+		err = e.bus.Remind(ctx, d)
+	}
+	if err != nil {
+		return false, err
+	}
+	return over, e.bus.Unschedule(ctx, d)
 }
 
 // lookLate is bringLate, and puts it off while some of what came due is not even taken: where hundreds of thousands come

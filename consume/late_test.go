@@ -176,3 +176,49 @@ func TestLateInAHerd(t *testing.T) {
 	}
 	awaitDue(t, bus, "ep_a.events:late")
 }
+
+// What came due and is given to nobody any more is removed if it has its outcome, and else made due once more.
+func TestReclaim(t *testing.T) {
+	t.Parallel()
+	bus, js, e := idle(t)
+	for _, id := range []string{"open", "waits", "dead", "tried"} {
+		due := &nats.Msg{Subject: "jethook.due.ep_a.events:" + id, Data: []byte("{}"), Header: nats.Header{
+			"Jethook-Id": {id}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"},
+		}}
+		if _, err := js.PublishMsg(t.Context(), due); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := func(id string) *publish.Delivery {
+		return &publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: id}, Attempt: 3, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
+	}
+	stored := make(chan error, 3)
+	done := func(err error) { stored <- err }
+	bus.Schedule(d("waits"), done)
+	bus.Bury(d("dead"), done)
+	bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: "delivered", Class: "ok"}, []byte(`{"delivery":"ep_a.events:tried","attempt":2,"outcome":"delivered"}`), done)
+	for range 3 {
+		if err := <-stored; err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, _, err := bus.After(t.Context(), publish.DueShelf("").Whole(), 1, 10)
+	if err != nil || len(page) != 4 {
+		t.Fatal(page, err)
+	}
+	for i := range page {
+		d, err := page[i].Delivery()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if over, err := e.reclaimOne(t.Context(), &d); over != (d.Event.ID != "open") || err != nil {
+			t.Errorf("%s: %t %v", d.Event.ID, over, err)
+		}
+	}
+	awaitDue(t, bus, "ep_a.events:open")
+	for id, want := range map[string]bool{"waits": true, "dead": false, "tried": false} {
+		if trace, err := bus.Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Due.IsZero() || trace.Scheduled.IsZero() == want {
+			t.Errorf("%s: %+v %v", id, trace, err)
+		}
+	}
+}

@@ -238,6 +238,15 @@ func (b *Bus) Schedule(d *Delivery, done func(error)) {
 	b.deliveries.enqueue(b.scheduled(d), func(_ Receipt, err error) { done(err) })
 }
 
+// ScheduleUnlessMoved is Schedule on the condition that the delivery's last message in DELIVERIES is the one at a place; 0: that it
+// has none. ErrConflict: somebody else has gone on with the delivery.
+func (b *Bus) ScheduleUnlessMoved(d *Delivery, place uint64, done func(error)) {
+	d.Due = b.calendar.book(d.Due)
+	m := b.scheduled(d)
+	expect(m, d.ID(), place)
+	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+}
+
 func (b *Bus) scheduled(d *Delivery) *nats.Msg {
 	m := b.waiting(d)
 	m.Subject = retryPrefix + d.ID()

@@ -44,10 +44,11 @@ func (b *Bus) Advance(d *Delivery, done func(error)) {
 	b.deliveries.enqueue(b.scheduledNow(d), func(_ Receipt, err error) { done(err) })
 }
 
-// Unschedule removes the message that was read of a delivery that waits. One that is not there any more is no error.
+// Unschedule removes the message that was read of a delivery that waits, or came due. One that is not there any more is no
+// error.
 func (b *Bus) Unschedule(ctx context.Context, d *Delivery) error {
 	if err := b.remove(ctx, StreamDeliveries, d.seq); err != nil {
-		return fmt.Errorf("removing a schedule of %s: %w", d.ID(), err)
+		return fmt.Errorf("removing a message of %s: %w", d.ID(), err)
 	}
 	return nil
 }
@@ -200,29 +201,34 @@ func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
 	return classify(err)
 }
 
-// DropAcknowledged removes what a queue of deliveries has acknowledged, which a killed server may have brought back: nobody
-// gets it any more, and it would stand for a delivery that is being attempted. It returns how many there were.
-func (b *Bus) DropAcknowledged(ctx context.Context, q Queue) (n int, err error) {
+// Overtaken calls each with the deliveries that lie in a queue below what it has acknowledged: nobody gets them any more. A
+// killed server may have brought them back, or have passed them over.
+func (b *Bus) Overtaken(ctx context.Context, q Queue, each func(*Delivery) error) error {
 	info, err := b.queueInfo(ctx, q)
 	if err != nil || info == nil {
-		return 0, err
+		return err
 	}
 	for next := uint64(1); next != 0 && next <= info.AckFloor.Stream; {
 		var page []Stored
-		if page, next, err = b.After(ctx, Shelf{stream: q.Stream, subject: q.filter}, next, 1000); err != nil {
-			return n, err
+		if page, next, err = b.After(ctx, Shelf{stream: q.Stream, subject: q.filter, whole: true}, next, 100); err != nil {
+			return err
 		}
 		for i := range page {
 			if page[i].Seq > info.AckFloor.Stream {
-				return n, nil
+				return nil
 			}
-			if err := b.remove(ctx, q.Stream, page[i].Seq); err != nil {
-				return n, fmt.Errorf("removing what is acknowledged: %w", err)
+			d, err := page[i].Delivery()
+			if err == nil {
+				err = each(&d)
+			} else { // it is none of Jethook's
+				err = b.remove(ctx, q.Stream, page[i].Seq)
 			}
-			n++
+			if err != nil {
+				return err
+			}
 		}
 	}
-	return n, nil
+	return nil
 }
 
 // OnItsWay returns a delivery that waits, or that came due and is being attempted. ErrNotFound: it is neither.

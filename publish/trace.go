@@ -9,44 +9,108 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Trace is when each thing that is stored of one delivery was stored; zero: there is none.
+// Trace is what is stored of one delivery, by when that was; zero: there is none.
 type Trace struct {
 	Scheduled time.Time // it waits
 	Due       time.Time // it came due, or its turn came, and it is being attempted
 	Dead      time.Time // its dead letter
+
+	due uint64 // sequence of what came due
 }
+
+// DueAfter reports whether a message of the delivery came due behind a place in DELIVERIES.
+func (t *Trace) DueAfter(seq uint64) bool { return t.due > seq }
+
+// Place is the sequence of the message that the delivery was read from.
+func (d *Delivery) Place() uint64 { return d.seq }
 
 // Trace looks for what is stored of a delivery under any of its ids, wherever it moves meanwhile.
 func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
-	var moves, letters []string
+	var letters []string
 	for _, id := range ids {
-		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
 		letters = append(letters, deadPrefix+id)
 	}
-	// One question for all: the server answers it as of one moment.
-	moving, err := b.reads.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
-	if err != nil {
+	if t, err = b.moving(ctx, ids...); err != nil {
 		return t, err
-	}
-	for _, m := range moving.msgs {
-		at := &t.Due
-		if strings.HasPrefix(m.Subject, retryPrefix) {
-			at = &t.Scheduled
-		}
-		if m.Time.After(*at) {
-			*at = m.Time
-		}
 	}
 	dead, err := b.reads.fetch(ctx, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
 	if err != nil {
 		return t, err
 	}
-	for _, m := range dead.msgs {
-		if m.Time.After(t.Dead) {
-			t.Dead = m.Time
-		}
+	for i := range dead.msgs {
+		t.add(&dead.msgs[i])
+	}
+	if t == (Trace{}) { // its dead letter may have been replayed between the two
+		return b.moving(ctx, ids...)
 	}
 	return t, nil
+}
+
+// Traces is Trace for several deliveries, of which at most 256 are looked for together.
+func (b *Bus) Traces(ctx context.Context, ids []string) (map[string]*Trace, error) {
+	found := make(map[string]*Trace, len(ids))
+	var moves, letters []string
+	for _, id := range ids {
+		found[id] = &Trace{}
+		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
+		letters = append(letters, deadPrefix+id)
+	}
+	for _, at := range []struct {
+		stream   string
+		subjects []string
+	}{{StreamDeliveries, moves}, {StreamDead, letters}} { // in the order in which a delivery moves
+		got, err := b.reads.fetch(ctx, Shelf{stream: at.stream}, fetchQuery{Newest: at.subjects})
+		if err != nil {
+			return nil, err
+		}
+		for i := range got.msgs {
+			if t := found[idOn(got.msgs[i].Subject)]; t != nil {
+				t.add(&got.msgs[i])
+			}
+		}
+	}
+	return found, nil
+}
+
+// idOn is the id of the delivery in a subject "jethook.<state>.<id>".
+func idOn(subject string) string {
+	parts := strings.SplitN(subject, ".", 3)
+	return parts[len(parts)-1]
+}
+
+// add notes a message of the delivery.
+func (t *Trace) add(m *Stored) {
+	switch {
+	case strings.HasPrefix(m.Subject, retryPrefix):
+		t.Scheduled = later(t.Scheduled, m.Time)
+	case strings.HasPrefix(m.Subject, deadPrefix):
+		t.Dead = later(t.Dead, m.Time)
+	default:
+		t.Due, t.due = later(t.Due, m.Time), max(t.due, m.Seq)
+	}
+}
+
+// moving is the part of a trace that lies in DELIVERIES. One question is for all: the server answers it as of one moment.
+func (b *Bus) moving(ctx context.Context, ids ...string) (t Trace, err error) {
+	var moves []string
+	for _, id := range ids {
+		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
+	}
+	got, err := b.reads.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
+	if err != nil {
+		return t, err
+	}
+	for i := range got.msgs {
+		t.add(&got.msgs[i])
+	}
+	return t, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // LastTime returns when the newest message of the shelf's stream was stored; zero when it holds none.
@@ -77,12 +141,12 @@ func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 			}
 		}
 	}
-	return strings.SplitN(newest.Subject, ".", 3)[2], nil // "jethook.<state>.<id>"
+	return idOn(newest.Subject), nil
 }
 
-// OnRecord names the deliveries to an endpoint that wait, are being attempted, or are dead.
-func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]struct{}, error) {
-	ids := make(map[string]struct{})
+// OnRecord names the deliveries to an endpoint that wait, are being attempted, or are dead, with of how many of these each is.
+func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]int, error) {
+	ids := make(map[string]int)
 	for _, at := range []struct{ stream, filter string }{
 		{StreamDeliveries, "jethook.*." + endpoint + ".>"}, {StreamDead, deadPrefix + endpoint + ".>"},
 	} {
@@ -91,9 +155,7 @@ func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]struct{
 			return nil, fmt.Errorf("looking for %s: %w", at.filter, classify(err))
 		}
 		for subject := range info.State.Subjects {
-			if parts := strings.SplitN(subject, ".", 3); len(parts) == 3 {
-				ids[parts[2]] = struct{}{}
-			}
+			ids[idOn(subject)]++
 		}
 	}
 	return ids, nil

@@ -574,7 +574,7 @@ func (m *model) check(e *modelEndpoint, event *modelEvent, stored bool, found []
 	requests := e.requests()[event.id]
 	fail := func(what string) {
 		m.t.Helper()
-		m.t.Errorf("%s of %s (%s, %d): %s: %+v, requests %+v", event.id, e.name, e.id, event.expect[e], what, found, requests)
+		m.t.Errorf("%s of %s (%s, %d): %s: %+v, requests %+v\n%s", event.id, e.name, e.id, event.expect[e], what, found, requests, m.traces(found))
 	}
 	for _, r := range requests {
 		if !r.verified {
