@@ -76,6 +76,7 @@ func check(p *Problems, c *Config) {
 	checkPair(p, "JETHOOK_ADMIN_TLS", c.AdminTLSCert, c.AdminTLSKey)
 	checkPair(p, "JETHOOK_NATS_LISTEN_TLS", c.NATSListenCert, c.NATSListenKey)
 	p.require(c.NATSListenCA == "" || c.NATSListenCert != "", "JETHOOK_NATS_LISTEN_TLS_CA", "requires JETHOOK_NATS_LISTEN_TLS_CERT")
+	checkProxy(p, c)
 	checkNATS(p, c)
 	checkMetrics(p, c)
 

@@ -54,6 +54,8 @@ type Config struct {
 	EncryptionKeys  []Secret       `envconfig:"ENCRYPTION_KEY" desc:"encrypts the endpoints and the embedded server's store: at least 32 characters, such as from openssl rand -base64 32; several may be separated by commas if all are base64 or hex" numbered:"further keys, up to _9, to change it: the first one set encrypts, all decrypt"`
 	AllowedNetworks []netip.Prefix `envconfig:"ALLOWED_NETWORKS" desc:"private networks (CIDR or address, comma-separated) that deliveries may go to"`
 
+	EgressProxy Secret `envconfig:"EGRESS_PROXY" desc:"proxy that deliveries go through: http://, https:// or socks5://, with user:password@ if it asks for them. Names are looked up and addresses checked here; the proxy is asked for the address"`
+
 	RejectedMaxBytes  Bytes          `envconfig:"REJECTED_MAX_BYTES" default:"256MiB" desc:"how much to keep of requests that failed verification, so that they can be retried; 0: nothing"`
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long to keep them"`
 	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For, Forwarded or X-Real-IP is trusted for the sender's address"`

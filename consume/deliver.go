@@ -72,7 +72,7 @@ const localPause = 5 * time.Second
 func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	if res.Verdict == attempt.Aborted { // our own doing: it uses no attempt up
 		pause := time.Duration(0)
-		if res.Class == attempt.ClassLocal { // this machine is out of something, and not for a moment only
+		if res.Class != attempt.ClassAborted { // this machine is out of something, or its proxy is gone, and not for a moment only
 			pause = localPause
 		}
 		e.giveBack(j, pause)

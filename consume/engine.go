@@ -127,6 +127,7 @@ func (e *Engine) Rehearse(command ...string) { e.rehearser = rehearsal.New(comma
 // NewClient returns the client that makes attempts by these settings: who shows what it sends needs the same.
 func NewClient(cfg *config.Config, version string) *attempt.Client {
 	return attempt.NewClient(attempt.Options{
+		Proxy:           cfg.Proxy(),
 		AllowedNetworks: cfg.AllowedNetworks, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
 	})
 }

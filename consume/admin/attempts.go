@@ -29,7 +29,7 @@ func (s *Server) attemptRoutes() {
 type TraitParams struct {
 	Event string `query:"event" doc:"an event's id"`
 	Type  string `query:"type" doc:"an event type, or a pattern, in which * matches one part between dots and > matches the rest" example:"order.*"`
-	Class string `query:"class" enum:"ok,status,redirect,dns,address_refused,connection_refused,unreachable,connection_reset,tls,refused,timeout,bad_response,request,circuit_open,poison,none" doc:"class of failure of the attempt"`
+	Class string `query:"class" enum:"ok,status,redirect,dns,address_refused,connection_refused,unreachable,connection_reset,tls,refused,timeout,bad_response,request,circuit_open,poison,proxy,none" doc:"class of failure of the attempt"`
 	Code  int    `query:"code" minimum:"100" maximum:"999" doc:"HTTP status of the attempt's response"`
 }
 

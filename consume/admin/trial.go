@@ -50,7 +50,7 @@ type trialInput struct {
 // Trial is what came of a test.
 type Trial struct {
 	Taken    bool           `json:"taken" doc:"whether the endpoint answered 2xx" example:"true"`
-	Class    attempt.Class  `json:"class" doc:"kind of the outcome: ok, status, redirect, dns, address_refused, connection_refused, unreachable, connection_reset, tls, refused, timeout, bad_response, request, aborted or local" example:"ok"`
+	Class    attempt.Class  `json:"class" doc:"kind of the outcome: ok, status, redirect, dns, address_refused, connection_refused, unreachable, connection_reset, tls, refused, timeout, bad_response, request, proxy, aborted or local" example:"ok"`
 	Detail   string         `json:"detail,omitempty" doc:"why it was not accepted; human-readable" example:"answered 500 Internal Server Error"`
 	Sent     time.Time      `json:"sent_at" doc:"when it was sent, also the time in the signature" example:"2026-01-02T15:04:05Z"`
 	Duration int64          `json:"duration_ms" doc:"how long it took in milliseconds, from DNS to the last byte of the answer" example:"87"`

@@ -8,11 +8,13 @@ package attempt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type Options struct {
 	UserAgent       string           // empty: "jethook"
 	Now             func() time.Time // the clock; nil: time.Now
 	Resolver        *net.Resolver    // nil: the system's
+	Proxy           *url.URL         // that connections go through: http, https or socks5; nil: none
 }
 
 const (
@@ -37,6 +40,7 @@ const (
 // same host, so a process needs one.
 type Client struct {
 	transport *http.Transport
+	resolver  *resolver
 	timeout   time.Duration
 	userAgent string
 	now       func() time.Time
@@ -46,7 +50,8 @@ type Client struct {
 // NewClient returns a client.
 func NewClient(o Options) *Client {
 	c := &Client{
-		transport: newTransport(endpoint.NewAddressPolicy(o.AllowedNetworks), o.Resolver),
+		transport: newTransport(endpoint.NewAddressPolicy(o.AllowedNetworks), o.Resolver, o.Proxy),
+		resolver:  &resolver{Resolver: cmp.Or(o.Resolver, net.DefaultResolver)},
 		timeout:   o.Timeout,
 		userAgent: o.UserAgent,
 		now:       o.Now,
@@ -142,7 +147,9 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		res.fail(err, parent, ctx, timeout)
+		if !c.ours(err, &handshake, parent, ctx, res) {
+			res.fail(err, ctx, timeout)
+		}
 		handshake.explain(res)
 		return
 	}

@@ -54,13 +54,14 @@ const (
 	ClassPoison            Class = "poison"             // no request was made: making it ends the process
 	ClassAborted           Class = "aborted"            // ended by the caller
 	ClassLocal             Class = "local"              // this machine lacks something, such as file descriptors
+	ClassProxy             Class = "proxy"              // the egress proxy failed, or could not reach the address
 	ClassNone              Class = "none"               // of a line of the history that is about no attempt
 )
 
 // Classes are those that the history holds, which has nothing of an attempt that was not used up.
 var Classes = []Class{
 	ClassOK, ClassStatus, ClassRedirect, ClassDNS, ClassAddressRefused, ClassConnectionRefused, ClassUnreachable,
-	ClassConnectionReset, ClassTLS, ClassRefused, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassPoison, ClassNone,
+	ClassConnectionReset, ClassTLS, ClassRefused, ClassTimeout, ClassBadResponse, ClassRequest, ClassCircuitOpen, ClassPoison, ClassProxy, ClassNone,
 }
 
 // judge decides by the response's status. It is the one table of what a status means.
@@ -113,15 +114,42 @@ func target(resp *http.Response) string {
 	return " to " + (&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String()
 }
 
-// fail decides by the error that came instead of a response. parent is the caller's context, ctx the one with
-// the timeout.
-func (res *Result) fail(err error, parent, ctx context.Context, timeout time.Duration) {
-	res.Verdict = Failed
+// ours reports whether the error that came instead of a response is a fault of this side, and says so. parent is the caller's
+// context, ctx the one with the timeout.
+func (c *Client) ours(err error, h *handshake, parent, ctx context.Context, res *Result) bool {
+	late := ctx.Err() != nil
+	proxy, isProxy := errors.AsType[*proxyError](err)
 	switch {
 	case parent.Err() != nil:
-		res.Verdict, res.Class, res.Detail = Aborted, ClassAborted, "stopped before the response came"
+		res.Class, res.Detail = ClassAborted, "stopped before the response came"
 	case isLocal(err):
-		res.Verdict, res.Class, res.Detail = Aborted, ClassLocal, "this machine could not connect: "+reason(err)
+		res.Class, res.Detail = ClassLocal, "this machine could not connect: "+reason(err)
+	case isProxy && !proxy.target:
+		res.Class, res.Detail = ClassProxy, reason(proxy)
+	case late && h.proxying.Load():
+		res.Class, res.Detail = ClassProxy, "the proxy of JETHOOK_EGRESS_PROXY does not answer"
+	case (late && h.resolving.Load() || isUnresolved(err)) && c.resolver.isSilent():
+		res.Class, res.Detail = ClassLocal, "this machine's DNS resolver does not answer"
+	default:
+		return false
+	}
+	res.Verdict = Aborted
+	return true
+}
+
+// isUnresolved reports whether a name was not looked up, and nobody said that there is none.
+func isUnresolved(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && !dns.IsNotFound
+}
+
+// fail decides by an error that is not ours.
+func (res *Result) fail(err error, ctx context.Context, timeout time.Duration) {
+	res.Verdict = Failed
+	proxy, isProxy := errors.AsType[*proxyError](err)
+	switch {
+	case isProxy: // it may be the endpoint's fault, or the proxy's: only time tells
+		res.Verdict, res.Class, res.Detail = Later, ClassProxy, reason(proxy)
 	case isRefused(err):
 		res.Verdict, res.Class, res.Detail = Later, ClassRefused, "the server took no request (HTTP/2 REFUSED_STREAM or GOAWAY)"
 	case ctx.Err() != nil:

@@ -7,14 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
-// handshake notes what a server asks for in the TLS handshake of an attempt. One that wants a client's certificate says
+// handshake notes how far the connection of an attempt has come, and what a server asks for in its TLS handshake. One that wants a client's certificate says
 // so after the handshake of TLS 1.3, and then resets the connection: while a large body is being sent, the reset is all
 // that is seen.
-type handshake struct{ wantsCertificate atomic.Bool }
+type handshake struct {
+	wantsCertificate atomic.Bool
+	resolving        atomic.Bool // the name is being looked up
+	proxying         atomic.Bool // the proxy is being asked
+}
 
 type handshakeKey struct{}
 
@@ -23,11 +29,27 @@ func (h *handshake) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, handshakeKey{}, h)
 }
 
+// handshakeOf returns the handshake of a context; one that nobody looks at, if there is none.
+func handshakeOf(ctx context.Context) *handshake {
+	if h, ok := ctx.Value(handshakeKey{}).(*handshake); ok {
+		return h
+	}
+	return new(handshake)
+}
+
+// looking notes that the name is looked up until what it returns is called, and asking that the proxy is asked: who runs
+// out of time meanwhile says nothing of the endpoint.
+func (h *handshake) looking() func() { return during(&h.resolving) }
+func (h *handshake) asking() func()  { return during(&h.proxying) }
+
+func during(flag *atomic.Bool) func() {
+	flag.Store(true)
+	return func() { flag.Store(false) }
+}
+
 // noCertificate is asked by crypto/tls for a client's certificate.
 func noCertificate(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if h, ok := r.Context().Value(handshakeKey{}).(*handshake); ok {
-		h.wantsCertificate.Store(true)
-	}
+	handshakeOf(r.Context()).wantsCertificate.Store(true)
 	return &tls.Certificate{}, nil // go on without: some servers only ask
 }
 
@@ -54,18 +76,51 @@ func isTLS(err error) bool {
 
 // tlsReason is why there is no secure connection.
 func tlsReason(err error) string {
+	if name, ok := errors.AsType[x509.HostnameError](err); ok {
+		return fmt.Sprintf("the certificate is for %s, not for %s", namesOf(name.Certificate), name.Host)
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		if c := invalid.Cert; time.Now().Before(c.NotBefore) {
+			return fmt.Sprintf("the certificate of %q is not valid before %s", c.Subject.CommonName, c.NotBefore.UTC().Format(time.RFC3339))
+		}
+		return fmt.Sprintf("the certificate of %q expired at %s", invalid.Cert.Subject.CommonName, invalid.Cert.NotAfter.UTC().Format(time.RFC3339))
+	}
 	refused, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); !ok || !unknown || len(refused.UnverifiedCertificates) == 0 {
 		return reason(err)
 	}
-	// Servers are often set up with their own certificate alone, which browsers make up for by fetching the rest.
-	last := refused.UnverifiedCertificates[len(refused.UnverifiedCertificates)-1]
-	if string(last.RawIssuer) == string(last.RawSubject) {
-		return reason(err)
+	return untrusted(refused.UnverifiedCertificates)
+}
+
+// untrusted says why a chain leads to no authority that is trusted.
+func untrusted(chain []*x509.Certificate) string {
+	const remedy = "if it is right, give the endpoint its ca"
+	last := chain[len(chain)-1]
+	switch own := string(last.RawIssuer) == string(last.RawSubject); {
+	case own && len(chain) == 1:
+		return "the certificate is self-signed; " + remedy
+	case own:
+		return reason(fmt.Errorf("the certificate's authority %q is not trusted here; %s", last.Subject.CommonName, remedy))
 	}
+	// Servers are often set up with their own certificate alone, which browsers make up for by fetching the rest.
 	missing := fmt.Sprintf("the server does not send the certificate of %q", last.Issuer.CommonName)
 	if len(last.IssuingCertificateURL) > 0 { // which public authorities set, so that it can be fetched
 		return reason(fmt.Errorf("the certificate chain is incomplete: %s", missing))
 	}
 	return reason(fmt.Errorf("the certificate chain is incomplete, or its authority is not trusted here: %s", missing))
+}
+
+// namesOf lists what a certificate is for.
+func namesOf(c *x509.Certificate) string {
+	names := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	switch most := 3; {
+	case len(names) == 0:
+		return "no name"
+	case len(names) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

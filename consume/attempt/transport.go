@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -26,12 +28,15 @@ const (
 )
 
 // newTransport returns a transport that dials allowed addresses only.
-func newTransport(policy *endpoint.AddressPolicy, resolver *net.Resolver) *http.Transport {
-	d := &net.Dialer{Timeout: connectTimeout, Resolver: resolver, ControlContext: guard(policy)}
+func newTransport(policy *endpoint.AddressPolicy, resolver *net.Resolver, proxy *url.URL) *http.Transport {
+	dial := direct(&net.Dialer{Timeout: connectTimeout, Resolver: resolver, ControlContext: guard(policy)})
+	if proxy != nil {
+		dial = newEgress(proxy, policy, resolver).DialContext
+	}
 	return &http.Transport{
-		// No proxy, also not the environment's: it would resolve and dial out of the guard's sight.
+		// No proxy of its own, also not the environment's: it would resolve and dial out of the guard's sight.
 		Proxy:                  nil,
-		DialContext:            d.DialContext,
+		DialContext:            dial,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions), GetClientCertificate: noCertificate},
 		ForceAttemptHTTP2:      true, // off by default beside an own dialer
@@ -41,6 +46,17 @@ func newTransport(policy *endpoint.AddressPolicy, resolver *net.Resolver) *http.
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		MaxIdleConns:           maxIdle,
 		IdleConnTimeout:        keepIdle,
+	}
+}
+
+// direct dials and notes while it looks a name up.
+func direct(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		h := handshakeOf(ctx)
+		return d.DialContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			DNSStart: func(httptrace.DNSStartInfo) { h.resolving.Store(true) },
+			DNSDone:  func(httptrace.DNSDoneInfo) { h.resolving.Store(false) },
+		}), network, address)
 	}
 }
 
