@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -75,7 +75,7 @@ func TestDueAndStillScheduled(t *testing.T) {
 	})
 	r = start(t, r.cfg)
 	r.settled(t, publish.StreamDeliveries)
-	if waiting := r.list(t, consume.Query{Status: consume.StatusWaiting}); len(waiting) != 1 || len(rc.got) > 0 {
+	if waiting := r.list(t, deliveries.Query{Status: deliveries.StatusWaiting}); len(waiting) != 1 || len(rc.got) > 0 {
 		t.Errorf("%d requests, waiting: %+v", len(rc.got), waiting)
 	}
 	if err := r.ledger.Retry(t.Context(), d.ID()); err != nil {
@@ -107,7 +107,7 @@ func TestDeliveredAndNotAcknowledged(t *testing.T) {
 	})
 	r = start(t, r.cfg)
 	r.settled(t, publish.StreamEvents)
-	if all := r.list(t, consume.Query{}); len(all) != 1 || all[0].Status != consume.StatusDelivered || len(rc.got) > 0 {
+	if all := r.list(t, deliveries.Query{}); len(all) != 1 || all[0].Status != deliveries.StatusDelivered || len(rc.got) > 0 {
 		t.Errorf("%d more requests, deliveries: %+v", len(rc.got), all)
 	}
 }
@@ -148,7 +148,7 @@ func TestServerForgetsWhatItGaveOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.settled(t, publish.StreamEvents)
-	if all := r.list(t, consume.Query{}); len(all) != 1 || all[0].Status != consume.StatusDelivered || len(rc.got) > 0 {
+	if all := r.list(t, deliveries.Query{}); len(all) != 1 || all[0].Status != deliveries.StatusDelivered || len(rc.got) > 0 {
 		t.Errorf("%d more requests, deliveries: %+v", len(rc.got), all)
 	}
 }

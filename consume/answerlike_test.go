@@ -43,7 +43,7 @@ func TestEventsThatLookLikeAnswersOfTheServer(t *testing.T) {
 		shared.next(t)
 		ordered.next(t)
 	}
-	tail, err := r.bus.Tail(t.Context(), shelf(t, "events.>"), time.Time{}, time.Time{})
+	tail, err := r.bus.Tail(t.Context(), part(t, "events.>"), time.Time{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestEventsThatLookLikeAnswersOfTheServer(t *testing.T) {
 	}
 }
 
-func shelf(t *testing.T, pattern string) publish.Shelf {
+func part(t *testing.T, pattern string) publish.Shelf {
 	t.Helper()
 	shelves, err := publish.EventShelves(pattern)
 	if err != nil {

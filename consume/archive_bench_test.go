@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
+	"jethook/consume/archive"
 	"jethook/publish"
 )
 
@@ -35,13 +35,13 @@ func BenchmarkFindEvent(b *testing.B) {
 		}
 	}
 	r.settled(b, publish.StreamEvents)
-	a := consume.NewArchive(r.bus, r.registry)
+	a := archive.New(r.bus, r.registry)
 	b.ResetTimer()
-	_, _, err := a.Find(b.Context(), "none", consume.EventQuery{})
+	_, _, err := a.Find(b.Context(), "none", archive.Query{})
 	passed := b.N
-	if far, ok := errors.AsType[*consume.SearchError](err); ok {
+	if far, ok := errors.AsType[*archive.SearchError](err); ok {
 		passed = far.Passed
-	} else if !errors.Is(err, consume.ErrNoEvent) {
+	} else if !errors.Is(err, archive.ErrNoEvent) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(passed)/b.Elapsed().Seconds(), "events/s")

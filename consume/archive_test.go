@@ -13,8 +13,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"jethook/consume"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -51,7 +53,7 @@ func (r *rig) fill(t testing.TB, n int, subjects ...string) (ids []string) {
 }
 
 // pages returns the ids on all pages of a list of events.
-func pages(t testing.TB, a *consume.Archive, q consume.EventQuery, between func()) (ids []string) {
+func pages(t testing.TB, a *archive.Archive, q archive.Query, between func()) (ids []string) {
 	t.Helper()
 	for {
 		items, next, err := a.List(t.Context(), q)
@@ -76,7 +78,7 @@ func TestArchiveListsBothStreamsNewestFirst(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
 	ids := r.fill(t, 300, "events.a.b", "webhooks.shop.sale", "events.c", "jethook.ops.x", "webhooks.other.sale")
-	a := consume.NewArchive(r.bus, r.registry)
+	a := archive.New(r.bus, r.registry)
 	every := func(keep func(i int) bool) (want []string) {
 		for i, id := range slices.Backward(ids) {
 			if keep(i) {
@@ -99,7 +101,7 @@ func TestArchiveListsBothStreamsNewestFirst(t *testing.T) {
 		{"jethook.ops.>", 50, func(i int) bool { return i%5 == 3 }},
 		{"events.nothing", 50, func(int) bool { return false }},
 	} {
-		got := pages(t, a, consume.EventQuery{Subject: tt.subject, Limit: tt.limit}, func() {})
+		got := pages(t, a, archive.Query{Subject: tt.subject, Limit: tt.limit}, func() {})
 		if want := every(tt.keep); !slices.Equal(got, want) {
 			t.Errorf("%q by %d: got %d, want %d\n%v\n%v", tt.subject, tt.limit, len(got), len(want), got, want)
 		}
@@ -110,10 +112,10 @@ func TestArchivePagesStayStableWhileNewOnesCome(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
 	ids := r.fill(t, 50, "events.a.b", "webhooks.shop.sale")
-	a := consume.NewArchive(r.bus, nil)
+	a := archive.New(r.bus, nil)
 	n := 0
 	for _, subject := range []string{"", "webhooks.>"} { // the second one while only others come
-		got := pages(t, a, consume.EventQuery{Subject: subject, Limit: 7}, func() { n++; r.publish(t, fmt.Sprintf("later_%d", n), "a.b") })
+		got := pages(t, a, archive.Query{Subject: subject, Limit: 7}, func() { n++; r.publish(t, fmt.Sprintf("later_%d", n), "a.b") })
 		want := slices.Clone(ids)
 		if subject != "" {
 			want = slices.DeleteFunc(want, func(id string) bool { return slices.Index(ids, id)%2 == 0 })
@@ -129,7 +131,7 @@ func TestArchiveListsByTime(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
 	ids := r.fill(t, 40, "events.a", "webhooks.shop.a")
-	a := consume.NewArchive(r.bus, nil)
+	a := archive.New(r.bus, nil)
 	s, err := r.js.Stream(t.Context(), publish.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +157,7 @@ func TestArchiveListsByTime(t *testing.T) {
 		{since: at(0).Add(-time.Hour), until: time.Now().Add(time.Hour), want: ids},
 	} {
 		for _, limit := range []int{3, 100} {
-			got := pages(t, a, consume.EventQuery{Since: tt.since, Until: tt.until, Limit: limit}, none)
+			got := pages(t, a, archive.Query{Since: tt.since, Until: tt.until, Limit: limit}, none)
 			slices.Reverse(got)
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("%v to %v by %d: got %v, want %v", tt.since, tt.until, limit, got, tt.want)
@@ -172,18 +174,18 @@ func TestArchiveFindsRareSubjects(t *testing.T) {
 	r.fill(t, 5000, "events.much")
 	r.publish(t, "middle", "rare.b")
 	r.publish(t, "late", "rare.a")
-	a := consume.NewArchive(r.bus, nil)
+	a := archive.New(r.bus, nil)
 	none := func() {}
-	if got := pages(t, a, consume.EventQuery{Subject: "events.rare.*", Limit: 2}, none); !slices.Equal(got, []string{"late", "middle", "oldest"}) {
+	if got := pages(t, a, archive.Query{Subject: "events.rare.*", Limit: 2}, none); !slices.Equal(got, []string{"late", "middle", "oldest"}) {
 		t.Errorf("got %v", got)
 	}
-	got := pages(t, a, consume.EventQuery{Subject: "events.>", Limit: 500}, none)
+	got := pages(t, a, archive.Query{Subject: "events.>", Limit: 500}, none)
 	slices.Sort(got)
 	if len(slices.Compact(got)) != 5003 {
 		t.Errorf("got %d different events", len(got))
 	}
 	i := rand.IntN(5000)
-	found, _, err := a.Find(t.Context(), fmt.Sprintf("fill_%d", i), consume.EventQuery{})
+	found, _, err := a.Find(t.Context(), fmt.Sprintf("fill_%d", i), archive.Query{})
 	if err != nil || string(found.Body) != fmt.Sprintf(`{"id":"fill_%d"}`, i) {
 		t.Errorf("got %+v, %v", found, err)
 	}
@@ -192,7 +194,7 @@ func TestArchiveFindsRareSubjects(t *testing.T) {
 func TestArchiveFinds(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	a := consume.NewArchive(r.bus, nil)
+	a := archive.New(r.bus, nil)
 	put := func(source, subject, id string) {
 		e := internal(id, "a")
 		e.Source, e.Subject = source, subject
@@ -224,40 +226,40 @@ func TestArchiveFinds(t *testing.T) {
 		{"by its Nats-Msg-Id", "", "events.named", "[]"},
 		{"WEBHOOKS-1", "", "webhooks.shop.sale", "[]"},
 	} {
-		h, others, err := a.Find(t.Context(), tt.id, consume.EventQuery{Subject: tt.subject})
+		h, others, err := a.Find(t.Context(), tt.id, archive.Query{Subject: tt.subject})
 		slices.Sort(others)
 		if err != nil || h.Subject != tt.found || fmt.Sprint(others) != tt.others {
 			t.Errorf("%s of %q: %+v %v %v", tt.id, tt.subject, h, others, err)
 		}
 	}
 	for _, id := range []string{"none", "EVENTS-999", "EVENTS-0", "EVENTS-x", "HISTORY-1", ""} {
-		if _, _, err := a.Find(t.Context(), id, consume.EventQuery{}); !errors.Is(err, consume.ErrNoEvent) {
+		if _, _, err := a.Find(t.Context(), id, archive.Query{}); !errors.Is(err, archive.ErrNoEvent) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
 	for _, cursor := range []string{"1", "x-1", "1-2-3", "-"} {
-		if _, _, err := a.List(t.Context(), consume.EventQuery{Cursor: cursor, Limit: 1}); !errors.Is(err, consume.ErrBadCursor) {
+		if _, _, err := a.List(t.Context(), archive.Query{Cursor: cursor, Limit: 1}); !errors.Is(err, paging.ErrBadCursor) {
 			t.Errorf("cursor %q: %v", cursor, err)
 		}
 	}
 	for _, subject := range []string{"orders.>", "events", "events.", "events..a", "events.>.a", "jethook.retry.>", "*.a", "events.a b", "events.\u200b"} {
-		if _, _, err := a.List(t.Context(), consume.EventQuery{Subject: subject, Limit: 1}); !errors.Is(err, publish.ErrBadPattern) {
+		if _, _, err := a.List(t.Context(), archive.Query{Subject: subject, Limit: 1}); !errors.Is(err, publish.ErrBadPattern) {
 			t.Errorf("subject %q: %v", subject, err)
 		}
 	}
 }
 
 // states says of each delivery of an event where it is, by the endpoint's name.
-func (r *rig) states(t testing.TB, a *consume.Archive, id string) (states map[string]consume.Delivery, trace consume.Trace) {
+func (r *rig) states(t testing.TB, a *archive.Archive, id string) (states map[string]deliveries.Delivery, trace archive.Trace) {
 	t.Helper()
-	h, _, err := a.Find(t.Context(), id, consume.EventQuery{})
+	h, _, err := a.Find(t.Context(), id, archive.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if trace, err = a.Trace(t.Context(), &h); err != nil {
 		t.Fatal(err)
 	}
-	states = map[string]consume.Delivery{}
+	states = map[string]deliveries.Delivery{}
 	for _, d := range trace.Deliveries {
 		ep, ok := r.registry.Lookup(d.Endpoint)
 		if _, twice := states[ep.Name]; !ok || twice {
@@ -280,7 +282,7 @@ func named(name string, more ...func(*endpoint.Spec)) func(*endpoint.Spec) {
 func TestTraceTellsOneStateForEachEndpoint(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	a := consume.NewArchive(r.bus, r.registry)
+	a := archive.New(r.bus, r.registry)
 	fine, bad, slow := receive(t, always(200)), receive(t, always(500)), make(chan struct{})
 	hangs := receive(t, func(int, request, http.ResponseWriter) { <-slow })
 	once := func(s *endpoint.Spec) { s.RetrySchedule = []string{} }
@@ -296,13 +298,13 @@ func TestTraceTellsOneStateForEachEndpoint(t *testing.T) {
 		return len(trace.Attempts) == 3
 	})
 	states, trace := r.states(t, a, "evt_1")
-	if d := states["fine"]; d.Status != consume.StatusDelivered || d.HTTP != 200 || d.Attempts != 1 {
+	if d := states["fine"]; d.Status != deliveries.StatusDelivered || d.HTTP != 200 || d.Attempts != 1 {
 		t.Errorf("fine: %+v", d)
 	}
-	if d := states["fails"]; d.Status != consume.StatusWaiting || d.Next == nil || d.Attempts != 1 || d.Waits != "retry" {
+	if d := states["fails"]; d.Status != deliveries.StatusWaiting || d.Next == nil || d.Attempts != 1 || d.Waits != "retry" {
 		t.Errorf("fails: %+v", d)
 	}
-	if d := states["dies"]; d.Status != consume.StatusDead || d.Attempts != 1 || d.Reason == "" {
+	if d := states["dies"]; d.Status != deliveries.StatusDead || d.Attempts != 1 || d.Reason == "" {
 		t.Errorf("dies: %+v", d)
 	}
 	if len(states) != 3 || trace.Incomplete {
@@ -323,7 +325,7 @@ func TestTraceTellsOneStateForEachEndpoint(t *testing.T) {
 	hangs.next(t)
 	states, _ = r.states(t, a, "evt_3")
 	for _, name := range []string{"hangs", "in order"} {
-		if d := states[name]; d.Status != consume.StatusWaiting || d.Waits != "first" || d.Attempts != 0 || d.Next != nil {
+		if d := states[name]; d.Status != deliveries.StatusWaiting || d.Waits != "first" || d.Attempts != 0 || d.Next != nil {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
@@ -337,7 +339,7 @@ func TestTraceTellsOneStateForEachEndpoint(t *testing.T) {
 func TestTraceOfADeliveryThatIsDue(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Millisecond, time.Hour))
-	a := consume.NewArchive(r.bus, r.registry)
+	a := archive.New(r.bus, r.registry)
 	hang := make(chan struct{})
 	defer close(hang)
 	rc := receive(t, func(n int, _ request, w http.ResponseWriter) {
@@ -351,7 +353,7 @@ func TestTraceOfADeliveryThatIsDue(t *testing.T) {
 	rc.next(t)
 	rc.next(t)
 	states, _ := r.states(t, a, "evt_1")
-	if d := states["again"]; d.Status != consume.StatusWaiting || d.Attempts != 1 || d.Next == nil {
+	if d := states["again"]; d.Status != deliveries.StatusWaiting || d.Attempts != 1 || d.Next == nil {
 		t.Errorf("got %+v", d)
 	}
 }

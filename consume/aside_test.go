@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -48,13 +48,13 @@ func TestBodyAsideIsDelivered(t *testing.T) {
 			t.Fatal(err)
 		}
 		check("first")
-		d := r.one(t, consume.StatusWaiting)
+		d := r.one(t, deliveries.StatusWaiting)
 		if n := r.waitingBytes(t); n > publish.LargeBody {
 			t.Errorf("%d bytes wait", n)
 		}
 		r.retry(t, d.ID)
 		check("retried")
-		dead := r.one(t, consume.StatusDead)
+		dead := r.one(t, deliveries.StatusDead)
 		if !dead.Cut || len(dead.Body) != 16<<10 || !strings.HasPrefix(string(body), dead.Body) {
 			t.Errorf("it shows %d bytes, cut: %v", len(dead.Body), dead.Cut)
 		}
@@ -68,7 +68,7 @@ func TestBodyAsideIsDelivered(t *testing.T) {
 		ok.Store(true)
 		r.retry(t, d.ID)
 		check("replayed")
-		r.one(t, consume.StatusDelivered)
+		r.one(t, deliveries.StatusDelivered)
 		r.stop()
 	}
 }
@@ -92,7 +92,7 @@ func TestBodyAsideThatIsNotIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		rc.next(t)
-		d := r.one(t, consume.StatusWaiting)
+		d := r.one(t, deliveries.StatusWaiting)
 		store, err := r.js.ObjectStore(t.Context(), publish.BucketBodies)
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestBodyAsideThatIsNotIt(t *testing.T) {
 		for range 2 {
 			r.retry(t, d.ID)
 			eventually(t, "it is dead", func() bool {
-				dead := r.list(t, consume.Query{Status: consume.StatusDead})
+				dead := r.list(t, deliveries.Query{Status: deliveries.StatusDead})
 				if len(dead) != 1 || !dead[0].At.After(last) {
 					return false
 				}

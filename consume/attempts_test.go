@@ -12,21 +12,23 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
-// archive is a ledger over a bus of its own, without an engine.
-func archive(t testing.TB) (*publish.Bus, *consume.Ledger) {
+// withHistory is a store of deliveries over a bus of its own, without an engine.
+func withHistory(t testing.TB) (*publish.Bus, *deliveries.Store) {
 	t.Helper()
 	r := start(t, settings(t))
-	return r.bus, consume.NewLedger(r.bus, nil)
+	return r.bus, deliveries.New(r.bus, nil)
 }
 
 // record stores attempts.
-func record(t testing.TB, bus *publish.Bus, attempts []consume.Attempt) {
+func record(t testing.TB, bus *publish.Bus, attempts []history.Attempt) {
 	t.Helper()
 	var stored sync.WaitGroup
 	for i := range attempts {
@@ -50,17 +52,17 @@ func record(t testing.TB, bus *publish.Bus, attempts []consume.Attempt) {
 func some[T any](draw *rand.Rand, of ...T) T { return of[draw.IntN(len(of))] }
 
 // randomAttempts are like those of a few endpoints over a time.
-func randomAttempts(n int) []consume.Attempt {
+func randomAttempts(n int) []history.Attempt {
 	draw := rand.New(rand.NewPCG(5, 6))
-	all := make([]consume.Attempt, n)
+	all := make([]history.Attempt, n)
 	for i := range all {
-		a := consume.Attempt{
+		a := history.Attempt{
 			Time: time.Now().UTC(), Endpoint: fmt.Sprint("ep_", draw.IntN(4)), EventID: fmt.Sprint("evt_", i/5), Attempt: 1 + draw.IntN(3),
 			Type: some(draw, "order.created", "order.paid", "order.paid.late", "invoice", `<&"`), Class: attempt.ClassOK,
-			Outcome: consume.OutcomeDelivered, Status: some(draw, 200, 204), DurationMS: float64(i), Response: "evt_1 order.created",
+			Outcome: history.Delivered, Status: some(draw, 200, 204), DurationMS: float64(i), Response: "evt_1 order.created",
 		}
 		if draw.IntN(3) == 0 {
-			a.Outcome = some(draw, consume.OutcomeFailed, consume.OutcomeDead)
+			a.Outcome = some(draw, history.Failed, history.Dead)
 			a.Class = some(draw, attempt.ClassStatus, attempt.ClassTimeout, attempt.ClassDNS)
 			a.Status = 0
 			if a.Class == attempt.ClassStatus {
@@ -74,7 +76,7 @@ func randomAttempts(n int) []consume.Attempt {
 }
 
 // all reads every page of a query, and returns the numbers of the attempts, which they have as their durations.
-func all(t testing.TB, l *consume.Ledger, q consume.AttemptQuery) (got []int) {
+func all(t testing.TB, l *deliveries.Store, q deliveries.AttemptQuery) (got []int) {
 	t.Helper()
 	for {
 		items, next, err := l.Attempts(t.Context(), q)
@@ -94,10 +96,10 @@ func all(t testing.TB, l *consume.Ledger, q consume.AttemptQuery) (got []int) {
 // Filters, alone and together, choose what they say, newest first, whatever the size of the pages.
 func TestAttempts(t *testing.T) {
 	t.Parallel()
-	bus, ledger := archive(t)
+	bus, ledger := withHistory(t)
 	attempts := randomAttempts(1500)
 	record(t, bus, attempts)
-	is := func(q consume.AttemptQuery, a *consume.Attempt) bool {
+	is := func(q deliveries.AttemptQuery, a *history.Attempt) bool {
 		order := q.Type == "order.*" && (a.Type == "order.created" || a.Type == "order.paid") ||
 			q.Type == "order.>" && strings.HasPrefix(a.Type, "order.") || q.Type == ">"
 		return (q.Endpoint == "" || q.Endpoint == a.Endpoint) && (q.Delivery == "" || q.Delivery == a.Delivery) &&
@@ -105,7 +107,7 @@ func TestAttempts(t *testing.T) {
 			(q.Class == "" || q.Class == a.Class) && (q.Status == 0 || q.Status == a.Status) &&
 			(q.Type == "" || q.Type == a.Type || order)
 	}
-	for _, q := range []consume.AttemptQuery{
+	for _, q := range []deliveries.AttemptQuery{
 		{},
 		{Endpoint: "ep_1"},
 		{Endpoint: "ep_9"},
@@ -113,13 +115,13 @@ func TestAttempts(t *testing.T) {
 		{EventID: "evt_1"},
 		{EventID: "evt_7", Endpoint: "ep_2"},
 		{EventID: "evt"},
-		{Outcome: consume.OutcomeDead},
-		{Class: attempt.ClassTimeout, Outcome: consume.OutcomeFailed},
+		{Outcome: history.Dead},
+		{Class: attempt.ClassTimeout, Outcome: history.Failed},
 		{Status: 429},
 		{Status: 204, Endpoint: "ep_3"},
 		{Type: "order.created"},
 		{Type: "order.*"},
-		{Type: "order.>", Outcome: consume.OutcomeFailed, Endpoint: "ep_0"},
+		{Type: "order.>", Outcome: history.Failed, Endpoint: "ep_0"},
 		{Type: `<&"`},
 		{Type: "*"},
 		{Type: ">"},
@@ -142,7 +144,7 @@ func TestAttempts(t *testing.T) {
 		}
 	}
 	for _, cursor := range []string{"!", "0", "-1", "zzzzzzzzzzzzzzzzzzzz"} {
-		if _, _, err := ledger.Attempts(t.Context(), consume.AttemptQuery{Cursor: cursor}); !errors.Is(err, consume.ErrBadCursor) {
+		if _, _, err := ledger.Attempts(t.Context(), deliveries.AttemptQuery{Cursor: cursor}); !errors.Is(err, paging.ErrBadCursor) {
 			t.Errorf("cursor %q: %v", cursor, err)
 		}
 	}
@@ -151,10 +153,10 @@ func TestAttempts(t *testing.T) {
 // What is recorded while pages are read is on none of them, and moves nothing on them.
 func TestAttemptsWhileMoreAreMade(t *testing.T) {
 	t.Parallel()
-	bus, ledger := archive(t)
+	bus, ledger := withHistory(t)
 	attempts := randomAttempts(600)
 	record(t, bus, attempts[:300])
-	for _, q := range []consume.AttemptQuery{{Limit: 20}, {Limit: 20, Endpoint: "ep_1"}, {Limit: 20, Type: "order.*"}} {
+	for _, q := range []deliveries.AttemptQuery{{Limit: 20}, {Limit: 20, Endpoint: "ep_1"}, {Limit: 20, Type: "order.*"}} {
 		want := all(t, ledger, q)
 		var got []int
 		for n := 0; ; n++ {
@@ -179,7 +181,7 @@ func TestAttemptsWhileMoreAreMade(t *testing.T) {
 // A page holds a bounded number of bytes, however large the answers are that were kept.
 func TestAttemptsWithLargeAnswers(t *testing.T) {
 	t.Parallel()
-	bus, ledger := archive(t)
+	bus, ledger := withHistory(t)
 	attempts := randomAttempts(900)
 	body := strings.Repeat("x", 16<<10)
 	for i := range attempts {
@@ -187,7 +189,7 @@ func TestAttemptsWithLargeAnswers(t *testing.T) {
 	}
 	record(t, bus, attempts) // 15 MB
 	var got []int
-	for q := (consume.AttemptQuery{Limit: consume.MaxLimit}); ; {
+	for q := (deliveries.AttemptQuery{Limit: paging.Max}); ; {
 		items, next, err := ledger.Attempts(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +217,7 @@ func TestAttemptsPassesOverOtherLines(t *testing.T) {
 	if _, err := r.js.Publish(t.Context(), "jethook.history.ep_1.delivered", []byte("no JSON")); err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range []consume.AttemptQuery{{}, {Type: ">"}} {
+	for _, q := range []deliveries.AttemptQuery{{}, {Type: ">"}} {
 		if got := all(t, r.ledger, q); len(got) != 1 {
 			t.Errorf("%+v: got %v", q, got)
 		}
@@ -241,12 +243,12 @@ func TestAttemptTellsItsRequest(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	attempts, _, err := r.ledger.Attempts(t.Context(), consume.AttemptQuery{EventID: "evt_1"})
+	attempts, _, err := r.ledger.Attempts(t.Context(), deliveries.AttemptQuery{EventID: "evt_1"})
 	if err != nil || len(attempts) != 1 {
 		t.Fatalf("got %+v %v", attempts, err)
 	}
 	a := attempts[0]
-	if a.Outcome != consume.OutcomeFailed || a.Class != attempt.ClassStatus || a.Status != http.StatusTeapot || a.Next == nil ||
+	if a.Outcome != history.Failed || a.Class != attempt.ClassStatus || a.Status != http.StatusTeapot || a.Next == nil ||
 		len(a.Response) != 16<<10 || !a.Truncated {
 		t.Errorf("got %+v", a)
 	}
@@ -257,10 +259,10 @@ func TestAttemptTellsItsRequest(t *testing.T) {
 	}
 	// The delivery waits, with what its attempt came to.
 	d, err := r.ledger.Delivery(t.Context(), a.Delivery)
-	if err != nil || d.Status != consume.StatusWaiting || d.Class != "status" || d.HTTP != http.StatusTeapot || d.Attempts != 1 {
+	if err != nil || d.Status != deliveries.StatusWaiting || d.Class != "status" || d.HTTP != http.StatusTeapot || d.Attempts != 1 {
 		t.Errorf("got %+v %v", d, err)
 	}
-	if items := r.list(t, consume.Query{EventID: "evt_1", Class: attempt.ClassStatus, Code: http.StatusTeapot}); len(items) != 1 {
+	if items := r.list(t, deliveries.Query{EventID: "evt_1", Class: attempt.ClassStatus, Code: http.StatusTeapot}); len(items) != 1 {
 		t.Errorf("got %+v", items)
 	}
 }
@@ -281,7 +283,7 @@ func TestDeliveryByID(t *testing.T) {
 	r.publish(t, "refused", "a")
 	rc.next(t)
 	r.settled(t, publish.StreamEvents)
-	for id, want := range map[string]consume.Status{"taken": consume.StatusDelivered, "refused": consume.StatusWaiting} {
+	for id, want := range map[string]deliveries.Status{"taken": deliveries.StatusDelivered, "refused": deliveries.StatusWaiting} {
 		d, err := r.ledger.Delivery(t.Context(), ep.ID+".events:"+id)
 		if err != nil || d.Status != want || d.EventID != id || d.Attempts != 1 || time.Since(d.At) > patience {
 			t.Errorf("%s: got %+v %v", id, d, err)
@@ -293,9 +295,9 @@ func TestDeliveryByID(t *testing.T) {
 	rc.next(t)
 	eventually(t, "it is dead", func() bool {
 		d, err := r.ledger.Delivery(t.Context(), ep.ID+".events:refused")
-		return err == nil && d.Status == consume.StatusDead && d.Class == "status" && d.HTTP == http.StatusBadGateway
+		return err == nil && d.Status == deliveries.StatusDead && d.Class == "status" && d.HTTP == http.StatusBadGateway
 	})
-	if _, err := r.ledger.Delivery(t.Context(), ep.ID+".events:never"); !errors.Is(err, consume.ErrNotFound) {
+	if _, err := r.ledger.Delivery(t.Context(), ep.ID+".events:never"); !errors.Is(err, deliveries.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }

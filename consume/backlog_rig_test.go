@@ -10,8 +10,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"jethook/consume"
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -56,7 +56,7 @@ func (r *rig) record(t testing.TB, id string) *cursor.Record {
 }
 
 // listAll reads a list to its end by pages of a size.
-func (r *rig) listAll(t testing.TB, q consume.Query, size int) (all []consume.Delivery) {
+func (r *rig) listAll(t testing.TB, q deliveries.Query, size int) (all []deliveries.Delivery) {
 	t.Helper()
 	for q.Limit = size; ; {
 		page, next, err := r.ledger.List(t.Context(), q)
@@ -73,11 +73,11 @@ func (r *rig) listAll(t testing.TB, q consume.Query, size int) (all []consume.De
 	}
 }
 
-func waits(why ...string) func(consume.Delivery) bool {
-	return func(d consume.Delivery) bool { return strings.Contains(strings.Join(why, " "), d.Waits) }
+func waits(why ...string) func(deliveries.Delivery) bool {
+	return func(d deliveries.Delivery) bool { return strings.Contains(strings.Join(why, " "), d.Waits) }
 }
 
-func countOf(all []consume.Delivery, is func(consume.Delivery) bool) (n int) {
+func countOf(all []deliveries.Delivery, is func(deliveries.Delivery) bool) (n int) {
 	for _, d := range all {
 		if is(d) {
 			n++

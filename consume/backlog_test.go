@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/archive"
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -18,7 +21,7 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	const n = 600
 	s, ep := r.lag(t, n)
 	other := r.add(t, s.URL, nil, "events.b") // it waits for nothing
-	waiting := consume.Query{Status: consume.StatusWaiting}
+	waiting := deliveries.Query{Status: deliveries.StatusWaiting}
 	eventually(t, "its lane, which stands still, has given back what it held", func() bool { return len(r.record(t, ep.ID).Left) > 0 })
 	rec := r.record(t, ep.ID)
 	_, last, err := r.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
@@ -40,34 +43,34 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 		t.Fatalf("%d are listed, want %d", len(all), want)
 	}
 	d := all[len(all)/2]
-	for name, q := range map[string]consume.Query{
+	for name, q := range map[string]deliveries.Query{
 		"its endpoint": {Endpoint: ep.ID}, "its type": {Type: "a"}, "its time": {Since: all[len(all)-1].At},
 	} {
-		q.Status = consume.StatusWaiting
+		q.Status = deliveries.StatusWaiting
 		if got := r.listAll(t, q, 100); len(got) != len(all) {
 			t.Errorf("by %s: %d", name, len(got))
 		}
 	}
-	for name, q := range map[string]consume.Query{
+	for name, q := range map[string]deliveries.Query{
 		"another endpoint": {Endpoint: other.ID}, "another type": {Type: "b"}, "an earlier time": {Until: all[len(all)-1].At}, "a class": {Class: "timeout"},
 	} {
-		q.Status = consume.StatusWaiting
+		q.Status = deliveries.StatusWaiting
 		if got := r.listAll(t, q, 100); len(got) != 0 {
 			t.Errorf("by %s: %d", name, len(got))
 		}
 	}
-	if got := r.listAll(t, consume.Query{EventID: d.EventID}, 10); len(got) != 1 || got[0].ID != d.ID {
+	if got := r.listAll(t, deliveries.Query{EventID: d.EventID}, 10); len(got) != 1 || got[0].ID != d.ID {
 		t.Errorf("by its event: %+v", got)
 	}
 	found, err := r.ledger.Delivery(t.Context(), d.ID)
 	if err != nil || fmt.Sprint(found) != fmt.Sprint(d) {
 		t.Errorf("got %+v, want %+v: %v", found, d, err)
 	}
-	h, _, err := consume.NewArchive(r.bus, r.registry).Find(t.Context(), d.EventID, consume.EventQuery{})
+	h, _, err := archive.New(r.bus, r.registry).Find(t.Context(), d.EventID, archive.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace, err := consume.NewArchive(r.bus, r.registry).Trace(t.Context(), &h)
+	trace, err := archive.New(r.bus, r.registry).Trace(t.Context(), &h)
 	if err != nil || len(trace.Deliveries) != 1 || fmt.Sprint(trace.Deliveries[0]) != fmt.Sprint(d) {
 		t.Errorf("traced %+v, want %+v: %v", trace.Deliveries, d, err)
 	}
@@ -76,7 +79,7 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	if left := r.listAll(t, waiting, 100); len(left) != 0 {
 		t.Errorf("%d are left", len(left))
 	}
-	if done := r.listAll(t, consume.Query{Endpoint: ep.ID}, 100); len(done) != n || countOf(done, func(d consume.Delivery) bool { return d.Status == consume.StatusDelivered }) != n {
+	if done := r.listAll(t, deliveries.Query{Endpoint: ep.ID}, 100); len(done) != n || countOf(done, func(d deliveries.Delivery) bool { return d.Status == deliveries.StatusDelivered }) != n {
 		t.Errorf("%d deliveries", len(done))
 	}
 }
@@ -102,7 +105,7 @@ func TestEachEventIsInOneStateWhileACircuitIsOpen(t *testing.T) {
 	// It is being probed: what moves on while a list is made may be missing in that one.
 	for range 5 {
 		eventually(t, "all are listed", func() bool {
-			all := r.listAll(t, consume.Query{Endpoint: ep.ID}, consume.MaxLimit)
+			all := r.listAll(t, deliveries.Query{Endpoint: ep.ID}, paging.Max)
 			seen := make(map[string]string)
 			for _, d := range all {
 				if seen[d.ID] != "" {
@@ -121,16 +124,16 @@ func TestRetryOfWhatWaitsBehindACursor(t *testing.T) {
 	r := start(t, settings(t, time.Hour))
 	const n = 600
 	s, ep := r.lag(t, n)
-	all := r.listAll(t, consume.Query{Status: consume.StatusWaiting}, 500)
+	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	wanted := all[0] // the newest
 	if err := r.ledger.Retry(t.Context(), wanted.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.ledger.Retry(t.Context(), wanted.ID); !errors.Is(err, consume.ErrUnderWay) {
+	if err := r.ledger.Retry(t.Context(), wanted.ID); !errors.Is(err, deliveries.ErrUnderWay) {
 		t.Errorf("asked again: %v", err)
 	}
 	got := 0
-	for _, d := range r.listAll(t, consume.Query{Status: consume.StatusWaiting}, 500) {
+	for _, d := range r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500) {
 		if d.ID == wanted.ID {
 			got++
 		}
@@ -158,7 +161,7 @@ func TestGoingAheadThatWasCutOff(t *testing.T) {
 	r := start(t, settings(t, time.Hour))
 	const n = 600
 	s, ep := r.lag(t, n)
-	all := r.listAll(t, consume.Query{Status: consume.StatusWaiting}, 500)
+	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
 	for i, sent := range []bool{false, true} {
 		_, _, place, _ := publish.PlaceOf(all[i].ID)
@@ -173,7 +176,7 @@ func TestGoingAheadThatWasCutOff(t *testing.T) {
 		}
 	}
 	for _, d := range all[:2] {
-		listed := r.listAll(t, consume.Query{Status: consume.StatusWaiting, EventID: d.EventID}, 100)
+		listed := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting, EventID: d.EventID}, 100)
 		if len(listed) != 1 {
 			t.Errorf("%s is listed %d times", d.ID, len(listed))
 		}
@@ -190,7 +193,7 @@ func TestResendOfWhatWaitsBehindACursor(t *testing.T) {
 	r := start(t, settings(t, time.Hour))
 	const n = 600
 	s, ep := r.lag(t, n)
-	all := r.listAll(t, consume.Query{Status: consume.StatusWaiting}, 500)
+	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	if taken := redeliver(t, r, ep.ID, r.stored(t, all[0].EventID), "k"); taken == 0 {
 		t.Error("never taken")
 	}
@@ -246,7 +249,7 @@ func TestRecoveryOfAnEndpointThatLags(t *testing.T) {
 	r.caughtUp(t, ep.ID)
 	for i := range n {
 		id := fmt.Sprint("evt_", i)
-		waiting := r.list(t, consume.Query{EventID: id, Status: consume.StatusWaiting})
+		waiting := r.list(t, deliveries.Query{EventID: id, Status: deliveries.StatusWaiting})
 		if got := m.times(id) + len(waiting); got != 1 {
 			t.Errorf("%s was taken %d times, and waits %d times", id, m.times(id), len(waiting))
 		}
@@ -302,19 +305,19 @@ func TestWhatWaitsInOrderIsListed(t *testing.T) {
 		r.publish(t, fmt.Sprint("evt_", i), "a")
 	}
 	s.next(t)
-	all := r.listAll(t, consume.Query{Endpoint: ep.ID}, 7)
+	all := r.listAll(t, deliveries.Query{Endpoint: ep.ID}, 7)
 	if len(all) != n || countOf(all, waits("order")) != n-1 || all[n-1].Waits != "first" {
 		t.Fatalf("%d are listed: %+v", len(all), all)
 	}
-	if err := r.ledger.Retry(t.Context(), all[0].ID); !errors.Is(err, consume.ErrInOrder) {
+	if err := r.ledger.Retry(t.Context(), all[0].ID); !errors.Is(err, deliveries.ErrInOrder) {
 		t.Errorf("the last one: %v", err)
 	}
-	if err := r.ledger.Retry(t.Context(), all[n-1].ID); !errors.Is(err, consume.ErrUnderWay) {
+	if err := r.ledger.Retry(t.Context(), all[n-1].ID); !errors.Is(err, deliveries.ErrUnderWay) {
 		t.Errorf("the first one: %v", err)
 	}
 	close(s.open)
 	eventually(t, "all is delivered", func() bool {
-		return len(r.listAll(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusDelivered}, 50)) == n
+		return len(r.listAll(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDelivered}, 50)) == n
 	})
-	eventually(t, "nothing waits", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusWaiting})) == 0 })
+	eventually(t, "nothing waits", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})) == 0 })
 }

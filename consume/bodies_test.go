@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -44,10 +44,10 @@ func (r *rig) put(t *testing.T, rc *receiver, e *publish.Event) {
 }
 
 // one returns the only delivery with a status, once there is one.
-func (r *rig) one(t *testing.T, status consume.Status) (d consume.Delivery) {
+func (r *rig) one(t *testing.T, status deliveries.Status) (d deliveries.Delivery) {
 	t.Helper()
 	eventually(t, "one is "+string(status), func() bool {
-		all := r.list(t, consume.Query{Status: status})
+		all := r.list(t, deliveries.Query{Status: status})
 		if len(all) == 1 {
 			d = all[0]
 		}
@@ -86,7 +86,7 @@ func TestLargeBodyWaitsWithItsEvent(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.big")
 	e := large("evt_1")
 	r.put(t, rc, e)
-	d := r.one(t, consume.StatusWaiting)
+	d := r.one(t, deliveries.StatusWaiting)
 	if n := r.waitingBytes(t); n > publish.LargeBody {
 		t.Errorf("%d bytes wait", n)
 	}
@@ -95,7 +95,7 @@ func TestLargeBodyWaitsWithItsEvent(t *testing.T) {
 	if got := rc.next(t); !bytes.Equal(got.body, e.Body) || got.header.Get("Jethook-Attempt") != "2" {
 		t.Errorf("got %d bytes of %d at attempt %s", len(got.body), len(e.Body), got.header.Get("Jethook-Attempt"))
 	}
-	r.one(t, consume.StatusDelivered)
+	r.one(t, deliveries.StatusDelivered)
 }
 
 // What waits for longer than its event is kept has a copy of the body: nothing that happens to the event matters.
@@ -108,7 +108,7 @@ func TestLargeBodyThatOutlivesItsEvent(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.big")
 	e := large("evt_1")
 	r.put(t, rc, e)
-	d := r.one(t, consume.StatusWaiting)
+	d := r.one(t, deliveries.StatusWaiting)
 	r.purge(t)
 	ok.Store(true)
 	r.retry(t, d.ID)
@@ -128,7 +128,7 @@ func TestLargeBodyIsFetchedToOutliveItsEvent(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.big")
 	e := large("evt_1")
 	r.put(t, rc, e)
-	d := r.one(t, consume.StatusWaiting)
+	d := r.one(t, deliveries.StatusWaiting)
 	if n := r.waitingBytes(t); n > publish.LargeBody {
 		t.Fatalf("%d bytes wait at first", n)
 	}
@@ -151,17 +151,17 @@ func TestLargeBodyIsGone(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.big")
 	e := large("evt_1")
 	r.put(t, rc, e)
-	d := r.one(t, consume.StatusWaiting)
+	d := r.one(t, deliveries.StatusWaiting)
 	r.purge(t)
 	ok.Store(true)
 	r.retry(t, d.ID)
-	dead := r.one(t, consume.StatusDead)
+	dead := r.one(t, deliveries.StatusDead)
 	if !strings.Contains(dead.Reason, publish.ErrBodyGone.Error()) || !strings.Contains(dead.Reason, "500") || dead.Attempts != 1 || dead.Body != "" {
 		t.Errorf("got %+v", dead)
 	}
 	r.retry(t, d.ID) // replayed, it is dead again, and no empty request is made
 	eventually(t, "it is dead again", func() bool {
-		all := r.list(t, consume.Query{Status: consume.StatusDead})
+		all := r.list(t, deliveries.Query{Status: deliveries.StatusDead})
 		return len(all) == 1 && all[0].At.After(dead.At)
 	})
 	if len(rc.got) > 0 {
@@ -184,9 +184,9 @@ func TestLargeDeadLetters(t *testing.T) {
 		for range n - 1 {
 			rc.next(t)
 		}
-		var dead []consume.Delivery
+		var dead []deliveries.Delivery
 		eventually(t, "all are dead", func() bool {
-			dead = r.list(t, consume.Query{Status: consume.StatusDead})
+			dead = r.list(t, deliveries.Query{Status: deliveries.StatusDead})
 			return len(dead) == n
 		})
 		for _, d := range dead {
@@ -205,7 +205,7 @@ func TestLargeDeadLetters(t *testing.T) {
 			r.purge(t)
 		}
 		ok.Store(true)
-		if done, _, err := r.ledger.ReplaySome(t.Context(), consume.DeadQuery{}); err != nil || done != n {
+		if done, _, err := r.ledger.ReplaySome(t.Context(), deliveries.DeadQuery{}); err != nil || done != n {
 			t.Fatalf("replayed %d: %v", done, err)
 		}
 		for range n {
@@ -213,7 +213,7 @@ func TestLargeDeadLetters(t *testing.T) {
 				t.Errorf("purged %v: got %d bytes of %d", purged, len(got.body), len(e.Body))
 			}
 		}
-		eventually(t, "nothing is dead", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusDead})) == 0 })
+		eventually(t, "nothing is dead", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 0 })
 		r.stop()
 	}
 }
@@ -229,18 +229,18 @@ func TestLargeBodyInTheMessage(t *testing.T) {
 	r.schedule(t, 1, func(int) publish.Delivery { return d })
 	rc.next(t)
 	r.settled(t, publish.StreamDeliveries)
-	w := r.one(t, consume.StatusWaiting)
+	w := r.one(t, deliveries.StatusWaiting)
 	if n := r.waitingBytes(t); n < uint64(len(e.Body)) {
 		t.Errorf("%d bytes wait", n)
 	}
 	r.retry(t, w.ID)
 	rc.next(t)
-	r.one(t, consume.StatusDead)
+	r.one(t, deliveries.StatusDead)
 	r.settled(t, publish.StreamDeliveries)
 	ok.Store(true)
 	r.retry(t, w.ID)
 	if got := rc.next(t); !bytes.Equal(got.body, e.Body) {
 		t.Errorf("got %d bytes of %d", len(got.body), len(e.Body))
 	}
-	r.one(t, consume.StatusDelivered)
+	r.one(t, deliveries.StatusDelivered)
 }

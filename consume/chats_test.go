@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -79,7 +79,7 @@ func TestDiscordHeadersTeachTheLane(t *testing.T) {
 	for i := range 15 {
 		r.publish(t, strconv.Itoa(i), "a")
 	}
-	eventually(t, "all are delivered", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusDelivered})) == 15 })
+	eventually(t, "all are delivered", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusDelivered})) == 15 })
 	mu.Lock()
 	defer mu.Unlock()
 	if refused > 0 {
@@ -118,9 +118,9 @@ func TestForwardedHeadersAreKept(t *testing.T) {
 	}
 	check()
 	check()
-	var dead []consume.Delivery
+	var dead []deliveries.Delivery
 	eventually(t, "it is dead", func() bool {
-		dead = r.list(t, consume.Query{Status: consume.StatusDead})
+		dead = r.list(t, deliveries.Query{Status: deliveries.StatusDead})
 		return len(dead) == 1
 	})
 	r.retry(t, dead[0].ID)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -15,7 +16,7 @@ import (
 type chronicle struct {
 	mu       sync.Mutex // guards what follows
 	since    time.Time  // from when on all lines have been read
-	lines    lineReader
+	lines    history.Reader
 	read     time.Time // when that was last done
 	attempts map[string]lastAttempt
 }
@@ -39,7 +40,7 @@ func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, as
 	defer of.mu.Unlock()
 	if of.attempts == nil || at.Before(of.since) {
 		since := at.Add(-chronicleMargin)
-		lines, err := linesSince(ctx, r.bus, publish.HistoryShelf(d.Endpoint, ""), since)
+		lines, err := history.Since(ctx, r.bus, publish.HistoryShelf(d.Endpoint, ""), since)
 		if err != nil {
 			return false, err
 		}
@@ -47,7 +48,7 @@ func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, as
 	}
 	if of.read.Before(asOf) {
 		began := time.Now()
-		if err := of.lines.readOn(ctx, recallPage, of.note); err != nil {
+		if err := of.lines.ReadOn(ctx, history.PageSize, of.note); err != nil {
 			return false, err
 		}
 		of.read = began
@@ -59,11 +60,11 @@ func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, as
 // note notes a line.
 func (of *chronicle) note(s *publish.Stored) error {
 	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome")
-	outcome := Outcome(line[2].Str)
+	outcome := history.Outcome(line[2].Str)
 	number := int(line[1].Int())
-	if outcome == OutcomeDeferred { // the same attempt is made again
+	if outcome == history.Deferred { // the same attempt is made again
 		number--
 	}
-	of.attempts[line[0].Str] = lastAttempt{number, outcome == OutcomeDelivered || outcome == OutcomeDead, s.Time}
+	of.attempts[line[0].Str] = lastAttempt{number, outcome == history.Delivered || outcome == history.Dead, s.Time}
 	return nil
 }

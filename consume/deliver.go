@@ -8,6 +8,7 @@ import (
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -80,7 +81,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	}
 	if res.Verdict == attempt.Delivered {
 		j.h.late.Store(true)
-		e.record(j, lineOf(&j.d, res, OutcomeDelivered))
+		e.record(j, history.Of(&j.d, res, history.Delivered))
 		return
 	}
 	if res.Verdict == attempt.Gone {
@@ -95,13 +96,13 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
 	if !more {
 		next.Due, next.Why = time.Time{}, ""
-		e.bury(j, next, res, func() { e.record(j, lineOf(&j.d, res, OutcomeDead)) })
+		e.bury(j, next, res, func() { e.record(j, history.Of(&j.d, res, history.Dead)) })
 		return
 	}
 	next.Attempt++
 	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
 	e.reschedule(j, &next, func() {
-		a := lineOf(&j.d, res, OutcomeFailed)
+		a := history.Of(&j.d, res, history.Failed)
 		due := next.Due.UTC()
 		a.Next = &due
 		e.record(j, a)
@@ -223,22 +224,22 @@ func (e *Engine) strand(j *job) {
 }
 
 // record writes the attempt into the history and ends the job.
-func (e *Engine) record(j *job, a line) {
+func (e *Engine) record(j *job, a history.Line) {
 	if e.log.Enabled(e.flight, slog.LevelDebug) { // the arguments cost more than the question
 		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt.Attempt,
 			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS)
 	}
 	text, err := json.Marshal(a)
 	if err != nil {
-		e.faults.recording.tell(e.log, err, "delivery", a.Delivery)
+		e.faults.recording.Tell(e.log, err, "delivery", a.Delivery)
 		e.finish(j)
 		return
 	}
 	ended := func(err error) { // the delivery's outcome stands without it
-		e.faults.recording.tell(e.log, err)
+		e.faults.recording.Tell(e.log, err)
 		e.finish(j)
 	}
-	e.store(func(done func(error)) { e.bus.Record(a.trait(), text, done) }, func() { ended(nil) }, ended)
+	e.store(func(done func(error)) { e.bus.Record(a.Trait(), text, done) }, func() { ended(nil) }, ended)
 }
 
 // finish ends a job whose outcome is stored and makes room for the next.
@@ -285,7 +286,7 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 				refused(err)
 				e.unsaved.Done()
 			case e.stopping() && !errors.Is(err, publish.ErrBusy):
-				e.faults.leaving.tell(e.log, err)
+				e.faults.leaving.Tell(e.log, err)
 				e.unsaved.Done()
 			default:
 				if e.storeErr.CompareAndSwap(false, true) {

@@ -80,7 +80,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	}
 	d, err := publish.DecodeDelivery(h.msg)
 	if err != nil {
-		e.faults.reading.tell(e.log, err, "subject", h.msg.Subject())
+		e.faults.reading.Tell(e.log, err, "subject", h.msg.Subject())
 		h.settle()
 		return
 	}

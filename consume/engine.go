@@ -24,7 +24,9 @@ import (
 	"jethook/config"
 	"jethook/consume/attempt"
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/paging"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 )
@@ -301,8 +303,8 @@ func (e *Engine) releaseCutOff(ctx context.Context) {
 
 // releaseOne makes a single parked delivery due, unless another process has done so.
 func (e *Engine) releaseOne(ctx context.Context, id string) error {
-	err := retryNow(ctx, e.bus, id)
-	if errors.Is(err, ErrUnderWay) || errors.Is(err, publish.ErrNotFound) {
+	err := deliveries.RetryNow(ctx, e.bus, id)
+	if errors.Is(err, deliveries.ErrUnderWay) || errors.Is(err, publish.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -313,7 +315,7 @@ func (e *Engine) releaseSoon(id string) {
 	e.unsaved.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
 		defer cancel()
-		e.faults.releasing.tell(e.log, e.releaseOne(ctx, id), "delivery", id)
+		e.faults.releasing.Tell(e.log, e.releaseOne(ctx, id), "delivery", id)
 	})
 }
 
@@ -321,7 +323,7 @@ func (e *Engine) releaseSoon(id string) {
 // far ahead that lay.
 func (e *Engine) release(ctx context.Context, id string) error {
 	for before := uint64(0); ; {
-		page, next, err := e.bus.Before(ctx, publish.RetryShelf(id), before, MaxLimit)
+		page, next, err := e.bus.Before(ctx, publish.RetryShelf(id), before, paging.Max)
 		if err != nil {
 			return fmt.Errorf("listing what waits: %w", err)
 		}

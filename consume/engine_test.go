@@ -10,9 +10,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"jethook/consume"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -65,13 +66,13 @@ func TestFailsThenRecovers(t *testing.T) {
 		before = got
 	}
 	eventually(t, "it is delivered", func() bool {
-		items := r.list(t, consume.Query{})
-		return len(items) == 1 && items[0].Status == consume.StatusDelivered && items[0].Attempts == 4
+		items := r.list(t, deliveries.Query{})
+		return len(items) == 1 && items[0].Status == deliveries.StatusDelivered && items[0].Attempts == 4
 	})
 	r.settled(t, publish.StreamDeliveries)
 	lines := r.history(t, ep.ID)
-	if len(lines) != 4 || lines[0].Outcome != consume.OutcomeFailed || lines[0].Class != attempt.ClassStatus || lines[0].Status != 500 ||
-		lines[0].Response != "not yet" || lines[0].Next == nil || lines[3].Outcome != consume.OutcomeDelivered {
+	if len(lines) != 4 || lines[0].Outcome != history.Failed || lines[0].Class != attempt.ClassStatus || lines[0].Status != 500 ||
+		lines[0].Response != "not yet" || lines[0].Next == nil || lines[3].Outcome != history.Delivered {
 		t.Errorf("history: %+v", lines)
 	}
 	if n := len(rc.got); n != 0 {
@@ -93,9 +94,9 @@ func TestDeadLetterAndReplay(t *testing.T) {
 	r.publish(t, "evt_1", "a")
 	rc.next(t)
 	rc.next(t)
-	var dead []consume.Delivery
+	var dead []deliveries.Delivery
 	eventually(t, "it is dead", func() bool {
-		dead = r.list(t, consume.Query{Status: consume.StatusDead})
+		dead = r.list(t, deliveries.Query{Status: deliveries.StatusDead})
 		return len(dead) == 1
 	})
 	if d := dead[0]; d.Endpoint != ep.ID || d.EventID != "evt_1" || d.Attempts != 2 || d.Reason == "" {
@@ -105,9 +106,9 @@ func TestDeadLetterAndReplay(t *testing.T) {
 		t.Errorf("told %v %s", told.header, told.body)
 	}
 	eventually(t, "it does not wait, too", func() bool { // it is dead before it leaves the schedule
-		return len(r.list(t, consume.Query{Status: consume.StatusWaiting})) == 0
+		return len(r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})) == 0
 	})
-	n, _, err := r.ledger.ReplaySome(t.Context(), consume.DeadQuery{Endpoint: ep.ID})
+	n, _, err := r.ledger.ReplaySome(t.Context(), deliveries.DeadQuery{Endpoint: ep.ID})
 	if err != nil || n != 1 {
 		t.Fatalf("replayed %d, %v", n, err)
 	}
@@ -115,7 +116,7 @@ func TestDeadLetterAndReplay(t *testing.T) {
 		t.Errorf("replayed %v %s", got.header, got.body)
 	}
 	eventually(t, "it is delivered", func() bool {
-		return len(r.list(t, consume.Query{Status: consume.StatusDead})) == 0 && len(r.list(t, consume.Query{Status: consume.StatusDelivered, Endpoint: ep.ID})) == 1
+		return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 0 && len(r.list(t, deliveries.Query{Status: deliveries.StatusDelivered, Endpoint: ep.ID})) == 1
 	})
 }
 
@@ -127,7 +128,7 @@ func TestDeathOfAnOperationalEventIsNotAnnounced(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.>", "jethook.ops.>")
 	r.publish(t, "evt_1", "a")
 	eventually(t, "the event and its announcement are dead", func() bool {
-		return len(r.list(t, consume.Query{Status: consume.StatusDead})) == 2
+		return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 2
 	})
 	r.settled(t, publish.StreamOps)
 	if n := len(rc.got); n != 2 {
@@ -227,7 +228,7 @@ func TestGoneDisablesAndEnablingGoesOn(t *testing.T) {
 		return e.Disabled && e.DisabledReason != ""
 	})
 	eventually(t, "its delivery waits for it", func() bool {
-		w := r.list(t, consume.Query{Status: consume.StatusWaiting})
+		w := r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})
 		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled) && w[0].Attempts == 1
 	})
 	r.publish(t, "evt_2", "a") // waits in its stream
@@ -265,7 +266,7 @@ func TestRetryNow(t *testing.T) {
 	rc.next(t)
 	var id string
 	eventually(t, "it waits", func() bool {
-		w := r.list(t, consume.Query{Status: consume.StatusWaiting})
+		w := r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})
 		if len(w) == 1 {
 			id = w[0].ID
 		}
@@ -277,7 +278,7 @@ func TestRetryNow(t *testing.T) {
 	if got := rc.next(t); got.header.Get("Jethook-Attempt") != "2" {
 		t.Errorf("got %v", got.header)
 	}
-	eventually(t, "it is delivered", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusDelivered})) == 1 })
+	eventually(t, "it is delivered", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusDelivered})) == 1 })
 	if err := r.ledger.Retry(t.Context(), id); err == nil {
 		t.Error("a delivered one was retried")
 	}
@@ -296,12 +297,12 @@ func TestRestartWhileWaiting(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.>")
 	r.publish(t, "evt_1", "a")
 	first := rc.next(t)
-	eventually(t, "it waits", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusWaiting})) == 1 })
-	due := *r.list(t, consume.Query{})[0].Next
+	eventually(t, "it waits", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})) == 1 })
+	due := *r.list(t, deliveries.Query{})[0].Next
 	r.stop()
 
 	r = start(t, cfg)
-	if w := r.list(t, consume.Query{}); len(w) != 1 || !w[0].Next.Equal(due) {
+	if w := r.list(t, deliveries.Query{}); len(w) != 1 || !w[0].Next.Equal(due) {
 		t.Errorf("after the restart: %+v, was due at %s", w, due)
 	}
 	second := rc.next(t)

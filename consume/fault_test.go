@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -119,7 +119,7 @@ func TestEventTooLargeForARetry(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.settled(t, publish.StreamEvents)
-			dead, waiting := r.list(t, consume.Query{Status: consume.StatusDead}), r.list(t, consume.Query{Status: consume.StatusWaiting})
+			dead, waiting := r.list(t, deliveries.Query{Status: deliveries.StatusDead}), r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})
 			switch {
 			case name == "that stays" && (len(dead) != 0 || len(waiting) != 1):
 				t.Errorf("dead %+v, waiting %+v", dead, waiting)
@@ -210,7 +210,7 @@ func TestRemovedWhileUnderWay(t *testing.T) {
 	}
 	close(release)
 	r.settled(t, publish.StreamEvents)
-	if left := r.list(t, consume.Query{}); len(left) != 0 {
+	if left := r.list(t, deliveries.Query{}); len(left) != 0 {
 		t.Errorf("left behind: %+v", left)
 	}
 }
@@ -278,10 +278,10 @@ func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if items := r.list(t, consume.Query{Endpoint: ep.ID, Since: since}); len(items) != 1 || items[0].EventID != "waiting" {
+	if items := r.list(t, deliveries.Query{Endpoint: ep.ID, Since: since}); len(items) != 1 || items[0].EventID != "waiting" {
 		t.Errorf("since: %+v", items)
 	}
-	if items := r.list(t, consume.Query{Endpoint: ep.ID}); len(items) != 2 || items[0].EventID != "waiting" {
+	if items := r.list(t, deliveries.Query{Endpoint: ep.ID}); len(items) != 2 || items[0].EventID != "waiting" {
 		t.Errorf("all: %+v", items)
 	}
 }
@@ -301,10 +301,10 @@ func TestFiltersLookBeyondAPage(t *testing.T) {
 		r.publish(t, fmt.Sprint("common_", i), "common")
 	}
 	r.settled(t, publish.StreamEvents)
-	for _, q := range []consume.Query{
+	for _, q := range []deliveries.Query{
 		{Type: "rare", Limit: 4},
 		{Until: before, Limit: 4},
-		{Type: "rare", Status: consume.StatusDelivered, Limit: 4},
+		{Type: "rare", Status: deliveries.StatusDelivered, Limit: 4},
 	} {
 		first, cursor, err := r.ledger.List(t.Context(), q)
 		if err != nil || len(first) != 4 || cursor == "" {

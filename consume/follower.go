@@ -8,6 +8,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/outage"
 	"jethook/publish"
 )
 
@@ -86,9 +87,9 @@ func (f *follower) wake() {
 
 // run follows the record until it is removed, and then this process has nothing of the cursor, or until ctx ends.
 func (f *follower) run(ctx context.Context) {
-	taking := fault{
-		fails: "cannot read events for a lagging endpoint; retrying",
-		works: "reading events for a lagging endpoint again",
+	taking := outage.Outage{
+		Fails: "cannot read events for a lagging endpoint; retrying",
+		Works: "reading events for a lagging endpoint again",
 	}
 	for ctx.Err() == nil {
 		if f.cursors.Of(f.key) == nil && f.end() {
@@ -98,7 +99,7 @@ func (f *follower) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		taking.tell(f.in.log, err)
+		taking.Tell(f.in.log, err)
 		var again <-chan time.Time
 		if err != nil {
 			again = time.After(retryFetch)
@@ -216,7 +217,7 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	}
 	if time.Since(f.counted) > lookForMissed { // before what is handed out next, while nobody ran
 		f.counted = time.Now()
-		f.faults.counting.tell(f.log, f.countMissed(ctx, f.key, false))
+		f.faults.counting.Tell(f.log, f.countMissed(ctx, f.key, false))
 	}
 	behind, looked := time.Now(), time.Now()
 	for f.awaitAppetite(ctx, l, false) {

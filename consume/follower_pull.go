@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -172,4 +173,22 @@ func (f *follower) passOver(ctx context.Context, h *held) {
 	default:
 		h.settle()
 	}
+}
+
+// sendGoing makes due what somebody was about to take from a cursor, unless that was done.
+func (e *Engine) sendGoing(ctx context.Context, key cursor.Key, h *held) error {
+	event, err := publish.DecodeEvent(h.msg)
+	if err != nil {
+		return nil // nobody could
+	}
+	d := publish.Delivery{Endpoint: key.Endpoint, Event: event, Attempt: 1}
+	trace, err := e.bus.Trace(ctx, d.ID())
+	if err != nil || trace != (publish.Trace{}) {
+		return err
+	}
+	ended, err := deliveries.RecentlyEnded(ctx, e.bus, key.Endpoint)
+	if err != nil || ended[d.ID()] {
+		return err
+	}
+	return deliveries.SendAhead(ctx, e.bus, e.cursors, key, &d)
 }

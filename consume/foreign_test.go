@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 )
 
 // A service may publish on any subject below webhooks. whatever source it names, its delivery waits, can be asked for by
@@ -22,9 +22,9 @@ func TestForeignSources(t *testing.T) {
 		}
 		rc.next(t)
 	}
-	var waiting []consume.Delivery
+	var waiting []deliveries.Delivery
 	eventually(t, "all wait", func() bool {
-		waiting = r.list(t, consume.Query{Status: consume.StatusWaiting})
+		waiting = r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})
 		return len(waiting) == 3
 	})
 	for _, d := range waiting {

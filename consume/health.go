@@ -10,6 +10,7 @@ import (
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/consume/notice"
 )
 
@@ -61,7 +62,7 @@ func (e *Engine) failing(l *lane, since time.Time, reason string) {
 	e.addTrouble(&about)
 	e.log.Warn("endpoint failing; circuit opened", "endpoint", l.id, "name", about.Name, "host", about.Host,
 		"failing_since", since, "failures", about.Failures, "reason", reason)
-	e.mark(l.id, OutcomeCircuitOpened, reason)
+	e.mark(l.id, history.CircuitOpened, reason)
 	e.announce(notice.Failing, nuid.Next(), about, true)
 }
 
@@ -79,7 +80,7 @@ func (e *Engine) recovered(id string) {
 	if changed {
 		e.log.Info("endpoint recovered; circuit closed", "endpoint", id, "name", about.Name, "host", about.Host,
 			"failed_since", about.FailedSince)
-		e.mark(id, OutcomeCircuitClosed, "")
+		e.mark(id, history.CircuitClosed, "")
 		e.announce(notice.Recovered, nuid.Next(), about, true)
 	}
 }
@@ -91,7 +92,7 @@ func (e *Engine) disable(id, reason string) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
 		err := (&Switch{e.bus, e.cursors}).leaveAll(ctx, ep)
 		cancel()
-		e.faults.noting.tell(e.log, err, "endpoint", id, "what", "noting where the endpoint stands")
+		e.faults.noting.Tell(e.log, err, "endpoint", id, "what", "noting where the endpoint stands")
 		if err != nil { // its next result disables it
 			return
 		}
@@ -118,18 +119,18 @@ func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) 
 	if errors.Is(err, endpoint.ErrNotFound) || errors.Is(err, errAsItIs) {
 		fails = nil
 	}
-	e.faults.noting.tell(e.log, fails, "endpoint", id, "what", what)
+	e.faults.noting.Tell(e.log, fails, "endpoint", id, "what", what)
 	return err == nil
 }
 
 // mark writes a line about the endpoint itself into its history.
-func (e *Engine) mark(id string, outcome Outcome, reason string) {
-	l := line{Attempt: Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Class: attempt.ClassNone, Error: reason}}
+func (e *Engine) mark(id string, outcome history.Outcome, reason string) {
+	l := history.Line{Attempt: history.Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Class: attempt.ClassNone, Error: reason}}
 	text, err := json.Marshal(l)
 	if err != nil {
-		e.faults.recording.tell(e.log, err, "endpoint", id)
+		e.faults.recording.Tell(e.log, err, "endpoint", id)
 		return
 	}
-	ended := func(err error) { e.faults.recording.tell(e.log, err, "endpoint", id) }
-	e.store(func(done func(error)) { e.bus.Record(l.trait(), text, done) }, func() { ended(nil) }, ended)
+	ended := func(err error) { e.faults.recording.Tell(e.log, err, "endpoint", id) }
+	e.store(func(done func(error)) { e.bus.Record(l.Trait(), text, done) }, func() { ended(nil) }, ended)
 }

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -39,7 +40,7 @@ func ops(t testing.TB, r *rig) func() (kind string, data map[string]any) {
 	}
 }
 
-func outcomes(history []consume.Attempt, class attempt.Class, outcome consume.Outcome) (n int) {
+func outcomes(history []history.Attempt, class attempt.Class, outcome history.Outcome) (n int) {
 	for _, a := range history {
 		if a.Class == class && a.Outcome == outcome {
 			n++
@@ -84,8 +85,8 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 		}
 	}
 	// What was attempted before waits for its retry, and nothing else does.
-	failed := outcomes(r.history(t, ep.ID), attempt.ClassStatus, consume.OutcomeFailed)
-	waiting := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+	failed := outcomes(r.history(t, ep.ID), attempt.ClassStatus, history.Failed)
+	waiting := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
 	if len(waiting) != failed || r.lastOf(t, publish.StreamDeliveries) > uint64(failed) {
 		t.Errorf("%d attempts failed, %d deliveries wait, %d were written", failed, len(waiting), r.lastOf(t, publish.StreamDeliveries))
 	}
@@ -94,14 +95,14 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 			t.Fatalf("got %+v", d)
 		}
 	}
-	recorded := func(o consume.Outcome) uint64 {
+	recorded := func(o history.Outcome) uint64 {
 		n, _, err := r.bus.Count(t.Context(), publish.HistoryShelf(ep.ID, string(o)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	if o, c := recorded(consume.OutcomeCircuitOpened), recorded(consume.OutcomeCircuitClosed); o != 1 || c != 1 {
+	if o, c := recorded(history.CircuitOpened), recorded(history.CircuitClosed); o != 1 || c != 1 {
 		t.Errorf("recorded: opened %d times, closed %d times", o, c)
 	}
 }
@@ -175,7 +176,7 @@ func TestDisabledAfterFailingForLong(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 	eventually(t, "it waits for being enabled", func() bool {
-		w := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		w := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
 		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled)
 	})
 	r.publish(t, "meanwhile", "a") // waits in its stream

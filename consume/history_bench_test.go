@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/consume"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -32,24 +33,24 @@ func BenchmarkHistory(b *testing.B) {
 			r = start(b, cfg)
 			at := func() time.Time { return began.Add(time.Duration(rand.Float64() * float64(ended.Sub(began)))) }
 			some := func() string { return benchEndpoint(rand.IntN(benchEndpoints)) }
-			for name, query := range map[string]func() consume.AttemptQuery{
-				"newest":   func() consume.AttemptQuery { return consume.AttemptQuery{} },
-				"endpoint": func() consume.AttemptQuery { return consume.AttemptQuery{Endpoint: some()} },
-				"endpoint+dead": func() consume.AttemptQuery {
-					return consume.AttemptQuery{Endpoint: some(), Outcome: consume.OutcomeDead}
+			for name, query := range map[string]func() deliveries.AttemptQuery{
+				"newest":   func() deliveries.AttemptQuery { return deliveries.AttemptQuery{} },
+				"endpoint": func() deliveries.AttemptQuery { return deliveries.AttemptQuery{Endpoint: some()} },
+				"endpoint+dead": func() deliveries.AttemptQuery {
+					return deliveries.AttemptQuery{Endpoint: some(), Outcome: history.Dead}
 				},
-				"code=429":      func() consume.AttemptQuery { return consume.AttemptQuery{Status: 429} },
-				"class=timeout": func() consume.AttemptQuery { return consume.AttemptQuery{Class: attempt.ClassTimeout} },
-				"until":         func() consume.AttemptQuery { return consume.AttemptQuery{Until: at()} },
-				"endpoint+until": func() consume.AttemptQuery {
-					return consume.AttemptQuery{Endpoint: some(), Until: at()}
+				"code=429":      func() deliveries.AttemptQuery { return deliveries.AttemptQuery{Status: 429} },
+				"class=timeout": func() deliveries.AttemptQuery { return deliveries.AttemptQuery{Class: attempt.ClassTimeout} },
+				"until":         func() deliveries.AttemptQuery { return deliveries.AttemptQuery{Until: at()} },
+				"endpoint+until": func() deliveries.AttemptQuery {
+					return deliveries.AttemptQuery{Endpoint: some(), Until: at()}
 				},
-				"since+until": func() consume.AttemptQuery {
+				"since+until": func() deliveries.AttemptQuery {
 					t := at()
-					return consume.AttemptQuery{Outcome: consume.OutcomeFailed, Since: t, Until: t.Add(ended.Sub(began) / 100)}
+					return deliveries.AttemptQuery{Outcome: history.Failed, Since: t, Until: t.Add(ended.Sub(began) / 100)}
 				},
-				"page2": func() consume.AttemptQuery {
-					q := consume.AttemptQuery{Endpoint: some(), Limit: 50}
+				"page2": func() deliveries.AttemptQuery {
+					q := deliveries.AttemptQuery{Endpoint: some(), Limit: 50}
 					_, next, err := r.ledger.Attempts(b.Context(), q)
 					if err != nil {
 						b.Fatal(err)
@@ -66,7 +67,7 @@ func BenchmarkHistory(b *testing.B) {
 }
 
 // pages times a hundred pages for each run.
-func timePages(b *testing.B, l *consume.Ledger, query func() consume.AttemptQuery) {
+func timePages(b *testing.B, l *deliveries.Store, query func() deliveries.AttemptQuery) {
 	const each = 100
 	var took []time.Duration
 	found := 0
@@ -101,21 +102,21 @@ func fillHistory(b *testing.B, r *rig, n int) {
 	room := make(chan struct{}, 8000) // fewer than the bus lets wait for it
 	draw := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
-		a := consume.Attempt{
+		a := history.Attempt{
 			Time: time.Now().UTC(), Endpoint: benchEndpoint(draw.IntN(benchEndpoints)), EventID: fmt.Sprint("evt_", i),
-			Type: "order.created", Subject: "events.order.created", Attempt: 1, Outcome: consume.OutcomeDelivered,
+			Type: "order.created", Subject: "events.order.created", Attempt: 1, Outcome: history.Delivered,
 			Class: attempt.ClassOK, Status: 200, DurationMS: 12.345, Response: strings.Repeat("x", 300),
 		}
 		a.Delivery = a.Endpoint + ".events:" + a.EventID
 		switch k := draw.IntN(1000); {
 		case k < 5:
-			a.Outcome, a.Class, a.Status = consume.OutcomeDead, attempt.ClassStatus, 500
+			a.Outcome, a.Class, a.Status = history.Dead, attempt.ClassStatus, 500
 		case k < 10:
-			a.Outcome, a.Class, a.Status = consume.OutcomeFailed, attempt.ClassStatus, 429
+			a.Outcome, a.Class, a.Status = history.Failed, attempt.ClassStatus, 429
 		case k < 40:
-			a.Outcome, a.Class, a.Status = consume.OutcomeFailed, attempt.ClassTimeout, 0
+			a.Outcome, a.Class, a.Status = history.Failed, attempt.ClassTimeout, 0
 		case k < 100:
-			a.Outcome, a.Class, a.Status = consume.OutcomeFailed, attempt.ClassStatus, 503
+			a.Outcome, a.Class, a.Status = history.Failed, attempt.ClassStatus, 503
 		}
 		line, err := json.Marshal(a)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -29,8 +29,8 @@ func TestSameIDAfterTheWindowWhileTheFirstWaits(t *testing.T) {
 		})
 		rc.next(t)
 	}
-	waiting := func() []consume.Delivery {
-		return r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting, EventID: "evt_1"})
+	waiting := func() []deliveries.Delivery {
+		return r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting, EventID: "evt_1"})
 	}
 	eventually(t, "each waits by itself", func() bool {
 		ids := map[string]bool{}
@@ -49,7 +49,7 @@ func TestSameIDAfterTheWindowWhileTheFirstWaits(t *testing.T) {
 		t.Errorf("retrying the second one sent %s", got)
 	}
 	eventually(t, "the retry was the last", func() bool {
-		dead := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusDead})
+		dead := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDead})
 		return len(dead) == 1 && dead[0].ID == before[1].ID
 	})
 	eventually(t, "the other two are left as they were", func() bool { // one that dies is dead before it leaves the schedule
@@ -80,7 +80,7 @@ func TestSameIDWithoutAMessageID(t *testing.T) {
 	rc.next(t)
 	rc.next(t)
 	eventually(t, "both wait", func() bool {
-		found := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		found := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
 		return len(found) == 2 && found[0].ID != found[1].ID && found[0].EventID == "evt_1" && found[1].EventID == "evt_1"
 	})
 }
@@ -129,12 +129,12 @@ func TestDeliveriesOfAnEarlierReleaseGoOn(t *testing.T) {
 	r.publish(t, "evt_2", "a")
 
 	waits := ep.ID + ".events:evt_1"
-	if d, err := r.ledger.Delivery(t.Context(), waits); err != nil || d.Status != consume.StatusWaiting {
+	if d, err := r.ledger.Delivery(t.Context(), waits); err != nil || d.Status != deliveries.StatusWaiting {
 		t.Fatalf("%v, %v", d, err)
 	}
 	// Asked to send the event again, the one that waits is it.
 	for _, id := range []string{"evt_1", "evt_2"} {
-		if err := r.ledger.Redeliver(t.Context(), ep.ID, r.stored(t, id), consume.Asked{Key: "k"}); err != nil {
+		if err := r.ledger.Redeliver(t.Context(), ep.ID, r.stored(t, id), deliveries.Asked{Key: "k"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := rc.next(t).header.Get("webhook-id"); got != id {
@@ -142,10 +142,10 @@ func TestDeliveriesOfAnEarlierReleaseGoOn(t *testing.T) {
 		}
 	}
 	eventually(t, "both are delivered", func() bool {
-		return len(r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusDelivered})) == 2
+		return len(r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDelivered})) == 2
 	})
 	r.settled(t, publish.StreamDeliveries)
-	if found := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusDead}); len(found) > 0 {
+	if found := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDead}); len(found) > 0 {
 		t.Errorf("still dead: %v", found)
 	}
 	if len(rc.got) > 0 {

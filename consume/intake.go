@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
+	"jethook/consume/outage"
 	"jethook/publish"
 )
 
@@ -44,7 +45,7 @@ type intake struct {
 	ended  func()                      // called when a message is not held any more; nil: nobody waits for that
 	sync   func(context.Context) error // makes the records current by which a message is decided about; nil: there are none
 	synced time.Time                   // when that was last begun
-	stale  *fault                      // of that
+	stale  *outage.Outage              // of that
 	cursor bool                        // it is an endpoint's own
 
 	opened     time.Time // when the consumer was opened, or the connection was last found restored
@@ -104,7 +105,7 @@ func (in *intake) fetch(ctx context.Context) error {
 			consumer.Close()
 		}
 	}()
-	taking := fault{fails: "cannot read events; retrying", works: "reading events again"}
+	taking := outage.Outage{Fails: "cannot read events; retrying", Works: "reading events again"}
 	for ctx.Err() == nil {
 		var err error
 		if consumer == nil {
@@ -118,7 +119,7 @@ func (in *intake) fetch(ctx context.Context) error {
 			err = in.fetchOnce(ctx, consumer)
 		}
 		if ctx.Err() == nil {
-			taking.tell(in.log, err)
+			taking.Tell(in.log, err)
 		}
 		if errors.Is(err, publish.ErrSilent) { // whoever leads the consumer now is asked
 			continue
@@ -230,10 +231,10 @@ func (in *intake) makeCurrent(ctx context.Context, h *held) error {
 		err := in.sync(ctx)
 		if err == nil {
 			in.synced = now
-			in.stale.tell(in.log, nil)
+			in.stale.Tell(in.log, nil)
 			break
 		}
-		in.stale.tell(in.log, err)
+		in.stale.Tell(in.log, err)
 		select {
 		case <-time.After(retryFetch):
 		case <-ctx.Done():

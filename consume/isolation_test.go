@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -47,7 +47,7 @@ func TestOverflowWaitsInItsStream(t *testing.T) {
 	}
 	deferred := false
 	eventually(t, "some wait", func() bool {
-		for _, d := range r.list(t, consume.Query{Status: consume.StatusWaiting}) {
+		for _, d := range r.list(t, deliveries.Query{Status: deliveries.StatusWaiting}) {
 			deferred = deferred || d.Waits == string(cursor.Behind) && d.Attempts == 0
 		}
 		return deferred
@@ -67,7 +67,7 @@ func TestOverflowWaitsInItsStream(t *testing.T) {
 		}
 	}
 	eventually(t, "none waits", func() bool { // the last ones are recorded a moment after they came
-		return len(r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})) == 0
+		return len(r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})) == 0
 	})
 }
 

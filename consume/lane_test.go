@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -96,7 +96,7 @@ func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
 		rc.next(t)
 	}
 	r.settled(t, publish.StreamDeliveries)
-	if dead := r.list(t, consume.Query{Status: consume.StatusDead}); len(dead) > 0 {
+	if dead := r.list(t, deliveries.Query{Status: deliveries.StatusDead}); len(dead) > 0 {
 		t.Errorf("%d are dead", len(dead))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -131,7 +132,7 @@ func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, er
 				continue
 			}
 			switch err := e.settleLate(ctx, page[i].Seq, d.ID()); {
-			case errors.Is(err, ErrUnderWay):
+			case errors.Is(err, deliveries.ErrUnderWay):
 				open = true
 			case err != nil:
 				return open, err
@@ -186,7 +187,7 @@ func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, erro
 	case err != nil:
 		return false, err
 	case !trace.Due.IsZero():
-		return false, ErrUnderWay
+		return false, deliveries.ErrUnderWay
 	case trace.Dead.After(d.Since):
 		return true, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -71,7 +72,7 @@ func TestBringLate(t *testing.T) {
 	// What became of two of them is stored: their schedules came back by themselves.
 	stored := make(chan error, 2)
 	bus.Bury(&publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: "dead"}, Attempt: 3}, func(err error) { stored <- err })
-	bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: string(OutcomeDelivered), Class: "ok", Status: 200},
+	bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: string(history.Delivered), Class: "ok", Status: 200},
 		[]byte(`{"delivery":"ep_a.events:delivered","attempt":2,"outcome":"delivered"}`), func(err error) { stored <- err })
 	for range 2 {
 		if err := <-stored; err != nil {

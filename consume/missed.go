@@ -11,7 +11,9 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/consume/notice"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -32,7 +34,7 @@ func (e *Engine) watchMissed(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		e.faults.counting.tell(e.log, e.countAllMissed(ctx))
+		e.faults.counting.Tell(e.log, e.countAllMissed(ctx))
 	}
 }
 
@@ -203,8 +205,8 @@ func (e *Engine) tellMissed(ctx context.Context, ep *endpoint.Endpoint, r *curso
 
 // noteMissed writes the line of the history.
 func (e *Engine) noteMissed(ctx context.Context, id, event string, about *notice.Data) error {
-	l := line{Attempt: Attempt{
-		Time: time.Now().UTC(), Endpoint: id, EventID: event, Outcome: OutcomeMissed, Class: attempt.ClassNone, Missed: about.Missed,
+	l := history.Line{Attempt: history.Attempt{
+		Time: time.Now().UTC(), Endpoint: id, EventID: event, Outcome: history.Missed, Class: attempt.ClassNone, Missed: about.Missed,
 		Error: fmt.Sprintf("the retention of %s took %d events that waited since %s", about.Stream, about.Missed, about.WaitingSince.Format(time.RFC3339)),
 	}}
 	text, err := json.Marshal(l)
@@ -212,7 +214,7 @@ func (e *Engine) noteMissed(ctx context.Context, id, event string, about *notice
 		return err
 	}
 	stored := make(chan error, 1)
-	e.bus.Record(l.trait(), text, func(err error) { stored <- err })
+	e.bus.Record(l.Trait(), text, func(err error) { stored <- err })
 	select {
 	case err := <-stored:
 		return err
@@ -223,14 +225,14 @@ func (e *Engine) noteMissed(ctx context.Context, id, event string, about *notice
 
 // missedSince counts what retention took while it waited for an endpoint, as far as the history tells.
 func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
-	sh := publish.HistoryShelf(id, string(OutcomeMissed))
+	sh := publish.HistoryShelf(id, string(history.Missed))
 	told := make(map[string]bool)
-	lines, err := linesSince(ctx, bus, sh, since)
+	lines, err := history.Since(ctx, bus, sh, since)
 	if err != nil {
 		return 0, err
 	}
-	err = lines.readOn(ctx, MaxLimit, func(s *publish.Stored) error {
-		if a, err := parseLine(s.Data); err == nil && !told[a.EventID] { // else it is none of ours
+	err = lines.ReadOn(ctx, paging.Max, func(s *publish.Stored) error {
+		if a, err := history.Parse(s.Data); err == nil && !told[a.EventID] { // else it is none of ours
 			told[a.EventID] = true
 			n += a.Missed
 		}

@@ -84,7 +84,7 @@ func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 		if err == nil {
 			_, err = e.bus.Publish(ctx, event)
 		}
-		e.faults.announcing.tell(e.log, err)
+		e.faults.announcing.Tell(e.log, err)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
 	"jethook/publish"
@@ -161,7 +162,7 @@ func TestDeadLettersAreLoggedOnce(t *testing.T) {
 	status.Store(http.StatusOK)
 	r.publish(t, "well", "a")
 	eventually(t, "it is delivered", func() bool {
-		return len(r.list(t, consume.Query{Status: consume.StatusDelivered, Type: "a"})) == 1
+		return len(r.list(t, deliveries.Query{Status: deliveries.StatusDelivered, Type: "a"})) == 1
 	})
 	status.Store(http.StatusBadGateway)
 	die(5, 2)

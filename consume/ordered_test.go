@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -36,7 +36,7 @@ func TestOrderedKeepsTheOrder(t *testing.T) {
 	j.await(t, events-1)
 	j.verdict(t, 0)
 	eventually(t, "the one that failed twice is dead", func() bool {
-		dead := r.list(t, consume.Query{Status: consume.StatusDead, Endpoint: ep.ID})
+		dead := r.list(t, deliveries.Query{Status: deliveries.StatusDead, Endpoint: ep.ID})
 		return len(dead) == 1 && dead[0].EventID == fmt.Sprintf("evt_%d", dies)
 	})
 }
@@ -63,7 +63,7 @@ func TestOrderedAcrossProcesses(t *testing.T) {
 	j.await(t, 299)
 	j.verdict(t, 0)
 	eventually(t, "all are delivered", func() bool {
-		return len(r.list(t, consume.Query{Status: consume.StatusDelivered, Endpoint: ep.ID})) == 300
+		return len(r.list(t, deliveries.Query{Status: deliveries.StatusDelivered, Endpoint: ep.ID})) == 300
 	})
 }
 
@@ -175,7 +175,7 @@ func TestOrderedHoldsUpNobodyElse(t *testing.T) {
 	}
 	failing.next(t)
 	eventually(t, "the first one waits", func() bool {
-		all := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		all := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
 		return len(all) == 50 && countOf(all, waits(string(publish.WhyRetry))) == 1 && countOf(all, waits("order", "first")) == 49
 	})
 	if n := len(failing.got); n != 0 {

@@ -23,7 +23,7 @@ var outageEvents = flag.Int("outage.events", 100_000, "how many events Benchmark
 // go test ./consume -run '^$' -bench Outage -benchtime 1x -timeout 60m -args -outage.events 1000000
 func BenchmarkOutage(b *testing.B) {
 	for range b.N {
-		few, many := outage(b, 10_000), outage(b, *outageEvents)
+		few, many := measureOutage(b, 10_000), measureOutage(b, *outageEvents)
 		b.ReportMetric((many.heap-few.heap)/1e6, "heap_MB_more")
 		b.ReportMetric((many.disk-few.disk)/1e6, "disk_MB_more")
 		b.ReportMetric(many.rate/many.alone, "back/alone")
@@ -47,7 +47,7 @@ type outageFigures struct {
 	waits              float64
 }
 
-func outage(b *testing.B, n int) (f outageFigures) {
+func measureOutage(b *testing.B, n int) (f outageFigures) {
 	r := start(b, settings(b, time.Hour))
 	defer r.stop()
 	m, other := newMeter(b), newMeter(b)

@@ -5,6 +5,7 @@ import (
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -32,7 +33,7 @@ func (e *Engine) putOff(j *job, ep *endpoint.Endpoint, res *attempt.Result) bool
 	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
 	next.Due, next.Why = e.lane(ep).pause(res, max(leastPatience, ep.LongestPause(e.schedule))), publish.WhyAsked
 	e.reschedule(j, &next, func() {
-		a := lineOf(&j.d, res, OutcomeDeferred)
+		a := history.Of(&j.d, res, history.Deferred)
 		due := next.Due.UTC()
 		a.Next = &due
 		e.record(j, a)

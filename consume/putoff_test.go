@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -82,7 +83,7 @@ func TestTooManyRequestsIsNoFailure(t *testing.T) {
 			eventually(t, "all are taken", func() bool { taken, _ := b.count(); return taken == events })
 			r.settled(t, publish.StreamEvents)
 			r.settled(t, publish.StreamDeliveries)
-			if dead := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusDead}); len(dead) > 0 {
+			if dead := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDead}); len(dead) > 0 {
 				t.Errorf("%d are dead, such as %+v", len(dead), dead[0])
 			}
 			if now, _ := r.registry.Lookup(ep.ID); !now.FailingSince.IsZero() {
@@ -90,10 +91,10 @@ func TestTooManyRequestsIsNoFailure(t *testing.T) {
 			}
 			deferred := 0
 			for _, a := range r.history(t, ep.ID) {
-				if a.Attempt != 1 || a.Outcome != consume.OutcomeDelivered && a.Outcome != consume.OutcomeDeferred {
+				if a.Attempt != 1 || a.Outcome != history.Delivered && a.Outcome != history.Deferred {
 					t.Errorf("attempt %d: %s", a.Attempt, a.Outcome)
 				}
-				if a.Outcome == consume.OutcomeDeferred {
+				if a.Outcome == history.Deferred {
 					deferred++
 				}
 			}
@@ -118,7 +119,7 @@ func TestPutOffIsSeenToWait(t *testing.T) {
 	r.publish(t, "evt_1", "a")
 	at := rc.next(t).at
 	eventually(t, "it waits", func() bool {
-		found := r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting})
+		found := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
 		return len(found) == 1 && found[0].Waits == string(publish.WhyAsked) && found[0].HTTP == 429 && found[0].Attempts == 0 &&
 			found[0].Next.Sub(at).Round(time.Minute) == 10*time.Minute
 	})

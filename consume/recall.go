@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -19,8 +20,6 @@ const (
 	// rereadAfter is for how long what was read does for messages that came before it was read: whoever had one before may
 	// only have been cut off, and record its delivery yet.
 	rereadAfter = time.Second
-	// recallPage is how many lines are read at once.
-	recallPage = 512
 )
 
 // recall knows what was recorded as delivered, so that an event which comes again after a kill is not delivered
@@ -40,7 +39,7 @@ type recall struct {
 type recollection struct {
 	mu    sync.Mutex // guards what follows
 	since time.Time  // from when on all lines that matter have been read
-	lines lineReader
+	lines history.Reader
 	read  time.Time            // when that was last done
 	taken map[string]time.Time // when each delivery was last recorded as delivered
 }
@@ -58,7 +57,7 @@ func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came t
 	of := r.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
-	sh := publish.HistoryShelf(d.Endpoint, string(OutcomeDelivered))
+	sh := publish.HistoryShelf(d.Endpoint, string(history.Delivered))
 	if of.taken == nil || at.Before(of.since) {
 		if err := of.begin(ctx, r.bus, sh, at); err != nil {
 			return false, err
@@ -66,7 +65,7 @@ func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came t
 	}
 	if !of.read.After(came) || time.Since(of.read) > rereadAfter {
 		began := time.Now()
-		if err := of.lines.readOn(ctx, recallPage, of.note); err != nil {
+		if err := of.lines.ReadOn(ctx, history.PageSize, of.note); err != nil {
 			return false, err
 		}
 		of.read = began
@@ -101,7 +100,7 @@ func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh publish.
 	if earliest := newest.Add(-longestHold); at.Before(earliest) {
 		from = earliest
 	}
-	lines, err := linesSince(ctx, bus, sh, from)
+	lines, err := history.Since(ctx, bus, sh, from)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -114,7 +115,7 @@ type Recoveries struct {
 }
 
 // NewRecoveries returns the recoveries that lie on bus.
-func NewRecoveries(bus *publish.Bus) *Recoveries { return &Recoveries{bus, stillTable(bus)} }
+func NewRecoveries(bus *publish.Bus) *Recoveries { return &Recoveries{bus, cursor.NewIdleTable(bus)} }
 
 // newRecovery is a recovery that begins now. A time that has not come ends it now, too.
 func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Recovery {
@@ -199,7 +200,7 @@ func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, bad map[stri
 	bad = make(map[string]error)
 	for next := uint64(1); next != 0; {
 		var page []publish.Stored
-		if page, next, err = r.bus.After(ctx, publish.RecoveryShelf(), next, MaxLimit); err != nil {
+		if page, next, err = r.bus.After(ctx, publish.RecoveryShelf(), next, paging.Max); err != nil {
 			return nil, nil, fmt.Errorf("listing recoveries: %w", err)
 		}
 		for i := range page {

@@ -120,6 +120,9 @@ func (s *salvage) advance(ctx context.Context, waiting []publish.Delivery) (move
 	return moved, err
 }
 
+// batch is how many messages are read and moved at once.
+const batch = 250
+
 // atOnce is how many look-ups or writes of one portion are under way together.
 const atOnce = 32
 
@@ -178,7 +181,7 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 	for err == nil && next != 0 && next <= last {
 		var page []publish.Stored
 		var chosen []publish.Delivery
-		if page, next, err = s.bus.After(ctx, l.shelf, next, portion); err == nil {
+		if page, next, err = s.bus.After(ctx, l.shelf, next, batch); err == nil {
 			chosen, err = l.choose(ctx, upTo(page, last))
 			n += len(chosen)
 		}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/cursor"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -101,14 +102,14 @@ type traces struct {
 	bus   *publish.Bus
 	shelf publish.Shelf
 	since time.Time
-	lines *lineReader // nil: reading begins at since
+	lines *history.Reader // nil: reading begins at since
 	seed  maphash.Seed
 	seen  map[uint64]struct{}
 }
 
 func newTraces(bus *publish.Bus, endpoint string, since time.Time) *traces {
 	return &traces{
-		bus: bus, shelf: publish.HistoryShelf(endpoint, string(OutcomeDelivered)), since: since,
+		bus: bus, shelf: publish.HistoryShelf(endpoint, string(history.Delivered)), since: since,
 		seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}),
 	}
 }
@@ -125,13 +126,13 @@ func (t *traces) add(delivery string) { t.seen[maphash.String(t.seed, delivery)]
 // follow reads what the history has got since it was read last.
 func (t *traces) follow(ctx context.Context) error {
 	if t.lines == nil {
-		lines, err := linesSince(ctx, t.bus, t.shelf, t.since)
+		lines, err := history.Since(ctx, t.bus, t.shelf, t.since)
 		if err != nil {
 			return err
 		}
 		t.lines = &lines
 	}
-	return t.lines.readOn(ctx, 4*portion, func(s *publish.Stored) error {
+	return t.lines.ReadOn(ctx, 4*batch, func(s *publish.Stored) error {
 		t.add(gjson.GetBytes(s.Data, "delivery").Str)
 		if len(t.seen) > maxTraces {
 			return fmt.Errorf("%w: more than %d were delivered; choose a narrower one", ErrTooMuch, maxTraces)

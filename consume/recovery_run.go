@@ -227,7 +227,7 @@ func (r *recoverer) advance(ctx context.Context, job *recoveryJob, s **salvage) 
 // movePortion redelivers what is chosen of the next messages of a leg, if there is room for it. Where nothing is chosen,
 // none is needed: what waits for an endpoint that keeps failing does not keep its recovery.
 func (r *recoverer) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
-	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, portion)
+	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, batch)
 	if err != nil {
 		return fmt.Errorf("reading what there is to recover: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -81,14 +82,14 @@ func (r *rig) switchOff(t testing.TB, id string, off bool) {
 // killAll retries what waits, which is its last attempt.
 func (r *rig) killAll(t testing.TB, id string) {
 	t.Helper()
-	waiting := r.list(t, consume.Query{Endpoint: id, Status: consume.StatusWaiting})
+	waiting := r.list(t, deliveries.Query{Endpoint: id, Status: deliveries.StatusWaiting})
 	for _, d := range waiting {
 		if err := r.ledger.Retry(t.Context(), d.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
 	eventually(t, "all are dead", func() bool {
-		dead := r.list(t, consume.Query{Endpoint: id, Status: consume.StatusDead})
+		dead := r.list(t, deliveries.Query{Endpoint: id, Status: deliveries.StatusDead})
 		return len(dead) == len(waiting)
 	})
 	r.settled(t, publish.StreamDeliveries)
@@ -169,7 +170,7 @@ func TestRecover(t *testing.T) {
 			}
 		}
 	}
-	if left := len(r.list(t, consume.Query{Endpoint: ep.ID})); left != 5*n {
+	if left := len(r.list(t, deliveries.Query{Endpoint: ep.ID})); left != 5*n {
 		t.Errorf("%d deliveries are in a state, want %d", left, 5*n)
 	}
 }
@@ -216,7 +217,7 @@ func TestRecoverAnOrderedEndpoint(t *testing.T) {
 	for i := range 3 {
 		r.publish(t, fmt.Sprint("dead_", i), "a")
 	}
-	eventually(t, "all are dead", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusDead})) == 3 })
+	eventually(t, "all are dead", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 3 })
 	m.takeAll()
 	rec, err := consume.NewRecoveries(r.bus).Start(t.Context(), &ep, time.Time{}, time.Time{}, true)
 	if err != nil {

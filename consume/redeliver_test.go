@@ -12,7 +12,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/config"
-	"jethook/consume"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -48,9 +50,9 @@ func TestRetryAroundTheDueTime(t *testing.T) {
 					switch err := r.ledger.Retry(t.Context(), id); {
 					case err == nil:
 						taken.Add(1)
-					case errors.Is(err, consume.ErrUnderWay):
+					case errors.Is(err, deliveries.ErrUnderWay):
 						underWay.Add(1)
-					case errors.Is(err, consume.ErrNoDelivery): // delivered
+					case errors.Is(err, deliveries.ErrNoDelivery): // delivered
 						over.Add(1)
 						return
 					default:
@@ -79,7 +81,7 @@ func TestRetryAroundTheDueTime(t *testing.T) {
 // stored returns an event as it lies in its stream.
 func (r *rig) stored(t testing.TB, id string) *publish.Event {
 	t.Helper()
-	h, _, err := consume.NewArchive(r.bus, nil).Find(t.Context(), id, consume.EventQuery{})
+	h, _, err := archive.New(r.bus, nil).Find(t.Context(), id, archive.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +99,10 @@ func redeliver(t testing.TB, r *rig, endpoint string, e *publish.Event, key stri
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			switch err := r.ledger.Redeliver(t.Context(), endpoint, e, consume.Asked{Key: key, Mark: mark}); {
+			switch err := r.ledger.Redeliver(t.Context(), endpoint, e, deliveries.Asked{Key: key, Mark: mark}); {
 			case err == nil:
 				n.Add(1)
-			case !errors.Is(err, consume.ErrUnderWay):
+			case !errors.Is(err, deliveries.ErrUnderWay):
 				t.Error(err)
 			}
 		})
@@ -126,8 +128,8 @@ func TestRedeliverWhateverTheState(t *testing.T) {
 				if got := m.times(id); got != times {
 					t.Errorf("%s: taken %d times, want %d", state, got, times)
 				}
-				for _, s := range []consume.Status{consume.StatusDead, consume.StatusWaiting} {
-					if left := r.list(t, consume.Query{Endpoint: ep.ID, Status: s}); len(left) != 0 {
+				for _, s := range []deliveries.Status{deliveries.StatusDead, deliveries.StatusWaiting} {
+					if left := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: s}); len(left) != 0 {
 						t.Errorf("%s: %s is left: %+v", state, s, left)
 					}
 				}
@@ -219,7 +221,7 @@ func TestReplayThatWasCutOff(t *testing.T) {
 	}
 	rc.next(t)
 	r.settled(t, publish.StreamDeliveries)
-	if dead := r.list(t, consume.Query{Status: consume.StatusDead}); len(dead) != 0 {
+	if dead := r.list(t, deliveries.Query{Status: deliveries.StatusDead}); len(dead) != 0 {
 		t.Errorf("it is delivered, and dead: %+v", dead)
 	}
 }
@@ -243,7 +245,7 @@ func TestDeadInBulk(t *testing.T) {
 	}
 	bury(6000, "Status 503") // more than one call does
 	bury(10, "timeout")
-	q := consume.DeadQuery{Endpoint: ep.ID, Reason: "status 5"}
+	q := deliveries.DeadQuery{Endpoint: ep.ID, Reason: "status 5"}
 	removed, calls := 0, 0
 	for {
 		n, next, err := r.ledger.RemoveSome(t.Context(), q)
@@ -259,10 +261,10 @@ func TestDeadInBulk(t *testing.T) {
 	if err != nil || removed != 6000 || calls < 2 || left != 10 {
 		t.Errorf("removed %d in %d calls, %d are left: %v", removed, calls, left, err)
 	}
-	if _, _, err := r.ledger.RemoveSome(t.Context(), consume.DeadQuery{Cursor: "x"}); !errors.Is(err, consume.ErrBadCursor) {
+	if _, _, err := r.ledger.RemoveSome(t.Context(), deliveries.DeadQuery{Cursor: "x"}); !errors.Is(err, paging.ErrBadCursor) {
 		t.Errorf("got %v", err)
 	}
-	if n, _, err := r.ledger.ReplaySome(t.Context(), consume.DeadQuery{Until: time.Now().Add(-time.Hour)}); err != nil || n != 0 {
+	if n, _, err := r.ledger.ReplaySome(t.Context(), deliveries.DeadQuery{Until: time.Now().Add(-time.Hour)}); err != nil || n != 0 {
 		t.Errorf("replayed %d, %v", n, err)
 	}
 }

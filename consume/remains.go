@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -53,16 +54,16 @@ func (of *remains) load(ctx context.Context, bus *publish.Bus, endpoint string) 
 	if err != nil {
 		return err
 	}
-	sh := publish.HistoryShelf(endpoint, string(OutcomeDelivered))
+	sh := publish.HistoryShelf(endpoint, string(history.Delivered))
 	newest, err := bus.LastTime(ctx, sh)
 	if err != nil {
 		return err
 	}
-	lines, err := linesSince(ctx, bus, sh, newest.Add(-forgetful))
+	lines, err := history.Since(ctx, bus, sh, newest.Add(-forgetful))
 	if err != nil {
 		return err
 	}
-	err = lines.readOn(ctx, recallPage, func(s *publish.Stored) error {
+	err = lines.ReadOn(ctx, history.PageSize, func(s *publish.Stored) error {
 		ids[gjson.GetBytes(s.Data, "delivery").Str]++
 		return nil
 	})

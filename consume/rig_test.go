@@ -20,7 +20,10 @@ import (
 
 	"jethook/config"
 	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -32,7 +35,7 @@ type rig struct {
 	cfg      *config.Config
 	bus      *publish.Bus
 	registry *endpoint.Registry
-	ledger   *consume.Ledger
+	ledger   *deliveries.Store
 	engine   *consume.Engine
 	js       jetstream.JetStream
 	stop     func() // ends the engine and closes the bus; idempotent
@@ -77,7 +80,7 @@ func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
 	ended := make(chan error, 1)
 	engine := consume.New(bus, registry, cfg, "test", log)
 	go func() { ended <- engine.Run(ctx) }()
-	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: consume.NewLedger(bus, registry), engine: engine, js: js}
+	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: deliveries.New(bus, registry), engine: engine, js: js}
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -123,9 +126,9 @@ func internal(id, eventType string) *publish.Event {
 	}
 }
 
-func (r *rig) list(t testing.TB, q consume.Query) []consume.Delivery {
+func (r *rig) list(t testing.TB, q deliveries.Query) []deliveries.Delivery {
 	t.Helper()
-	q.Limit = consume.MaxLimit
+	q.Limit = paging.Max
 	items, _, err := r.ledger.List(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +141,7 @@ func (r *rig) retry(t testing.TB, id string) {
 	t.Helper()
 	eventually(t, id+" is retried", func() bool {
 		err := r.ledger.Retry(t.Context(), id)
-		if err != nil && !errors.Is(err, consume.ErrUnderWay) {
+		if err != nil && !errors.Is(err, deliveries.ErrUnderWay) {
 			t.Fatal(err)
 		}
 		return err == nil
@@ -146,14 +149,14 @@ func (r *rig) retry(t testing.TB, id string) {
 }
 
 // history returns the recorded attempts of an endpoint, the oldest first.
-func (r *rig) history(t testing.TB, id string) (out []consume.Attempt) {
+func (r *rig) history(t testing.TB, id string) (out []history.Attempt) {
 	t.Helper()
 	page, _, err := r.bus.Before(t.Context(), publish.HistoryShelf(id, ""), 0, 500)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := len(page) - 1; i >= 0; i-- {
-		var a consume.Attempt
+		var a history.Attempt
 		if err := json.Unmarshal(page[i].Data, &a); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/outage"
 	"jethook/publish"
 )
 
@@ -62,11 +63,11 @@ func (q *sequence) now() (context.Context, *endpoint.Endpoint, bool) {
 // follow does for one stream what the endpoint's state asks for, until the endpoint is removed.
 func (q *sequence) follow(in *intake) {
 	since := func(ep *endpoint.Endpoint) time.Time { return ep.CreatedAt } // what a missing consumer begins with
-	taking := fault{
-		fails: "cannot read events for an ordered endpoint; retrying",
-		works: "reading events for an ordered endpoint again",
+	taking := outage.Outage{
+		Fails: "cannot read events for an ordered endpoint; retrying",
+		Works: "reading events for an ordered endpoint again",
 	}
-	report := func(err error) { taking.tell(in.log, err) }
+	report := func(err error) { taking.Tell(in.log, err) }
 	for q.run.Err() == nil {
 		state, ep, ok := q.now()
 		var err error

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jethook/consume/attempt"
+	"jethook/consume/history"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 )
@@ -43,7 +44,7 @@ func (e *Engine) rehearse(ctx context.Context, h *held, body []byte, stages ...r
 		h.giveBack()
 		return nil, false
 	}
-	e.faults.rehearsing.tell(e.log, err)
+	e.faults.rehearsing.Tell(e.log, err)
 	return deadly, true
 }
 
@@ -144,5 +145,5 @@ func (e *Engine) condemn(j *job, cause string) {
 	dead := j.d
 	dead.Due, dead.Why = time.Time{}, ""
 	dead.Reason, dead.Class, dead.Status = res.Detail, string(res.Class), 0
-	e.bury(j, dead, &res, func() { e.record(j, lineOf(&j.d, &res, OutcomeDead)) })
+	e.bury(j, dead, &res, func() { e.record(j, history.Of(&j.d, &res, history.Dead)) })
 }

@@ -14,6 +14,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -69,7 +70,7 @@ func (r *rig) last(t testing.TB, rc *receiver, id string) {
 		t.Errorf("got %s, want nothing but %s", got, id)
 	}
 	eventually(t, "that is recorded", func() bool { // a moment after it came
-		return len(r.list(t, consume.Query{Status: consume.StatusDelivered, EventID: id})) == 1
+		return len(r.list(t, deliveries.Query{Status: deliveries.StatusDelivered, EventID: id})) == 1
 	})
 }
 
@@ -115,7 +116,7 @@ func TestDisabledByJethookGetsAllWhenEnabled(t *testing.T) {
 		r.publish(t, fmt.Sprint("evt_", i), "a")
 	}
 	r.settled(t, publish.StreamEvents)
-	for _, d := range r.list(t, consume.Query{Endpoint: ep.ID, Status: consume.StatusWaiting}) {
+	for _, d := range r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting}) {
 		if d.EventID != "first" && (d.Waits != "disabled" || d.Attempts > 0) {
 			t.Fatalf("waits in another way: %+v", d)
 		}

@@ -67,7 +67,7 @@ func (e *Engine) uniteAll() {
 			if failed == nil {
 				open, failed = e.uniteOne(e.flight, j, traces[ids[i]])
 			}
-			e.faults.uniting.tell(e.log, failed)
+			e.faults.uniting.Tell(e.log, failed)
 			if open || failed != nil {
 				e.uniteLater(j)
 			} else {

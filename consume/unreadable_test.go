@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/report"
@@ -89,7 +90,7 @@ func TestBadRecoveriesStopNoOther(t *testing.T) {
 	ep := r.add(t, m.URL, nil, "events.>")
 	m.refuse("dead_")
 	r.publish(t, "dead_0", "a")
-	eventually(t, "it is dead", func() bool { return len(r.list(t, consume.Query{Status: consume.StatusDead})) == 1 })
+	eventually(t, "it is dead", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 1 })
 	m.takeAll()
 	bad := map[string]string{
 		"ep_cut": `{"id":"rec_`, "ep_null": "null", "ep_large": `{"x":"` + strings.Repeat("x", 1<<20) + `"}`,

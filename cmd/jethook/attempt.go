@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/history"
 )
 
 func attemptCommand() *cobra.Command {
@@ -43,7 +43,7 @@ func attemptListCommand() *cobra.Command {
 	return cmd
 }
 
-func attemptRows(w io.Writer, attempts []consume.Attempt, name func(endpoint string) string) {
+func attemptRows(w io.Writer, attempts []history.Attempt, name func(endpoint string) string) {
 	row(w, "TIME", "DELIVERY", "ENDPOINT", "TYPE", "ATTEMPT", "OUTCOME", "CLASS", "CODE", "DURATION", "ERROR")
 	for i := range attempts {
 		a := &attempts[i]
@@ -55,7 +55,7 @@ func attemptRows(w io.Writer, attempts []consume.Attempt, name func(endpoint str
 	}
 }
 
-func duration(a *consume.Attempt) string {
+func duration(a *history.Attempt) string {
 	return time.Duration(a.DurationMS * float64(time.Millisecond)).Round(100 * time.Microsecond).String()
 }
 
@@ -97,7 +97,7 @@ func deliveryShowCommand() *cobra.Command {
 }
 
 // exchange writes the request and the response of an attempt.
-func exchange(w io.Writer, a *consume.Attempt) {
+func exchange(w io.Writer, a *history.Attempt) {
 	if a.Request == nil {
 		return
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/deliveries"
 )
 
 func deliveryCommand() *cobra.Command {
@@ -51,7 +51,7 @@ func listDeliveries(cmd *cobra.Command, path string) error {
 }
 
 // reason says in one cell why a delivery is not delivered.
-func reason(d *consume.Delivery) string {
+func reason(d *deliveries.Delivery) string {
 	switch {
 	case d.Reason != "":
 		return d.Reason
@@ -75,7 +75,7 @@ func deliveryRetryCommand() *cobra.Command {
 			})
 			if refusedWith(err, "not_found") {
 				d, unknown := askFor[admin.DeliveryReport](cmd, http.MethodGet, path, nil)
-				if unknown == nil && d.Status == consume.StatusDelivered {
+				if unknown == nil && d.Status == deliveries.StatusDelivered {
 					return fmt.Errorf("%s is already delivered; to send its event again, run 'jethook event resend %s --endpoint %s'",
 						visible(d.ID), shellWord(d.EventID), d.Endpoint)
 				}

@@ -8,15 +8,15 @@ import (
 	"strings"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/archive"
 	"jethook/consume/attempt"
 	"jethook/publish"
 )
 
 // heard is an event as listen prints it for programs.
 type heard struct {
-	consume.StoredEvent
+	archive.StoredEvent
 	Headers map[string][]string `json:"headers"`
 	admin.EventBody
 	Forwarded *forwarded `json:"forwarded,omitempty"`
@@ -33,7 +33,7 @@ type forwarded struct {
 }
 
 func printHeard(w io.Writer, h *publish.Head, res *attempt.Result) error {
-	line := heard{StoredEvent: consume.Describe(h), Headers: h.Header, EventBody: admin.ShowBody(h.Body, math.MaxInt)}
+	line := heard{StoredEvent: archive.Describe(h), Headers: h.Header, EventBody: admin.ShowBody(h.Body, math.MaxInt)}
 	if res != nil {
 		line.Forwarded = &forwarded{
 			Verdict: res.Verdict.String(), Status: res.Status, Class: res.Class, Error: res.Detail,

@@ -18,7 +18,7 @@ import (
 func writeStatus(w io.Writer, s *status.Status, all bool) {
 	row(w, "At "+stamp(&s.At)+", last hour counted since "+stamp(&s.HourSince))
 	if s.Behind > 0 {
-		row(w, "BEHIND      "+deliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
+		row(w, "BEHIND      "+countDeliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
 	}
 	for _, what := range s.Incomplete {
 		row(w, "INCOMPLETE  "+what)
@@ -62,7 +62,7 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	}
 }
 
-func deliveries(n uint64) string {
+func countDeliveries(n uint64) string {
 	if n == 1 {
 		return "1 delivery"
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -153,7 +153,7 @@ func (m *maker) note(endpoint, event, body string, f fate) {
 }
 
 // count returns how many deliveries of an endpoint have a status, and wait for why if that is not empty.
-func (m *maker) count(t *testing.T, endpoint string, status consume.Status, why string) (n int) {
+func (m *maker) count(t *testing.T, endpoint string, status deliveries.Status, why string) (n int) {
 	t.Helper()
 	for _, d := range m.left.listed(t, m.process, status, endpoint) {
 		if why == "" || d.Waits == why {
@@ -164,7 +164,7 @@ func (m *maker) count(t *testing.T, endpoint string, status consume.Status, why 
 }
 
 // awaitCount waits until at least n are there.
-func (m *maker) awaitCount(t *testing.T, endpoint string, n int, status consume.Status, why string) {
+func (m *maker) awaitCount(t *testing.T, endpoint string, n int, status deliveries.Status, why string) {
 	t.Helper()
 	m.until(t, fmt.Sprintf("%d of %s are %s %s", n, endpoint, status, why), func() bool { return m.count(t, endpoint, status, why) >= n })
 }
@@ -189,12 +189,12 @@ func (m *maker) settle(t *testing.T) {
 	m.publish(t, "resting", 3, fateBehind)
 	m.publish(t, "gone", 1, fateWaiting)
 	m.publish(t, "down", 16, fateWaiting)
-	m.awaitCount(t, "taken", 5, consume.StatusDelivered, "")
-	m.awaitCount(t, "scheduled", 4, consume.StatusWaiting, "retry")
-	m.awaitCount(t, "dead", 3, consume.StatusDead, "")
-	m.awaitCount(t, "ordered", 1, consume.StatusWaiting, "retry")
-	m.awaitCount(t, "gone", 1, consume.StatusWaiting, "retry")
-	m.awaitCount(t, "down", 16, consume.StatusWaiting, "retry")
+	m.awaitCount(t, "taken", 5, deliveries.StatusDelivered, "")
+	m.awaitCount(t, "scheduled", 4, deliveries.StatusWaiting, "retry")
+	m.awaitCount(t, "dead", 3, deliveries.StatusDead, "")
+	m.awaitCount(t, "ordered", 1, deliveries.StatusWaiting, "retry")
+	m.awaitCount(t, "gone", 1, deliveries.StatusWaiting, "retry")
+	m.awaitCount(t, "down", 16, deliveries.StatusWaiting, "retry")
 	m.publish(t, "gone", 2, fateMissed)
 }
 
@@ -209,9 +209,9 @@ func (m *maker) leaveHalfDone(t *testing.T) {
 	m.endpoint(t, "asking", `]`)
 	m.endpoint(t, "full", `],"concurrency":1,"timeout":"5m"`)
 	m.publish(t, "recovering", 20, fateDead)
-	m.awaitCount(t, "recovering", 20, consume.StatusDead, "")
+	m.awaitCount(t, "recovering", 20, deliveries.StatusDead, "")
 	m.publish(t, "disabled", 3, fateWaiting)
-	m.awaitCount(t, "disabled", 3, consume.StatusWaiting, "retry")
+	m.awaitCount(t, "disabled", 3, deliveries.StatusWaiting, "retry")
 	m.api(t, "POST", "/api/v1/endpoints/"+m.left.Endpoints["disabled"]+"/disable", "", nil)
 	m.publish(t, "disabled", 2, fateMissed)
 	m.publish(t, "asking", 2, fateWaiting)
@@ -220,22 +220,22 @@ func (m *maker) leaveHalfDone(t *testing.T) {
 	m.publish(t, "full", 11, fateHeld)
 	m.publishOne(t, "full", bigBody, fateHeld)
 	m.publish(t, "limited", 10, fateWaiting)
-	m.awaitCount(t, "disabled", 3, consume.StatusWaiting, "disabled")
-	m.awaitCount(t, "soon", 3, consume.StatusWaiting, "retry")
-	m.awaitCount(t, "asking", 2, consume.StatusWaiting, "")
-	m.awaitCount(t, "full", 2, consume.StatusWaiting, "turn")
-	m.awaitCount(t, "limited", 8, consume.StatusWaiting, "turn")
+	m.awaitCount(t, "disabled", 3, deliveries.StatusWaiting, "disabled")
+	m.awaitCount(t, "soon", 3, deliveries.StatusWaiting, "retry")
+	m.awaitCount(t, "asking", 2, deliveries.StatusWaiting, "")
+	m.awaitCount(t, "full", 2, deliveries.StatusWaiting, "turn")
+	m.awaitCount(t, "limited", 8, deliveries.StatusWaiting, "turn")
 	m.until(t, "the second attempts are over", func() bool { return len(m.at("soon")) == 6 })
-	m.awaitCount(t, "soon", 3, consume.StatusWaiting, "retry")
+	m.awaitCount(t, "soon", 3, deliveries.StatusWaiting, "retry")
 	m.publish(t, "due", 2, fateWaiting)
-	m.awaitCount(t, "due", 2, consume.StatusWaiting, "retry")
+	m.awaitCount(t, "due", 2, deliveries.StatusWaiting, "retry")
 	m.api(t, "POST", "/api/v1/endpoints/"+m.left.Endpoints["recovering"]+"/recover", "{}", nil)
 }
 
 // look notes what waits and what is dead now.
 func (m *maker) look(t *testing.T) {
 	t.Helper()
-	waiting, dead := m.left.listed(t, m.process, consume.StatusWaiting, ""), m.left.listed(t, m.process, consume.StatusDead, "")
+	waiting, dead := m.left.listed(t, m.process, deliveries.StatusWaiting, ""), m.left.listed(t, m.process, deliveries.StatusDead, "")
 	for i := range m.left.Deliveries {
 		d := &m.left.Deliveries[i]
 		p := pair{d.Endpoint, d.Event}

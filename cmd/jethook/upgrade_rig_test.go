@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/deliveries"
 )
 
 const (
@@ -88,7 +88,7 @@ func (s *leftStore) of(endpoint string) (all []leftDelivery) {
 }
 
 // listed returns all that the admin API lists with a status, or of one endpoint if that is not empty.
-func (s *leftStore) listed(t *testing.T, p *process, status consume.Status, endpoint string) map[pair]consume.Delivery {
+func (s *leftStore) listed(t *testing.T, p *process, status deliveries.Status, endpoint string) map[pair]deliveries.Delivery {
 	t.Helper()
 	names := make(map[string]string)
 	for name, id := range s.Endpoints {
@@ -98,7 +98,7 @@ func (s *leftStore) listed(t *testing.T, p *process, status consume.Status, endp
 	if endpoint != "" {
 		path += "&endpoint=" + s.Endpoints[endpoint]
 	}
-	all := make(map[pair]consume.Delivery)
+	all := make(map[pair]deliveries.Delivery)
 	for cursor := ""; ; {
 		var page admin.DeliveryPage
 		p.api(t, "GET", path+cursor, "", &page)

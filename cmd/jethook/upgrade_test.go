@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"jethook/consume"
+	"jethook/consume/deliveries"
 )
 
 // A store that a process of an earlier release was killed on loses nothing: every event is delivered to each endpoint
@@ -83,9 +84,9 @@ func (u *upgrade) seesWhatRests(t *testing.T) {
 // misplaced says what is listed otherwise than it was left. What comes due for a disabled endpoint at this moment may be.
 func (u *upgrade) misplaced(t *testing.T) (found []string) {
 	t.Helper()
-	all := make(map[fate]map[pair]consume.Delivery)
+	all := make(map[fate]map[pair]deliveries.Delivery)
 	for _, status := range []fate{fateDelivered, fateWaiting, fateDead} {
-		all[status] = u.left.listed(t, u.process, consume.Status(status), "")
+		all[status] = u.left.listed(t, u.process, deliveries.Status(status), "")
 	}
 	for _, d := range u.left.Deliveries {
 		far := d.Due != nil && time.Until(*d.Due) > 24*time.Hour
@@ -132,7 +133,7 @@ func (u *upgrade) enables(t *testing.T) {
 // redelivers asks for what is dead, or waits for a time that is far ahead.
 func (u *upgrade) redelivers(t *testing.T) {
 	t.Helper()
-	for _, d := range u.left.listed(t, u.process, consume.StatusWaiting, "") {
+	for _, d := range u.left.listed(t, u.process, deliveries.StatusWaiting, "") {
 		if d.Endpoint == u.left.Endpoints["scheduled"] || d.Endpoint == u.left.Endpoints["ordered"] && d.Attempts > 0 {
 			u.api(t, "POST", "/api/v1/deliveries/"+d.ID+"/retry", "", nil)
 		}
@@ -171,14 +172,14 @@ func (u *upgrade) recovering(t *testing.T) bool {
 func (u *upgrade) isAllDelivered(t *testing.T) {
 	t.Helper()
 	u.until(t, "all is listed as delivered, and nothing waits", func() bool {
-		delivered := u.left.listed(t, u.process, consume.StatusDelivered, "")
-		return len(u.left.listed(t, u.process, consume.StatusWaiting, "")) == 0 &&
+		delivered := u.left.listed(t, u.process, deliveries.StatusDelivered, "")
+		return len(u.left.listed(t, u.process, deliveries.StatusWaiting, "")) == 0 &&
 			!slices.ContainsFunc(u.left.Deliveries, func(d leftDelivery) bool {
 				_, ok := delivered[pair{d.Endpoint, d.Event}]
 				return !ok
 			})
 	})
-	if dead := u.left.listed(t, u.process, consume.StatusDead, ""); len(dead) > 0 {
+	if dead := u.left.listed(t, u.process, deliveries.StatusDead, ""); len(dead) > 0 {
 		t.Errorf("dead: %v", dead)
 	}
 }

@@ -25,8 +25,11 @@ import (
 
 	"jethook/config"
 	"jethook/consume"
+	"jethook/consume/archive"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/rejected"
 	"jethook/consume/status"
 	"jethook/publish"
 )
@@ -43,7 +46,7 @@ type Options struct {
 	// Senders says by source how its requests are verified; a source of an unknown sender has no entry.
 	Senders map[string]Verification
 	// Reverify verifies a rejected request again and stores its events; nil in a process that receives none.
-	Reverify consume.Reverifier
+	Reverify rejected.Reverifier
 	// Warning is what is wrong with the process although it is ready; empty: nothing. It may be nil.
 	Warning func() string
 	// Metrics answers /metrics, without a token; nil: nothing does.
@@ -56,8 +59,9 @@ type Server struct {
 	bus        *publish.Bus
 	registry   *endpoint.Registry
 	policy     *endpoint.AddressPolicy
-	ledger     *consume.Ledger
-	archive    *consume.Archive
+	ledger     *deliveries.Store
+	rejected   *rejected.Store
+	archive    *archive.Archive
 	recoveries *consume.Recoveries
 	switches   *consume.Switch
 	board      *status.Board
@@ -68,7 +72,7 @@ type Server struct {
 	warning    func() string
 	log        *slog.Logger
 	senders    map[string]Verification
-	reverify   consume.Reverifier
+	reverify   rejected.Reverifier
 
 	echo    *echo.Echo
 	api     huma.API
@@ -84,9 +88,9 @@ const logPause = 5 * time.Second
 // New returns the API over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: consume.NewLedger(o.Bus, o.Registry),
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: deliveries.New(o.Bus, o.Registry), rejected: rejected.New(o.Bus),
 		recoveries: consume.NewRecoveries(o.Bus), switches: consume.NewSwitch(o.Bus, o.Log),
-		archive: consume.NewArchive(o.Bus, o.Registry, o.Config.SourceNames...),
+		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
 		tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),

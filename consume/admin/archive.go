@@ -12,7 +12,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
 
-	"jethook/consume"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -51,17 +53,17 @@ type SpanParams struct {
 }
 
 // query returns the events that are chosen, or what is wrong with the choice.
-func (p *SpanParams) query() (consume.EventQuery, error) {
-	var times consume.Query
+func (p *SpanParams) query() (archive.Query, error) {
+	var times deliveries.Query
 	f := FilterParams{Since: p.Since, Until: p.Until}
 	fields := f.apply(&times, time.Now())
 	if _, err := publish.EventShelves(p.Subject); err != nil {
 		fields = append(fields, FailureField{Field: "subject", Message: err.Error()})
 	}
 	if len(fields) > 0 {
-		return consume.EventQuery{}, invalid(fields...)
+		return archive.Query{}, invalid(fields...)
 	}
-	return consume.EventQuery{Subject: p.Subject, Since: times.Since, Until: times.Until}, nil
+	return archive.Query{Subject: p.Subject, Since: times.Since, Until: times.Until}, nil
 }
 
 // ParseTime reads a time as the API's parameters give it: in RFC 3339, or how long before now; nothing is the zero
@@ -75,7 +77,7 @@ type listEventsInput struct {
 
 // EventPage is one page of a list of events.
 type EventPage struct {
-	Items      []consume.StoredEvent `json:"items"`
+	Items      []archive.StoredEvent `json:"items"`
 	NextCursor string                `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
@@ -93,7 +95,7 @@ func (s *Server) listEvents(ctx context.Context, in *listEventsInput) (*eventsOu
 	}
 	q.Limit = in.Limit
 	items, next, err := s.archive.List(ctx, q)
-	if errors.Is(err, consume.ErrBadCursor) {
+	if errors.Is(err, paging.ErrBadCursor) {
 		return nil, invalid(badCursor)
 	}
 	if err != nil {
@@ -110,11 +112,11 @@ type EventParams struct {
 
 // EventDetail is an event whole, and what became of it.
 type EventDetail struct {
-	consume.StoredEvent
+	archive.StoredEvent
 	Headers map[string][]string `json:"headers" doc:"the stored headers; credentials are never stored"`
 	EventBody
 	Others []string `json:"others,omitempty" doc:"subjects of other events with this id that the search found; pass one as subject to get that event"`
-	consume.Trace
+	archive.Trace
 }
 
 // EventBody is the body of an event in a form that fits into JSON.
@@ -139,7 +141,7 @@ func (s *Server) getEvent(ctx context.Context, in *EventParams) (*eventOutput, e
 		return nil, err
 	}
 	return &eventOutput{EventDetail{
-		StoredEvent: consume.Describe(&found), Headers: found.Header, EventBody: ShowBody(found.Body, maxShown), Others: others, Trace: trace,
+		StoredEvent: archive.Describe(&found), Headers: found.Header, EventBody: ShowBody(found.Body, maxShown), Others: others, Trace: trace,
 	}}, nil
 }
 

@@ -9,8 +9,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -43,14 +45,14 @@ type listAttemptsInput struct {
 
 // AttemptPage is one page of the history.
 type AttemptPage struct {
-	Items      []consume.Attempt `json:"items"`
+	Items      []history.Attempt `json:"items"`
 	NextCursor string            `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type attemptsOutput struct{ Body AttemptPage }
 
 func (s *Server) listAttempts(ctx context.Context, in *listAttemptsInput) (*attemptsOutput, error) {
-	var q consume.Query
+	var q deliveries.Query
 	fields := append(in.FilterParams.apply(&q, time.Now()), in.TraitParams.apply(&q)...)
 	if in.Delivery != "" && !deliveryID.MatchString(in.Delivery) {
 		fields = append(fields, FailureField{Field: "delivery", Message: "is not a delivery's id"})
@@ -63,11 +65,11 @@ func (s *Server) listAttempts(ctx context.Context, in *listAttemptsInput) (*atte
 	if len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
-	items, next, err := s.ledger.Attempts(ctx, consume.AttemptQuery{
-		Endpoint: q.Endpoint, Delivery: in.Delivery, EventID: q.EventID, Outcome: consume.Outcome(in.Outcome),
+	items, next, err := s.ledger.Attempts(ctx, deliveries.AttemptQuery{
+		Endpoint: q.Endpoint, Delivery: in.Delivery, EventID: q.EventID, Outcome: history.Outcome(in.Outcome),
 		Class: q.Class, Status: q.Code, Type: q.Type, Since: q.Since, Until: q.Until, Limit: in.Limit, Cursor: cursor,
 	})
-	if errors.Is(err, consume.ErrBadCursor) {
+	if errors.Is(err, paging.ErrBadCursor) {
 		return nil, invalid(badCursor)
 	}
 	if err != nil {
@@ -81,7 +83,7 @@ func attemptMark(in *listAttemptsInput) string {
 }
 
 // apply checks the filter and adds it to q.
-func (p *TraitParams) apply(q *consume.Query) (fields []FailureField) {
+func (p *TraitParams) apply(q *deliveries.Query) (fields []FailureField) {
 	if publish.CleanID(p.Event) != p.Event {
 		fields = append(fields, FailureField{Field: "event", Message: "is not an event's id"})
 	}
@@ -112,8 +114,8 @@ type deliveryInput struct {
 
 // DeliveryReport is a delivery with its attempts.
 type DeliveryReport struct {
-	consume.Delivery
-	History    []consume.Attempt `json:"history" doc:"its attempts, newest first"`
+	deliveries.Delivery
+	History    []history.Attempt `json:"history" doc:"its attempts, newest first"`
 	NextCursor string            `json:"next_cursor" doc:"cursor for GET /api/v1/attempts?delivery=... to list more attempts; empty if there are none"`
 }
 
@@ -121,7 +123,7 @@ type deliveryOutput struct{ Body DeliveryReport }
 
 func (s *Server) getDelivery(ctx context.Context, in *deliveryInput) (*deliveryOutput, error) {
 	if !deliveryID.MatchString(in.ID) {
-		return nil, consume.ErrNotFound
+		return nil, deliveries.ErrNotFound
 	}
 	d, err := s.ledger.Delivery(ctx, in.ID)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -123,7 +123,7 @@ func TestDeliveriesOfAnEvent(t *testing.T) {
 		"event=evt_1&endpoint=ep_1": 2, "event=evt_13": 1, "event=evt_2": 0, "event=evt_1&class=status": 1, "code=500": 1,
 		"event=evt_1&code=204": 3, "class=ok": 6, "event=evt_1&until=1h": 0, "event=evt_1&since=1h&type=order.>": 10,
 	} {
-		if got := a.listed(query + "&limit=2"); len(got) != want || !slices.IsSortedFunc(got, func(x, y consume.Delivery) int { return y.At.Compare(x.At) }) {
+		if got := a.listed(query + "&limit=2"); len(got) != want || !slices.IsSortedFunc(got, func(x, y deliveries.Delivery) int { return y.At.Compare(x.At) }) {
 			t.Errorf("%s: got %d, want %d: %+v", query, len(got), want, got)
 		}
 	}
@@ -138,14 +138,14 @@ func TestReadADelivery(t *testing.T) {
 	for range 60 {
 		a.deliver(taken)
 	}
-	for status, d := range map[consume.Status]*publish.Delivery{
-		consume.StatusWaiting: waits, consume.StatusDead: dead, consume.StatusDelivered: taken,
+	for status, d := range map[deliveries.Status]*publish.Delivery{
+		deliveries.StatusWaiting: waits, deliveries.StatusDead: dead, deliveries.StatusDelivered: taken,
 	} {
 		got := get[admin.DeliveryReport](a, http.StatusOK, "GET", "/api/v1/deliveries/"+url.PathEscape(d.ID()), "")
 		if got.ID != d.ID() || got.Status != status {
 			t.Errorf("got %+v", got)
 		}
-		if status != consume.StatusDelivered {
+		if status != deliveries.StatusDelivered {
 			continue
 		}
 		if len(got.History) != 50 || got.History[0].Delivery != d.ID() || got.NextCursor == "" {

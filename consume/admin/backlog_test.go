@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/deliveries"
 	"jethook/consume/status"
 	"jethook/publish"
 )
@@ -45,7 +45,7 @@ func TestWhatWaitsInItsStream(t *testing.T) {
 	a.until("it lags", func() bool { return lags().Behind > 0 })
 	a.publishAll("then_", "order.created", 100)
 
-	list := func(query string) []consume.Delivery {
+	list := func(query string) []deliveries.Delivery {
 		return get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=500&status=waiting&endpoint="+f.id+query, "").Items
 	}
 	then := list("&event=then_50")
@@ -96,7 +96,7 @@ func TestRetryOutOfOrder(t *testing.T) {
 	f := a.fickle("events.order.*", `,"ordered":true`)
 	f.down.Store(true)
 	a.publishAll("evt_", "order.created", 3)
-	var last consume.Delivery
+	var last deliveries.Delivery
 	a.until("all are listed", func() bool {
 		page := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?event=evt_2", "")
 		if len(page.Items) == 1 {

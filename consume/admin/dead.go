@@ -9,7 +9,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 )
 
 func (s *Server) deadRoutes() {
@@ -47,7 +48,7 @@ type listDeadInput struct {
 }
 
 func (s *Server) listDead(ctx context.Context, in *listDeadInput) (*deliveriesOutput, error) {
-	return s.list(ctx, in.PageParams, in.FilterParams, consume.Query{Status: consume.StatusDead, Reason: in.Reason})
+	return s.list(ctx, in.PageParams, in.FilterParams, deliveries.Query{Status: deliveries.StatusDead, Reason: in.Reason})
 }
 
 // DeadChoice chooses dead letters.
@@ -61,8 +62,8 @@ type DeadChoice struct {
 }
 
 // query checks the choice; a query without ids chooses by its fields.
-func (c *DeadChoice) query() (consume.DeadQuery, error) {
-	var q consume.Query
+func (c *DeadChoice) query() (deliveries.DeadQuery, error) {
+	var q deliveries.Query
 	f := FilterParams{Endpoint: c.Endpoint, Since: c.Since, Until: c.Until}
 	fields := f.apply(&q, time.Now())
 	if len(c.IDs) > 0 && (f != (FilterParams{}) || c.Reason != "" || c.Cursor != "") {
@@ -74,9 +75,9 @@ func (c *DeadChoice) query() (consume.DeadQuery, error) {
 		}
 	}
 	if len(fields) > 0 {
-		return consume.DeadQuery{}, invalid(fields...)
+		return deliveries.DeadQuery{}, invalid(fields...)
 	}
-	return consume.DeadQuery{Endpoint: q.Endpoint, Since: q.Since, Until: q.Until, Reason: c.Reason, Cursor: c.Cursor}, nil
+	return deliveries.DeadQuery{Endpoint: q.Endpoint, Since: q.Since, Until: q.Until, Reason: c.Reason, Cursor: c.Cursor}, nil
 }
 
 // ReplayRequest chooses dead letters to be delivered again.
@@ -104,7 +105,7 @@ func (s *Server) replayDead(ctx context.Context, in *replayInput) (*replayOutput
 // inBulk does something with the dead letters that c chooses.
 func (s *Server) inBulk(
 	ctx context.Context, c *DeadChoice, named func(context.Context, []string) (int, error),
-	some func(context.Context, consume.DeadQuery) (int, string, error),
+	some func(context.Context, deliveries.DeadQuery) (int, string, error),
 ) (n int, next string, err error) {
 	q, err := c.query()
 	if err != nil {
@@ -115,7 +116,7 @@ func (s *Server) inBulk(
 		return n, "", err
 	}
 	n, next, err = some(ctx, q)
-	if errors.Is(err, consume.ErrBadCursor) {
+	if errors.Is(err, paging.ErrBadCursor) {
 		err = invalid(badCursor)
 	}
 	return n, next, err

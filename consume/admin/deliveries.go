@@ -10,7 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 )
 
 func (s *Server) deliveryRoutes() {
@@ -59,21 +60,21 @@ type listDeliveriesInput struct {
 
 // DeliveryPage is one page of a list of deliveries.
 type DeliveryPage struct {
-	Items      []consume.Delivery `json:"items"`
-	NextCursor string             `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
+	Items      []deliveries.Delivery `json:"items"`
+	NextCursor string                `json:"next_cursor" doc:"cursor of the next page; empty on the last page"`
 }
 
 type deliveriesOutput struct{ Body DeliveryPage }
 
 func (s *Server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*deliveriesOutput, error) {
-	q := consume.Query{Status: consume.Status(in.Status)}
+	q := deliveries.Query{Status: deliveries.Status(in.Status)}
 	if fields := in.TraitParams.apply(&q); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
 	return s.list(ctx, in.PageParams, in.FilterParams, q)
 }
 
-func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q consume.Query) (*deliveriesOutput, error) {
+func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q deliveries.Query) (*deliveriesOutput, error) {
 	mark := mark("deliveries", f, q)
 	fields := f.apply(&q, time.Now())
 	var ok bool
@@ -85,7 +86,7 @@ func (s *Server) list(ctx context.Context, p PageParams, f FilterParams, q consu
 	}
 	q.Limit = p.Limit
 	items, next, err := s.ledger.List(ctx, q)
-	if errors.Is(err, consume.ErrBadCursor) {
+	if errors.Is(err, paging.ErrBadCursor) {
 		return nil, invalid(badCursor)
 	}
 	if err != nil {
@@ -100,7 +101,7 @@ var badCursor = FailureField{Field: "cursor", Message: "is not a next_cursor of 
 var idToken = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
 // apply checks the filter and adds it to q. A time that is a duration counts back from now.
-func (f *FilterParams) apply(q *consume.Query, now time.Time) (fields []FailureField) {
+func (f *FilterParams) apply(q *deliveries.Query, now time.Time) (fields []FailureField) {
 	if f.Endpoint != "" && !idToken.MatchString(f.Endpoint) {
 		fields = append(fields, FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
 	}
@@ -160,7 +161,7 @@ type retryOutput struct{ Body RetriedDelivery }
 
 func (s *Server) retryDelivery(ctx context.Context, in *retryInput) (*retryOutput, error) {
 	if !deliveryID.MatchString(in.ID) {
-		return nil, consume.ErrNoDelivery
+		return nil, deliveries.ErrNoDelivery
 	}
 	if err := s.mayDeliver(in.ID); err != nil {
 		return nil, err

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -35,15 +36,15 @@ func (a *api) bury(d *publish.Delivery) { a.stored(func(done func(error)) { a.bu
 // deliver records that d was delivered.
 func (a *api) deliver(d *publish.Delivery) {
 	a.t.Helper()
-	line, err := json.Marshal(consume.Attempt{
+	line, err := json.Marshal(history.Attempt{
 		Time: time.Now(), Delivery: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type,
-		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: consume.OutcomeDelivered, Class: attempt.ClassOK, Status: 204,
+		Subject: d.Event.Subject, Attempt: d.Attempt, Outcome: history.Delivered, Class: attempt.ClassOK, Status: 204,
 	})
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.stored(func(done func(error)) {
-		a.bus.Record(publish.Trait{Endpoint: d.Endpoint, Outcome: string(consume.OutcomeDelivered), Class: "ok", Status: 204}, line, done)
+		a.bus.Record(publish.Trait{Endpoint: d.Endpoint, Outcome: string(history.Delivered), Class: "ok", Status: 204}, line, done)
 	})
 }
 
@@ -57,7 +58,7 @@ func (a *api) stored(write func(done func(error))) {
 }
 
 // listed returns all pages of the deliveries that the query chooses.
-func (a *api) listed(query string) (all []consume.Delivery) {
+func (a *api) listed(query string) (all []deliveries.Delivery) {
 	a.t.Helper()
 	for cursor := ""; ; {
 		page := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?"+query+"&cursor="+cursor, "")
@@ -101,7 +102,7 @@ func TestListDeliveries(t *testing.T) {
 		}
 	}
 	dead := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/dead?endpoint=ep_1&limit=3", "")
-	if len(dead.Items) != 3 || dead.NextCursor == "" || dead.Items[0].Status != consume.StatusDead || dead.Items[0].Reason != "status 500" {
+	if len(dead.Items) != 3 || dead.NextCursor == "" || dead.Items[0].Status != deliveries.StatusDead || dead.Items[0].Reason != "status 500" {
 		t.Errorf("dead letters: %+v", dead)
 	}
 }

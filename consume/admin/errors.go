@@ -17,7 +17,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jethook/consume"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/rejected"
 	"jethook/publish"
 )
 
@@ -103,23 +106,23 @@ var failures = []struct {
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", "not found"},
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not support that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "no such endpoint"},
-	{consume.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
-	{consume.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
+	{archive.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
+	{deliveries.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
-	{consume.ErrNotFound, http.StatusNotFound, "not_found", "no such delivery"},
+	{deliveries.ErrNotFound, http.StatusNotFound, "not_found", "no such delivery"},
 	{publish.ErrBodyGone, http.StatusConflict, "no_request", "the body is no longer stored, so no request can be made"},
 	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "no such recovery"},
 	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this period; choose a shorter one"},
 	{errNoSource, http.StatusNotFound, "not_found", "no such source; add it to JETHOOK_SOURCES of this process"},
-	{consume.ErrNoRejected, http.StatusNotFound, "not_found", "no such rejected request"},
+	{rejected.ErrNotFound, http.StatusNotFound, "not_found", "no such rejected request"},
 	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks; call one that runs jethook serve or jethook ingest"},
 	{errNoHandshake, http.StatusConflict, "no_handshake", "the sender does not hand over a secret; set JETHOOK_SOURCE_<NAME>_SECRET"},
 	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process does not match the store; set the right key and restart"},
 	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read (see GET /api/v1/status); set the key that sealed it, restore it, or remove and recreate it"},
 	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret; rotate it with secret_type ed25519"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
-	{consume.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
-	{consume.ErrInOrder, http.StatusConflict, "in_order", "the endpoint is ordered, and earlier events are waiting"},
+	{deliveries.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
+	{deliveries.ErrInOrder, http.StatusConflict, "in_order", "the endpoint is ordered, and earlier events are waiting"},
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; enable it to resume its waiting deliveries"},
 	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "the endpoint has changed since it was read; read it again"},
 	{errRemoved, http.StatusConflict, "removed", "the endpoint created with this Idempotency-Key was removed; choose another key"},
@@ -152,7 +155,7 @@ func failureOf(err error) *Failure {
 	if problems, ok := errors.AsType[endpoint.Problems](err); ok {
 		return invalid(fieldsOf(problems)...)
 	}
-	if search, ok := errors.AsType[*consume.SearchError](err); ok {
+	if search, ok := errors.AsType[*archive.SearchError](err); ok {
 		return newFailure(http.StatusUnprocessableEntity, "search_too_long", search.Error())
 	}
 	if f := recoveryFailure(err); f != nil {

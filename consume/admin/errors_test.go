@@ -8,7 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -26,8 +26,8 @@ func TestFailureOf(t *testing.T) {
 		{endpoint.ErrNotFound, 404, "not_found"},
 		{endpoint.ErrUnavailable, 503, "unavailable"},
 		{endpoint.Problems{{Field: "url", Message: "has no host"}}, 422, "invalid"},
-		{consume.ErrNoDelivery, 404, "not_found"},
-		{consume.ErrUnderWay, 409, "under_way"},
+		{deliveries.ErrNoDelivery, 404, "not_found"},
+		{deliveries.ErrUnderWay, 409, "under_way"},
 		{publish.ErrConflict, 409, "conflict"},
 		{publish.ErrTooLarge, 413, "too_large"},
 		{publish.ErrBusy, 503, "overloaded"},

@@ -10,7 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -123,7 +124,7 @@ func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *p
 		}
 		return s.pending(ctx, id)
 	case in.Event != "":
-		event, _, err := s.archive.Find(ctx, in.Event, consume.EventQuery{})
+		event, _, err := s.archive.Find(ctx, in.Event, archive.Query{})
 		if err == nil {
 			err = s.bus.Complete(ctx, &event.Event)
 		}
@@ -136,7 +137,7 @@ func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *p
 			case err == nil:
 				d.Attempt = waits.Attempt
 				return d, nil
-			case !errors.Is(err, consume.ErrNoDelivery):
+			case !errors.Is(err, deliveries.ErrNoDelivery):
 				return d, err
 			}
 		}

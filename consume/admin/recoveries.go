@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"jethook/consume"
+	"jethook/consume/deliveries"
 )
 
 func (s *Server) recoveryRoutes() {
@@ -62,7 +63,7 @@ type recoverOutput struct {
 }
 
 func (s *Server) recoverEndpoint(ctx context.Context, in *recoverInput) (*recoverOutput, error) {
-	var q consume.Query
+	var q deliveries.Query
 	f := FilterParams{Since: in.Body.Since, Until: in.Body.Until}
 	fields := f.apply(&q, time.Now())
 	if !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until) {

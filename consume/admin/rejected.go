@@ -14,8 +14,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"jethook/config"
-	"jethook/consume"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
+	"jethook/consume/rejected"
 	"jethook/publish"
 )
 
@@ -121,8 +123,8 @@ func (s *Server) listRejected(ctx context.Context, in *listRejectedInput) (*reje
 		return nil, invalid(fields...)
 	}
 	q.Limit = in.Limit
-	found, next, err := s.ledger.Rejected(ctx, q)
-	if errors.Is(err, consume.ErrBadCursor) {
+	found, next, err := s.rejected.List(ctx, q)
+	if errors.Is(err, paging.ErrBadCursor) {
 		return nil, invalid(badCursor)
 	}
 	if err != nil {
@@ -135,11 +137,11 @@ func (s *Server) listRejected(ctx context.Context, in *listRejectedInput) (*reje
 	return &rejectedPageOutput{page}, nil
 }
 
-func rejectedQuery(source, reason, since, until string) (consume.RejectedQuery, []FailureField) {
-	var times consume.Query
+func rejectedQuery(source, reason, since, until string) (rejected.Query, []FailureField) {
+	var times deliveries.Query
 	f := FilterParams{Since: since, Until: until}
 	fields := f.apply(&times, time.Now())
-	return consume.RejectedQuery{Source: source, Reason: reason, Since: times.Since, Until: times.Until}, fields
+	return rejected.Query{Source: source, Reason: reason, Since: times.Since, Until: times.Until}, fields
 }
 
 type rejectedInput struct {
@@ -154,7 +156,7 @@ func (s *Server) place(in *rejectedInput) (uint64, error) {
 	}
 	seq, ok := parseRejectedID(in.ID)
 	if !ok {
-		return 0, consume.ErrNoRejected
+		return 0, rejected.ErrNotFound
 	}
 	return seq, nil
 }
@@ -178,7 +180,7 @@ func (s *Server) getRejected(ctx context.Context, in *rejectedInput) (*rejectedO
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.ledger.OneRejected(ctx, in.Name, seq)
+	r, err := s.rejected.Get(ctx, in.Name, seq)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +195,7 @@ func (s *Server) removeRejected(ctx context.Context, in *rejectedInput) (*struct
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.ledger.DropRejected(ctx, in.Name, seq)
+	return nil, s.rejected.Drop(ctx, in.Name, seq)
 }
 
 // RejectedChoice chooses rejected requests of a source.
@@ -206,7 +208,7 @@ type RejectedChoice struct {
 }
 
 // query checks the choice.
-func (c *RejectedChoice) query(source string) (consume.RejectedQuery, error) {
+func (c *RejectedChoice) query(source string) (rejected.Query, error) {
 	q, fields := rejectedQuery(source, c.Reason, c.Since, c.Until)
 	if len(c.IDs) > 0 && cmp.Or(c.Since, c.Until, c.Reason) != "" {
 		fields = append(fields, FailureField{Field: "ids", Message: "can't be combined with since, until or reason"})
@@ -249,8 +251,8 @@ func (s *Server) retryRejected(ctx context.Context, in *retryRejectedInput) (*re
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.ledger.Reverify(ctx, q, s.reverify)
-	if errors.Is(err, consume.ErrBadCursor) {
+	done, err := s.rejected.Reverify(ctx, q, s.reverify)
+	if errors.Is(err, paging.ErrBadCursor) {
 		return nil, invalid(badCursor)
 	}
 	if err != nil {

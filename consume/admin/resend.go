@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"jethook/consume"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -170,7 +170,7 @@ func (s *Server) subscribed(subject string) (all []endpoint.Endpoint) {
 const resendsAtOnce = 16
 
 // resend sends an event to endpoints again. Cut off half-way, the same request does the rest.
-func (s *Server) resend(ctx context.Context, e *publish.Event, to []endpoint.Endpoint, asked consume.Asked) ([]ResentDelivery, error) {
+func (s *Server) resend(ctx context.Context, e *publish.Event, to []endpoint.Endpoint, asked deliveries.Asked) ([]ResentDelivery, error) {
 	out := make([]ResentDelivery, len(to))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(resendsAtOnce)
@@ -185,7 +185,7 @@ func (s *Server) resend(ctx context.Context, e *publish.Event, to []endpoint.End
 			switch {
 			case err == nil:
 				out[i].Result = ResultSent
-			case errors.Is(err, consume.ErrUnderWay):
+			case errors.Is(err, deliveries.ErrUnderWay):
 				out[i].Result = ResultUnderWay
 			default:
 				return fmt.Errorf("sending %s again: %w", d.ID(), err)
@@ -205,8 +205,8 @@ type resending struct {
 }
 
 // asked names it to the ledger. The same key at another time is another request.
-func (r *resending) asked() consume.Asked {
-	return consume.Asked{Key: r.made.key + "." + strconv.FormatInt(r.note.Asked.UnixNano(), 36), Mark: r.note.Mark}
+func (r *resending) asked() deliveries.Asked {
+	return deliveries.Asked{Key: r.made.key + "." + strconv.FormatInt(r.note.Asked.UnixNano(), 36), Mark: r.note.Mark}
 }
 
 // beginResend notes that a request is made, or returns the note of the same request of before; one that is older than it

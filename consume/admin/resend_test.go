@@ -16,6 +16,7 @@ import (
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -112,7 +113,7 @@ func (a *api) resent(id, query, body string) map[string]string {
 	return results
 }
 
-func (a *api) left(status string) []consume.Delivery {
+func (a *api) left(status string) []deliveries.Delivery {
 	a.t.Helper()
 	return get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?status="+status, "").Items
 }
@@ -236,7 +237,7 @@ func TestResendIsRemembered(t *testing.T) {
 	if got := a.requests(f); len(got) != 2 {
 		t.Errorf("another key, and none: %q", got)
 	}
-	// A moment later a request without a key is another one, and one with a key the same.
+	// a moment later a request without a key is another one, and one with a key the same.
 	a.notes(func(n map[string]any) { n["asked"] = time.Now().Add(-time.Minute) })
 	a.resent("x", "", "{}")
 	if got := a.requests(f); len(got) != 1 {

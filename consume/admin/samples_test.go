@@ -11,6 +11,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
+	"jethook/consume/history"
 	"jethook/publish"
 	"jethook/publish/report"
 )
@@ -134,16 +135,16 @@ func pendingDeliveries(a *api) string {
 func (a *api) fail(d *publish.Delivery) {
 	a.t.Helper()
 	next := time.Now().Add(time.Hour)
-	failed := consume.Attempt{
+	failed := history.Attempt{
 		Time: time.Now(), Delivery: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type, Subject: d.Event.Subject,
-		Attempt: 1, Outcome: consume.OutcomeFailed, Class: attempt.ClassStatus, Status: 500, Error: "answered 500", DurationMS: 1.5,
+		Attempt: 1, Outcome: history.Failed, Class: attempt.ClassStatus, Status: 500, Error: "answered 500", DurationMS: 1.5,
 		Response: "sorry", Truncated: true, Next: &next,
 	}
-	opened := consume.Attempt{
-		Time: time.Now(), Endpoint: d.Endpoint, Outcome: consume.OutcomeCircuitOpened, Class: attempt.ClassNone, Error: "10 failures in a row",
+	opened := history.Attempt{
+		Time: time.Now(), Endpoint: d.Endpoint, Outcome: history.CircuitOpened, Class: attempt.ClassNone, Error: "10 failures in a row",
 	}
 	for _, l := range []struct {
-		consume.Attempt
+		history.Attempt
 		Sent *attempt.Sent `json:"sent,omitempty"`
 	}{{failed, &attempt.Sent{URL: "https://example.com/x", Own: []string{"X-A"}}}, {opened, nil}} {
 		line, err := json.Marshal(l)

@@ -36,6 +36,9 @@ func NewTable(bus *publish.Bus, log *slog.Logger) *Table {
 	return t
 }
 
+// NewIdleTable returns a table that nobody runs: it is asked for what the bucket has now.
+func NewIdleTable(bus *publish.Bus) *Table { return NewTable(bus, slog.New(slog.DiscardHandler)) }
+
 // Run keeps the table current until ctx ends, and tells changed of each record that is new, changed, or removed.
 func (t *Table) Run(ctx context.Context, changed func(Key)) error {
 	for complained := false; ctx.Err() == nil; {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/consume"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -60,13 +60,13 @@ func (r *rig) fill(b *testing.B, ids []string, n int) {
 	var done sync.WaitGroup
 	room := make(chan struct{}, 4096)
 	for i := range n {
-		a := consume.Attempt{
+		a := history.Attempt{
 			Time: time.Now().UTC(), Endpoint: ids[i%len(ids)], EventID: fmt.Sprint("evt_", i), Type: "order.created", Subject: "events.order.created",
-			Attempt: 1, Outcome: consume.OutcomeDelivered, Status: 200, Class: "ok", DurationMS: 12.5, Response: "ok",
+			Attempt: 1, Outcome: history.Delivered, Status: 200, Class: "ok", DurationMS: 12.5, Response: "ok",
 		}
 		a.Delivery = fmt.Sprintf("%s.events:evt_%d.%d", a.Endpoint, i, i+1)
 		if i%10 == 0 {
-			a.Outcome, a.Status, a.Class, a.Error = consume.OutcomeFailed, 503, "status", "answered 503 Service Unavailable"
+			a.Outcome, a.Status, a.Class, a.Error = history.Failed, 503, "status", "answered 503 Service Unavailable"
 		}
 		line, err := json.Marshal(a)
 		if err != nil {

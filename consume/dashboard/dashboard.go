@@ -42,8 +42,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
 	"jethook/publish"
@@ -68,7 +68,7 @@ type Server struct {
 	bus      *publish.Bus
 	registry *endpoint.Registry
 	api      *admin.Server
-	ledger   *consume.Ledger
+	ledger   *deliveries.Store
 	trends   *status.Trends
 	explain  Explainer
 	version  string
@@ -90,7 +90,7 @@ type Server struct {
 // New returns the dashboard over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: consume.NewLedger(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus),
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: deliveries.New(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus),
 		log: o.Log, now: time.Now, base: string(o.Config.AdminBasePath), mux: http.NewServeMux(), assets: loadAssets(),
 		sessions: newSessions(o.Token, o.Config.AdminReadToken), slow: newSlowdown(), jobs: newJobs(o.Log),
 	}

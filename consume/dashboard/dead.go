@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 )
 
 func (s *Server) deadRoutes() {
@@ -34,7 +35,7 @@ type deadPage struct {
 type deadGroup struct {
 	Endpoint, Name, Reason string
 	Count                  int
-	Last                   consume.Delivery
+	Last                   deliveries.Delivery
 	Query                  string // chooses them
 }
 
@@ -117,7 +118,7 @@ func (s *Server) groupDead(r *http.Request, p *deadPage) error {
 // countGroups counts the newest dead letters by endpoint and reason.
 func (s *Server) countGroups(r *http.Request, p *deadPage) error {
 	groups := map[[2]string]*deadGroup{}
-	more, err := s.eachDead(r.Context(), *deadQuery(p.Filter), countLimit, func(d *consume.Delivery) {
+	more, err := s.eachDead(r.Context(), *deadQuery(p.Filter), countLimit, func(d *deliveries.Delivery) {
 		p.Looked++
 		key := [2]string{d.Endpoint, d.Reason}
 		g, ok := groups[key]
@@ -143,8 +144,8 @@ func (s *Server) countGroups(r *http.Request, p *deadPage) error {
 }
 
 // eachDead goes over the newest dead letters that q chooses, at most so many, and reports whether there are more.
-func (s *Server) eachDead(ctx context.Context, q admin.DeadFilter, most int, do func(*consume.Delivery)) (more bool, err error) {
-	for q.Limit, q.Cursor = consume.MaxLimit, ""; ; {
+func (s *Server) eachDead(ctx context.Context, q admin.DeadFilter, most int, do func(*deliveries.Delivery)) (more bool, err error) {
+	for q.Limit, q.Cursor = paging.Max, ""; ; {
 		page, err := s.api.DeadLetters(ctx, &q)
 		if err != nil {
 			return false, err
@@ -215,7 +216,7 @@ func (s *Server) changeDead(w http.ResponseWriter, r *http.Request) error {
 	if what == "filter" {
 		q := deadQuery(choice.filter)
 		chosen = admin.DeadChoice{Endpoint: q.Endpoint, Since: q.Since, Until: q.Until, Reason: q.Reason}
-		if more, err = s.eachDead(r.Context(), *q, countLimit, func(*consume.Delivery) { total++ }); err != nil {
+		if more, err = s.eachDead(r.Context(), *q, countLimit, func(*deliveries.Delivery) { total++ }); err != nil {
 			return err
 		}
 		words = choice.words()

@@ -11,9 +11,10 @@ import (
 	"strconv"
 	"strings"
 
-	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
+	"jethook/consume/deliveries"
+	"jethook/consume/paging"
 )
 
 func (s *Server) deliveryRoutes() {
@@ -35,7 +36,7 @@ type deliveriesPage struct {
 
 // deliveryRow is a delivery with what its endpoint is called.
 type deliveryRow struct {
-	consume.Delivery
+	deliveries.Delivery
 	Name string
 	Last int // the last attempt of the schedule; 0: not known
 }
@@ -59,12 +60,12 @@ func (s *Server) deliveries(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for i := range shown.Rows {
-		shown.Retry = shown.Retry || shown.Rows[i].Status != consume.StatusDelivered
+		shown.Retry = shown.Retry || shown.Rows[i].Status != deliveries.StatusDelivered
 	}
 	return s.render(w, r, "deliveries", v)
 }
 
-func (s *Server) deliveryRows(items []consume.Delivery) []deliveryRow {
+func (s *Server) deliveryRows(items []deliveries.Delivery) []deliveryRow {
 	rows := make([]deliveryRow, len(items))
 	for i := range items {
 		rows[i] = deliveryRow{Delivery: items[i], Name: s.endpointName(items[i].Endpoint), Last: s.attemptsOf(items[i].Endpoint)}
@@ -275,12 +276,12 @@ func (s *Server) retryOne(ctx context.Context, id string, j *job) error {
 
 // retryAll retries what q chooses at this moment: what fails again meanwhile is not chosen a second time.
 func (s *Server) retryAll(ctx context.Context, q admin.DeliveryFilter, j *job) error {
-	return s.eachDelivery(ctx, q, func(d *consume.Delivery) (bool, error) { return true, s.retryOne(ctx, d.ID, j) })
+	return s.eachDelivery(ctx, q, func(d *deliveries.Delivery) (bool, error) { return true, s.retryOne(ctx, d.ID, j) })
 }
 
 // collectDeliveries returns those that q chooses and that can be retried, at most so many, and whether there are more.
 func (s *Server) collectDeliveries(ctx context.Context, q admin.DeliveryFilter, most int) (ids []string, more bool, err error) {
-	err = s.eachDelivery(ctx, q, func(d *consume.Delivery) (bool, error) {
+	err = s.eachDelivery(ctx, q, func(d *deliveries.Delivery) (bool, error) {
 		if more = len(ids) == most; more {
 			return false, nil
 		}
@@ -291,14 +292,14 @@ func (s *Server) collectDeliveries(ctx context.Context, q admin.DeliveryFilter, 
 }
 
 // eachDelivery goes over what q chooses and what is not delivered, until do returns false.
-func (s *Server) eachDelivery(ctx context.Context, q admin.DeliveryFilter, do func(*consume.Delivery) (bool, error)) error {
+func (s *Server) eachDelivery(ctx context.Context, q admin.DeliveryFilter, do func(*deliveries.Delivery) (bool, error)) error {
 	statuses := []string{q.Status}
 	if q.Status == "" {
-		statuses = []string{string(consume.StatusWaiting), string(consume.StatusDead)}
+		statuses = []string{string(deliveries.StatusWaiting), string(deliveries.StatusDead)}
 	}
-	q.Limit = consume.MaxLimit
+	q.Limit = paging.Max
 	for _, status := range statuses {
-		if status == string(consume.StatusDelivered) {
+		if status == string(deliveries.StatusDelivered) {
 			continue
 		}
 		for q.Status, q.Cursor = status, ""; ; {

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"strconv"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -30,7 +32,7 @@ type deliveryPage struct {
 
 // attemptView is one attempt.
 type attemptView struct {
-	consume.Attempt
+	history.Attempt
 	Chosen bool
 }
 
@@ -39,9 +41,9 @@ func (s *Server) delivery(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rows := s.deliveryRows([]consume.Delivery{report.Delivery})
+	rows := s.deliveryRows([]deliveries.Delivery{report.Delivery})
 	shown := deliveryPage{
-		deliveryRow: rows[0], More: report.NextCursor != "", Event: eventPlace(&report.Delivery), CanRetry: report.Status != consume.StatusDelivered,
+		deliveryRow: rows[0], More: report.NextCursor != "", Event: eventPlace(&report.Delivery), CanRetry: report.Status != deliveries.StatusDelivered,
 		Made: report.Attempts, Coming: report.Attempts + 1, Note: s.formatNote(report.Endpoint),
 	}
 	for i := range report.History {
@@ -77,7 +79,7 @@ func (s *Server) formatNote(id string) string {
 }
 
 // eventPlace is the place of a delivery's event in its stream, by which it is found at once; or its id.
-func eventPlace(d *consume.Delivery) string {
+func eventPlace(d *deliveries.Delivery) string {
 	_, _, place, ok := publish.PlaceOf(d.ID)
 	if !ok {
 		return d.EventID
@@ -86,12 +88,12 @@ func eventPlace(d *consume.Delivery) string {
 }
 
 // eventBody returns the body of a delivery's event. That it is gone is no fault of the page.
-func (s *Server) eventBody(r *http.Request, d *consume.Delivery, place string) (body []byte, contentType, gone string, err error) {
+func (s *Server) eventBody(r *http.Request, d *deliveries.Delivery, place string) (body []byte, contentType, gone string, err error) {
 	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: place})
 	switch {
 	case err == nil && event.ID == d.EventID:
 		return event.Body, cmp.Or(event.ContentType, "Body"), "", nil
-	case err == nil, errors.Is(err, consume.ErrNoEvent), errors.Is(err, consume.ErrSearchTime), errors.Is(err, publish.ErrBodyGone):
+	case err == nil, errors.Is(err, archive.ErrNoEvent), errors.Is(err, archive.ErrSearchTime), errors.Is(err, publish.ErrBodyGone):
 		if d.Body == "" {
 			return nil, "", "The event is not stored any more: its retention has ended.", nil
 		}

@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/archive"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 )
@@ -246,13 +246,13 @@ func (s *Server) settle(r *http.Request, f *endpointForm, old *endpoint.Endpoint
 const subjectsShown = 8
 
 // draftOf looks at what the form says so far.
-func (s *Server) draftOf(r *http.Request, f *endpointForm, old *endpoint.Endpoint, events []consume.StoredEvent) draft {
+func (s *Server) draftOf(r *http.Request, f *endpointForm, old *endpoint.Endpoint, events []archive.StoredEvent) draft {
 	spec := f.spec(old)
 	d := draft{Of: len(events)}
 	if format := endpoint.FormatOf(f.URL); format != endpoint.FormatRaw {
 		d.Format = string(format)
 	}
-	var newest *consume.StoredEvent
+	var newest *archive.StoredEvent
 	d.Matches, d.Subjects, newest = matching(events, f.patterns())
 	if len(d.Subjects) > subjectsShown {
 		d.More = len(d.Subjects) - subjectsShown

@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/archive"
+	"jethook/consume/deliveries"
+	"jethook/consume/history"
 )
 
 func (s *Server) eventRoutes() {
@@ -30,7 +32,7 @@ type eventsPage struct {
 
 // eventRow is an event with its place, by which it is found at once.
 type eventRow struct {
-	consume.StoredEvent
+	archive.StoredEvent
 	Place string
 }
 
@@ -63,7 +65,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 // placeOf is where an event lies, which no other event shares.
-func placeOf(e *consume.StoredEvent) string {
+func placeOf(e *archive.StoredEvent) string {
 	return e.Stream + "-" + strconv.FormatUint(e.Sequence, 10)
 }
 
@@ -82,7 +84,7 @@ type eventPage struct {
 
 // attemptRow is an attempt with what its endpoint is called.
 type attemptRow struct {
-	consume.Attempt
+	history.Attempt
 	Name string
 }
 
@@ -118,7 +120,7 @@ func (s *Server) event(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, m := range matches {
-		if !slices.ContainsFunc(event.Deliveries, func(d consume.Delivery) bool { return d.Endpoint == m.Endpoint }) {
+		if !slices.ContainsFunc(event.Deliveries, func(d deliveries.Delivery) bool { return d.Endpoint == m.Endpoint }) {
 			shown.To = append(shown.To, matchRow{m})
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"slices"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/history"
 )
 
 // exchange is a request to an endpoint and what came back, side by side: {{template "exchange"}}.
@@ -43,7 +43,7 @@ func (x *exchange) asked(shown *admin.RequestShown, body []byte, about string) {
 
 // exchangeOf is what an attempt sent, with the body of its event, and what came back. An event that is gone leaves the body nil, and
 // gone says so.
-func exchangeOf(a *consume.Attempt, body []byte, contentType, gone string) exchange {
+func exchangeOf(a *history.Attempt, body []byte, contentType, gone string) exchange {
 	var x exchange
 	if a.Request != nil {
 		shown := &admin.RequestShown{Method: http.MethodPost, URL: a.Request.URL}

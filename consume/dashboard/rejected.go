@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"jethook/consume/admin"
+	"jethook/consume/rejected"
 	"jethook/publish"
 )
 
@@ -56,7 +57,7 @@ func (s *Server) rejectedRequest(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The page needs the body's bytes, and the explanation the request as it came, with what is masked above.
 	seq, _ := strconv.ParseUint(one.ID, 10, 64)
-	raw, err := s.ledger.OneRejected(r.Context(), name, seq)
+	raw, err := rejected.New(s.bus).Get(r.Context(), name, seq)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/archive"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -24,18 +25,18 @@ const (
 type seen struct {
 	mu     sync.Mutex // guards what follows, and lets one request read for all
 	at     time.Time
-	events []consume.StoredEvent
+	events []archive.StoredEvent
 }
 
 // lastEvents returns the newest events, at most seenEvents, the newest first. They are shared and must not be modified.
-func (s *Server) lastEvents(ctx context.Context) ([]consume.StoredEvent, error) {
+func (s *Server) lastEvents(ctx context.Context) ([]archive.StoredEvent, error) {
 	s.seen.mu.Lock()
 	defer s.seen.mu.Unlock()
 	if len(s.seen.events) >= seenEvents && s.now().Sub(s.seen.at) < seenFresh {
 		return s.seen.events, nil
 	}
-	var events []consume.StoredEvent
-	page := admin.PageParams{Limit: consume.MaxLimit}
+	var events []archive.StoredEvent
+	page := admin.PageParams{Limit: paging.Max}
 	for {
 		got, err := s.api.Events(ctx, page, admin.SpanParams{})
 		if err != nil {
@@ -51,7 +52,7 @@ func (s *Server) lastEvents(ctx context.Context) ([]consume.StoredEvent, error) 
 }
 
 // matching says how many of the events a set of patterns chooses, their subjects with the most frequent first, and the newest.
-func matching(events []consume.StoredEvent, patterns []string) (n int, subjects []subjectCount, newest *consume.StoredEvent) {
+func matching(events []archive.StoredEvent, patterns []string) (n int, subjects []subjectCount, newest *archive.StoredEvent) {
 	counts := make(map[string]int)
 	for i := range events {
 		if !publish.MatchesAny(events[i].Subject, patterns) {
@@ -95,7 +96,7 @@ type subjectNode struct {
 const maxBelow = 25
 
 // subjectTree arranges subjects with their counts, and marks those that are chosen.
-func subjectTree(events []consume.StoredEvent, chosen []string) []*subjectNode {
+func subjectTree(events []archive.StoredEvent, chosen []string) []*subjectNode {
 	counts := make(map[string]int)
 	for i := range events {
 		counts[events[i].Subject]++
@@ -170,7 +171,7 @@ func shownPatterns(tree []*subjectNode) (all []string) {
 }
 
 // typeOptions suggests the types of events that were sent by services.
-func typeOptions(events []consume.StoredEvent) []option {
+func typeOptions(events []archive.StoredEvent) []option {
 	counts := make(map[string]int)
 	for i := range events {
 		if strings.HasPrefix(events[i].Subject, publish.EventsPrefix) {
@@ -181,7 +182,7 @@ func typeOptions(events []consume.StoredEvent) []option {
 }
 
 // subjectOptions suggests subjects that were seen.
-func subjectOptions(events []consume.StoredEvent) []option {
+func subjectOptions(events []archive.StoredEvent) []option {
 	counts := make(map[string]int)
 	for i := range events {
 		counts[events[i].Subject]++

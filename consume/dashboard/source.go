@@ -9,14 +9,14 @@ import (
 	"slices"
 	"strings"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/archive"
 )
 
 // sourcePage is one source.
 type sourcePage struct {
 	sourceRow
-	Events    []consume.StoredEvent // that were accepted of late
+	Events    []archive.StoredEvent // that were accepted of late
 	Filter    *filter
 	Rejected  []rejectedRow
 	Pager     pager

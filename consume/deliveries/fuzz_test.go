@@ -1,8 +1,10 @@
-package consume
+package deliveries
 
 import (
 	"encoding/json"
 	"testing"
+
+	"jethook/consume/history"
 )
 
 // Whatever lies on the history, it is a line that can be shown, or none.
@@ -16,11 +18,11 @@ func FuzzLine(f *testing.F) {
 	matches := (&AttemptQuery{Delivery: "ep_1.events:evt_1", EventID: "evt_1", Type: "a.*"}).matcher()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		matches(data) // before it is known to be JSON
-		a, err := parseLine(data)
+		a, err := history.Parse(data)
 		if err != nil {
 			return
 		}
-		a.ended()
+		a.Ended()
 		if _, err := json.Marshal(a); err != nil && a.Time.Year() >= 0 && a.Time.Year() <= 9999 {
 			t.Errorf("%+v: %v", a, err)
 		}

@@ -1,4 +1,7 @@
-package consume
+// Package history defines the line that the history has for each attempt, and reads lines in their order. A line is written
+// once and never changed; the history keeps it for a time and within a size, so that a missing line proves nothing. The bus
+// stores the lines; lists of them are in package deliveries.
+package history
 
 import (
 	"encoding/json"
@@ -15,15 +18,15 @@ type Outcome string
 
 // Outcomes of an attempt.
 const (
-	OutcomeDelivered Outcome = "delivered" // the endpoint took it
-	OutcomeFailed    Outcome = "failed"    // another attempt is scheduled
-	OutcomeDeferred  Outcome = "deferred"  // it asked for a pause: the same attempt is made again after it
-	OutcomeDead      Outcome = "dead"      // no attempt is left
+	Delivered Outcome = "delivered" // the endpoint took it
+	Failed    Outcome = "failed"    // another attempt is scheduled
+	Deferred  Outcome = "deferred"  // it asked for a pause: the same attempt is made again after it
+	Dead      Outcome = "dead"      // no attempt is left
 
 	// These lines are about the endpoint, and no attempt.
-	OutcomeCircuitOpened Outcome = "circuit_opened" // it keeps failing, and is only probed from here on
-	OutcomeCircuitClosed Outcome = "circuit_closed" // it takes deliveries again
-	OutcomeMissed        Outcome = "missed"         // the retention of a stream took what waited for it
+	CircuitOpened Outcome = "circuit_opened" // it keeps failing, and is only probed from here on
+	CircuitClosed Outcome = "circuit_closed" // it takes deliveries again
+	Missed        Outcome = "missed"         // the retention of a stream took what waited for it
 )
 
 // Attempt is one line of the history: one request that was made to an endpoint, or was not made for a fault of
@@ -54,15 +57,15 @@ type SentRequest struct {
 	Headers map[string]string `json:"headers" doc:"the headers; signatures, tokens, and the endpoint's own header values are masked"`
 }
 
-// line is an Attempt as it is stored: of its request only what can't be told from the rest.
-type line struct {
+// Line is an Attempt as it is stored: of its request only what can't be told from the rest.
+type Line struct {
 	Attempt
 	Sent *attempt.Sent `json:"sent,omitempty"`
 }
 
-// lineOf describes an attempt to deliver d that ended in res.
-func lineOf(d *publish.Delivery, res *attempt.Result, outcome Outcome) line {
-	return line{Sent: res.Sent, Attempt: Attempt{
+// Of describes an attempt to deliver d that ended in res.
+func Of(d *publish.Delivery, res *attempt.Result, outcome Outcome) Line {
+	return Line{Sent: res.Sent, Attempt: Attempt{
 		Time: res.Started.UTC(), Delivery: d.ID(), Endpoint: d.Endpoint,
 		EventID: d.Event.ID, Type: d.Event.Type, Subject: d.Event.Subject, Attempt: d.Attempt,
 		Outcome: outcome, Status: res.Status, Class: res.Class, Error: res.Detail,
@@ -71,19 +74,19 @@ func lineOf(d *publish.Delivery, res *attempt.Result, outcome Outcome) line {
 	}}
 }
 
-// ended is when the attempt ended.
-func (a *Attempt) ended() time.Time {
+// Ended is when the attempt ended.
+func (a *Attempt) Ended() time.Time {
 	return a.Time.Add(time.Duration(a.DurationMS * float64(time.Millisecond)))
 }
 
-// trait is what the line's subject tells.
-func (l *line) trait() publish.Trait {
+// Trait is what the line's subject tells.
+func (l *Line) Trait() publish.Trait {
 	return publish.Trait{Endpoint: l.Endpoint, Outcome: string(l.Outcome), Class: string(l.Class), Status: l.Status}
 }
 
-// parseLine reads what the history holds.
-func parseLine(data []byte) (Attempt, error) {
-	var l line
+// Parse reads what the history holds.
+func Parse(data []byte) (Attempt, error) {
+	var l Line
 	if err := json.Unmarshal(data, &l); err != nil {
 		return Attempt{}, fmt.Errorf("reading a line of the history: %w", err)
 	}

@@ -1,4 +1,6 @@
-package consume
+// Package archive finds stored events and tells what became of each. What it returns is of the moment when it was read;
+// searches end after a few seconds and say how far they came. It changes nothing.
+package archive
 
 import (
 	"context"
@@ -11,6 +13,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -35,11 +38,11 @@ func Describe(h *publish.Head) StoredEvent {
 	}
 }
 
-// EventQuery chooses stored events; zero fields choose all but operational ones.
-type EventQuery struct {
+// Query chooses stored events; zero fields choose all but operational ones.
+type Query struct {
 	Subject      string    // a pattern
 	Since, Until time.Time // of when they were stored
-	Limit        int       // of one page; at most MaxLimit
+	Limit        int       // of one page; at most paging.Max
 	Cursor       string    // of the next page
 }
 
@@ -55,16 +58,16 @@ type Archive struct {
 	patience  time.Duration
 }
 
-// NewArchive returns the archive of what lies on bus. Without endpoints (nil) it knows only of deliveries that
+// New returns the archive of what lies on bus. Without endpoints (nil) it knows only of deliveries that
 // left something behind. Of webhooks of the sources it finds also old ones that still wait to be delivered, or are dead.
-func NewArchive(bus *publish.Bus, endpoints *endpoint.Registry, sources ...string) *Archive {
-	return &Archive{bus: bus, cursors: stillTable(bus), endpoints: endpoints, sources: sources, patience: searchTime}
+func New(bus *publish.Bus, endpoints *endpoint.Registry, sources ...string) *Archive {
+	return &Archive{bus: bus, cursors: cursor.NewIdleTable(bus), endpoints: endpoints, sources: sources, patience: searchTime}
 }
 
 // List returns the chosen events, newest first, and the cursor of the next page; empty when there is none. A
 // cursor stays where it is: events that come later are on no later page. Errors are publish.ErrBadPattern,
 // ErrBadCursor, and those of the bus.
-func (a *Archive) List(ctx context.Context, q EventQuery) ([]StoredEvent, string, error) {
+func (a *Archive) List(ctx context.Context, q Query) ([]StoredEvent, string, error) {
 	m, err := a.merge(ctx, q)
 	if err != nil {
 		return nil, "", err
@@ -85,7 +88,7 @@ func (a *Archive) List(ctx context.Context, q EventQuery) ([]StoredEvent, string
 
 // Find returns the newest chosen event with an id: its own, or its stream and sequence; and the subjects of other
 // events with that id that were met on the way. Errors are ErrNoEvent, a [SearchError], and those of List.
-func (a *Archive) Find(ctx context.Context, id string, q EventQuery) (found publish.Head, others []string, err error) {
+func (a *Archive) Find(ctx context.Context, id string, q Query) (found publish.Head, others []string, err error) {
 	if stream, seq, ok := publish.ParsePlace(id); ok {
 		found, err = a.bus.Read(ctx, stream, seq)
 		if errors.Is(err, publish.ErrNotFound) {
@@ -120,7 +123,7 @@ type strand struct {
 }
 
 // merge begins to read what q chooses, where its cursor says.
-func (a *Archive) merge(ctx context.Context, q EventQuery) (*merged, error) {
+func (a *Archive) merge(ctx context.Context, q Query) (*merged, error) {
 	shelves, err := publish.EventShelves(q.Subject)
 	if err != nil {
 		return nil, err
@@ -204,13 +207,13 @@ func parseMarks(cursor string, n int) ([]uint64, error) {
 	}
 	parts := strings.Split(cursor, "-")
 	if len(parts) != n {
-		return nil, ErrBadCursor
+		return nil, paging.ErrBadCursor
 	}
 	marks := make([]uint64, n)
 	for i, p := range parts {
 		var err error
 		if marks[i], err = strconv.ParseUint(p, 10, 64); err != nil {
-			return nil, ErrBadCursor
+			return nil, paging.ErrBadCursor
 		}
 	}
 	return marks, nil

@@ -1,17 +1,18 @@
-package consume
+package deliveries
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
 
 	"jethook/consume/attempt"
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -22,12 +23,12 @@ type AttemptQuery struct {
 	Endpoint     string
 	Delivery     string // a delivery's id
 	EventID      string
-	Outcome      Outcome
+	Outcome      history.Outcome
 	Class        attempt.Class
 	Status       int       // of the HTTP response
 	Type         string    // pattern of event types, such as order.*
 	Since, Until time.Time // when it was recorded, which is when it ended; Until is excluded
-	Limit        int       // of one page; 0, or more than MaxLimit, is MaxLimit
+	Limit        int       // of one page; 0, or more than paging.Max, is paging.Max
 	Cursor       string    // of the next page
 }
 
@@ -37,21 +38,21 @@ const answerBytes = 8 << 20
 // Attempts returns the chosen lines of the history, newest first, and the cursor of the next page; empty when
 // there is none. A page may be short, or even empty, and still have a next one: one call reads for a bounded time
 // and holds a bounded number of bytes. The error is ErrBadCursor for a cursor that Attempts has not returned.
-func (l *Ledger) Attempts(ctx context.Context, q AttemptQuery) (items []Attempt, next string, err error) {
+func (l *Store) Attempts(ctx context.Context, q AttemptQuery) (items []history.Attempt, next string, err error) {
 	var before uint64 // the cursor is the sequence before which it goes on
 	if q.Cursor != "" {
-		if before, err = parsePlace(q.Cursor); err != nil {
+		if before, err = paging.ParsePlace(q.Cursor); err != nil {
 			return nil, "", err
 		}
 	}
-	if q.Limit <= 0 || q.Limit > MaxLimit {
-		q.Limit = MaxLimit
+	if q.Limit <= 0 || q.Limit > paging.Max {
+		q.Limit = paging.Max
 	}
 	shelf, matches, ahead := q.shelf(), q.matcher(), q.Limit
 	if matches != nil { // much of it may not match
-		ahead = MaxLimit
+		ahead = paging.Max
 	}
-	items = []Attempt{}
+	items = []history.Attempt{}
 	for began, size := time.Now(), 0; ; {
 		page, end, err := l.bus.Before(ctx, shelf, before, ahead)
 		if err != nil {
@@ -59,13 +60,13 @@ func (l *Ledger) Attempts(ctx context.Context, q AttemptQuery) (items []Attempt,
 		}
 		for i := range page {
 			if len(items) == q.Limit || size > answerBytes {
-				return items, formatPlace(before), nil
+				return items, paging.FormatPlace(before), nil
 			}
 			before = page[i].Seq
 			if matches != nil && !matches(page[i].Data) {
 				continue
 			}
-			if a, err := parseLine(page[i].Data); err == nil { // else it is none of ours
+			if a, err := history.Parse(page[i].Data); err == nil { // else it is none of ours
 				items = append(items, a)
 				size += len(page[i].Data)
 			}
@@ -73,8 +74,8 @@ func (l *Ledger) Attempts(ctx context.Context, q AttemptQuery) (items []Attempt,
 		if end == 0 {
 			return items, "", nil
 		}
-		if before = end; len(items) == q.Limit || time.Since(began) > listTime {
-			return items, formatPlace(before), nil
+		if before = end; len(items) == q.Limit || time.Since(began) > paging.Patience {
+			return items, paging.FormatPlace(before), nil
 		}
 	}
 }
@@ -104,7 +105,7 @@ func (q *AttemptQuery) matcher() func(data []byte) bool {
 	field("delivery", q.Delivery, func(id string) bool { return matchesDelivery(q.Delivery, id) })
 	field("event_id", q.EventID, func(id string) bool { return id == q.EventID })
 	if q.Type != "" {
-		tests = append(tests, func(data []byte) bool { return matchesType(q.Type, gjson.GetBytes(data, "type").Str) })
+		tests = append(tests, func(data []byte) bool { return MatchesType(q.Type, gjson.GetBytes(data, "type").Str) })
 	}
 	if len(tests) == 0 {
 		return nil
@@ -125,19 +126,8 @@ func matchesDelivery(want, id string) bool {
 	return ok && (place == "" || !publish.HasPlace(want) && place[0] == '.')
 }
 
-// matchesType reports whether an event type matches a pattern: "*" is one of the parts between its dots, ">" the
+// MatchesType reports whether an event type matches a pattern: "*" is one of the parts between its dots, ">" the
 // rest.
-func matchesType(pattern, eventType string) bool {
+func MatchesType(pattern, eventType string) bool {
 	return pattern == eventType || eventType != "" && publish.MatchesAny(eventType, []string{pattern})
 }
-
-// parsePlace reads a place in a stream, as formatPlace writes it.
-func parsePlace(text string) (uint64, error) {
-	n, err := strconv.ParseUint(text, 36, 62)
-	if err != nil || n == 0 {
-		return 0, ErrBadCursor
-	}
-	return n, nil
-}
-
-func formatPlace(before uint64) string { return strconv.FormatUint(before, 36) }

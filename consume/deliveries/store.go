@@ -1,8 +1,10 @@
-package consume
+// Package deliveries reads what became of events on their way to endpoints, and moves what waits or is dead: by lists, look-ups
+// and the history, and by retrying, replaying and removing. A delivery is shown in exactly one state, its newest. It makes no
+// attempt: what it moves comes due, and the engine of some process attempts it.
+package deliveries
 
 import (
 	"errors"
-	"log/slog"
 	"time"
 
 	"jethook/consume/attempt"
@@ -49,26 +51,19 @@ var (
 	ErrNoDelivery = errors.New("no such delivery is waiting or dead")
 	// ErrUnderWay means that the delivery is being attempted at this moment.
 	ErrUnderWay = errors.New("delivery is being attempted")
-	// ErrBadCursor means that a cursor is not one that a list returned.
-	ErrBadCursor = errors.New("not a cursor of this list")
 )
 
-// Ledger lists deliveries by their state and moves them.
-type Ledger struct {
+// Store lists deliveries by their state and moves them.
+type Store struct {
 	bus       *publish.Bus
 	cursors   *cursor.Table // not run
 	endpoints *endpoint.Registry
 }
 
-// NewLedger returns the ledger of what lies on bus. Without endpoints (nil) it does not know what waits for them in the
+// New returns the ledger of what lies on bus. Without endpoints (nil) it does not know what waits for them in the
 // streams.
-func NewLedger(bus *publish.Bus, endpoints *endpoint.Registry) *Ledger {
-	return &Ledger{bus: bus, cursors: stillTable(bus), endpoints: endpoints}
-}
-
-// stillTable returns a table that nobody runs: it is asked for what the bucket has now.
-func stillTable(bus *publish.Bus) *cursor.Table {
-	return cursor.NewTable(bus, slog.New(slog.DiscardHandler))
+func New(bus *publish.Bus, endpoints *endpoint.Registry) *Store {
+	return &Store{bus: bus, cursors: cursor.NewIdleTable(bus), endpoints: endpoints}
 }
 
 // Query chooses deliveries; zero fields choose all.
@@ -81,9 +76,6 @@ type Query struct {
 	Code         int           // HTTP status of the last attempt's response
 	Reason       string        // a part of the reason, in any case
 	Since, Until time.Time     // when it came into its state; Until is excluded
-	Limit        int           // of one page; 0, or more than MaxLimit, is MaxLimit
+	Limit        int           // of one page; 0, or more than paging.Max, is paging.Max
 	Cursor       string        // of the next page
 }
-
-// MaxLimit bounds a page.
-const MaxLimit = 500

@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
@@ -17,7 +18,7 @@ import (
 // too; a dead one begins a new schedule, and an event that its endpoint has not come to its first. ErrInOrder: the endpoint
 // is ordered and has not come to it. Asked twice, it attempts once: while the attempt is under way, or begins
 // within a second by itself, the answer is ErrUnderWay. An id without a place is that of the newest such delivery.
-func (l *Ledger) Retry(ctx context.Context, id string) error {
+func (l *Store) Retry(ctx context.Context, id string) error {
 	id, err := l.bus.FullID(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retrying: %w", err)
@@ -26,8 +27,8 @@ func (l *Ledger) Retry(ctx context.Context, id string) error {
 }
 
 // retry is Retry for an id as it is.
-func (l *Ledger) retry(ctx context.Context, id string) error {
-	err := retryNow(ctx, l.bus, id)
+func (l *Store) retry(ctx context.Context, id string) error {
+	err := RetryNow(ctx, l.bus, id)
 	switch {
 	case err == nil, errors.Is(err, ErrUnderWay):
 		return err
@@ -40,8 +41,8 @@ func (l *Ledger) retry(ctx context.Context, id string) error {
 	return err
 }
 
-// retryNow makes a waiting delivery due at once. One that came due already, or does so this moment, is ErrUnderWay.
-func retryNow(ctx context.Context, bus *publish.Bus, id string) error {
+// RetryNow makes a waiting delivery due at once. One that came due already, or does so this moment, is ErrUnderWay.
+func RetryNow(ctx context.Context, bus *publish.Bus, id string) error {
 	d, due, err := bus.OnItsWay(ctx, id)
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func retryNow(ctx context.Context, bus *publish.Bus, id string) error {
 	return err
 }
 
-func (l *Ledger) replay(ctx context.Context, id string) error {
+func (l *Store) replay(ctx context.Context, id string) error {
 	d, err := l.bus.Dead(ctx, id)
 	if errors.Is(err, publish.ErrNotFound) {
 		return ErrNoDelivery
@@ -81,7 +82,7 @@ type Asked struct {
 }
 
 // Mark returns the place where the history ends now.
-func (l *Ledger) Mark(ctx context.Context) (uint64, error) {
+func (l *Store) Mark(ctx context.Context) (uint64, error) {
 	_, last, err := l.bus.Ends(ctx, publish.HistoryShelf("", ""), time.Now())
 	return last, err
 }
@@ -91,7 +92,7 @@ func (l *Ledger) Mark(ctx context.Context) (uint64, error) {
 // attempted at this moment is left as it is: ErrUnderWay. What was delivered since the request was first made is not
 // sent once more, and within the deduplication window nothing is that the request has begun anew. An event that was
 // read from its stream is known to be under way for the first time, too.
-func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Event, asked Asked) error {
+func (l *Store) Redeliver(ctx context.Context, endpoint string, e *publish.Event, asked Asked) error {
 	d := publish.Delivery{Endpoint: endpoint, Event: *e, Attempt: 1}
 	for range redeliverTries {
 		for _, id := range []string{d.ID(), d.FormerID()} {
@@ -118,10 +119,10 @@ func (l *Ledger) Redeliver(ctx context.Context, endpoint string, e *publish.Even
 }
 
 // deliveredSince reports whether a delivery was recorded as delivered behind a place in the history.
-func (l *Ledger) deliveredSince(ctx context.Context, d *publish.Delivery, mark uint64) (bool, error) {
-	lines := lineReader{l.bus, publish.HistoryShelf(d.Endpoint, string(OutcomeDelivered)), mark + 1}
+func (l *Store) deliveredSince(ctx context.Context, d *publish.Delivery, mark uint64) (bool, error) {
+	lines := history.From(l.bus, publish.HistoryShelf(d.Endpoint, string(history.Delivered)), mark+1)
 	done, id := false, d.ID()
-	err := lines.readOn(ctx, recallPage, func(s *publish.Stored) error {
+	err := lines.ReadOn(ctx, history.PageSize, func(s *publish.Stored) error {
 		done = done || gjson.GetBytes(s.Data, "delivery").Str == id
 		return nil
 	})
@@ -129,7 +130,7 @@ func (l *Ledger) deliveredSince(ctx context.Context, d *publish.Delivery, mark u
 }
 
 // sendMissed sends a delivery of which nothing is stored but its history. False: it is on its way by now.
-func (l *Ledger) sendMissed(ctx context.Context, d *publish.Delivery, key string) (bool, error) {
+func (l *Store) sendMissed(ctx context.Context, d *publish.Delivery, key string) (bool, error) {
 	switch underWay, err := l.underWay(ctx, d.Endpoint, &d.Event); {
 	case err != nil:
 		return false, fmt.Errorf("redelivering: %w", err)
@@ -145,7 +146,7 @@ func (l *Ledger) sendMissed(ctx context.Context, d *publish.Delivery, key string
 
 // underWay reports whether an event that was read from its stream is still on its way to the endpoint for the first time.
 // What waits behind a cursor was found before.
-func (l *Ledger) underWay(ctx context.Context, id string, e *publish.Event) (bool, error) {
+func (l *Store) underWay(ctx context.Context, id string, e *publish.Event) (bool, error) {
 	stream, place := e.Place()
 	if place == 0 {
 		return false, nil

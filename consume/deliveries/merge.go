@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"context"
@@ -6,11 +6,13 @@ import (
 	"strconv"
 	"strings"
 
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
-// shelf is one stream's part of a list, with the state that its messages stand for, and how far it is read.
-type shelf struct {
+// part is one stream's part of a list, with the state that its messages stand for, and how far it is read.
+type part struct {
 	status Status
 	read   func(ctx context.Context, before uint64) (page []item, next uint64, err error)
 	holds  func(data []byte) bool // tells quickly what can't match; nil: all may
@@ -36,7 +38,7 @@ func (it *item) view(status Status) (Delivery, bool) {
 }
 
 // take removes the newest message of those that are read.
-func (s *shelf) take() item {
+func (s *part) take() item {
 	s.last = s.page[0]
 	s.page[0] = item{} // it may be large
 	s.page = s.page[1:]
@@ -44,7 +46,7 @@ func (s *shelf) take() item {
 }
 
 // fill makes sure that the newest message that is left is read, if there is one.
-func (s *shelf) fill(ctx context.Context) (err error) {
+func (s *part) fill(ctx context.Context) (err error) {
 	for len(s.page) == 0 && !s.ended {
 		if s.page, s.next, err = s.read(ctx, s.next); err != nil {
 			return err
@@ -56,7 +58,7 @@ func (s *shelf) fill(ctx context.Context) (err error) {
 
 // place is the sequence below which the list goes on, 0 when nothing is left; and, within the messages that stand for
 // several deliveries, behind which endpoint's.
-func (s *shelf) place() string {
+func (s *part) place() string {
 	switch {
 	case len(s.page) == 0:
 		return strconv.FormatUint(s.next, 36)
@@ -68,10 +70,10 @@ func (s *shelf) place() string {
 }
 
 // seek goes on at a place.
-func (s *shelf) seek(place string) (err error) {
+func (s *part) seek(place string) (err error) {
 	below, behind, _ := strings.Cut(place, ":")
 	if s.next, err = strconv.ParseUint(below, 36, 62); err != nil {
-		return ErrBadCursor
+		return paging.ErrBadCursor
 	}
 	s.ended = s.next == 0
 	if behind != "" {
@@ -80,13 +82,13 @@ func (s *shelf) seek(place string) (err error) {
 	return nil
 }
 
-// shelves are the parts of a list.
-type shelves []*shelf
+// parts are the parts of a list.
+type parts []*part
 
-// shelves returns those that may hold what q chooses.
-func (l *Ledger) shelves(ctx context.Context, q *Query) (all shelves, err error) {
+// parts returns those that may hold what q chooses.
+func (l *Store) parts(ctx context.Context, q *Query) (all parts, err error) {
 	var keys []string
-	behind, err := l.streamShelves(ctx, q)
+	behind, err := l.streamParts(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func (l *Ledger) shelves(ctx context.Context, q *Query) (all shelves, err error)
 	}
 	add := func(status Status, sh publish.Shelf) {
 		if q.Status == "" || q.Status == status {
-			all = append(all, l.shelf(status, sh.Within(q.Since, q.Until), keys, q))
+			all = append(all, l.part(status, sh.Within(q.Since, q.Until), keys, q))
 		}
 	}
 	add(StatusWaiting, publish.RetryShelf(q.Endpoint))
@@ -106,18 +108,18 @@ func (l *Ledger) shelves(ctx context.Context, q *Query) (all shelves, err error)
 	all = append(all, behind...)
 	add(StatusDead, publish.DeadShelf(q.Endpoint))
 	add(StatusDelivered, publish.Trait{
-		Endpoint: q.Endpoint, Outcome: string(OutcomeDelivered), Class: string(q.Class), Status: q.Code,
+		Endpoint: q.Endpoint, Outcome: string(history.Delivered), Class: string(q.Class), Status: q.Code,
 	}.Shelf())
 	return all, nil
 }
 
-// shelf returns one part of the list that q chooses. Where the subjects tell the event, it is found by its keys.
-func (l *Ledger) shelf(status Status, sh publish.Shelf, keys []string, q *Query) *shelf {
+// part returns one part of the list that q chooses. Where the subjects tell the event, it is found by its keys.
+func (l *Store) part(status Status, sh publish.Shelf, keys []string, q *Query) *part {
 	ahead := q.Limit + 1 // one more shows whether there is a next page
 	if q.narrow() {
-		ahead = MaxLimit
+		ahead = paging.Max
 	}
-	s := &shelf{status: status}
+	s := &part{status: status}
 	s.read = items(func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
 		return l.bus.Before(ctx, sh, before, ahead)
 	})
@@ -145,7 +147,7 @@ func items(read func(ctx context.Context, before uint64) ([]publish.Stored, uint
 }
 
 // newest returns the shelf whose next message is the newest of all that are left; nil when none is.
-func (all shelves) newest(ctx context.Context) (newest *shelf, err error) {
+func (all parts) newest(ctx context.Context) (newest *part, err error) {
 	for _, s := range all {
 		if err := s.fill(ctx); err != nil {
 			return nil, err
@@ -158,7 +160,7 @@ func (all shelves) newest(ctx context.Context) (newest *shelf, err error) {
 }
 
 // cursor tells where each shelf goes on. What came later than the first page lies above that.
-func (all shelves) cursor() string {
+func (all parts) cursor() string {
 	places := make([]string, len(all))
 	for i, s := range all {
 		places[i] = s.place()
@@ -167,17 +169,17 @@ func (all shelves) cursor() string {
 }
 
 // seek goes on where a cursor says.
-func (all shelves) seek(cursor string) error {
+func (all parts) seek(cursor string) error {
 	if cursor == "" {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
-		return ErrBadCursor
+		return paging.ErrBadCursor
 	}
 	places := strings.Split(string(raw), ",")
 	if len(places) != len(all) {
-		return ErrBadCursor
+		return paging.ErrBadCursor
 	}
 	for i, place := range places {
 		if err := all[i].seek(place); err != nil {

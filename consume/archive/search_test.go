@@ -1,4 +1,4 @@
-package consume
+package archive
 
 import (
 	"errors"
@@ -45,24 +45,24 @@ func TestSearchEndsInTime(t *testing.T) {
 	}
 	others.Wait()
 
-	a := NewArchive(bus, nil, "shop")
+	a := New(bus, nil, "shop")
 	a.patience = 0
 	for _, id := range []string{"waits", "is_dead"} {
-		if h, _, err := a.Find(t.Context(), id, EventQuery{}); err != nil || string(h.Body) != id {
+		if h, _, err := a.Find(t.Context(), id, Query{}); err != nil || string(h.Body) != id {
 			t.Errorf("%s: %+v, %v", id, h, err)
 		}
 	}
-	_, _, err = a.Find(t.Context(), "gone_by", EventQuery{})
+	_, _, err = a.Find(t.Context(), "gone_by", Query{})
 	far, ok := errors.AsType[*SearchError](err)
 	if !ok || !errors.Is(err, ErrSearchTime) || far.Passed != 1024 || time.Since(far.Back) > time.Minute {
 		t.Errorf("got %v", err)
 	}
-	for _, q := range []EventQuery{{Subject: "webhooks.>"}, {Until: time.Now().Add(-time.Hour)}, {Since: time.Now().Add(time.Hour)}} {
+	for _, q := range []Query{{Subject: "webhooks.>"}, {Until: time.Now().Add(-time.Hour)}, {Since: time.Now().Add(time.Hour)}} {
 		if _, _, err := a.Find(t.Context(), "waits", q); !errors.Is(err, ErrNoEvent) {
 			t.Errorf("%+v: %v", q, err)
 		}
 	}
-	if _, _, err := a.Find(t.Context(), "gone_by", EventQuery{Subject: "events.a"}); err != nil {
+	if _, _, err := a.Find(t.Context(), "gone_by", Query{Subject: "events.a"}); err != nil {
 		t.Errorf("narrowed: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"context"
@@ -10,21 +10,21 @@ import (
 	"jethook/publish"
 )
 
-// streamShelf is what waits in a stream of events for endpoints that have not come to it: each event stands for a delivery
+// streamPart is what waits in a stream of events for endpoints that have not come to it: each event stands for a delivery
 // to each of them.
-type streamShelf struct {
+type streamPart struct {
 	*backlogs
 	q      *Query
 	stream string
 	behind []*cursor.Backlog // by endpoint
-	shelf  *shelf
+	part   *part
 
 	tail  *publish.Tail  // nil: reading has not begun
 	heads []publish.Head // that were read, and are not on a page yet
 }
 
-// streamShelves returns the parts of a list that lie in the streams of events, always the same of a query.
-func (l *Ledger) streamShelves(ctx context.Context, q *Query) (all []*shelf, err error) {
+// streamParts returns the parts of a list that lie in the streams of events, always the same of a query.
+func (l *Store) streamParts(ctx context.Context, q *Query) (all []*part, err error) {
 	if q.Status != "" && q.Status != StatusWaiting || q.Class != "" || q.Code != 0 || l.endpoints == nil {
 		return nil, nil
 	}
@@ -38,21 +38,21 @@ func (l *Ledger) streamShelves(ctx context.Context, q *Query) (all []*shelf, err
 	}
 	looked := l.backlogs()
 	for _, stream := range publish.OrderedStreams {
-		s := &streamShelf{backlogs: looked, q: q, stream: stream, shelf: &shelf{status: StatusWaiting}}
+		s := &streamPart{backlogs: looked, q: q, stream: stream, part: &part{status: StatusWaiting}}
 		for _, b := range behind {
 			if b.Stream == stream {
 				s.behind = append(s.behind, b)
 			}
 		}
-		s.shelf.read = s.read
-		all = append(all, s.shelf)
+		s.part.read = s.read
+		all = append(all, s.part)
 	}
 	return all, nil
 }
 
 // read returns the next deliveries, newest first, those of one event in the order of the endpoints. Of a part of the stream
 // that holds none it returns an item that is none, so that whoever reads can stop there.
-func (s *streamShelf) read(ctx context.Context, before uint64) (page []item, next uint64, err error) {
+func (s *streamPart) read(ctx context.Context, before uint64) (page []item, next uint64, err error) {
 	first, end := s.span()
 	if len(s.behind) == 0 {
 		return nil, 0, nil
@@ -88,7 +88,7 @@ func (s *streamShelf) read(ctx context.Context, before uint64) (page []item, nex
 }
 
 // span is where the backlogs lie.
-func (s *streamShelf) span() (first, end uint64) {
+func (s *streamPart) span() (first, end uint64) {
 	for i, b := range s.behind {
 		from, until := b.Span()
 		if i == 0 || from < first {
@@ -102,7 +102,7 @@ func (s *streamShelf) span() (first, end uint64) {
 }
 
 // open begins to read below a sequence; 0: at the newest that may wait.
-func (s *streamShelf) open(ctx context.Context, before, end uint64) (err error) {
+func (s *streamPart) open(ctx context.Context, before, end uint64) (err error) {
 	var patterns []string
 	for _, b := range s.behind {
 		patterns = append(patterns, b.Endpoint.Events...)
@@ -120,11 +120,11 @@ func (s *streamShelf) open(ctx context.Context, before, end uint64) (err error) 
 }
 
 // add adds the deliveries of an event that wait.
-func (s *streamShelf) add(ctx context.Context, page []item, h *publish.Head) ([]item, error) {
-	if s.q.Type != "" && !matchesType(s.q.Type, h.Type) || s.q.EventID != "" && h.ID != s.q.EventID {
+func (s *streamPart) add(ctx context.Context, page []item, h *publish.Head) ([]item, error) {
+	if s.q.Type != "" && !MatchesType(s.q.Type, h.Type) || s.q.EventID != "" && h.ID != s.q.EventID {
 		return page, nil
 	}
-	listed := &s.shelf.last
+	listed := &s.part.last
 	for _, b := range s.behind {
 		if listed.d != nil && listed.Seq == h.Seq && b.Endpoint.ID <= listed.d.Endpoint || !publish.MatchesAny(h.Subject, b.Endpoint.Events) {
 			continue
@@ -134,7 +134,7 @@ func (s *streamShelf) add(ctx context.Context, page []item, h *publish.Head) ([]
 			return page, err
 		}
 		if stand != cursor.Elsewhere {
-			d := waitsBehind(b, h, stand)
+			d := WaitsBehind(b, h, stand)
 			page = append(page, item{Stored: publish.Stored{Seq: h.Seq, Time: h.Time}, d: &d})
 		}
 	}

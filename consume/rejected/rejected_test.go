@@ -1,4 +1,4 @@
-package consume_test
+package rejected_test
 
 import (
 	"context"
@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
-	"jethook/consume"
+	"jethook/config"
+	"jethook/consume/paging"
+	"jethook/consume/rejected"
 	"jethook/publish"
 )
 
@@ -17,7 +20,9 @@ import (
 func TestReverifyInParts(t *testing.T) {
 	t.Parallel()
 	const n = 2300
-	bus, err := publish.Open(t.Context(), settings(t), slog.New(slog.DiscardHandler))
+	cfg := config.Default()
+	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", config.Sync(2*time.Minute)
+	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +41,7 @@ func TestReverifyInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ledger, tried, calls := consume.NewLedger(bus, nil), map[string]int{}, 0
+	store, tried, calls := rejected.New(bus), map[string]int{}, 0
 	verify := func(_ context.Context, r *publish.Rejected) (string, error) {
 		if tried[string(r.Body)]++; len(tried)%2 == 0 {
 			return "too_old", nil
@@ -44,8 +49,8 @@ func TestReverifyInParts(t *testing.T) {
 		return "", nil
 	}
 	verified, refused := 0, 0
-	for q := (consume.RejectedQuery{Source: "shop"}); ; calls++ {
-		done, err := ledger.Reverify(t.Context(), q, verify)
+	for q := (rejected.Query{Source: "shop"}); ; calls++ {
+		done, err := store.Reverify(t.Context(), q, verify)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,8 +74,8 @@ func TestReverifyInParts(t *testing.T) {
 		}
 	}
 	left := 0
-	for q := (consume.RejectedQuery{Source: "shop"}); ; {
-		items, next, err := ledger.Rejected(t.Context(), q)
+	for q := (rejected.Query{Source: "shop"}); ; {
+		items, next, err := store.List(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +87,7 @@ func TestReverifyInParts(t *testing.T) {
 	if left != n/2+1 {
 		t.Errorf("%d are left, want those that were refused and the one that came meanwhile", left)
 	}
-	if _, err := ledger.Reverify(t.Context(), consume.RejectedQuery{Source: "shop", Cursor: "1"}, verify); !errors.Is(err, consume.ErrBadCursor) {
+	if _, err := store.Reverify(t.Context(), rejected.Query{Source: "shop", Cursor: "1"}, verify); !errors.Is(err, paging.ErrBadCursor) {
 		t.Errorf("a cursor of another list: %v", err)
 	}
 }

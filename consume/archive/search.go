@@ -1,4 +1,4 @@
-package consume
+package archive
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"jethook/consume/deliveries"
 	"jethook/publish"
 )
 
@@ -32,7 +33,7 @@ func (e *SearchError) Is(target error) bool { return target == ErrSearchTime }
 
 // search reads back until it meets the id. The store has no index of ids: the one that it has for deduplication
 // only answers who publishes, and every plain subscriber would see that.
-func (a *Archive) search(ctx context.Context, id string, q EventQuery) (found *publish.Head, others []string, err error) {
+func (a *Archive) search(ctx context.Context, id string, q Query) (found *publish.Head, others []string, err error) {
 	q.Cursor = ""
 	m, err := a.merge(ctx, q)
 	if err != nil {
@@ -58,13 +59,9 @@ func (a *Archive) search(ctx context.Context, id string, q EventQuery) (found *p
 	}
 }
 
-// clockSlack is by how much the clock of who received an event may differ from the store's, and how long the store
-// may have taken.
-const clockSlack = 5 * time.Second
-
 // searchStuck finds an event by a delivery of it that waits or is dead, which has the event's subject and tells when
 // it was received; nil when there is none.
-func (a *Archive) searchStuck(ctx context.Context, id string, q EventQuery) (*publish.Head, error) {
+func (a *Archive) searchStuck(ctx context.Context, id string, q Query) (*publish.Head, error) {
 	for _, source := range append([]string{""}, a.sources...) {
 		waiting, dead, err := a.bus.Chains(ctx, &publish.Event{Source: source, ID: id})
 		if err != nil {
@@ -74,10 +71,10 @@ func (a *Archive) searchStuck(ctx context.Context, id string, q EventQuery) (*pu
 			if q.Subject != "" && !publish.MatchesAny(d.Event.Subject, []string{q.Subject}) {
 				continue
 			}
-			near := EventQuery{
+			near := Query{
 				Subject: d.Event.Subject,
-				Since:   later(q.Since, d.Event.Received.Add(-clockSlack)),
-				Until:   d.Event.Received.Add(clockSlack),
+				Since:   later(q.Since, d.Event.Received.Add(-deliveries.ClockSlack)),
+				Until:   d.Event.Received.Add(deliveries.ClockSlack),
 			}
 			if !q.Until.IsZero() && q.Until.Before(near.Until) {
 				near.Until = q.Until

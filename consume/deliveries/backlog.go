@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -27,7 +29,7 @@ type backlogs struct {
 	onRecord map[string]map[string]int // by endpoint: deliveries that wait in the schedule, are being attempted, or are dead
 }
 
-func (l *Ledger) backlogs() *backlogs { return newBacklogs(l.bus, l.cursors) }
+func (l *Store) backlogs() *backlogs { return newBacklogs(l.bus, l.cursors) }
 
 func newBacklogs(bus *publish.Bus, table *cursor.Table) *backlogs {
 	return &backlogs{bus: bus, table: table, ended: make(map[string]map[string]bool), onRecord: make(map[string]map[string]int)}
@@ -67,7 +69,7 @@ func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Even
 		return cursor.Elsewhere, err
 	}
 	if s.ended[d.Endpoint] == nil {
-		if s.ended[d.Endpoint], err = recentlyEnded(ctx, s.bus, d.Endpoint); err != nil {
+		if s.ended[d.Endpoint], err = RecentlyEnded(ctx, s.bus, d.Endpoint); err != nil {
 			return cursor.Elsewhere, err
 		}
 	}
@@ -97,17 +99,17 @@ func (s *backlogs) unlessOnRecord(ctx context.Context, d *publish.Delivery) (cur
 // more than may be taken at once.
 const recentLines = 5000
 
-// recentlyEnded names the deliveries to an endpoint whose end was recorded last.
-func recentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[string]bool, error) {
+// RecentlyEnded names the deliveries to an endpoint whose end was recorded last.
+func RecentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[string]bool, error) {
 	ended := make(map[string]bool)
 	for before, read := uint64(0), 0; read < recentLines; {
-		page, next, err := bus.Before(ctx, publish.HistoryShelf(endpoint, ""), before, MaxLimit)
+		page, next, err := bus.Before(ctx, publish.HistoryShelf(endpoint, ""), before, paging.Max)
 		if err != nil {
 			return nil, fmt.Errorf("reading what was delivered: %w", err)
 		}
 		for i := range page {
 			line := gjson.GetManyBytes(page[i].Data, "delivery", "outcome")
-			if out := Outcome(line[1].Str); out == OutcomeDelivered || out == OutcomeDead {
+			if out := history.Outcome(line[1].Str); out == history.Delivered || out == history.Dead {
 				ended[line[0].Str] = true
 			}
 		}
@@ -118,18 +120,18 @@ func recentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[
 	return ended, nil
 }
 
-// waitsBehind describes the delivery of an event that waits in its stream.
-func waitsBehind(b *cursor.Backlog, h *publish.Head, stand cursor.Stand) Delivery {
-	d := describe(&publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
+// WaitsBehind describes the delivery of an event that waits in its stream.
+func WaitsBehind(b *cursor.Backlog, h *publish.Head, stand cursor.Stand) Delivery {
+	d := Describe(&publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
 	d.Next, d.Waits = nil, string(b.Why())
 	if b.Why() == cursor.Order && stand == cursor.Taken { // it is its turn
-		d.Waits = waitsFirst
+		d.Waits = WaitsFirst
 	}
 	return d
 }
 
 // behind finds the event that a delivery's id names, if it waits in its stream; nil: it does not.
-func (l *Ledger) behind(ctx context.Context, id string) (*cursor.Backlog, *publish.Head, cursor.Stand, error) {
+func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *publish.Head, cursor.Stand, error) {
 	name, key, place, ok := publish.PlaceOf(id)
 	if !ok || l.endpoints == nil {
 		return nil, nil, cursor.Elsewhere, nil
@@ -165,7 +167,7 @@ func (l *Ledger) behind(ctx context.Context, id string) (*cursor.Backlog, *publi
 }
 
 // Unbegun returns a delivery whose event waits in its stream, with that event as it is stored. ErrNoDelivery: it does not.
-func (l *Ledger) Unbegun(ctx context.Context, id string) (publish.Delivery, error) {
+func (l *Store) Unbegun(ctx context.Context, id string) (publish.Delivery, error) {
 	b, h, _, err := l.behind(ctx, id)
 	if err != nil || b == nil {
 		return publish.Delivery{}, cmp.Or(err, ErrNoDelivery)
@@ -183,7 +185,7 @@ func streamsOf(key string) []string {
 
 // goAhead makes a delivery due at once that waits behind its endpoint's cursor. ErrNoDelivery: it does not; ErrUnderWay:
 // the cursor has come to it. Package cursor says why that neither loses nor doubles it.
-func (l *Ledger) goAhead(ctx context.Context, id string) error {
+func (l *Store) goAhead(ctx context.Context, id string) error {
 	b, h, stand, err := l.behind(ctx, id)
 	switch {
 	case err != nil:
@@ -209,11 +211,11 @@ func (l *Ledger) goAhead(ctx context.Context, id string) error {
 		return ErrUnderWay
 	}
 	d := publish.Delivery{Endpoint: key.Endpoint, Event: h.Event, Attempt: 1}
-	return sendAhead(ctx, l.bus, l.cursors, key, &d)
+	return SendAhead(ctx, l.bus, l.cursors, key, &d)
 }
 
-// sendAhead makes a delivery due that is noted to be about to, and notes that it is.
-func sendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key cursor.Key, d *publish.Delivery) error {
+// SendAhead makes a delivery due that is noted to be about to, and notes that it is.
+func SendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key cursor.Key, d *publish.Delivery) error {
 	if err := bus.Send(ctx, d, "ahead"); err != nil && !errors.Is(err, publish.ErrConflict) { // else it is on its way
 		return err
 	}
@@ -221,20 +223,5 @@ func sendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key c
 	return table.Gone(ctx, key, place)
 }
 
-// sendGoing makes due what somebody was about to take from a cursor, unless that was done.
-func (e *Engine) sendGoing(ctx context.Context, key cursor.Key, h *held) error {
-	event, err := publish.DecodeEvent(h.msg)
-	if err != nil {
-		return nil // nobody could
-	}
-	d := publish.Delivery{Endpoint: key.Endpoint, Event: event, Attempt: 1}
-	trace, err := e.bus.Trace(ctx, d.ID())
-	if err != nil || trace != (publish.Trace{}) {
-		return err
-	}
-	ended, err := recentlyEnded(ctx, e.bus, key.Endpoint)
-	if err != nil || ended[d.ID()] {
-		return err
-	}
-	return sendAhead(ctx, e.bus, e.cursors, key, &d)
-}
+// WaitsFirst is what a delivery waits for that nobody has looked at yet.
+const WaitsFirst = "first"

@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"context"
@@ -6,21 +6,20 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
-
-// listTime bounds how long one call looks for what matches.
-const listTime = 2 * time.Second
 
 // List returns the chosen deliveries, newest first, and the cursor of the next page; empty when there is none.
 // A page may be short, or even empty, and still have a next one: one call reads for a bounded time. What comes into
 // a state while pages are read is on none of them; a delivery that moves on from one state to another meanwhile may
 // be on one page as what it was, or on none.
-func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) {
-	if q.Limit <= 0 || q.Limit > MaxLimit {
-		q.Limit = MaxLimit
+func (l *Store) List(ctx context.Context, q Query) ([]Delivery, string, error) {
+	if q.Limit <= 0 || q.Limit > paging.Max {
+		q.Limit = paging.Max
 	}
-	shelves, err := l.shelves(ctx, &q)
+	shelves, err := l.parts(ctx, &q)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing deliveries: %w", err)
 	}
@@ -35,7 +34,7 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 			return nil, "", fmt.Errorf("listing deliveries: %w", err)
 		case s == nil:
 			return items, "", nil
-		case len(items) == q.Limit || time.Since(began) > listTime:
+		case len(items) == q.Limit || time.Since(began) > paging.Patience:
 			return items, shelves.cursor(), nil
 		}
 		it := s.take()
@@ -51,7 +50,7 @@ func (l *Ledger) List(ctx context.Context, q Query) ([]Delivery, string, error) 
 }
 
 func (q *Query) matches(d *Delivery) bool {
-	return (q.Type == "" || matchesType(q.Type, d.Type)) && (q.EventID == "" || d.EventID == q.EventID) &&
+	return (q.Type == "" || MatchesType(q.Type, d.Type)) && (q.EventID == "" || d.EventID == q.EventID) &&
 		(q.Class == "" || d.Class == string(q.Class)) && (q.Code == 0 || d.HTTP == q.Code) &&
 		(q.Reason == "" || strings.Contains(strings.ToLower(d.Reason), strings.ToLower(q.Reason)))
 }
@@ -64,7 +63,7 @@ func (q *Query) narrow() bool {
 // view decodes a stored message into what an operator sees.
 func view(s *publish.Stored, status Status) (Delivery, bool) {
 	if status == StatusDelivered {
-		a, err := parseLine(s.Data)
+		a, err := history.Parse(s.Data)
 		d := deliveredBy(&a)
 		d.At = s.Time
 		return d, err == nil
@@ -73,14 +72,14 @@ func view(s *publish.Stored, status Status) (Delivery, bool) {
 	if err != nil {
 		return Delivery{}, false
 	}
-	v := describe(&d, status)
+	v := Describe(&d, status)
 	if status == StatusDead {
 		v.Body, v.Cut = strings.ToValidUTF8(string(s.Data), "\uFFFD"), s.Cut || d.BodySize() > len(s.Data)
 	}
 	return v, true
 }
 
-func describe(d *publish.Delivery, status Status) Delivery {
+func Describe(d *publish.Delivery, status Status) Delivery {
 	v := Delivery{
 		ID: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type, Subject: d.Event.Subject,
 		Status: status, Attempts: d.Attempt, At: d.Since, Reason: d.Reason, Class: d.Class, HTTP: d.Status,

@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -34,16 +35,16 @@ func (q *DeadQuery) matches(d *publish.Delivery) bool {
 
 // Replay makes the dead letters with these ids due again, from their first attempt on. It returns how many; ids that
 // are not dead count as none.
-func (l *Ledger) Replay(ctx context.Context, ids []string) (replayed int, err error) {
+func (l *Store) Replay(ctx context.Context, ids []string) (replayed int, err error) {
 	return l.each(ctx, ids, l.replay)
 }
 
 // Remove drops the dead letters with these ids for good. It returns how many; ids that are not dead count as none.
-func (l *Ledger) Remove(ctx context.Context, ids []string) (removed int, err error) {
+func (l *Store) Remove(ctx context.Context, ids []string) (removed int, err error) {
 	return l.each(ctx, ids, l.remove)
 }
 
-func (l *Ledger) each(ctx context.Context, ids []string, do func(context.Context, string) error) (n int, err error) {
+func (l *Store) each(ctx context.Context, ids []string, do func(context.Context, string) error) (n int, err error) {
 	for _, id := range ids {
 		if id, err = l.bus.FullID(ctx, id); err != nil {
 			return n, err
@@ -58,7 +59,7 @@ func (l *Ledger) each(ctx context.Context, ids []string, do func(context.Context
 	return n, nil
 }
 
-func (l *Ledger) remove(ctx context.Context, id string) error {
+func (l *Store) remove(ctx context.Context, id string) error {
 	d, err := l.bus.Dead(ctx, id)
 	if errors.Is(err, publish.ErrNotFound) {
 		return ErrNoDelivery
@@ -72,12 +73,12 @@ func (l *Ledger) remove(ctx context.Context, id string) error {
 // ReplaySome replays the first of the chosen dead letters, the oldest first, and RemoveSome drops them: as many as one
 // call may. Each returns how many, and the cursor to go on with; empty when all are done. What dies after the
 // first call is not touched. Done again after a crash, they do the rest.
-func (l *Ledger) ReplaySome(ctx context.Context, q DeadQuery) (replayed int, next string, err error) {
+func (l *Store) ReplaySome(ctx context.Context, q DeadQuery) (replayed int, next string, err error) {
 	return l.someDead(ctx, q, l.bus.ReplayAll)
 }
 
 // RemoveSome is described at ReplaySome.
-func (l *Ledger) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next string, err error) {
+func (l *Store) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next string, err error) {
 	return l.someDead(ctx, q, func(ctx context.Context, dead []publish.Delivery) (int, error) {
 		for i := range dead {
 			if err := l.bus.Exhume(ctx, &dead[i]); err != nil {
@@ -88,9 +89,9 @@ func (l *Ledger) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next
 	})
 }
 
-func (l *Ledger) someDead(ctx context.Context, q DeadQuery, do func(context.Context, []publish.Delivery) (int, error)) (n int, next string, err error) {
+func (l *Store) someDead(ctx context.Context, q DeadQuery, do func(context.Context, []publish.Delivery) (int, error)) (n int, next string, err error) {
 	shelf := publish.DeadShelf(q.Endpoint).Whole()
-	from, end, err := parseSpan(q.Cursor)
+	from, end, err := paging.ParseSpan(q.Cursor)
 	if err != nil {
 		return 0, "", err
 	}
@@ -121,20 +122,5 @@ func (l *Ledger) someDead(ctx context.Context, q DeadQuery, do func(context.Cont
 	if from == 0 || from > end {
 		return n, "", nil
 	}
-	return n, formatSpan(from, end), nil
-}
-
-// The cursor of a bulk operation is from where it goes on, and where it ends.
-
-func formatSpan(from, end uint64) string { return formatPlace(from) + "-" + formatPlace(end) }
-
-func parseSpan(cursor string) (from, end uint64, err error) {
-	if cursor == "" {
-		return 0, 0, nil
-	}
-	first, last, _ := strings.Cut(cursor, "-")
-	if from, err = parsePlace(first); err == nil {
-		end, err = parsePlace(last)
-	}
-	return from, end, err
+	return n, paging.FormatSpan(from, end), nil
 }

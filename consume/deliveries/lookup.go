@@ -1,4 +1,4 @@
-package consume
+package deliveries
 
 import (
 	"context"
@@ -7,15 +7,24 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
+
+// ClockSlack is by how much the clock of who received an event may differ from the store's, and how long the store
+// may have taken.
+const ClockSlack = 5 * time.Second
+
+// Soon is how long after it was stored an event is nearly always attempted for the first time.
+const Soon = 2 * time.Minute
 
 // ErrNotFound means that nothing is known of a delivery: there was none, or its record has gone from the history.
 var ErrNotFound = errors.New("no such delivery")
 
 // Delivery returns one delivery by its id. Waiting and dead ones are found by their subjects, or by the place of their
 // event in its stream, and a delivered one in the history. An id without a place is that of the newest such delivery. The error is ErrNotFound when it is in no state.
-func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
+func (l *Store) Delivery(ctx context.Context, id string) (Delivery, error) {
 	id, err := l.bus.FullID(ctx, id)
 	if err != nil {
 		return Delivery{}, err
@@ -29,7 +38,7 @@ func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
 		return d, err
 	}
 	if b != nil {
-		return waitsBehind(b, h, stand), nil
+		return WaitsBehind(b, h, stand), nil
 	}
 	d, found, err = l.delivered(ctx, id)
 	if err != nil || found {
@@ -43,14 +52,14 @@ func (l *Ledger) Delivery(ctx context.Context, id string) (Delivery, error) {
 }
 
 // pending looks for a delivery that is waiting or dead, in the order in which it moves on.
-func (l *Ledger) pending(ctx context.Context, id string) (d Delivery, found bool, err error) {
+func (l *Store) pending(ctx context.Context, id string) (d Delivery, found bool, err error) {
 	endpoint, key, _ := strings.Cut(id, ".")
-	q := Query{Limit: MaxLimit}
-	for _, s := range []*shelf{
-		l.shelf(StatusWaiting, publish.RetryShelf(endpoint), []string{key}, &q),
-		l.shelf(StatusWaiting, publish.DueShelf(endpoint), []string{key}, &q),
-		l.shelf(StatusWaiting, publish.TurnShelf(endpoint), []string{key}, &q),
-		l.shelf(StatusDead, publish.DeadShelf(endpoint), []string{key}, &q),
+	q := Query{Limit: paging.Max}
+	for _, s := range []*part{
+		l.part(StatusWaiting, publish.RetryShelf(endpoint), []string{key}, &q),
+		l.part(StatusWaiting, publish.DueShelf(endpoint), []string{key}, &q),
+		l.part(StatusWaiting, publish.TurnShelf(endpoint), []string{key}, &q),
+		l.part(StatusDead, publish.DeadShelf(endpoint), []string{key}, &q),
 	} {
 		for {
 			if err := s.fill(ctx); err != nil {
@@ -70,18 +79,18 @@ func (l *Ledger) pending(ctx context.Context, id string) (d Delivery, found bool
 
 // delivered looks for the record of a delivery that was taken: first in the minutes after its event was stored, where nearly
 // all are, so that it is found as fast in a long history as in a short one.
-func (l *Ledger) delivered(ctx context.Context, id string) (d Delivery, found bool, err error) {
+func (l *Store) delivered(ctx context.Context, id string) (d Delivery, found bool, err error) {
 	stored, err := l.storedAt(ctx, id)
 	if err != nil {
 		return d, false, err
 	}
 	spans := [][2]time.Time{{}}
 	if !stored.IsZero() {
-		stored = stored.Add(-clockSlack)
-		spans = [][2]time.Time{{stored, stored.Add(soon)}, {stored.Add(soon), {}}}
+		stored = stored.Add(-ClockSlack)
+		spans = [][2]time.Time{{stored, stored.Add(Soon)}, {stored.Add(Soon), {}}}
 	}
 	for _, span := range spans {
-		q := AttemptQuery{Delivery: id, Outcome: OutcomeDelivered, Since: span[0], Until: span[1], Limit: 1}
+		q := AttemptQuery{Delivery: id, Outcome: history.Delivered, Since: span[0], Until: span[1], Limit: 1}
 		for more := true; more; more = q.Cursor != "" {
 			attempts, next, err := l.Attempts(ctx, q)
 			if err != nil {
@@ -97,7 +106,7 @@ func (l *Ledger) delivered(ctx context.Context, id string) (d Delivery, found bo
 }
 
 // storedAt returns when the event of a delivery was stored; zero if its id has no place, or the event has gone.
-func (l *Ledger) storedAt(ctx context.Context, id string) (time.Time, error) {
+func (l *Store) storedAt(ctx context.Context, id string) (time.Time, error) {
 	endpoint, key, place, ok := publish.PlaceOf(id)
 	if !ok {
 		return time.Time{}, nil
@@ -119,7 +128,7 @@ func (l *Ledger) storedAt(ctx context.Context, id string) (time.Time, error) {
 
 // History returns the newest attempts at a delivery, newest first, and the cursor by which Attempts goes on. It reads only the
 // part of the history in which they can be: what one endpoint has there lies far apart.
-func (l *Ledger) History(ctx context.Context, d *Delivery, limit int) (attempts []Attempt, next string, err error) {
+func (l *Store) History(ctx context.Context, d *Delivery, limit int) (attempts []history.Attempt, next string, err error) {
 	q := AttemptQuery{Delivery: d.ID, Limit: limit}
 	if d.Status != StatusWaiting {
 		q.Until = d.At.Add(recordTime)
@@ -129,7 +138,7 @@ func (l *Ledger) History(ctx context.Context, d *Delivery, limit int) (attempts 
 		return nil, "", err
 	}
 	if !stored.IsZero() {
-		q.Since = stored.Add(-clockSlack)
+		q.Since = stored.Add(-ClockSlack)
 	}
 	return l.Attempts(ctx, q)
 }
@@ -139,9 +148,9 @@ const recordTime = 5 * time.Minute
 
 // deliveredBy is the delivery that an attempt has brought to its end. It came into that state when the attempt
 // ended.
-func deliveredBy(a *Attempt) Delivery {
+func deliveredBy(a *history.Attempt) Delivery {
 	return Delivery{
 		ID: a.Delivery, Endpoint: a.Endpoint, EventID: a.EventID, Type: a.Type, Subject: a.Subject,
-		Status: StatusDelivered, Attempts: a.Attempt, At: a.ended(), Class: string(a.Class), HTTP: a.Status,
+		Status: StatusDelivered, Attempts: a.Attempt, At: a.Ended(), Class: string(a.Class), HTTP: a.Status,
 	}
 }

@@ -1,4 +1,4 @@
-package consume
+package archive
 
 import (
 	"context"
@@ -7,19 +7,18 @@ import (
 	"strings"
 
 	"jethook/consume/cursor"
+	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
 	"jethook/publish"
 )
 
 // Trace is what became of one event.
 type Trace struct {
-	Deliveries []Delivery `json:"deliveries" doc:"one for each endpoint that gets or got the event"`
-	Attempts   []Attempt  `json:"attempts" doc:"newest first"`
-	Incomplete bool       `json:"incomplete,omitempty" doc:"not all attempts and deliveries could be read in time"`
+	Deliveries []deliveries.Delivery `json:"deliveries" doc:"one for each endpoint that gets or got the event"`
+	Attempts   []history.Attempt     `json:"attempts" doc:"newest first"`
+	Incomplete bool                  `json:"incomplete,omitempty" doc:"not all attempts and deliveries could be read in time"`
 }
-
-// waitsFirst is what a delivery waits for that nobody has looked at yet.
-const waitsFirst = "first"
 
 // Trace returns the deliveries of an event and its attempts. Each delivery is in one state: what waits or is dead
 // lies on the bus, and of others the newest attempt tells. An endpoint that matches and left no trace waits for its
@@ -38,12 +37,12 @@ func (a *Archive) Trace(ctx context.Context, h *publish.Head) (Trace, error) {
 	if err != nil {
 		return Trace{}, err
 	}
-	t := Trace{Deliveries: []Delivery{}, Attempts: attempts, Incomplete: !all}
+	t := Trace{Deliveries: []deliveries.Delivery{}, Attempts: attempts, Incomplete: !all}
 	for i := range waiting {
-		t.add(describe(&waiting[i], StatusWaiting))
+		t.add(deliveries.Describe(&waiting[i], deliveries.StatusWaiting))
 	}
 	for i := range dead {
-		t.add(describe(&dead[i], StatusDead))
+		t.add(deliveries.Describe(&dead[i], deliveries.StatusDead))
 	}
 	for i := range attempts {
 		t.add(after(&attempts[i]))
@@ -51,38 +50,38 @@ func (a *Archive) Trace(ctx context.Context, h *publish.Head) (Trace, error) {
 	for _, d := range first {
 		t.add(d)
 	}
-	slices.SortStableFunc(t.Deliveries, func(a, b Delivery) int { return strings.Compare(a.Endpoint, b.Endpoint) })
+	slices.SortStableFunc(t.Deliveries, func(a, b deliveries.Delivery) int { return strings.Compare(a.Endpoint, b.Endpoint) })
 	return t, nil
 }
 
 // add adds a delivery, unless there is one to its endpoint: that is in a later state.
-func (t *Trace) add(d Delivery) {
-	if !slices.ContainsFunc(t.Deliveries, func(have Delivery) bool { return have.Endpoint == d.Endpoint }) {
+func (t *Trace) add(d deliveries.Delivery) {
+	if !slices.ContainsFunc(t.Deliveries, func(have deliveries.Delivery) bool { return have.Endpoint == d.Endpoint }) {
 		t.Deliveries = append(t.Deliveries, d)
 	}
 }
 
 // after describes the delivery that an attempt left behind. One that failed and waits for nothing is being
 // attempted again.
-func after(a *Attempt) Delivery {
-	d := Delivery{
+func after(a *history.Attempt) deliveries.Delivery {
+	d := deliveries.Delivery{
 		ID: a.Delivery, Endpoint: a.Endpoint, EventID: a.EventID, Type: a.Type, Subject: a.Subject,
 		Attempts: a.Attempt, At: a.Time, Reason: a.Error,
 	}
 	switch a.Outcome {
-	case OutcomeDelivered:
-		d.Status, d.HTTP = StatusDelivered, a.Status
-	case OutcomeDead:
-		d.Status = StatusDead
+	case history.Delivered:
+		d.Status, d.HTTP = deliveries.StatusDelivered, a.Status
+	case history.Dead:
+		d.Status = deliveries.StatusDead
 	default:
-		d.Status, d.Next, d.Waits = StatusWaiting, a.Next, string(publish.WhyRetry)
+		d.Status, d.Next, d.Waits = deliveries.StatusWaiting, a.Next, string(publish.WhyRetry)
 	}
 	return d
 }
 
 // awaiting returns a delivery to each endpoint that will get an event which it has not come to, or which nobody has taken
 // yet.
-func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery, err error) {
+func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []deliveries.Delivery, err error) {
 	if a.endpoints == nil {
 		return nil, nil
 	}
@@ -101,7 +100,7 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery
 		// What is taken and has its outcome is found where that is recorded.
 		if stand := b.Of(h.Seq); b.Stream == h.Stream && stand != cursor.Elsewhere {
 			stands[b.Endpoint.ID] = true
-			out = append(out, waitsBehind(b, h, stand))
+			out = append(out, deliveries.WaitsBehind(b, h, stand))
 		}
 	}
 	floor, err := a.bus.Settled(ctx, h.Stream)
@@ -112,8 +111,8 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []Delivery
 		if ep.Ordered || ep.Disabled || stands[ep.ID] {
 			continue
 		}
-		d := describe(&publish.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
-		d.Next, d.Waits = nil, waitsFirst
+		d := deliveries.Describe(&publish.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, deliveries.StatusWaiting)
+		d.Next, d.Waits = nil, deliveries.WaitsFirst
 		out = append(out, d)
 	}
 	return out, nil

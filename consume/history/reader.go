@@ -1,0 +1,51 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"jethook/publish"
+)
+
+// Reader reads lines of the history in their order, and afterwards those that were added.
+type Reader struct {
+	bus   *publish.Bus
+	shelf publish.Shelf
+	next  uint64 // where reading goes on in the stream
+}
+
+// PageSize is how many lines are read at once by who looks for one.
+const PageSize = 512
+
+// From returns a reader of the lines of a shelf from a place in the stream on.
+func From(bus *publish.Bus, sh publish.Shelf, first uint64) Reader { return Reader{bus, sh, first} }
+
+// Since returns a reader of the lines of a shelf that were recorded since a time.
+func Since(ctx context.Context, bus *publish.Bus, sh publish.Shelf, since time.Time) (Reader, error) {
+	first, err := bus.FirstSince(ctx, sh, since)
+	if err != nil {
+		return Reader{}, fmt.Errorf("looking in the history: %w", err)
+	}
+	return Reader{bus, sh, first}, nil
+}
+
+// ReadOn calls each with the lines that were not read yet, up to the end or to its first error. It reads so many at once.
+func (r *Reader) ReadOn(ctx context.Context, atOnce int, each func(*publish.Stored) error) error {
+	for {
+		page, next, err := r.bus.After(ctx, r.shelf, r.next, atOnce)
+		if err != nil {
+			return fmt.Errorf("reading the history: %w", err)
+		}
+		for i := range page {
+			if err := each(&page[i]); err != nil {
+				return err
+			}
+			r.next = page[i].Seq + 1
+		}
+		r.next = max(r.next, next)
+		if next == 0 {
+			return nil
+		}
+	}
+}
