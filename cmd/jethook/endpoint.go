@@ -133,6 +133,8 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 		showSignature(line, "second signature", e.Second)
 	}
 	line("headers", e.Headers, len(e.Headers) > 0)
+	line("own ca", "yes", e.CA != "")
+	line("client certificate", "yes", e.ClientCertificate != "")
 	line("retry schedule", e.RetrySchedule, e.RetrySchedule != nil)
 	line("timeout", e.Timeout, e.Timeout != 0)
 	line("rate limit", e.RateLimit, e.RateLimit != nil)

@@ -26,12 +26,22 @@ func addEndpointFlags(cmd *cobra.Command) {
 	addSignatureFlags(f, "second-signature", "a second signature, while receivers migrate")
 	f.StringArray("header", nil, "a header to send with every delivery, as NAME=VALUE; may be repeated. For credentials, prefer --header-file")
 	f.StringArray("header-file", nil, "like --header, but reads the value from a file: NAME=FILE, or NAME=- for standard input")
+	for _, file := range certificateFiles {
+		f.String(file.flag, "", file.meaning+", in PEM; - for standard input")
+	}
 	f.StringSlice("retry-schedule", nil, "pauses between attempts, such as 5m,30m, or none (default JETHOOK_RETRY_SCHEDULE)")
 	f.String("timeout", "", "time limit of one attempt (default JETHOOK_DELIVERY_TIMEOUT)")
 	f.Int("concurrency", 0, "maximum concurrent requests from one process (default 64)")
 	f.String("rate-limit", "", "maximum request rate of one process, such as 10/s or 600/m")
 	f.Bool("ordered", false, "deliver one event at a time, in stream order; can't be changed later")
 	f.Bool("disabled", false, "deliver nothing until the endpoint is enabled")
+}
+
+// certificateFiles are the flags that name files in PEM, with the API's fields that they are read into.
+var certificateFiles = []struct{ flag, field, meaning string }{
+	{"ca-file", "ca", "a file with the authorities that may vouch for the receiver, instead of the system's"},
+	{"client-cert-file", "client_certificate", "a file with the certificate to show the receiver, with its chain"},
+	{"client-key-file", "client_key", "a file with its key, unencrypted"},
 }
 
 // signatureFlags are the fields of a signature, and what the flags --signature-FIELD mean; its scheme is --signature itself.
@@ -92,6 +102,15 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 		problems = append(problems, err)
 	} else if given {
 		fields["secret"] = secret
+	}
+	for _, file := range certificateFiles {
+		path, err := f.GetString(file.flag)
+		content := ""
+		if err == nil && f.Changed(file.flag) {
+			content, err = readSecret(cmd, strings.TrimSuffix(file.flag, "-file"), path)
+			fields[file.field] = content
+		}
+		problems = append(problems, err)
 	}
 	for _, flag := range []string{"events", "retry-schedule"} {
 		value, err := f.GetStringSlice(flag)

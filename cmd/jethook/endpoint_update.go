@@ -11,7 +11,7 @@ func endpointUpdateCommand() *cobra.Command {
 	cmd := takesEndpoint(&cobra.Command{
 		Use: "update ENDPOINT", Short: "Change an endpoint",
 		Long: "Change some fields of an endpoint and keep the others. --events, --header, and --retry-schedule replace the whole list. " +
-			"--clear resets fields to their defaults: format, signature, second_signature, headers, retry_schedule, timeout, rate_limit, " +
+			"--clear resets fields to their defaults: format, signature, second_signature, headers, retry_schedule, timeout, rate_limit, ca, client_certificate, " +
 			"concurrency, disabled.\n\n" +
 			"--secret-file replaces all secrets immediately. To keep the old secret valid for some time, use 'jethook endpoint rotate'.",
 		Example: `  jethook endpoint update billing --url https://example.com/new --events 'events.order.*,events.refund.*'

@@ -22,15 +22,18 @@ type EndpointFields struct {
 	SecretType *string  `json:"secret_type,omitempty" enum:"text,base64,ed25519" doc:"how to read the key from the secret: its plain text, base64, or an Ed25519 private key (whsk_); default: depends on the secret's form, as the response says; without a secret, a new endpoint gets one of this type"`
 	Format     *string  `json:"format,omitempty" enum:"raw,slack,discord,cloudevents" doc:"default: slack or discord for their webhook URLs, else raw"`
 
-	Signature     *endpoint.SignatureSpec `json:"signature,omitempty" doc:"default: scheme standard (Standard Webhooks); hmac and bearer for receivers written for other senders"`
-	Second        *endpoint.SignatureSpec `json:"second_signature,omitempty" doc:"a second signature with the same secrets, while receivers migrate; default: none"`
-	Headers       map[string]string       `json:"headers,omitempty" doc:"headers to send with every delivery"`
-	RetrySchedule []string                `json:"retry_schedule,omitzero" doc:"pauses between attempts; empty: a single attempt; default: JETHOOK_RETRY_SCHEDULE" example:"5m,30m,2h"`
-	Timeout       *string                 `json:"timeout,omitempty" doc:"time limit of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
-	RateLimit     *string                 `json:"rate_limit,omitempty" doc:"maximum requests per second, minute, or hour from each process, evenly spaced" example:"10/s"`
-	Concurrency   *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"maximum concurrent requests from each process; 0: the default"`
-	Ordered       *bool                   `json:"ordered,omitempty" doc:"deliver one event at a time, in stream order, each after the previous one is delivered or dead; only for new endpoints"`
-	Disabled      *bool                   `json:"disabled,omitempty" doc:"deliver nothing while true; see enable and disable"`
+	Signature         *endpoint.SignatureSpec `json:"signature,omitempty" doc:"default: scheme standard (Standard Webhooks); hmac and bearer for receivers written for other senders"`
+	Second            *endpoint.SignatureSpec `json:"second_signature,omitempty" doc:"a second signature with the same secrets, while receivers migrate; default: none"`
+	CA                *string                 `json:"ca,omitempty" doc:"certificates in PEM of the authorities that may vouch for the receiver, instead of the system's"`
+	ClientCertificate *string                 `json:"client_certificate,omitempty" doc:"certificate in PEM, with its chain, that Jethook shows the receiver; requires client_key"`
+	ClientKey         *string                 `json:"client_key,omitempty" doc:"its key in PEM, unencrypted; no response shows it; default: the key that is there" writeOnly:"true"`
+	Headers           map[string]string       `json:"headers,omitempty" doc:"headers to send with every delivery"`
+	RetrySchedule     []string                `json:"retry_schedule,omitzero" doc:"pauses between attempts; empty: a single attempt; default: JETHOOK_RETRY_SCHEDULE" example:"5m,30m,2h"`
+	Timeout           *string                 `json:"timeout,omitempty" doc:"time limit of one attempt; default: JETHOOK_DELIVERY_TIMEOUT" example:"20s"`
+	RateLimit         *string                 `json:"rate_limit,omitempty" doc:"maximum requests per second, minute, or hour from each process, evenly spaced" example:"10/s"`
+	Concurrency       *int                    `json:"concurrency,omitempty" minimum:"0" maximum:"1000" doc:"maximum concurrent requests from each process; 0: the default"`
+	Ordered           *bool                   `json:"ordered,omitempty" doc:"deliver one event at a time, in stream order, each after the previous one is delivered or dead; only for new endpoints"`
+	Disabled          *bool                   `json:"disabled,omitempty" doc:"deliver nothing while true; see enable and disable"`
 }
 
 // endpointChange is the body of a change: some EndpointFields, as they came, since null means another thing
@@ -40,15 +43,18 @@ type endpointChange map[string]json.RawMessage
 // defaults are what null stands for in a change, as endpoint.Spec writes it. Fields that are not here can't
 // be null.
 var defaults = map[string]json.RawMessage{
-	"format":           json.RawMessage(`""`),
-	"signature":        json.RawMessage(`{}`),
-	"second_signature": json.RawMessage(`{}`),
-	"headers":          json.RawMessage(`{}`),
-	"retry_schedule":   json.RawMessage(`["default"]`),
-	"timeout":          json.RawMessage(`""`),
-	"rate_limit":       json.RawMessage(`""`),
-	"concurrency":      json.RawMessage(`0`),
-	"disabled":         json.RawMessage(`false`),
+	"format":             json.RawMessage(`""`),
+	"signature":          json.RawMessage(`{}`),
+	"second_signature":   json.RawMessage(`{}`),
+	"headers":            json.RawMessage(`{}`),
+	"retry_schedule":     json.RawMessage(`["default"]`),
+	"timeout":            json.RawMessage(`""`),
+	"ca":                 json.RawMessage(`""`),
+	"client_certificate": json.RawMessage(`""`),
+	"client_key":         json.RawMessage(`""`),
+	"rate_limit":         json.RawMessage(`""`),
+	"concurrency":        json.RawMessage(`0`),
+	"disabled":           json.RawMessage(`false`),
 }
 
 // Schema is that of EndpointFields with nothing required and null allowed, as huma asks for it.

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"io"
 	"net"
 	"net/http"
@@ -39,23 +40,26 @@ const (
 // Client makes attempts. It is safe for concurrent use and keeps connections open for the next attempt to the
 // same host, so a process needs one.
 type Client struct {
-	transport *http.Transport
-	resolver  *resolver
-	timeout   time.Duration
-	userAgent string
-	now       func() time.Time
-	buffers   sync.Pool // of *[maxResponse + 1]byte
+	transport *http.Transport // of endpoints that believe whom the system believes, and show no certificate
+
+	identities identities
+	resolver   *resolver
+	timeout    time.Duration
+	userAgent  string
+	now        func() time.Time
+	buffers    sync.Pool // of *[maxResponse + 1]byte
 }
 
 // NewClient returns a client.
 func NewClient(o Options) *Client {
 	c := &Client{
-		transport: newTransport(endpoint.NewAddressPolicy(o.AllowedNetworks), o.Resolver, o.Proxy),
-		resolver:  &resolver{Resolver: cmp.Or(o.Resolver, net.DefaultResolver)},
-		timeout:   o.Timeout,
-		userAgent: o.UserAgent,
-		now:       o.Now,
-		buffers:   sync.Pool{New: func() any { return new([maxResponse + 1]byte) }},
+		transport:  newTransport(endpoint.NewAddressPolicy(o.AllowedNetworks), o.Resolver, o.Proxy),
+		resolver:   &resolver{Resolver: cmp.Or(o.Resolver, net.DefaultResolver)},
+		identities: identities{all: make(map[[sha256.Size]byte]*identity)},
+		timeout:    o.Timeout,
+		userAgent:  o.UserAgent,
+		now:        o.Now,
+		buffers:    sync.Pool{New: func() any { return new([maxResponse + 1]byte) }},
 	}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
@@ -70,7 +74,10 @@ func NewClient(o Options) *Client {
 }
 
 // Close closes the connections that no attempt uses.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	c.identities.close()
+}
 
 // Request is one attempt to be made. Do changes nothing in it, but may still read Body for a moment after it
 // returned, when the receiver answered early: Body must not be reused.
@@ -145,7 +152,12 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 	}
 	res.Sent = c.sent(r, req)
 	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
-	resp, err := c.transport.RoundTrip(req)
+	transport, err := c.transportOf(r.Endpoint)
+	if err != nil {
+		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
+		return
+	}
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		if !c.ours(err, &handshake, parent, ctx, res) {
 			res.fail(err, ctx, timeout)

@@ -209,7 +209,7 @@ func tlsFaults(t *testing.T) []fault {
 	return list
 }
 
-// names answers DNS questions for addresses as answer says; an rcode, and nothing at all when say is false.
+// names answers DNS questions for addresses as answer says: with addresses or a code, and with nothing at all when say is false.
 func names(t *testing.T, answer func(n int) (addrs []string, rcode dnsmessage.RCode, say bool)) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -230,13 +230,17 @@ func names(t *testing.T, answer func(n int) (addrs []string, rcode dnsmessage.RC
 			}
 			q := m.Questions[0]
 			m = dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}, Questions: m.Questions}
-			if q.Type == dnsmessage.TypeA {
+			if q.Type == dnsmessage.TypeA || q.Type == dnsmessage.TypeAAAA {
 				addrs, rcode, say := answer(n)
-				n++
 				if !say {
 					continue
 				}
 				m.RCode = rcode
+				if q.Type == dnsmessage.TypeAAAA {
+					addrs = nil
+				} else {
+					n++
+				}
 				for _, text := range addrs {
 					header := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET}
 					m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: netip.MustParseAddr(text).As4()}})
@@ -304,7 +308,7 @@ func TestDNSChanges(t *testing.T) {
 	_, port, _ := net.SplitHostPort(serve("127.0.0.1:0", &hits[0]).Addr().String())
 	serve("127.0.0.2:"+port, &hits[1])
 	c := newClient(t, Options{AllowedNetworks: loopback, Resolver: names(t, func(n int) ([]string, dnsmessage.RCode, bool) {
-		return []string{[]string{"127.0.0.1", "127.0.0.2"}[n]}, dnsmessage.RCodeSuccess, true
+		return []string{[]string{"127.0.0.1", "127.0.0.2"}[min(n, 1)]}, dnsmessage.RCodeSuccess, true
 	})})
 	for range 2 {
 		expect(t, c.Do(t.Context(), requestTo(endpointAt("http://hook.example.com:"+port))), Delivered, ClassOK)

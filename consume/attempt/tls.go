@@ -17,7 +17,8 @@ import (
 // so after the handshake of TLS 1.3, and then resets the connection: while a large body is being sent, the reset is all
 // that is seen.
 type handshake struct {
-	wantsCertificate atomic.Bool
+	wantsCertificate atomic.Bool // which there is not
+	showsCertificate atomic.Bool
 	resolving        atomic.Bool // the name is being looked up
 	proxying         atomic.Bool // the proxy is being asked
 }
@@ -56,7 +57,10 @@ func noCertificate(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 // explain tells of a connection that ended for want of a certificate.
 func (h *handshake) explain(res *Result) {
 	if h.wantsCertificate.Load() && (res.Class == ClassConnectionReset || res.Class == ClassTLS) {
-		res.Class, res.Detail = ClassTLS, "the server wants a client certificate, which Jethook does not have"
+		res.Class, res.Detail = ClassTLS, "the server wants a client certificate, and the endpoint has none"
+	}
+	if h.showsCertificate.Load() && res.Class == ClassConnectionReset { // it may also have other reasons
+		res.Detail += "; the server was shown the endpoint's client certificate, and may not accept it"
 	}
 }
 

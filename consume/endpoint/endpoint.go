@@ -12,6 +12,8 @@ import (
 	"encoding/base32"
 	"strings"
 	"time"
+
+	"jethook/config"
 )
 
 // Endpoint is one receiver of deliveries. It must not be changed once others may see it: take a copy with
@@ -27,6 +29,10 @@ type Endpoint struct {
 	Signature Signature         `json:"signature"`
 	Second    *Signature        `json:"second_signature,omitempty"` // beside the first; nil: none
 	Headers   map[string]string `json:"headers,omitempty"`          // canonical names, none of Jethook's own
+
+	CA                string        `json:"ca,omitempty"`                 // PEM: authorities that the receiver's certificate is believed by; empty: the system's
+	ClientCertificate string        `json:"client_certificate,omitempty"` // PEM: what Jethook shows the receiver, with its chain; empty: nothing
+	ClientKey         config.Secret `json:"-"`                            // PEM: its key
 
 	RetrySchedule []Duration `json:"retry_schedule,omitzero"` // nil: the default schedule; empty: a single attempt
 	Timeout       Duration   `json:"timeout,omitzero"`        // of one attempt; 0: the default
@@ -88,6 +94,10 @@ type Spec struct {
 	Signature  *SignatureSpec `json:"signature,omitempty"`
 	// Second is a signature beside the first, by the same secrets, while receivers move over; empty: none.
 	Second *SignatureSpec `json:"second_signature,omitempty"`
+
+	CA                *string `json:"ca,omitempty"`
+	ClientCertificate *string `json:"client_certificate,omitempty"` // empty: neither a certificate nor a key
+	ClientKey         *string `json:"client_key,omitempty"`         // empty: the one that is there
 
 	Headers       map[string]string `json:"headers,omitempty"`        // replaces all; empty: none
 	RetrySchedule []string          `json:"retry_schedule,omitempty"` // empty: a single attempt; ["default"]: the default

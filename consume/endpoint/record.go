@@ -19,6 +19,7 @@ type stored struct {
 	Edition uint64         `json:"edition,omitempty"`
 	Request string         `json:"request,omitempty"`
 	Secrets []storedSecret `json:"secrets,omitempty"`
+	Key     string         `json:"client_key,omitempty"`
 	Sealed  string         `json:"sealed,omitempty"` // of an earlier release: what is confidential, and only that
 }
 
@@ -54,7 +55,7 @@ const maxRecordBytes = 2 << 20
 // Encode returns e as the bucket stores it, sealed whole by keys. Without a key it is in clear: nothing else may
 // show it.
 func Encode(e Endpoint, keys *config.Keyring) ([]byte, error) {
-	s := stored{record: record(e), Edition: e.Edition, Request: e.Request, Secrets: make([]storedSecret, len(e.Secrets))}
+	s := stored{record: record(e), Edition: e.Edition, Request: e.Request, Key: e.ClientKey.Reveal(), Secrets: make([]storedSecret, len(e.Secrets))}
 	for i, secret := range e.Secrets {
 		s.Secrets[i] = storedSecret{secret.Value.Reveal(), secret.Type, secret.Expires, secret.Request}
 	}
@@ -110,6 +111,7 @@ func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endp
 		}
 	}
 	e := Endpoint(s.record)
+	e.ClientKey = config.NewSecret(s.Key)
 	e.Edition, e.Request, e.Secrets = s.Edition, s.Request, make([]Secret, len(s.Secrets))
 	for i, secret := range s.Secrets {
 		e.Secrets[i] = Secret{config.NewSecret(secret.Value), secret.Type, secret.Expires, secret.Request}

@@ -46,6 +46,7 @@ func (e *Endpoint) check(id string) error {
 	}
 	c.collision(e)
 	c.storedSecrets(e)
+	c.storedIdentity(e)
 	c.storedPace(e)
 	if len(e.DisabledReason) > maxReason || strings.ContainsFunc(e.DisabledReason, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		c.add("disabled_reason", "is too long, or not of printable characters")

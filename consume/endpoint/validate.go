@@ -89,6 +89,7 @@ func (c *checker) apply(e Endpoint, s *Spec, now time.Time) (Endpoint, error) {
 	if s.Headers != nil {
 		e.Headers = c.headers(s.Headers)
 	}
+	c.identity(&e, s)
 	c.collision(&e)
 	c.pace(&e, s)
 	c.order(&e, s)

@@ -54,6 +54,13 @@ func differences(from, to *endpoint.Endpoint, given map[string]json.RawMessage) 
 			}
 			continue
 		}
+		if name == "client_key" { // which one it is follows from the certificate, which it must fit
+			if to.ClientCertificate != "" && (from == nil || from.ClientCertificate != to.ClientCertificate) && string(given[name]) != "null" && given[name] != nil {
+				hidden := config.Secret{}.String()
+				all = append(all, Difference{Field: name, To: &hidden})
+			}
+			continue
+		}
 		all = append(all, compare(name, before[name], after[name])...)
 	}
 	return all, nil

@@ -108,7 +108,7 @@ var reference = regexp.MustCompile(`\$?\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 
 // expands reports whether references are replaced in a field: where credentials stand.
 func expands(path string) bool {
-	return path == "secret" || path == "url" || strings.HasPrefix(path, "headers.")
+	return path == "secret" || path == "client_key" || path == "url" || strings.HasPrefix(path, "headers.")
 }
 
 // expand returns a scalar's text with its references replaced.
