@@ -55,6 +55,7 @@ const (
 	minTokenLength     = 16
 	minKeyLength       = 32
 	minHistory         = time.Minute
+	minAudit           = time.Hour
 	minHistoryBytes    = Bytes(1 << 20)
 	maxMetricsSeries   = 10_000
 )
@@ -70,6 +71,10 @@ func check(p *Problems, c *Config) {
 		"%q is also JETHOOK_LISTEN, which is public; choose another port", c.AdminListen)
 	checkToken(p, "JETHOOK_ADMIN_TOKEN", c.AdminToken, "choose a longer one, or unset it to generate one")
 	checkDashboard(p, c)
+	if c.AdminTokensFile != "" {
+		_, err := ReadNamedTokens(c.AdminTokensFile)
+		p.require(err == nil, "JETHOOK_ADMIN_TOKENS_FILE", "cannot be used: %v", err)
+	}
 	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it to generate one")
 	checkEncryptionKeys(p, c.EncryptionKeys)
 	checkPair(p, "JETHOOK_TLS", c.TLSCert, c.TLSKey)
@@ -97,6 +102,8 @@ func check(p *Problems, c *Config) {
 	}
 	p.require(c.HistoryAge >= minHistory, "JETHOOK_HISTORY_RETENTION",
 		"%s is too short: choose %s or more", shortDuration(c.HistoryAge), shortDuration(minHistory))
+	p.require(c.AuditRetention >= minAudit, "JETHOOK_AUDIT_RETENTION",
+		"%s is too short: choose %s or more", shortDuration(c.AuditRetention), shortDuration(minAudit))
 	p.require(c.HistoryMaxBytes >= minHistoryBytes, "JETHOOK_HISTORY_MAX_BYTES",
 		"%s is too little: choose %s or more", c.HistoryMaxBytes, minHistoryBytes)
 	p.require(0 < c.DeliveryTimeout && c.DeliveryTimeout <= maxDeliveryTimeout, "JETHOOK_DELIVERY_TIMEOUT",

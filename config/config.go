@@ -26,6 +26,7 @@ type Config struct {
 	MetricsSeries   int            `envconfig:"METRICS_MAX_SERIES" default:"100" desc:"how many endpoints, and how many sources, the metrics name: 0 to 10000; the rest are added up as other"`
 	AdminToken      Secret         `envconfig:"ADMIN_TOKEN" desc:"bearer token of the admin API, and login of the dashboard; made once and kept in DATA_DIR/admin-token if unset"`
 	AdminReadToken  Secret         `envconfig:"ADMIN_READ_TOKEN" desc:"bearer token of the admin API, and login of the dashboard, that sees everything but secrets and changes nothing; empty: there is none"`
+	AdminTokensFile string         `envconfig:"ADMIN_TOKENS_FILE" desc:"a file with further tokens of the admin API and the dashboard, by name and role; it is read again when it changes"`
 	AdminHosts      []string       `envconfig:"ADMIN_HOSTS" desc:"comma-separated host names by which browsers reach the dashboard, such as jethook.internal; localhost and the listener's own address always do"`
 	AdminBasePath   BasePath       `envconfig:"ADMIN_BASE_PATH" desc:"path under which a proxy serves the admin listener, such as /jethook"`
 	PublicURL       string         `envconfig:"PUBLIC_URL" desc:"where senders reach JETHOOK_LISTEN, such as https://hooks.example.com: the dashboard shows the sources' addresses by it"`
@@ -62,6 +63,7 @@ type Config struct {
 
 	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
 	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much space the attempts may use (1GiB holds some million), at most a tenth of the store; the oldest are removed"`
+	AuditRetention  time.Duration `envconfig:"AUDIT_RETENTION" default:"2160h" desc:"how long the audit trail of what operators did is kept: at least 1h"`
 	LogLevel        LogLevel      `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat       LogFormat     `envconfig:"LOG_FORMAT" default:"auto" desc:"text, json, or auto: text on a terminal, otherwise JSON"`
 

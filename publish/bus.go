@@ -42,6 +42,7 @@ type Bus struct {
 	aside    bool  // a body that fits into no message is stored aside
 
 	quotas   *quotas // of rejected requests
+	chain    chain   // of the audit trail
 	meters   *meters
 	calendar *calendar
 

@@ -93,11 +93,16 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			MaxAge: cfg.HistoryAge, MaxBytes: bound(int64(cfg.HistoryMaxBytes), ownShare),
 		},
 		rejectedConfig(cfg, bound),
+		auditConfig(cfg),
 	}
 	for i := range streams {
 		s := &streams[i]
 		s.Storage, s.Replicas = jetstream.FileStorage, cfg.Replicas
-		if s.Name != StreamDeliveries { // what waits there has no age
+		switch s.Name {
+		case StreamDeliveries: // what waits there has no age
+		case StreamAudit:
+			s.Duplicates = min(time.Minute, cfg.AuditRetention)
+		default:
 			s.Duplicates = min(s.Duplicates, cfg.Retention)
 		}
 		if cfg.Replicas == 1 && (s.Name == StreamHistory || s.Name == StreamRejected) {
@@ -185,7 +190,7 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 		"it drops the oldest events when it is full (discard: old)")
 	bad(want.Discard == jetstream.DiscardNew && got.MaxMsgsPerSubject > 0 && !got.DiscardNewPerSubject,
 		"it keeps %d events of a subject and drops the older ones (max_msgs_per_subject)", got.MaxMsgsPerSubject)
-	own := slices.Contains([]string{StreamDeliveries, StreamDead, StreamHistory, StreamRejected}, want.Name)
+	own := slices.Contains([]string{StreamDeliveries, StreamDead, StreamHistory, StreamRejected, StreamAudit}, want.Name)
 	bad(own && !got.AllowDirect, "allow_direct is off, so nothing of it could be listed")
 	bad(want.Name == StreamDeliveries && got.Duplicates < leastReplayWindow, "its duplicate window is under a minute, so a replay pressed twice could deliver twice")
 	bad(want.Name == StreamDead && got.MaxMsgsPerSubject != 1, "max_msgs_per_subject is %d, needed is 1", got.MaxMsgsPerSubject)

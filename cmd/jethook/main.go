@@ -102,7 +102,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
 		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
-		sourceCommand(), statusCommand(), dashboardCommand(), listenCommand(), verifyCommand(), monitoringCommand(), deployCommand(), benchCommand(), rehearseCommand(),
+		sourceCommand(), statusCommand(), dashboardCommand(), listenCommand(), verifyCommand(), auditCommand(), tokenCommand(), monitoringCommand(), deployCommand(), benchCommand(), rehearseCommand(),
 	)
 	completeProperly(root)
 	return root

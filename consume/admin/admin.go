@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,7 +66,7 @@ type Server struct {
 	board      *status.Board
 	client     *attempt.Client // of tests and previews
 	trials     chan struct{}   // has one entry for each test under way
-	tokens     atomic.Pointer[tokens]
+	tokens     *tokens
 	tls        *tls.Config
 	warning    func() string
 	log        *slog.Logger
@@ -93,11 +92,10 @@ func New(o Options) *Server {
 		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
+		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
-	s.SetTokens(o.Token, o.Config.AdminReadToken)
 	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate, unescapeParams)
@@ -119,6 +117,7 @@ func New(o Options) *Server {
 	s.rejectedRoutes()
 	s.pairingRoutes()
 	s.statusRoutes()
+	s.auditRoutes()
 	s.openRoutes()
 	if o.Metrics != nil {
 		s.echo.GET("/metrics", echo.WrapHandler(o.Metrics))
@@ -183,7 +182,7 @@ func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, han
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		out, err := handle(ctx, in)
+		out, err := perform(ctx, s, op.OperationID, in, handle)
 		if err != nil {
 			return nil, s.failure(err)
 		}

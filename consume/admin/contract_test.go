@@ -43,6 +43,7 @@ var samples = map[string]func(a *api) []exchange{
 	"get-source-secret":       pairingSamples("/secret", 200),
 	"get-status":              statusSamples,
 	"list-attempts":           attemptSamples,
+	"list-audit":              auditSamples,
 	"list-dead":               deadSamples,
 	"list-deliveries":         deliveriesSamples,
 	"list-endpoints":          endpointsSamples,
@@ -65,6 +66,7 @@ var samples = map[string]func(a *api) []exchange{
 	"get-endpoint-public-key": publicKeySamples,
 	"send-event":              sendSamples,
 	"test-endpoint":           trialSamples,
+	"verify-audit":            auditSamples,
 }
 
 // Every operation answers as the document says, whether it succeeds or not.

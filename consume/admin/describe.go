@@ -18,6 +18,7 @@ var resources = []*huma.Tag{
 	{Name: "recoveries", Description: "Redelivery of what an endpoint failed or missed."},
 	{Name: "sources", Description: "Senders that webhooks are received from."},
 	{Name: "status", Description: "What is stuck."},
+	{Name: "audit", Description: "What operators did."},
 }
 
 // term describes a field wherever it stands.

@@ -28,6 +28,7 @@ import (
 var (
 	errUnauthorized = errors.New("no valid token")
 	errReadOnly     = errors.New("the token only reads")
+	errRole         = errors.New("the token's role does not allow this")
 	errBodyTooLarge = errors.New("body too large")
 	errDisabled     = errors.New("endpoint disabled")
 	errPrecondition = errors.New("changed since it was read")
@@ -103,6 +104,7 @@ var failures = []struct {
 }{
 	{errUnauthorized, http.StatusUnauthorized, "unauthorized", "send the admin token: Authorization: Bearer ..."},
 	{errReadOnly, http.StatusForbidden, "read_only", "this token sees everything but secrets and changes nothing; send the admin token"},
+	{errRole, http.StatusForbidden, "forbidden", "this token's role does not allow this; it takes a token with the role admin"},
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", "not found"},
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not support that method"},
 	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "no such endpoint"},

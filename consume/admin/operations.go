@@ -12,7 +12,7 @@ import (
 
 // What follows is the API's operations for callers in the same process, such as the dashboard: the same checks, the same
 // answers and the same errors, which Explain puts into the API's words. A caller passes the access of whoever asks in
-// the context, by WithAccess, and refuses changes itself where that is not AccessWrite.
+// the context, by WithActor; what that one may not do is refused here.
 
 // Explain puts an error of an operation into the words of the API, and logs a fault on this side as the API does.
 func (s *Server) Explain(err error) *Failure { return s.failure(err) }
@@ -78,7 +78,7 @@ func (s *Server) Delivery(ctx context.Context, id string) (*DeliveryReport, erro
 func (s *Server) RetryDelivery(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.retryDelivery(ctx, &retryInput{ID: id})
+	_, err := perform(ctx, s, "retry-delivery", &retryInput{ID: id}, s.retryDelivery)
 	return err
 }
 
@@ -141,7 +141,7 @@ func (s *Server) Reverifies() bool { return s.reverify != nil }
 func (s *Server) RetryRejected(ctx context.Context, source string, c RejectedChoice) (*RetriedRejected, error) {
 	ctx, cancel := context.WithTimeout(ctx, bulkTimeout)
 	defer cancel()
-	out, err := s.retryRejected(ctx, &retryRejectedInput{SourceParam: SourceParam{source}, Body: c})
+	out, err := perform(ctx, s, "retry-rejected", &retryRejectedInput{SourceParam: SourceParam{source}, Body: c}, s.retryRejected)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Server) RetryRejected(ctx context.Context, source string, c RejectedCho
 func (s *Server) DropRejected(ctx context.Context, source, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.removeRejected(ctx, &rejectedInput{SourceParam: SourceParam{source}, ID: id})
+	_, err := perform(ctx, s, "remove-rejected", &rejectedInput{SourceParam: SourceParam{source}, ID: id}, s.removeRejected)
 	return err
 }
 
@@ -171,7 +171,7 @@ func (s *Server) Events(ctx context.Context, page PageParams, span SpanParams) (
 func (s *Server) PairSource(ctx context.Context, source, lasts string) (*Paired, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := s.pairSource(ctx, &pairInput{SourceParam: SourceParam{source}, Body: &Pairing{For: lasts}})
+	out, err := perform(ctx, s, "pair-source", &pairInput{SourceParam: SourceParam{source}, Body: &Pairing{For: lasts}}, s.pairSource)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (s *Server) Endpoint(ctx context.Context, id string) (e endpoint.Endpoint, 
 func (s *Server) CreateEndpoint(ctx context.Context, spec *endpoint.Spec, key string) (*EndpointWithSecret, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := s.createEndpoint(ctx, &createEndpointInput{IdempotencyParam: IdempotencyParam{key}, Body: EndpointFields(*spec)})
+	out, err := perform(ctx, s, "create-endpoint", &createEndpointInput{IdempotencyParam: IdempotencyParam{key}, Body: EndpointFields(*spec)}, s.createEndpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,19 @@ func condition(id, tag string) *EndpointCondition {
 	return &EndpointCondition{EndpointParam{id}, PreconditionParam{tag}}
 }
 
+type specInput struct {
+	EndpointCondition
+	Body *endpoint.Spec
+}
+
 // ChangeEndpoint is PATCH /api/v1/endpoints/{id}.
 func (s *Server) ChangeEndpoint(ctx context.Context, id, tag string, spec *endpoint.Spec) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.update(ctx, condition(id, tag), spec, time.Time{})
+	in := &specInput{EndpointCondition: *condition(id, tag), Body: spec}
+	_, err := perform(ctx, s, "change-endpoint", in, func(ctx context.Context, in *specInput) (*endpointOutput, error) {
+		return s.update(ctx, &in.EndpointCondition, in.Body, time.Time{})
+	})
 	return err
 }
 
@@ -48,7 +56,7 @@ func (s *Server) ChangeEndpoint(ctx context.Context, id, tag string, spec *endpo
 func (s *Server) EnableEndpoint(ctx context.Context, id, from string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.enableEndpoint(ctx, &enableEndpointInput{EndpointCondition: *condition(id, ""), Body: &EnableRequest{From: from}})
+	_, err := perform(ctx, s, "enable-endpoint", &enableEndpointInput{EndpointCondition: *condition(id, ""), Body: &EnableRequest{From: from}}, s.enableEndpoint)
 	return err
 }
 
@@ -56,7 +64,7 @@ func (s *Server) EnableEndpoint(ctx context.Context, id, from string) error {
 func (s *Server) DisableEndpoint(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.disableEndpoint(ctx, condition(id, ""))
+	_, err := perform(ctx, s, "disable-endpoint", condition(id, ""), s.disableEndpoint)
 	return err
 }
 
@@ -64,7 +72,7 @@ func (s *Server) DisableEndpoint(ctx context.Context, id string) error {
 func (s *Server) RemoveEndpoint(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.deleteEndpoint(ctx, condition(id, ""))
+	_, err := perform(ctx, s, "delete-endpoint", condition(id, ""), s.deleteEndpoint)
 	return err
 }
 
@@ -72,7 +80,7 @@ func (s *Server) RemoveEndpoint(ctx context.Context, id string) error {
 func (s *Server) RotateEndpoint(ctx context.Context, id string, how Rotation, key string) (*EndpointWithSecret, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := s.rotateEndpoint(ctx, &rotateInput{EndpointParam: EndpointParam{id}, IdempotencyParam: IdempotencyParam{key}, Body: &how})
+	out, err := perform(ctx, s, "rotate-endpoint", &rotateInput{EndpointParam: EndpointParam{id}, IdempotencyParam: IdempotencyParam{key}, Body: &how}, s.rotateEndpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +91,7 @@ func (s *Server) RotateEndpoint(ctx context.Context, id string, how Rotation, ke
 func (s *Server) RevealSecrets(ctx context.Context, id string) (*SecretList, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := s.revealSecrets(ctx, &EndpointParam{id})
+	out, err := perform(ctx, s, "get-endpoint-secret", &EndpointParam{id}, s.revealSecrets)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +102,7 @@ func (s *Server) RevealSecrets(ctx context.Context, id string) (*SecretList, err
 func (s *Server) TestEndpoint(ctx context.Context, id string, want TrialRequest) (*Trial, error) {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout+requestTimeout)
 	defer cancel()
-	out, err := s.testEndpoint(ctx, &trialInput{EndpointParam: EndpointParam{id}, Body: &want})
+	out, err := perform(ctx, s, "test-endpoint", &trialInput{EndpointParam: EndpointParam{id}, Body: &want}, s.testEndpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +137,7 @@ func (s *Server) draft(ctx context.Context, id string, spec *endpoint.Spec) (end
 func (s *Server) RecoverEndpoint(ctx context.Context, id string, want RecoverRequest) (*consume.Recovery, error) {
 	ctx, cancel := context.WithTimeout(ctx, bulkTimeout)
 	defer cancel()
-	out, err := s.recoverEndpoint(ctx, &recoverInput{EndpointParam: EndpointParam{id}, Body: want})
+	out, err := perform(ctx, s, "recover-endpoint", &recoverInput{EndpointParam: EndpointParam{id}, Body: want}, s.recoverEndpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +155,7 @@ func (s *Server) Recoveries(ctx context.Context) ([]consume.Recovery, error) {
 func (s *Server) CancelRecovery(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := s.cancelRecovery(ctx, &RecoveryParam{id})
+	_, err := perform(ctx, s, "cancel-recovery", &RecoveryParam{id}, s.cancelRecovery)
 	return err
 }
 
@@ -170,7 +178,7 @@ func (s *Server) CheckEvent(e *NewEvent) []FailureField { return checkEvent(e) }
 func (s *Server) SendEvent(ctx context.Context, e *NewEvent, key string) (*SentEvent, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	out, err := s.sendEvent(ctx, &sendEventInput{IdempotencyParam: IdempotencyParam{key}, Body: *e})
+	out, err := perform(ctx, s, "send-event", &sendEventInput{IdempotencyParam: IdempotencyParam{key}, Body: *e}, s.sendEvent)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +192,7 @@ func (s *Server) ResendEvent(ctx context.Context, id string, endpoints []string)
 	if s.registry == nil {
 		return nil, newFailure(http.StatusConflict, "no_endpoints", "this process keeps no endpoints: ask a jethook serve or jethook consume")
 	}
-	out, err := s.resendEvent(ctx, &resendInput{EventParams: EventParams{ID: id}, Body: &ResendRequest{Endpoints: endpoints}})
+	out, err := perform(ctx, s, "resend-event", &resendInput{EventParams: EventParams{ID: id}, Body: &ResendRequest{Endpoints: endpoints}}, s.resendEvent)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +221,7 @@ func (s *Server) DeadLetters(ctx context.Context, f *DeadFilter) (*DeliveryPage,
 func (s *Server) ReplayDead(ctx context.Context, c DeadChoice) (*Replayed, error) {
 	ctx, cancel := context.WithTimeout(ctx, bulkTimeout)
 	defer cancel()
-	out, err := s.replayDead(ctx, &replayInput{ReplayRequest{c}})
+	out, err := perform(ctx, s, "replay-dead", &replayInput{ReplayRequest{c}}, s.replayDead)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +233,7 @@ func (s *Server) RemoveDead(ctx context.Context, c DeadChoice) (*Removed, error)
 	ctx, cancel := context.WithTimeout(ctx, bulkTimeout)
 	defer cancel()
 	all := len(c.IDs) == 0 && c.Endpoint == "" && c.Since == "" && c.Until == "" && c.Reason == ""
-	out, err := s.removeDead(ctx, &removeInput{RemoveRequest{DeadChoice: c, All: all}})
+	out, err := perform(ctx, s, "remove-dead", &removeInput{RemoveRequest{DeadChoice: c, All: all}}, s.removeDead)
 	if err != nil {
 		return nil, err
 	}

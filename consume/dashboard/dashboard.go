@@ -11,8 +11,8 @@
 // "main". Its routes are registered by one line in [Server.routes]:
 //
 //	s.page("GET /deliveries", s.deliveries)       // who is logged in
-//	s.writersPage("GET /send", s.sendForm)        // who may change things, where a page shows what others must not see
-//	s.change("POST /deliveries/retry", s.retry)   // who may change things, with the token against cross-site requests
+//	s.pageFor(admin.AccessWrite)("GET /send", s.sendForm) // who may change things, where a page shows what others must not see
+//	s.operate("POST /deliveries/retry", s.retry)  // operators and admins, with the token against cross-site requests; s.change: admins
 //
 // A handler has the form func(w, r) error. It ends with s.render(w, r, name, view{...}), or after a change with s.seeOther(w, r, path,
 // flash). An error becomes a page, by the API's own words: see failure.go. What a request may see of endpoints follows from the
@@ -92,7 +92,7 @@ func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: deliveries.New(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus),
 		log: o.Log, now: time.Now, base: string(o.Config.AdminBasePath), mux: http.NewServeMux(), assets: loadAssets(),
-		sessions: newSessions(o.Token, o.Config.AdminReadToken), slow: newSlowdown(), jobs: newJobs(o.Log),
+		sessions: newSessions(o.Token, o.Config.AdminReadToken, o.API.Named), slow: newSlowdown(), jobs: newJobs(o.Log),
 	}
 	s.pages = loadPages(s)
 	s.routes()
@@ -122,6 +122,7 @@ func (s *Server) routes() {
 	s.eventRoutes()
 	s.deadRoutes()
 	s.sendRoutes()
+	s.auditRoutes()
 }
 
 // page registers a page for everyone who is logged in.
@@ -136,11 +137,20 @@ func (s *Server) page(pattern string, handle func(http.ResponseWriter, *http.Req
 	}))
 }
 
-// change registers what changes something: it needs the admin token's login, and a form that a page of this session holds.
+// change registers what changes something: it needs the login of an admin, and a form that a page of this session holds.
 func (s *Server) change(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
+	s.changeBy(admin.AccessWrite, pattern, handle)
+}
+
+// operate registers what an operator may change, too.
+func (s *Server) operate(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
+	s.changeBy(admin.AccessOperate, pattern, handle)
+}
+
+func (s *Server) changeBy(needed admin.Access, pattern string, handle func(http.ResponseWriter, *http.Request) error) {
 	s.mux.Handle(pattern, s.answered(func(w http.ResponseWriter, r *http.Request) error {
-		if sessionOf(r).access != admin.AccessWrite {
-			return errReadOnly
+		if !sessionOf(r).may(needed) {
+			return sessionOf(r).refusal()
 		}
 		if err := s.checkForm(w, r); err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 
 func (s *Server) deadRoutes() {
 	s.page("GET /dead", s.dead)
-	s.change("POST /dead", s.changeDead)
+	s.operate("POST /dead", s.changeDead)
 }
 
 // deadPage is the list of dead letters, and why they died.
@@ -238,7 +238,7 @@ func (s *Server) changeDead(w http.ResponseWriter, r *http.Request) error {
 	if yes, err := s.confirm(w, r, q); !yes {
 		return err
 	}
-	if !s.start(action.doing+" "+about, total, more, func(ctx context.Context, j *job) error {
+	if !s.start(r, action.doing+" "+about, total, more, func(ctx context.Context, j *job) error {
 		defer s.grouped.forget()
 		return doDead(ctx, j, action, chosen)
 	}) {

@@ -19,9 +19,9 @@ import (
 
 func (s *Server) deliveryRoutes() {
 	s.page("GET /deliveries", s.deliveries)
-	s.change("POST /deliveries/retry", s.retryDeliveries)
+	s.operate("POST /deliveries/retry", s.retryDeliveries)
 	s.page("GET /deliveries/{id}", s.delivery)
-	s.change("POST /deliveries/{id}/retry", s.retryDelivery)
+	s.operate("POST /deliveries/{id}/retry", s.retryDelivery)
 	s.page("GET /events/{id}/body", s.eventBytes)
 }
 
@@ -184,7 +184,7 @@ func (s *Server) retryDeliveries(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	work := func(ctx context.Context, j *job) error { return s.retryAll(ctx, *q, j) }
-	if !s.start("Retrying "+about, len(found), more, work) {
+	if !s.start(r, "Retrying "+about, len(found), more, work) {
 		return s.seeOther(w, r, choice.back, "Too much is under way; try again when it is done.")
 	}
 	return s.seeOther(w, r, choice.back, "")
@@ -254,7 +254,7 @@ func (s *Server) retryThese(w http.ResponseWriter, r *http.Request, ids []string
 		}
 		return nil
 	}
-	if !s.start("Retrying "+about, len(ids), false, work) {
+	if !s.start(r, "Retrying "+about, len(ids), false, work) {
 		return s.seeOther(w, r, back, "Too much is under way; try again when it is done.")
 	}
 	return s.seeOther(w, r, back, "")

@@ -7,16 +7,18 @@ import (
 	"strconv"
 	"strings"
 
+	"jethook/consume/admin"
 	"jethook/consume/status"
 )
 
 func (s *Server) endpointRoutes() {
-	page, change, writers := s.page, s.change, s.writersPage
+	page, change, operate, writers := s.page, s.change, s.operate, s.pageFor(admin.AccessWrite)
+	operators := s.pageFor(admin.AccessOperate)
 	if s.registry == nil {
 		page = func(pattern string, _ func(http.ResponseWriter, *http.Request) error) {
 			s.page(pattern, func(http.ResponseWriter, *http.Request) error { return errNoneKept })
 		}
-		change, writers = page, page
+		change, operate, writers, operators = page, page, page, page
 	}
 	page("GET /endpoints", s.endpoints)
 	writers("GET /endpoints/new", s.newEndpoint)
@@ -25,26 +27,28 @@ func (s *Server) endpointRoutes() {
 	page("GET /endpoints/{id}", s.endpoint)
 	writers("GET /endpoints/{id}/edit", s.editEndpoint)
 	change("POST /endpoints/{id}/edit", s.changeEndpoint)
-	change("POST /endpoints/{id}/disable", s.disableEndpoint)
-	change("POST /endpoints/{id}/enable", s.enableEndpoint)
+	operate("POST /endpoints/{id}/disable", s.disableEndpoint)
+	operate("POST /endpoints/{id}/enable", s.enableEndpoint)
 	change("POST /endpoints/{id}/remove", s.removeEndpoint)
 	change("POST /endpoints/{id}/secret", s.revealSecrets)
 	change("POST /endpoints/{id}/rotate", s.rotateEndpoint)
-	writers("GET /endpoints/{id}/test", s.endpointTest)
-	change("POST /endpoints/{id}/test", s.testEndpoint)
+	operators("GET /endpoints/{id}/test", s.endpointTest)
+	operate("POST /endpoints/{id}/test", s.testEndpoint)
 	page("GET /endpoints/{id}/recover", s.endpointRecovery)
-	change("POST /endpoints/{id}/recover", s.recoverEndpoint)
-	change("POST /endpoints/{id}/recover/cancel", s.cancelRecovery)
+	operate("POST /endpoints/{id}/recover", s.recoverEndpoint)
+	operate("POST /endpoints/{id}/recover/cancel", s.cancelRecovery)
 }
 
-// writersPage registers a page that shows what only who may change things is to see.
-func (s *Server) writersPage(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
-	s.page(pattern, func(w http.ResponseWriter, r *http.Request) error {
-		if !sessionOf(r).mayWrite() {
-			return errReadOnly
-		}
-		return handle(w, r)
-	})
+// pageFor registers pages that show what only who has that access is to see.
+func (s *Server) pageFor(needed admin.Access) func(string, func(http.ResponseWriter, *http.Request) error) {
+	return func(pattern string, handle func(http.ResponseWriter, *http.Request) error) {
+		s.page(pattern, func(w http.ResponseWriter, r *http.Request) error {
+			if !sessionOf(r).may(needed) {
+				return sessionOf(r).refusal()
+			}
+			return handle(w, r)
+		})
+	}
 }
 
 // endpointsPage is the list of endpoints.

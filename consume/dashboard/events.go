@@ -19,7 +19,7 @@ import (
 func (s *Server) eventRoutes() {
 	s.page("GET /events", s.events)
 	s.page("GET /events/{id}", s.event)
-	s.change("POST /events/{id}/resend", s.resendEvent)
+	s.operate("POST /events/{id}/resend", s.resendEvent)
 }
 
 // eventsPage is the list of stored events.

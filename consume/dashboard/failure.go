@@ -11,6 +11,7 @@ import (
 var (
 	errNoPage    = errors.New("no such page")
 	errReadOnly  = errors.New("this login only reads")
+	errNotAdmin  = errors.New("this login only operates")
 	errForm      = errors.New("the form is of another session or page")
 	errLargeForm = errors.New("the form is too large")
 	errNoneKept  = errors.New("this process keeps no endpoints")
@@ -31,6 +32,8 @@ func (s *Server) faultOf(err error) fault {
 		return fault{Status: http.StatusNotFound, Title: "There is no such page", Text: "The address may be mistyped, or what it showed is gone."}
 	case errors.Is(err, errReadOnly):
 		return fault{Status: http.StatusForbidden, Title: "This login only reads", Text: "Sign out, and sign in with the admin token to change things."}
+	case errors.Is(err, errNotAdmin):
+		return fault{Status: http.StatusForbidden, Title: "This login only operates", Text: "Sign out, and sign in with the admin token to change endpoints, secrets, and what is stored."}
 	case errors.Is(err, errForm):
 		return fault{Status: http.StatusForbidden, Title: "That form is out of date", Text: "It was opened before the last sign-in, or another site sent it. Open the page again and repeat the change; nothing was changed."}
 	case errors.Is(err, errLargeForm):

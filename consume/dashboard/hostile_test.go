@@ -86,7 +86,7 @@ var rejectedLink = regexp.MustCompile(`href="(/sources/shop/rejected/\d+)"`)
 
 // hostilePaths are further pages that show what came from outside; the files of pages add theirs.
 var hostilePaths = []string{
-	"/endpoints", "/endpoints/new", "/events", "/dead", "/send", "/send?type=" + url.QueryEscape(hostile), "/endpoints/new?event=" + url.QueryEscape(hostile),
+	"/endpoints", "/endpoints/new", "/events", "/dead", "/audit", "/send", "/send?type=" + url.QueryEscape(hostile), "/endpoints/new?event=" + url.QueryEscape(hostile),
 	"/endpoints?q=" + url.QueryEscape(hostile), "/events?subject=" + url.QueryEscape(hostile), "/dead?reason=" + url.QueryEscape(hostile),
 }
 
@@ -179,7 +179,7 @@ func TestPagesAreSmall(t *testing.T) {
 	r.publish("order.large", "evt_large", bytes.Repeat([]byte("0123456789abcdef"), 60_000))
 	b := r.signedIn(adminToken)
 	page := b.until("/deliveries", func(page string) bool { return strings.Count(page, "waiting 503") == 50 })
-	paths := []string{"/", "/endpoints", "/endpoints/new", "/events", "/events/evt_large", "/dead", "/send", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
+	paths := []string{"/", "/audit", "/endpoints", "/endpoints/new", "/events", "/events/evt_large", "/dead", "/send", "/sources", "/sources/shop", "/deliveries", "/deliveries/" + rowsOf(page)[0]}
 	for _, path := range paths {
 		again := b.weight(path, nil)
 		first := again
@@ -201,7 +201,7 @@ func TestLivePartsAreParts(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	b := r.signedIn(adminToken)
-	for _, path := range []string{"/", "/sources", "/deliveries", "/endpoints", "/events", "/dead"} {
+	for _, path := range []string{"/", "/sources", "/deliveries", "/endpoints", "/events", "/dead", "/audit"} {
 		got := b.do("GET", path, nil, http.Header{"Hx-Request": {"true"}, "Hx-Target": {"main"}})
 		if !strings.HasPrefix(strings.TrimSpace(got.body), `<main id="main"`) || strings.Contains(got.body, "<html") {
 			t.Errorf("%s: %.200s", path, got.body)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"jethook/consume/admin"
 )
 
 // job is a change of many things that goes on while the operator does something else. It belongs to the process and not to
@@ -88,9 +90,9 @@ func (j *jobs) run(ctx context.Context) error {
 	return j.running.Wait()
 }
 
-// start begins a job; false: the process stops, or has enough to do. total is 0 when it is not known, and more says that it is a
+// start begins a job of who asked for it; false: the process stops, or has enough to do. total is 0 when it is not known, and more says that it is a
 // lower bound.
-func (s *Server) start(title string, total int, more bool, work func(context.Context, *job) error) bool {
+func (s *Server) start(r *http.Request, title string, total int, more bool, work func(context.Context, *job) error) bool {
 	j := s.jobs
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -103,7 +105,7 @@ func (s *Server) start(title string, total int, more bool, work func(context.Con
 	if j.ctx == nil || j.ctx.Err() != nil || n >= maxJobs {
 		return false
 	}
-	ctx, stop := context.WithCancel(j.ctx)
+	ctx, stop := context.WithCancel(admin.WithActor(j.ctx, admin.ActorOf(r.Context())))
 	j.last++
 	begun := &job{id: strconv.Itoa(j.last), title: title, total: total, more: more, stop: stop}
 	j.all = append(j.all, begun)
@@ -180,7 +182,7 @@ func (s *Server) jobRoutes() {
 	s.page("GET /jobs", func(w http.ResponseWriter, r *http.Request) error {
 		return s.renderPart(w, r, "jobs", view{})
 	})
-	s.change("POST /jobs/{id}/stop", func(w http.ResponseWriter, r *http.Request) error {
+	s.operate("POST /jobs/{id}/stop", func(w http.ResponseWriter, r *http.Request) error {
 		s.jobs.putAway(r.PathValue("id"))
 		return s.seeOther(w, r, localPath(r.PostForm.Get("back")), "")
 	})

@@ -62,19 +62,19 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if wait := s.slow.wait(r.RemoteAddr, s.now()); wait > 0 {
 		return s.refuseLogin(w, r, next, wait)
 	}
-	access := s.api.AccessOf(strings.TrimSpace(r.PostForm.Get("token")))
-	if access == admin.AccessNone {
+	who := s.api.Identify(strings.TrimSpace(r.PostForm.Get("token")))
+	if who.Access == admin.AccessNone {
 		return s.refuseLogin(w, r, next, s.slow.failed(r.RemoteAddr, s.now()))
 	}
-	return s.enter(w, r, access, next)
+	return s.enter(w, r, who, next)
 }
 
 // enter begins a session.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, access admin.Access, next string) error {
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, who admin.Actor, next string) error {
 	s.slow.succeeded(r.RemoteAddr)
-	begun := s.sessions.begin(access, s.now())
+	begun := s.sessions.begin(who, s.now())
 	s.setSession(w, r, &begun)
-	s.log.Info("signed in to the dashboard", "remote", r.RemoteAddr, "read_only", access == admin.AccessRead)
+	s.log.Info("signed in to the dashboard", "remote", r.RemoteAddr, "token", who.Name, "read_only", who.Access == admin.AccessRead)
 	return s.seeOther(w, r, next, "")
 }
 
@@ -156,7 +156,7 @@ func (s *Server) loginByLink(w http.ResponseWriter, r *http.Request, link string
 			Next: "/", Wrong: "This link was used, or is too old. Make a new one with “jethook dashboard”, or use the admin token.",
 		}})
 	}
-	return s.enter(w, r, admin.AccessWrite, "/")
+	return s.enter(w, r, actorAdmin, "/")
 }
 
 // spend reports whether a link is good, and makes it good for nothing more, in all processes.

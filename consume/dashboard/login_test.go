@@ -14,7 +14,7 @@ import (
 // everyPath is every page and asset that needs a login.
 var everyPath = []string{
 	"/", "/sources", "/sources/shop", "/deliveries", "/deliveries/x", "/endpoints", "/endpoints/new", "/endpoints/ep_x", "/endpoints/ep_x/edit", "/endpoints/ep_x/test", "/endpoints/ep_x/recover",
-	"/events", "/events/EVENTS-1", "/events?subject=events.%3E", "/dead", "/dead?reason=503", "/send", "/events/EVENTS-1/body", "/jobs", "/no/such/page",
+	"/events", "/events/EVENTS-1", "/events?subject=events.%3E", "/dead", "/dead?reason=503", "/send", "/audit", "/audit?actor=admin", "/events/EVENTS-1/body", "/jobs", "/no/such/page",
 	"/assets/app.js", "/assets/htmx.min.js", "/assets/idiomorph-ext.min.js", "/assets/licenses/htmx.txt", "/assets/no",
 }
 

@@ -83,7 +83,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	session, ok := s.sessions.of(r, s.now())
 	if ok {
 		s.renew(w, r, &session)
-		ctx := admin.WithAccess(r.Context(), session.access)
+		ctx := admin.WithActor(r.Context(), session.actor.From(r))
 		r = r.WithContext(context.WithValue(ctx, sessionKey{}, &session))
 	} else if !isOpen(r.URL.Path) {
 		s.askForLogin(w, r)

@@ -10,6 +10,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"jethook/consume/admin"
 )
 
 //go:embed templates
@@ -76,10 +78,15 @@ var navigation = []navItem{
 	{Path: "/deliveries", Name: "Deliveries"},
 	{Path: "/dead", Name: "Dead letters"},
 	{Path: "/send", Name: "Send"},
+	{Path: "/audit", Name: "Audit"},
 }
 
-// MayWrite reports whether to offer changes.
-func (p *page) MayWrite() bool { return p.Session.mayWrite() }
+// MayWrite reports whether to offer all changes, MayOperate those of operators.
+func (p *page) MayWrite() bool   { return p.Session.may(admin.AccessWrite) }
+func (p *page) MayOperate() bool { return p.Session.may(admin.AccessOperate) }
+
+// Actor is the name of the token that the session began with.
+func (p *page) Actor() string { return p.Session.actor.Name }
 
 // render writes a page: whole, or only its main when a live page asks for that.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, name string, v view) error {

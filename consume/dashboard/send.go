@@ -14,7 +14,7 @@ import (
 )
 
 func (s *Server) sendRoutes() {
-	s.writersPage("GET /send", s.sendForm)
+	s.pageFor(admin.AccessWrite)("GET /send", s.sendForm)
 	s.change("POST /send", s.sendEvent)
 	s.change("POST /send/check", s.checkSending)
 }

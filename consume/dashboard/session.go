@@ -28,10 +28,10 @@ const (
 
 // session is one login.
 type session struct {
-	id     string
-	access admin.Access
-	since  time.Time // when it began
-	seen   time.Time // when it was last used, within renewAfter
+	id    string
+	actor admin.Actor
+	since time.Time // when it began
+	seen  time.Time // when it was last used, within renewAfter
 }
 
 type sessionKey struct{}
@@ -44,42 +44,92 @@ func sessionOf(r *http.Request) *session {
 	return &session{}
 }
 
-// mayWrite reports whether the session may change things.
-func (s *session) mayWrite() bool { return s.access == admin.AccessWrite }
+// refusal is the error of a session that is not enough.
+func (s *session) refusal() error {
+	if s.may(admin.AccessOperate) {
+		return errNotAdmin
+	}
+	return errReadOnly
+}
+
+// may reports whether the session is enough for what needs an access.
+func (s *session) may(needed admin.Access) bool { return s.actor.Access.Allows(needed) }
 
 // sessions makes and reads cookies. They are signed with a key that follows from the tokens: so they hold across a restart and in every
 // process with the same tokens, and end when the token is changed. One that was signed out is remembered by the
 // process that was told.
 type sessions struct {
-	keys atomic.Pointer[sessionKeys]
+	keys  atomic.Pointer[sessionKeys]
+	named func(name string) (who admin.Actor, mark string) // who has a named token now
 
 	mu    sync.Mutex // guards ended
 	ended map[string]time.Time
 }
 
-// sessionKeys follow from the tokens.
+// sessionKeys are the tokens that variables set, and what follows from them.
 type sessionKeys struct {
-	of   map[admin.Access][]byte
-	link []byte // of login links
+	write, read config.Secret
+	link        []byte // of login links
 }
 
-func newSessions(write, read config.Secret) *sessions {
-	s := &sessions{ended: make(map[string]time.Time)}
+func newSessions(write, read config.Secret, named func(string) (admin.Actor, string)) *sessions {
+	s := &sessions{named: named, ended: make(map[string]time.Time)}
 	s.setTokens(write, read)
 	return s
 }
 
 func (s *sessions) setTokens(write, read config.Secret) {
-	keys := &sessionKeys{link: keyOf(write, linkUse), of: make(map[admin.Access][]byte)}
-	keys.of[admin.AccessWrite] = keyOf(write, "jethook dashboard v1")
-	if !read.IsZero() {
-		keys.of[admin.AccessRead] = keyOf(write, "jethook dashboard v1 read "+read.Reveal())
-	}
-	s.keys.Store(keys)
+	s.keys.Store(&sessionKeys{write, read, keyOf(write, linkUse)})
 }
 
-// key signs what belongs to sessions with that access; nil: there are none.
-func (s *sessions) key(access admin.Access) []byte { return s.keys.Load().of[access] }
+// The tokens that variables set, as cookies name them: by their access. Another token is named by its name behind namedPrefix.
+var (
+	actorAdmin  = admin.Actor{Name: "admin", Access: admin.AccessWrite}
+	actorRead   = admin.Actor{Name: "read", Access: admin.AccessRead}
+	cookieAdmin = strconv.Itoa(int(admin.AccessWrite))
+	cookieRead  = strconv.Itoa(int(admin.AccessRead))
+)
+
+const namedPrefix = "n-"
+
+// cookieName is how a cookie names who logged in.
+func cookieName(who admin.Actor) string {
+	switch who.Name {
+	case actorAdmin.Name:
+		return cookieAdmin
+	case actorRead.Name:
+		return cookieRead
+	default:
+		return namedPrefix + who.Name
+	}
+}
+
+// keyFor returns who a cookie names, and the key that signs it; nil for somebody who may not log in any more.
+func (s *sessions) keyFor(cookie string) (who admin.Actor, key []byte) {
+	keys := s.keys.Load()
+	name, named := strings.CutPrefix(cookie, namedPrefix)
+	switch {
+	case cookie == cookieAdmin:
+		return actorAdmin, keyOf(keys.write, "jethook dashboard v1")
+	case cookie == cookieRead && !keys.read.IsZero():
+		return actorRead, keyOf(keys.write, "jethook dashboard v1 read "+keys.read.Reveal())
+	case named:
+		who, mark := s.named(name)
+		if who.Access != admin.AccessNone {
+			return who, keyOf(keys.write, "jethook dashboard v1 named "+name+" "+mark)
+		}
+	}
+	return admin.Actor{}, nil
+}
+
+// signed signs for who logged in; empty for somebody who may not log in any more.
+func (s *sessions) signed(v *session, use, content string) string {
+	_, key := s.keyFor(cookieName(v.actor))
+	if key == nil {
+		return ""
+	}
+	return sign(key, use, content)
+}
 
 // keyOf derives a key for one use from a token.
 func keyOf(token config.Secret, use string) []byte {
@@ -96,16 +146,16 @@ func sign(key []byte, use, content string) string {
 }
 
 // begin returns a new session.
-func (s *sessions) begin(access admin.Access, now time.Time) session {
-	return session{id: rand.Text(), access: access, since: now, seen: now}
+func (s *sessions) begin(who admin.Actor, now time.Time) session {
+	return session{id: rand.Text(), actor: who, since: now, seen: now}
 }
 
 // seal returns the cookie's value.
 func (s *sessions) seal(v *session) string {
 	content := strings.Join([]string{
-		v.id, strconv.Itoa(int(v.access)), strconv.FormatInt(v.since.Unix(), 36), strconv.FormatInt(v.seen.Unix(), 36),
+		v.id, cookieName(v.actor), strconv.FormatInt(v.since.Unix(), 36), strconv.FormatInt(v.seen.Unix(), 36),
 	}, ".")
-	return content + "." + sign(s.key(v.access), "session", content)
+	return content + "." + s.signed(v, "session", content)
 }
 
 // open reads the cookie's value; false: it is none, or has ended.
@@ -114,15 +164,14 @@ func (s *sessions) open(value string, now time.Time) (v session, ok bool) {
 	if len(parts) != 5 {
 		return v, false
 	}
-	access, _ := strconv.Atoi(parts[1])
-	key := s.key(admin.Access(access))
+	who, key := s.keyFor(parts[1])
 	content := strings.Join(parts[:4], ".")
 	if key == nil || !hmac.Equal([]byte(sign(key, "session", content)), []byte(parts[4])) {
 		return v, false
 	}
 	since, _ := strconv.ParseInt(parts[2], 36, 64)
 	seen, _ := strconv.ParseInt(parts[3], 36, 64)
-	v = session{id: parts[0], access: admin.Access(access), since: time.Unix(since, 0), seen: time.Unix(seen, 0)}
+	v = session{id: parts[0], actor: who, since: time.Unix(since, 0), seen: time.Unix(seen, 0)}
 	if now.Sub(v.seen) > idleTime || now.Sub(v.since) > longest {
 		return v, false
 	}
@@ -159,7 +208,7 @@ func (s *sessions) formToken(v *session) string {
 	if v.id == "" {
 		return ""
 	}
-	return sign(s.key(v.access), "form", v.id)
+	return s.signed(v, "form", v.id)
 }
 
 // checkForm reads a form and refuses one that no page of the session holds.

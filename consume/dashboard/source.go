@@ -159,7 +159,7 @@ func (s *Server) retryRejected(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	if !s.start("Verifying again: "+about, 0, false, work) {
+	if !s.start(r, "Verifying again: "+about, 0, false, work) {
 		return s.seeOther(w, r, choice.back, "Too much is under way; try again when it is done.")
 	}
 	return s.seeOther(w, r, choice.back, "")

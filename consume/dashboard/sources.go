@@ -10,10 +10,10 @@ import (
 func (s *Server) sourceRoutes() {
 	s.page("GET /sources", s.sources)
 	s.page("GET /sources/{name}", s.source)
-	s.change("POST /sources/{name}/retry", s.retryRejected)
+	s.operate("POST /sources/{name}/retry", s.retryRejected)
 	s.change("POST /sources/{name}/pair", s.pairSource)
 	s.page("GET /sources/{name}/rejected/{id}", s.rejectedRequest)
-	s.change("POST /sources/{name}/rejected/{id}/retry", s.retryOneRejected)
+	s.operate("POST /sources/{name}/rejected/{id}/retry", s.retryOneRejected)
 	s.change("POST /sources/{name}/rejected/{id}/remove", s.removeRejected)
 }
 
