@@ -16,12 +16,15 @@ var withoutJSON = map[string]string{
 	"jethook demo":    "is a show for people",
 	"jethook health":  "answers with its exit code alone",
 
-	"jethook monitoring grafana":    "prints a file for Grafana, which is JSON",
-	"jethook monitoring alerts":     "prints a file for Prometheus, which reads YAML",
-	"jethook completion bash":       "prints a script",
-	"jethook completion fish":       "prints a script",
-	"jethook completion powershell": "prints a script",
-	"jethook completion zsh":        "prints a script",
+	"jethook monitoring grafana":     "prints a file for Grafana, which is JSON",
+	"jethook monitoring alerts":      "prints a file for Prometheus, which reads YAML",
+	"jethook deploy kubernetes":      "prints manifests, which are YAML",
+	"jethook deploy compose-cluster": "prints a compose file, which is YAML",
+	"jethook deploy systemd":         "prints a unit",
+	"jethook completion bash":        "prints a script",
+	"jethook completion fish":        "prints a script",
+	"jethook completion powershell":  "prints a script",
+	"jethook completion zsh":         "prints a script",
 }
 
 // Every command says what it does, shows how, refuses what it does not know, and answers machines.
