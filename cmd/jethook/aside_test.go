@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"jethook/cmd/jethook/listen"
 	"jethook/consume/admin"
 )
 
@@ -120,7 +121,7 @@ func TestLargeWebhookOnASmallCluster(t *testing.T) {
 	if got := p.bytes(t, "/api/v1/events/evt_large/body"); !bytes.Equal(got, body) {
 		t.Errorf("the body route has %d bytes", len(got))
 	}
-	var h heard
+	var h listen.Heard
 	if err := json.Unmarshal([]byte(p.run(t, "listen", "webhooks.>", "--since", "1h", "--limit", "1", "--print-json")), &h); err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 	"jethook/publish"
 )
 
 func auditCommand() *cobra.Command {
-	return clientGroup("audit", "List and verify what operators did", auditListCommand(), auditVerifyCommand())
+	return client.Group("audit", "List and verify what operators did", auditListCommand(), auditVerifyCommand())
 }
 
 func auditListCommand() *cobra.Command {
@@ -23,24 +25,24 @@ func auditListCommand() *cobra.Command {
 		Long: "List what operators did, newest first. An action has two entries: one before it happens, whose result is empty, and one after.",
 		Example: "  jethook audit ls --since 24h --action endpoint\n" +
 			"  jethook audit ls --actor ci --endpoint ep_...",
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var page admin.AuditPage
-			raw, err := ask(cmd, http.MethodGet, "/api/v1/audit"+queryOf(cmd, "since", "until", "actor", "action", "endpoint", "limit", "cursor"), nil, &page)
+			raw, err := client.Ask(cmd, http.MethodGet, "/api/v1/audit"+client.QueryOf(cmd, "since", "until", "actor", "action", "endpoint", "limit", "cursor"), nil, &page)
 			if err != nil {
 				return err
 			}
-			defer more(cmd, page.NextCursor)
-			return display(cmd, raw, func(w io.Writer) {
-				row(w, "ID", "TIME", "ACTOR", "FROM", "ACTION", "TARGET", "FIELDS", "RESULT")
+			defer client.More(cmd, page.NextCursor)
+			return client.Display(cmd, raw, func(w io.Writer) {
+				cli.Row(w, "ID", "TIME", "ACTOR", "FROM", "ACTION", "TARGET", "FIELDS", "RESULT")
 				for i := range page.Items {
 					e := &page.Items[i]
-					row(w, e.ID, stamp(&e.Time), e.Actor, e.Remote, e.Action, e.Target, strings.Join(e.Fields, ","), e.Result)
+					cli.Row(w, e.ID, cli.Stamp(&e.Time), e.Actor, e.Remote, e.Action, e.Target, strings.Join(e.Fields, ","), e.Result)
 				}
 			})
 		},
 	}
-	addFilters(cmd, "since", "until", "endpoint", "limit", "cursor")
+	client.AddFilters(cmd, "since", "until", "endpoint", "limit", "cursor")
 	cmd.Flags().String("actor", "", "only by the token with this name")
 	cmd.Flags().String("action", "", "only this action, such as endpoint.update, or all of a noun, such as endpoint")
 	return cmd
@@ -55,18 +57,18 @@ func auditVerifyCommand() *cobra.Command {
 		Long: "Walk along the chain of hashes from the oldest entry that is kept, and name the first break: an entry that was changed, removed, or put in. " +
 			"The exit code is 1 if there is one. Keep the hash that it prints elsewhere to notice later that the end of the trail was replaced.",
 		Example: "  jethook audit verify",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var report publish.AuditReport
-			raw, err := ask(cmd, http.MethodGet, "/api/v1/audit/verify", nil, &report)
+			raw, err := client.Ask(cmd, http.MethodGet, "/api/v1/audit/verify", nil, &report)
 			if err != nil {
 				return err
 			}
-			if err := display(cmd, raw, func(w io.Writer) {
-				row(w, "entries:", report.Entries)
-				row(w, "first:", report.First)
-				row(w, "last:", report.Last)
-				row(w, "hash:", report.Hash)
+			if err := client.Display(cmd, raw, func(w io.Writer) {
+				cli.Row(w, "entries:", report.Entries)
+				cli.Row(w, "first:", report.First)
+				cli.Row(w, "last:", report.Last)
+				cli.Row(w, "hash:", report.Hash)
 			}); err != nil {
 				return err
 			}

@@ -7,19 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"jethook/cmd/jethook/bench"
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/config"
 )
 
 func benchCommand() *cobra.Command {
 	group := &cobra.Command{
-		Use: "bench", Short: "Measure throughput and latency, compared with a bare baseline", RunE: needsCommand,
+		Use: "bench", Short: "Measure throughput and latency, compared with a bare baseline", RunE: cli.NeedsCommand,
 		Long: "Measure throughput and latency on this machine, compared with a bare baseline that does the minimum of the same work. Compare the ratios, " +
 			"because absolute figures depend on the machine.\n\n" +
 			"The command starts its own Jethook with a store in a temporary directory and removes both at the end; it ignores JETHOOK_ variables. " +
@@ -41,16 +42,16 @@ func benchIngestCommand() *cobra.Command {
 		Example: `  jethook bench ingest
   jethook bench ingest --connections 256 --duration 30s --compare-sync
   jethook bench ingest --url http://10.0.0.5:8080/webhooks/bench --secret-file secret`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			secret, _, err := secretFlags(cmd, "secret")
+			secret, _, err := cli.SecretFlags(cmd, "secret")
 			if err != nil {
 				return err
 			}
 			o.Secret = secret
 			err = errors.Join(notWith(cmd, "url", "sync", "compare-sync", "mode", "sources"), onlyWith(cmd, "url", "secret", "secret-file"), o.Check())
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			report, err := bench.Ingest(cmd.Context(), o, benchTools(cmd))
 			if err != nil {
@@ -61,7 +62,7 @@ func benchIngestCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.URL, "url", "", "URL of a source of a running Jethook, instead of starting one")
-	addSecretFlags(f, "secret", "the secret of the source at --url")
+	cli.AddSecretFlags(f, "secret", "the secret of the source at --url")
 	f.StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
 	f.StringVar(&o.IDHeader, "id-header", "X-Id", "the header that carries the event's id")
 	f.StringVar(&o.Mode, "mode", "serve", "the command to measure: serve or ingest")
@@ -90,9 +91,9 @@ func benchDeliverCommand() *cobra.Command {
   jethook bench deliver --endpoints 2 --refusing 0.5
   jethook bench deliver --admin http://10.0.0.5:8081 --token-file token --nats nats://10.0.0.5:4222 \
     --receiver-listen 0.0.0.0:9000 --receiver-url http://10.0.0.9:9000`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, _, err := secretFlags(cmd, "token")
+			token, _, err := cli.SecretFlags(cmd, "token")
 			if err != nil {
 				return err
 			}
@@ -100,7 +101,7 @@ func benchDeliverCommand() *cobra.Command {
 			err = errors.Join(notWith(cmd, "admin", "sync"),
 				onlyWith(cmd, "admin", "token", "token-file", "nats", "receiver-listen", "receiver-url"), o.Check())
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			report, err := bench.Deliver(cmd.Context(), o, benchTools(cmd))
 			if err != nil {
@@ -116,7 +117,7 @@ func benchDeliverCommand() *cobra.Command {
 func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 	f := cmd.Flags()
 	f.StringVar(&o.Admin, "admin", "", "the admin API of a running Jethook, instead of starting one")
-	addSecretFlags(f, "token", "the token of the admin API")
+	cli.AddSecretFlags(f, "token", "the token of the admin API")
 	f.StringVar(&o.NATS, "nats", "", "the NATS server of the Jethook at --admin; the URL may contain a login")
 	f.StringVar(&o.ReceiverListen, "receiver-listen", "127.0.0.1:0", "the address where this process receives deliveries")
 	f.StringVar(&o.ReceiverURL, "receiver-url", "", "the URL at which the Jethook at --admin reaches this process, if not --receiver-listen")
@@ -143,16 +144,16 @@ func loadFlags(cmd *cobra.Command, body *config.Bytes, sync *config.Sync) {
 func benchBareCommand() *cobra.Command {
 	var o bench.BareOptions
 	cmd := &cobra.Command{
-		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: exactArgs(),
+		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: cli.ExactArgs(),
 		Example: "  jethook bench bare --secret-file secret   # it prints its address",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if o.Secret, _, err = secretFlags(cmd, "secret"); err != nil {
+			if o.Secret, _, err = cli.SecretFlags(cmd, "secret"); err != nil {
 				return err
 			}
 			return bench.ServeBare(cmd.Context(), o, cmd.OutOrStdout())
 		},
 	}
-	addSecretFlags(cmd.Flags(), "secret", "the key of the signature")
+	cli.AddSecretFlags(cmd.Flags(), "secret", "the key of the signature")
 	cmd.Flags().StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
 	return cmd
 }
@@ -160,11 +161,11 @@ func benchBareCommand() *cobra.Command {
 // benchTools lends a run what is the commands' own.
 func benchTools(cmd *cobra.Command) bench.Tools {
 	t := bench.Tools{Version: version(), Progress: cmd.ErrOrStderr(), API: func(url, token string) bench.API {
-		c := &client{url: adminURL(url), token: config.NewSecret(token), http: http.Client{Timeout: clientTimeout}}
-		return c.do
+		c := client.At(url, config.NewSecret(token))
+		return c.Do
 	}}
 	// A script that reads JSON wants no lines beside it; a person who looks on does.
-	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON && !bench.IsTerminal(t.Progress) {
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON && !cli.IsTerminal(t.Progress) {
 		t.Progress = nil
 	}
 	return t
@@ -174,7 +175,7 @@ func benchTools(cmd *cobra.Command) bench.Tools {
 func printReport(cmd *cobra.Command, report interface{ Write(io.Writer) }) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
 		text, encoding := json.MarshalIndent(report, "", "  ")
-		return errors.Join(err, encoding, output(cmd, append(text, '\n')))
+		return errors.Join(err, encoding, cli.Output(cmd, append(text, '\n')))
 	}
 	var text bytes.Buffer
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -182,7 +183,7 @@ func printReport(cmd *cobra.Command, report interface{ Write(io.Writer) }) error
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	return output(cmd, text.Bytes())
+	return cli.Output(cmd, text.Bytes())
 }
 
 // notWith refuses flags that mean nothing beside another one.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -248,28 +247,6 @@ func TestUnreachableAPI(t *testing.T) {
 	t.Setenv("JETHOOK_ADMIN_TOKN", "x")
 	if r := jethook(t, "source", "ls"); r.code != exitFailure || !strings.Contains(r.stderr, "JETHOOK_ADMIN_TOKN") {
 		t.Errorf("misspelt variable: %+v", r)
-	}
-}
-
-func TestAdminURL(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{
-		":8081": "http://127.0.0.1:8081", "0.0.0.0:8081": "http://127.0.0.1:8081", "[::]:8081": "http://127.0.0.1:8081",
-		"127.0.0.1:8081": "http://127.0.0.1:8081", "10.0.0.7:80": "http://10.0.0.7:80", "[::1]:8081": "http://[::1]:8081",
-		"jethook": "http://jethook", "https://jethook.example/admin/": "https://jethook.example/admin",
-	} {
-		if got := adminURL(address); got != want {
-			t.Errorf("%s: got %s, want %s", address, got, want)
-		}
-	}
-}
-
-func TestRowsKeepControlCharactersFromTheTerminal(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	row(&b, "a\x1b[31mred", "tab\tnew\nline", fmt.Sprint(7), "é ✓ \u202e\u009b")
-	if want := "a?[31mred\ttab?new?line\t7\té ✓ ??\n"; b.String() != want {
-		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
 

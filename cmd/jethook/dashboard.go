@@ -11,9 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
+	"jethook/cmd/jethook/verify"
 	"jethook/config"
 	"jethook/consume/dashboard"
-	"jethook/ingest"
 )
 
 // mountDashboard puts the pages around the admin API.
@@ -23,7 +25,7 @@ func (b *bridge) mountDashboard(cfg *config.Config) {
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, API: b.admin, Token: b.token, Version: version(), Log: b.log.With("component", "dashboard"),
 	}
 	if b.ingest != nil {
-		o.Explain = (&explainer{config: b.reload.cfg.Load, bus: b.bus, fetched: ingest.NewKeySource()}).explain
+		o.Explain = verify.NewExplainer(b.reload.cfg.Load, b.bus).Explain
 	}
 	b.dashboard = dashboard.New(o)
 	b.admin.Mount(b.dashboard.Around)
@@ -31,7 +33,7 @@ func (b *bridge) mountDashboard(cfg *config.Config) {
 
 // dashboardURL is where a browser on this machine finds the dashboard, without a slash at its end.
 func (b *bridge) dashboardURL() string {
-	return secured(adminURL(b.private.Addr().String()), b.reload.cfg.Load().AdminTLSCert != "") + string(b.base)
+	return client.Secured(client.URLOf(b.private.Addr().String()), b.reload.cfg.Load().AdminTLSCert != "") + string(b.base)
 }
 
 func dashboardCommand() *cobra.Command {
@@ -39,11 +41,11 @@ func dashboardCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "dashboard", Short: "Open the dashboard, signed in",
 		Long: "Print the dashboard's address with a link that signs in, and open it where there is a browser. The link is good for ten minutes and " +
-			"one use; until then it is as secret as the admin token." + clientHelp,
+			"one use; until then it is as secret as the admin token." + client.Help,
 		Example: `  jethook dashboard
   jethook dashboard --no-open
   jethook dashboard --admin https://jethook.internal`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			link, err := loginLink(cmd)
 			if err != nil {
@@ -53,25 +55,25 @@ func dashboardCommand() *cobra.Command {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"url": link})
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), link)
-			if !stay && isTerminal(cmd.OutOrStdout()) {
+			if !stay && cli.IsTerminal(cmd.OutOrStdout()) {
 				openBrowser(cmd.Context(), link)
 			}
 			return nil
 		},
 	}
-	addClientFlags(cmd)
+	client.AddFlags(cmd)
 	cmd.Flags().BoolVar(&stay, "no-open", false, "only print the address")
 	return cmd
 }
 
 // loginLink makes a login link for the server that the command's flags and settings name, which must answer.
 func loginLink(cmd *cobra.Command) (string, error) {
-	c, err := newClient(cmd)
+	c, err := client.New(cmd)
 	if err != nil {
 		return "", err
 	}
 	// The answer shows that the server takes this token: a link by another one would only be refused.
-	if _, err := c.do(cmd.Context(), "GET", "/api/v1/deliveries?limit=1", nil); err != nil {
+	if _, err := c.Do(cmd.Context(), "GET", "/api/v1/deliveries?limit=1", nil); err != nil {
 		return "", err
 	}
 	cfg, err := config.Load()
@@ -82,7 +84,7 @@ func loginLink(cmd *cobra.Command) (string, error) {
 	if cmd.Flags().Changed("admin") { // which may go through a proxy, and then has the path
 		base = ""
 	}
-	return c.url + base + dashboard.LoginPath(c.token, time.Now()), nil
+	return c.URL + base + dashboard.LoginPath(c.Token, time.Now()), nil
 }
 
 // openBrowser opens an address, where there is something to open it with. The address is printed in any case.

@@ -1,20 +1,19 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
 func deadCommand() *cobra.Command {
-	return clientGroup("dead", "List, replay, and remove dead letters: deliveries that failed permanently",
+	return client.Group("dead", "List, replay, and remove dead letters: deliveries that failed permanently",
 		deadListCommand(), deadReplayCommand(), deadRemoveCommand())
 }
 
@@ -22,12 +21,12 @@ func deadListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List dead letters, newest first",
 		Example: "  jethook dead ls --endpoint ep_... --since 24h",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listDeliveries(cmd, "/api/v1/dead")
 		},
 	}
-	addFilters(cmd, "endpoint", "since", "until", "limit", "cursor")
+	client.AddFilters(cmd, "endpoint", "since", "until", "limit", "cursor")
 	cmd.Flags().String("reason", "", "only with this in their reason, in any case")
 	return cmd
 }
@@ -42,7 +41,7 @@ func deadReplayCommand() *cobra.Command {
 		Example: `  jethook dead replay ep_...events:evt_...
   jethook dead replay --endpoint ep_... --since 24h --reason "answered 503"
   jethook dead replay --all`,
-		ValidArgsFunction: completeList("/api/v1/dead"),
+		ValidArgsFunction: client.CompleteList("/api/v1/dead"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := chooseDead(&r.DeadChoice, args, all); err != nil {
 				return err
@@ -51,7 +50,7 @@ func deadReplayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd, &admin.Replayed{Replayed: n}, func(w io.Writer) { row(w, "replayed:", n) })
+			return client.Show(cmd, &admin.Replayed{Replayed: n}, func(w io.Writer) { cli.Row(w, "replayed:", n) })
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
@@ -63,7 +62,7 @@ func deadReplayCommand() *cobra.Command {
 // dead letters that were.
 func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.DeadChoice, read func(*T) (n int, next string)) (sum int, err error) {
 	for {
-		answer, err := askFor[T](cmd, http.MethodPost, "/api/v1/dead/"+verb, request)
+		answer, err := client.AskFor[T](cmd, http.MethodPost, "/api/v1/dead/"+verb, request)
 		if err != nil && sum > 0 {
 			return sum, fmt.Errorf("stopped after %d dead letters: %w", sum, err)
 		}
@@ -79,10 +78,10 @@ func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.D
 }
 
 func addDeadChoice(cmd *cobra.Command, c *admin.DeadChoice) {
-	cmd.Flags().StringVar(&c.Endpoint, "endpoint", "", filters["endpoint"])
-	takesEndpointFlag(cmd)
-	cmd.Flags().StringVar(&c.Since, "since", "", filters["since"])
-	cmd.Flags().StringVar(&c.Until, "until", "", filters["until"])
+	cmd.Flags().StringVar(&c.Endpoint, "endpoint", "", client.Filters["endpoint"])
+	client.TakesEndpointFlag(cmd)
+	cmd.Flags().StringVar(&c.Since, "since", "", client.Filters["since"])
+	cmd.Flags().StringVar(&c.Until, "until", "", client.Filters["until"])
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "only those whose reason contains this text, ignoring case")
 }
 
@@ -92,9 +91,9 @@ func chooseDead(c *admin.DeadChoice, ids []string, all bool) error {
 	filtered := c.Endpoint != "" || c.Since != "" || c.Until != "" || c.Reason != ""
 	switch {
 	case len(ids) > 0 && (filtered || all), all && filtered:
-		return usageError{errors.New("specify only one of: ids, filters, --all")}
+		return cli.Usagef("specify only one of: ids, filters, --all")
 	case len(ids) == 0 && !filtered && !all:
-		return usageError{errors.New("specify ids, or filters (--endpoint, --since, --until, --reason), or --all")}
+		return cli.Usagef("specify ids, or filters (--endpoint, --since, --until, --reason), or --all")
 	}
 	return nil
 }
@@ -109,13 +108,13 @@ func deadRemoveCommand() *cobra.Command {
 		Example: `  jethook dead rm ep_...events:evt_...
   jethook dead rm --endpoint ep_... --until 168h
   jethook dead rm --all --yes`,
-		ValidArgsFunction: completeList("/api/v1/dead"),
+		ValidArgsFunction: client.CompleteList("/api/v1/dead"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := chooseDead(&r.DeadChoice, args, r.All); err != nil {
 				return err
 			}
 			if len(args) == 0 && !yes {
-				if err := confirm(cmd, "Remove these dead letters permanently?"); err != nil {
+				if err := cli.Confirm(cmd, "Remove these dead letters permanently?"); err != nil {
 					return err
 				}
 			}
@@ -123,28 +122,11 @@ func deadRemoveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd, &admin.Removed{Removed: n}, func(w io.Writer) { row(w, "removed:", n) })
+			return client.Show(cmd, &admin.Removed{Removed: n}, func(w io.Writer) { cli.Row(w, "removed:", n) })
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
 	cmd.Flags().BoolVar(&r.All, "all", false, "all dead letters")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	return cmd
-}
-
-// confirm asks on the terminal. Whatever is not a yes is a no; without an answer, as in a script, it says what to do.
-func confirm(cmd *cobra.Command, question string) error {
-	fmt.Fprint(cmd.ErrOrStderr(), question+" [y/N] ")
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	switch {
-	case errors.Is(err, io.EOF) && answer == "":
-		fmt.Fprintln(cmd.ErrOrStderr())
-		return usageError{errors.New("stdin is not a terminal; pass --yes to confirm")}
-	case err != nil && !errors.Is(err, io.EOF):
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("canceled; nothing was changed")
-	}
-	return nil
 }

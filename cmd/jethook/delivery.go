@@ -10,12 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 	"jethook/consume/deliveries"
 )
 
 func deliveryCommand() *cobra.Command {
-	return clientGroup("delivery", "List and retry deliveries: one for each event and endpoint",
+	return client.Group("delivery", "List and retry deliveries: one for each event and endpoint",
 		deliveryListCommand(), deliveryShowCommand(), deliveryRetryCommand())
 }
 
@@ -26,27 +28,27 @@ func deliveryListCommand() *cobra.Command {
   jethook delivery ls --endpoint ep_... --since 24h --json
   jethook delivery ls --event evt_...
   jethook delivery ls --status dead --class timeout --type 'order.>'`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listDeliveries(cmd, "/api/v1/deliveries")
 		},
 	}
-	addFilters(cmd, "endpoint", "status", "type", "event", "class", "code", "since", "until", "limit", "cursor")
+	client.AddFilters(cmd, "endpoint", "status", "type", "event", "class", "code", "since", "until", "limit", "cursor")
 	return cmd
 }
 
 func listDeliveries(cmd *cobra.Command, path string) error {
 	var cursor string
-	name := endpointNames(cmd)
-	err := call(cmd, http.MethodGet, path+query(cmd), nil, func(w io.Writer, page *admin.DeliveryPage) {
-		row(w, "ID", "ENDPOINT", "STATUS", "TYPE", "ATTEMPTS", "AT", "NEXT", "REASON")
+	name := client.EndpointNames(cmd)
+	err := client.Call(cmd, http.MethodGet, path+client.Query(cmd), nil, func(w io.Writer, page *admin.DeliveryPage) {
+		cli.Row(w, "ID", "ENDPOINT", "STATUS", "TYPE", "ATTEMPTS", "AT", "NEXT", "REASON")
 		for i := range page.Items {
 			d := &page.Items[i]
-			row(w, d.ID, name(d.Endpoint), d.Status, d.Type, d.Attempts, stamp(&d.At), stamp(d.Next), reason(d))
+			cli.Row(w, d.ID, name(d.Endpoint), d.Status, d.Type, d.Attempts, cli.Stamp(&d.At), cli.Stamp(d.Next), reason(d))
 		}
 		cursor = page.NextCursor
 	})
-	more(cmd, cursor)
+	client.More(cmd, cursor)
 	return err
 }
 
@@ -67,22 +69,22 @@ func deliveryRetryCommand() *cobra.Command {
 		Use: "retry ID", Short: "Attempt a delivery now",
 		Long:    "Attempt a waiting or dead delivery now. If a waiting delivery fails again, it continues with its schedule. To send a delivered event again, use 'jethook event resend'.",
 		Example: "  jethook delivery retry ep_...events:evt_...",
-		Args:    exactArgs("ID"),
+		Args:    cli.ExactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/api/v1/deliveries/" + url.PathEscape(args[0])
-			err := call(cmd, http.MethodPost, path+"/retry", nil, func(w io.Writer, d *admin.RetriedDelivery) {
-				row(w, d.ID+" is being attempted")
+			err := client.Call(cmd, http.MethodPost, path+"/retry", nil, func(w io.Writer, d *admin.RetriedDelivery) {
+				cli.Row(w, d.ID+" is being attempted")
 			})
-			if refusedWith(err, "not_found") {
-				d, unknown := askFor[admin.DeliveryReport](cmd, http.MethodGet, path, nil)
+			if client.RefusedWith(err, "not_found") {
+				d, unknown := client.AskFor[admin.DeliveryReport](cmd, http.MethodGet, path, nil)
 				if unknown == nil && d.Status == deliveries.StatusDelivered {
 					return fmt.Errorf("%s is already delivered; to send its event again, run 'jethook event resend %s --endpoint %s'",
-						visible(d.ID), shellWord(d.EventID), d.Endpoint)
+						cli.Visible(d.ID), shellWord(d.EventID), d.Endpoint)
 				}
 			}
 			return err
 		},
-		ValidArgsFunction: firstArg(completeList("/api/v1/deliveries?status=waiting")),
+		ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/deliveries?status=waiting")),
 	}
 }
 
@@ -91,7 +93,7 @@ func shellWord(text string) string {
 	if plainWord.MatchString(text) {
 		return text
 	}
-	return "'" + strings.ReplaceAll(visible(text), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(cli.Visible(text), "'", `'\''`) + "'"
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.:/@+-]+$`)

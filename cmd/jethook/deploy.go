@@ -1,11 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/deploy"
 )
 
@@ -13,7 +13,7 @@ func deployCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "deploy", Short: "Print a deployment for Kubernetes, Docker Compose or systemd",
 		Long: "Print a deployment to read, change and apply. It says at its top which secrets it needs and how to make them; it holds none.",
-		Args: cobra.ArbitraryArgs, RunE: needsCommand,
+		Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
 	}
 	cmd.AddCommand(deployKubernetes(), deployComposeCluster(), deploySystemd())
 	return cmd
@@ -38,10 +38,10 @@ func deployKubernetes() *cobra.Command {
 			"'jethook ingest' and 'jethook consume' as Deployments on a NATS cluster, with disruption budgets and autoscalers.",
 		Example: "  jethook deploy kubernetes --image registry.example.com/jethook:v1.2.3 --source polar | kubectl apply -f -\n" +
 			"  jethook deploy kubernetes --mode cluster --nats-url nats://nats.nats:4222 --replicas 2 --service-monitor",
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if mode != "serve" && mode != "cluster" {
-				return usageError{fmt.Errorf("--mode: %q is neither serve nor cluster", mode)}
+				return cli.Usagef("--mode: %q is neither serve nor cluster", mode)
 			}
 			o.Cluster = mode == "cluster"
 			if o.Cluster && !cmd.Flags().Changed("replicas") {
@@ -71,7 +71,7 @@ func deployComposeCluster() *cobra.Command {
 		Use: "compose-cluster", Short: "Print a compose file with a NATS cluster of three",
 		Long:    "Print a compose file with three NATS servers, two 'jethook ingest' and two 'jethook consume'.",
 		Example: "  jethook deploy compose-cluster --source polar > compose.yaml",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printDeployment(cmd, o.Check(), func(w io.Writer) error { return deploy.WriteComposeCluster(w, o) })
 		},
@@ -86,7 +86,7 @@ func deploySystemd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "systemd", Short: "Print a hardened unit for systemd",
 		Example: "  jethook deploy systemd --source polar > /etc/systemd/system/jethook.service",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printDeployment(cmd, o.Check(), func(w io.Writer) error { return deploy.WriteSystemd(w, o) })
 		},
@@ -98,7 +98,7 @@ func deploySystemd() *cobra.Command {
 
 func printDeployment(cmd *cobra.Command, wrong error, write func(io.Writer) error) error {
 	if wrong != nil {
-		return usageError{wrong}
+		return cli.Usage(wrong)
 	}
 	return write(cmd.OutOrStdout())
 }

@@ -4,22 +4,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
 )
 
-const endpointsPath = "/api/v1/endpoints"
-
-func endpointPath(id string) string { return endpointsPath + "/" + url.PathEscape(id) }
-
 func endpointCommand() *cobra.Command {
-	return clientGroup("endpoint", "Manage the endpoints that events are delivered to",
+	return client.Group("endpoint", "Manage the endpoints that events are delivered to",
 		endpointAddCommand(), endpointListCommand(), endpointShowCommand(), endpointUpdateCommand(), endpointRemoveCommand(),
 		endpointTestCommand(), endpointPreviewCommand(), endpointApplyCommand(), endpointExportCommand(),
 		endpointEnableCommand(), endpointDisableCommand(),
@@ -37,11 +34,11 @@ func endpointAddCommand() *cobra.Command {
   jethook endpoint add --name old --url https://example.com/old --events 'events.>' \
     --signature hmac --signature-header X-Signature --header X-Team=shop --retry-schedule 1m,5m
   jethook endpoint add --name deploy --url https://example.com/github --events 'events.push' --signature-like github --secret-file key`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, name := range []string{"name", "url", "events"} {
 				if !cmd.Flags().Changed(name) {
-					return usageError{fmt.Errorf("missing --%s", name)}
+					return cli.Usagef("missing --%s", name)
 				}
 			}
 			fields, err := endpointFields(cmd)
@@ -51,7 +48,7 @@ func endpointAddCommand() *cobra.Command {
 			if err := warnOfTwin(cmd, fields, ""); err != nil {
 				return err
 			}
-			return call(cmd, http.MethodPost, endpointsPath, fields, showSecret(cmd))
+			return client.Call(cmd, http.MethodPost, client.EndpointsPath, fields, showSecret(cmd))
 		},
 	}
 	addEndpointFlags(cmd)
@@ -61,9 +58,9 @@ func endpointAddCommand() *cobra.Command {
 // showSecret shows an endpoint's new secret and what it signs with.
 func showSecret(cmd *cobra.Command) func(io.Writer, *admin.EndpointWithSecret) {
 	return func(w io.Writer, e *admin.EndpointWithSecret) {
-		row(w, "id:", e.ID)
-		row(w, "secret:", e.Secret)
-		row(w, "signs with:", e.SignsWith)
+		cli.Row(w, "id:", e.ID)
+		cli.Row(w, "secret:", e.Secret)
+		cli.Row(w, "signs with:", e.SignsWith)
 		if e.Signature.Scheme != endpoint.SchemeStandard {
 			showSignature(line(w), "signature", &e.Signature)
 		}
@@ -77,22 +74,22 @@ func endpointListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List endpoints, oldest first",
 		Example: "  jethook endpoint ls\n  jethook endpoint ls --json | jq -r '.items[].url'",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cursor string
-			err := call(cmd, http.MethodGet, endpointsPath+query(cmd), nil, func(w io.Writer, page *admin.EndpointPage) {
-				row(w, "ID", "NAME", "STATE", "EVENTS", "URL")
+			err := client.Call(cmd, http.MethodGet, client.EndpointsPath+client.Query(cmd), nil, func(w io.Writer, page *admin.EndpointPage) {
+				cli.Row(w, "ID", "NAME", "STATE", "EVENTS", "URL")
 				for i := range page.Items {
 					e := &page.Items[i]
-					row(w, e.ID, e.Name, stateOf(e), strings.Join(e.Events, ","), e.URL)
+					cli.Row(w, e.ID, e.Name, stateOf(e), strings.Join(e.Events, ","), e.URL)
 				}
 				cursor = page.NextCursor
 			})
-			more(cmd, cursor)
+			client.More(cmd, cursor)
 			return err
 		},
 	}
-	addFilters(cmd, "limit", "cursor")
+	client.AddFilters(cmd, "limit", "cursor")
 	return cmd
 }
 
@@ -108,11 +105,11 @@ func stateOf(e *endpoint.Endpoint) string {
 }
 
 func endpointShowCommand() *cobra.Command {
-	return takesEndpoint(&cobra.Command{
+	return client.TakesEndpoint(&cobra.Command{
 		Use: "show ENDPOINT", Short: "Show an endpoint",
 		Example: "  jethook endpoint show billing\n  jethook endpoint show ep_... --json",
 	}, func(cmd *cobra.Command, id string) error {
-		return call(cmd, http.MethodGet, endpointPath(id), nil, showEndpoint)
+		return client.Call(cmd, http.MethodGet, client.EndpointPath(id), nil, showEndpoint)
 	})
 }
 
@@ -148,7 +145,7 @@ func showEndpoint(w io.Writer, e *endpoint.Endpoint) {
 func line(w io.Writer) func(name string, value any, set bool) {
 	return func(name string, value any, set bool) {
 		if set {
-			row(w, name+":", value)
+			cli.Row(w, name+":", value)
 		}
 	}
 }
@@ -170,7 +167,7 @@ func showSignature(line func(name string, value any, set bool), name string, s *
 
 func endpointRemoveCommand() *cobra.Command {
 	var yes bool
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "rm ENDPOINT", Short: "Remove an endpoint, its waiting deliveries and its dead letters",
 		Long:    "Remove an endpoint, its waiting deliveries and its dead letters. The command asks first.",
 		Example: "  jethook endpoint rm billing\n  jethook endpoint rm ep_... --yes",
@@ -180,8 +177,8 @@ func endpointRemoveCommand() *cobra.Command {
 				return err
 			}
 		}
-		return call(cmd, http.MethodDelete, endpointPath(id), nil, func(w io.Writer, _ *struct{}) {
-			row(w, id+" is removed")
+		return client.Call(cmd, http.MethodDelete, client.EndpointPath(id), nil, func(w io.Writer, _ *struct{}) {
+			cli.Row(w, id+" is removed")
 		})
 	})
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
@@ -191,19 +188,19 @@ func endpointRemoveCommand() *cobra.Command {
 // confirmRemoval asks before an endpoint is removed. One whose record can't be read has no name to ask by.
 func confirmRemoval(cmd *cobra.Command, id string) error {
 	who := id
-	e, err := askFor[endpoint.Endpoint](cmd, http.MethodGet, endpointPath(id), nil)
+	e, err := client.AskFor[endpoint.Endpoint](cmd, http.MethodGet, client.EndpointPath(id), nil)
 	switch {
 	case err == nil:
-		who = visible(e.Name) + " (" + id + ")"
-	case !refusedWith(err, "unreadable"):
+		who = cli.Visible(e.Name) + " (" + id + ")"
+	case !client.RefusedWith(err, "unreadable"):
 		return err
 	}
-	return confirm(cmd, "Remove "+who+", its waiting deliveries and its dead letters?")
+	return cli.Confirm(cmd, "Remove "+who+", its waiting deliveries and its dead letters?")
 }
 
 func endpointEnableCommand() *cobra.Command {
 	var r admin.EnableRequest
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "enable ENDPOINT", Short: "Deliver to an endpoint again, oldest waiting events first",
 		Long: "Deliver to an endpoint again. If Jethook disabled it, delivery resumes where it stopped: the endpoint gets everything that has arrived " +
 			"since, oldest first. If you disabled it, it gets the deliveries that were already waiting, and then new events. Pass --from to also " +
@@ -220,7 +217,7 @@ func endpointEnableCommand() *cobra.Command {
 }
 
 func endpointDisableCommand() *cobra.Command {
-	return takesEndpoint(&cobra.Command{
+	return client.TakesEndpoint(&cobra.Command{
 		Use: "disable ENDPOINT", Short: "Stop delivering to an endpoint, and keep its waiting deliveries",
 		Long: "Stop delivering to an endpoint. Its waiting deliveries are kept until you enable it. It misses events that arrive in the meantime, " +
 			"unless it is ordered; 'jethook endpoint enable --from disabled' delivers those that are still stored.",
@@ -231,7 +228,7 @@ func endpointDisableCommand() *cobra.Command {
 }
 
 func switchEndpoint(cmd *cobra.Command, id, verb string, body any) error {
-	return call(cmd, http.MethodPost, endpointPath(id)+"/"+verb, body, func(w io.Writer, e *endpoint.Endpoint) {
-		row(w, e.ID+" is "+stateOf(e))
+	return client.Call(cmd, http.MethodPost, client.EndpointPath(id)+"/"+verb, body, func(w io.Writer, e *endpoint.Endpoint) {
+		cli.Row(w, e.ID+" is "+stateOf(e))
 	})
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jethook/cmd/jethook/bench"
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/manifest"
-	"jethook/consume/admin"
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
 	"jethook/publish"
@@ -42,7 +40,7 @@ func endpointApplyCommand() *cobra.Command {
 		Example: `  jethook endpoint apply -f endpoints.yaml --dry-run
   jethook endpoint apply -f endpoints.yaml --prune --yes
   jethook endpoint export | jethook endpoint apply -f - --dry-run`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd) },
 	}
 	f := cmd.Flags()
@@ -58,7 +56,7 @@ type apply struct {
 	file               string
 	dryRun, prune, yes bool
 
-	client *client
+	client *client.Client
 }
 
 func (a *apply) run(cmd *cobra.Command) error {
@@ -66,17 +64,17 @@ func (a *apply) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if a.client, err = newClient(cmd); err != nil {
+	if a.client, err = client.New(cmd); err != nil {
 		return err
 	}
-	there, err := a.client.allEndpoints(cmd.Context())
+	there, err := a.client.Endpoints(cmd.Context())
 	if err != nil {
 		return err
 	}
 	steps, err := manifest.Compare(a.name(), entries, manifest.Existing{
 		Endpoints: there,
 		Signs: func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
-			return a.client.signs(cmd.Context(), e, secret, as)
+			return a.client.Signs(cmd.Context(), e, secret, as)
 		},
 	}, a.prune)
 	if err != nil {
@@ -98,7 +96,7 @@ func (a *apply) refuseUnseen(ctx context.Context, steps []manifest.Step) error {
 		return nil
 	}
 	var s status.Status
-	if _, err := a.client.ask(ctx, http.MethodGet, "/api/v1/status", nil, &s); err != nil {
+	if _, err := a.client.Ask(ctx, http.MethodGet, "/api/v1/status", nil, &s); err != nil {
 		return err
 	}
 	var unseen []string
@@ -128,7 +126,7 @@ func (a *apply) read(stdin io.Reader) ([]manifest.Entry, error) {
 	folder := filepath.Dir(a.file)
 	switch a.file {
 	case "":
-		return nil, usageError{errors.New("missing -f FILE; use -f - for standard input")}
+		return nil, cli.Usagef("missing -f FILE; use -f - for standard input")
 	case "-":
 		content, err = io.ReadAll(stdin)
 	default:
@@ -152,7 +150,7 @@ func (a *apply) read(stdin io.Reader) ([]manifest.Entry, error) {
 // wrongManifest makes what is wrong with a file a wrong use of the command.
 func wrongManifest(err error) error {
 	if _, ok := errors.AsType[*manifest.Problems](err); ok {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	return err
 }
@@ -168,33 +166,6 @@ func (a *apply) confirm(cmd *cobra.Command, steps []manifest.Step) error {
 	if len(doomed) == 0 || a.dryRun || a.yes {
 		return nil
 	}
-	row(cmd.ErrOrStderr(), "These endpoints are not in the file: "+strings.Join(doomed, ", "))
-	needsYes := usageError{errors.New("--prune removes them, their waiting deliveries, and their dead letters; pass --yes to confirm")}
-	if in, ok := cmd.InOrStdin().(*os.File); a.file == "-" || !ok || !bench.IsTerminal(in) {
-		return needsYes
-	}
-	fmt.Fprint(cmd.ErrOrStderr(), "Remove them, their waiting deliveries, and their dead letters? [y/N] ")
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if err != nil { // nobody is there to answer
-		return needsYes
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("canceled; nothing was changed")
-	}
-	return nil
-}
-
-// allEndpoints reads every page of the list.
-func (c *client) allEndpoints(ctx context.Context) (all []endpoint.Endpoint, err error) {
-	for q := (url.Values{"limit": {"500"}}); ; {
-		var page admin.EndpointPage
-		if _, err := c.ask(ctx, http.MethodGet, endpointsPath+"?"+q.Encode(), nil, &page); err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-		if page.NextCursor == "" {
-			return all, nil
-		}
-		q.Set("cursor", page.NextCursor)
-	}
+	cli.Row(cmd.ErrOrStderr(), "These endpoints are not in the file: "+strings.Join(doomed, ", "))
+	return cli.Confirm(cmd, "Remove them, their waiting deliveries, and their dead letters?")
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/manifest"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
@@ -23,11 +25,11 @@ func endpointExportCommand() *cobra.Command {
   jethook endpoint export billing alerts
   jethook endpoint export --secrets | jethook endpoint apply -f - --admin https://other.example`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := newClient(cmd)
+			c, err := client.New(cmd)
 			if err != nil {
 				return err
 			}
-			all, err := c.allEndpoints(cmd.Context())
+			all, err := c.Endpoints(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -39,7 +41,7 @@ func endpointExportCommand() *cobra.Command {
 				if !secrets {
 					break
 				}
-				if values[all[i].ID], err = c.reveal(cmd.Context(), all[i].ID); err != nil {
+				if values[all[i].ID], err = c.Reveal(cmd.Context(), all[i].ID); err != nil {
 					return err
 				}
 			}
@@ -60,13 +62,13 @@ func chosen(all []endpoint.Endpoint, names []string) ([]endpoint.Endpoint, error
 	if len(names) == 0 {
 		return all, nil
 	}
-	ids, err := idsIn(all, names)
+	ids, err := client.IDsIn(all, names)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(all, func(e endpoint.Endpoint) bool { return e.ID == id }) {
-			return nil, noEndpoint(id)
+			return nil, client.NoEndpoint(id)
 		}
 	}
 	return slices.DeleteFunc(all, func(e endpoint.Endpoint) bool { return !slices.Contains(ids, e.ID) }), nil
@@ -79,10 +81,10 @@ func printManifest(cmd *cobra.Command, entries []admin.EndpointFields) error {
 	}
 	if !asJSON {
 		text, err := manifest.YAML(entries)
-		return errors.Join(err, output(cmd, text))
+		return errors.Join(err, cli.Output(cmd, text))
 	}
 	text, err := json.Marshal(map[string]any{"endpoints": entries})
-	return errors.Join(err, output(cmd, append(text, '\n')))
+	return errors.Join(err, cli.Output(cmd, append(text, '\n')))
 }
 
 // warnOfTwins tells of names that apply would refuse.

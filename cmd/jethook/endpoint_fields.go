@@ -2,14 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"jethook/consume/endpoint"
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/publish"
 )
 
@@ -19,11 +18,11 @@ func addEndpointFlags(cmd *cobra.Command) {
 	f.String("name", "", "the endpoint's name")
 	f.String("url", "", "the URL that deliveries are sent to")
 	f.StringSlice("events", nil, "NATS subject patterns of the events to deliver, comma-separated")
-	addSecretFlags(f, "secret", "the secret that signs deliveries")
+	cli.AddSecretFlags(f, "secret", "the secret that signs deliveries")
 	f.String("secret-type", "", "how to read the key from the secret: text, base64, or ed25519 (default: depends on the secret's form)")
 	f.String("format", "", "raw, slack, discord, or cloudevents (default: depends on the URL)")
-	addSignatureFlags(f, "signature", "how to sign deliveries")
-	addSignatureFlags(f, "second-signature", "a second signature, while receivers migrate")
+	client.AddSignatureFlags(f, "signature", "how to sign deliveries")
+	client.AddSignatureFlags(f, "second-signature", "a second signature, while receivers migrate")
 	f.StringArray("header", nil, "a header to send with every delivery, as NAME=VALUE; may be repeated. For credentials, prefer --header-file")
 	f.StringArray("header-file", nil, "like --header, but reads the value from a file: NAME=FILE, or NAME=- for standard input")
 	for _, file := range certificateFiles {
@@ -44,45 +43,6 @@ var certificateFiles = []struct{ flag, field, meaning string }{
 	{"client-key-file", "client_key", "a file with its key, unencrypted"},
 }
 
-// signatureFlags are the fields of a signature, and what the flags --signature-FIELD mean; its scheme is --signature itself.
-var signatureFlags = [][2]string{
-	{"like", "hmac: sign like this sender: " + strings.Join(endpoint.Likes(), ", ")},
-	{"header", "hmac: the header that carries the signature; bearer: a header for the timestamp"},
-	{"algorithm", "hmac: sha256, sha1, or sha512 (default sha256)"},
-	{"encoding", "hmac: hex, base64, or base64url (default hex)"},
-	{"prefix", "hmac: text before the signature, such as sha256="},
-	{"template", "hmac: the whole header value, with {signature}, {timestamp}, and {id}"},
-	{"signed", "hmac: the text to sign, with {body}, {timestamp}, {id}, and {url} (default {body})"},
-	{"timestamp", "hmac: an additional header for the timestamp in Unix seconds"},
-}
-
-// addSignatureFlags adds --NAME and a flag for each other field of a signature.
-func addSignatureFlags(f *pflag.FlagSet, name, meaning string) {
-	f.String(name, "", meaning+": standard, hmac, or bearer (default standard)")
-	for _, field := range signatureFlags {
-		f.String(name+"-"+field[0], "", field[1])
-	}
-}
-
-// signatureFields reads the flags of addSignatureFlags; nil when none is given.
-func signatureFields(f *pflag.FlagSet, name string) map[string]string {
-	var fields map[string]string
-	read := func(flag, field string) {
-		if !f.Changed(flag) {
-			return
-		}
-		if fields == nil {
-			fields = map[string]string{}
-		}
-		fields[field] = f.Lookup(flag).Value.String()
-	}
-	read(name, "scheme")
-	for _, field := range signatureFlags {
-		read(name+"-"+field[0], field[0])
-	}
-	return fields
-}
-
 // endpointFields reads the flags of addEndpointFlags into the API's fields. Only those that are given are sent, so
 // that the others keep what they have; what the values mean is the API's to check.
 func endpointFields(cmd *cobra.Command) (map[string]any, error) {
@@ -98,7 +58,7 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 		value, err := f.GetString(flag)
 		put(flag, value, err)
 	}
-	if secret, given, err := secretFlags(cmd, "secret"); err != nil {
+	if secret, given, err := cli.SecretFlags(cmd, "secret"); err != nil {
 		problems = append(problems, err)
 	} else if given {
 		fields["secret"] = secret
@@ -107,7 +67,7 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 		path, err := f.GetString(file.flag)
 		content := ""
 		if err == nil && f.Changed(file.flag) {
-			content, err = readSecret(cmd, strings.TrimSuffix(file.flag, "-file"), path)
+			content, err = cli.ReadSecret(cmd, strings.TrimSuffix(file.flag, "-file"), path)
 			fields[file.field] = content
 		}
 		problems = append(problems, err)
@@ -126,7 +86,7 @@ func endpointFields(cmd *cobra.Command) (map[string]any, error) {
 	concurrency, err := f.GetInt("concurrency")
 	put("concurrency", concurrency, err)
 	for _, name := range []string{"signature", "second-signature"} {
-		if signature := signatureFields(f, name); signature != nil {
+		if signature := client.SignatureFields(f, name); signature != nil {
 			fields[strings.ReplaceAll(name, "-", "_")] = signature
 		}
 	}
@@ -150,19 +110,19 @@ func headerFlags(cmd *cobra.Command) (map[string]string, error) {
 	for _, h := range given {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok {
-			return nil, usageError{errors.New("--header must be NAME=VALUE")} // the text may hold a credential
+			return nil, cli.Usagef("--header must be NAME=VALUE") // the text may hold a credential
 		}
 		if publish.IsCredential(name) {
-			warnOfArgument(cmd, "header")
+			cli.WarnOfArgument(cmd, "header")
 		}
 		headers[name] = value
 	}
 	for _, h := range files {
 		name, path, ok := strings.Cut(h, "=")
 		if !ok {
-			return nil, usageError{errors.New("--header-file must be NAME=FILE")}
+			return nil, cli.Usagef("--header-file must be NAME=FILE")
 		}
-		if headers[name], err = readSecret(cmd, "header", path); err != nil {
+		if headers[name], err = cli.ReadSecret(cmd, "header", path); err != nil {
 			return nil, err
 		}
 	}
@@ -178,7 +138,7 @@ func clearFields(cmd *cobra.Command, fields map[string]any) error {
 	for _, name := range names {
 		name = strings.ReplaceAll(name, "-", "_")
 		if _, given := fields[name]; given {
-			return usageError{fmt.Errorf("--clear %s conflicts with the new value for it", name)}
+			return cli.Usagef("--clear %s conflicts with the new value for it", name)
 		}
 		fields[name] = nil
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/manifest"
 	"jethook/consume/admin"
 )
@@ -48,7 +50,7 @@ func (a *apply) take(cmd *cobra.Command, steps []manifest.Step) error {
 	}
 	if asJSON {
 		text, err := json.Marshal(report)
-		failures = append(failures, err, output(cmd, append(text, '\n')))
+		failures = append(failures, err, cli.Output(cmd, append(text, '\n')))
 	}
 	return errors.Join(failures...)
 }
@@ -58,7 +60,7 @@ func (a *apply) one(ctx context.Context, s *applied) error {
 	switch s.Action {
 	case manifest.Create:
 		var e admin.EndpointWithSecret
-		if _, err := a.client.ask(ctx, http.MethodPost, endpointsPath, s.Body, &e); err != nil {
+		if _, err := a.client.Ask(ctx, http.MethodPost, client.EndpointsPath, s.Body, &e); err != nil {
 			return err
 		}
 		s.ID = e.ID
@@ -67,10 +69,10 @@ func (a *apply) one(ctx context.Context, s *applied) error {
 		}
 		return nil
 	case manifest.Change:
-		_, err := a.client.do(ctx, http.MethodPatch, endpointPath(s.ID), s.Body)
+		_, err := a.client.Do(ctx, http.MethodPatch, client.EndpointPath(s.ID), s.Body)
 		return err
 	case manifest.Remove:
-		_, err := a.client.do(ctx, http.MethodDelete, endpointPath(s.ID), nil)
+		_, err := a.client.Do(ctx, http.MethodDelete, client.EndpointPath(s.ID), nil)
 		return err
 	default:
 		return nil
@@ -97,18 +99,18 @@ func showStep(w io.Writer, s *applied, dryRun bool) {
 	if s.ID != "" {
 		name += " (" + s.ID + ")"
 	}
-	row(w, name+": "+word)
+	cli.Row(w, name+": "+word)
 	for _, d := range s.Differences {
 		switch {
 		case d.From == nil:
-			row(w, "  "+d.Field+": "+*d.To)
+			cli.Row(w, "  "+d.Field+": "+*d.To)
 		case d.To == nil:
-			row(w, "  "+d.Field+": "+*d.From+" -> (default)")
+			cli.Row(w, "  "+d.Field+": "+*d.From+" -> (default)")
 		default:
-			row(w, "  "+d.Field+": "+*d.From+" -> "+*d.To)
+			cli.Row(w, "  "+d.Field+": "+*d.From+" -> "+*d.To)
 		}
 	}
 	if s.Secret != "" {
-		row(w, "  secret: "+s.Secret)
+		cli.Row(w, "  secret: "+s.Secret)
 	}
 }

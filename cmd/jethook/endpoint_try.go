@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
@@ -19,7 +21,7 @@ var errNotTaken = errors.New("the endpoint did not accept the test")
 
 func endpointTestCommand() *cobra.Command {
 	var eventType, data string
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "test ENDPOINT", Short: "Send a signed test event to an endpoint and show the response",
 		Long: "Send a signed test event to an endpoint, even a disabled one, and show the request and the response. A test is not a delivery: it is not " +
 			"recorded in the history and not retried. The exit code is 1 if the endpoint does not answer with 2xx.",
@@ -46,11 +48,11 @@ func endpointTestCommand() *cobra.Command {
 
 func testEndpoint(cmd *cobra.Command, id string, body any) error {
 	var trial admin.Trial
-	raw, err := ask(cmd, http.MethodPost, endpointPath(id)+"/test", body, &trial)
+	raw, err := client.Ask(cmd, http.MethodPost, client.EndpointPath(id)+"/test", body, &trial)
 	if err != nil {
 		return err
 	}
-	if err := display(cmd, raw, func(w io.Writer) { showTrial(w, &trial) }); err != nil {
+	if err := client.Display(cmd, raw, func(w io.Writer) { showTrial(w, &trial) }); err != nil {
 		return err
 	}
 	if !trial.Taken {
@@ -62,35 +64,35 @@ func testEndpoint(cmd *cobra.Command, id string, body any) error {
 // showTrial writes a test as its request, its answer, and what to think of it.
 func showTrial(w io.Writer, t *admin.Trial) {
 	if r := t.Request; r != nil {
-		row(w, r.Method+" "+r.URL)
+		cli.Row(w, r.Method+" "+r.URL)
 		showMessage(w, r.Headers, r.Content)
 	}
 	if r := t.Response; r != nil {
-		row(w, strings.TrimSpace(fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))))
+		cli.Row(w, strings.TrimSpace(fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))))
 		showMessage(w, r.Headers, r.Content)
 		if r.Truncated {
-			row(w, "(the response is longer, or was cut off)")
+			cli.Row(w, "(the response is longer, or was cut off)")
 		}
 	}
-	row(w, fmt.Sprintf("%s after %d ms", t.Class, t.Duration))
+	cli.Row(w, fmt.Sprintf("%s after %d ms", t.Class, t.Duration))
 }
 
 // showMessage writes headers and a body, with an empty line after each.
 func showMessage(w io.Writer, headers []admin.Header, c admin.Content) {
 	for _, h := range headers {
-		row(w, h.Name+": "+h.Value)
+		cli.Row(w, h.Name+": "+h.Value)
 	}
-	row(w)
+	cli.Row(w)
 	if c.Body == "" {
 		return
 	}
 	if c.Encoding != "text" {
-		row(w, "(base64)")
+		cli.Row(w, "(base64)")
 	}
 	for line := range strings.Lines(c.Body) {
-		row(w, strings.ReplaceAll(strings.TrimRightFunc(line, unicode.IsSpace), "\t", "    "))
+		cli.Row(w, strings.ReplaceAll(strings.TrimRightFunc(line, unicode.IsSpace), "\t", "    "))
 	}
-	row(w)
+	cli.Row(w)
 }
 
 // maxPreviewData bounds, in bytes, a body that goes into a URL, where it can become three times as long.
@@ -99,7 +101,7 @@ const maxPreviewData = 8 << 10
 func endpointPreviewCommand() *cobra.Command {
 	var reveal bool
 	var data string
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "preview ENDPOINT", Short: "Print the request that would be sent to an endpoint",
 		Long: "Print, as a curl command, the exact signed request that would be sent to an endpoint now: for a stored event, for a waiting or dead " +
 			"delivery, or for a sample if you pass neither. Nothing is sent. Anyone who has the output can send it, so treat it as a secret. " +
@@ -120,15 +122,15 @@ func endpointPreviewCommand() *cobra.Command {
 				return err
 			}
 			if len(content) > maxPreviewData {
-				return usageError{fmt.Errorf("--data is longer than %d bytes; send it as an event and pass --event instead", maxPreviewData)}
+				return cli.Usagef("--data is longer than %d bytes; send it as an event and pass --event instead", maxPreviewData)
 			}
 			q.Set("data", string(content))
 		}
 		if reveal {
 			q.Set("reveal", "true")
 		}
-		path := endpointPath(id) + "/preview?" + q.Encode()
-		return call(cmd, http.MethodGet, path, nil, func(w io.Writer, p *admin.Preview) {
+		path := client.EndpointPath(id) + "/preview?" + q.Encode()
+		return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, p *admin.Preview) {
 			io.WriteString(w, p.Curl+"\n") // lines of a command, which the API made fit for a terminal
 		})
 	})

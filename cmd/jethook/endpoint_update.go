@@ -1,14 +1,16 @@
 package main
 
 import (
-	"errors"
 	"net/http"
+
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 
 	"github.com/spf13/cobra"
 )
 
 func endpointUpdateCommand() *cobra.Command {
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "update ENDPOINT", Short: "Change an endpoint",
 		Long: "Change some fields of an endpoint and keep the others. --events, --header, and --retry-schedule replace the whole list. " +
 			"--clear resets fields to their defaults: format, signature, second_signature, headers, retry_schedule, timeout, rate_limit, ca, client_certificate, " +
@@ -27,14 +29,14 @@ func endpointUpdateCommand() *cobra.Command {
 		}
 		switch {
 		case len(fields) == 0:
-			return usageError{errors.New("no changes given; pass e.g. --url")}
+			return cli.Usagef("no changes given; pass e.g. --url")
 		case fields["secret"] == "": // the API would make one, and nobody would ever see it
-			return usageError{errors.New("--secret must not be empty")}
+			return cli.Usagef("--secret must not be empty")
 		}
 		if err := warnOfTwin(cmd, fields, id); err != nil {
 			return err
 		}
-		return call(cmd, http.MethodPatch, endpointPath(id), fields, showEndpoint)
+		return client.Call(cmd, http.MethodPatch, client.EndpointPath(id), fields, showEndpoint)
 	})
 	addEndpointFlags(cmd)
 	cmd.Flags().StringSlice("clear", nil, "fields to reset to their defaults, comma-separated")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,11 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
 func eventCommand() *cobra.Command {
-	return clientGroup("event", "Publish, list, and resend events, and see which endpoints get them",
+	return client.Group("event", "Publish, list, and resend events, and see which endpoints get them",
 		eventSendCommand(), eventListCommand(), eventShowCommand(), eventResendCommand(), eventMatchCommand())
 }
 
@@ -27,7 +28,7 @@ func eventSendCommand() *cobra.Command {
 		Example: `  jethook event send order.created --data '{"id": 7}'
   jethook event send order.created --data @order.json --id order-7
   generate-order | jethook event send order.created --data -`,
-		Args: exactArgs("TYPE"),
+		Args: cli.ExactArgs("TYPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			content, err := readData(data, cmd.InOrStdin())
 			if err != nil {
@@ -37,12 +38,12 @@ func eventSendCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return call(cmd, http.MethodPost, "/api/v1/events", body, func(w io.Writer, sent *admin.SentEvent) {
+			return client.Call(cmd, http.MethodPost, "/api/v1/events", body, func(w io.Writer, sent *admin.SentEvent) {
 				if sent.Duplicate {
-					row(w, sent.ID+" already exists; nothing was added")
+					cli.Row(w, sent.ID+" already exists; nothing was added")
 					return
 				}
-				row(w, sent.ID)
+				cli.Row(w, sent.ID)
 			})
 		},
 	}
@@ -66,13 +67,13 @@ func readData(data string, stdin io.Reader) (content []byte, err error) {
 		return nil, fmt.Errorf("reading --data: %w", err)
 	}
 	if !json.Valid(content) {
-		return nil, usageError{errors.New("--data is not valid JSON")}
+		return nil, cli.Usagef("--data is not valid JSON")
 	}
 	return content, nil
 }
 
 // eventBody encodes an event around its data, which encoding/json would not keep byte for byte.
-func eventBody(eventType, id string, data []byte) (rawBody, error) {
+func eventBody(eventType, id string, data []byte) (client.RawBody, error) {
 	head, err := json.Marshal(struct {
 		Type string `json:"type"`
 		ID   string `json:"id,omitempty"`

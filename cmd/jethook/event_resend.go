@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
@@ -23,22 +24,22 @@ func eventResendCommand() *cobra.Command {
 		Example: `  jethook event resend evt_... --endpoint billing
   jethook event resend WEBHOOKS-1234 --endpoint ep_... --endpoint ep_...
   jethook event resend order-7 --subject 'events.order.*' --all`,
-		Args: exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/events")),
+		Args: cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/events")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case all && len(endpoints) > 0:
-				return usageError{errors.New("pass --endpoint or --all, not both")}
+				return cli.Usagef("pass --endpoint or --all, not both")
 			case len(endpoints) == 0 && !all && !yes:
-				if err := confirm(cmd, "Send the event to every endpoint whose patterns match?"); err != nil {
+				if err := cli.Confirm(cmd, "Send the event to every endpoint whose patterns match?"); err != nil {
 					return err
 				}
 			}
-			path := "/api/v1/events/" + url.PathEscape(args[0]) + "/resend" + queryOf(cmd, "subject", "since", "until")
-			return call(cmd, http.MethodPost, path, &admin.ResendRequest{Endpoints: endpoints}, func(w io.Writer, r *admin.Resent) {
-				name := endpointNames(cmd)
-				row(w, "ENDPOINT", "NAME", "RESULT", "DELIVERY")
+			path := "/api/v1/events/" + url.PathEscape(args[0]) + "/resend" + client.QueryOf(cmd, "subject", "since", "until")
+			return client.Call(cmd, http.MethodPost, path, &admin.ResendRequest{Endpoints: endpoints}, func(w io.Writer, r *admin.Resent) {
+				name := client.EndpointNames(cmd)
+				cli.Row(w, "ENDPOINT", "NAME", "RESULT", "DELIVERY")
 				for _, d := range r.Deliveries {
-					row(w, d.Endpoint, name(d.Endpoint), d.Result, d.ID)
+					cli.Row(w, d.Endpoint, name(d.Endpoint), d.Result, d.ID)
 				}
 				if len(r.Deliveries) == 0 {
 					fmt.Fprintf(cmd.ErrOrStderr(), "No endpoint's patterns match %q.\n", r.Subject)
@@ -47,9 +48,9 @@ func eventResendCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&endpoints, "endpoint", nil, "send it only to the endpoint with this id or name; may be repeated")
-	takesEndpointFlag(cmd)
+	client.TakesEndpointFlag(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "send it to every endpoint whose patterns match, without asking")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
-	addFilters(cmd, "subject", "since", "until")
+	client.AddFilters(cmd, "subject", "since", "until")
 	return cmd
 }

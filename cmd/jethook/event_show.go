@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
@@ -19,22 +21,22 @@ func eventListCommand() *cobra.Command {
 		Use: "ls", Short: "List stored events, newest first",
 		Example: `  jethook event ls --subject 'webhooks.polar.>' --since 1h
   jethook event ls --until 2026-01-02T15:04:05Z --limit 10 --json`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cursor string
-			err := call(cmd, http.MethodGet, "/api/v1/events"+query(cmd), nil, func(w io.Writer, page *admin.EventPage) {
-				row(w, "ID", "SUBJECT", "RECEIVED", "SIZE", "PLACE")
+			err := client.Call(cmd, http.MethodGet, "/api/v1/events"+client.Query(cmd), nil, func(w io.Writer, page *admin.EventPage) {
+				cli.Row(w, "ID", "SUBJECT", "RECEIVED", "SIZE", "PLACE")
 				for i := range page.Items {
 					e := &page.Items[i]
-					row(w, e.ID, e.Subject, stamp(&e.Received), e.Size, place(e.Stream, e.Sequence))
+					cli.Row(w, e.ID, e.Subject, cli.Stamp(&e.Received), e.Size, place(e.Stream, e.Sequence))
 				}
 				cursor = page.NextCursor
 			})
-			more(cmd, cursor)
+			client.More(cmd, cursor)
 			return err
 		},
 	}
-	addFilters(cmd, "subject", "since", "until", "limit", "cursor")
+	client.AddFilters(cmd, "subject", "since", "until", "limit", "cursor")
 	return cmd
 }
 
@@ -50,44 +52,44 @@ func eventShowCommand() *cobra.Command {
 		Example: `  jethook event show evt_...
   jethook event show order-7 --subject 'events.order.*' --until 24h
   jethook event show WEBHOOKS-1234 --json`,
-		Args: exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/events")),
+		Args: cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/events")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "/api/v1/events/" + url.PathEscape(args[0]) + query(cmd)
-			return call(cmd, http.MethodGet, path, nil, func(w io.Writer, e *admin.EventDetail) { showEvent(w, e, endpointNames(cmd)) })
+			path := "/api/v1/events/" + url.PathEscape(args[0]) + client.Query(cmd)
+			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, e *admin.EventDetail) { showEvent(w, e, client.EndpointNames(cmd)) })
 		},
 	}
-	addFilters(cmd, "subject", "since", "until")
+	client.AddFilters(cmd, "subject", "since", "until")
 	return cmd
 }
 
 func showEvent(w io.Writer, e *admin.EventDetail, name func(endpoint string) string) {
-	row(w, "id:", e.ID)
-	row(w, "type:", e.Type)
-	row(w, "subject:", e.Subject)
-	row(w, "received:", stamp(&e.Received))
-	row(w, "place:", place(e.Stream, e.Sequence))
-	row(w, "size:", e.Size)
+	cli.Row(w, "id:", e.ID)
+	cli.Row(w, "type:", e.Type)
+	cli.Row(w, "subject:", e.Subject)
+	cli.Row(w, "received:", cli.Stamp(&e.Received))
+	cli.Row(w, "place:", place(e.Stream, e.Sequence))
+	cli.Row(w, "size:", e.Size)
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
-		row(w, "header:", name+": "+strings.Join(e.Headers[name], ", "))
+		cli.Row(w, "header:", name+": "+strings.Join(e.Headers[name], ", "))
 	}
 	for _, subject := range e.Others {
-		row(w, "also on:", subject)
+		cli.Row(w, "also on:", subject)
 	}
 	showBody(w, &e.EventBody, "GET /api/v1/events/ID/body returns all of it")
-	row(w, "")
-	row(w, "ENDPOINT", "NAME", "STATUS", "ATTEMPTS", "AT", "NEXT", "REASON")
+	cli.Row(w, "")
+	cli.Row(w, "ENDPOINT", "NAME", "STATUS", "ATTEMPTS", "AT", "NEXT", "REASON")
 	for i := range e.Deliveries {
 		d := &e.Deliveries[i]
-		row(w, d.Endpoint, name(d.Endpoint), d.Status, d.Attempts, stamp(&d.At), stamp(d.Next), reason(d))
+		cli.Row(w, d.Endpoint, name(d.Endpoint), d.Status, d.Attempts, cli.Stamp(&d.At), cli.Stamp(d.Next), reason(d))
 	}
-	row(w, "")
-	row(w, "TIME", "ENDPOINT", "NAME", "ATTEMPT", "OUTCOME", "CODE", "DURATION", "ERROR")
+	cli.Row(w, "")
+	cli.Row(w, "TIME", "ENDPOINT", "NAME", "ATTEMPT", "OUTCOME", "CODE", "DURATION", "ERROR")
 	for i := range e.Attempts {
 		a := &e.Attempts[i]
-		row(w, stamp(&a.Time), a.Endpoint, name(a.Endpoint), orDash(a.Attempt), a.Outcome, orDash(a.Status), duration(a), orDash(a.Error))
+		cli.Row(w, cli.Stamp(&a.Time), a.Endpoint, name(a.Endpoint), cli.OrDash(a.Attempt), a.Outcome, cli.OrDash(a.Status), duration(a), cli.OrDash(a.Error))
 	}
 	if e.Incomplete {
-		row(w, "There may be more: Jethook could not read all of the history in time.")
+		cli.Row(w, "There may be more: Jethook could not read all of the history in time.")
 	}
 }
 
@@ -95,14 +97,14 @@ func showEvent(w io.Writer, e *admin.EventDetail, name func(endpoint string) str
 func showBody(w io.Writer, b *admin.EventBody, whole string) {
 	switch {
 	case b.Base64 != "":
-		row(w, "body:", "(not text; --json shows it)")
+		cli.Row(w, "body:", "(not text; --json shows it)")
 	default:
 		for _, line := range strings.Split(strings.TrimRight(b.Text, "\n"), "\n") {
-			row(w, "body:", line)
+			cli.Row(w, "body:", line)
 		}
 	}
 	if b.Truncated {
-		row(w, "body:", "(truncated; "+whole+")")
+		cli.Row(w, "body:", "(truncated; "+whole+")")
 	}
 }
 
@@ -111,13 +113,13 @@ func eventMatchCommand() *cobra.Command {
 		Use: "match SUBJECT", Short: "List the endpoints that would get an event",
 		Long:    "List the endpoints that would get an event on a subject, including disabled ones that match.",
 		Example: "  jethook event match events.order.created",
-		Args:    exactArgs("SUBJECT"),
+		Args:    cli.ExactArgs("SUBJECT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/api/v1/match?" + url.Values{"subject": args}.Encode()
-			return call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *admin.MatchPage) {
-				row(w, "ENDPOINT", "NAME", "GETS IT", "BY", "URL")
+			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *admin.MatchPage) {
+				cli.Row(w, "ENDPOINT", "NAME", "GETS IT", "BY", "URL")
 				for _, m := range page.Items {
-					row(w, m.Endpoint, m.Name, gets(&m), strings.Join(m.Events, " "), m.URL)
+					cli.Row(w, m.Endpoint, m.Name, gets(&m), strings.Join(m.Events, " "), m.URL)
 				}
 			})
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"jethook/cmd/jethook/bench"
+	"jethook/cmd/jethook/cli"
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
@@ -100,7 +101,7 @@ func helpCommand() *cobra.Command {
 				return err
 			}
 			if err != nil || len(rest) > 0 || about == nil {
-				return usageError{fmt.Errorf("unknown command or topic %q; 'jethook help' lists both", strings.Join(args, " "))}
+				return cli.Usagef("unknown command or topic %q; 'jethook help' lists both", strings.Join(args, " "))
 			}
 			about.InitDefaultHelpFlag()
 			if err := about.Help(); err != nil || about.HasParent() {

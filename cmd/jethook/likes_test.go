@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
+	"jethook/cmd/jethook/client"
 	"jethook/consume"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
@@ -59,9 +62,12 @@ func TestREADMESignatures(t *testing.T) {
 		t.Errorf("it names %q, want %q", named, endpoint.Likes())
 	}
 	table, _, _ := strings.Cut(rest, "`--signature bearer`")
-	for _, field := range signatureFlags {
-		if field[0] != "like" && !strings.Contains(table, "`"+field[0]+"`") {
-			t.Errorf("it does not speak of %s", field[0])
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	client.AddSignatureFlags(flags, "signature", "")
+	flags.VisitAll(func(f *pflag.Flag) {
+		field, found := strings.CutPrefix(f.Name, "signature-")
+		if found && field != "like" && !strings.Contains(table, "`"+field+"`") {
+			t.Errorf("it does not speak of %s", field)
 		}
-	}
+	})
 }

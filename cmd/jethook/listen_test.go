@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"jethook/cmd/jethook/listen"
+
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
@@ -61,7 +63,7 @@ func (e *ear) line() string {
 }
 
 // heard returns the next event that it prints as JSON.
-func (e *ear) heard() (h heard) {
+func (e *ear) heard() (h listen.Heard) {
 	e.t.Helper()
 	if err := json.Unmarshal([]byte(e.line()), &h); err != nil {
 		e.t.Fatal(err)

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,8 +10,12 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"syscall"
+
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/demo"
+	"jethook/cmd/jethook/listen"
+	"jethook/cmd/jethook/verify"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
@@ -55,21 +58,15 @@ const (
 	exitUsage   = 2
 )
 
-// usageError is a wrong use of a command: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &usage):
+	case cli.IsUsage(err):
 		fmt.Fprintf(stderr, "jethook: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
@@ -91,18 +88,18 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 		SilenceUsage:               true,
 		Args:                       cobra.ArbitraryArgs, // so that needsCommand sees an unknown one
-		RunE:                       needsCommand,
+		RunE:                       cli.NeedsCommand,
 		Version:                    version(),
 	}
 	root.SetVersionTemplate("jethook {{.Version}}\n")
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetHelpCommand(helpCommand())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	root.AddCommand(
-		serveCommand(), ingestCommand(), consumeCommand(), demoCommand(), healthCommand(), versionCommand(),
+		serveCommand(), ingestCommand(), consumeCommand(), demo.Command(version(), openDemo), healthCommand(), versionCommand(),
 		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
-		sourceCommand(), statusCommand(), dashboardCommand(), listenCommand(), verifyCommand(), auditCommand(), tokenCommand(), monitoringCommand(), deployCommand(), benchCommand(), rehearseCommand(),
+		sourceCommand(), statusCommand(), dashboardCommand(), listen.Command(version()), verify.Command(), auditCommand(), tokenCommand(), monitoringCommand(), deployCommand(), benchCommand(), rehearseCommand(),
 	)
 	completeProperly(root)
 	return root
@@ -115,44 +112,11 @@ func completeProperly(root *cobra.Command) {
 	if err != nil {
 		panic(err) // cobra has no such command any more
 	}
-	completion.Args, completion.RunE = nil, needsCommand
+	completion.Args, completion.RunE = nil, cli.NeedsCommand
 	for _, shell := range completion.Commands() {
-		shell.Args = exactArgs()
+		shell.Args = cli.ExactArgs()
 		shell.Example = "  jethook completion " + shell.Name() + " > jethook-completion"
 	}
-}
-
-// needsCommand is run by a command that only groups others.
-func needsCommand(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		hint := ""
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			hint = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
-		}
-		return usageError{fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)}
-	}
-	return usageError{fmt.Errorf("%q needs a command", cmd.CommandPath())}
-}
-
-// exactArgs is cobra.ExactArgs with the exit code of a wrong use and the names of what is missing.
-func exactArgs(names ...string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(names) == 0 && len(args) > 0 {
-			return usageError{fmt.Errorf("unknown argument %q", args[0])}
-		}
-		if len(args) != len(names) {
-			return usageError{wrongArguments(args, names)}
-		}
-		return nil
-	}
-}
-
-// wrongArguments says which arguments are missing, or which are too many.
-func wrongArguments(args, names []string) error {
-	if len(args) < len(names) {
-		return fmt.Errorf("missing %s", strings.Join(names[len(args):], " and "))
-	}
-	return fmt.Errorf("unexpected argument %q; expected only %s", args[len(names)], strings.Join(names, " and "))
 }
 
 func versionCommand() *cobra.Command {
@@ -161,7 +125,7 @@ func versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version",
 		Example: "  jethook version --json",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if asJSON {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "{\"version\":%q}\n", version())

@@ -49,7 +49,7 @@ func (b *bridge) openAdmin(cfg *config.Config, o admin.Options) (err error) {
 	b.metrics = metricsHandler(registry, b.log)
 	if cfg.MetricsListen == "" {
 		o.Metrics = b.metrics
-	} else if b.measured, err = listen("JETHOOK_METRICS_LISTEN", cfg.MetricsListen); err != nil {
+	} else if b.measured, err = listenOn("JETHOOK_METRICS_LISTEN", cfg.MetricsListen); err != nil {
 		return err
 	}
 	if o.TLS, err = b.certificate("JETHOOK_ADMIN_TLS_CERT", cfg.AdminTLSCert, cfg.AdminTLSKey); err != nil {
@@ -58,7 +58,7 @@ func (b *bridge) openAdmin(cfg *config.Config, o admin.Options) (err error) {
 	b.admin = admin.New(o)
 	b.mountDashboard(cfg)
 	registry.MustRegister(b.admin.Gauges(b.endpointNames(cfg)))
-	b.private, err = listen("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
+	b.private, err = listenOn("JETHOOK_ADMIN_LISTEN", cfg.AdminListen)
 	return err
 }
 

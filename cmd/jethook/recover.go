@@ -6,11 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume"
 	"jethook/consume/admin"
 )
@@ -21,7 +22,7 @@ const lookAtRecovery = 500 * time.Millisecond
 func endpointRecoverCommand() *cobra.Command {
 	var noWait bool
 	var r admin.RecoverRequest
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "recover ENDPOINT", Short: "Redeliver events that an endpoint failed or missed",
 		Long: "Redeliver the events of a period, by default all stored events, that an endpoint failed or missed. Dead letters are replayed, " +
 			"waiting retries are attempted now, and matching events without a delivery are sent. Events that the history shows as delivered are not sent " +
@@ -31,14 +32,14 @@ func endpointRecoverCommand() *cobra.Command {
   jethook endpoint recover ep_... --since 2026-01-02T15:04:05Z --until 1h
   jethook endpoint recover ep_... --missing --no-wait`,
 	}, func(cmd *cobra.Command, id string) error {
-		rec, err := askFor[consume.Recovery](cmd, http.MethodPost, endpointPath(id)+"/recover", &r)
+		rec, err := client.AskFor[consume.Recovery](cmd, http.MethodPost, client.EndpointPath(id)+"/recover", &r)
 		switch {
 		case err != nil:
 			return err
 		case rec.DryRun:
-			return show(cmd, &rec, func(w io.Writer) { countRows(w, &rec) })
+			return client.Show(cmd, &rec, func(w io.Writer) { countRows(w, &rec) })
 		case noWait:
-			return show(cmd, &rec, func(w io.Writer) { row(w, "recovery:", rec.ID) })
+			return client.Show(cmd, &rec, func(w io.Writer) { cli.Row(w, "recovery:", rec.ID) })
 		}
 		return followRecovery(cmd, rec)
 	})
@@ -52,11 +53,11 @@ func endpointRecoverCommand() *cobra.Command {
 }
 
 func countRows(w io.Writer, rec *consume.Recovery) {
-	row(w, "dead:", rec.Counts.Dead)
-	row(w, "waiting:", rec.Counts.Waiting)
-	row(w, "missed:", rec.Counts.Missed)
+	cli.Row(w, "dead:", rec.Counts.Dead)
+	cli.Row(w, "waiting:", rec.Counts.Waiting)
+	cli.Row(w, "missed:", rec.Counts.Missed)
 	if rec.Gone > 0 {
-		row(w, "expired:", rec.Gone, "removed by retention while they waited")
+		cli.Row(w, "expired:", rec.Gone, "removed by retention while they waited")
 	}
 }
 
@@ -65,27 +66,27 @@ func recoveryPath(id string) string { return "/api/v1/recoveries/" + url.PathEsc
 // followRecovery shows how far a recovery is, until it ends: on one line of a terminal, or else on a line for each
 // change.
 func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
-	progress := newProgressLine(cmd.ErrOrStderr())
+	progress := cli.NewProgressLine(cmd.ErrOrStderr())
 	t := time.NewTicker(lookAtRecovery)
 	defer t.Stop()
 	for rec.State == consume.RecoveryRunning {
-		progress.write(recoveryLine(&rec))
+		progress.Show(recoveryLine(&rec))
 		select {
 		case <-t.C:
 		case <-cmd.Context().Done():
-			progress.end()
+			progress.End()
 			return fmt.Errorf("recovery %s continues on the server: %w", rec.ID, context.Canceled)
 		}
 		var err error
-		if rec, err = askFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(rec.ID), nil); err != nil {
-			progress.end()
+		if rec, err = client.AskFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(rec.ID), nil); err != nil {
+			progress.End()
 			return err
 		}
 	}
-	progress.write(recoveryLine(&rec))
-	progress.end()
-	err := show(cmd, &rec, func(w io.Writer) {
-		row(w, "state:", rec.State)
+	progress.Show(recoveryLine(&rec))
+	progress.End()
+	err := client.Show(cmd, &rec, func(w io.Writer) {
+		cli.Row(w, "state:", rec.State)
 		countRows(w, &rec)
 	})
 	if err == nil && rec.State != consume.RecoveryDone {
@@ -99,41 +100,8 @@ func recoveryLine(rec *consume.Recovery) string {
 	return fmt.Sprintf("%s %s, phase %s: dead %d, waiting %d, missed %d", rec.ID, rec.State, rec.Phase, c.Dead, c.Waiting, c.Missed)
 }
 
-// progressLine shows a text that changes.
-type progressLine struct {
-	w        io.Writer
-	terminal bool
-	shown    string
-}
-
-func newProgressLine(w io.Writer) *progressLine {
-	p := &progressLine{w: w}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return p
-}
-
-func (p *progressLine) write(text string) {
-	switch {
-	case text == p.shown:
-	case p.terminal:
-		fmt.Fprintf(p.w, "\r\033[K%s", text)
-	default:
-		fmt.Fprintln(p.w, text)
-	}
-	p.shown = text
-}
-
-func (p *progressLine) end() {
-	if p.terminal {
-		fmt.Fprintln(p.w)
-	}
-}
-
 func recoveryCommand() *cobra.Command {
-	return clientGroup("recovery", "List and cancel recoveries started by 'jethook endpoint recover'",
+	return client.Group("recovery", "List and cancel recoveries started by 'jethook endpoint recover'",
 		recoveryListCommand(), recoveryShowCommand(), recoveryCancelCommand())
 }
 
@@ -141,14 +109,14 @@ func recoveryListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List recoveries, newest first",
 		Example: "  jethook recovery ls",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return call(cmd, http.MethodGet, "/api/v1/recoveries", nil, func(w io.Writer, page *admin.RecoveryPage) {
-				name := endpointNames(cmd)
-				row(w, "ID", "ENDPOINT", "NAME", "STATE", "PHASE", "DEAD", "WAITING", "MISSED", "STARTED", "FINISHED")
+			return client.Call(cmd, http.MethodGet, "/api/v1/recoveries", nil, func(w io.Writer, page *admin.RecoveryPage) {
+				name := client.EndpointNames(cmd)
+				cli.Row(w, "ID", "ENDPOINT", "NAME", "STATE", "PHASE", "DEAD", "WAITING", "MISSED", "STARTED", "FINISHED")
 				for i := range page.Items {
 					r := &page.Items[i]
-					row(w, r.ID, r.Endpoint, name(r.Endpoint), r.State, r.Phase, r.Counts.Dead, r.Counts.Waiting, r.Counts.Missed, stamp(&r.Started), stamp(&r.Finished))
+					cli.Row(w, r.ID, r.Endpoint, name(r.Endpoint), r.State, r.Phase, r.Counts.Dead, r.Counts.Waiting, r.Counts.Missed, cli.Stamp(&r.Started), cli.Stamp(&r.Finished))
 				}
 			})
 		},
@@ -160,16 +128,16 @@ func recoveryShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show a recovery",
 		Example: "  jethook recovery show rec_... --follow",
-		Args:    exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/recoveries")),
+		Args:    cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/recoveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rec, err := askFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(args[0]), nil)
+			rec, err := client.AskFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(args[0]), nil)
 			if err != nil {
 				return err
 			}
 			if follow {
 				return followRecovery(cmd, rec)
 			}
-			return show(cmd, &rec, func(w io.Writer) { recoveryRows(w, &rec, endpointNames(cmd)) })
+			return client.Show(cmd, &rec, func(w io.Writer) { recoveryRows(w, &rec, client.EndpointNames(cmd)) })
 		},
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "wait until it finishes")
@@ -177,18 +145,18 @@ func recoveryShowCommand() *cobra.Command {
 }
 
 func recoveryRows(w io.Writer, rec *consume.Recovery, name func(endpoint string) string) {
-	row(w, "id:", rec.ID)
-	row(w, "endpoint:", rec.Endpoint+" ("+name(rec.Endpoint)+")")
-	row(w, "since:", stamp(&rec.Since))
-	row(w, "until:", stamp(&rec.Until))
-	row(w, "missing:", rec.Missing)
-	row(w, "state:", rec.State)
-	row(w, "phase:", rec.Phase)
+	cli.Row(w, "id:", rec.ID)
+	cli.Row(w, "endpoint:", rec.Endpoint+" ("+name(rec.Endpoint)+")")
+	cli.Row(w, "since:", cli.Stamp(&rec.Since))
+	cli.Row(w, "until:", cli.Stamp(&rec.Until))
+	cli.Row(w, "missing:", rec.Missing)
+	cli.Row(w, "state:", rec.State)
+	cli.Row(w, "phase:", rec.Phase)
 	countRows(w, rec)
-	row(w, "started:", stamp(&rec.Started))
-	row(w, "finished:", stamp(&rec.Finished))
+	cli.Row(w, "started:", cli.Stamp(&rec.Started))
+	cli.Row(w, "finished:", cli.Stamp(&rec.Finished))
 	if rec.Error != "" {
-		row(w, "because:", rec.Error)
+		cli.Row(w, "because:", rec.Error)
 	}
 }
 
@@ -196,10 +164,10 @@ func recoveryCancelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "cancel ID", Short: "Cancel a recovery; deliveries that it already scheduled continue",
 		Example: "  jethook recovery cancel rec_...",
-		Args:    exactArgs("ID"), ValidArgsFunction: firstArg(completeList("/api/v1/recoveries")),
+		Args:    cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/recoveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, http.MethodDelete, recoveryPath(args[0]), nil, func(w io.Writer, rec *consume.Recovery) {
-				row(w, rec.ID+" is "+string(rec.State))
+			return client.Call(cmd, http.MethodDelete, recoveryPath(args[0]), nil, func(w io.Writer, rec *consume.Recovery) {
+				cli.Row(w, rec.ID+" is "+string(rec.State))
 			})
 		},
 	}

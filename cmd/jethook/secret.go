@@ -7,13 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
 func endpointRotateCommand() *cobra.Command {
 	var overlap time.Duration
 	var secretFile, secretType string
-	cmd := takesEndpoint(&cobra.Command{
+	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "rotate ENDPOINT", Short: "Give an endpoint a new secret",
 		Long: "Give an endpoint a new secret and print it. The new secret has the form of the current one: the same prefix, alphabet, and length. If the " +
 			"form is not known, as for a text of your own, pass --secret-file, or choose another form with --secret-type.\n\n" +
@@ -28,13 +30,13 @@ func endpointRotateCommand() *cobra.Command {
 			body.Overlap = overlap.String()
 		}
 		if secretFile != "" {
-			secret, err := readSecret(cmd, "secret", secretFile)
+			secret, err := cli.ReadSecret(cmd, "secret", secretFile)
 			if err != nil {
 				return err
 			}
 			body.Secret = secret
 		}
-		return call(cmd, http.MethodPost, endpointPath(id)+"/rotate", body, showSecret(cmd))
+		return client.Call(cmd, http.MethodPost, client.EndpointPath(id)+"/rotate", body, showSecret(cmd))
 	})
 	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the old secret stays valid, 0s to 168h")
 	cmd.Flags().StringVar(&secretFile, "secret-file", "", "file with the new secret, or - for standard input (default: generated)")
@@ -43,15 +45,15 @@ func endpointRotateCommand() *cobra.Command {
 }
 
 func endpointSecretCommand() *cobra.Command {
-	return takesEndpoint(&cobra.Command{
+	return client.TakesEndpoint(&cobra.Command{
 		Use: "secret ENDPOINT", Short: "Reveal an endpoint's secrets",
 		Long:    "Reveal the secrets that sign an endpoint's deliveries, newest first. The server logs this.",
 		Example: "  jethook endpoint secret ep_...\n  jethook endpoint secret ep_... --json | jq -r '.items[0].secret'",
 	}, func(cmd *cobra.Command, id string) error {
-		return call(cmd, http.MethodGet, endpointPath(id)+"/secret", nil, func(w io.Writer, list *admin.SecretList) {
-			row(w, "SECRET", "EXPIRES")
+		return client.Call(cmd, http.MethodGet, client.EndpointPath(id)+"/secret", nil, func(w io.Writer, list *admin.SecretList) {
+			cli.Row(w, "SECRET", "EXPIRES")
 			for _, s := range list.Items {
-				row(w, s.Secret, stamp(&s.Expires))
+				cli.Row(w, s.Secret, cli.Stamp(&s.Expires))
 			}
 		})
 	})

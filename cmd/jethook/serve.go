@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
+	"jethook/cmd/jethook/demo"
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
@@ -53,7 +55,7 @@ func consumeCommand() *cobra.Command {
 
 func bridgeCommand(use, short string, parts part, example string) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Example: example, Args: exactArgs(),
+		Use: use, Short: short, Example: example, Args: cli.ExactArgs(),
 		Long: short + ".\n\nConfigure it with JETHOOK_ environment variables; 'jethook help config' lists them. " +
 			"Logs are text on a terminal and JSON otherwise; set JETHOOK_LOG_FORMAT to text or json to choose. " +
 			"On SIGTERM or Ctrl-C it finishes the requests in flight and stops; a second signal stops it immediately.",
@@ -62,7 +64,7 @@ func bridgeCommand(use, short string, parts part, example string) *cobra.Command
 			if err != nil {
 				return err
 			}
-			b, err := openBridge(cmd.Context(), cfg, parts, newLogger(cfg, cmd.ErrOrStderr()))
+			b, err := openBridge(cmd.Context(), cfg, parts, cli.NewLogger(cfg, cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -89,15 +91,6 @@ func loadBridge(parts part) (*config.Config, error) {
 		return nil, problems
 	}
 	return cfg, nil
-}
-
-// newLogger logs as LOG_FORMAT says: by default for people on a terminal, and for machines otherwise.
-func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == config.LogText || cfg.LogFormat == config.LogAuto && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, opts))
-	}
-	return slog.New(slog.NewJSONHandler(w, opts))
 }
 
 // bridge is a running Jethook: the bus, and the parts of it that this process runs.
@@ -142,7 +135,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		if b.ingest, err = b.newIngest(cfg); err != nil {
 			return b, err
 		}
-		if b.public, err = listen("JETHOOK_LISTEN", cfg.Listen); err != nil {
+		if b.public, err = listenOn("JETHOOK_LISTEN", cfg.Listen); err != nil {
 			return b, err
 		}
 		for _, s := range cfg.Sources {
@@ -180,6 +173,18 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	return b, b.openAdmin(cfg, o)
 }
 
+// openDemo opens what the demo shows.
+func openDemo(ctx context.Context, cfg *config.Config, log *slog.Logger) (*demo.Jethook, error) {
+	b, err := openBridge(ctx, cfg, receiving|delivering, log)
+	if err != nil {
+		return nil, err
+	}
+	return &demo.Jethook{
+		Run: b.run, Close: b.close, Endpoints: b.endpoints, Token: b.token, NATS: b.bus.ClientURL(),
+		Public: b.public.Addr().String(), Admin: b.private.Addr().String(), Dashboard: b.dashboardURL(),
+	}, nil
+}
+
 func (b *bridge) newIngest(cfg *config.Config) (*ingest.Server, error) {
 	bus, log := b.bus, b.log
 	secure, err := b.certificate("JETHOOK_TLS_CERT", cfg.TLSCert, cfg.TLSKey)
@@ -199,7 +204,7 @@ func (b *bridge) newIngest(cfg *config.Config) (*ingest.Server, error) {
 	return ingest.New(o)
 }
 
-func listen(variable, address string) (net.Listener, error) {
+func listenOn(variable, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", variable, err)
@@ -257,7 +262,7 @@ func healthCommand() *cobra.Command {
 		Long: "Check whether the configured Jethook is alive, for container health checks. " +
 			"The command requests /healthz at JETHOOK_ADMIN_LISTEN and exits with code 0 if it answers.",
 		Example: "  jethook health",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load()
 			if err != nil {
@@ -274,7 +279,7 @@ var errUnhealthy = errors.New("not healthy")
 func checkHealth(ctx context.Context, cfg *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	url, transport, err := reach(cfg, cfg.AdminListen)
+	url, transport, err := client.Reach(cfg, cfg.AdminListen)
 	if err != nil {
 		return fmt.Errorf("checking health: %w", err)
 	}

@@ -8,13 +8,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/ingest/provider"
 )
 
 func sourceCommand() *cobra.Command {
-	return clientGroup("source", "List sources of webhooks, their secrets, and their rejected requests",
+	return client.Group("source", "List sources of webhooks, their secrets, and their rejected requests",
 		sourceListCommand(), sourceRejectedCommand(), sourceRetryCommand(),
 		sourcePairCommand(), sourceSecretCommand(), sourceForgetCommand())
 }
@@ -30,13 +32,13 @@ func sourceListCommand() *cobra.Command {
 			"a type or id that it does not cover can be changed. Some senders put a secret into the body, which is stored and delivered with it.",
 		Example: `  jethook source ls
   jethook source ls --available --json | jq '.items[] | select(.name == "stripe")'`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if available {
 				return listAvailable(cmd)
 			}
-			return call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
-				row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "DUPLICATES", "LAST SEEN", "REFUSED", "HANDSHAKE")
+			return client.Call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
+				cli.Row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "DUPLICATES", "LAST SEEN", "REFUSED", "HANDSHAKE")
 				repeated := ""
 				for _, s := range page.Items {
 					if s.Duplicates > 0 && repeated == "" {
@@ -51,12 +53,12 @@ func sourceListCommand() *cobra.Command {
 					case len(s.NotCovered) > 0:
 						covers = "yes, not " + strings.Join(s.NotCovered, ", ")
 					}
-					row(w, s.Name, s.Provider, covers, s.Received, s.Duplicates, stamp(s.LastSeen), refusals(s.Refused), cmp.Or(s.Handshake, "-"))
+					cli.Row(w, s.Name, s.Provider, covers, s.Received, s.Duplicates, cli.Stamp(s.LastSeen), refusals(s.Refused), cmp.Or(s.Handshake, "-"))
 				}
 				if repeated != "" {
-					row(w)
-					row(w, "Duplicates have the id of an event that is already stored, such as a manual redelivery at the sender. They are answered with success and ignored.")
-					row(w, "To deliver such an event again, run: jethook event resend ID. To store every request as a new event, set "+sourceVariable(repeated, "DEDUP")+"=false.")
+					cli.Row(w)
+					cli.Row(w, "Duplicates have the id of an event that is already stored, such as a manual redelivery at the sender. They are answered with success and ignored.")
+					cli.Row(w, "To deliver such an event again, run: jethook event resend ID. To store every request as a new event, set "+sourceVariable(repeated, "DEDUP")+"=false.")
 				}
 			})
 		},

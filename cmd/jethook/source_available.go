@@ -3,13 +3,13 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/ingest/provider"
 )
 
@@ -97,23 +97,23 @@ func listAvailable(cmd *cobra.Command) error {
 		return err
 	}
 	if cmd.Flags().Changed("admin") {
-		return usageError{errors.New("--available needs no server; remove --admin")}
+		return cli.Usagef("--available needs no server; remove --admin")
 	}
 	if asJSON {
 		text, err := json.Marshal(map[string]any{"items": senders})
 		if err != nil {
 			return fmt.Errorf("encoding the senders: %w", err)
 		}
-		return output(cmd, append(text, '\n'))
+		return cli.Output(cmd, append(text, '\n'))
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	row(w, "NAME", "TITLE", "COVERS BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS", "NOT COVERED", "SECRETS IN BODY")
+	cli.Row(w, "NAME", "TITLE", "COVERS BODY", "VERIFIED BY", "TYPE", "ID", "SUCCESS", "REFUSAL", "WAIT", "DOCS", "NOT COVERED", "SECRETS IN BODY")
 	for _, s := range senders {
 		wait := s.Wait
 		if wait == "" {
 			wait = "-"
 		}
-		row(w, s.Name, s.Title, s.Coverage, s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, cmp.Or(s.Docs, "-"), s.open(), cmp.Or(strings.Join(s.Secrets, ", "), "-"))
+		cli.Row(w, s.Name, s.Title, s.Coverage, s.VerifiedBy, s.Type, s.ID, s.Success, s.Refusal, wait, cmp.Or(s.Docs, "-"), s.open(), cmp.Or(strings.Join(s.Secrets, ", "), "-"))
 	}
 	return w.Flush()
 }

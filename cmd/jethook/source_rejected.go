@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
@@ -27,34 +28,34 @@ func sourceRejectedCommand() *cobra.Command {
 		Example: `  jethook source rejected stripe --since 24h --reason bad_signature
   jethook source rejected stripe --id 17
   jethook source rejected stripe --json | jq -r '.items[].reason' | sort | uniq -c`,
-		Args: exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
+		Args: cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, chosen := sourcePath(args[0])+"/rejected", query(cmd)
+			path, chosen := sourcePath(args[0])+"/rejected", client.Query(cmd)
 			if !cmd.Flags().Changed("id") {
 				return listRejected(cmd, path+chosen)
 			}
 			if id == "" || chosen != "" {
-				return usageError{errors.New("pass --id or filters, not both")}
+				return cli.Usagef("pass --id or filters, not both")
 			}
-			return call(cmd, http.MethodGet, path+"/"+url.PathEscape(id), nil, showRejected)
+			return client.Call(cmd, http.MethodGet, path+"/"+url.PathEscape(id), nil, showRejected)
 		},
 	}
-	addFilters(cmd, "reason", "since", "until", "limit", "cursor")
+	client.AddFilters(cmd, "reason", "since", "until", "limit", "cursor")
 	cmd.Flags().StringVar(&id, "id", "", "show the request with this id")
 	return cmd
 }
 
 func listRejected(cmd *cobra.Command, path string) error {
 	var cursor string
-	err := call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *admin.RejectedPage) {
-		row(w, "ID", "RECEIVED", "REASON", "METHOD", "REMOTE", "SIZE", "BODY")
+	err := client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *admin.RejectedPage) {
+		cli.Row(w, "ID", "RECEIVED", "REASON", "METHOD", "REMOTE", "SIZE", "BODY")
 		for i := range page.Items {
 			r := &page.Items[i]
-			row(w, r.ID, stamp(&r.Received), r.Reason, r.Method, r.Remote, r.Size, bodyKept(r))
+			cli.Row(w, r.ID, cli.Stamp(&r.Received), r.Reason, r.Method, r.Remote, r.Size, bodyKept(r))
 		}
 		cursor = page.NextCursor
 	})
-	more(cmd, cursor)
+	client.More(cmd, cursor)
 	return err
 }
 
@@ -66,21 +67,21 @@ func bodyKept(r *admin.RejectedRequest) string {
 }
 
 func showRejected(w io.Writer, r *admin.RejectedDetail) {
-	row(w, "id:", r.ID)
-	row(w, "received:", stamp(&r.Received))
-	row(w, "reason:", r.Reason)
-	row(w, "method:", r.Method)
+	cli.Row(w, "id:", r.ID)
+	cli.Row(w, "received:", cli.Stamp(&r.Received))
+	cli.Row(w, "reason:", r.Reason)
+	cli.Row(w, "method:", r.Method)
 	if r.Query != "" {
-		row(w, "query:", r.Query)
+		cli.Row(w, "query:", r.Query)
 	}
-	row(w, "remote:", r.Remote)
-	row(w, "size:", r.Size)
+	cli.Row(w, "remote:", r.Remote)
+	cli.Row(w, "size:", r.Size)
 	for _, name := range r.Names {
-		row(w, "header:", name+": "+strings.Join(r.Headers[name], ", "))
+		cli.Row(w, "header:", name+": "+strings.Join(r.Headers[name], ", "))
 	}
 	if !r.BodyKept {
-		row(w, "sha256:", cmp.Or(r.SHA256, "-"))
-		row(w, "body:", "(only the beginning was kept: too many requests, or too large)")
+		cli.Row(w, "sha256:", cmp.Or(r.SHA256, "-"))
+		cli.Row(w, "body:", "(only the beginning was kept: too many requests, or too large)")
 	}
 	showBody(w, &r.EventBody, "only the first 1 MiB is shown")
 }
@@ -95,27 +96,27 @@ func sourceRetryCommand() *cobra.Command {
 		Example: `  jethook source retry stripe
   jethook source retry stripe --since 24h --reason bad_signature
   jethook source retry stripe --id 17 --id 18`,
-		Args: exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
+		Args: cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(c.IDs) > 0 && cmp.Or(c.Since, c.Until, c.Reason) != "" {
-				return usageError{errors.New("pass --id or filters, not both")}
+				return cli.Usagef("pass --id or filters, not both")
 			}
 			sum, err := retryRejected(cmd, sourcePath(args[0])+"/retry", &c)
 			if err != nil {
 				return err
 			}
-			return show(cmd, sum, func(w io.Writer) {
-				row(w, "verified:", sum.Verified)
+			return client.Show(cmd, sum, func(w io.Writer) {
+				cli.Row(w, "verified:", sum.Verified)
 				for _, reason := range slices.Sorted(maps.Keys(sum.Refused)) {
-					row(w, "refused:", fmt.Sprintf("%d %s", sum.Refused[reason], reason))
+					cli.Row(w, "refused:", fmt.Sprintf("%d %s", sum.Refused[reason], reason))
 				}
 			})
 		},
 	}
 	cmd.Flags().StringSliceVar(&c.IDs, "id", nil, "only the request with this id; may be repeated")
-	cmd.Flags().StringVar(&c.Since, "since", "", filters["since"])
-	cmd.Flags().StringVar(&c.Until, "until", "", filters["until"])
-	cmd.Flags().StringVar(&c.Reason, "reason", "", filters["reason"])
+	cmd.Flags().StringVar(&c.Since, "since", "", client.Filters["since"])
+	cmd.Flags().StringVar(&c.Until, "until", "", client.Filters["until"])
+	cmd.Flags().StringVar(&c.Reason, "reason", "", client.Filters["reason"])
 	return cmd
 }
 
@@ -123,7 +124,7 @@ func sourceRetryCommand() *cobra.Command {
 func retryRejected(cmd *cobra.Command, path string, c *admin.RejectedChoice) (*admin.RetriedRejected, error) {
 	sum := &admin.RetriedRejected{Refused: map[string]int{}}
 	for {
-		answer, err := askFor[admin.RetriedRejected](cmd, http.MethodPost, path, c)
+		answer, err := client.AskFor[admin.RetriedRejected](cmd, http.MethodPost, path, c)
 		if err != nil && sum.Verified > 0 {
 			return nil, fmt.Errorf("stopped after %d verified: %w", sum.Verified, err)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
 )
 
@@ -19,19 +21,19 @@ func sourcePairCommand() *cobra.Command {
 			"enter at the sender. Because anyone could send such a handshake, Jethook accepts it only at this URL, and only once. Earlier secrets remain " +
 			"valid. Unless JETHOOK_SOURCE_<NAME>_URL is set, only the path of the URL is known.",
 		Example: "  jethook source pair asana\n  jethook source pair asana --for 1h",
-		Args:    exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
+		Args:    cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body := admin.Pairing{}
 			if cmd.Flags().Changed("for") {
 				body.For = period.String()
 			}
-			return call(cmd, http.MethodPost, sourcePath(args[0])+"/pair", body, func(w io.Writer, p *admin.Paired) {
+			return client.Call(cmd, http.MethodPost, sourcePath(args[0])+"/pair", body, func(w io.Writer, p *admin.Paired) {
 				address := p.Address
 				if strings.HasPrefix(address, "/") {
 					address = "https://your.host" + address
 				}
-				row(w, "address:", address)
-				row(w, "until:", stamp(&p.Until))
+				cli.Row(w, "address:", address)
+				cli.Row(w, "until:", cli.Stamp(&p.Until))
 			})
 		},
 	}
@@ -44,12 +46,12 @@ func sourceSecretCommand() *cobra.Command {
 		Use: "secret NAME", Short: "Reveal the secrets that a sender handed over",
 		Long:    "Reveal the secrets that a source's sender handed over in handshakes, newest first. The server logs this.",
 		Example: "  jethook source secret notion\n  jethook source secret notion --json | jq -r '.items[0].secret'",
-		Args:    exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
+		Args:    cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return call(cmd, http.MethodGet, sourcePath(args[0])+"/secret", nil, func(w io.Writer, list *admin.SourceSecrets) {
-				row(w, "SECRET", "HANDED OVER")
+			return client.Call(cmd, http.MethodGet, sourcePath(args[0])+"/secret", nil, func(w io.Writer, list *admin.SourceSecrets) {
+				cli.Row(w, "SECRET", "HANDED OVER")
 				for i := range list.Items {
-					row(w, list.Items[i].Secret, stamp(&list.Items[i].At))
+					cli.Row(w, list.Items[i].Secret, cli.Stamp(&list.Items[i].At))
 				}
 			})
 		},
@@ -62,14 +64,14 @@ func sourceForgetCommand() *cobra.Command {
 		Use: "forget NAME", Short: "Forget the secrets that a sender handed over",
 		Long:    "Forget the secrets that a source's sender handed over, and end a pairing. Requests signed with them will fail verification. The command asks first.",
 		Example: "  jethook source forget asana --yes",
-		Args:    exactArgs("NAME"), ValidArgsFunction: firstArg(completeList("/api/v1/sources")),
+		Args:    cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
-				if err := confirm(cmd, "Forget the secrets of "+args[0]+"? Its requests will fail verification."); err != nil {
+				if err := cli.Confirm(cmd, "Forget the secrets of "+args[0]+"? Its requests will fail verification."); err != nil {
 					return err
 				}
 			}
-			return call(cmd, http.MethodDelete, sourcePath(args[0])+"/secret", nil, func(io.Writer, *struct{}) {})
+			return client.Call(cmd, http.MethodDelete, sourcePath(args[0])+"/secret", nil, func(io.Writer, *struct{}) {})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/consume/status"
 )
 
@@ -22,35 +23,26 @@ func statusCommand() *cobra.Command {
 		Use: "status", Short: "Show what is stuck",
 		Long: "Show what is stuck: the state of each endpoint, worst first, then the streams, queues, sources, " +
 			"and processes. Endpoints that have nothing waiting and were idle for the last hour are omitted.\n\n" +
-			"Endpoint states: healthy; failing (the last request failed); open (its circuit is open: it keeps failing, and gets only probes); disabled." + clientHelp,
+			"Endpoint states: healthy; failing (the last request failed); open (its circuit is open: it keeps failing, and gets only probes); disabled." + client.Help,
 		Example: `  jethook status
   jethook status --watch
   jethook status --endpoint billing --json`,
-		Args: exactArgs(),
+		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !watch {
 				return showStatus(cmd, all, "")
 			}
-			if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON || !isTerminal(cmd.OutOrStdout()) {
-				return errors.Join(err, usageError{errors.New("--watch needs a terminal and can't be combined with --json")})
+			if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON || !cli.IsTerminal(cmd.OutOrStdout()) {
+				return errors.Join(err, cli.Usagef("--watch needs a terminal and can't be combined with --json"))
 			}
 			return watchStatus(cmd, all)
 		},
 	}
-	addClientFlags(cmd)
-	addFilters(cmd, "endpoint")
+	client.AddFlags(cmd)
+	client.AddFilters(cmd, "endpoint")
 	cmd.Flags().BoolVar(&all, "all", false, "show idle endpoints too")
 	cmd.Flags().BoolVar(&watch, "watch", false, "refresh every 2 seconds until Ctrl-C")
 	return cmd
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // clearScreen empties a terminal and goes to its first line.
@@ -74,7 +66,7 @@ func watchStatus(cmd *cobra.Command, all bool) error {
 
 func showStatus(cmd *cobra.Command, all bool, before string) error {
 	chosen := cmd.Flags().Changed("endpoint")
-	return call(cmd, http.MethodGet, "/api/v1/status"+query(cmd), nil, func(w io.Writer, s *status.Status) {
+	return client.Call(cmd, http.MethodGet, "/api/v1/status"+client.Query(cmd), nil, func(w io.Writer, s *status.Status) {
 		io.WriteString(w, before) // into memory
 		writeStatus(w, s, all || chosen)
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/consume/notice"
 	"jethook/consume/status"
 )
@@ -16,49 +17,49 @@ import (
 // writeStatus writes what somebody needs to see first, first: what the status lacks, the endpoints in trouble, and then
 // the rest.
 func writeStatus(w io.Writer, s *status.Status, all bool) {
-	row(w, "At "+stamp(&s.At)+", last hour counted since "+stamp(&s.HourSince))
+	cli.Row(w, "At "+cli.Stamp(&s.At)+", last hour counted since "+cli.Stamp(&s.HourSince))
 	if s.Behind > 0 {
-		row(w, "BEHIND      "+countDeliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
+		cli.Row(w, "BEHIND      "+countDeliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
 	}
 	for _, what := range s.Incomplete {
-		row(w, "INCOMPLETE  "+what)
+		cli.Row(w, "INCOMPLETE  "+what)
 	}
 	for i := range s.Unreadable {
 		u := &s.Unreadable[i]
-		row(w, "UNREADABLE  "+strings.TrimSuffix(u.Bucket+"/"+u.Key, "/")+": "+u.Why+" ("+strings.Join(u.Processes, ", ")+")")
+		cli.Row(w, "UNREADABLE  "+strings.TrimSuffix(u.Bucket+"/"+u.Key, "/")+": "+u.Why+" ("+strings.Join(u.Processes, ", ")+")")
 	}
 	for i := range s.Sources {
 		if src := &s.Sources[i]; src.ClockOff != 0 {
-			row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))
+			cli.Row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))
 		}
 	}
 	if s.Unknown > 0 {
-		row(w, "UNKNOWN     "+counted(s.Unknown, "request")+" for sources that are not in JETHOOK_SOURCES; the log names them")
+		cli.Row(w, "UNKNOWN     "+cli.Counted(s.Unknown, "request")+" for sources that are not in JETHOOK_SOURCES; the log names them")
 	}
 	for i := range s.Endpoints {
 		if e := &s.Endpoints[i]; e.Missed > 0 {
-			row(w, "MISSED      "+e.Name+": retention removed "+counted(e.Missed, "waiting event")+" ("+e.ID+")")
+			cli.Row(w, "MISSED      "+e.Name+": retention removed "+cli.Counted(e.Missed, "waiting event")+" ("+e.ID+")")
 		}
 	}
 	writeEndpoints(w, s, all)
 	writeStreams(w, s)
-	row(w)
-	row(w, "QUEUE", "PENDING", "UNACKNOWLEDGED", "OLDEST")
+	cli.Row(w)
+	cli.Row(w, "QUEUE", "PENDING", "UNACKNOWLEDGED", "OLDEST")
 	for _, q := range s.Queues {
-		row(w, q.Stream+"/"+q.Name, q.Pending, q.Unacked, ago(s.At, q.Oldest))
+		cli.Row(w, q.Stream+"/"+q.Name, q.Pending, q.Unacked, ago(s.At, q.Oldest))
 	}
-	row(w)
-	row(w, "SOURCE", "LAST SEEN", "ACCEPTED", "DUPLICATES", "REFUSED")
+	cli.Row(w)
+	cli.Row(w, "SOURCE", "LAST SEEN", "ACCEPTED", "DUPLICATES", "REFUSED")
 	for _, src := range s.Sources {
-		row(w, src.Name, ago(s.At, src.LastSeen), src.Accepted, src.Duplicates, refusals(src.Refused))
+		cli.Row(w, src.Name, ago(s.At, src.LastSeen), src.Accepted, src.Duplicates, refusals(src.Refused))
 	}
-	row(w)
-	row(w, "PROCESS", "HOST", "PID", "VERSION", "UP", "ENDPOINTS")
+	cli.Row(w)
+	cli.Row(w, "PROCESS", "HOST", "PID", "VERSION", "UP", "ENDPOINTS")
 	for _, p := range s.Processes {
-		row(w, p.Role, p.Host, p.PID, p.Version, ago(s.At, &p.Started), p.Endpoints)
+		cli.Row(w, p.Role, p.Host, p.PID, p.Version, ago(s.At, &p.Started), p.Endpoints)
 	}
 	for _, m := range s.Missing {
-		row(w, m.Role, m.Host, m.PID, "NO ANSWER", "last heard "+ago(s.At, &m.Heard)+" ago", "-")
+		cli.Row(w, m.Role, m.Host, m.PID, "NO ANSWER", "last heard "+ago(s.At, &m.Heard)+" ago", "-")
 	}
 }
 
@@ -80,7 +81,7 @@ func clockWords(seconds float64) string {
 }
 
 func writeEndpoints(w io.Writer, s *status.Status, all bool) {
-	row(w)
+	cli.Row(w)
 	hidden := 0
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
@@ -89,36 +90,36 @@ func writeEndpoints(w io.Writer, s *status.Status, all bool) {
 			continue
 		}
 		if i == hidden {
-			row(w, "ENDPOINT", "STATE", "WAITING", "BEHIND", "OLDEST", "NEXT", "IN FLIGHT", "DEAD", "LAST HOUR", "P50", "P99", "LAST FAILURE", "ID")
+			cli.Row(w, "ENDPOINT", "STATE", "WAITING", "BEHIND", "OLDEST", "NEXT", "IN FLIGHT", "DEAD", "LAST HOUR", "P50", "P99", "LAST FAILURE", "ID")
 		}
 		about := ""
 		if e.Approximate { // another one may be older, or due before
 			about = "~"
 		}
-		row(w, e.Name, state(s.At, e), e.Waiting+e.Behind, behind(s.At, e), mark(about, ago(s.At, e.Oldest)), mark(about, until(s.At, e.NextDue)),
+		cli.Row(w, e.Name, state(s.At, e), e.Waiting+e.Behind, behind(s.At, e), mark(about, ago(s.At, e.Oldest)), mark(about, until(s.At, e.NextDue)),
 			e.InFlight, e.Dead, lastHour(e), latency(e.P50), latency(e.P99), lastFailure(e), e.ID)
 	}
 	switch {
 	case len(s.Endpoints) == 0:
-		row(w, "No endpoints.")
+		cli.Row(w, "No endpoints.")
 	case hidden == len(s.Endpoints):
-		row(w, fmt.Sprintf("Nothing is waiting, dead, or failing. %s idle (--all shows them).", counted(hidden, "endpoint")))
+		cli.Row(w, fmt.Sprintf("Nothing is waiting, dead, or failing. %s idle (--all shows them).", cli.Counted(hidden, "endpoint")))
 	case hidden > 0:
-		row(w, fmt.Sprintf("%d more idle (--all shows them).", hidden))
+		cli.Row(w, fmt.Sprintf("%d more idle (--all shows them).", hidden))
 	}
 }
 
 func writeStreams(w io.Writer, s *status.Status) {
-	row(w)
-	row(w, "STREAM", "MESSAGES", "BYTES", "LIMIT", "FULL", "OLDEST", "KEPT FOR")
+	cli.Row(w)
+	cli.Row(w, "STREAM", "MESSAGES", "BYTES", "LIMIT", "FULL", "OLDEST", "KEPT FOR")
 	for _, st := range s.Streams {
 		kept := st.MaxAge
 		if kept == "" {
 			kept = "-"
 		}
-		row(w, st.Name, st.Messages, size(int64(st.Bytes)), limitOf(st.MaxBytes), full(st.Percent), ago(s.At, st.Oldest), kept)
+		cli.Row(w, st.Name, st.Messages, size(int64(st.Bytes)), limitOf(st.MaxBytes), full(st.Percent), ago(s.At, st.Oldest), kept)
 	}
-	row(w, "(the store)", "", size(int64(s.Store.Used)), limitOf(s.Store.Limit), full(s.Store.Percent), "-", "-")
+	cli.Row(w, "(the store)", "", size(int64(s.Store.Used)), limitOf(s.Store.Limit), full(s.Store.Percent), "-", "-")
 }
 
 func state(now time.Time, e *status.Endpoint) string {

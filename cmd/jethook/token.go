@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/config"
 )
 
 func tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "token", Short: "Make tokens for the admin API", Args: cobra.ArbitraryArgs, RunE: needsCommand,
+		Use: "token", Short: "Make tokens for the admin API", Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
 	}
 	cmd.AddCommand(tokenNewCommand())
 	return cmd
@@ -28,14 +29,14 @@ func tokenNewCommand() *cobra.Command {
 			"The audit trail tells what was done by the token's name. Roles: read sees everything but secrets; operate also retries, replays, " +
 			"resends, tests, enables, disables and recovers; admin does everything.",
 		Example: "  jethook token new ci --role operate",
-		Args:    exactArgs("NAME"),
+		Args:    cli.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var random [32]byte
 			_, _ = rand.Read(random[:]) // never fails
 			token := base64.RawURLEncoding.EncodeToString(random[:])
 			entry, err := config.NewNamedToken(args[0], role, token)
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"name": entry.Name, "role": entry.Role, "token": token, "line": entry.String()})

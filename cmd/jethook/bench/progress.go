@@ -3,19 +3,10 @@ package bench
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
-)
 
-// IsTerminal reports whether w is a terminal, or another device that is not a file.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
+	"jethook/cmd/jethook/cli"
+)
 
 // watch writes what status says until the function it returns is called: in place on a terminal, and as a line
 // every few seconds otherwise.
@@ -24,7 +15,7 @@ func watch(w io.Writer, status func() string) (stop func()) {
 		return func() {}
 	}
 	pause, format, last := 5*time.Second, "%s\n", ""
-	if IsTerminal(w) {
+	if cli.IsTerminal(w) {
 		const clear = "\r\x1b[K"
 		pause, format, last = 200*time.Millisecond, clear+"%s", clear
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -10,17 +10,17 @@ import (
 	"jethook/config"
 )
 
-// standardInput stands for it in the place of a secret or of its file.
-const standardInput = "-"
+// StandardInput, in place of a secret or of a file, means that it is read from standard input.
+const StandardInput = "-"
 
-// addSecretFlags adds the two flags that a secret is given by: --NAME and --NAME-file.
-func addSecretFlags(f *pflag.FlagSet, name, meaning string) {
+// AddSecretFlags adds the two flags that a secret is given by: --NAME and --NAME-file.
+func AddSecretFlags(f *pflag.FlagSet, name, meaning string) {
 	f.String(name, "", meaning+". Every user of this machine can see it; prefer --"+name+"-file")
 	f.String(name+"-file", "", "file with the value of --"+name+", or - for standard input")
 }
 
-// secretFlags returns the secret that the flags of addSecretFlags give, and whether one of them is given.
-func secretFlags(cmd *cobra.Command, name string) (secret string, given bool, err error) {
+// SecretFlags returns the secret that the flags of [AddSecretFlags] give, and whether one of them is given.
+func SecretFlags(cmd *cobra.Command, name string) (secret string, given bool, err error) {
 	f := cmd.Flags()
 	if secret, err = f.GetString(name); err != nil {
 		return "", false, err
@@ -31,24 +31,24 @@ func secretFlags(cmd *cobra.Command, name string) (secret string, given bool, er
 	}
 	switch inArguments, inFile := f.Changed(name), f.Changed(name+"-file"); {
 	case inArguments && inFile:
-		return "", false, usageError{fmt.Errorf("--%s and --%[1]s-file can't be combined", name)}
-	case inArguments && secret == standardInput:
-		path = standardInput
+		return "", false, Usagef("--%s and --%[1]s-file can't be combined", name)
+	case inArguments && secret == StandardInput:
+		path = StandardInput
 	case inArguments:
-		warnOfArgument(cmd, name)
+		WarnOfArgument(cmd, name)
 		return secret, true, nil
 	case !inFile:
 		return "", false, nil
 	}
-	secret, err = readSecret(cmd, name, path)
+	secret, err = ReadSecret(cmd, name, path)
 	return secret, true, err
 }
 
-// readSecret returns the secret in a file, or in the standard input.
-func readSecret(cmd *cobra.Command, name, path string) (string, error) {
+// ReadSecret returns the secret in a file, or in the standard input.
+func ReadSecret(cmd *cobra.Command, name, path string) (string, error) {
 	secret, err := config.ReadSecretFile(path, cmd.InOrStdin())
 	if errors.Is(err, config.ErrEmptySecret) {
-		return "", usageError{fmt.Errorf("--%s-file %s is empty", name, path)}
+		return "", Usagef("--%s-file %s is empty", name, path)
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading --%s-file: %w", name, err)
@@ -56,8 +56,8 @@ func readSecret(cmd *cobra.Command, name, path string) (string, error) {
 	return secret.Reveal(), nil
 }
 
-// warnOfArgument says what is wrong with a secret among the arguments. It is taken all the same.
-func warnOfArgument(cmd *cobra.Command, name string) {
+// WarnOfArgument says what is wrong with a secret among the arguments. It is taken all the same.
+func WarnOfArgument(cmd *cobra.Command, name string) {
 	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: every user of this machine can see the value of --%s while the command runs, and your shell may keep it in its history. "+
 		"Use --%[1]s-file FILE, or --%[1]s-file - for standard input.\n", name)
 }

@@ -1,4 +1,4 @@
-package main
+package listen
 
 import (
 	"encoding/json"
@@ -14,8 +14,8 @@ import (
 	"jethook/publish"
 )
 
-// heard is an event as listen prints it for programs.
-type heard struct {
+// Heard is an event as the command prints it with --json.
+type Heard struct {
 	archive.StoredEvent
 	Headers map[string][]string `json:"headers"`
 	admin.EventBody
@@ -33,7 +33,7 @@ type forwarded struct {
 }
 
 func printHeard(w io.Writer, h *publish.Head, res *attempt.Result) error {
-	line := heard{StoredEvent: archive.Describe(h), Headers: h.Header, EventBody: admin.ShowBody(h.Body, math.MaxInt)}
+	line := Heard{StoredEvent: archive.Describe(h), Headers: h.Header, EventBody: admin.ShowBody(h.Body, math.MaxInt)}
 	if res != nil {
 		line.Forwarded = &forwarded{
 			Verdict: res.Verdict.String(), Status: res.Status, Class: res.Class, Error: res.Detail,

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"crypto/hmac"
@@ -25,16 +25,16 @@ var (
 	protocolSample []byte
 )
 
-// demoSender is a sender as the demo plays it: what it sends, and how it signs that.
-type demoSender struct {
+// sender is a sender as the demo plays it: what it sends, and how it signs that.
+type sender struct {
 	name   string
 	secret string
 	body   []byte
 	sign   func(r *http.Request, body []byte, secret string)
 }
 
-func demoSenders() []demoSender {
-	return []demoSender{
+func senders() []sender {
+	return []sender{
 		{"polaris", "demo-secret-of-polaris", polarisSample, signHex("x-polaris-signature")},
 		{"polytomic", "demo-token-of-polytomic", polytomicSample, signPolytomic},
 		{"notify", "demo-secret-of-notify", notifySample, signHex("x-notify-signature")},

@@ -1,4 +1,6 @@
-package main
+// Package demo is the command that shows what Jethook does: five senders, a bus, and a receiver that fails first. What it runs
+// is a real Jethook, which package main opens.
+package demo
 
 import (
 	"bytes"
@@ -18,18 +20,35 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/config"
 	"jethook/consume/dashboard"
 	"jethook/consume/endpoint"
 )
 
-// demoSchedule replaces the default schedule, which nobody wants to watch.
-var demoSchedule = config.Schedule{2 * time.Second, 3 * time.Second, 5 * time.Second}
+// schedule replaces the default schedule, which nobody wants to watch.
+var schedule = config.Schedule{2 * time.Second, 3 * time.Second, 5 * time.Second}
 
-// demoTimeout is how long --once waits for everything to be delivered.
-const demoTimeout = time.Minute
+// timeout is how long --once waits for everything to be delivered.
+const timeout = time.Minute
 
-func demoCommand() *cobra.Command {
+// Jethook is what the demo shows.
+type Jethook struct {
+	Run       func(context.Context) error // until the context ends; it closes what was opened
+	Close     func()                      // closes what was opened and never ran
+	Endpoints *endpoint.Registry
+	Token     config.Secret
+	NATS      string // URL
+	Public    string // address that webhooks are received at
+	Admin     string // address of the admin API
+	Dashboard string // URL without a slash at its end
+}
+
+// Open opens a Jethook that receives and delivers.
+type Open func(context.Context, *config.Config, *slog.Logger) (*Jethook, error)
+
+// Command returns jethook demo.
+func Command(version string, open Open) *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -38,9 +57,10 @@ func demoCommand() *cobra.Command {
 			"that fails first and then recovers, and the signed sample requests of five senders. " +
 			"Every step is printed as it happens. The demo runs until Ctrl-C, so that you can send more.",
 		Example: "  jethook demo\n  jethook demo --once   # exit when everything is delivered",
-		Args:    exactArgs(),
+		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once)
+			d := &demo{version: version, open: open, out: &printer{w: cmd.OutOrStdout()}, senders: senders()}
+			return d.run(cmd.Context(), cmd.ErrOrStderr(), once)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "exit with code 0 when everything is delivered")
@@ -50,26 +70,27 @@ func demoCommand() *cobra.Command {
 // demo is the running show.
 type demo struct {
 	out      *printer
-	bridge   *bridge
+	version  string
+	open     Open
+	jethook  *Jethook
 	receiver *receiver
 	client   *nats.Conn
-	senders  []demoSender
+	senders  []sender
 }
 
-func runDemo(ctx context.Context, stdout, stderr io.Writer, once bool) (err error) {
+func (d *demo) run(ctx context.Context, stderr io.Writer, once bool) (err error) {
 	dir, err := os.MkdirTemp("", "jethook-demo-")
 	if err != nil {
 		return fmt.Errorf("creating a temporary directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{out: &printer{w: stdout}, senders: demoSenders()}
-	d.out.title("Jethook %s demo", version())
+	d.out.title("Jethook %s demo", d.version)
 	if err := d.start(ctx, dir, stderr); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.bridge.run(gctx) })
+	g.Go(func() error { return d.jethook.Run(gctx) })
 	g.Go(func() error { return d.receiver.serve(gctx) })
 	g.Go(func() error {
 		if once {
@@ -87,7 +108,7 @@ func runDemo(ctx context.Context, stdout, stderr io.Writer, once bool) (err erro
 func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err error) {
 	cfg := config.Default()
 	cfg.DataDir = dir
-	cfg.RetrySchedule = demoSchedule
+	cfg.RetrySchedule = schedule
 	cfg.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	for _, s := range d.senders {
 		cfg.Sources = append(cfg.Sources, config.Source{
@@ -95,17 +116,17 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 		})
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	if d.bridge, err = openDemo(ctx, cfg, log); err != nil {
+	if d.jethook, err = d.tryAddresses(ctx, cfg, log); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			d.bridge.close()
+			d.jethook.Close()
 		}
 	}()
 	d.out.say("An embedded NATS server stores everything in %s", dir)
-	d.out.say("Services can subscribe at %s", d.bridge.bus.ClientURL())
-	if d.client, err = nats.Connect(d.bridge.bus.ClientURL()); err != nil {
+	d.out.say("Services can subscribe at %s", d.jethook.NATS)
+	if d.client, err = nats.Connect(d.jethook.NATS); err != nil {
 		return fmt.Errorf("connecting a subscriber: %w", err)
 	}
 	if d.receiver, err = newReceiver(d.out); err != nil {
@@ -121,7 +142,7 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 	if err := d.receiver.trust(ep.Secrets[0].Value.Reveal()); err != nil {
 		return err
 	}
-	if _, err := d.bridge.endpoints.Create(ctx, ep); err != nil {
+	if _, err := d.jethook.Endpoints.Create(ctx, ep); err != nil {
 		return fmt.Errorf("storing the endpoint: %w", err)
 	}
 	d.out.say("The endpoint %s delivers webhooks.> and events.> to %s", ep.ID, ep.URL)
@@ -130,18 +151,18 @@ func (d *demo) start(ctx context.Context, dir string, stderr io.Writer) (err err
 	return nil
 }
 
-// openDemo opens the bridge on the usual addresses as far as they are free, and on any when another program, or another
+// tryAddresses opens Jethook on the usual addresses as far as they are free, and on any when another program, or another
 // demo, was faster.
-func openDemo(ctx context.Context, cfg *config.Config, log *slog.Logger) (*bridge, error) {
+func (d *demo) tryAddresses(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Jethook, error) {
 	cfg.Listen, cfg.AdminListen = freeAddress("127.0.0.1:8080"), freeAddress("127.0.0.1:8081")
 	cfg.NATSListen = freeAddress("127.0.0.1:4222")
-	b, err := openBridge(ctx, cfg, receiving|delivering, log)
+	j, err := d.open(ctx, cfg, log)
 	// The embedded server tells its errors as text alone.
 	if err != nil && strings.Contains(err.Error(), "address already in use") {
 		cfg.Listen, cfg.AdminListen, cfg.NATSListen = anyAddress, anyAddress, anyAddress
-		b, err = openBridge(ctx, cfg, receiving|delivering, log)
+		j, err = d.open(ctx, cfg, log)
 	}
-	return b, err
+	return j, err
 }
 
 const anyAddress = "127.0.0.1:0"
@@ -159,7 +180,7 @@ func freeAddress(address string) string {
 // show plays the demo: send, watch, sum up.
 func (d *demo) show(ctx context.Context, once bool) error {
 	_, err := d.client.Subscribe("webhooks.>", func(m *nats.Msg) {
-		d.out.say("  bus       a plain NATS subscriber got %s (%s)", m.Subject, counted(len(m.Data), "byte"))
+		d.out.say("  bus       a plain NATS subscriber got %s (%s)", m.Subject, cli.Counted(len(m.Data), "byte"))
 	})
 	if err != nil {
 		return fmt.Errorf("subscribing: %w", err)
@@ -176,8 +197,8 @@ func (d *demo) show(ctx context.Context, once bool) error {
 	d.out.title("Waiting for the retries")
 	select {
 	case <-d.receiver.all(len(d.senders)):
-	case <-time.After(demoTimeout):
-		return fmt.Errorf("not every event was delivered within %s", demoTimeout)
+	case <-time.After(timeout):
+		return fmt.Errorf("not every event was delivered within %s", timeout)
 	case <-ctx.Done():
 		return nil
 	}
@@ -189,8 +210,8 @@ func (d *demo) show(ctx context.Context, once bool) error {
 }
 
 // send makes one sender's request.
-func (d *demo) send(ctx context.Context, s demoSender) error {
-	url := "http://" + d.bridge.public.Addr().String() + "/webhooks/" + s.name
+func (d *demo) send(ctx context.Context, s sender) error {
+	url := "http://" + d.jethook.Public + "/webhooks/" + s.name
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(s.body))
 	if err != nil {
 		return fmt.Errorf("creating the request of %s: %w", s.name, err)
@@ -212,20 +233,20 @@ func (d *demo) send(ctx context.Context, s demoSender) error {
 
 // printMore tells how to go on from here.
 func (d *demo) printMore() {
-	admin := "http://" + d.bridge.private.Addr().String()
+	admin := "http://" + d.jethook.Admin
 	notify := d.senders[2]
 	d.out.title("Send more (any body; the signature is made by openssl)")
 	d.out.say(`  BODY='{"event":"connection.updated","event_id":"evt_'$RANDOM'","data":{}}'`)
-	d.out.say(`  curl -i http://%s/webhooks/notify -H 'Content-Type: application/json' -d "$BODY" \`, d.bridge.public.Addr())
+	d.out.say(`  curl -i http://%s/webhooks/notify -H 'Content-Type: application/json' -d "$BODY" \`, d.jethook.Public)
 	d.out.say(`    -H "x-notify-signature: $(printf %%s "$BODY" | openssl dgst -sha256 -hmac %s -r | cut -d' ' -f1)"`, notify.secret)
 	d.out.say("")
-	d.out.say("  curl %s/api/v1/deliveries -H 'Authorization: Bearer %s'", admin, d.bridge.token.Reveal())
+	d.out.say("  curl %s/api/v1/deliveries -H 'Authorization: Bearer %s'", admin, d.jethook.Token.Reveal())
 	d.out.title("See what happened to the events, in another terminal")
-	d.out.say("  export JETHOOK_ADMIN_LISTEN=%s JETHOOK_ADMIN_TOKEN=%s", d.bridge.private.Addr(), d.bridge.token.Reveal())
+	d.out.say("  export JETHOOK_ADMIN_LISTEN=%s JETHOOK_ADMIN_TOKEN=%s", d.jethook.Admin, d.jethook.Token.Reveal())
 	d.out.say("  jethook status")
 	d.out.say("  jethook delivery ls")
 	d.out.title("Or look at it in a browser; this link signs in, once, in the next ten minutes")
-	d.out.say("  %s", d.bridge.dashboardURL()+dashboard.LoginPath(d.bridge.token, time.Now()))
+	d.out.say("  %s", d.jethook.Dashboard+dashboard.LoginPath(d.jethook.Token, time.Now()))
 	d.out.title("The admin API is at %s, its description at %s/openapi.json. Press Ctrl-C to stop the demo.", admin, admin)
 }
 

@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"context"
@@ -11,15 +11,20 @@ import (
 	"jethook/publish"
 )
 
-// explainer tells of rejected requests what verify would.
-type explainer struct {
-	config  func() *config.Config // of now
+// Explainer explains the requests that the sources rejected.
+type Explainer struct {
+	config  func() *config.Config // the current one
 	bus     *publish.Bus
 	fetched provider.KeySource // one for all, which remembers what it fetched
 }
 
-// explain says why a rejected request does not verify with the secrets of now, at the time when it came.
-func (e *explainer) explain(ctx context.Context, r *publish.Rejected) (*dashboard.Explanation, error) {
+// NewExplainer returns an explainer for the sources of the current configuration, whose learned secrets are on the bus.
+func NewExplainer(current func() *config.Config, bus *publish.Bus) *Explainer {
+	return &Explainer{config: current, bus: bus, fetched: ingest.NewKeySource()}
+}
+
+// Explain says why a rejected request does not verify with the current secrets, as of the time when it arrived.
+func (e *Explainer) Explain(ctx context.Context, r *publish.Rejected) (*dashboard.Explanation, error) {
 	cfg := e.config()
 	i := slices.IndexFunc(cfg.Sources, func(s config.Source) bool { return s.Name == r.Source })
 	if i < 0 || r.NoBody {

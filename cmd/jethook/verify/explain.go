@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/ingest"
 	"jethook/ingest/provider"
 )
@@ -95,7 +96,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 func (r *explanation) print(w io.Writer) error {
 	var text bytes.Buffer
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&text, "%-12s %s\n", label, visible(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&text, "%-12s %s\n", label, cli.Visible(fmt.Sprintf(format, args...)))
 	}
 	if r.Verified {
 		line("verified", "yes")
@@ -126,7 +127,7 @@ func (r *explanation) print(w io.Writer) error {
 
 func (r *explanation) printSigned(line func(label, format string, args ...any)) {
 	if r.signedSize > 0 {
-		line("signed", "%s (%s)", r.Signed, counted(r.signedSize, "byte"))
+		line("signed", "%s (%s)", r.Signed, cli.Counted(r.signedSize, "byte"))
 	}
 	switch {
 	case r.unsigned:

@@ -1,4 +1,6 @@
-package main
+// Package listen is the command that prints events as they arrive and forwards them to a local receiver. It reads from NATS, stores
+// nothing, and retries nothing.
+package listen
 
 import (
 	"bytes"
@@ -15,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/client"
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
@@ -22,8 +26,9 @@ import (
 	"jethook/publish"
 )
 
-// listenOptions are the flags of listen.
-type listenOptions struct {
+// options are the flags of listen.
+type options struct {
+	version     string
 	nats, since string
 	forwardTo   string
 	secret      string
@@ -32,8 +37,9 @@ type listenOptions struct {
 	limit       int
 }
 
-func listenCommand() *cobra.Command {
-	var o listenOptions
+// Command returns jethook listen; the version is what receivers are told.
+func Command(version string) *cobra.Command {
+	o := options{version: version}
 	cmd := &cobra.Command{
 		Use: "listen SUBJECT", Short: "Print events as they arrive, and forward them to a local receiver",
 		Long: "Print the events on a subject pattern as they arrive; > matches all webhooks and events. With --forward-to, each event is also posted to " +
@@ -46,9 +52,9 @@ func listenCommand() *cobra.Command {
   jethook listen 'webhooks.>' --forward-to http://localhost:3000/hook --secret-file secret
   jethook listen 'events.order.*' --since 24h --limit 10 --print-json
   jethook listen '>' --nats nats://nats.example.com:4222`,
-		Args: exactArgs("SUBJECT"),
+		Args: cli.ExactArgs("SUBJECT"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.secret, _, err = secretFlags(cmd, "secret"); err != nil {
+			if o.secret, _, err = cli.SecretFlags(cmd, "secret"); err != nil {
 				return err
 			}
 			if o.signature, err = signatureSpec(cmd.Flags()); err != nil {
@@ -61,8 +67,8 @@ func listenCommand() *cobra.Command {
 	f.StringVar(&o.nats, "nats", "", "URL of the NATS server (default JETHOOK_NATS_URL, or the embedded server on this machine)")
 	f.StringVar(&o.since, "since", "", "start at a time (RFC 3339), or a period ago, such as 1h (default: now)")
 	f.StringVar(&o.forwardTo, "forward-to", "", "URL to post each event to; private addresses are allowed")
-	addSecretFlags(f, "secret", "the secret that signs forwarded events (default: generated and printed)")
-	addSignatureFlags(f, "signature", "how to sign forwarded events")
+	cli.AddSecretFlags(f, "secret", "the secret that signs forwarded events (default: generated and printed)")
+	client.AddSignatureFlags(f, "signature", "how to sign forwarded events")
 	f.BoolVar(&o.asJSON, "print-json", false, "print one JSON object per line, with headers and body")
 	f.BoolVar(&o.asJSON, "json", false, "same as --print-json")
 	f.IntVar(&o.limit, "limit", 0, "stop after this many events; 0 means no limit")
@@ -71,7 +77,7 @@ func listenCommand() *cobra.Command {
 
 // signatureSpec reads the flags of addSignatureFlags; nil when none is given.
 func signatureSpec(f *pflag.FlagSet) (*endpoint.SignatureSpec, error) {
-	fields := signatureFields(f, "signature")
+	fields := client.SignatureFields(f, "signature")
 	if fields == nil {
 		return nil, nil
 	}
@@ -89,7 +95,7 @@ func signatureSpec(f *pflag.FlagSet) (*endpoint.SignatureSpec, error) {
 // errEnough ends listening when as many events came as were wanted.
 var errEnough = errors.New("enough")
 
-func listenTo(cmd *cobra.Command, subject string, o *listenOptions) error {
+func listenTo(cmd *cobra.Command, subject string, o *options) error {
 	since, err := o.check(subject, time.Now())
 	if err != nil {
 		return err
@@ -104,11 +110,11 @@ func listenTo(cmd *cobra.Command, subject string, o *listenOptions) error {
 	}
 	if cfg.NATSURL == "" {
 		if cfg.NATSListen == "off" {
-			return usageError{errors.New("no NATS server to connect to: JETHOOK_NATS_LISTEN is off; pass --nats")}
+			return cli.Usagef("no NATS server to connect to: JETHOOK_NATS_LISTEN is off; pass --nats")
 		}
-		cfg.NATSURL = "nats://" + strings.TrimPrefix(adminURL(cfg.NATSListen), "http://")
+		cfg.NATSURL = "nats://" + strings.TrimPrefix(client.URLOf(cfg.NATSListen), "http://")
 	}
-	feed, err := publish.OpenFeed(cfg, newLogger(cfg, cmd.ErrOrStderr()))
+	feed, err := publish.OpenFeed(cfg, cli.NewLogger(cfg, cmd.ErrOrStderr()))
 	if errors.Is(err, nats.ErrNoServers) {
 		return errors.New("no NATS server answers; is 'jethook serve' running? If it runs elsewhere, set JETHOOK_NATS_URL or pass --nats")
 	}
@@ -119,7 +125,7 @@ func listenTo(cmd *cobra.Command, subject string, o *listenOptions) error {
 
 	l := listener{out: cmd.OutOrStdout(), asJSON: o.asJSON, limit: o.limit, target: target}
 	if target != nil {
-		l.client = forwarder(cfg)
+		l.client = forwarder(cfg, o.version)
 		defer l.client.Close()
 	}
 	ready := func() { o.announce(cmd.ErrOrStderr(), subject, target) }
@@ -132,7 +138,7 @@ func listenTo(cmd *cobra.Command, subject string, o *listenOptions) error {
 }
 
 // check finds what is wrong with the flags, and returns since when events are wanted.
-func (o *listenOptions) check(subject string, now time.Time) (since time.Time, err error) {
+func (o *options) check(subject string, now time.Time) (since time.Time, err error) {
 	since, ok := admin.ParseTime(o.since, now)
 	_, bad := publish.EventShelves(subject)
 	switch {
@@ -147,7 +153,7 @@ func (o *listenOptions) check(subject string, now time.Time) (since time.Time, e
 	default:
 		return since, nil
 	}
-	return since, usageError{err}
+	return since, cli.Usage(err)
 }
 
 // everywhere allows every address: whoever runs this on a laptop chose where to.
@@ -162,7 +168,7 @@ var fieldFlags = map[string]string{
 }
 
 // target returns an endpoint that is like a real one but for its address; nil when nothing is forwarded.
-func (o *listenOptions) target() (*endpoint.Endpoint, error) {
+func (o *options) target() (*endpoint.Endpoint, error) {
 	if o.forwardTo == "" {
 		return nil, nil
 	}
@@ -178,19 +184,19 @@ func (o *listenOptions) target() (*endpoint.Endpoint, error) {
 		if !known {
 			flag = problems[0].Field
 		}
-		return nil, usageError{fmt.Errorf("%s %s", flag, problems[0].Message)}
+		return nil, cli.Usagef("%s %s", flag, problems[0].Message)
 	}
 	return &e, err
 }
 
-func forwarder(cfg *config.Config) *attempt.Client {
+func forwarder(cfg *config.Config, version string) *attempt.Client {
 	return attempt.NewClient(attempt.Options{
-		AllowedNetworks: everywhere, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version(),
+		AllowedNetworks: everywhere, Timeout: cfg.DeliveryTimeout, UserAgent: "jethook/" + version,
 	})
 }
 
 // announce says that nothing is missed any more, and the secret if it was made here.
-func (o *listenOptions) announce(w io.Writer, subject string, target *endpoint.Endpoint) {
+func (o *options) announce(w io.Writer, subject string, target *endpoint.Endpoint) {
 	if target != nil && o.secret == "" {
 		fmt.Fprintln(w, "Signing with", target.Secrets[0].Value.Reveal())
 	}
@@ -212,7 +218,7 @@ type listener struct {
 func (l *listener) take(ctx context.Context, h *publish.Head) error {
 	l.events++
 	if !l.asJSON { // before it is forwarded, which may take long
-		if err := l.print(stamp(&h.Time), h.Subject, h.ID, counted(h.Size, "byte")); err != nil {
+		if err := l.print(cli.Stamp(&h.Time), h.Subject, h.ID, cli.Counted(h.Size, "byte")); err != nil {
 			return err
 		}
 	}
@@ -236,7 +242,7 @@ func (l *listener) take(ctx context.Context, h *publish.Head) error {
 // print writes a line at once.
 func (l *listener) print(cells ...any) error {
 	var line bytes.Buffer
-	row(&line, cells...)
+	cli.Row(&line, cells...)
 	if _, err := l.out.Write(line.Bytes()); err != nil {
 		return fmt.Errorf("printing an event: %w", err)
 	}
@@ -261,7 +267,7 @@ func (l *listener) forward(ctx context.Context, h *publish.Head) *attempt.Result
 
 func (l *listener) summary() string {
 	if l.target == nil {
-		return counted(l.events, "event")
+		return cli.Counted(l.events, "event")
 	}
-	return fmt.Sprintf("%s: %d delivered, %d failed", counted(l.events, "event"), l.delivered, l.failed)
+	return fmt.Sprintf("%s: %d delivered, %d failed", cli.Counted(l.events, "event"), l.delivered, l.failed)
 }

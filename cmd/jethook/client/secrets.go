@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"cmp"
@@ -14,16 +14,16 @@ import (
 	"jethook/consume/endpoint"
 )
 
-// signs reports whether a secret, of a type or else of any, is the newest of an endpoint's, by a preview that it signed: so nothing needs to
+// Signs reports whether a secret, of a type or else of any, is the newest of an endpoint's, by a preview that it signed: so nothing needs to
 // be revealed that the caller does not know already.
-func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
+func (c *Client) Signs(ctx context.Context, e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
 	const event = "jethook.test"
 	var p admin.Preview
-	path := endpointPath(e.ID) + "/preview?data=0&type=" + event
+	path := EndpointPath(e.ID) + "/preview?data=0&type=" + event
 	if e.Signature.Scheme == endpoint.SchemeBearer { // the secret itself stands in for a signature
 		path += "&reveal=true"
 	}
-	if _, err := c.ask(ctx, http.MethodGet, path, nil, &p); err != nil {
+	if _, err := c.Ask(ctx, http.MethodGet, path, nil, &p); err != nil {
 		return false, fmt.Errorf("comparing the secret of endpoint %s: %w", e.ID, err)
 	}
 	header := map[string]string{}
@@ -64,10 +64,10 @@ func (c *client) signs(ctx context.Context, e *endpoint.Endpoint, secret string,
 	return false, nil
 }
 
-// reveal returns the newest secret of an endpoint. The server logs that it was asked for.
-func (c *client) reveal(ctx context.Context, id string) (admin.RevealedSecret, error) {
+// Reveal returns the newest secret of an endpoint. The server logs that it was asked for.
+func (c *Client) Reveal(ctx context.Context, id string) (admin.RevealedSecret, error) {
 	var secrets admin.SecretList // the newest first
-	if _, err := c.ask(ctx, http.MethodGet, endpointPath(id)+"/secret", nil, &secrets); err != nil {
+	if _, err := c.Ask(ctx, http.MethodGet, EndpointPath(id)+"/secret", nil, &secrets); err != nil {
 		return admin.RevealedSecret{}, fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
 	}
 	if len(secrets.Items) == 0 {

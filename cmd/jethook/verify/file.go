@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"bytes"
@@ -13,16 +13,14 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
+	"jethook/cmd/jethook/cli"
 	"jethook/config"
 	"jethook/ingest"
 	"jethook/ingest/provider"
 )
 
-// vector is one request of a file; fields that are not here are ignored.
-type vector struct {
+// Vector is one request of a file; fields that are not here are ignored.
+type Vector struct {
 	ID         string           `json:"id"`
 	Kind       string           `json:"kind"` // "handshake" has the answer's headers printed
 	Provider   string           `json:"provider"`
@@ -55,12 +53,12 @@ func (l *lines) UnmarshalJSON(text []byte) error {
 }
 
 // readVectors reads all of a file before anything is verified.
-func readVectors(text []byte) ([]vector, error) {
+func readVectors(text []byte) ([]Vector, error) {
 	var elements []json.RawMessage
 	if err := json.Unmarshal(text, &elements); err != nil {
 		return nil, fmt.Errorf("not a JSON array: %w", err)
 	}
-	vectors := make([]vector, len(elements))
+	vectors := make([]Vector, len(elements))
 	for i, element := range elements {
 		if err := vectors[i].read(element); err != nil {
 			return nil, fmt.Errorf("element %d: %w", i, err)
@@ -69,7 +67,7 @@ func readVectors(text []byte) ([]vector, error) {
 	return vectors, nil
 }
 
-func (v *vector) read(element []byte) error {
+func (v *Vector) read(element []byte) error {
 	if err := json.Unmarshal(element, v); err != nil {
 		return err
 	}
@@ -92,7 +90,7 @@ func (v *vector) read(element []byte) error {
 	return nil
 }
 
-func (v *vector) sample() *sample {
+func (v *Vector) sample() *sample {
 	a := &sample{
 		source: config.Source{
 			Name: v.Preset, Provider: v.Preset, Split: true, Audience: v.Options.Audience, Email: v.Options.Email,
@@ -122,8 +120,8 @@ func (v *vector) sample() *sample {
 	return a
 }
 
-// verifyResult is what became of a request, in the words of the file.
-type verifyResult struct {
+// Result is what became of a request, in the words of the file.
+type Result struct {
 	ID              string            `json:"id"`
 	Verified        bool              `json:"verified"`
 	Reason          string            `json:"reason"`
@@ -138,16 +136,16 @@ type verifyResult struct {
 // unknownProvider is the reason when there is no such sender. It spoils no other request of the file.
 const unknownProvider = "unknown_provider"
 
-func (v *vector) verify(stderr io.Writer) verifyResult {
+func (v *Vector) verify(stderr io.Writer) Result {
 	a := v.sample()
 	trial, err := ingest.NewTrial(a.source, a.given, a.maxBody)
 	if err != nil {
-		return verifyResult{ID: v.ID, Reason: unknownProvider}
+		return Result{ID: v.ID, Reason: unknownProvider}
 	}
 	warnOfSecrets(stderr, v.ID, trial)
 	verdict := trial.Receive(a.request(), a.now)
 	answer := verdict.Outcome.Answer
-	r := verifyResult{
+	r := Result{
 		ID: v.ID, Verified: verdict.Err == nil, Reason: verdict.Reason,
 		EventType: orNull(verdict.Type), EventID: orNull(verdict.ID), Status: answer.Status, ResponseBody: answer.Body,
 	}
@@ -177,43 +175,6 @@ func headersOf(a provider.Answer) map[string]string {
 	return headers
 }
 
-func (f *verifyFlags) verifyFile(cmd *cobra.Command) error {
-	var alone error
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if flag.Name != "file" && flag.Name != "json" {
-			alone = usageError{errors.New("--file and --" + flag.Name + " can't be combined")}
-		}
-	})
-	if alone != nil {
-		return alone
-	}
-	text, err := readInput(f.vectorFile, cmd.InOrStdin())
-	if err != nil {
-		return usageError{fmt.Errorf("reading --file: %w", err)}
-	}
-	vectors, err := readVectors(text)
-	if err != nil {
-		return usageError{fmt.Errorf("reading --file %s: %w", f.vectorFile, err)}
-	}
-	results := make([]verifyResult, len(vectors))
-	failed := 0
-	for i := range vectors {
-		results[i] = vectors[i].verify(cmd.ErrOrStderr())
-		if !results[i].Verified {
-			failed++
-		}
-	}
-	if f.printJSON {
-		err = writeJSON(cmd.OutOrStdout(), results...)
-	} else {
-		err = writeResults(cmd.OutOrStdout(), results, failed)
-	}
-	if err == nil && failed > 0 {
-		err = fmt.Errorf("%w: %d of %d", errNotVerified, failed, len(results))
-	}
-	return err
-}
-
 // writeJSON writes one object a line.
 func writeJSON[T any](w io.Writer, values ...T) error {
 	var text bytes.Buffer
@@ -221,27 +182,27 @@ func writeJSON[T any](w io.Writer, values ...T) error {
 	encoder.SetEscapeHTML(false)
 	for _, v := range values {
 		if err := encoder.Encode(v); err != nil {
-			return fmt.Errorf("encoding the result: %w", err)
+			return fmt.Errorf("encoding the Result: %w", err)
 		}
 	}
 	_, err := w.Write(text.Bytes())
 	return err
 }
 
-func writeResults(w io.Writer, results []verifyResult, failed int) error {
+func writeResults(w io.Writer, results []Result, failed int) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row(table, "ID", "VERIFIED", "STATUS", "TYPE", "EVENT ID", "SUBJECT")
+	cli.Row(table, "ID", "VERIFIED", "STATUS", "TYPE", "EVENT ID", "SUBJECT")
 	for _, r := range results {
 		verified := "yes"
 		if !r.Verified {
 			verified = "no: " + r.Reason
 		}
-		row(table, r.ID, verified, r.Status, dashIfNil(r.EventType), dashIfNil(r.EventID), dashIfNil(r.Subject))
+		cli.Row(table, r.ID, verified, r.Status, dashIfNil(r.EventType), dashIfNil(r.EventID), dashIfNil(r.Subject))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s: %d verified, %d failed\n", counted(len(results), "request"), len(results)-failed, failed)
+	_, err := fmt.Fprintf(w, "\n%s: %d verified, %d failed\n", cli.Counted(len(results), "request"), len(results)-failed, failed)
 	return err
 }
 

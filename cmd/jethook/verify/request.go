@@ -1,0 +1,32 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+)
+
+// parseNow reads unix seconds or RFC 3339, and gives the present for nothing.
+func parseNow(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.Unix(seconds, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--now %q must be in Unix seconds or RFC 3339, such as 1790000000 or 2026-09-21T14:13:20Z", text)
+	}
+	return t, nil
+}
+
+// readInput reads a file, or the standard input for "-".
+func readInput(path string, stdin io.Reader) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(path)
+}
