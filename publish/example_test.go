@@ -35,12 +35,12 @@ func ExampleBus_Publish() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(stored.Stream, stored.Seq)
+	fmt.Println(stored.Stream, stored.Duplicate)
 	if err := readFirst(ctx, bus.ClientURL()); err != nil {
 		fmt.Println(err)
 	}
 	// Output:
-	// EVENTS 1
+	// EVENTS false
 	// events.order.created order-7 {"id": 7}
 }
 
