@@ -26,6 +26,7 @@ type lastAttempt struct {
 	number int
 	over   bool // no attempt is left to be made
 	at     time.Time
+	began  time.Time // by the clock of who made it
 }
 
 // chronicleMargin is how much earlier than it is asked for a chronicle begins: the next question may be about an earlier
@@ -35,6 +36,18 @@ const chronicleMargin = time.Hour
 // attemptedSince reports whether the history has the attempt that d is to be made, or a later one, or the end of d, after a time:
 // the history as it was at asOf, or later. What the history has lost, it can't tell: then d counts as not attempted.
 func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
+	last, err := r.lastOf(ctx, d, at, asOf)
+	return last.at.After(at) && (last.over || last.number >= d.Attempt), err
+}
+
+// begunSince is attemptedSince for attempts that began after the time: the line about one before may have come later.
+func (r *recall) begunSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
+	last, err := r.lastOf(ctx, d, at, asOf)
+	return last.began.After(at) && (last.over || last.number >= d.Attempt), err
+}
+
+// lastOf returns the last line about a delivery, which is sure of lines after a time alone.
+func (r *recall) lastOf(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (last lastAttempt, err error) {
 	of := r.chronicles.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
@@ -42,29 +55,29 @@ func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, as
 		since := at.Add(-chronicleMargin)
 		lines, err := history.Since(ctx, r.bus, publish.HistoryShelf(d.Endpoint, ""), since)
 		if err != nil {
-			return false, err
+			return last, err
 		}
 		of.since, of.lines, of.read, of.attempts = since, lines, time.Time{}, make(map[string]lastAttempt)
 	}
 	if of.read.Before(asOf) {
 		began := time.Now()
 		if err := of.lines.ReadOn(ctx, history.PageSize, of.note); err != nil {
-			return false, err
+			return last, err
 		}
 		of.read = began
 	}
-	last, known := of.attempts[d.ID()]
-	return known && last.at.After(at) && (last.over || last.number >= d.Attempt), nil
+	return of.attempts[d.ID()], nil
 }
 
 // note notes a line.
 func (of *chronicle) note(s *publish.Stored) error {
-	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome")
+	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome", "time")
 	outcome := history.Outcome(line[2].Str)
 	number := int(line[1].Int())
 	if outcome == history.Deferred { // the same attempt is made again
 		number--
 	}
-	of.attempts[line[0].Str] = lastAttempt{number, outcome == history.Delivered || outcome == history.Dead, s.Time}
+	over := outcome == history.Delivered || outcome == history.Dead
+	of.attempts[line[0].Str] = lastAttempt{number, over, s.Time, line[3].Time()}
 	return nil
 }

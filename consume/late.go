@@ -93,7 +93,7 @@ func (e *Engine) reclaimOne(ctx context.Context, d *publish.Delivery) (over bool
 	}
 	over = trace.Scheduled.After(d.Since) || trace.Dead.After(d.Since) || trace.DueAfter(d.Place())
 	if !over {
-		over, err = e.recall.attemptedSince(ctx, d, d.Since, time.Now().Add(-rereadAfter))
+		over, err = e.recall.begunSince(ctx, d, d.Since, time.Now().Add(-rereadAfter))
 	}
 	if err == nil && !over {
 		err = e.bus.Remind(ctx, d)

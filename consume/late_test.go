@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -182,7 +183,7 @@ func TestLateInAHerd(t *testing.T) {
 func TestReclaim(t *testing.T) {
 	t.Parallel()
 	bus, js, e := idle(t)
-	for _, id := range []string{"open", "waits", "dead", "tried"} {
+	for _, id := range []string{"open", "waits", "dead", "tried", "replayed"} {
 		due := &nats.Msg{Subject: "jethook.due.ep_a.events:" + id, Data: []byte("{}"), Header: nats.Header{
 			"Jethook-Id": {id}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"},
 		}}
@@ -193,18 +194,23 @@ func TestReclaim(t *testing.T) {
 	d := func(id string) *publish.Delivery {
 		return &publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: id}, Attempt: 3, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
 	}
-	stored := make(chan error, 3)
+	stored := make(chan error, 4)
 	done := func(err error) { stored <- err }
+	record := func(id, outcome string, began time.Time) {
+		bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: outcome}, fmt.Appendf(nil, `{"time":%q,"delivery":"ep_a.events:%s","attempt":2,"outcome":%q}`,
+			began.UTC().Format(time.RFC3339Nano), id, outcome), done)
+	}
+	record("tried", "delivered", time.Now())
+	record("replayed", "dead", time.Now().Add(-time.Minute)) // the line about the death before the replay comes late
 	bus.Schedule(d("waits"), done)
 	bus.Bury(d("dead"), done)
-	bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: "delivered", Class: "ok"}, []byte(`{"delivery":"ep_a.events:tried","attempt":2,"outcome":"delivered"}`), done)
-	for range 3 {
+	for range 4 {
 		if err := <-stored; err != nil {
 			t.Fatal(err)
 		}
 	}
 	page, _, err := bus.After(t.Context(), publish.DueShelf("").Whole(), 1, 10)
-	if err != nil || len(page) != 4 {
+	if err != nil || len(page) != 5 {
 		t.Fatal(page, err)
 	}
 	for i := range page {
@@ -212,11 +218,12 @@ func TestReclaim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if over, err := e.reclaimOne(t.Context(), &d); over != (d.Event.ID != "open") || err != nil {
+		if over, err := e.reclaimOne(t.Context(), &d); over != (d.Event.ID != "open" && d.Event.ID != "replayed") || err != nil {
 			t.Errorf("%s: %t %v", d.Event.ID, over, err)
 		}
 	}
 	awaitDue(t, bus, "ep_a.events:open")
+	awaitDue(t, bus, "ep_a.events:replayed")
 	for id, want := range map[string]bool{"waits": true, "dead": false, "tried": false} {
 		if trace, err := bus.Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Due.IsZero() || trace.Scheduled.IsZero() == want {
 			t.Errorf("%s: %+v %v", id, trace, err)
