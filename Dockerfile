@@ -38,6 +38,7 @@ COPY --from=build /jethook /
 # this container's loopback: to open it, set the token and JETHOOK_NATS_LISTEN=:4222. Without the token that stops the
 # start.
 ENV JETHOOK_DATA_DIR=/data \
+    JETHOOK_SHUTDOWN_DELAY=5s \
     JETHOOK_ADMIN_LISTEN=:8081
 VOLUME /data
 EXPOSE 8080 8081 4222

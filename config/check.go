@@ -51,6 +51,7 @@ const (
 	maxBody            = Bytes(BodyLimit)
 	minDedupWindow     = 100 * time.Millisecond // of nats-server
 	maxDeliveryTimeout = 5 * time.Minute
+	maxShutdownDelay   = 5 * time.Minute
 	maxReplicas        = 5 // of nats-server
 	minTokenLength     = 16
 	minKeyLength       = 32
@@ -111,6 +112,8 @@ func check(p *Problems, c *Config) {
 		shortDuration(c.DeliveryTimeout), shortDuration(maxDeliveryTimeout))
 	p.require(c.RejectedRetention >= time.Minute, "JETHOOK_REJECTED_RETENTION",
 		"%s is too short: choose 1m or more; JETHOOK_REJECTED_MAX_BYTES=0 keeps nothing", shortDuration(c.RejectedRetention))
+	p.require(0 <= c.ShutdownDelay && c.ShutdownDelay <= maxShutdownDelay, "JETHOOK_SHUTDOWN_DELAY",
+		"%s is out of range: choose 0s to %s", shortDuration(c.ShutdownDelay), shortDuration(maxShutdownDelay))
 	p.require(c.DisableAfter >= 0, "JETHOOK_DISABLE_AFTER",
 		"%s is negative: choose a duration such as 120h, or 0 for never", shortDuration(c.DisableAfter))
 }

@@ -15,7 +15,7 @@ import (
 // Config is everything an operator can set. The zero value is not usable: take it from [Load], or in tests
 // from [Default]. Printing one shows no secret.
 type Config struct {
-	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks and /healthz"`
+	Listen          string         `envconfig:"LISTEN" default:":8080" desc:"public listener: webhooks, /healthz and /readyz"`
 	AdminListen     string         `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:8081" desc:"admin API, dashboard, /metrics, /healthz and /readyz"`
 	TLSCert         string         `envconfig:"TLS_CERT" desc:"certificate file (PEM, with its chain): LISTEN serves HTTPS alone; needs TLS_KEY"`
 	TLSKey          string         `envconfig:"TLS_KEY" desc:"its key file"`
@@ -65,6 +65,7 @@ type Config struct {
 	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much space the attempts may use (1GiB holds some million), at most a tenth of the store; the oldest are removed"`
 	AuditRetention  time.Duration `envconfig:"AUDIT_RETENTION" default:"2160h" desc:"how long the audit trail of what operators did is kept: at least 1h"`
 	LogLevel        LogLevel      `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	ShutdownDelay   time.Duration `envconfig:"SHUTDOWN_DELAY" default:"0s" desc:"on SIGTERM, how long requests are still served while /readyz fails, so that load balancers send no more: at most 5m; the image sets 5s"`
 	LogFormat       LogFormat     `envconfig:"LOG_FORMAT" default:"auto" desc:"text, json, or auto: text on a terminal, otherwise JSON"`
 
 	// Sources are the senders named by SourceNames, each read from its JETHOOK_SOURCE_<NAME>_ variables.

@@ -38,7 +38,7 @@ func TestReference(t *testing.T) {
 	t.Parallel()
 	text := Markdown()
 	for _, line := range []string{
-		"| `JETHOOK_LISTEN` | `:8080` | public listener: webhooks and /healthz |\n",
+		"| `JETHOOK_LISTEN` | `:8080` | public listener: webhooks, /healthz and /readyz |\n",
 		"| `JETHOOK_ADMIN_TOKEN` |  | bearer token",
 		"| `JETHOOK_SOURCE_<NAME>_SECRET` |  | the secret that verifies its requests",
 		"| `JETHOOK_SOURCE_<NAME>_SECRET_2` |  | further ones",

@@ -85,8 +85,9 @@ type Engine struct {
 
 	rehearser *rehearsal.Rehearser // nil: what may end the process is not rehearsed
 
-	mu        sync.Mutex // guards lanes
+	mu        sync.Mutex // guards lanes and intakes
 	lanes     map[string]*lane
+	intakes   []*intake // of what all processes share
 	busyLanes atomic.Int32
 	laneBytes atomic.Int64 // of bodies that lanes hold; one that goes to several counts for each
 	sequences sync.Map     // of *sequence, by the id of the ordered endpoint
@@ -165,6 +166,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		if queue.Stream != publish.StreamDeliveries {
 			in.submit, in.sync = e.submitEvent, e.cursors.Sync
 		}
+		e.mu.Lock()
+		e.intakes = append(e.intakes, in)
+		e.mu.Unlock()
 		g.Go(func() error { return in.fetch(gctx) })
 		g.Go(func() error { return in.dispatch(gctx) })
 		keepers.Go(func() error { return in.keep(kept) })

@@ -48,6 +48,8 @@ type intake struct {
 	stale  *outage.Outage              // of that
 	cursor bool                        // it is an endpoint's own
 
+	stalled atomic.Int64 // since when requests for messages bring nothing and should, in nanoseconds of the epoch; 0: they do not
+
 	opened     time.Time // when the consumer was opened, or the connection was last found restored
 	reconnects uint64    // of the connection, as last seen
 
@@ -120,6 +122,7 @@ func (in *intake) fetch(ctx context.Context) error {
 		}
 		if ctx.Err() == nil {
 			taking.Tell(in.log, err)
+			in.note(err)
 		}
 		if errors.Is(err, publish.ErrSilent) { // whoever leads the consumer now is asked
 			continue

@@ -112,6 +112,8 @@ var (
 		"Endpoints to which this process makes a request now.", nil, nil)
 	heldDesc = prometheus.NewDesc("jethook_lanes_held_bytes",
 		"Bodies of the deliveries that this process holds, running or queued; one that goes to several endpoints counts for each.", nil, nil)
+	stalledDesc = prometheus.NewDesc("jethook_intake_stalled_seconds",
+		"For how long this process has got no messages of a stream although it asks for them and the bus should answer, by stream; 0: all is well.", []string{"stream"}, nil)
 	runningDesc = prometheus.NewDesc("jethook_endpoint_requests_running",
 		"Requests that this process is making now, by endpoint.", []string{"endpoint"}, nil)
 )
@@ -128,6 +130,7 @@ func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 	ch <- busyLanesDesc
 	ch <- heldDesc
 	ch <- runningDesc
+	ch <- stalledDesc
 }
 
 // Collect tells what this process did and does for the endpoints. It asks the bus nothing.
@@ -145,6 +148,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	}
 	for name, n := range running {
 		gauge(runningDesc, float64(n), name)
+	}
+	for stream, d := range e.Stalled() {
+		gauge(stalledDesc, d.Seconds(), stream)
 	}
 	gauge(lanesDesc, float64(len(lanes)))
 	gauge(busyLanesDesc, float64(e.busyLanes.Load()))

@@ -49,6 +49,9 @@ type Options struct {
 	Web       *http.Client     // for senders' keys and confirmations; default: one with a timeout
 	Now       func() time.Time // default time.Now
 
+	Ready   func(context.Context) error // whether events can be stored; nil: always
+	Leaving func() bool                 // whether the process is about to stop; nil: never
+
 	DedupWindow time.Duration // for how long Publisher remembers ids; zero: longer than any source needs
 }
 
@@ -76,6 +79,9 @@ type Server struct {
 	rejectedBytes *rate.Limiter // of bodies that are kept
 	learner       Learner
 	web           *http.Client
+
+	ready   readiness
+	leaving func() bool
 
 	failures trouble // of the store
 	unknown  strays  // for sources that do not exist
@@ -111,6 +117,8 @@ func New(o Options) (*Server, error) {
 		rejecter:      o.Rejecter,
 		rejectedBytes: newRejectedBytes(largestBody(sources)),
 		learner:       o.Learner,
+		ready:         readiness{ask: o.Ready},
+		leaving:       o.Leaving,
 		web:           o.Web,
 	}
 	shareRejected(sources)
@@ -129,9 +137,8 @@ func New(o Options) (*Server, error) {
 	for _, path := range []string{"/webhooks/:source", "/webhooks/:source/"} {
 		s.echo.Any(path, s.receive) // handshakes come with other methods
 	}
-	s.echo.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", func(c echo.Context) error {
-		return c.String(http.StatusOK, "ok")
-	})
+	s.echo.Use(s.sayGoodbye)
+	s.probes()
 	s.warnUnbound()
 	s.warnSmall()
 	return s, nil

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,6 +97,8 @@ func loadBridge(parts part) (*config.Config, error) {
 // bridge is a running Jethook: the bus, and the parts of it that this process runs.
 type bridge struct {
 	log       *slog.Logger
+	linger    time.Duration // for how long it serves after it was told to stop
+	leaving   atomic.Bool   // it was told to stop
 	bus       *publish.Bus
 	endpoints *endpoint.Registry // nil unless delivering
 	engine    *consume.Engine    // nil unless delivering
@@ -115,7 +118,7 @@ type bridge struct {
 
 // openBridge opens everything that can fail, so that a wrong setting ends the start and not the run.
 func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.Logger) (b *bridge, err error) {
-	b = &bridge{log: log, reload: newReloader(cfg, parts, log)}
+	b = &bridge{log: log, linger: cfg.ShutdownDelay, reload: newReloader(cfg, parts, log)}
 	b.reload.apply = b.renewSecrets
 	defer func() {
 		if err != nil {
@@ -165,7 +168,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	o := admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
 		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
-		Warning: b.reload.warning,
+		Warning: b.reload.warning, Ready: b.ready,
 	}
 	if b.ingest != nil {
 		o.Reverify = b.ingest.Reverify
@@ -192,6 +195,7 @@ func (b *bridge) newIngest(cfg *config.Config) (*ingest.Server, error) {
 		return nil, err
 	}
 	o := ingest.Options{
+		Ready: b.ready, Leaving: b.leaving.Load,
 		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.MaxBody(), Room: bus.Room(), Proxies: cfg.TrustedProxies,
 		Log: log.With("component", "ingest"), DedupWindow: cfg.DedupWindow, TLS: secure,
 	}
@@ -215,6 +219,8 @@ func listenOn(variable, address string) (net.Listener, error) {
 // run serves until ctx ends, then finishes what is in flight, and closes the bus last.
 func (b *bridge) run(ctx context.Context) error {
 	defer b.close()
+	ctx, cancel := b.lingering(ctx)
+	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	if b.ingest != nil {
 		g.Go(func() error { return b.ingest.Serve(ctx, b.public) })
@@ -240,6 +246,39 @@ func (b *bridge) run(ctx context.Context) error {
 	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "dashboard", b.dashboardURL()+"/", "nats", b.bus.ClientURL())
 	err := g.Wait()
 	b.log.Info("stopped")
+	return err
+}
+
+// lingering returns a context that ends some time after ctx does. Until then the process serves as before, and says that it
+// is not ready: those who send to it have time to learn that.
+func (b *bridge) lingering(ctx context.Context) (late context.Context, cancel context.CancelFunc) {
+	late, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		b.leaving.Store(true)
+		if b.linger > 0 {
+			b.log.Info("stopping; serving until load balancers know", "delay", b.linger.String())
+		}
+		select {
+		case <-time.After(b.linger):
+		case <-late.Done():
+		}
+		end()
+	})
+	return late, func() { stop(); end() }
+}
+
+// errLeaving means that the process was told to stop.
+var errLeaving = errors.New("shutting down")
+
+// ready is why the process should get no work now.
+func (b *bridge) ready(ctx context.Context) error {
+	if b.leaving.Load() {
+		return errLeaving
+	}
+	err := b.bus.Ready(ctx)
+	if b.engine != nil {
+		err = errors.Join(err, b.engine.Ready())
+	}
 	return err
 }
 

@@ -48,6 +48,8 @@ type Options struct {
 	Reverify rejected.Reverifier
 	// Warning is what is wrong with the process although it is ready; empty: nothing. It may be nil.
 	Warning func() string
+	// Ready is why the process is not ready; nil: the bus alone decides.
+	Ready func(context.Context) error
 	// Metrics answers /metrics, without a token; nil: nothing does.
 	Metrics http.Handler
 }
@@ -69,6 +71,7 @@ type Server struct {
 	tokens     *tokens
 	tls        *tls.Config
 	warning    func() string
+	ready      func(context.Context) error
 	log        *slog.Logger
 	senders    map[string]Verification
 	reverify   rejected.Reverifier
@@ -95,6 +98,9 @@ func New(o Options) *Server {
 		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
+	}
+	if s.ready = o.Ready; s.ready == nil {
+		s.ready = o.Bus.Ready
 	}
 	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail

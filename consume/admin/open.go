@@ -20,7 +20,7 @@ func (s *Server) openRoutes() {
 	s.echo.Match(probe, "/readyz", func(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), readyTimeout)
 		defer cancel()
-		if err := s.bus.Ready(ctx); err != nil {
+		if err := s.ready(ctx); err != nil {
 			return fmt.Errorf("not ready: %w", err)
 		}
 		return c.String(http.StatusOK, "ok"+s.unread()+s.warned())
