@@ -64,7 +64,7 @@ func (l *lane) firstDeath() bool {
 
 // Unreadable names the recoveries that can't be read, and tells how many there are.
 func (e *Engine) Unreadable() ([]report.Unreadable, int) {
-	return e.badRecoveries.Report(), e.badRecoveries.Len()
+	return e.recoveries.Unreadable()
 }
 
 // Report returns what this process does for each endpoint that it has had something for.
@@ -76,4 +76,15 @@ func (e *Engine) Report() []report.Endpoint {
 		out[i] = l.report(now)
 	}
 	return out
+}
+
+// circuits tells a recovery of the lanes' circuits.
+type circuits struct{ engine *Engine }
+
+// IsOpen reports whether an endpoint's circuit is open in this process.
+func (c circuits) IsOpen(id string) bool {
+	c.engine.mu.Lock()
+	l := c.engine.lanes[id]
+	c.engine.mu.Unlock()
+	return l != nil && !l.works()
 }

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/archive"
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
+	"jethook/consume/recovery"
 	"jethook/publish"
 )
 
@@ -230,7 +230,7 @@ func TestRecoveryOfAnEndpointThatLags(t *testing.T) {
 	const n = 1000
 	publishAll("evt_", n)
 	r.settled(t, publish.StreamEvents)
-	jobs := consume.NewRecoveries(r.bus)
+	jobs := recovery.New(r.bus)
 	counted, err := jobs.Count(t.Context(), &ep, from, time.Time{}, false)
 	if err != nil || counted.Counts.Missed != 0 {
 		t.Errorf("counted %+v: %v", counted.Counts, err)
@@ -239,7 +239,7 @@ func TestRecoveryOfAnEndpointThatLags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec = r.recovered(t, rec.ID); rec.State != consume.RecoveryDone || rec.Counts.Missed != 0 || rec.Counts.Dead != 0 {
+	if rec = r.recovered(t, rec.ID); rec.State != recovery.Done || rec.Counts.Missed != 0 || rec.Counts.Dead != 0 {
 		t.Errorf("got %+v", rec)
 	}
 	if r.record(t, ep.ID) == nil {

@@ -1,4 +1,4 @@
-// Package consume delivers events to the HTTP endpoints that subscribed to them.
+// package consume delivers events to the HTTP endpoints that subscribed to them.
 //
 // It takes events off the bus, matches them to endpoints, and makes one attempt each; what fails is scheduled
 // on the bus for its next attempt, and what has none left becomes a dead letter. A message is acknowledged
@@ -27,6 +27,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
+	"jethook/consume/recovery"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 )
@@ -100,14 +101,14 @@ type Engine struct {
 	unsaved  sync.WaitGroup // outcomes that are being stored
 	uniter   uniter
 
-	badRecoveries *publish.BadRecords
+	recoveries *recovery.Worker
 
 	meters *meters
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
 func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, version string, log *slog.Logger) *Engine {
-	return &Engine{
+	e := &Engine{
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
 		events: newPlaces(window), dues: newPlaces(dueWindow),
@@ -118,9 +119,11 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		ahead: semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
-		stop: make(chan struct{}), faults: newFaults(), badRecoveries: publish.NewBadRecords(publish.BucketRecoveries, log),
+		stop: make(chan struct{}), faults: newFaults(),
 		meters: newMeters(cfg.MetricsSeries),
 	}
+	e.recoveries = recovery.NewWorker(bus, endpoints, e.cursors, circuits{e}, log)
+	return e
 }
 
 // Rehearse lets the engine have what may end the process rehearsed by children that the command runs, which must call
@@ -157,7 +160,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	keepers.Go(func() error { return e.acks.run(kept) })
 	keepers.Go(func() error { return e.orderedAcks.run(kept) })
 	g.Go(func() error { return e.throttle.run(gctx) })
-	g.Go(func() error { return e.runRecoveries(gctx) })
+	g.Go(func() error { return e.recoveries.Run(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.watchLate(gctx); return nil })
 	g.Go(func() error { e.watchMissed(gctx); return nil })

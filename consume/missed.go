@@ -13,7 +13,6 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/consume/notice"
-	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -221,22 +220,4 @@ func (e *Engine) noteMissed(ctx context.Context, id, event string, about *notice
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// missedSince counts what retention took while it waited for an endpoint, as far as the history tells.
-func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
-	sh := publish.HistoryShelf(id, string(history.Missed))
-	told := make(map[string]bool)
-	lines, err := history.Since(ctx, bus, sh, since)
-	if err != nil {
-		return 0, err
-	}
-	err = lines.ReadOn(ctx, paging.Max, func(s *publish.Stored) error {
-		if a, err := history.Parse(s.Data); err == nil && !told[a.EventID] { // else it is none of ours
-			told[a.EventID] = true
-			n += a.Missed
-		}
-		return nil
-	})
-	return n, err
 }

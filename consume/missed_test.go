@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 	"jethook/consume/status"
 	"jethook/publish"
 )
@@ -40,7 +41,7 @@ func (r *rig) missed(t testing.TB, ep *endpoint.Endpoint) (n uint64) {
 	for _, a := range r.history(t, ep.ID) {
 		n += a.Missed
 	}
-	rec, err := consume.NewRecoveries(r.bus).Count(t.Context(), ep, time.Time{}, time.Time{}, false)
+	rec, err := recovery.New(r.bus).Count(t.Context(), ep, time.Time{}, time.Time{}, false)
 	if err != nil || rec.Gone != n {
 		t.Errorf("a recovery says that %d are gone, the history %d: %v", rec.Gone, n, err)
 	}

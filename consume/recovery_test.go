@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 	"jethook/publish"
 )
 
@@ -96,15 +96,15 @@ func (r *rig) killAll(t testing.TB, id string) {
 }
 
 // recovered waits for the end of a recovery.
-func (r *rig) recovered(t testing.TB, id string) (rec consume.Recovery) {
+func (r *rig) recovered(t testing.TB, id string) (rec recovery.Recovery) {
 	t.Helper()
-	jobs := consume.NewRecoveries(r.bus)
+	jobs := recovery.New(r.bus)
 	eventually(t, "the recovery ends", func() bool {
 		var err error
 		if rec, err = jobs.Get(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		return rec.State != consume.RecoveryRunning
+		return rec.State != recovery.Running
 	})
 	return rec
 }
@@ -133,9 +133,9 @@ func TestRecover(t *testing.T) {
 	m := newMoody(t)
 	const n = 3 // 9 failures: fewer than open a circuit
 	ep := stranded(t, r, m, n)
-	jobs := consume.NewRecoveries(r.bus)
+	jobs := recovery.New(r.bus)
 
-	want := consume.RecoveryCounts{Dead: n, Waiting: n, Missed: n}
+	want := recovery.RecoveryCounts{Dead: n, Waiting: n, Missed: n}
 	counted, err := jobs.Count(t.Context(), &ep, time.Time{}, time.Time{}, false)
 	if err != nil || counted.Counts != want {
 		t.Errorf("counted %+v, want %+v: %v", counted.Counts, want, err)
@@ -147,7 +147,7 @@ func TestRecover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec = r.recovered(t, rec.ID); rec.State != consume.RecoveryDone || rec.Counts != want {
+	if rec = r.recovered(t, rec.ID); rec.State != recovery.Done || rec.Counts != want {
 		t.Errorf("got %+v", rec)
 	}
 	eventually(t, "all comes", func() bool { return m.all(n, "dead_") && m.all(n, "waiting_") && m.all(n, "missed_") })
@@ -158,7 +158,7 @@ func TestRecover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec = r.recovered(t, rec.ID); rec.Counts != (consume.RecoveryCounts{Missed: n}) {
+	if rec = r.recovered(t, rec.ID); rec.Counts != (recovery.RecoveryCounts{Missed: n}) {
 		t.Errorf("the second time: %+v", rec)
 	}
 	eventually(t, "what is from before comes", func() bool { return m.all(n, "before_") })
@@ -190,7 +190,7 @@ func TestRecoverOnlyARange(t *testing.T) {
 	r.publishSome(t, 2, "late_")
 	r.switchOff(t, ep.ID, false)
 	m.takeAll()
-	rec, err := consume.NewRecoveries(r.bus).Start(t.Context(), &ep, from, until, false)
+	rec, err := recovery.New(r.bus).Start(t.Context(), &ep, from, until, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,11 +219,11 @@ func TestRecoverAnOrderedEndpoint(t *testing.T) {
 	}
 	eventually(t, "all are dead", func() bool { return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 3 })
 	m.takeAll()
-	rec, err := consume.NewRecoveries(r.bus).Start(t.Context(), &ep, time.Time{}, time.Time{}, true)
+	rec, err := recovery.New(r.bus).Start(t.Context(), &ep, time.Time{}, time.Time{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec = r.recovered(t, rec.ID); rec.Counts != (consume.RecoveryCounts{Dead: 3, Missed: 3}) {
+	if rec = r.recovered(t, rec.ID); rec.Counts != (recovery.RecoveryCounts{Dead: 3, Missed: 3}) {
 		t.Errorf("got %+v", rec)
 	}
 	eventually(t, "all comes", func() bool { return m.all(3, "dead_") && m.all(3, "before_") })
@@ -242,13 +242,13 @@ func TestOneRecoveryAtATime(t *testing.T) {
 	other := r.add(t, "http://127.0.0.1:1/", nil, "events.>")
 	r.switchOff(t, ep.ID, true) // so that it goes on and on
 	r.switchOff(t, other.ID, true)
-	jobs := consume.NewRecoveries(r.bus)
+	jobs := recovery.New(r.bus)
 	var began, refused atomic.Int32
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			_, err := jobs.Start(t.Context(), &ep, time.Time{}, time.Time{}, false)
-			running, isRunning := errors.AsType[*consume.RecoveringError](err)
+			running, isRunning := errors.AsType[*recovery.RunningError](err)
 			switch {
 			case err == nil:
 				began.Add(1)
@@ -272,7 +272,7 @@ func TestOneRecoveryAtATime(t *testing.T) {
 		t.Fatalf("got %+v, %v", all, err)
 	}
 	first := all[1]
-	if cancelled, err := jobs.Cancel(t.Context(), first.ID); err != nil || cancelled.State != consume.RecoveryCancelled {
+	if cancelled, err := jobs.Cancel(t.Context(), first.ID); err != nil || cancelled.State != recovery.Cancelled {
 		t.Errorf("got %+v, %v", cancelled, err)
 	}
 	if _, err := jobs.Start(t.Context(), &ep, time.Time{}, time.Time{}, false); err != nil {
@@ -281,10 +281,10 @@ func TestOneRecoveryAtATime(t *testing.T) {
 	if err := r.registry.Delete(t.Context(), other.ID); err != nil {
 		t.Fatal(err)
 	}
-	if rec := r.recovered(t, second.ID); rec.State != consume.RecoveryCancelled || rec.Error == "" {
+	if rec := r.recovered(t, second.ID); rec.State != recovery.Cancelled || rec.Error == "" {
 		t.Errorf("its endpoint is removed: %+v", rec)
 	}
-	if _, err := jobs.Get(t.Context(), "rec_none"); !errors.Is(err, consume.ErrNoRecovery) {
+	if _, err := jobs.Get(t.Context(), "rec_none"); !errors.Is(err, recovery.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -315,7 +315,7 @@ func TestRecoveryGoesOnAfterARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	jobs := consume.NewRecoveries(r.bus)
+	jobs := recovery.New(r.bus)
 	rec, err := jobs.Start(t.Context(), &ep, time.Time{}, time.Time{}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -330,7 +330,7 @@ func TestRecoveryGoesOnAfterARestart(t *testing.T) {
 	close(gate)
 	r.stop()
 	again := start(t, cfg)
-	if rec = again.recovered(t, rec.ID); rec.State != consume.RecoveryDone {
+	if rec = again.recovered(t, rec.ID); rec.State != recovery.Done {
 		t.Fatalf("got %+v", rec)
 	}
 	eventually(t, "all comes", func() bool {

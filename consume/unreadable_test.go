@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 	"jethook/publish"
 	"jethook/publish/report"
 )
@@ -106,7 +106,7 @@ func TestBadRecoveriesStopNoOther(t *testing.T) {
 	if !slices.IsSortedFunc(named, func(a, b report.Unreadable) int { return strings.Compare(a.Key, b.Key) }) {
 		t.Errorf("got %+v", named)
 	}
-	jobs := consume.NewRecoveries(r.bus)
+	jobs := recovery.New(r.bus)
 	if all, err := jobs.List(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("got %+v, %v", all, err)
 	}
@@ -114,7 +114,7 @@ func TestBadRecoveriesStopNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec = r.recovered(t, rec.ID); rec.State != consume.RecoveryDone || rec.Counts.Dead != 1 {
+	if rec = r.recovered(t, rec.ID); rec.State != recovery.Done || rec.Counts.Dead != 1 {
 		t.Errorf("got %+v", rec)
 	}
 	eventually(t, "it comes", func() bool { return m.times("dead_0") == 1 })

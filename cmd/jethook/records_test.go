@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume"
+	"jethook/consume/recovery"
 	"jethook/consume/status"
 	"jethook/publish"
 )
@@ -167,7 +167,7 @@ func TestBadRecordsStopNothing(t *testing.T) {
 	}
 
 	plant(t, endpoints, spoiltID.ID, record)
-	var rec consume.Recovery
+	var rec recovery.Recovery
 	p.until(t, "the record is read again", func() bool {
 		code, _ := p.refused(t, "GET", "/api/v1/endpoints/"+spoiltID.ID, "")
 		return code == http.StatusOK
@@ -176,7 +176,7 @@ func TestBadRecordsStopNothing(t *testing.T) {
 	spoilt.await(t, "all comes", func() bool { return len(spoilt.tries["evt_missed"]) == 1 && len(spoilt.tries["evt_fails"]) == 2 })
 	p.until(t, "the recovery ends", func() bool {
 		p.api(t, "GET", "/api/v1/recoveries/"+rec.ID, "", &rec)
-		return rec.State == consume.RecoveryDone
+		return rec.State == recovery.Done
 	})
 	if rec.Counts.Missed != 1 {
 		t.Errorf("got %+v", rec)

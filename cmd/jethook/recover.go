@@ -12,8 +12,8 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/recovery"
 )
 
 // lookAtRecovery is how often the command asks how far a recovery is.
@@ -32,7 +32,7 @@ func endpointRecoverCommand() *cobra.Command {
   jethook endpoint recover ep_... --since 2026-01-02T15:04:05Z --until 1h
   jethook endpoint recover ep_... --missing --no-wait`,
 	}, func(cmd *cobra.Command, id string) error {
-		rec, err := client.AskFor[consume.Recovery](cmd, http.MethodPost, client.EndpointPath(id)+"/recover", &r)
+		rec, err := client.AskFor[recovery.Recovery](cmd, http.MethodPost, client.EndpointPath(id)+"/recover", &r)
 		switch {
 		case err != nil:
 			return err
@@ -52,7 +52,7 @@ func endpointRecoverCommand() *cobra.Command {
 	return cmd
 }
 
-func countRows(w io.Writer, rec *consume.Recovery) {
+func countRows(w io.Writer, rec *recovery.Recovery) {
 	cli.Row(w, "dead:", rec.Counts.Dead)
 	cli.Row(w, "waiting:", rec.Counts.Waiting)
 	cli.Row(w, "missed:", rec.Counts.Missed)
@@ -65,11 +65,11 @@ func recoveryPath(id string) string { return "/api/v1/recoveries/" + url.PathEsc
 
 // followRecovery shows how far a recovery is, until it ends: on one line of a terminal, or else on a line for each
 // change.
-func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
+func followRecovery(cmd *cobra.Command, rec recovery.Recovery) error {
 	progress := cli.NewProgressLine(cmd.ErrOrStderr())
 	t := time.NewTicker(lookAtRecovery)
 	defer t.Stop()
-	for rec.State == consume.RecoveryRunning {
+	for rec.State == recovery.Running {
 		progress.Show(recoveryLine(&rec))
 		select {
 		case <-t.C:
@@ -78,7 +78,7 @@ func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
 			return fmt.Errorf("recovery %s continues on the server: %w", rec.ID, context.Canceled)
 		}
 		var err error
-		if rec, err = client.AskFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(rec.ID), nil); err != nil {
+		if rec, err = client.AskFor[recovery.Recovery](cmd, http.MethodGet, recoveryPath(rec.ID), nil); err != nil {
 			progress.End()
 			return err
 		}
@@ -89,13 +89,13 @@ func followRecovery(cmd *cobra.Command, rec consume.Recovery) error {
 		cli.Row(w, "state:", rec.State)
 		countRows(w, &rec)
 	})
-	if err == nil && rec.State != consume.RecoveryDone {
+	if err == nil && rec.State != recovery.Done {
 		err = fmt.Errorf("recovery %s is %s: %s", rec.ID, rec.State, rec.Error)
 	}
 	return err
 }
 
-func recoveryLine(rec *consume.Recovery) string {
+func recoveryLine(rec *recovery.Recovery) string {
 	c := &rec.Counts
 	return fmt.Sprintf("%s %s, phase %s: dead %d, waiting %d, missed %d", rec.ID, rec.State, rec.Phase, c.Dead, c.Waiting, c.Missed)
 }
@@ -130,7 +130,7 @@ func recoveryShowCommand() *cobra.Command {
 		Example: "  jethook recovery show rec_... --follow",
 		Args:    cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/recoveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rec, err := client.AskFor[consume.Recovery](cmd, http.MethodGet, recoveryPath(args[0]), nil)
+			rec, err := client.AskFor[recovery.Recovery](cmd, http.MethodGet, recoveryPath(args[0]), nil)
 			if err != nil {
 				return err
 			}
@@ -144,7 +144,7 @@ func recoveryShowCommand() *cobra.Command {
 	return cmd
 }
 
-func recoveryRows(w io.Writer, rec *consume.Recovery, name func(endpoint string) string) {
+func recoveryRows(w io.Writer, rec *recovery.Recovery, name func(endpoint string) string) {
 	cli.Row(w, "id:", rec.ID)
 	cli.Row(w, "endpoint:", rec.Endpoint+" ("+name(rec.Endpoint)+")")
 	cli.Row(w, "since:", cli.Stamp(&rec.Since))
@@ -166,7 +166,7 @@ func recoveryCancelCommand() *cobra.Command {
 		Example: "  jethook recovery cancel rec_...",
 		Args:    cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/recoveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return client.Call(cmd, http.MethodDelete, recoveryPath(args[0]), nil, func(w io.Writer, rec *consume.Recovery) {
+			return client.Call(cmd, http.MethodDelete, recoveryPath(args[0]), nil, func(w io.Writer, rec *recovery.Recovery) {
 				cli.Row(w, rec.ID+" is "+string(rec.State))
 			})
 		},

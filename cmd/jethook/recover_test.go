@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/recovery"
 	"jethook/publish"
 )
 
@@ -30,7 +30,7 @@ func TestKilledWhileRecovering(t *testing.T) {
 	p.api(t, "POST", "/api/v1/endpoints", `{"name":"sink","url":"`+s.url+`","events":["webhooks.>"]}`, &ep)
 	path := "/api/v1/endpoints/" + ep.ID
 	buryMany(t, p, ep.ID, events)
-	var counted consume.Recovery
+	var counted recovery.Recovery
 	p.api(t, "POST", path+"/disable", "", nil)
 	postMany(t, p, events, events+missed)
 	p.until(t, "the others are missed", func() bool {
@@ -38,7 +38,7 @@ func TestKilledWhileRecovering(t *testing.T) {
 		return counted.Counts.Missed == missed
 	})
 	p.api(t, "POST", path+"/enable", "", nil)
-	var rec consume.Recovery
+	var rec recovery.Recovery
 	p.api(t, "POST", path+"/recover", "{}", &rec)
 	for i := range kills {
 		s.await(t, "some are redelivered", func() bool { return len(s.tries) > (i+1)*(events+missed)/(kills+2) })
@@ -48,10 +48,10 @@ func TestKilledWhileRecovering(t *testing.T) {
 	}
 	p.until(t, "it ends", func() bool {
 		p.api(t, "GET", "/api/v1/recoveries/"+rec.ID, "", &rec)
-		return rec.State != consume.RecoveryRunning
+		return rec.State != recovery.Running
 	})
 	s.await(t, "all is redelivered", func() bool { return len(s.tries) == events+missed })
-	if rec.State != consume.RecoveryDone {
+	if rec.State != recovery.Done {
 		t.Errorf("got %+v", rec)
 	}
 	var left admin.DeliveryPage

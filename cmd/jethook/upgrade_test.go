@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/deliveries"
+	"jethook/consume/recovery"
 )
 
 // A store that a process of an earlier release was killed on loses nothing: every event is delivered to each endpoint
@@ -149,13 +149,13 @@ func (u *upgrade) redelivers(t *testing.T) {
 
 func (u *upgrade) recovers(t *testing.T, endpoint string) {
 	t.Helper()
-	var rec consume.Recovery
+	var rec recovery.Recovery
 	u.api(t, "POST", u.path(endpoint)+"/recover", "{}", &rec)
 	u.until(t, "the recovery of "+endpoint+" ends", func() bool {
 		u.api(t, "GET", "/api/v1/recoveries/"+rec.ID, "", &rec)
-		return rec.State != consume.RecoveryRunning
+		return rec.State != recovery.Running
 	})
-	if rec.State != consume.RecoveryDone {
+	if rec.State != recovery.Done {
 		t.Errorf("the recovery of %s: %+v", endpoint, rec)
 	}
 }
@@ -163,9 +163,9 @@ func (u *upgrade) recovers(t *testing.T, endpoint string) {
 // recovering reports whether a recovery runs.
 func (u *upgrade) recovering(t *testing.T) bool {
 	t.Helper()
-	var list struct{ Items []consume.Recovery }
+	var list struct{ Items []recovery.Recovery }
 	u.api(t, "GET", "/api/v1/recoveries", "", &list)
-	return slices.ContainsFunc(list.Items, func(r consume.Recovery) bool { return r.State == consume.RecoveryRunning })
+	return slices.ContainsFunc(list.Items, func(r recovery.Recovery) bool { return r.State == recovery.Running })
 }
 
 // isAllDelivered checks that the API lists every delivery as delivered, and as nothing else.

@@ -1,4 +1,4 @@
-// Package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
+// package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
 // dead letters and sources, described by the OpenAPI document at /openapi.json, and for people at /docs.
 //
 // Everything but those two, the health checks and /metrics needs the bearer token. Browsers can't be made to send
@@ -28,6 +28,7 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 	"jethook/consume/rejected"
 	"jethook/consume/status"
 	"jethook/publish"
@@ -63,7 +64,7 @@ type Server struct {
 	ledger     *deliveries.Store
 	rejected   *rejected.Store
 	archive    *archive.Archive
-	recoveries *consume.Recoveries
+	recoveries *recovery.Recoveries
 	switches   *consume.Switch
 	board      *status.Board
 	client     *attempt.Client // of tests and previews
@@ -91,7 +92,7 @@ const logPause = 5 * time.Second
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: deliveries.New(o.Bus, o.Registry), rejected: rejected.New(o.Bus),
-		recoveries: consume.NewRecoveries(o.Bus), switches: consume.NewSwitch(o.Bus, o.Log),
+		recoveries: recovery.New(o.Bus), switches: consume.NewSwitch(o.Bus, o.Log),
 		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),

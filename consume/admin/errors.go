@@ -16,10 +16,10 @@ import (
 	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/labstack/echo/v4"
 
-	"jethook/consume"
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 	"jethook/consume/rejected"
 	"jethook/publish"
 )
@@ -113,8 +113,8 @@ var failures = []struct {
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
 	{deliveries.ErrNotFound, http.StatusNotFound, "not_found", "no such delivery"},
 	{publish.ErrBodyGone, http.StatusConflict, "no_request", "the body is no longer stored, so no request can be made"},
-	{consume.ErrNoRecovery, http.StatusNotFound, "not_found", "no such recovery"},
-	{consume.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this period; choose a shorter one"},
+	{recovery.ErrNotFound, http.StatusNotFound, "not_found", "no such recovery"},
+	{recovery.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this period; choose a shorter one"},
 	{errNoSource, http.StatusNotFound, "not_found", "no such source; add it to JETHOOK_SOURCES of this process"},
 	{rejected.ErrNotFound, http.StatusNotFound, "not_found", "no such rejected request"},
 	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks; call one that runs jethook serve or jethook ingest"},

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 )
 
 // Endpoint is GET /api/v1/endpoints/{id}, with the tag that a change can be made to depend on.
@@ -134,7 +134,7 @@ func (s *Server) draft(ctx context.Context, id string, spec *endpoint.Spec) (end
 }
 
 // RecoverEndpoint is POST /api/v1/endpoints/{id}/recover.
-func (s *Server) RecoverEndpoint(ctx context.Context, id string, want RecoverRequest) (*consume.Recovery, error) {
+func (s *Server) RecoverEndpoint(ctx context.Context, id string, want RecoverRequest) (*recovery.Recovery, error) {
 	ctx, cancel := context.WithTimeout(ctx, bulkTimeout)
 	defer cancel()
 	out, err := perform(ctx, s, "recover-endpoint", &recoverInput{EndpointParam: EndpointParam{id}, Body: want}, s.recoverEndpoint)
@@ -145,7 +145,7 @@ func (s *Server) RecoverEndpoint(ctx context.Context, id string, want RecoverReq
 }
 
 // Recoveries is GET /api/v1/recoveries.
-func (s *Server) Recoveries(ctx context.Context) ([]consume.Recovery, error) {
+func (s *Server) Recoveries(ctx context.Context) ([]recovery.Recovery, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return s.recoveries.List(ctx)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume"
 	"jethook/consume/deliveries"
+	"jethook/consume/recovery"
 )
 
 func (s *Server) recoveryRoutes() {
@@ -24,7 +24,7 @@ func (s *Server) recoveryRoutes() {
 			"are not sent again, as long as the history is kept. With dry_run nothing is changed, and the response, 200, contains the counts.",
 		DefaultStatus: http.StatusAccepted,
 		Responses: map[string]*huma.Response{"200": {Description: "Result of a dry run.", Content: map[string]*huma.MediaType{
-			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[consume.Recovery](), true, "")},
+			"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[recovery.Recovery](), true, "")},
 		}}},
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, bulkTimeout, s.recoverEndpoint)
@@ -59,7 +59,7 @@ type recoverInput struct {
 
 type recoverOutput struct {
 	Status int
-	Body   consume.Recovery
+	Body   recovery.Recovery
 }
 
 func (s *Server) recoverEndpoint(ctx context.Context, in *recoverInput) (*recoverOutput, error) {
@@ -93,8 +93,8 @@ func (s *Server) recoverEndpoint(ctx context.Context, in *recoverInput) (*recove
 
 // RecoveryPage is the list of recoveries, which has one page.
 type RecoveryPage struct {
-	Items      []consume.Recovery `json:"items"`
-	NextCursor string             `json:"next_cursor" doc:"always empty: there is one page"`
+	Items      []recovery.Recovery `json:"items"`
+	NextCursor string              `json:"next_cursor" doc:"always empty: there is one page"`
 }
 
 type recoveriesOutput struct{ Body RecoveryPage }
@@ -112,7 +112,7 @@ type RecoveryParam struct {
 	ID string `path:"id" doc:"the recovery's id"`
 }
 
-type recoveryOutput struct{ Body consume.Recovery }
+type recoveryOutput struct{ Body recovery.Recovery }
 
 func (s *Server) getRecovery(ctx context.Context, in *RecoveryParam) (*recoveryOutput, error) {
 	rec, err := s.recoveries.Get(ctx, in.ID)
@@ -133,7 +133,7 @@ func (s *Server) cancelRecovery(ctx context.Context, in *RecoveryParam) (*recove
 
 // recoveryFailure is the answer for an endpoint that has a recovery already; nil for other errors.
 func recoveryFailure(err error) *Failure {
-	if running, ok := errors.AsType[*consume.RecoveringError](err); ok {
+	if running, ok := errors.AsType[*recovery.RunningError](err); ok {
 		return newFailure(http.StatusConflict, "recovering", running.Error())
 	}
 	return nil

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/consume"
 	"jethook/consume/admin"
+	"jethook/consume/recovery"
 )
 
 // Nothing works on recoveries here: they stay as they began.
@@ -18,37 +18,37 @@ func TestRecoveries(t *testing.T) {
 	a.bury(delivery(e.ID, "evt_1"))
 	a.schedule(delivery(e.ID, "evt_2"))
 
-	counted := get[consume.Recovery](a, http.StatusOK, "POST", path, `{"dry_run":true}`)
-	if !counted.DryRun || counted.ID != "" || counted.Counts != (consume.RecoveryCounts{Dead: 1, Waiting: 1}) {
+	counted := get[recovery.Recovery](a, http.StatusOK, "POST", path, `{"dry_run":true}`)
+	if !counted.DryRun || counted.ID != "" || counted.Counts != (recovery.RecoveryCounts{Dead: 1, Waiting: 1}) {
 		t.Errorf("dry run: %+v", counted)
 	}
 	if page := get[admin.RecoveryPage](a, http.StatusOK, "GET", "/api/v1/recoveries", ""); len(page.Items) != 0 {
 		t.Errorf("a dry run is kept: %+v", page)
 	}
-	rec := get[consume.Recovery](a, http.StatusAccepted, "POST", path, `{"since":"24h","missing":true}`)
-	if !strings.HasPrefix(rec.ID, "rec_") || rec.State != consume.RecoveryRunning || !rec.Missing || rec.Until.IsZero() {
+	rec := get[recovery.Recovery](a, http.StatusAccepted, "POST", path, `{"since":"24h","missing":true}`)
+	if !strings.HasPrefix(rec.ID, "rec_") || rec.State != recovery.Running || !rec.Missing || rec.Until.IsZero() {
 		t.Errorf("got %+v", rec)
 	}
 	if got := a.do("POST", path, `{}`); got.status != http.StatusConflict || got.code() != "recovering" || !strings.Contains(got.body, rec.ID) {
 		t.Errorf("a second one: %d %s", got.status, got.body)
 	}
 	one := "/api/v1/recoveries/" + rec.ID
-	if got := get[consume.Recovery](a, http.StatusOK, "GET", one, ""); got.ID != rec.ID || got.State != consume.RecoveryRunning {
+	if got := get[recovery.Recovery](a, http.StatusOK, "GET", one, ""); got.ID != rec.ID || got.State != recovery.Running {
 		t.Errorf("got %+v", got)
 	}
-	if got := get[consume.Recovery](a, http.StatusOK, "DELETE", one, ""); got.State != consume.RecoveryCancelled || got.Finished.IsZero() {
+	if got := get[recovery.Recovery](a, http.StatusOK, "DELETE", one, ""); got.State != recovery.Cancelled || got.Finished.IsZero() {
 		t.Errorf("cancelled: %+v", got)
 	}
-	next := get[consume.Recovery](a, http.StatusAccepted, "POST", path, `{}`)
+	next := get[recovery.Recovery](a, http.StatusAccepted, "POST", path, `{}`)
 	page := get[admin.RecoveryPage](a, http.StatusOK, "GET", "/api/v1/recoveries", "")
 	if len(page.Items) != 2 || page.Items[0].ID != next.ID || page.Items[1].ID != rec.ID {
 		t.Errorf("got %+v", page)
 	}
-	if got := get[consume.Recovery](a, http.StatusOK, "GET", one, ""); got.State != consume.RecoveryCancelled {
+	if got := get[recovery.Recovery](a, http.StatusOK, "GET", one, ""); got.State != recovery.Cancelled {
 		t.Errorf("the first, after the second: %+v", got)
 	}
 	get[struct{}](a, http.StatusOK, "POST", "/api/v1/endpoints/"+e.ID+"/disable", "")
-	get[consume.Recovery](a, http.StatusOK, "DELETE", "/api/v1/recoveries/"+next.ID, "")
+	get[recovery.Recovery](a, http.StatusOK, "DELETE", "/api/v1/recoveries/"+next.ID, "")
 	if got := a.do("POST", path, `{}`); got.status != http.StatusConflict || got.code() != "endpoint_disabled" {
 		t.Errorf("of a disabled endpoint: %d %s", got.status, got.body)
 	}

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
 	"jethook/consume/history"
+	"jethook/consume/recovery"
 	"jethook/publish"
 	"jethook/publish/report"
 )
@@ -274,8 +274,8 @@ func recoverSamples(a *api) []exchange {
 	}
 }
 
-func startRecovery(a *api) consume.Recovery {
-	return get[consume.Recovery](a, http.StatusAccepted, "POST", "/api/v1/endpoints/"+pendingDeliveries(a)+"/recover", `{"since":"24h"}`)
+func startRecovery(a *api) recovery.Recovery {
+	return get[recovery.Recovery](a, http.StatusAccepted, "POST", "/api/v1/endpoints/"+pendingDeliveries(a)+"/recover", `{"since":"24h"}`)
 }
 
 func recoverySamples(a *api) []exchange {
@@ -284,7 +284,7 @@ func recoverySamples(a *api) []exchange {
 }
 
 func recoveriesSamples(a *api) []exchange {
-	get[consume.Recovery](a, http.StatusOK, "DELETE", "/api/v1/recoveries/"+startRecovery(a).ID, "")
+	get[recovery.Recovery](a, http.StatusOK, "DELETE", "/api/v1/recoveries/"+startRecovery(a).ID, "")
 	startRecovery(a)
 	return []exchange{{status: 200}}
 }

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 	"jethook/consume/status"
 )
 
@@ -32,7 +32,7 @@ type endpointPage struct {
 	Rate       string
 	Passed     bool // events pass it by while it is disabled
 	Rows       []deliveryRow
-	Recoveries []consume.Recovery
+	Recoveries []recovery.Recovery
 	Overlaps   []overlap
 	Key        string // names a rotation
 	Defaults   formDefaults
@@ -125,12 +125,12 @@ func (p *endpointPage) settings(e *endpoint.Endpoint) {
 }
 
 // recoveriesOf are an endpoint's recoveries, the newest first.
-func (s *Server) recoveriesOf(r *http.Request, id string) ([]consume.Recovery, error) {
+func (s *Server) recoveriesOf(r *http.Request, id string) ([]recovery.Recovery, error) {
 	all, err := s.api.Recoveries(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(rec consume.Recovery) bool { return rec.Endpoint != id })
+	all = slices.DeleteFunc(slices.Clone(all), func(rec recovery.Recovery) bool { return rec.Endpoint != id })
 	return all[:min(len(all), 3)], nil
 }
 

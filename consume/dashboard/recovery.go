@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"strings"
 
-	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
+	"jethook/consume/recovery"
 )
 
 // recoveryPage is the form of a recovery, what it would redeliver, and how far those before it are.
@@ -16,16 +16,16 @@ type recoveryPage struct {
 	Until    string
 	Missing  bool
 	Wrong    map[string]string
-	Counted  *consume.Recovery // nil: nothing was counted
-	Total    int               // of it
-	All      []consume.Recovery
+	Counted  *recovery.Recovery // nil: nothing was counted
+	Total    int                // of it
+	All      []recovery.Recovery
 }
 
 func (s *Server) endpointRecovery(w http.ResponseWriter, r *http.Request) error {
 	return s.showRecovery(w, r, nil, nil)
 }
 
-func (s *Server) showRecovery(w http.ResponseWriter, r *http.Request, counted *consume.Recovery, wrong []admin.FailureField) error {
+func (s *Server) showRecovery(w http.ResponseWriter, r *http.Request, counted *recovery.Recovery, wrong []admin.FailureField) error {
 	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package consume
+package recovery
 
 import (
 	"encoding/json"
@@ -42,7 +42,7 @@ func (job *recoveryJob) check(key string, now time.Time) error {
 		return errors.New("its id is not one of its endpoint's")
 	case key != job.Endpoint && key != job.Endpoint+"."+job.ID:
 		return errors.New("its key is another recovery's")
-	case job.State != RecoveryRunning && job.State != RecoveryDone && job.State != RecoveryFailed && job.State != RecoveryCancelled:
+	case job.State != Running && job.State != Done && job.State != Failed && job.State != Cancelled:
 		return errors.New("it has no state")
 	case !phase:
 		return errors.New("it has no phase")

@@ -1,9 +1,10 @@
-package consume
+package recovery
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -11,8 +12,10 @@ import (
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
 
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/report"
 )
 
 const (
@@ -32,9 +35,20 @@ const (
 	probePause = time.Second
 )
 
-// recoverer works on recoveries in this process.
-type recoverer struct {
-	*Engine
+// Circuits tells whether this process has opened an endpoint's circuit.
+type Circuits interface {
+	IsOpen(endpoint string) bool
+}
+
+// Worker works on recoveries in this process.
+type Worker struct {
+	bus       *publish.Bus
+	endpoints *endpoint.Registry
+	cursors   *cursor.Table
+	circuits  Circuits
+	log       *slog.Logger
+	bad       *publish.BadRecords
+
 	jobs  *Recoveries
 	owner string
 
@@ -42,9 +56,20 @@ type recoverer struct {
 	running map[string]bool
 }
 
-// runRecoveries works on the recoveries that nobody works on, until ctx ends.
-func (e *Engine) runRecoveries(ctx context.Context) error {
-	r := &recoverer{Engine: e, jobs: NewRecoveries(e.bus), owner: nuid.Next(), running: make(map[string]bool)}
+// NewWorker returns a worker on the recoveries that lie on bus. The table is run by its owner.
+func NewWorker(bus *publish.Bus, endpoints *endpoint.Registry, cursors *cursor.Table, circuits Circuits, log *slog.Logger) *Worker {
+	return &Worker{
+		bus: bus, endpoints: endpoints, cursors: cursors, circuits: circuits, log: log,
+		bad:  publish.NewBadRecords(publish.BucketRecoveries, log),
+		jobs: New(bus), owner: nuid.Next(), running: make(map[string]bool),
+	}
+}
+
+// Unreadable names the recoveries that can't be read, and tells how many there are.
+func (r *Worker) Unreadable() ([]report.Unreadable, int) { return r.bad.Report(), r.bad.Len() }
+
+// Run works on the recoveries that nobody works on, until ctx ends.
+func (r *Worker) Run(ctx context.Context) error {
 	var workers errgroup.Group
 	workers.SetLimit(recoveriesAtOnce)
 	t := time.NewTicker(lookForRecoveries)
@@ -63,7 +88,7 @@ func (e *Engine) runRecoveries(ctx context.Context) error {
 		jobs, bad, err := r.jobs.jobs(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				e.log.Debug("cannot look for recoveries", "error", err)
+				r.log.Debug("cannot look for recoveries", "error", err)
 			}
 			continue
 		}
@@ -75,15 +100,15 @@ func (e *Engine) runRecoveries(ctx context.Context) error {
 }
 
 // note notes the recoveries that can't be read.
-func (r *recoverer) note(bad map[string]error) {
-	r.badRecoveries.Keep(func(key string) bool { return bad[key] != nil })
+func (r *Worker) note(bad map[string]error) {
+	r.bad.Keep(func(key string) bool { return bad[key] != nil })
 	for key, err := range bad {
-		r.badRecoveries.Note(key, err)
+		r.bad.Note(key, err)
 	}
 }
 
 // lastChange tells the bucket's last sequence, which is cheaper than reading it.
-func (r *recoverer) lastChange(ctx context.Context) (uint64, error) {
+func (r *Worker) lastChange(ctx context.Context) (uint64, error) {
 	status, err := r.bus.Recoveries().Status(ctx)
 	if err != nil {
 		return 0, err
@@ -95,10 +120,10 @@ func (r *recoverer) lastChange(ctx context.Context) (uint64, error) {
 }
 
 // begin takes the jobs that nobody works on, and reports whether any is running, here or elsewhere.
-func (r *recoverer) begin(ctx context.Context, workers *errgroup.Group, jobs []recoveryJob) (running bool) {
+func (r *Worker) begin(ctx context.Context, workers *errgroup.Group, jobs []recoveryJob) (running bool) {
 	for i := range jobs {
 		job := jobs[i]
-		if job.State != RecoveryRunning {
+		if job.State != Running {
 			continue
 		}
 		running = true
@@ -116,7 +141,7 @@ func (r *recoverer) begin(ctx context.Context, workers *errgroup.Group, jobs []r
 	return running
 }
 
-func (r *recoverer) mark(id string) bool {
+func (r *Worker) mark(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running[id] {
@@ -126,14 +151,14 @@ func (r *recoverer) mark(id string) bool {
 	return true
 }
 
-func (r *recoverer) unmark(id string) {
+func (r *Worker) unmark(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.running, id)
 }
 
 // work does a job to its end, or until ctx ends or somebody else has it. A fault of the bus is waited out.
-func (r *recoverer) work(ctx context.Context, job *recoveryJob) {
+func (r *Worker) work(ctx context.Context, job *recoveryJob) {
 	if err := r.keep(ctx, job); err != nil {
 		return
 	}
@@ -148,30 +173,30 @@ func (r *recoverer) work(ctx context.Context, job *recoveryJob) {
 		case errors.Is(err, publish.ErrConflict): // cancelled, or another process has taken it
 			return
 		case errors.Is(err, ErrTooMuch):
-			job.end(RecoveryFailed, err.Error())
+			job.end(Failed, err.Error())
 		case errors.Is(err, endpoint.ErrNotFound):
-			job.end(RecoveryCancelled, "the endpoint is removed")
+			job.end(Cancelled, "the endpoint is removed")
 		case errors.Is(err, publish.ErrUnreadable):
-			job.end(RecoveryFailed, "the endpoint's stored record can't be read")
+			job.end(Failed, "the endpoint's stored record can't be read")
 		case err != nil:
 			r.log.Debug("recovery: retrying", "recovery", job.ID, "error", err)
 			sleep(ctx, renewLease/4)
 			continue
 		default:
-			job.end(RecoveryDone, "")
+			job.end(Done, "")
 		}
 		if err := r.jobs.save(ctx, job); err == nil || errors.Is(err, publish.ErrConflict) {
 			r.log.Info("recovery ended", "recovery", job.ID, "endpoint", job.Endpoint, "state", job.State, "reason", job.Error,
 				"dead", job.Counts.Dead, "waiting", job.Counts.Waiting, "missed", job.Counts.Missed)
 			return
 		}
-		job.State = RecoveryRunning // it could not be stored: what was left is found done
+		job.State = Running // it could not be stored: what was left is found done
 	}
 	r.handOver(ctx, job)
 }
 
 // handOver gives up a job when the process stops, so that another one need not wait for the lease.
-func (r *recoverer) handOver(ctx context.Context, job *recoveryJob) {
+func (r *Worker) handOver(ctx context.Context, job *recoveryJob) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	job.Owner, job.Lease = "", time.Time{}
@@ -181,14 +206,14 @@ func (r *recoverer) handOver(ctx context.Context, job *recoveryJob) {
 }
 
 // keep stores where the job stands, and that it stays here for a while.
-func (r *recoverer) keep(ctx context.Context, job *recoveryJob) error {
+func (r *Worker) keep(ctx context.Context, job *recoveryJob) error {
 	job.Owner, job.Lease = r.owner, time.Now().Add(recoveryLease).UTC()
 	return r.jobs.save(ctx, job)
 }
 
 // advance does one portion of the job, and reports whether that was the last. The place is stored after the portion is
 // done: after a crash that portion is done again, which finds what is left of it.
-func (r *recoverer) advance(ctx context.Context, job *recoveryJob, s **salvage) (ended bool, err error) {
+func (r *Worker) advance(ctx context.Context, job *recoveryJob, s **salvage) (ended bool, err error) {
 	room, err := r.awaitRoom(ctx, job)
 	if err != nil {
 		return false, err
@@ -226,7 +251,7 @@ func (r *recoverer) advance(ctx context.Context, job *recoveryJob, s **salvage) 
 
 // movePortion redelivers what is chosen of the next messages of a leg, if there is room for it. Where nothing is chosen,
 // none is needed: what waits for an endpoint that keeps failing does not keep its recovery.
-func (r *recoverer) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
+func (r *Worker) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
 	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, batch)
 	if err != nil {
 		return fmt.Errorf("reading what there is to recover: %w", err)
@@ -253,14 +278,14 @@ func (r *recoverer) movePortion(ctx context.Context, job *recoveryJob, l leg, ro
 	if job.Place.Next = next; next == 0 {
 		job.Place.Next = job.Place.End + 1
 	}
-	if n > 0 && r.isOpen(job.Endpoint) {
+	if n > 0 && r.circuits.IsOpen(job.Endpoint) {
 		sleep(ctx, probePause)
 	}
 	return r.keep(ctx, job)
 }
 
 // endpoint returns the endpoint of a job, which this process may not have heard of yet.
-func (r *recoverer) endpoint(ctx context.Context, id string) (*endpoint.Endpoint, error) {
+func (r *Worker) endpoint(ctx context.Context, id string) (*endpoint.Endpoint, error) {
 	if ep, ok := r.endpoints.Lookup(id); ok {
 		return ep, nil
 	}
@@ -270,7 +295,7 @@ func (r *recoverer) endpoint(ctx context.Context, id string) (*endpoint.Endpoint
 
 // awaitRoom waits until the endpoint takes more, and returns how many: its lane sets the pace. One that is disabled takes
 // nothing, and one whose circuit is open one at a time, or none while something is due to it.
-func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error) {
+func (r *Worker) awaitRoom(ctx context.Context, job *recoveryJob) (int, error) {
 	for renewed := time.Now(); ; {
 		ep, err := r.endpoint(ctx, job.Endpoint)
 		if err != nil {
@@ -280,7 +305,7 @@ func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error
 		if err != nil {
 			return 0, err
 		}
-		open := r.isOpen(job.Endpoint)
+		open := r.circuits.IsOpen(job.Endpoint)
 		switch {
 		case ep.Disabled:
 		case open:
@@ -301,23 +326,15 @@ func (r *recoverer) awaitRoom(ctx context.Context, job *recoveryJob) (int, error
 }
 
 // dueTo counts what is due to an endpoint. It is asked ten times a second, and a subject list of a crowd is megabytes.
-func (r *recoverer) dueTo(ctx context.Context, id string) (due int, err error) {
+func (r *Worker) dueTo(ctx context.Context, id string) (due int, err error) {
 	shelves := []publish.Shelf{publish.DueShelf(id), publish.TurnShelf(id)}
 	err = r.bus.PeekEach(ctx, shelves, func(_ int, p publish.Pile) { due += int(p.Total) })
 	return due, err
 }
 
-// isOpen reports whether an endpoint's circuit is open.
-func (r *recoverer) isOpen(id string) bool {
-	r.Engine.mu.Lock()
-	l := r.lanes[id]
-	r.Engine.mu.Unlock()
-	return l != nil && !l.works()
-}
-
 // awaitSettled waits until every event that the endpoint may have missed has its outcome for it, if it wanted it: what
 // has none yet is not missed.
-func (r *recoverer) awaitSettled(ctx context.Context, job *recoveryJob, s *salvage, legs []leg) error {
+func (r *Worker) awaitSettled(ctx context.Context, job *recoveryJob, s *salvage, legs []leg) error {
 	renewed := time.Now()
 	for _, l := range legs {
 		if l.phase != PhaseMissed || s.ep.Ordered {

@@ -1,4 +1,4 @@
-package consume
+package recovery
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package consume
+package recovery
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/history"
+	"jethook/consume/paging"
 	"jethook/publish"
 )
 
@@ -24,7 +26,7 @@ type salvage struct {
 
 // leg is one walk through a stream.
 type leg struct {
-	phase  RecoveryPhase
+	phase  Phase
 	stream string // of events; empty: of deliveries
 	shelf  publish.Shelf
 	choose func(context.Context, []publish.Stored) ([]publish.Delivery, error)
@@ -167,7 +169,7 @@ func (r *Recoveries) Count(ctx context.Context, ep *endpoint.Endpoint, since, un
 		}
 		rec.Counts.add(l.phase, n)
 	}
-	rec.State, rec.Finished = RecoveryDone, time.Now().UTC()
+	rec.State, rec.Finished = Done, time.Now().UTC()
 	return rec, nil
 }
 
@@ -197,4 +199,22 @@ func upTo(page []publish.Stored, last uint64) []publish.Stored {
 		}
 	}
 	return page
+}
+
+// missedSince counts what retention took while it waited for an endpoint, as far as the history tells.
+func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
+	sh := publish.HistoryShelf(id, string(history.Missed))
+	told := make(map[string]bool)
+	lines, err := history.Since(ctx, bus, sh, since)
+	if err != nil {
+		return 0, err
+	}
+	err = lines.ReadOn(ctx, paging.Max, func(s *publish.Stored) error {
+		if a, err := history.Parse(s.Data); err == nil && !told[a.EventID] { // else it is none of ours
+			told[a.EventID] = true
+			n += a.Missed
+		}
+		return nil
+	})
+	return n, err
 }

@@ -1,4 +1,7 @@
-package consume
+// package recovery redelivers what an endpoint failed or missed of the events of a time, as a job that outlives the process
+// that works on it. It makes no attempt itself and sends nothing that the history says was delivered: it makes deliveries due,
+// no more of them at once than the endpoint takes.
+package recovery
 
 import (
 	"cmp"
@@ -19,15 +22,15 @@ import (
 	"jethook/publish"
 )
 
-// RecoveryState says whether a recovery goes on. The set is closed.
-type RecoveryState string
+// State says whether a recovery goes on. The set is closed.
+type State string
 
 // The states of a recovery.
 const (
-	RecoveryRunning   RecoveryState = "running"
-	RecoveryDone      RecoveryState = "done"
-	RecoveryFailed    RecoveryState = "failed"
-	RecoveryCancelled RecoveryState = "cancelled"
+	Running   State = "running"
+	Done      State = "done"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
 )
 
 // Recovery redelivers what an endpoint failed or missed of the events of a time. It lies in a bucket and is worked on by
@@ -39,8 +42,8 @@ type Recovery struct {
 	Since    time.Time      `json:"since,omitzero" doc:"only events received at this time or later; absent: all stored events"`
 	Until    time.Time      `json:"until" doc:"only events before this time; at most the start of the recovery"`
 	Missing  bool           `json:"missing" doc:"include events from before the endpoint was created"`
-	State    RecoveryState  `json:"state" doc:"running, done, failed, or cancelled (by a request, or because the endpoint was removed)" enum:"running,done,failed,cancelled"`
-	Phase    RecoveryPhase  `json:"phase" doc:"the current or last phase" enum:"dead,waiting,missed"`
+	State    State          `json:"state" doc:"running, done, failed, or cancelled (by a request, or because the endpoint was removed)" enum:"running,done,failed,cancelled"`
+	Phase    Phase          `json:"phase" doc:"the current or last phase" enum:"dead,waiting,missed"`
 	Counts   RecoveryCounts `json:"counts" doc:"what has been redelivered so far; a crash may leave up to 250 uncounted"`
 	Gone     uint64         `json:"gone,omitempty" doc:"waiting events that retention removed in this period, according to the history; they can't be redelivered" example:"12"`
 	Started  time.Time      `json:"started"`
@@ -48,14 +51,14 @@ type Recovery struct {
 	Error    string         `json:"error,omitempty" doc:"why it failed or was cancelled, or why it makes no progress"`
 }
 
-// RecoveryPhase is what a recovery works on. The set is closed; they come in this order.
-type RecoveryPhase string
+// Phase is what a recovery works on. The set is closed; they come in this order.
+type Phase string
 
 // The phases of a recovery.
 const (
-	PhaseDead    RecoveryPhase = "dead"
-	PhaseWaiting RecoveryPhase = "waiting"
-	PhaseMissed  RecoveryPhase = "missed"
+	PhaseDead    Phase = "dead"
+	PhaseWaiting Phase = "waiting"
+	PhaseMissed  Phase = "missed"
 )
 
 // RecoveryCounts are deliveries, by what they were before.
@@ -65,7 +68,7 @@ type RecoveryCounts struct {
 	Missed  int `json:"missed" doc:"matching events without a delivery to the endpoint"`
 }
 
-func (c *RecoveryCounts) add(p RecoveryPhase, n int) {
+func (c *RecoveryCounts) add(p Phase, n int) {
 	switch p {
 	case PhaseDead:
 		c.Dead += n
@@ -96,17 +99,17 @@ type recoveryPlace struct {
 
 // Errors of recoveries. Test with errors.Is.
 var (
-	// ErrNoRecovery means that there is no recovery with this id.
-	ErrNoRecovery = errors.New("no such recovery")
+	// ErrNotFound means that there is no recovery with this id.
+	ErrNotFound = errors.New("no such recovery")
 	// ErrTooMuch means that a recovery would have to remember more deliveries than it may.
 	ErrTooMuch = errors.New("too many deliveries in this time")
 )
 
-// RecoveringError means that the endpoint has a recovery that is running.
-type RecoveringError struct{ ID string }
+// RunningError means that the endpoint has a recovery that is running.
+type RunningError struct{ ID string }
 
 // Error names the recovery.
-func (e *RecoveringError) Error() string { return "recovery " + e.ID + " of this endpoint is running" }
+func (e *RunningError) Error() string { return "recovery " + e.ID + " of this endpoint is running" }
 
 // Recoveries starts recoveries and tells of them; the engines of all processes do the work.
 type Recoveries struct {
@@ -114,8 +117,8 @@ type Recoveries struct {
 	cursors *cursor.Table // not run
 }
 
-// NewRecoveries returns the recoveries that lie on bus.
-func NewRecoveries(bus *publish.Bus) *Recoveries { return &Recoveries{bus, cursor.NewIdleTable(bus)} }
+// New returns the recoveries that lie on bus.
+func New(bus *publish.Bus) *Recoveries { return &Recoveries{bus, cursor.NewIdleTable(bus)} }
 
 // newRecovery is a recovery that begins now. A time that has not come ends it now, too.
 func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Recovery {
@@ -128,7 +131,7 @@ func newRecovery(ep *endpoint.Endpoint, since, until time.Time, missing bool) Re
 	}
 	return Recovery{
 		ID: newRecoveryID(ep.ID), Endpoint: ep.ID, Since: since, Until: until.UTC(), Missing: missing,
-		State: RecoveryRunning, Phase: PhaseDead, Started: now,
+		State: Running, Phase: PhaseDead, Started: now,
 	}
 }
 
@@ -152,7 +155,7 @@ func (r *Recoveries) Start(ctx context.Context, ep *endpoint.Endpoint, since, un
 		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
 			continue
 		}
-		if running, ok := errors.AsType[*RecoveringError](err); ok {
+		if running, ok := errors.AsType[*RunningError](err); ok {
 			return Recovery{}, running
 		}
 		return Recovery{}, fmt.Errorf("%w: storing a recovery: %w", publish.ErrUnavailable, err)
@@ -175,8 +178,8 @@ func (r *Recoveries) store(ctx context.Context, key string, data []byte) error {
 		_, err = kv.Update(ctx, key, data, entry.Revision())
 		return err
 	}
-	if before.State == RecoveryRunning {
-		return &RecoveringError{ID: before.ID}
+	if before.State == Running {
+		return &RunningError{ID: before.ID}
 	}
 	if _, err = kv.Put(ctx, key+"."+before.ID, entry.Value()); err == nil {
 		_, err = kv.Update(ctx, key, data, entry.Revision())
@@ -239,7 +242,7 @@ const maxRecoveryID = 128
 
 func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
 	if len(id) > maxRecoveryID {
-		return recoveryJob{}, ErrNoRecovery
+		return recoveryJob{}, ErrNotFound
 	}
 	endpoint := endpointOf(id)
 	for _, key := range []string{endpoint, endpoint + "." + id} {
@@ -255,7 +258,7 @@ func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
 			return job, nil
 		}
 	}
-	return recoveryJob{}, ErrNoRecovery
+	return recoveryJob{}, ErrNotFound
 }
 
 // newRecoveryID returns an id from which endpointOf tells where in the bucket the recovery lies.
@@ -272,10 +275,10 @@ func endpointOf(id string) string {
 func (r *Recoveries) Cancel(ctx context.Context, id string) (Recovery, error) {
 	for {
 		job, err := r.job(ctx, id)
-		if err != nil || job.State != RecoveryRunning {
+		if err != nil || job.State != Running {
 			return job.Recovery, err
 		}
-		job.end(RecoveryCancelled, "")
+		job.end(Cancelled, "")
 		switch err := r.save(ctx, &job); {
 		case err == nil:
 			return job.Recovery, nil
@@ -285,7 +288,7 @@ func (r *Recoveries) Cancel(ctx context.Context, id string) (Recovery, error) {
 	}
 }
 
-func (job *recoveryJob) end(state RecoveryState, reason string) {
+func (job *recoveryJob) end(state State, reason string) {
 	job.State, job.Error, job.Finished, job.Owner, job.Lease = state, reason, time.Now().UTC(), "", time.Time{}
 }
 
