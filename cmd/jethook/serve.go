@@ -171,7 +171,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		Warning: b.reload.warning, Ready: b.ready,
 	}
 	if b.ingest != nil {
-		o.Reverify = b.ingest.Reverify
+		o.Reverify, o.Sample = b.ingest.Reverify, b.ingest.Sample
 	}
 	return b, b.openAdmin(cfg, o)
 }

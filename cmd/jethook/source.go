@@ -17,7 +17,7 @@ import (
 
 func sourceCommand() *cobra.Command {
 	return client.Group("source", "List sources of webhooks, their secrets, and their rejected requests",
-		sourceListCommand(), sourceRejectedCommand(), sourceRetryCommand(),
+		sourceListCommand(), sourceSampleCommand(), sourceRejectedCommand(), sourceRetryCommand(),
 		sourcePairCommand(), sourceSecretCommand(), sourceForgetCommand())
 }
 

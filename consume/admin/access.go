@@ -59,6 +59,7 @@ var openPaths = map[string]bool{"/metrics": true, "/healthz": true, "/readyz": t
 // secretPaths answer with secrets, or with what is as good as one.
 var secretPaths = map[string]bool{
 	"/api/v1/endpoints/:id/secret": true, "/api/v1/sources/:name/secret": true, "/api/v1/endpoints/:id/preview": true,
+	"/api/v1/sources/:name/sample": true,
 }
 
 // authenticate lets a request pass whose token is known. What it may do is held against its role by perform; a token that

@@ -47,6 +47,8 @@ type Options struct {
 	Senders map[string]Verification
 	// Reverify verifies a rejected request again and stores its events; nil in a process that receives none.
 	Reverify rejected.Reverifier
+	// Sample makes a signed request that a source takes; false: its sender's can't be signed. It is nil in a process that receives none.
+	Sample func(source string) (header http.Header, body []byte, ok bool)
 	// Warning is what is wrong with the process although it is ready; empty: nothing. It may be nil.
 	Warning func() string
 	// Ready is why the process is not ready; nil: the bus alone decides.
@@ -76,6 +78,7 @@ type Server struct {
 	log        *slog.Logger
 	senders    map[string]Verification
 	reverify   rejected.Reverifier
+	sample     func(string) (http.Header, []byte, bool)
 
 	echo    *echo.Echo
 	api     huma.API
@@ -96,7 +99,7 @@ func New(o Options) *Server {
 		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, echo: echo.New(),
+		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, sample: o.Sample, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -123,6 +126,7 @@ func New(o Options) *Server {
 	s.sourceRoutes()
 	s.rejectedRoutes()
 	s.pairingRoutes()
+	s.sourceSampleRoutes()
 	s.statusRoutes()
 	s.auditRoutes()
 	s.openRoutes()

@@ -37,6 +37,7 @@ var (
 	errNoSource     = errors.New("no such source")
 	errNotReceiving = errors.New("process receives no webhooks")
 	errNoHandshake  = errors.New("sender does not hand over a secret")
+	errNoSample     = errors.New("sender's requests can't be signed here")
 )
 
 // Failure is the one form of an error answer, the same that senders of webhooks get.
@@ -119,6 +120,7 @@ var failures = []struct {
 	{rejected.ErrNotFound, http.StatusNotFound, "not_found", "no such rejected request"},
 	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks; call one that runs jethook serve or jethook ingest"},
 	{errNoHandshake, http.StatusConflict, "no_handshake", "the sender does not hand over a secret; set JETHOOK_SOURCE_<NAME>_SECRET"},
+	{errNoSample, http.StatusConflict, "no_sample", "requests of this sender can't be made here: it signs with a key of its own"},
 	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process does not match the store; set the right key and restart"},
 	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read (see GET /api/v1/status); set the key that sealed it, restore it, or remove and recreate it"},
 	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret; rotate it with secret_type ed25519"},

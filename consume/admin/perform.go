@@ -42,6 +42,7 @@ var actions = map[string]action{
 	"get-source-secret":    {AccessWrite, "source.reveal"},
 	"forget-source-secret": {AccessWrite, "source.forget"},
 	"preview-delivery":     {AccessWrite, ""}, // the signature is as good as the secret, once
+	"get-source-sample":    {AccessWrite, ""}, // and so is this one
 }
 
 // noteTimeout is how long the store may take for the entry after an action, whoever still waits for the answer.

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"net/http"
-	"strings"
 
 	"jethook/consume/admin"
 )
@@ -12,6 +11,7 @@ func (s *Server) sourceRoutes() {
 	s.page("GET /sources/{name}", s.source)
 	s.operate("POST /sources/{name}/retry", s.retryRejected)
 	s.change("POST /sources/{name}/pair", s.pairSource)
+	s.pageFor(admin.AccessWrite)("GET /sources/{name}/sample", s.sourceSample)
 	s.page("GET /sources/{name}/rejected/{id}", s.rejectedRequest)
 	s.operate("POST /sources/{name}/rejected/{id}/retry", s.retryOneRejected)
 	s.change("POST /sources/{name}/rejected/{id}/remove", s.removeRejected)
@@ -41,7 +41,7 @@ func (s *Server) sources(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) sourceRow(src *admin.Source) sourceRow {
-	row := sourceRow{Source: *src, Address: s.sourceAddress(src.Name)}
+	row := sourceRow{Source: *src, Address: s.api.SourceAddress(src.Name)}
 	for _, n := range src.Refused {
 		row.Total += n
 	}
@@ -52,14 +52,4 @@ func (s *Server) sourceRow(src *admin.Source) sourceRow {
 		row.Reasons += formatCount(reason.Count) + ": " + reason.Words
 	}
 	return row
-}
-
-// sourceAddress is what a sender is given: the source's own address, or the public one; else only the path is known.
-func (s *Server) sourceAddress(name string) string {
-	for i := range s.cfg.Sources {
-		if c := &s.cfg.Sources[i]; c.Name == name && c.URL != "" {
-			return c.URL
-		}
-	}
-	return strings.TrimSuffix(s.cfg.PublicURL, "/") + "/webhooks/" + name
 }

@@ -1,0 +1,22 @@
+package dashboard
+
+import (
+	"net/http"
+
+	"jethook/consume/admin"
+)
+
+// sourceSamplePage is a request that a source takes, to be sent by hand.
+type sourceSamplePage struct {
+	Name string
+	admin.SourceSample
+}
+
+func (s *Server) sourceSample(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	sample, err := s.api.SourceSample(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, "sourcesample", view{Title: "A sample for " + name, Nav: "/sources", Data: &sourceSamplePage{name, *sample}})
+}
