@@ -31,7 +31,7 @@ func TestDefault(t *testing.T) {
 		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
-		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour, LogFormat: LogAuto,
+		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour, AuditRetention: 2160 * time.Hour, LogFormat: LogAuto,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("Default() = %+v, want %+v", c, want)
@@ -94,7 +94,7 @@ func TestLoad(t *testing.T) {
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
 			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
 		},
-		RejectedRetention: 24 * time.Hour, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12")},
+		RejectedRetention: 24 * time.Hour, AuditRetention: 2160 * time.Hour, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12")},
 		SourceNames: []string{"a", "a-b", "shop_2"},
 		Sources: []Source{
 			{
