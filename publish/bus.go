@@ -119,6 +119,15 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}); err != nil {
 		return err
 	}
+	if err = p.await(ctx, "JetStream", func(ctx context.Context) error {
+		unfinished, err := isRestoring(ctx, b.front.js)
+		if err == nil && unfinished {
+			err = ErrUnfinished
+		}
+		return err
+	}); err != nil {
+		return err
+	}
 	if b.streams, err = ensureStreams(ctx, p, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // dataNames are what Jethook writes, moves and removes in DATA_DIR.
-var dataNames = []string{"lock", "deaths", "jetstream", "encrypting", "encrypted", "store-key", "store-key.new", "admin-token", "nats-admin-token"}
+var dataNames = []string{"lock", "deaths", "jetstream", "encrypting", "encrypted", "restoring", "restored", "store-key", "store-key.new", "admin-token", "nats-admin-token"}
 
 // ErrLink means that DATA_DIR holds a symbolic link where Jethook keeps something. DATA_DIR itself may be one.
 var ErrLink = errors.New("is a symbolic link: what it points to would be changed or removed")

@@ -57,7 +57,7 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	}
 	lock, err := lockDir(filepath.Join(cfg.DataDir, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (is another jethook using it?): %w", cfg.DataDir, err)
+		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (%w): %w", cfg.DataDir, ErrInUse, err)
 	}
 	e := &embedded{opts: serverOptions(cfg), lock: lock, log: log}
 	if err := e.start(ctx, cfg); err != nil {

@@ -129,10 +129,15 @@ func (v *vault) checkEncrypted() error {
 	return nil
 }
 
-// finishEncrypting puts a complete copy into the store's place, and its key beside it. A kill at any moment
-// leaves what the next start goes on with.
+// finishEncrypting puts a complete copy into the store's place, and its key beside it: one that was encrypted, or one that was
+// restored from a backup. A kill at any moment leaves what the next start goes on with.
 func (v *vault) finishEncrypting() error {
-	from, store := v.encrypted(), filepath.Join(v.dir, "jetstream")
+	return errors.Join(v.replace(v.encrypted()), v.replace(v.restored()))
+}
+
+// replace puts the complete store in a folder into the place of the one that is there.
+func (v *vault) replace(from string) error {
+	store := filepath.Join(v.dir, "jetstream")
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -141,6 +146,11 @@ func (v *vault) finishEncrypting() error {
 			return err
 		}
 		if err := os.Rename(filepath.Join(from, "jetstream"), store); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(from, clearMark)); err == nil {
+		if err := os.Remove(v.keyFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -90,7 +90,7 @@ func OpenSeals(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyring,
 	return s, nil
 }
 
-func (s *Seals) place() string { return "bucket " + s.bucket.Bucket() }
+func (s *Seals) place() string { return SealPlace(s.bucket.Bucket()) }
 
 func (s *Seals) open(mark string) error {
 	if mark == "" {

@@ -51,7 +51,10 @@ func streamFiles(dir, pattern string) []string {
 // in clear, with JETHOOK_ENCRYPTION_KEY set, is encrypted first. The store's folder must be locked.
 func (v *vault) open(ctx context.Context) (string, error) {
 	if err := v.finishEncrypting(); err != nil {
-		return "", fmt.Errorf("putting the encrypted store in its place: %w", err)
+		return "", fmt.Errorf("putting the store in its place: %w", err)
+	}
+	if err := v.refuseUnfinished(); err != nil {
+		return "", err
 	}
 	content, err := os.ReadFile(v.keyFile())
 	switch {

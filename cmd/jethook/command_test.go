@@ -21,6 +21,8 @@ var withoutJSON = map[string]string{
 	"jethook deploy kubernetes":      "prints manifests, which are YAML",
 	"jethook deploy compose-cluster": "prints a compose file, which is YAML",
 	"jethook deploy systemd":         "prints a unit",
+	"jethook backup":                 "writes a file, and says in a line what is in it",
+	"jethook restore":                "reads a file, and says in a line what was in it",
 	"jethook completion bash":        "prints a script",
 	"jethook completion fish":        "prints a script",
 	"jethook completion powershell":  "prints a script",

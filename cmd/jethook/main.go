@@ -99,7 +99,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demo.Command(version(), openDemo), healthCommand(), versionCommand(),
 		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
-		sourceCommand(), statusCommand(), dashboardCommand(), listen.Command(version()), verify.Command(), auditCommand(), tokenCommand(), monitoringCommand(), deployCommand(), benchCommand(), rehearseCommand(),
+		sourceCommand(), statusCommand(), dashboardCommand(), listen.Command(version()), verify.Command(), auditCommand(), tokenCommand(), monitoringCommand(), deployCommand(), backupCommand(), restoreCommand(), benchCommand(), rehearseCommand(),
 	)
 	completeProperly(root)
 	return root

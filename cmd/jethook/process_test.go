@@ -266,7 +266,8 @@ func (p *process) post(ctx context.Context, client *http.Client, id, key string)
 // sink is an endpoint in the test's own process: it outlives every kill.
 type sink struct {
 	url    string
-	answer func(n int) int // the status of the nth request
+	answer func(n int) int     // the status of the nth request
+	judge  func(id string) int // if set, the status by event instead
 
 	mu     sync.Mutex // guards what follows
 	n      int
@@ -303,6 +304,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.tries[id] = append(s.tries[id], r.Header.Get("Jethook-Attempt"))
 	status := s.answer(s.n)
+	if s.judge != nil {
+		status = s.judge(id)
+	}
 	s.mu.Unlock()
 	w.WriteHeader(status)
 	select {

@@ -1,0 +1,78 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/config"
+)
+
+// StreamRestoring is there while a cluster is being restored.
+const StreamRestoring = "JETHOOK_RESTORING"
+
+func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, force bool, log *slog.Logger) (_ *Restoring, err error) {
+	s, err := dialStore(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	js, err := jetstream.New(s.Conn)
+	if err != nil {
+		return nil, err
+	}
+	ask, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	if _, err := s.Conn.RequestWithContext(ask, askSubject, nil); !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, errors.Join(ErrRunning, err)
+	}
+	unfinished, err := isRestoring(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range streams {
+		found, err := js.Stream(ctx, name)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+		case err != nil:
+			return nil, fmt.Errorf("asking for stream %s: %w", name, err)
+		case found.CachedInfo().State.Msgs > 0 && !force && !unfinished:
+			return nil, fmt.Errorf("%w: %s holds %d messages", ErrOccupied, name, found.CachedInfo().State.Msgs)
+		}
+	}
+	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: StreamRestoring, Description: "a restore of Jethook that has not ended",
+		Subjects: []string{"jethook.restoring"}, Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("noting that a restore begins: %w", err)
+	}
+	for _, name := range streams {
+		if err := js.DeleteStream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil, fmt.Errorf("removing stream %s: %w", name, err)
+		}
+	}
+	return &Restoring{Store: *s, finish: func(ctx context.Context) error {
+		if err := js.DeleteStream(ctx, StreamRestoring); err != nil {
+			return fmt.Errorf("noting that the restore has ended: %w", err)
+		}
+		return nil
+	}}, nil
+}
+
+// isRestoring reports whether a restore was begun and has not ended.
+func isRestoring(ctx context.Context, js jetstream.JetStream) (bool, error) {
+	_, err := js.Stream(ctx, StreamRestoring)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
