@@ -78,7 +78,7 @@ func (a *api) configured(cfg *config.Config) *api {
 	server := admin.New(admin.Options{
 		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3",
 		Log: slog.New(slog.DiscardHandler), Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
-		Reverify: verifyRight,
+		Reverify: verifyRight, Sample: signedSample,
 	})
 	listener := httptest.NewServer(server.Handler())
 	a.t.Cleanup(listener.Close)

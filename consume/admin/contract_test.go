@@ -40,6 +40,7 @@ var samples = map[string]func(a *api) []exchange{
 	"get-event-body":          eventSamples("/body"),
 	"get-recovery":            recoverySamples,
 	"get-rejected":            rejectedSamples("/rejected/{id}", 200),
+	"get-source-sample":       sourceSamples,
 	"get-source-secret":       pairingSamples("/secret", 200),
 	"get-status":              statusSamples,
 	"list-attempts":           attemptSamples,

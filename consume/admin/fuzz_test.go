@@ -39,7 +39,7 @@ func newFuzzed(f *testing.F) *fuzzed {
 	z := &fuzzed{doc: a.openapi(), first: make(map[string]exchange)}
 	z.handler = admin.New(admin.Options{
 		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3", Log: slog.New(slog.DiscardHandler),
-		Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}}, Reverify: verifyRight,
+		Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}}, Reverify: verifyRight, Sample: signedSample,
 	}).Handler()
 	z.ops = operations(z.doc)
 	slices.SortFunc(z.ops, func(a, b operation) int { return strings.Compare(a.id, b.id) })

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
@@ -31,6 +32,19 @@ func pairingSamples(path string, status int) func(a *api) []exchange {
 	return func(a *api) []exchange {
 		a.learn("handed over")
 		return []exchange{{path: "/api/v1/sources/asana" + path, status: status}, {path: "/api/v1/sources/shop" + path, status: 409}}
+	}
+}
+
+// signedSample is what the source shop takes; asana signs with a key of its own.
+func signedSample(source string) (http.Header, []byte, bool) {
+	return http.Header{"X-Signature": {"c2lnbmVk"}}, []byte(`{"type":"jethook.sample"}`), source == "shop"
+}
+
+func sourceSamples(*api) []exchange {
+	return []exchange{
+		{path: "/api/v1/sources/shop/sample", status: 200},
+		{path: "/api/v1/sources/asana/sample", status: 409},
+		{path: "/api/v1/sources/nosuch/sample", status: 404},
 	}
 }
 

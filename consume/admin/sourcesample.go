@@ -26,7 +26,7 @@ type SourceSample struct {
 	URL     string            `json:"url" doc:"where the source receives; without JETHOOK_PUBLIC_URL, on this machine" example:"https://hooks.example.com/webhooks/stripe"`
 	Headers map[string]string `json:"headers" doc:"with the signature, which is valid for as long as the sender's timestamps are"`
 	Body    string            `json:"body"`
-	Curl    string            `json:"curl" doc:"the command that sends it"`
+	Curl    string            `json:"curl" doc:"the command that sends it" example:"printf %s '{}' | curl --data-binary @- 'https://hooks.example.com/webhooks/stripe'"`
 }
 
 type sourceSampleOutput struct{ Body SourceSample }

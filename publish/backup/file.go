@@ -144,7 +144,6 @@ func (w *writer) end(m *Manifest) error {
 type reader struct {
 	tar  *tar.Reader
 	head *tar.Header // of the entry that is read next; nil: the end
-	name string      // of the part that is being read
 	read []Part
 	last *Manifest
 }
