@@ -72,7 +72,7 @@ func TestFaultsOutside(t *testing.T) {
 }
 
 // tcpServer hands each connection to handle, and closes it then.
-func tcpServer(t *testing.T, handle func(net.Conn)) (address string) {
+func tcpServer(t testing.TB, handle func(net.Conn)) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

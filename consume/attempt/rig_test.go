@@ -72,28 +72,13 @@ func recorder(t testing.TB) (url string, got <-chan received) {
 // rawServer reads one request from each connection and leaves the answer to handle, then closes it.
 func rawServer(t testing.TB, handle func(net.Conn)) (url string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				r, err := http.ReadRequest(bufio.NewReader(conn))
-				if err == nil {
-					_, _ = io.Copy(io.Discard, r.Body)
-					handle(conn)
-				}
-			}()
+	return "http://" + tcpServer(t, func(conn net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err == nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+			handle(conn)
 		}
-	}()
-	return "http://" + l.Addr().String()
+	})
 }
 
 // answer is a rawServer's handler that sends text and holds the connection until the client closes it.
