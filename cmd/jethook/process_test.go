@@ -30,6 +30,9 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if file := os.Getenv(nodeFile); file != "" {
+		return runNode(file)
+	}
 	// Most tests wait for their processes most of the time. The command line's -parallel overrides it.
 	if err := flag.Set("test.parallel", "6"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

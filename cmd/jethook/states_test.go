@@ -148,7 +148,7 @@ func (w *watcher) matched(ctx context.Context) bool {
 // done reports whether a consumer has nothing left. It learns of a message a moment after the publisher does, so its
 // own count of what is pending does not say all.
 func done(c *jetstream.ConsumerInfo, s *jetstream.StreamInfo) bool {
-	all := len(c.Config.FilterSubjects) > 0 || c.AckFloor.Stream >= s.State.LastSeq
+	all := len(c.Config.FilterSubjects) > 0 || c.AckFloor.Stream >= s.State.LastSeq || s.State.Msgs == 0
 	return c.NumPending == 0 && c.NumAckPending == 0 && all
 }
 
