@@ -67,6 +67,7 @@ type held struct {
 	seq    uint64
 	stored time.Time // when the message was stored
 	came   time.Time // when this process got it
+	opened time.Time // when its server had started at the latest, for all that was known when it came
 	again  bool      // it may have been given out before: a part of it may have its outcome
 	repeat bool      // it was given out before
 	link   uint64    // how often the connection had been restored when it came
@@ -200,7 +201,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 	h := &held{
 		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, came: time.Now(), in: in,
 		// A server that was killed may have forgotten that it gave out what it gave out last.
-		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened), repeat: meta.NumDelivered > 1,
+		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened), repeat: meta.NumDelivered > 1, opened: in.opened,
 		size: min(int64(len(m.Data())), int64(in.pull)), link: in.reconnects,
 	}
 	h.kept.Store(int64(time.Since(began)))

@@ -33,7 +33,7 @@ func (r *recall) knownBefore(ctx context.Context, d *publish.Delivery, h *held) 
 	of.mu.Lock()
 	defer of.mu.Unlock()
 	// A process that lived when the server was killed may still store the outcome of what it held.
-	if of.read.Before(h.in.opened) || of.read.Before(h.came) && time.Since(of.read) > max(rereadAfter, mayTake*of.took) {
+	if of.read.Before(h.opened) || of.read.Before(h.came) && time.Since(of.read) > max(rereadAfter, mayTake*of.took) {
 		if err := of.load(ctx, r.bus, d.Endpoint); err != nil {
 			return false, false, err
 		}

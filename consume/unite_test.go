@@ -113,7 +113,7 @@ func TestOutcomeStoredAfterTheServersStart(t *testing.T) {
 	t.Parallel()
 	bus, _, e := idle(t)
 	j := elsewhere(t, bus, e)
-	j.h.again, j.h.in.opened = true, time.Now()
+	j.h.again, j.h.opened = true, time.Now()
 	if over, err := e.hasOutcome(t.Context(), j.h, &j.d); over || err != nil {
 		t.Fatal(over, err)
 	}
