@@ -532,7 +532,21 @@ func (m *model) tell() {
 	if m.t.Failed() {
 		waiting, err := m.p.walk(context.Background(), "waiting")
 		m.t.Logf("waiting: %+v %v\nleft: %s\n%s", waiting, err, m.watch.left(context.Background()), m.watch.graves(context.Background()))
+		for _, p := range []*process{m.p, m.other} {
+			if p != nil {
+				m.t.Logf("what its followers do: %s", p.stacks("follower"))
+			}
+		}
 	}
+}
+
+// stacks ends a process and returns what its goroutines with a name in their stack were doing.
+func (p *process) stacks(name string) string {
+	before := len(p.log.String())
+	p.cmd.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // it may have died
+	p.cmd.Wait()                          //nolint:errcheck // it dies of the signal
+	blocks := strings.Split(p.log.String()[before:], "\n\n")
+	return strings.Join(slices.DeleteFunc(blocks, func(b string) bool { return !strings.Contains(b, name) }), "\n\n")
 }
 
 // failEveryOther answers 500 for every other event.

@@ -45,11 +45,24 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "jethook")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	reports := filepath.Join(dir, "race")
+	os.Setenv("GORACE", "log_path="+reports)
+	if out, err := exec.Command("go", "build", fmt.Sprint("-race=", raceEnabled), "-o", binary, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building jethook: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return max(m.Run(), races(reports))
+}
+
+// races prints the data races that the processes have reported, and is 1 if there are any.
+func races(reports string) (code int) {
+	paths, _ := filepath.Glob(reports + ".*")
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		fmt.Fprintf(os.Stderr, "%s%v\n", text, err)
+		code = 1
+	}
+	return code
 }
 
 // limit is how long a test waits for what must come; it is never waited out in a test that passes.
@@ -103,7 +116,7 @@ func newProcess(t testing.TB, env ...string) *process {
 	t.Helper()
 	p := &process{public: freePort(t), admin: freePort(t), nats: freePort(t)}
 	p.env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GORACE=" + os.Getenv("GORACE"),
 		"JETHOOK_LISTEN=" + p.public, "JETHOOK_ADMIN_LISTEN=" + p.admin, "JETHOOK_NATS_LISTEN=" + p.nats,
 		"JETHOOK_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "JETHOOK_ADMIN_TOKEN=token-for-tests-only", "JETHOOK_NATS_ADMIN_TOKEN=" + natsAdminToken,
 		"JETHOOK_SOURCES=acme", "JETHOOK_SOURCE_ACME_PROVIDER=hmac", "JETHOOK_SOURCE_ACME_SECRET=" + secret,

@@ -2,4 +2,5 @@
 
 package main
 
+// raceEnabled says that the tests, and the binary that they run, are built with the race detector.
 const raceEnabled = true

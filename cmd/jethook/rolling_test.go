@@ -65,7 +65,7 @@ func TestRollingRestart(t *testing.T) {
 	address := readmeCluster(t)
 	all := make([]*process, 2)
 	for i := range all {
-		all[i] = newProcess(t, "JETHOOK_NATS_URL=nats://jethook:jethook-password@"+address, "JETHOOK_SHUTDOWN_DELAY=700ms")
+		all[i] = newProcess(t, "JETHOOK_NATS_URL=nats://jethook:jethook-password@"+address, "JETHOOK_SHUTDOWN_DELAY=2s")
 		all[i].start(t, "ingest")
 	}
 	ctx, stop := context.WithCancel(t.Context())
