@@ -23,6 +23,17 @@ func (e *Engine) Ready() error {
 	return nil
 }
 
+// Stuck tells of the streams that have brought nothing for so long that it is more than an election, for how many seconds.
+func (e *Engine) Stuck() map[string]float64 {
+	stuck := make(map[string]float64)
+	for stream, d := range e.Stalled() {
+		if d >= stalledAfter {
+			stuck[stream] = d.Seconds()
+		}
+	}
+	return stuck
+}
+
 // Stalled tells for how long requests for the messages of each stream have come to nothing; 0 where they work.
 func (e *Engine) Stalled() map[string]time.Duration {
 	e.mu.Lock()

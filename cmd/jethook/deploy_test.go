@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -171,6 +172,16 @@ func checkPod(t *testing.T, pod *corev1.PodTemplateSpec, selected, settings map[
 	}
 	if c.ReadinessProbe.HTTPGet.Path != "/readyz" || c.LivenessProbe.HTTPGet.Path != "/healthz" || c.StartupProbe == nil {
 		t.Errorf("the probes are %+v, %+v", c.ReadinessProbe, c.LivenessProbe)
+	}
+	// Where senders come in, what counts is whether that listener is ready.
+	port := map[string]string{"consume": "admin"}[c.Args[0]]
+	if got := c.ReadinessProbe.HTTPGet.Port.String(); got != cmp.Or(port, "http") {
+		t.Errorf("%s: the readiness probe asks %s", c.Args[0], got)
+	}
+	delay, err := time.ParseDuration(settings["JETHOOK_SHUTDOWN_DELAY"])
+	noticed := time.Duration(c.ReadinessProbe.PeriodSeconds*c.ReadinessProbe.FailureThreshold) * time.Second
+	if grace := time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second; err != nil || delay <= noticed || grace < delay+35*time.Second {
+		t.Errorf("the pod is not ready after %s, serves for %s, %v, and is killed after %s", noticed, delay, err, grace)
 	}
 	for key, value := range selected {
 		if pod.Labels[key] != value {

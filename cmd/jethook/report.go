@@ -26,6 +26,7 @@ func (b *bridge) reporter(parts part) func() report.Process {
 		r := report.Process{Peer: self, Version: version(), Started: started}
 		if b.engine != nil {
 			r.Known, r.Endpoints = len(b.endpoints.All()), b.engine.Report()
+			r.Stalled = b.engine.Stuck()
 		}
 		if b.ingest != nil {
 			r.Sources, r.UnknownSource = b.ingest.Report(), b.ingest.UnknownSource()

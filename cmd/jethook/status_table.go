@@ -28,6 +28,12 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 		u := &s.Unreadable[i]
 		cli.Row(w, "UNREADABLE  "+strings.TrimSuffix(u.Bucket+"/"+u.Key, "/")+": "+u.Why+" ("+strings.Join(u.Processes, ", ")+")")
 	}
+	for _, p := range s.Processes {
+		for _, stream := range slices.Sorted(maps.Keys(p.Stalled)) {
+			cli.Row(w, fmt.Sprintf("STALLED     %s on %s (pid %d) has got nothing from stream %s for %s: NATS does not answer its requests",
+				p.Role, p.Host, p.PID, stream, notice.Span(time.Duration(p.Stalled[stream]*float64(time.Second)))))
+		}
+	}
 	for i := range s.Sources {
 		if src := &s.Sources[i]; src.ClockOff != 0 {
 			cli.Row(w, "CLOCK       "+src.Name+": "+clockWords(src.ClockOff))

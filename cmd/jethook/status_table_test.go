@@ -37,7 +37,7 @@ func TestStatusTable(t *testing.T) {
 		Store:     status.Store{StoreState: publish.StoreState{Used: 5 << 20}},
 		Queues:    []status.Queue{{Stream: "EVENTS", Name: "jethook", Pending: 5, Unacked: 3, Oldest: ago(2 * time.Second)}},
 		Sources:   []status.Source{{Name: "polar", LastSeen: ago(time.Minute), Accepted: 7, Refused: map[string]uint64{"too_large": 1, "bad_signature": 3}, ClockOff: -380}},
-		Processes: []status.Process{{Peer: report.Peer{Role: "serve", Host: "a", PID: 6}, Version: "v1", Started: at.Add(-20 * time.Minute), Endpoints: 3}},
+		Processes: []status.Process{{Peer: report.Peer{Role: "serve", Host: "a", PID: 6}, Version: "v1", Started: at.Add(-20 * time.Minute), Endpoints: 3, Stalled: map[string]float64{"WEBHOOKS": 42.4}}},
 		Missing:   []publish.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: at.Add(-time.Minute)}},
 	}
 	want := `
@@ -46,6 +46,7 @@ BEHIND      1180 deliveries waiting in the event streams for endpoints that lag 
 INCOMPLETE  processes: no response from consume on b (pid 7), last heard at 02:59:00
 UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
 UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
+STALLED     serve on a (pid 6) has got nothing from stream WEBHOOKS for 42s: NATS does not answer its requests
 CLOCK       polar: most requests are refused for their timestamp: the sender's clock is about 6m 20s behind ours, or requests are delayed
 UNKNOWN     3 requests for sources that are not in JETHOOK_SOURCES; the log names them
 MISSED      off: retention removed 7 waiting events (ep_2)

@@ -297,7 +297,7 @@ func (a *api) works(id string) {
 	hour.Add(now, true, 20*time.Millisecond)
 	hour.Add(now, false, time.Second)
 	own := report.Process{
-		Peer: publish.NewPeer("serve"), Version: "v1.2.3", Started: now, Known: 1,
+		Peer: publish.NewPeer("serve"), Version: "v1.2.3", Started: now, Known: 1, Stalled: map[string]float64{"WEBHOOKS": 42},
 		Endpoints: []report.Endpoint{{
 			ID: id, LastFailed: now, Streak: 3, Status: 503, Class: "status", Hour: hour.Hour(now), Running: 1, InFlight: 2,
 		}},

@@ -171,7 +171,7 @@ func (d *draft) readProcesses(reports []report.Process) {
 	for i := range reports {
 		r := &reports[i]
 		d.Unknown += r.UnknownSource
-		d.Processes = append(d.Processes, Process{Peer: r.Peer, Version: r.Version, Started: r.Started.UTC(), Endpoints: r.Known})
+		d.Processes = append(d.Processes, Process{Peer: r.Peer, Version: r.Version, Started: r.Started.UTC(), Endpoints: r.Known, Stalled: r.Stalled})
 		if r.Started.After(d.HourSince) {
 			d.HourSince = r.Started.UTC()
 		}

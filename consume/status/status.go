@@ -132,4 +132,6 @@ type Process struct {
 	Version   string    `json:"version"`
 	Started   time.Time `json:"started"`
 	Endpoints int       `json:"endpoints" doc:"number of endpoints that it knows"`
+
+	Stalled map[string]float64 `json:"stalled_seconds,omitempty" doc:"by stream, for how long it has received nothing from the bus although it should; absent if all is well" example:"{\"WEBHOOKS\":42}"`
 }

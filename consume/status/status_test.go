@@ -152,7 +152,7 @@ func TestTroubleComesFirst(t *testing.T) {
 	for i := range 10 {
 		hour.Add(now, i > 0, 20*time.Millisecond)
 	}
-	r.answer(t, report.Process{Peer: publish.NewPeer("consume"), Started: now.Add(-time.Minute), Endpoints: []report.Endpoint{
+	r.answer(t, report.Process{Peer: publish.NewPeer("consume"), Started: now.Add(-time.Minute), Stalled: map[string]float64{"WEBHOOKS": 42}, Endpoints: []report.Endpoint{
 		{ID: failing.ID, LastOK: now.Add(-time.Hour), LastFailed: now, Streak: 3, Status: 503, Class: "status", Hour: hour.Hour(now), Running: 2, InFlight: 5},
 		{ID: well.ID, LastOK: now, LastFailed: now.Add(-time.Minute), Streak: 0, Status: 500, Class: "status"},
 	}})
@@ -172,7 +172,7 @@ func TestTroubleComesFirst(t *testing.T) {
 	if e := find(t, s, well.ID); e.LastStatus != 0 || e.Failures != 0 {
 		t.Errorf("a failure before the last success is told: %+v", e)
 	}
-	if !s.HourSince.Equal(now.Add(-time.Minute)) || len(s.Incomplete) != 0 || len(s.Processes) != 1 {
+	if !s.HourSince.Equal(now.Add(-time.Minute)) || len(s.Incomplete) != 0 || len(s.Processes) != 1 || s.Processes[0].Stalled["WEBHOOKS"] != 42 {
 		t.Errorf("hour since %s, incomplete %q, %d processes", s.HourSince, s.Incomplete, len(s.Processes))
 	}
 	if e := find(t, s, open.ID); !e.FailingSince.Equal(now.Add(-time.Hour)) {

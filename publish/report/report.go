@@ -27,6 +27,8 @@ type Process struct {
 	// there are.
 	Unreadable      []Unreadable `json:"unreadable,omitempty"`
 	UnreadableCount int          `json:"unreadable_count,omitempty"`
+	// Stalled tells by stream for how many seconds the bus has given no events although it should.
+	Stalled map[string]float64 `json:"stalled,omitempty"`
 }
 
 // Unreadable is a record of a bucket that a process can't read, and therefore passes over.
