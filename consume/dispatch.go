@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jethook/consume/cursor"
+	"jethook/consume/lane"
 	"jethook/publish"
 )
 
@@ -22,14 +23,26 @@ type job struct {
 	releases []func()  // of the room that it has, when it ends
 }
 
-func (j *job) size() int64 { return int64(j.d.BodySize()) }
-
-func (j *job) class() class {
-	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry || j.d.Why == publish.WhyAsked {
-		return again
+// Facts are what the job's lane knows of it.
+func (j *job) Facts() lane.Facts {
+	f := lane.Facts{
+		Stream: j.h.in.queue.Stream, Size: int64(j.d.BodySize()), Detached: j.d.Detached(), Scheduled: !j.isFirst(),
 	}
-	return fresh
+	switch {
+	case j.h.in.cursor:
+		f.Origin = lane.Cursor
+	case j.isDue():
+		f.Origin = lane.Due
+	}
+	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry || j.d.Why == publish.WhyAsked {
+		f.Class = lane.Retry
+	}
+	return f
 }
+
+// isFirst reports whether the job's delivery comes from its event and lies nowhere else on the bus: what has waited
+// there was due at a time.
+func (j *job) isFirst() bool { return j.d.Due.IsZero() }
 
 // key names the record that says whether the job is its endpoint's cursor's.
 func (j *job) key() cursor.Key {
@@ -195,7 +208,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 	l := e.lane(ep)
 	switch {
 	case j.h.in.cursor, ep.Ordered && !j.isDue():
-		l.take(j)
+		l.Take(j)
 	case j.isDue():
 		e.startDue(ctx, l, j)
 	default:
@@ -210,28 +223,25 @@ func (j *job) isDue() bool { return j.h.in.queue.Stream == publish.StreamDeliver
 func (j *job) isShared() bool { return !j.isDue() && !j.h.in.cursor }
 
 // startDue hands a delivery that came due to its lane.
-func (e *Engine) startDue(ctx context.Context, l *lane, j *job) {
-	if l.works() {
-		e.throttle.wait(ctx)
+func (e *Engine) startDue(ctx context.Context, l *lane.Lane[*job], j *job) {
+	if l.Works() {
+		e.throttle.Wait(ctx)
 	}
-	switch verdict := l.admit(j); {
-	case verdict == enter, verdict == ifRoom && e.dues.take(ctx, j):
-		l.take(j)
-	default:
+	if !l.Offer(j, func() bool { return e.dues.take(ctx, j) }) {
 		e.setDown(j)
 	}
 }
 
 // startShared hands an event of the shared intake to a lane. An endpoint whose lane is full leaves the shared intake; what
 // comes until it has left is taken nevertheless, or held until it is known whose it is.
-func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
-	e.throttle.sawFresh()
+func (e *Engine) startShared(ctx context.Context, l *lane.Lane[*job], j *job) {
+	e.throttle.SawFirst()
 	if j.epoch != "" {
-		l.putAside(j)
+		l.SetAside(j)
 		e.decideAside(l, j.key()) // it may be known by now
 		return
 	}
-	if l.endpoint().PassesBy() {
+	if l.Endpoint().PassesBy() {
 		e.setDown(j)
 		return
 	}
@@ -239,47 +249,9 @@ func (e *Engine) startShared(ctx context.Context, l *lane, j *job) {
 		e.finish(j)
 		return
 	}
-	for {
-		verdict := l.admit(j)
-		switch {
-		case verdict == enter, verdict == ifRoom && e.events.take(ctx, j), ctx.Err() != nil:
-			l.take(j)
-			return
-		case !l.isWorthWaitingFor():
-			e.leave(l, j.key())
-			e.awaitLeaving(ctx, l, j.key())
-			l.take(j)
-			return
-		}
-		_, more := l.wants()
-		select {
-		case <-more:
-		case <-time.After(waitSlice):
-			if e.othersRunDry(l) {
-				l.blame(waitSlice)
-			}
-		case <-ctx.Done():
-		}
+	if !l.OfferPatiently(ctx, j, func() bool { return e.events.take(ctx, j) }) {
+		e.leave(l, j.key())
+		l.AwaitLeaving(ctx, j.h.in.queue.Stream)
+		l.Take(j)
 	}
-}
-
-const (
-	// waitSlice is how long the shared intake waits for a lane before it looks at the others again.
-	waitSlice = 2 * time.Millisecond
-	// mostBlame is for how long others may have run dry meanwhile, and blameFades after how long that is forgotten.
-	mostBlame, blameFades = 50 * time.Millisecond, time.Second
-	// lately is how long ago a lane has moved that is not idle.
-	lately = 100 * time.Millisecond
-)
-
-// othersRunDry reports whether a lane that was busy a moment ago has nothing to do: it may be what the shared intake would
-// bring if it did not wait.
-func (e *Engine) othersRunDry(but *lane) bool {
-	now := time.Now()
-	for _, l := range e.allLanes() {
-		if l != but && l.isDry(now) {
-			return true
-		}
-	}
-	return false
 }

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,6 +25,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/lane"
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
 	"jethook/consume/rehearsal"
@@ -40,9 +40,6 @@ const (
 	// dueWindow is how many deliveries that came due it holds beside them, and dueBytes how many of the bytes are theirs.
 	dueWindow = 8192
 	dueBytes  = windowBytes / 4
-	// stuck is how long a delivery waits for a place in the full window: in that time many places become free, unless those
-	// who hold them do not move. A disk may be busy for as long.
-	stuck = 500 * time.Millisecond
 	// tendEvery is how often lanes that have come to rest give back what they hold.
 	tendEvery = 250 * time.Millisecond
 	// drainTimeout is how long attempts in flight may take to finish when the process stops. It is longer
@@ -79,21 +76,17 @@ type Engine struct {
 	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring
 
-	throttle *throttle // of retries
-
 	acks, orderedAcks *acks
 	recall            *recall // of what was delivered before a kill
 
 	rehearser *rehearsal.Rehearser // nil: what may end the process is not rehearsed
 
-	mu        sync.Mutex // guards lanes and intakes
-	lanes     map[string]*lane
-	intakes   []*intake // of what all processes share
-	busyLanes atomic.Int32
-	laneBytes atomic.Int64 // of bodies that lanes hold; one that goes to several counts for each
-	sequences sync.Map     // of *sequence, by the id of the ordered endpoint
+	lanes     *lane.Pool[*job]
+	throttle  *lane.Throttle // of retries
+	mu        sync.Mutex     // guards intakes
+	intakes   []*intake      // of what all processes share
+	sequences sync.Map       // of *sequence, by the id of the ordered endpoint
 
-	attempts sync.WaitGroup  // goroutines of lanes
 	stop     chan struct{}   // closed when no attempt may begin any more
 	flight   context.Context // of the attempts; outlives Run's by drainTimeout
 	storeErr atomic.Bool     // the last outcome could not be stored
@@ -116,12 +109,15 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
 		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
 		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), draining: semaphore.NewWeighted(drainingAtOnce),
-		ahead: semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
-		lanes: make(map[string]*lane), throttle: newThrottle(), recall: newRecall(bus),
+		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
+		throttle: lane.NewThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 		stop: make(chan struct{}), faults: newFaults(),
 		meters: newMeters(cfg.MetricsSeries),
 	}
+	e.lanes = lane.NewPool(worker{e}, lane.Limits{
+		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
+	}, e.throttle, e.stop)
 	e.recoveries = recovery.NewWorker(bus, endpoints, e.cursors, circuits{e}, log)
 	return e
 }
@@ -159,7 +155,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	keepers.Go(func() error { return e.keepOrdered(kept) })
 	keepers.Go(func() error { return e.acks.run(kept) })
 	keepers.Go(func() error { return e.orderedAcks.run(kept) })
-	g.Go(func() error { return e.throttle.run(gctx) })
+	g.Go(func() error { return e.throttle.Run(gctx) })
 	g.Go(func() error { return e.recoveries.Run(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.watchLate(gctx); return nil })
@@ -192,15 +188,12 @@ func (e *Engine) Run(ctx context.Context) error {
 // drainTimeout and made again later; queued ones go back to the bus.
 func (e *Engine) drain(cutOff func()) {
 	close(e.stop)
-	for _, l := range e.allLanes() {
-		for _, j := range l.takeAside("") {
-			e.giveBack(j, 0)
-		}
-		l.startMore() // what waits for a rate limit
+	for _, j := range e.lanes.Drain() {
+		e.giveBack(j, 0)
 	}
 	timer := time.AfterFunc(drainTimeout, cutOff)
 	defer timer.Stop()
-	e.attempts.Wait()
+	e.lanes.Wait()
 	e.unsaved.Wait()
 }
 
@@ -213,9 +206,6 @@ func (e *Engine) stopping() bool {
 	}
 }
 
-// crowd is among how many lanes the window is shared.
-func (e *Engine) crowd() int64 { return max(1, int64(e.busyLanes.Load())) }
-
 // tend lets lanes that rest give back what they hold, until ctx ends.
 func (e *Engine) tend(ctx context.Context) error {
 	t := time.NewTicker(tendEvery)
@@ -226,31 +216,31 @@ func (e *Engine) tend(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		for _, l := range e.allLanes() {
+		for _, l := range e.lanes.All() {
 			e.relieve(l)
 		}
 	}
 }
 
-func (e *Engine) allLanes() []*lane {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Collect(maps.Values(e.lanes))
+func (e *Engine) lane(ep *endpoint.Endpoint) *lane.Lane[*job] {
+	return e.lanes.Open(ep.ID, func() *endpoint.Endpoint {
+		e.meters.open(ep.ID)
+		if now, ok := e.endpoints.Lookup(ep.ID); ok { // its last change may just have been told
+			return now
+		}
+		return ep
+	})
 }
 
-func (e *Engine) lane(ep *endpoint.Endpoint) *lane {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	l, ok := e.lanes[ep.ID]
-	if !ok {
-		if now, ok := e.endpoints.Lookup(ep.ID); ok { // its last change may just have been told
-			ep = now
-		}
-		l = newLane(e, ep)
-		l.meter = e.meters.of(ep.ID)
-		e.lanes[ep.ID] = l
+// worker makes the attempts that lanes decide on.
+type worker struct{ *Engine }
+
+// Attempt makes one attempt and learns from its result.
+func (e worker) Attempt(l *lane.Lane[*job], j *job) {
+	if res := e.deliver(j); res != nil {
+		e.meters.note(j, res)
+		e.examine(l, j.d.Endpoint, res)
 	}
-	return l
 }
 
 // endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
@@ -261,23 +251,13 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 	if c.Before == nil { // new: nothing waits for it
 		return
 	}
-	e.mu.Lock()
-	l := e.lanes[c.Before.ID]
 	if c.After == nil {
-		delete(e.lanes, c.Before.ID)
-	}
-	e.mu.Unlock()
-	switch {
-	case c.After == nil:
-		if l != nil {
-			l.close()
-			l.meter.release()
-		}
-		e.meters.names.Release(c.Before.ID)
+		e.lanes.Remove(c.Before.ID)
+		e.meters.forget(c.Before.ID)
 		return
-	case l != nil:
-		if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order
-			l.follow(now)
+	}
+	if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order
+		if l := e.lanes.Follow(now); l != nil {
 			e.relieve(l)
 		}
 	}
@@ -336,7 +316,7 @@ func (e *Engine) release(ctx context.Context, id string) error {
 		}
 		for i := range page {
 			d, err := page[i].Delivery()
-			if err != nil || d.Why != publish.WhyDisabled && (d.Why != publish.WhyTurn || time.Until(d.Due) < restPause) {
+			if err != nil || d.Why != publish.WhyDisabled && (d.Why != publish.WhyTurn || time.Until(d.Due) < lane.RestPause) {
 				continue
 			}
 			if err := e.releaseOne(ctx, d.ID()); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/lane"
 	"jethook/consume/outage"
 	"jethook/publish"
 )
@@ -39,10 +40,7 @@ type follower struct {
 
 // cursorChanged follows a change of an endpoint's record.
 func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key cursor.Key) {
-	e.mu.Lock()
-	l := e.lanes[key.Endpoint]
-	e.mu.Unlock()
-	if l != nil {
+	if l := e.lanes.Find(key.Endpoint); l != nil {
 		e.decideAside(l, key)
 	}
 	e.following.Lock()
@@ -221,12 +219,12 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	}
 	behind, looked := time.Now(), time.Now()
 	for f.awaitAppetite(ctx, l, false) {
-		n, _ := l.wants()
+		n, _ := l.Wants()
 		got, left, err := f.pull(ctx, consumer, l, n)
 		if err != nil {
 			return err
 		}
-		if got > 0 && left > nearly || l.isFull() {
+		if got > 0 && left > nearly || l.IsFull() {
 			behind = time.Now()
 		}
 		if time.Since(looked) < tendEvery {
@@ -242,11 +240,11 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 
 // awaitAppetite waits until the lane wants more, and returns false when the record or the endpoint changes first. The
 // consumer must not be made before what came by the shared intake is on its way: until then that may be left to it.
-func (f *follower) awaitAppetite(ctx context.Context, l *lane, first bool) bool {
+func (f *follower) awaitAppetite(ctx context.Context, l *lane.Lane[*job], first bool) bool {
 	for {
-		n, more := l.wants()
+		n, more := l.Wants()
 		r := f.cursors.Of(f.key)
-		if n > 0 && (!first || r != nil && r.Opened || l.holdsShared(f.key.Stream) == 0) {
+		if n > 0 && (!first || r != nil && r.Opened || l.HoldsShared(f.key.Stream) == 0) {
 			select {
 			case <-f.changed:
 				f.wake()

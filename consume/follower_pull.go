@@ -8,11 +8,12 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
+	"jethook/consume/lane"
 	"jethook/publish"
 )
 
 // pull takes up to n events and hands them to the lane. It returns how many came, and how many more wait.
-func (f *follower) pull(ctx context.Context, consumer *publish.Consumer, l *lane, n int) (got int, left uint64, err error) {
+func (f *follower) pull(ctx context.Context, consumer *publish.Consumer, l *lane.Lane[*job], n int) (got int, left uint64, err error) {
 	n = min(n, max(1, fetchBytes/f.avg))
 	if f.draining.Acquire(ctx, 1) != nil {
 		return 0, 0, nil
@@ -66,7 +67,7 @@ func (f *follower) take(ctx context.Context, n int, ask func(context.Context, in
 }
 
 // receive hands to the lane what of the messages is the cursor's.
-func (f *follower) receive(ctx context.Context, l *lane, messages []jetstream.Msg) error {
+func (f *follower) receive(ctx context.Context, l *lane.Lane[*job], messages []jetstream.Msg) error {
 	var all []*held
 	for _, m := range messages {
 		if h := f.in.hold(m); h != nil {

@@ -11,18 +11,23 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
+	"jethook/consume/lane"
 	"jethook/consume/notice"
 )
+
+// disableNotice is which part of DISABLE_AFTER an endpoint must have failed for its circuit to open even if
+// it got few requests: what is disabled has been reported as failing before.
+const disableNotice = 4
 
 // examine draws from a request's result what it says about the endpoint: its pace, its circuit, and whether it
 // is to be disabled. An endpoint's failing is noted in the registry, so that every process knows of it, and one
 // that starts tomorrow too.
-func (e *Engine) examine(l *lane, res *attempt.Result) {
+func (e *Engine) examine(l *lane.Lane[*job], id string, res *attempt.Result) {
 	if res.Verdict == attempt.Aborted { // says nothing of the endpoint
 		return
 	}
-	open, since := l.learn(res)
-	ep, ok := e.endpoints.Lookup(l.id)
+	open, since := l.Learn(res)
+	ep, ok := e.endpoints.Lookup(id)
 	if !ok || ep.Disabled {
 		return
 	}
@@ -30,14 +35,14 @@ func (e *Engine) examine(l *lane, res *attempt.Result) {
 	switch {
 	case res.Verdict == attempt.Delivered:
 		if noted {
-			e.recovered(l.id)
+			e.recovered(id)
 		}
 	case open && !noted:
-		e.failing(l, since, res.Detail)
+		e.failing(id, since, res.Detail)
 	case open && e.disableAfter > 0 && time.Since(since) >= e.disableAfter &&
 		// Every process has had time to say that the endpoint takes something.
 		time.Since(ep.UpdatedAt) >= e.disableAfter/(2*disableNotice):
-		e.disable(l.id, "has taken nothing for "+endpoint.Duration(e.disableAfter).String())
+		e.disable(id, "has taken nothing for "+endpoint.Duration(e.disableAfter).String())
 	}
 }
 
@@ -45,9 +50,9 @@ func (e *Engine) examine(l *lane, res *attempt.Result) {
 var errAsItIs = errors.New("nothing to change")
 
 // failing notes that an endpoint has failed since then, and that its circuit is open.
-func (e *Engine) failing(l *lane, since time.Time, reason string) {
+func (e *Engine) failing(id string, since time.Time, reason string) {
 	var about notice.Data
-	changed := e.change(l.id, "noting that the endpoint fails", func(ep *endpoint.Endpoint) error {
+	changed := e.change(id, "noting that the endpoint fails", func(ep *endpoint.Endpoint) error {
 		if ep.Disabled || !ep.FailingSince.IsZero() {
 			return errAsItIs
 		}
@@ -60,9 +65,9 @@ func (e *Engine) failing(l *lane, since time.Time, reason string) {
 	}
 	about.FailingSince, about.Reason = since.UTC(), reason
 	e.addTrouble(&about)
-	e.log.Warn("endpoint failing; circuit opened", "endpoint", l.id, "name", about.Name, "host", about.Host,
+	e.log.Warn("endpoint failing; circuit opened", "endpoint", id, "name", about.Name, "host", about.Host,
 		"failing_since", since, "failures", about.Failures, "reason", reason)
-	e.mark(l.id, history.CircuitOpened, reason)
+	e.mark(id, history.CircuitOpened, reason)
 	e.announce(notice.Failing, nuid.Next(), about, true)
 }
 

@@ -69,9 +69,9 @@ func TestTheCursorsEventReachesTheLane(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.split(1)
-	l := newLane(e, &endpoint.Endpoint{ID: key.Endpoint})
+	l := e.lanes.Open(key.Endpoint, func() *endpoint.Endpoint { return &endpoint.Endpoint{ID: key.Endpoint} })
 	e.startShared(t.Context(), l, &job{d: publish.Delivery{Endpoint: key.Endpoint, Attempt: 1}, h: h})
-	if in.holds(h) || l.running+len(l.queues[fresh]) > 0 {
+	if in.holds(h) || e.lanes.Busy() > 0 || l.HoldsShared(key.Stream) > 0 {
 		t.Error("the lane took it")
 	}
 }

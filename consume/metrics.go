@@ -2,6 +2,8 @@ package consume
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,12 +18,15 @@ type meters struct {
 	took     *prometheus.HistogramVec
 	delay    *prometheus.HistogramVec
 	dead     *prometheus.CounterVec
+
+	mu   sync.Mutex // guards each
+	each map[string]*meter
 }
 
 func newMeters(most int) *meters {
 	labels := []string{"endpoint"}
 	return &meters{
-		names: report.NewNames(most),
+		names: report.NewNames(most), each: make(map[string]*meter),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jethook_attempts_total",
 			Help: "Requests that this process made, by endpoint, outcome (delivered, failed, gone, later or aborted) and class of the answer or fault.",
@@ -47,61 +52,79 @@ func (m *meters) all() []prometheus.Collector {
 	return []prometheus.Collector{m.attempts, m.took, m.delay, m.dead}
 }
 
-// of returns the meter of an endpoint's lane. Each is given up by release.
-func (m *meters) of(id string) *meter {
-	name := m.names.Claim(id)
-	return &meter{
-		of: m, name: name, took: m.took.WithLabelValues(name), delay: m.delay.WithLabelValues(name), dead: m.dead.WithLabelValues(name),
+// open returns the meter of an endpoint that there is, which is made if there is none yet.
+func (m *meters) open(id string) *meter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one, ok := m.each[id]
+	if !ok {
+		name := m.names.Claim(id)
+		one = &meter{name: name, took: m.took.WithLabelValues(name), delay: m.delay.WithLabelValues(name), dead: m.dead.WithLabelValues(name)}
+		m.each[id] = one
+	}
+	return one
+}
+
+// find returns the meter of an endpoint; nil if it is removed, or if nothing was counted for it yet.
+func (m *meters) find(id string) *meter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.each[id]
+}
+
+// forget forgets an endpoint that is removed.
+func (m *meters) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if one := m.each[id]; one != nil {
+		delete(m.each, id)
+		if one.name != report.Other {
+			label := prometheus.Labels{"endpoint": one.name}
+			for _, v := range []interface {
+				DeletePartialMatch(prometheus.Labels) int
+			}{m.attempts, m.took, m.delay, m.dead} {
+				v.DeletePartialMatch(label)
+			}
+		}
+	}
+	m.names.Release(id)
+}
+
+// note counts a request, and how long its event waited for the first one.
+func (m *meters) note(j *job, res *attempt.Result) {
+	one := m.find(j.d.Endpoint)
+	if one == nil {
+		return
+	}
+	one.took.Observe(res.Duration.Seconds())
+	if j.isFirst() && j.d.Attempt == 1 && !j.h.stored.IsZero() && res.Verdict != attempt.Aborted {
+		one.delay.Observe(max(0, res.Started.Sub(j.h.stored)).Seconds())
+	}
+	if res.Verdict == attempt.Delivered {
+		one.dying.Store(false)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.each[j.d.Endpoint] == one { // else its series are removed
+		m.attempts.WithLabelValues(one.name, res.Verdict.String(), string(res.Class)).Inc()
 	}
 }
 
 // meter counts what is done for one endpoint.
 type meter struct {
-	of          *meters
 	name        string
 	took, delay prometheus.Observer
 	dead        prometheus.Counter
-
-	mu       sync.Mutex // guards released
-	released bool
+	dying       atomic.Bool // a delivery has died since a request last succeeded
 }
 
-// note counts a request, and how long its event waited for the first one.
-func (m *meter) note(j *job, res *attempt.Result) {
-	m.took.Observe(res.Duration.Seconds())
-	if j.isFirst() && j.d.Attempt == 1 && !j.h.stored.IsZero() && res.Verdict != attempt.Aborted {
-		m.delay.Observe(max(0, res.Started.Sub(j.h.stored)).Seconds())
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.released {
-		m.of.attempts.WithLabelValues(m.name, res.Verdict.String(), string(res.Class)).Inc()
-	}
-}
+// firstDeath reports whether no delivery has died since the endpoint last took one, and remembers that one has now.
+func (m *meter) firstDeath() bool { return !m.dying.Swap(true) }
 
 // countDead counts a dead letter of an endpoint.
 func (e *Engine) countDead(id string) {
-	e.mu.Lock()
-	l := e.lanes[id]
-	e.mu.Unlock()
-	if l != nil {
-		l.meter.dead.Inc()
-	}
-}
-
-// release forgets an endpoint that is removed.
-func (m *meter) release() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.released = true
-	if m.name == report.Other {
-		return
-	}
-	label := prometheus.Labels{"endpoint": m.name}
-	for _, v := range []interface {
-		DeletePartialMatch(prometheus.Labels) int
-	}{m.of.attempts, m.of.took, m.of.delay, m.of.dead} {
-		v.DeletePartialMatch(label)
+	if m := e.meters.find(id); m != nil {
+		m.dead.Inc()
 	}
 }
 
@@ -142,9 +165,11 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	running := make(map[string]int)
-	lanes := e.allLanes()
-	for _, l := range lanes {
-		running[l.meter.name] += l.inFlight()
+	lanes := e.Report()
+	for i := range lanes {
+		if m := e.meters.find(lanes[i].ID); m != nil {
+			running[m.name] += lanes[i].Running
+		}
 	}
 	for name, n := range running {
 		gauge(runningDesc, float64(n), name)
@@ -153,13 +178,31 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		gauge(stalledDesc, d.Seconds(), stream)
 	}
 	gauge(lanesDesc, float64(len(lanes)))
-	gauge(busyLanesDesc, float64(e.busyLanes.Load()))
-	gauge(heldDesc, float64(e.laneBytes.Load()))
+	gauge(busyLanesDesc, float64(e.lanes.Busy()))
+	gauge(heldDesc, float64(e.lanes.Bytes()))
 }
 
-// inFlight is how many requests the lane makes now.
-func (l *lane) inFlight() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.running
+// Unreadable names the recoveries that can't be read, and tells how many there are.
+func (e *Engine) Unreadable() ([]report.Unreadable, int) {
+	return e.recoveries.Unreadable()
+}
+
+// Report returns what this process does for each endpoint that it has had something for.
+func (e *Engine) Report() []report.Endpoint {
+	now := time.Now()
+	lanes := e.lanes.All()
+	out := make([]report.Endpoint, len(lanes))
+	for i, l := range lanes {
+		out[i] = l.Report(now)
+	}
+	return out
+}
+
+// circuits tells a recovery of the lanes' circuits.
+type circuits struct{ engine *Engine }
+
+// IsOpen reports whether an endpoint's circuit is open in this process.
+func (c circuits) IsOpen(id string) bool {
+	l := c.engine.lanes.Find(id)
+	return l != nil && !l.Works()
 }

@@ -23,7 +23,7 @@ func (e *Engine) announceDeath(d *publish.Delivery, res *attempt.Result) {
 		about = notice.About(ep)
 	}
 	log := e.log.Debug
-	if ok && e.lane(ep).firstDeath() {
+	if ok && e.meters.open(ep.ID).firstDeath() {
 		log = e.log.Warn
 	}
 	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason)
@@ -56,14 +56,10 @@ func (e *Engine) announceSwitch(before, after *endpoint.Endpoint) {
 
 // addTrouble adds what this process knows of the endpoint's failures.
 func (e *Engine) addTrouble(about *notice.Data) {
-	e.mu.Lock()
-	l := e.lanes[about.Endpoint]
-	e.mu.Unlock()
-	if l == nil {
-		return
+	if l := e.lanes.Find(about.Endpoint); l != nil {
+		seen := l.Report(time.Now())
+		about.Failures, about.LastStatus, about.LastClass = seen.Streak, seen.Status, seen.Class
 	}
-	streak, status, class := l.trouble()
-	about.Failures, about.LastStatus, about.LastClass = streak, status, string(class)
 }
 
 // announceTime bounds an announcement.

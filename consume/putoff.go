@@ -12,13 +12,8 @@ import (
 // An endpoint that says "too many requests" has taken nothing and is well: what it put off is no failure. It waits for as
 // long as the endpoint asks for, and the lane with it, since the next request would be put off too.
 
-const (
-	// leastPut and mostPut bound the pause after an answer that asks for one and does not say how long: it is doubled each
-	// time until something is taken.
-	leastPut, mostPut = time.Second, time.Minute
-	// leastPatience is for how long, at least, an endpoint may put one delivery off, however short its schedule is.
-	leastPatience = time.Hour
-)
+// leastPatience is for how long, at least, an endpoint may put one delivery off, however short its schedule is.
+const leastPatience = time.Hour
 
 // putOff lets a delivery wait for its endpoint, and uses no attempt up. It reports false once the endpoint has put the
 // delivery off for longer than its whole schedule takes: then that is a failure like any other.
@@ -31,7 +26,7 @@ func (e *Engine) putOff(j *job, ep *endpoint.Endpoint, res *attempt.Result) bool
 		return false
 	}
 	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
-	next.Due, next.Why = e.lane(ep).pause(res, max(leastPatience, ep.LongestPause(e.schedule))), publish.WhyAsked
+	next.Due, next.Why = e.lane(ep).Pause(res, max(leastPatience, ep.LongestPause(e.schedule))), publish.WhyAsked
 	e.reschedule(j, &next, func() {
 		a := history.Of(&j.d, res, history.Deferred)
 		due := next.Due.UTC()
@@ -39,20 +34,4 @@ func (e *Engine) putOff(j *job, ep *endpoint.Endpoint, res *attempt.Result) bool
 		e.record(j, a)
 	})
 	return true
-}
-
-// pause makes the lane wait for as long as the endpoint asked for, at most a certain time, and returns when that is over.
-func (l *lane) pause(res *attempt.Result, most time.Duration) time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now, until := time.Now(), l.pacer.until
-	switch {
-	case res.RetryAfter > 0:
-		until = now.Add(min(res.RetryAfter, most))
-	case !res.Started.Before(until): // else it was under way already when the endpoint first asked
-		l.backoff = min(max(2*l.backoff, leastPut), mostPut)
-		until = now.Add(min(l.backoff, most))
-	}
-	l.pacer.refused(res.Started, now, until)
-	return until
 }

@@ -182,7 +182,7 @@ func (q *sequence) fetchNext(state context.Context, consumer *publish.Consumer) 
 		}
 		return nil, batch.Error()
 	case <-state.Done():
-		q.engine.attempts.Go(func() {
+		q.engine.unsaved.Go(func() {
 			defer cancel()
 			giveBackNext(batch)
 		})

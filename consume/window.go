@@ -8,6 +8,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
+// stuck is how long a delivery waits for a place in the full window: in that time many places become free, unless those
+// who hold them do not move. A disk may be busy for as long.
+const stuck = 500 * time.Millisecond
+
 // places are a number of deliveries that one process holds at once, of one kind.
 type places struct {
 	free  *semaphore.Weighted

@@ -1,4 +1,4 @@
-package consume
+package lane
 
 import (
 	"context"
@@ -14,8 +14,8 @@ const (
 	// retryShare is how many retries each processor lets begin in a second beside first attempts. With twice as many, more than
 	// one in a hundred of those meets a garbage collection.
 	retryShare = 600
-	// freshFor is for how long after a first attempt others are expected.
-	freshFor = time.Second
+	// firstFor is for how long after a first attempt others are expected.
+	firstFor = time.Second
 	// adjustEvery is how often a throttle looks at how busy the process is.
 	adjustEvery = 50 * time.Millisecond
 	// saturated is the time that a goroutine of the slowest tenth waits for a processor when the processors are what limits
@@ -23,41 +23,42 @@ const (
 	saturated = 500 * time.Microsecond
 )
 
-// throttle spaces deliveries that come due evenly, beside first attempts: hundreds of them that began at once would hold the
+// Throttle spaces deliveries that come due evenly, beside first attempts: hundreds of them that began at once would hold the
 // events of that moment up, and they have waited for minutes.
-type throttle struct {
+type Throttle struct {
 	limiter *rate.Limiter
-	fresh   atomic.Int64 // unix nanoseconds of the last first attempt
+	first   atomic.Int64 // unix nanoseconds of the last first attempt
 	full    atomic.Bool  // the processors are saturated
 	sample  []metrics.Sample
 	before  []uint64 // counts of the last sample
 }
 
-func newThrottle() *throttle {
-	return &throttle{
+// NewThrottle returns a throttle that takes the processors for idle until Run says otherwise.
+func NewThrottle() *Throttle {
+	return &Throttle{
 		limiter: rate.NewLimiter(rate.Limit(retryShare*runtime.GOMAXPROCS(0)), 2),
 		sample:  []metrics.Sample{{Name: "/sched/latencies:seconds"}},
 	}
 }
 
-// sawFresh notes that a first attempt is to be made of what the shared intake brought.
-func (t *throttle) sawFresh() { t.fresh.Store(time.Now().UnixNano()) }
+// SawFirst notes that a first attempt is to be made of what the shared intake brought.
+func (t *Throttle) SawFirst() { t.first.Store(time.Now().UnixNano()) }
 
-// besideFresh reports whether there are such attempts that others could delay.
-func (t *throttle) besideFresh(now time.Time) bool {
-	return now.UnixNano()-t.fresh.Load() < int64(freshFor)
+// besideFirst reports whether there are such attempts that others could delay.
+func (t *Throttle) besideFirst(now time.Time) bool {
+	return now.UnixNano()-t.first.Load() < int64(firstFor)
 }
 
-// wait returns when one more retry may be started: at once when there are no first attempts that it could delay.
+// Wait returns when one more retry may be started: at once when there are no first attempts that it could delay.
 // It returns early when ctx ends.
-func (t *throttle) wait(ctx context.Context) {
-	if t.besideFresh(time.Now()) {
+func (t *Throttle) Wait(ctx context.Context) {
+	if t.besideFirst(time.Now()) {
 		t.limiter.Wait(ctx) //nolint:errcheck // who is stopped sees it by ctx
 	}
 }
 
-// run looks at how busy the process is until ctx ends.
-func (t *throttle) run(ctx context.Context) error {
+// Run looks at how busy the process is until ctx ends.
+func (t *Throttle) Run(ctx context.Context) error {
 	tick := time.NewTicker(adjustEvery)
 	defer tick.Stop()
 	for {
@@ -71,7 +72,7 @@ func (t *throttle) run(ctx context.Context) error {
 }
 
 // latency is the time that a goroutine waited for a processor since the last look; nine tenths waited less.
-func (t *throttle) latency() time.Duration {
+func (t *Throttle) latency() time.Duration {
 	metrics.Read(t.sample)
 	h := t.sample[0].Value.Float64Histogram()
 	if t.before == nil {

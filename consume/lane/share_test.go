@@ -1,4 +1,4 @@
-package consume
+package lane
 
 import (
 	"runtime"
@@ -16,19 +16,19 @@ func TestLaneSharesTheProcessorsWhileItCatchesUp(t *testing.T) {
 	const bears = 10_000
 	for name, test := range map[string]struct {
 		lags    bool
-		fresh   time.Time // the last first attempt
+		first   time.Time // the last first attempt
 		latency time.Duration
 		want    int
 	}{
-		"fast, beside others": {true, now.Add(-freshFor / 2), 50 * time.Microsecond, processors * lagShare},
-		"slow, beside others": {true, now.Add(-freshFor / 2), 50 * time.Millisecond, processors * lagPace / 20},
-		"very slow":           {true, now.Add(-freshFor / 2), time.Hour, bears},
-		"alone":               {true, now.Add(-2 * freshFor), 50 * time.Microsecond, bears},
-		"has caught up":       {false, now.Add(-freshFor / 2), 50 * time.Microsecond, bears},
+		"fast, beside others": {true, now.Add(-firstFor / 2), 50 * time.Microsecond, processors * lagShare},
+		"slow, beside others": {true, now.Add(-firstFor / 2), 50 * time.Millisecond, processors * lagPace / 20},
+		"very slow":           {true, now.Add(-firstFor / 2), time.Hour, bears},
+		"alone":               {true, now.Add(-2 * firstFor), 50 * time.Microsecond, bears},
+		"has caught up":       {false, now.Add(-firstFor / 2), 50 * time.Microsecond, bears},
 	} {
-		e := &Engine{stop: make(chan struct{}), throttle: newThrottle()}
-		e.throttle.fresh.Store(test.fresh.UnixNano())
-		l := newLane(e, &endpoint.Endpoint{ID: "ep_a"})
+		p := idlePool()
+		p.throttle.first.Store(test.first.UnixNano())
+		l := newLane(p, &endpoint.Endpoint{ID: "ep_a"})
 		l.limit, l.lags, l.latency = bears, test.lags, test.latency
 		if got := l.parallel(now); got != min(test.want, bears) {
 			t.Errorf("%s: %d requests at once, want %d", name, got, test.want)

@@ -1,4 +1,4 @@
-package consume
+package lane
 
 import (
 	"time"
@@ -31,15 +31,15 @@ type pacer struct {
 	told     time.Duration // what the endpoint's answers say that it takes; 0: they say nothing
 	next     time.Time     // when the next request may be made
 	until    time.Time     // the end of the pause that the endpoint asked for
-	due      func()        // is told when ready would be true, after it was not
-	timer    *time.Timer
-	armed    bool // due is yet to be told
 
 	run   time.Time // when the present run of requests began
 	last  time.Time // when the last one of it was made that went well
 	taken int       // how many of it went well
 	eased time.Time // when the endpoint last refused, or a larger part was taken back
 }
+
+// reset forgets every limit and pause.
+func (p *pacer) reset() { *p = pacer{} }
 
 // set takes over an endpoint's rate as of now; nil means no limit.
 func (p *pacer) set(r *endpoint.Rate, now time.Time) {
@@ -60,9 +60,6 @@ func (p *pacer) space(now time.Time) {
 	if soonest := now.Add(interval); p.next.After(soonest) {
 		p.next = soonest
 		p.hold(p.until)
-	}
-	if p.armed {
-		p.timer.Reset(0)
 	}
 }
 
@@ -128,10 +125,9 @@ func (p *pacer) limits() bool { return p.interval > 0 }
 // wait is how long it is until the next request may be made.
 func (p *pacer) wait(now time.Time) time.Duration { return max(0, p.next.Sub(now)) }
 
-// ready reports whether a request may be made now, and counts it if so. If not, due is told when it may.
+// ready reports whether a request may be made now, and counts it if so.
 func (p *pacer) ready(now time.Time) bool {
-	if wait := p.wait(now); wait > 0 {
-		p.arm(wait)
+	if p.wait(now) > 0 {
 		return false
 	}
 	if !p.limits() {
@@ -142,16 +138,4 @@ func (p *pacer) ready(now time.Time) bool {
 	}
 	p.next = p.next.Add(p.interval)
 	return true
-}
-
-func (p *pacer) arm(wait time.Duration) {
-	if p.armed {
-		return
-	}
-	p.armed = true
-	if p.timer == nil {
-		p.timer = time.AfterFunc(wait, p.due)
-	} else {
-		p.timer.Reset(wait)
-	}
 }

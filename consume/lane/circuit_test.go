@@ -1,12 +1,8 @@
-package consume
+package lane
 
 import (
-	"slices"
 	"testing"
 	"time"
-
-	"jethook/consume/endpoint"
-	"jethook/publish"
 )
 
 func TestCircuit(t *testing.T) {
@@ -86,53 +82,4 @@ func TestCircuit(t *testing.T) {
 			t.Error("old failures count after a success")
 		}
 	})
-}
-
-// A pacer keeps its rate over time whatever the delays of single requests, and never runs ahead of it.
-func TestPacer(t *testing.T) {
-	t.Parallel()
-	told := make(chan struct{}, 1)
-	p := pacer{interval: 20 * time.Millisecond, due: func() { told <- struct{}{} }}
-	begin := time.Now()
-	at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }
-	for _, step := range []struct {
-		ms   int
-		want bool
-	}{
-		{0, true},
-		{0, false},
-		{19, false},
-		{23, true},  // 3 ms late
-		{39, false}, // and no sooner for it
-		{40, true},
-		{95, true},  // 35 ms late: the next one is
-		{95, true},  // made up for
-		{95, false}, // but no more than that
-		{1000, true},
-		{1019, false}, // a long pause saves nothing up
-	} {
-		if got := p.ready(at(step.ms)); got != step.want {
-			t.Errorf("after %d ms: %t", step.ms, got)
-		}
-	}
-	<-told
-}
-
-// While both kinds of deliveries wait, a lane serves them in turn.
-func TestLaneServesBothClasses(t *testing.T) {
-	t.Parallel()
-	l := &lane{engine: &Engine{stop: make(chan struct{})}, ep: &endpoint.Endpoint{}}
-	for i := range 3 {
-		for c := range l.queues {
-			l.queues[c] = append(l.queues[c], &job{d: publish.Delivery{Attempt: 1 + c}})
-		}
-		l.queues[again] = append(l.queues[again], &job{d: publish.Delivery{Attempt: 2 + i}})
-	}
-	var got []class
-	for j := l.pop(time.Now()); j != nil; j = l.pop(time.Now()) {
-		got = append(got, j.class())
-	}
-	if want := []class{again, fresh, again, fresh, again, fresh, again, again, again}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
 }

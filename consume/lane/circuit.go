@@ -1,4 +1,4 @@
-package consume
+package lane
 
 import (
 	"math/bits"
@@ -18,9 +18,6 @@ const (
 	probesAtOnce          = 5
 	probeShare            = 60
 	leastProbe, mostProbe = time.Second, time.Minute
-	// disableNotice is which part of DISABLE_AFTER an endpoint must have failed for its circuit to open even if
-	// it got few requests: what is disabled has been reported as failing before.
-	disableNotice = 4
 )
 
 // circuit keeps an endpoint that fails and fails from being asked over and over. Closed, it lets everything
