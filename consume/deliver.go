@@ -10,6 +10,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // deliver makes one attempt and stores what came of it. It returns nil when none was made.
@@ -148,7 +149,7 @@ func (e *Engine) schedulePart(j *job, d *publish.Delivery, done func(error)) {
 		return
 	}
 	e.bus.ScheduleUnlessMoved(d, j.place(), func(err error) {
-		if errors.Is(err, publish.ErrConflict) { // or an answer was lost: it is stored already
+		if errors.Is(err, failure.ErrConflict) { // or an answer was lost: it is stored already
 			err = nil
 		}
 		done(err)
@@ -281,11 +282,11 @@ func (e *Engine) store(write func(done func(error)), then func(), refused func(e
 				}
 				then()
 				e.unsaved.Done()
-			case errors.Is(err, publish.ErrTooLarge), errors.Is(err, publish.ErrRefused):
+			case errors.Is(err, failure.ErrTooLarge), errors.Is(err, failure.ErrRefused):
 				e.storeErr.Store(false) // the store answers
 				refused(err)
 				e.unsaved.Done()
-			case e.stopping() && !errors.Is(err, publish.ErrBusy):
+			case e.stopping() && !errors.Is(err, failure.ErrBusy):
 				e.faults.leaving.Tell(e.log, err)
 				e.unsaved.Done()
 			default:

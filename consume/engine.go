@@ -30,6 +30,7 @@ import (
 	"jethook/consume/recovery"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 const (
@@ -291,7 +292,7 @@ func (e *Engine) releaseCutOff(ctx context.Context) {
 // releaseOne makes a single parked delivery due, unless another process has done so.
 func (e *Engine) releaseOne(ctx context.Context, id string) error {
 	err := deliveries.RetryNow(ctx, e.bus, id)
-	if errors.Is(err, deliveries.ErrUnderWay) || errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, deliveries.ErrUnderWay) || errors.Is(err, failure.ErrNotFound) {
 		return nil
 	}
 	return err

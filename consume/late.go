@@ -7,6 +7,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // lateAfter is how long after its time a delivery counts as forgotten by the server, and how long after a start of the
@@ -66,7 +67,7 @@ func (e *Engine) reclaim(ctx context.Context) error {
 		err := e.bus.Overtaken(ctx, q, func(d *publish.Delivery) error {
 			over, err := e.reclaimOne(ctx, d)
 			switch {
-			case errors.Is(err, publish.ErrConflict): // it moves, and is looked at again the next time
+			case errors.Is(err, failure.ErrConflict): // it moves, and is looked at again the next time
 				return nil
 			case err == nil && over:
 				removed++
@@ -171,7 +172,7 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 		return e.bus.Unschedule(ctx, &d)
 	}
 	err = e.bus.Remind(ctx, &d)
-	if errors.Is(err, publish.ErrConflict) { // it moved on, or the server knows nothing of it any more
+	if errors.Is(err, failure.ErrConflict) { // it moved on, or the server knows nothing of it any more
 		return e.scheduleAnew(ctx, &d)
 	}
 	if err == nil {

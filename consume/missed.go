@@ -14,6 +14,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/notice"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // What waits behind a cursor may wait longer than the stream keeps it. Once taken, nothing tells that it was there: so what
@@ -64,7 +65,7 @@ func (e *Engine) countMissed(ctx context.Context, key cursor.Key, last bool) err
 	switch {
 	case err == nil:
 		now.Place, now.Handed = max(place, now.Place), handed
-	case !errors.Is(err, publish.ErrNotFound):
+	case !errors.Is(err, failure.ErrNotFound):
 		return err
 	}
 	if !last && isMarked(r.Missed.Mark, &now, first) {

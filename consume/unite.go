@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // A message may be in two processes at once: one was stopped for a while, or the server was killed and has forgotten who had
@@ -111,7 +112,7 @@ func (e *Engine) uniteOne(ctx context.Context, j *job, trace *publish.Trace) (op
 		if err == nil {
 			err = e.bus.Exhume(ctx, &letter)
 		}
-		if err != nil && !errors.Is(err, publish.ErrNotFound) {
+		if err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return false, err
 		}
 	}
@@ -120,7 +121,7 @@ func (e *Engine) uniteOne(ctx context.Context, j *job, trace *publish.Trace) (op
 		if err == nil {
 			err = e.bus.Unschedule(ctx, &waiting)
 		}
-		if err != nil && !errors.Is(err, publish.ErrNotFound) {
+		if err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return false, err
 		}
 	}

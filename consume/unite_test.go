@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // elsewhere returns a job of an event that another process may have too.
@@ -134,7 +135,7 @@ func TestScheduleUnlessMoved(t *testing.T) {
 	must(t, func(done func(error)) { bus.ScheduleUnlessMoved(first, 0, done) })
 	second.Attempt = 3
 	err := stored(t, func(done func(error)) { bus.ScheduleUnlessMoved(second, 0, done) })
-	if !errors.Is(err, publish.ErrConflict) {
+	if !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("it was replaced: %v", err)
 	}
 	must(t, func(done func(error)) { e.schedulePart(j, second, done) })

@@ -16,7 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Faults of a request, and of this side. What they look like to a sender stands in answers alone.
@@ -78,15 +78,15 @@ var answers = []struct {
 	{errNoSource, answer{http.StatusNotFound, "no_such_source", "no such source"}},
 	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address is not allowed to send webhooks here"}},
 	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
-	{publish.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
+	{failure.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
 	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is malformed or incomplete"}},
 	{errCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed, without Content-Encoding"}},
 	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed or with Content-Encoding: gzip"}},
 	// Not 408: some senders give up for good at any 4xx, and it may be our side of the line that is slow.
 	{errTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body arrived too slowly; try again"}},
 	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
-	{publish.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
-	{publish.ErrFull, answer{http.StatusServiceUnavailable, "store_full", "the store is full; try again later"}},
+	{failure.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
+	{failure.ErrFull, answer{http.StatusServiceUnavailable, "store_full", "the store is full; try again later"}},
 	{errNotConfirmed, answer{http.StatusServiceUnavailable, "unavailable", "the subscription could not be confirmed; try again"}},
 	{errNotChecked, answer{http.StatusServiceUnavailable, "unavailable", "the request could not be checked; try again"}},
 	{errNotStored, answer{http.StatusServiceUnavailable, "unavailable", "the event could not be stored; try again"}},

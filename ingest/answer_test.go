@@ -13,6 +13,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // publisherFunc is a store that answers as a test wants.
@@ -41,11 +42,11 @@ func TestStoreFailures(t *testing.T) {
 		status int
 		code   string
 	}{
-		{publish.ErrUnavailable, 503, "unavailable"},
-		{publish.ErrFull, 503, "store_full"},
-		{publish.ErrBusy, 503, "overloaded"},
-		{publish.ErrTooLarge, 413, "too_large"},
-		{publish.ErrRefused, 503, "unavailable"},
+		{failure.ErrUnavailable, 503, "unavailable"},
+		{failure.ErrFull, 503, "store_full"},
+		{failure.ErrBusy, 503, "overloaded"},
+		{failure.ErrTooLarge, 413, "too_large"},
+		{failure.ErrRefused, 503, "unavailable"},
 		{context.DeadlineExceeded, 503, "unavailable"},
 		{errors.New("else"), 503, "unavailable"},
 	} {

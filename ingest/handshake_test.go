@@ -24,6 +24,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // following is a server over HTTP that takes over what others learn, until the test ends.
@@ -251,7 +252,7 @@ type failing struct {
 }
 
 func (failing) Learn(context.Context, string, config.Secret, string, time.Time) (publish.SourceState, error) {
-	return publish.SourceState{}, publish.ErrUnavailable
+	return publish.SourceState{}, failure.ErrUnavailable
 }
 
 func (f failing) Watch(ctx context.Context, changed func(string, publish.SourceState, error)) error {

@@ -13,6 +13,7 @@ import (
 
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
@@ -40,7 +41,7 @@ func (s *Server) receive(c echo.Context) error {
 	}
 	events := src.events(outcome.Events, r.Header, now)
 	receipt, err := s.store(r.Context(), events)
-	if errors.Is(err, publish.ErrTooLarge) {
+	if errors.Is(err, failure.ErrTooLarge) {
 		s.reject(c, src, data, now, err)
 	}
 	if err != nil {

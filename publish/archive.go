@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -108,7 +110,7 @@ const (
 func (b *Bus) Tail(ctx context.Context, sh Shelf, since, until time.Time) (*Tail, error) {
 	info, err := b.shelves[sh.stream].Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+		return nil, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
 	}
 	t := &Tail{bus: b, shelf: sh, from: max(info.State.FirstSeq, 1), before: info.State.LastSeq + 1, span: firstHeads}
 	if !since.IsZero() {
@@ -202,14 +204,14 @@ func (t *Tail) reader(ctx context.Context, from uint64) (*Consumer, error) {
 }
 
 // errGap means that messages were lost on their way here.
-var errGap = fmt.Errorf("%w: messages were lost on the way", ErrUnavailable)
+var errGap = fmt.Errorf("%w: messages were lost on the way", failure.ErrUnavailable)
 
 // readHeads takes n heads off a new consumer, or as many as it has, up to a sequence.
 func readHeads(ctx context.Context, c *Consumer, stream string, n int, before uint64) (heads []Head, err error) {
 	for taken := 0; taken < n; {
 		batch, err := c.TakeStored(ctx, n-taken)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+			return nil, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 		}
 		had := taken
 		for m := range batch.Messages() {
@@ -226,7 +228,7 @@ func readHeads(ctx context.Context, c *Consumer, stream string, n int, before ui
 			heads = append(heads, headOf(m.Subject(), m.Headers(), nil, stream, meta.Sequence.Stream, meta.Timestamp))
 		}
 		if err := errors.Join(batch.Error(), ctx.Err()); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+			return nil, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 		}
 		if taken > had {
 			continue
@@ -234,7 +236,7 @@ func readHeads(ctx context.Context, c *Consumer, stream string, n int, before ui
 		// Either there are fewer by now, or the server was silent for a second, which ends a fetch without a word.
 		info, err := c.Info(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+			return nil, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 		}
 		if info.Delivered.Consumer != uint64(taken) {
 			return nil, fmt.Errorf("reading %s: %w", stream, errGap)
@@ -277,7 +279,7 @@ func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerC
 	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
 	c, err := b.reads.js.CreateConsumer(ctx, stream, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("opening a reader of %s: %w", stream, classify(err))
+		return nil, fmt.Errorf("opening a reader of %s: %w", stream, failure.Classify(err))
 	}
 	return &Consumer{Consumer: c, conn: b.reads}, nil
 }
@@ -294,11 +296,11 @@ func (b *Bus) dropReader(ctx context.Context, stream string, c *Consumer) {
 // can't be read.
 func (b *Bus) Read(ctx context.Context, stream string, seq uint64) (Head, error) {
 	if _, ok := b.shelves[stream]; !ok || seq == 0 {
-		return Head{}, ErrNotFound
+		return Head{}, failure.ErrNotFound
 	}
 	m, err := b.message(ctx, stream, fetchQuery{Seq: seq})
 	if errors.Is(err, errNoDelivery) {
-		return Head{}, ErrNotFound
+		return Head{}, failure.ErrNotFound
 	}
 	if err != nil {
 		return Head{}, err

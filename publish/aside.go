@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // The body of a webhook that fits into no message is stored aside, in an object store, and its event refers to it by
@@ -50,17 +51,7 @@ const (
 	chunkBytes, fewestBytes = 512 << 10, 32 << 10
 	// chunksRead is how many are read at once, at most: readBytes bounds them too.
 	chunksRead = 256
-	// largestMessageBody is the largest body that the embedded server takes in a message where others are stored aside.
-	largestMessageBody = 8 << 20
 )
-
-// largestMessage is how large the body of a message may be on the embedded server.
-func largestMessage(cfg *config.Config) int64 {
-	if cfg.LargeBodies {
-		return min(int64(cfg.LargestBody()), largestMessageBody)
-	}
-	return int64(cfg.LargestBody())
-}
 
 // goneError says why there is no body. It is an ErrBodyGone.
 type goneError string
@@ -87,11 +78,11 @@ func ensureAside(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("opening object store %s: %w", BucketBodies, classify(err))
+		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
 	}
 	s, err := js.Stream(ctx, streamBodies)
 	if err != nil {
-		return fmt.Errorf("opening object store %s: %w", BucketBodies, classify(err))
+		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
 	}
 	got := s.CachedInfo().Config
 	switch {
@@ -106,7 +97,7 @@ func ensureAside(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 	}
 	got.MaxAge = age
 	if _, err := js.UpdateStream(ctx, got); err != nil {
-		return fmt.Errorf("letting object store %s keep bodies for %s: %w", BucketBodies, age, classify(err))
+		return fmt.Errorf("letting object store %s keep bodies for %s: %w", BucketBodies, age, failure.Classify(err))
 	}
 	log.Info("applied changed settings to the object store", "bucket", BucketBodies, "max-age", age)
 	return nil
@@ -135,7 +126,7 @@ func (b *Bus) lightenAll(ctx context.Context, events []*Event) (err error) {
 func (b *Bus) setAside(ctx context.Context, e *Event) error {
 	store, err := b.back.js.ObjectStore(ctx, BucketBodies)
 	if err != nil {
-		return fmt.Errorf("opening object store %s: %w", BucketBodies, classify(err))
+		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
 	}
 	name, sum := nuid.Next(), sha256.Sum256(e.Body)
 	_, err = store.Put(ctx, jetstream.ObjectMeta{
@@ -151,14 +142,14 @@ func (b *Bus) setAside(ctx context.Context, e *Event) error {
 // classifyStore names the class of an error of the object store, which may be a refusal.
 func classifyStore(err error) error {
 	if refused, ok := errors.AsType[*jetstream.APIError](err); ok {
-		r := refusal{Code: refused.Code, ErrCode: int(refused.ErrorCode), Description: refused.Description}
-		return r.err()
+		r := failure.Refusal{Code: refused.Code, ErrCode: int(refused.ErrorCode), Description: refused.Description}
+		return r.Err()
 	}
-	return classify(err)
+	return failure.Classify(err)
 }
 
 // neverStored reports whether a message that could not be published is certainly not stored, and never will be.
-func neverStored(err error) bool { return refused(err) || errors.Is(err, ErrBusy) }
+func neverStored(err error) bool { return refused(err) || errors.Is(err, failure.ErrBusy) }
 
 // dropAside removes the body that was stored aside for an event that is not: it was stored before, or refused. What can't
 // be removed ages out.
@@ -212,7 +203,7 @@ func (c *connection) complete(ctx context.Context, e *Event) (err error) {
 func (c *connection) object(ctx context.Context, e *Event) ([]byte, error) {
 	subject := metaPrefix + base64.URLEncoding.EncodeToString([]byte(e.object))
 	meta, err := c.get(ctx, streamBodies, fetchQuery{Last: subject})
-	if errors.Is(err, ErrNotFound) || errors.Is(err, nats.ErrNoResponders) {
+	if errors.Is(err, failure.ErrNotFound) || errors.Is(err, nats.ErrNoResponders) {
 		err = c.isGone(func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(streamBodies, subject, nats.Context(ctx))
 			if errors.Is(err, nats.ErrStreamNotFound) {
@@ -273,14 +264,14 @@ func (c *connection) chunks(ctx context.Context, subject string, info *jetstream
 func (c *connection) missing(ctx context.Context, subject string, info *jetstream.ObjectInfo) error {
 	s, err := c.js.Stream(ctx, streamBodies)
 	if err != nil {
-		return fmt.Errorf("reading a body: %w", classify(err))
+		return fmt.Errorf("reading a body: %w", failure.Classify(err))
 	}
 	all, err := s.Info(ctx, jetstream.WithSubjectFilter(subject))
 	switch {
 	case err != nil:
-		return fmt.Errorf("reading a body: %w", classify(err))
+		return fmt.Errorf("reading a body: %w", failure.Classify(err))
 	case all.State.Subjects[subject] == uint64(info.Chunks):
-		return fmt.Errorf("reading a body: %w: a replica lags behind", ErrUnavailable)
+		return fmt.Errorf("reading a body: %w: a replica lags behind", failure.ErrUnavailable)
 	}
 	return errObjectGone
 }

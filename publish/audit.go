@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // StreamAudit holds what operators did.
@@ -91,20 +92,20 @@ func (b *Bus) Audit(ctx context.Context, e AuditEntry) (uint64, error) {
 			return ack.Sequence, nil
 		}
 		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
-			return 0, fmt.Errorf("storing an audit entry: %w", classify(err))
+			return 0, fmt.Errorf("storing an audit entry: %w", failure.Classify(err))
 		}
 		if err := b.readChainEnd(ctx); err != nil {
 			return 0, fmt.Errorf("reading the last audit entry: %w", err)
 		}
 	}
-	return 0, fmt.Errorf("storing an audit entry: %w", ErrBusy)
+	return 0, fmt.Errorf("storing an audit entry: %w", failure.ErrBusy)
 }
 
 // readChainEnd reads where the trail ends. Where retention has taken the last entry the chain begins anew.
 func (b *Bus) readChainEnd(ctx context.Context) error {
 	info, err := b.streams[StreamAudit].Info(ctx)
 	if err != nil {
-		return classify(err)
+		return failure.Classify(err)
 	}
 	last := info.State.LastSeq
 	if info.State.Msgs == 0 {
@@ -117,7 +118,7 @@ func (b *Bus) readChainEnd(ctx context.Context) error {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		b.chain.seq, b.chain.hash = last, ""
 	case err != nil:
-		return classify(err)
+		return failure.Classify(err)
 	default:
 		b.chain.seq, b.chain.hash = last, AuditHash(m.Data)
 	}
@@ -155,7 +156,7 @@ type AuditReport struct {
 func (b *Bus) VerifyAudit(ctx context.Context) (r AuditReport, err error) {
 	info, err := b.streams[StreamAudit].Info(ctx)
 	if err != nil {
-		return r, fmt.Errorf("asking for stream %s: %w", StreamAudit, classify(err))
+		return r, fmt.Errorf("asking for stream %s: %w", StreamAudit, failure.Classify(err))
 	}
 	for from := uint64(1); from != 0; {
 		var page []Stored

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"jethook/publish/failure"
 )
 
 const (
@@ -73,7 +75,7 @@ type reach struct {
 func (b *Bus) bounds(ctx context.Context, sh Shelf, before uint64) (r reach, err error) {
 	info, err := b.shelves[sh.stream].Info(ctx)
 	if err != nil {
-		return r, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+		return r, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
 	}
 	if info.State.Msgs == 0 {
 		return reach{lo: 1}, nil

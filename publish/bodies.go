@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -154,13 +156,13 @@ func (b *Bus) keep(d *Delivery) error {
 	subject := d.keptSubject()
 	info, err := b.shelves[StreamDead].Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
-		return fmt.Errorf("looking for %s: %w", subject, classify(err))
+		return fmt.Errorf("looking for %s: %w", subject, failure.Classify(err))
 	}
 	if len(info.State.Subjects) > 0 {
 		return nil
 	}
 	m := &nats.Msg{Subject: subject, Header: nats.Header{headerExpectedSeq: {"0"}, headerExpectedSubj: {subject}}, Data: d.Event.Body}
-	if _, err := b.dead.publish(ctx, m); err != nil && !errors.Is(err, ErrConflict) { // else another letter's came first
+	if _, err := b.dead.publish(ctx, m); err != nil && !errors.Is(err, failure.ErrConflict) { // else another letter's came first
 		return fmt.Errorf("keeping the body of %s: %w", d.ID(), err)
 	}
 	return nil
@@ -209,7 +211,7 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 
 func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
 	s, err := b.last(ctx, StreamDead, d.keptSubject())
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		err = b.reads.isGone(func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(StreamDead, d.keptSubject(), nats.Context(ctx))
 			return err
@@ -225,7 +227,7 @@ func (b *Bus) whole(ctx context.Context, e *Event) (Head, error) {
 		return Head{}, ErrBodyGone
 	}
 	found, err := b.Read(ctx, stream, e.seq)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		err = b.reads.isGone(func(js nats.JetStreamContext) error {
 			_, err := js.GetMsg(stream, e.seq, nats.Context(ctx))
 			return err
@@ -250,9 +252,9 @@ func (c *connection) isGone(ask func(nats.JetStreamContext) error) error {
 	case errors.Is(err, nats.ErrMsgNotFound):
 		return ErrBodyGone
 	case err != nil:
-		return fmt.Errorf("asking for a body: %w", classify(err))
+		return fmt.Errorf("asking for a body: %w", failure.Classify(err))
 	}
-	return fmt.Errorf("asking for a body: %w: a replica lags behind", ErrUnavailable)
+	return fmt.Errorf("asking for a body: %w: a replica lags behind", failure.ErrUnavailable)
 }
 
 // replayBytes bounds the large bodies that replays are stored with at once.

@@ -18,16 +18,18 @@ import (
 
 	"jethook/config"
 	"jethook/config/certificate"
+	"jethook/publish/embedded"
+	"jethook/publish/failure"
 	"jethook/publish/report"
 )
 
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
 type Bus struct {
 	log      *slog.Logger
-	srv      *embedded   // nil on a cluster
-	front    *connection // for events that come in, and what is done with them first
-	back     *connection // for deliveries that wait and come due: a crowd of them must not hold up events
-	reads    *connection // for lists and look-ups: the server answers one after the other, and a stream may be busy
+	srv      *embedded.Server // nil on a cluster
+	front    *connection      // for events that come in, and what is done with them first
+	back     *connection      // for deliveries that wait and come due: a crowd of them must not hold up events
+	reads    *connection      // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	buckets  map[string]jetstream.KeyValue
 	cursors  jetstream.Stream // behind the bucket of that name
 	requests lateBucket
@@ -65,7 +67,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 		calendar: newCalendar(perSlot * runtime.GOMAXPROCS(0)),
 	}
 	if cfg.NATSURL == "" {
-		srv, err := startEmbedded(ctx, cfg, log)
+		srv, err := embedded.Start(ctx, cfg, stagedStreams, log)
 		if err != nil {
 			return nil, err
 		}
@@ -85,11 +87,7 @@ func (b *Bus) SetTokens(cfg *config.Config) {
 	if b.srv == nil {
 		return
 	}
-	admin := cfg.NATSAdminToken
-	if admin.IsZero() { // the one that was made
-		admin = b.srv.admin
-	}
-	b.srv.gate.SetTokens(cfg.NATSToken, admin)
+	b.srv.SetTokens(cfg)
 }
 
 // clusterToken is asked for whenever a connection logs in.
@@ -102,7 +100,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 			return err
 		}
 	}
-	b.fits = b.front.MaxPayload() - headerRoom
+	b.fits = b.front.MaxPayload() - embedded.HeaderRoom
 	b.room = b.fits
 	if b.aside = cfg.LargeBodies; b.aside {
 		b.room = max(b.fits, config.BodyLimit)
@@ -122,7 +120,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if err = p.await(ctx, "JetStream", func(ctx context.Context) error {
 		unfinished, err := isRestoring(ctx, b.front.js)
 		if err == nil && unfinished {
-			err = ErrUnfinished
+			err = failure.ErrUnfinished
 		}
 		return err
 	}); err != nil {
@@ -139,7 +137,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	if b.srv != nil {
-		b.srv.stage()
+		b.srv.StageBatches()
 	}
 	b.shelves = make(map[string]jetstream.Stream)
 	for name := range b.streams {
@@ -194,7 +192,7 @@ func (b *Bus) connectionFor(stream string) *connection {
 // storage is how many bytes all streams together may hold; 0 when there is no limit.
 func (b *Bus) storage(ctx context.Context) (int64, error) {
 	if b.srv != nil {
-		return b.srv.current().JetStreamConfig().MaxStore, nil
+		return b.srv.MaxStore(), nil
 	}
 	info, err := b.front.js.AccountInfo(ctx)
 	if err != nil {
@@ -206,7 +204,7 @@ func (b *Bus) storage(ctx context.Context) (int64, error) {
 // stuck is told that the store answers nothing although the connection stands.
 func (b *Bus) stuck(conn *connection) {
 	if b.srv != nil {
-		b.srv.heal()
+		b.srv.Heal()
 	} else {
 		conn.elsewhere()
 	}
@@ -237,7 +235,7 @@ func (b *Bus) Close() {
 		}
 	}
 	if b.srv != nil {
-		b.srv.stop()
+		b.srv.Stop()
 	}
 }
 
@@ -277,7 +275,7 @@ func (b *Bus) noteFailure(err error) {
 	switch {
 	case err == nil:
 		b.lastFailure.Store(0)
-	case (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrFull)) && !errors.Is(err, context.Canceled):
+	case (errors.Is(err, failure.ErrUnavailable) || errors.Is(err, failure.ErrFull)) && !errors.Is(err, context.Canceled):
 		b.lastFailure.Store(time.Now().UnixNano())
 	}
 }
@@ -292,7 +290,7 @@ func (b *Bus) Room() int64 { return b.room }
 func (b *Bus) MaxEvent() int64 { return min(b.maxBody, b.fits) }
 
 // MaxMessage bounds the size in bytes of one message on the bus, with its headers.
-func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + headerRoom }
+func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + embedded.HeaderRoom }
 
 // Restored returns a channel that is closed when a connection that broke is back the next time. Whoever watches
 // the bus learns by it that it may have missed something.
@@ -315,13 +313,10 @@ func (b *Bus) Sources() *Sources { return b.sources }
 
 // ClientURL is where services reach the embedded server; empty when it takes none or on a cluster.
 func (b *Bus) ClientURL() string {
-	if b.srv == nil || b.srv.listen == "" {
+	if b.srv == nil {
 		return ""
 	}
-	if b.srv.certificate != nil {
-		return "tls://" + b.srv.listen
-	}
-	return "nats://" + b.srv.listen
+	return b.srv.ClientURL()
 }
 
 // Certificate is what the embedded server shows its clients; nil where there is none.
@@ -329,7 +324,7 @@ func (b *Bus) Certificate() *certificate.Certificate {
 	if b.srv == nil {
 		return nil
 	}
-	return b.srv.certificate
+	return b.srv.Certificate()
 }
 
 // recentFailure is how long one failed write keeps the store unready: long enough for a load balancer to see
@@ -340,20 +335,29 @@ const recentFailure = 5 * time.Second
 // event was not refused a moment ago.
 func (b *Bus) Ready(ctx context.Context) error {
 	if !b.front.IsConnected() || !b.back.IsConnected() {
-		return fmt.Errorf("%w: not connected to NATS", ErrUnavailable)
+		return fmt.Errorf("%w: not connected to NATS", failure.ErrUnavailable)
 	}
 	if at := b.lastFailure.Load(); at != 0 && time.Since(time.Unix(0, at)) < recentFailure {
-		return fmt.Errorf("%w: the last event could not be stored", ErrUnavailable)
+		return fmt.Errorf("%w: the last event could not be stored", failure.ErrUnavailable)
 	}
 	for _, name := range []string{StreamWebhooks, StreamEvents, StreamDeliveries} {
 		info, err := b.streams[name].Info(ctx)
 		if err != nil {
-			return fmt.Errorf("%w: asking for stream %s: %w", ErrUnavailable, name, err)
+			return fmt.Errorf("%w: asking for stream %s: %w", failure.ErrUnavailable, name, err)
 		}
 		cfg, state := info.Config, info.State
 		if cfg.Discard == jetstream.DiscardNew && cfg.MaxBytes > 0 && state.Bytes+1024 > uint64(cfg.MaxBytes) {
-			return fmt.Errorf("%w: stream %s holds %d of %d bytes", ErrFull, name, state.Bytes, cfg.MaxBytes)
+			return fmt.Errorf("%w: stream %s holds %d of %d bytes", failure.ErrFull, name, state.Bytes, cfg.MaxBytes)
 		}
 	}
 	return nil
+}
+
+// Deaths is how many processes in a row died, all but the first soon after they had opened this bus with its embedded server; 0 on a
+// cluster, whose servers know how often they gave out a message.
+func (b *Bus) Deaths() int {
+	if b.srv == nil {
+		return 0
+	}
+	return b.srv.Deaths()
 }

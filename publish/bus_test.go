@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // settings are those of a bus on its own embedded server that nothing else reaches.
@@ -235,7 +236,7 @@ func testFullStore(t *testing.T, cfg *config.Config) {
 			switch {
 			case err == nil:
 				ok++
-			case errors.Is(err, publish.ErrFull):
+			case errors.Is(err, failure.ErrFull):
 				full++
 			default:
 				t.Error(err)
@@ -351,13 +352,13 @@ func TestRetryNowReplacesTheSchedule(t *testing.T) {
 	if err := b.RetryNow(t.Context(), &found); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.RetryNow(t.Context(), &found); !errors.Is(err, publish.ErrConflict) {
-		t.Errorf("pressed twice: got %v, want %v", err, publish.ErrConflict)
+	if err := b.RetryNow(t.Context(), &found); !errors.Is(err, failure.ErrConflict) {
+		t.Errorf("pressed twice: got %v, want %v", err, failure.ErrConflict)
 	}
 	if got, _ := next(t, b); got.ID() != d.ID() || got.Attempt != 3 {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, publish.ErrNotFound) {
+	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("its schedule is still there: %v", err)
 	}
 	if due, _, err := b.Before(t.Context(), publish.DueShelf("ep_1"), 0, 10); err != nil || len(due) != 1 {
@@ -392,7 +393,7 @@ func TestReplayTwiceDeliversOnce(t *testing.T) {
 	if due, _, err := b.Before(t.Context(), publish.DueShelf("ep_1"), 0, 10); err != nil || len(due) != 1 {
 		t.Errorf("%d are due, want 1 (%v)", len(due), err)
 	}
-	if _, err := b.Dead(t.Context(), d.ID()); !errors.Is(err, publish.ErrNotFound) {
+	if _, err := b.Dead(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("still dead: %v", err)
 	}
 }

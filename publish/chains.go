@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -32,11 +34,11 @@ func (b *Bus) Chains(ctx context.Context, e *Event) (waiting, dead []Delivery, e
 func (b *Bus) onSubjects(ctx context.Context, stream, pattern string) (found []Delivery, err error) {
 	info, err := b.shelves[stream].Info(ctx, jetstream.WithSubjectFilter(pattern))
 	if err != nil {
-		return nil, fmt.Errorf("looking for %s: %w", pattern, classify(err))
+		return nil, fmt.Errorf("looking for %s: %w", pattern, failure.Classify(err))
 	}
 	for subject := range info.State.Subjects {
 		d, err := b.lastDelivery(ctx, stream, subject)
-		if errors.Is(err, ErrNotFound) || errors.Is(err, errNoDelivery) { // it moved on, or is none
+		if errors.Is(err, failure.ErrNotFound) || errors.Is(err, errNoDelivery) { // it moved on, or is none
 			continue
 		}
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 )
@@ -114,10 +116,10 @@ func (c *committer) append(bytes int, p ...pending) error {
 	switch {
 	case c.closed:
 		c.meter.failed.Add(float64(len(p)))
-		return fmt.Errorf("%w: shutting down", ErrUnavailable)
+		return fmt.Errorf("%w: shutting down", failure.ErrUnavailable)
 	case len(c.queue) >= maxWaiting || c.bytes+bytes > maxWaitingBytes:
 		c.meter.failed.Add(float64(len(p)))
-		return ErrBusy
+		return failure.ErrBusy
 	}
 	c.queue = append(c.queue, p...)
 	c.bytes += bytes
@@ -233,7 +235,7 @@ func (c *committer) commitAtomic(batch []pending) (refusal error) {
 	for _, p := range batch {
 		if err := c.nc.PublishMsg(p.msg); err != nil {
 			x.abandon(err)
-			return classify(err) // the store drops what came before it
+			return failure.Classify(err) // the store drops what came before it
 		}
 	}
 	c.await(x)
@@ -271,7 +273,7 @@ func (c *committer) commitEach(batch []pending) {
 	for i, p := range batch {
 		p.msg.Reply = x.replyTo(i)
 		if err := c.nc.PublishMsg(p.msg); err != nil {
-			x.answer(i, Receipt{}, classify(err))
+			x.answer(i, Receipt{}, failure.Classify(err))
 		}
 	}
 	c.await(x)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
@@ -47,14 +49,14 @@ func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
 	if cfg := b.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
 		// Asked for each burst of events: this is answered by the bucket itself and not among all requests of the API.
 		m, err := b.front.get(ctx, cfg.Name, fetchQuery{Last: cursorSubjects + ">"})
-		if err == nil || errors.Is(err, ErrNotFound) {
+		if err == nil || errors.Is(err, failure.ErrNotFound) {
 			return m.Seq, nil
 		}
 		return 0, fmt.Errorf("asking for the cursors' bucket: %w", err)
 	}
 	info, err := b.cursors.Info(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("asking for the cursors' bucket: %w", classify(err))
+		return 0, fmt.Errorf("asking for the cursors' bucket: %w", failure.Classify(err))
 	}
 	return info.State.LastSeq, nil
 }
@@ -67,7 +69,7 @@ func (b *Bus) CursorRecord(ctx context.Context, key string) (data []byte, revisi
 		return nil, 0, err
 	}
 	if header, err := nats.DecodeHeadersMsg(m.Header); err == nil && header.Get("KV-Operation") != "" { // it is removed
-		return nil, m.Seq, ErrNotFound
+		return nil, m.Seq, failure.ErrNotFound
 	}
 	return m.Data, m.Seq, nil
 }
@@ -89,22 +91,22 @@ func (b *Bus) atLeader(ctx context.Context, stream string, q fetchQuery) (*leade
 	}
 	got, err := b.front.RequestWithContext(ctx, messagePrefix+stream, request)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", stream, classify(err))
+		return nil, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
 	var answer struct {
-		Message *leaders `json:"message"`
-		Error   *refusal `json:"error"`
+		Message *leaders         `json:"message"`
+		Error   *failure.Refusal `json:"error"`
 	}
 	err = json.Unmarshal(got.Data, &answer)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("reading %s: %w", stream, err)
-	case answer.Error != nil && answer.Error.ErrCode == codeNoMessage:
-		return nil, ErrNotFound
+	case answer.Error != nil && answer.Error.ErrCode == failure.CodeNoMessage:
+		return nil, failure.ErrNotFound
 	case answer.Error != nil:
-		return nil, fmt.Errorf("reading %s: %w", stream, answer.Error.err())
+		return nil, fmt.Errorf("reading %s: %w", stream, answer.Error.Err())
 	case answer.Message == nil:
-		return nil, fmt.Errorf("%w: reading %s: an answer without a message", ErrUnavailable, stream)
+		return nil, fmt.Errorf("%w: reading %s: an answer without a message", failure.ErrUnavailable, stream)
 	}
 	return answer.Message, nil
 }
@@ -121,7 +123,7 @@ func (b *Bus) HoldsBetween(ctx context.Context, stream string, patterns []string
 	}
 	for _, p := range filters {
 		m, err := b.atLeader(ctx, stream, fetchQuery{Seq: max(from, 1), Subject: p})
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
 		if err != nil || m.Seq < until {
@@ -144,10 +146,10 @@ func (b *Bus) HandedOut(ctx context.Context, own Own) (place, messages uint64, e
 func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInfo, error) {
 	c, err := b.front.js.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("consumer %s: %w", own, ErrNotFound)
+		return nil, fmt.Errorf("consumer %s: %w", own, failure.ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking for consumer %s: %w", own, classify(err))
+		return nil, fmt.Errorf("asking for consumer %s: %w", own, failure.Classify(err))
 	}
 	return c.CachedInfo(), nil
 }
@@ -173,13 +175,13 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 		return nil, false, fmt.Errorf("opening consumer %s: %w: raise default_max_consumers in the limits of JetStream on the NATS servers, or max_consumers of the stream and the account", own, refusal)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("opening consumer %s: %w", own, classify(err))
+		return nil, false, fmt.Errorf("opening consumer %s: %w", own, failure.Classify(err))
 	}
 	cfg := c.CachedInfo().Config
 	if !slices.Equal(cfg.FilterSubjects, filters) {
 		cfg.FilterSubject, cfg.FilterSubjects = "", filters
 		if c, err = b.front.js.UpdateConsumer(ctx, own.Stream, cfg); err != nil {
-			return nil, false, fmt.Errorf("changing consumer %s: %w", own, classify(err))
+			return nil, false, fmt.Errorf("changing consumer %s: %w", own, failure.Classify(err))
 		}
 	}
 	return &Consumer{Consumer: c, conn: b.front}, made, nil
@@ -189,7 +191,7 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 // its new patterns before new ones are stored, it makes that nothing of the new ones is passed over afterwards.
 func (b *Bus) WidenCursors(ctx context.Context, endpoint string, patterns []string) error {
 	for _, stream := range OrderedStreams {
-		if err := b.widenCursor(ctx, stream, endpoint, OrderedFilters(stream, patterns)); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := b.widenCursor(ctx, stream, endpoint, OrderedFilters(stream, patterns)); err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return err
 		}
 	}
@@ -210,7 +212,7 @@ func (b *Bus) widenCursor(ctx context.Context, stream, endpoint string, filters 
 	cfg.FilterSubject, cfg.FilterSubjects = "", filters
 	_, err = b.front.js.UpdateConsumer(ctx, stream, cfg)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
-		return fmt.Errorf("changing consumer %s: %w", own, classify(err))
+		return fmt.Errorf("changing consumer %s: %w", own, failure.Classify(err))
 	}
 	return nil
 }
@@ -219,19 +221,19 @@ func (b *Bus) widenCursor(ctx context.Context, stream, endpoint string, filters 
 func (b *Bus) DropConsumer(ctx context.Context, own Own) error {
 	err := b.front.js.DeleteConsumer(ctx, own.Stream, own.name())
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return fmt.Errorf("removing consumer %s: %w", own, classify(err))
+		return fmt.Errorf("removing consumer %s: %w", own, failure.Classify(err))
 	}
 	return nil
 }
 
 // Unavailable classes an error of nats.go as [ErrUnavailable], unless it is the end of a context.
-func Unavailable(err error) error { return classify(err) }
+func Unavailable(err error) error { return failure.Classify(err) }
 
 // StreamEnds returns the sequences of a stream's first and last message. The first is behind the last when there is none.
 func (b *Bus) StreamEnds(ctx context.Context, stream string) (first, last uint64, err error) {
 	info, err := b.shelves[stream].Info(ctx)
 	if err != nil {
-		return 0, 0, fmt.Errorf("asking for stream %s: %w", stream, classify(err))
+		return 0, 0, fmt.Errorf("asking for stream %s: %w", stream, failure.Classify(err))
 	}
 	return info.State.FirstSeq, info.State.LastSeq, nil
 }

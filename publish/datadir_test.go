@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jethook/publish"
+	"jethook/publish/embedded"
 )
 
 // A copy of DATA_DIR that was restored from somewhere may hold links. A start follows none of them: it neither writes to
@@ -52,7 +53,7 @@ func TestLinksInDataDir(t *testing.T) {
 			if err == nil {
 				b.Close()
 			}
-			if !errors.Is(err, publish.ErrLink) {
+			if !errors.Is(err, embedded.ErrLink) {
 				t.Errorf("got %v", err)
 			}
 			if after := files(t, outside); after != before {
@@ -130,7 +131,7 @@ func TestOnlyWhatARunLeftIsRemoved(t *testing.T) {
 			if err == nil {
 				b.Close()
 			}
-			if errors.Is(err, publish.ErrLink) != test.refused || err != nil && !test.refused {
+			if errors.Is(err, embedded.ErrLink) != test.refused || err != nil && !test.refused {
 				t.Errorf("got %v", err)
 			}
 			if _, err := os.Stat(test.kept); err != nil {

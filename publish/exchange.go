@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/tidwall/gjson"
 
+	"jethook/publish/failure"
 	"jethook/publish/jsontext"
 )
 
@@ -72,7 +73,7 @@ func (c *committer) await(x *exchange) {
 		c.silent = 0
 		return
 	case <-x.down:
-		x.abandon(fmt.Errorf("%w: connection lost", ErrUnavailable))
+		x.abandon(fmt.Errorf("%w: connection lost", failure.ErrUnavailable))
 	case <-timeout.C:
 		if c.silent++; c.silent > 1 { // once may be a slow disk
 			c.stuck(c.nc)
@@ -83,7 +84,7 @@ func (c *committer) await(x *exchange) {
 }
 
 func (c *committer) noAnswer() error {
-	return fmt.Errorf("%w: no answer from %s within %s", ErrUnavailable, c.stream, Timeout)
+	return fmt.Errorf("%w: no answer from %s within %s", failure.ErrUnavailable, c.stream, Timeout)
 }
 
 // onAck takes one answer of the store.
@@ -95,7 +96,7 @@ func (c *committer) onAck(m *nats.Msg) {
 		return
 	}
 	if m.Header.Get("Status") == "503" {
-		x.answer(i, Receipt{}, fmt.Errorf("%w: no stream takes this subject", ErrUnavailable))
+		x.answer(i, Receipt{}, fmt.Errorf("%w: no stream takes this subject", failure.ErrUnavailable))
 		return
 	}
 	r, err := parseAck(m.Data)
@@ -106,7 +107,7 @@ func (c *committer) onAck(m *nats.Msg) {
 // event, and decoding it whole would cost more than all else that is done for an event here.
 func parseAck(data []byte) (r Receipt, err error) {
 	if !jsontext.Valid(data) {
-		return Receipt{}, fmt.Errorf("%w: its answer is no JSON", ErrUnavailable)
+		return Receipt{}, fmt.Errorf("%w: its answer is no JSON", failure.ErrUnavailable)
 	}
 	gjson.ParseBytes(data).ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
@@ -128,11 +129,11 @@ func parseAck(data []byte) (r Receipt, err error) {
 }
 
 func parseRefusal(fault string) error {
-	var r refusal
+	var r failure.Refusal
 	if err := json.Unmarshal([]byte(fault), &r); err != nil {
-		return fmt.Errorf("%w: reading its refusal: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: reading its refusal: %w", failure.ErrUnavailable, err)
 	}
-	return &refusedError{r.err(), r.ErrCode}
+	return &refusedError{r.Err(), r.ErrCode}
 }
 
 // refused reports whether the store answered, and answered no: then nothing of the batch is stored.
@@ -181,6 +182,6 @@ func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error)
 	case <-w.timer.C:
 		return Receipt{}, c.noAnswer()
 	case <-ctx.Done():
-		return Receipt{}, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		return Receipt{}, fmt.Errorf("%w: %w", failure.ErrUnavailable, ctx.Err())
 	}
 }

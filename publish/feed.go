@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // feedAhead is how many messages of a stream lie ready beyond the one that is handled.
@@ -112,7 +113,7 @@ func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstre
 		return nil, fmt.Errorf("opening %s: %w", sh.stream, ErrNoStream)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+		return nil, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
 	}
 	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{sh.subject}}
 	if since.IsZero() {
@@ -123,7 +124,7 @@ func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstre
 	}
 	c, err := stream.OrderedConsumer(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", sh.stream, classify(err))
+		return nil, fmt.Errorf("reading %s: %w", sh.stream, failure.Classify(err))
 	}
 	return c, nil
 }
@@ -132,7 +133,7 @@ func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstre
 func pump(ctx context.Context, c jetstream.Consumer, stream string, heads chan<- *Head) error {
 	messages, err := c.Messages(jetstream.PullMaxMessages(feedAhead))
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", stream, classify(err))
+		return fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
 	defer messages.Stop()
 	// While the connection is away only this ends the wait.
@@ -143,7 +144,7 @@ func pump(ctx context.Context, c jetstream.Consumer, stream string, heads chan<-
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", stream, classify(err))
+			return fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 		}
 		meta, err := m.Metadata()
 		if err != nil {

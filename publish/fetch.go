@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -45,16 +47,16 @@ func (c *connection) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fet
 	}
 	sub, err := c.SubscribeSync(c.NewInbox())
 	if err != nil {
-		return got, classify(err)
+		return got, failure.Classify(err)
 	}
 	defer sub.Unsubscribe()
 	if err := c.PublishRequest(directPrefix+sh.stream, sub.Subject, req); err != nil {
-		return got, classify(err)
+		return got, failure.Classify(err)
 	}
 	for read := uint64(0); ; {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return got, fmt.Errorf("reading %s: %w", sh.stream, classify(err))
+			return got, fmt.Errorf("reading %s: %w", sh.stream, failure.Classify(err))
 		}
 		switch statusOf(m) {
 		case "":
@@ -67,7 +69,7 @@ func (c *connection) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fet
 			after, err1 := strconv.ParseUint(pending, 10, 64)
 			last, err2 := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64)
 			if err1 != nil || err2 != nil {
-				return got, fmt.Errorf("%w: reading %s: the store does not say where it stopped", ErrUnavailable, sh.stream)
+				return got, fmt.Errorf("%w: reading %s: the store does not say where it stopped", failure.ErrUnavailable, sh.stream)
 			}
 			got.last, got.pending, got.done = last, read+after, after == 0
 			return got, nil
@@ -77,7 +79,7 @@ func (c *connection) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fet
 		case "413":
 			return got, errTooMany
 		default:
-			return got, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, sh.stream, m.Header.Get("Description"))
+			return got, fmt.Errorf("%w: reading %s: %s", failure.ErrUnavailable, sh.stream, m.Header.Get("Description"))
 		}
 	}
 }
@@ -154,7 +156,7 @@ func (c *connection) get(ctx context.Context, stream string, q fetchQuery) (Stor
 	}
 	m, err := c.RequestMsgWithContext(ctx, &nats.Msg{Subject: directPrefix + stream, Data: req})
 	if err != nil {
-		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+		return Stored{}, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
 	switch statusOf(m) {
 	case "":
@@ -164,9 +166,9 @@ func (c *connection) get(ctx context.Context, stream string, q fetchQuery) (Stor
 		}
 		return s, nil
 	case "404":
-		return Stored{}, ErrNotFound
+		return Stored{}, failure.ErrNotFound
 	default:
-		return Stored{}, fmt.Errorf("%w: reading %s: %s", ErrUnavailable, stream, m.Header.Get("Description"))
+		return Stored{}, fmt.Errorf("%w: reading %s: %s", failure.ErrUnavailable, stream, m.Header.Get("Description"))
 	}
 }
 
@@ -186,11 +188,11 @@ func (b *Bus) message(ctx context.Context, stream string, q fetchQuery) (Stored,
 	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return Stored{}, ErrNotFound
+		return Stored{}, failure.ErrNotFound
 	case unreadable(err):
 		return Stored{}, fmt.Errorf("reading %s: %w", stream, errNoDelivery)
 	case err != nil:
-		return Stored{}, fmt.Errorf("reading %s: %w", stream, classify(err))
+		return Stored{}, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
 	return Stored{Subject: m.Subject, Seq: m.Sequence, Time: m.Time, Header: m.Header, Data: m.Data, size: len(m.Data)}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // A disk that was full and has room again is used again, without a restart of the process, and what was
@@ -42,7 +43,7 @@ func TestFullDiskRecovers(t *testing.T) {
 		id := fmt.Sprint("while_full_", i)
 		_, err := b.Publish(t.Context(), large(id))
 		if err != nil {
-			if !errors.Is(err, publish.ErrUnavailable) && !errors.Is(err, publish.ErrFull) {
+			if !errors.Is(err, failure.ErrUnavailable) && !errors.Is(err, failure.ErrFull) {
 				t.Errorf("got %v", err)
 			}
 			break

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 )
 
@@ -70,7 +72,7 @@ func (c *committer) publishGroup(ctx context.Context, events []*Event) error {
 	case err := <-told:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: %w", failure.ErrUnavailable, ctx.Err())
 	}
 }
 
@@ -94,7 +96,7 @@ func (c *committer) enqueueGroup(msgs []*nats.Msg, done func(Receipt, error)) {
 // of it already, each must get its own answer; and where an operator switched batches off there is no other way.
 func mayComeSingly(refusal error) bool {
 	r, ok := errors.AsType[*refusedError](refusal)
-	return ok && (r.code == codeBatchDuplicate || r.code == codeDuplicateUnderWay || r.code == codeBatchesDisabled)
+	return ok && (r.code == failure.CodeBatchDuplicate || r.code == failure.CodeDuplicateUnderWay || r.code == failure.CodeBatchesDisabled)
 }
 
 // claim is what a message has in common with those that must not be in one batch with it. With a message of the same

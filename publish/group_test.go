@@ -10,6 +10,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 func group(ids ...string) (events []*publish.Event) {
@@ -102,7 +103,7 @@ func TestGroupIsAllOrNothing(t *testing.T) {
 	events := group("a", "b", "c")
 	events[1].Body = make([]byte, b.MaxBody()+64<<10)
 	err := b.PublishAll(t.Context(), events)
-	if err == nil || errors.Is(err, publish.ErrUnavailable) {
+	if err == nil || errors.Is(err, failure.ErrUnavailable) {
 		t.Fatalf("got %v, want a refusal", err)
 	}
 	if got := stored(t, js).Msgs; got != 0 {

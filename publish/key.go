@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -31,7 +33,7 @@ func (b *Bus) EventKeys(ctx context.Context, id string) (keys []string, err erro
 	keys = append(keys, (&Event{ID: id}).deliverySuffixes()...)
 	info, err := b.shelves[StreamWebhooks].Info(ctx, jetstream.WithSubjectFilter(WebhooksPrefix+">"))
 	if err != nil {
-		return nil, fmt.Errorf("looking for sources: %w", classify(err))
+		return nil, fmt.Errorf("looking for sources: %w", failure.Classify(err))
 	}
 	for subject := range info.State.Subjects {
 		source, _, _ := strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
 
+	"jethook/publish/failure"
 	"jethook/publish/jsontext"
 )
 
@@ -38,7 +39,7 @@ func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) er
 		return "$JS.API.CONSUMER.INFO." + sh.stream + "." + sh.subject, struct{}{}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if !jsontext.Valid(m.Data) {
-			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", ErrUnavailable, all[i])
+			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", failure.ErrUnavailable, all[i])
 		}
 		info := gjson.ParseBytes(m.Data)
 		switch fault := info.Get("error"); {
@@ -46,7 +47,7 @@ func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) er
 			tell(i, Lag{NotThere: true})
 			return true, nil
 		case fault.Exists():
-			return false, fmt.Errorf("%w: %s", ErrUnavailable, fault.Get("description").Str)
+			return false, fmt.Errorf("%w: %s", failure.ErrUnavailable, fault.Get("description").Str)
 		}
 		lag := Lag{
 			Behind: info.Get("num_pending").Uint(), Unacked: int(info.Get("num_ack_pending").Int()),

@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/embedded"
+	"jethook/publish/failure"
 )
 
 // link tells who waits for the store that the connection broke, so that nobody waits for an answer that
@@ -105,7 +107,7 @@ func (c *connection) elsewhere() {
 }
 
 // connect opens a connection for a purpose.
-func connect(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*connection, error) {
+func connect(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*connection, error) {
 	c := &connection{link: newLink(), log: log}
 	var err error
 	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, log.With("connection", purpose)); err != nil {
@@ -134,7 +136,7 @@ func (b *Bus) Watch(ctx context.Context) error {
 			again = nil
 			if err := b.removeAgain(ctx); err != nil { // the other connections may not be back yet
 				b.log.Debug("looking for what was removed and came back", "error", err)
-				again = time.After(restartPause)
+				again = time.After(embedded.RestartPause)
 			}
 		case <-b.front.gone:
 			closed = b.front
@@ -144,7 +146,7 @@ func (b *Bus) Watch(ctx context.Context) error {
 			closed = b.reads
 		}
 	}
-	return fmt.Errorf("%w: the connection %q was closed for good: %w", ErrUnavailable, closed.Opts.Name, closed.LastError())
+	return fmt.Errorf("%w: the connection %q was closed for good: %w", failure.ErrUnavailable, closed.Opts.Name, closed.LastError())
 }
 
 // end closes the connection after what was sent has arrived.
@@ -172,7 +174,7 @@ const ownInbox = "jethook.inbox"
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
 // by memory.
-func dial(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpose string, l *link, log *slog.Logger) (*nats.Conn, error) {
+func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, l *link, log *slog.Logger) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("jethook " + purpose),
 		nats.MaxReconnects(-1),
@@ -201,7 +203,7 @@ func dial(cfg *config.Config, srv *embedded, token nats.AuthTokenHandler, purpos
 		}),
 	}
 	if srv != nil {
-		opts = append(opts, nats.InProcessServer(srv), srv.gate.Login(), nats.CustomInboxPrefix(ownInbox))
+		opts = append(opts, nats.InProcessServer(srv), srv.Login(), nats.CustomInboxPrefix(ownInbox))
 		return nats.Connect("", opts...)
 	}
 	opts = append(opts, nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsMissed))

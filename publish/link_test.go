@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // A process whose connection is closed for good hears of it: otherwise it would answer for ever that the store is away.
@@ -17,7 +17,7 @@ func TestWatch(t *testing.T) {
 	if err := b.Overstep(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; !errors.Is(err, publish.ErrUnavailable) {
+	if err := <-ended; !errors.Is(err, failure.ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -81,7 +83,7 @@ type meter struct {
 // note counts a message whose end is known now.
 func (m *meter) note(p *pending, r Receipt, err error, now time.Time) {
 	switch {
-	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrRefused), errors.Is(err, ErrConflict):
+	case errors.Is(err, failure.ErrTooLarge), errors.Is(err, failure.ErrRefused), errors.Is(err, failure.ErrConflict):
 		m.refused.Inc()
 		return
 	case err != nil:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -81,7 +83,7 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, classify(err))
+		return nil, fmt.Errorf("opening consumer %s of %s: %w", endpoint, stream, failure.Classify(err))
 	}
 	cfg := c.CachedInfo().Config
 	if slices.Equal(cfg.FilterSubjects, filters) && cfg.MaxAckPending == 1 {
@@ -89,7 +91,7 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 	}
 	cfg.FilterSubject, cfg.FilterSubjects, cfg.MaxAckPending = "", filters, 1
 	if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
-		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, classify(err))
+		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, failure.Classify(err))
 	}
 	return &Consumer{Consumer: c, conn: b.front}, nil
 }
@@ -104,7 +106,7 @@ func (b *Bus) Ordered(ctx context.Context, stream string) (all []Own, err error)
 		}
 	}
 	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("listing the consumers of %s: %w", stream, classify(err))
+		return nil, fmt.Errorf("listing the consumers of %s: %w", stream, failure.Classify(err))
 	}
 	return all, nil
 }
@@ -124,7 +126,7 @@ func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
 	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint + ".>", turnPrefix + endpoint + ".>", retryPrefix + endpoint + ".>"} {
 		info, err := b.streams[StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
 		if err != nil {
-			return false, fmt.Errorf("looking for what waits: %w", classify(err))
+			return false, fmt.Errorf("looking for what waits: %w", failure.Classify(err))
 		}
 		if len(info.State.Subjects) > 0 {
 			return false, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"jethook/publish/failure"
 	"jethook/publish/report"
 )
 
@@ -98,12 +99,12 @@ func NewPeer(role string) report.Peer {
 func (b *Bus) Answer(ctx context.Context, own func() report.Process) error {
 	answers, err := b.reads.Subscribe(askSubject, func(m *nats.Msg) { b.answer(m, own) })
 	if err != nil {
-		return fmt.Errorf("subscribing to %s: %w", askSubject, classify(err))
+		return fmt.Errorf("subscribing to %s: %w", askSubject, failure.Classify(err))
 	}
 	defer answers.Unsubscribe() //nolint:errcheck // the connection ends soon
 	leaves, err := b.reads.Subscribe(leftSubject, func(m *nats.Msg) { b.peers.forget(string(m.Data)) })
 	if err != nil {
-		return fmt.Errorf("subscribing to %s: %w", leftSubject, classify(err))
+		return fmt.Errorf("subscribing to %s: %w", leftSubject, failure.Classify(err))
 	}
 	defer leaves.Unsubscribe() //nolint:errcheck // as above
 	self := own().Peer
@@ -153,7 +154,7 @@ func (b *Bus) Ask(ctx context.Context) ([]report.Process, []Missing, error) {
 	defer cancel()
 	sub, err := b.reads.SubscribeSync(b.reads.NewInbox())
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking the processes: %w", classify(err))
+		return nil, nil, fmt.Errorf("asking the processes: %w", failure.Classify(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
 	var question []byte
@@ -163,7 +164,7 @@ func (b *Bus) Ask(ctx context.Context) ([]report.Process, []Missing, error) {
 		}
 	}
 	if err := b.reads.PublishRequest(askSubject, sub.Subject, question); err != nil {
-		return nil, nil, fmt.Errorf("asking the processes: %w", classify(err))
+		return nil, nil, fmt.Errorf("asking the processes: %w", failure.Classify(err))
 	}
 	answered := b.collect(ctx, sub)
 	all := slices.SortedFunc(maps.Values(answered), func(a, b report.Process) int {

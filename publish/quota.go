@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -123,7 +125,7 @@ func storedSize(subject, about string, body int) int64 {
 func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) error {
 	info, err := b.shelves[StreamRejected].Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
-		return fmt.Errorf("counting %s: %w", subject, classify(err))
+		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}
 	left := info.State.Subjects[subject]
 	if left == 0 {
@@ -131,11 +133,11 @@ func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) e
 	}
 	c, err := b.shelves[StreamRejected].OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, HeadersOnly: true})
 	if err != nil {
-		return fmt.Errorf("counting %s: %w", subject, classify(err))
+		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}
 	messages, err := c.Messages()
 	if err != nil {
-		return fmt.Errorf("counting %s: %w", subject, classify(err))
+		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}
 	defer messages.Stop()
 	var (
@@ -146,7 +148,7 @@ func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) e
 	for ; left > 0; left-- {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			return fmt.Errorf("counting %s: %w", subject, classify(err))
+			return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 		}
 		meta, err := m.Metadata()
 		if err != nil {
@@ -168,7 +170,7 @@ func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) e
 	}
 	err = b.streams[StreamRejected].Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(seqs[first]))
 	if err != nil {
-		return fmt.Errorf("making room on %s: %w", subject, classify(err))
+		return fmt.Errorf("making room on %s: %w", subject, failure.Classify(err))
 	}
 	return nil
 }

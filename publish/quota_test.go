@@ -11,6 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // kept lists the rejected requests of a source, the newest first.
@@ -80,7 +81,7 @@ func TestAFloodPushesOutItsOwn(t *testing.T) {
 		for _, r := range kept(t, bus, "a") {
 			whole, err := bus.GetRejected(t.Context(), r.Seq)
 			switch {
-			case errors.Is(err, publish.ErrNotFound): // pushed out a moment ago
+			case errors.Is(err, failure.ErrNotFound): // pushed out a moment ago
 			case err != nil:
 				t.Fatal(err)
 			default:

@@ -13,10 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish/crashpoint"
+	"jethook/publish/failure"
 )
-
-// ErrNotFound means that there is no such message.
-var ErrNotFound = errors.New("not found")
 
 // Consumer opens the consumer of a queue.
 func (b *Bus) Consumer(ctx context.Context, q Queue) (*Consumer, error) {
@@ -134,7 +132,7 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 		{StreamDead, deadPrefix + endpoint + ".>"},
 	} {
 		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
-			return fmt.Errorf("purging %s: %w", f.subject, classify(err))
+			return fmt.Errorf("purging %s: %w", f.subject, failure.Classify(err))
 		}
 	}
 	for _, stream := range OrderedStreams {
@@ -156,7 +154,7 @@ func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
 		err = b.Cursors().Delete(ctx, key)
 	}
 	if err != nil {
-		return fmt.Errorf("removing the cursor %s: %w", key, classify(err))
+		return fmt.Errorf("removing the cursor %s: %w", key, failure.Classify(err))
 	}
 	all, err := b.Ordered(ctx, stream) // the record may be one that can't be read
 	for _, own := range all {
@@ -251,7 +249,7 @@ func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, 
 	s := b.shelves[sh.stream]
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
 	if err != nil {
-		return 0, newest, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+		return 0, newest, fmt.Errorf("counting %s: %w", sh.subject, failure.Classify(err))
 	}
 	for _, c := range info.State.Subjects {
 		n += c

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -21,7 +23,7 @@ func comingDue(d *Delivery) bool { return time.Until(d.Due) < leastAhead }
 // between, or becomes due this moment.
 func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 	if comingDue(d) {
-		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict)
+		return fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), failure.ErrConflict)
 	}
 	return b.Remind(ctx, d)
 }
@@ -38,7 +40,7 @@ func (b *Bus) Remind(ctx context.Context, d *Delivery) error {
 // Advance is RetryNow without waiting: done is told.
 func (b *Bus) Advance(d *Delivery, done func(error)) {
 	if comingDue(d) {
-		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), ErrConflict))
+		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), failure.ErrConflict))
 		return
 	}
 	b.deliveries.enqueue(b.scheduledNow(d), func(_ Receipt, err error) { done(err) })
@@ -98,7 +100,7 @@ func (b *Bus) Send(ctx context.Context, d *Delivery, key string) error {
 func (b *Bus) Replay(ctx context.Context, dead *Delivery) error {
 	n, err := b.ReplayAll(ctx, []Delivery{*dead})
 	if err == nil && n == 0 {
-		err = fmt.Errorf("replaying %s: %w", dead.ID(), ErrConflict)
+		err = fmt.Errorf("replaying %s: %w", dead.ID(), failure.ErrConflict)
 	}
 	return err
 }
@@ -136,13 +138,13 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed
 		select {
 		case <-stored:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("replaying: %w: %w", ErrUnavailable, ctx.Err())
+			return 0, fmt.Errorf("replaying: %w: %w", failure.ErrUnavailable, ctx.Err())
 		}
 	}
 	var letters []removal
 	for i, err := range outcomes {
 		d := &dead[i]
-		if errors.Is(err, ErrConflict) {
+		if errors.Is(err, failure.ErrConflict) {
 			var alive bool
 			if alive, err = b.outlived(ctx, d); err == nil && !alive {
 				continue
@@ -165,7 +167,7 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed
 // to leave the bus.
 func (b *Bus) outlived(ctx context.Context, d *Delivery) (bool, error) {
 	now, _, err := b.OnItsWay(ctx, d.ID())
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil && (now.replays == d.seq || now.Since.After(d.Since)), err
@@ -198,7 +200,7 @@ func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 		return nil
 	}
-	return classify(err)
+	return failure.Classify(err)
 }
 
 // Overtaken calls each with the deliveries that lie in a queue below what it has acknowledged: nobody gets them any more. A
@@ -249,7 +251,7 @@ func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("asking for consumer %s of %s: %w", consumerName, stream, classify(err))
+		return 0, fmt.Errorf("asking for consumer %s of %s: %w", consumerName, stream, failure.Classify(err))
 	}
 	return c.CachedInfo().AckFloor.Stream, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Two writes on one condition that wait for one commit must not both be stored: in an atomic batch the store would
@@ -27,7 +28,7 @@ func TestConditionsInOneBatch(t *testing.T) {
 		switch err := <-done; {
 		case err == nil:
 			stored++
-		case !errors.Is(err, publish.ErrConflict):
+		case !errors.Is(err, failure.ErrConflict):
 			t.Error(err)
 		}
 	}
@@ -56,8 +57,8 @@ func TestReplayOfWhatIsDying(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Replay(t.Context(), &dead); !errors.Is(err, publish.ErrConflict) {
-		t.Errorf("got %v, want %v", err, publish.ErrConflict)
+	if err := b.Replay(t.Context(), &dead); !errors.Is(err, failure.ErrConflict) {
+		t.Errorf("got %v, want %v", err, failure.ErrConflict)
 	}
 	if _, err := b.Dead(t.Context(), d.ID()); err != nil {
 		t.Errorf("its letter is gone: %v", err)
@@ -78,13 +79,13 @@ func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
 	b := open(t, settings(t))
 	d := waiting("evt_1", time.Hour)
 	schedule(t, b, d)
-	if err := b.Send(t.Context(), d, "k"); !errors.Is(err, publish.ErrConflict) {
+	if err := b.Send(t.Context(), d, "k"); !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("one that waits: got %v", err)
 	}
 	other := waiting("evt_2", time.Hour)
 	for _, key := range []string{"k", "another"} {
 		err := b.Send(t.Context(), other, key)
-		if want := key == "another"; errors.Is(err, publish.ErrConflict) != want || err != nil != want {
+		if want := key == "another"; errors.Is(err, failure.ErrConflict) != want || err != nil != want {
 			t.Errorf("%s: got %v", key, err)
 		}
 	}
@@ -95,7 +96,7 @@ func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
 	if err := b.Send(t.Context(), other, "k"); err != nil {
 		t.Errorf("with the key of before, after it was delivered: %v", err)
 	}
-	if _, _, err := b.OnItsWay(t.Context(), other.ID()); !errors.Is(err, publish.ErrNotFound) {
+	if _, _, err := b.OnItsWay(t.Context(), other.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("the same request sent it twice: %v", err)
 	}
 }

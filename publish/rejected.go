@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 const (
@@ -136,10 +137,10 @@ func (s *Stored) Rejected() (Rejected, error) {
 func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
 	m, err := b.shelves[StreamRejected].GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) || unreadable(err) {
-		return Rejected{}, ErrNotFound
+		return Rejected{}, failure.ErrNotFound
 	}
 	if err != nil {
-		return Rejected{}, fmt.Errorf("reading a rejected request: %w", classify(err))
+		return Rejected{}, fmt.Errorf("reading a rejected request: %w", failure.Classify(err))
 	}
 	s := Stored{Subject: m.Subject, Seq: m.Sequence, Time: m.Time, Header: m.Header, Data: m.Data}
 	return s.Rejected()

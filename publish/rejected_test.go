@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 func reject(ctx context.Context, b *publish.Bus, r *publish.Rejected) error {
@@ -59,7 +60,7 @@ func TestRejectedRequestsAreKeptAsTheyCame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := b.GetRejected(t.Context(), got.Seq); !errors.Is(err, publish.ErrNotFound) {
+	if _, err := b.GetRejected(t.Context(), got.Seq); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("got %v, want not found", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // The server may bring back, after a kill, what was removed: see docs/resurrected-messages.md. So what is removed for good
@@ -77,7 +78,7 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 	case unreadable(err): // nothing tells when it was stored
 		return b.remove(ctx, stream, seq)
 	case err != nil:
-		return classify(err)
+		return failure.Classify(err)
 	}
 	r := removal{Seq: seq, At: m.Time.UnixNano()}
 	if stream == StreamDead {
@@ -98,12 +99,12 @@ func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) er
 		return fmt.Errorf("noting what is removed: %w", err)
 	}
 	_, err = kv.Put(ctx, stream+"."+nuid.Next(), note)
-	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeStoreFailed {
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == failure.CodeStoreFailed {
 		b.log.Warn("cannot record a removal; the messages may reappear after a crash", "stream", stream, "error", err)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("noting what is removed: %w", classify(err))
+		return fmt.Errorf("noting what is removed: %w", failure.Classify(err))
 	}
 	return nil
 }
@@ -118,7 +119,7 @@ func (b *Bus) removeAgain(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("opening bucket %s: %w", BucketRemoved, classify(err))
+		return fmt.Errorf("opening bucket %s: %w", BucketRemoved, failure.Classify(err))
 	}
 	noted, err := readRemoved(ctx, kv)
 	if err != nil {
@@ -169,7 +170,7 @@ func (b *Bus) removeReplaced(ctx context.Context, stream string, until map[strin
 	}
 	info, err := b.shelves[stream].Info(ctx, jetstream.WithSubjectFilter(">"))
 	if err != nil {
-		return 0, classify(err)
+		return 0, failure.Classify(err)
 	}
 	for subject := range info.State.Subjects {
 		at, noted := until[subject]
@@ -201,7 +202,7 @@ type removed struct {
 func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed, error) {
 	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, fmt.Errorf("reading bucket %s: %w", BucketRemoved, classify(err))
+		return nil, fmt.Errorf("reading bucket %s: %w", BucketRemoved, failure.Classify(err))
 	}
 	defer w.Stop()
 	noted := make(map[string]removed)
@@ -212,7 +213,7 @@ func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed
 		select {
 		case entry, ok := <-w.Updates():
 			if !ok {
-				return nil, fmt.Errorf("%w: reading bucket %s ended", ErrUnavailable, BucketRemoved)
+				return nil, fmt.Errorf("%w: reading bucket %s ended", failure.ErrUnavailable, BucketRemoved)
 			}
 			if entry == nil { // the end of what is there
 				return noted, nil
@@ -240,14 +241,14 @@ func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed
 func (b *Bus) forgetAgain(ctx context.Context) error {
 	w, err := b.buckets[BucketEndpoints].WatchAll(ctx, jetstream.MetaOnly())
 	if err != nil {
-		return fmt.Errorf("reading bucket %s: %w", BucketEndpoints, classify(err))
+		return fmt.Errorf("reading bucket %s: %w", BucketEndpoints, failure.Classify(err))
 	}
 	defer w.Stop()
 	for {
 		select {
 		case entry, ok := <-w.Updates():
 			if !ok {
-				return fmt.Errorf("%w: reading bucket %s ended", ErrUnavailable, BucketEndpoints)
+				return fmt.Errorf("%w: reading bucket %s ended", failure.ErrUnavailable, BucketEndpoints)
 			}
 			if entry == nil { // the end of what is there
 				return nil

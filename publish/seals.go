@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // Once there is a key, the records of a bucket are sealed whole, each for its own place, and unsealed ones are
@@ -42,7 +43,7 @@ func (m markable) stream() string { return "KV_" + m.Bucket() }
 func (m markable) mark(ctx context.Context) (string, error) {
 	s, err := m.js.Stream(ctx, m.stream())
 	if err != nil {
-		return "", fmt.Errorf("asking whether bucket %s is sealed: %w", m.Bucket(), classify(err))
+		return "", fmt.Errorf("asking whether bucket %s is sealed: %w", m.Bucket(), failure.Classify(err))
 	}
 	return s.CachedInfo().Config.Metadata[markKey], nil
 }
@@ -59,7 +60,7 @@ func (m markable) setMark(ctx context.Context, mark string) error {
 		_, err = m.js.UpdateStream(ctx, cfg)
 	}
 	if err != nil {
-		return fmt.Errorf("marking bucket %s as sealed: %w", m.Bucket(), classify(err))
+		return fmt.Errorf("marking bucket %s as sealed: %w", m.Bucket(), failure.Classify(err))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // SourceState is what is known of a source beyond its settings. Some senders choose the secret themselves and hand
@@ -87,7 +88,7 @@ func (s *Sources) get(ctx context.Context, source string) (SourceState, uint64, 
 		return SourceState{}, 0, nil
 	}
 	if err != nil {
-		return SourceState{}, 0, fmt.Errorf("reading the state of source %s: %w", source, classify(err))
+		return SourceState{}, 0, fmt.Errorf("reading the state of source %s: %w", source, failure.Classify(err))
 	}
 	state, err := s.read(entry)
 	return state, entry.Revision(), err
@@ -183,7 +184,7 @@ func (s *Sources) change(ctx context.Context, source string, change func(*Source
 			return state, nil
 		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody was faster
 		default:
-			return state, fmt.Errorf("storing the state of source %s: %w", source, classify(err))
+			return state, fmt.Errorf("storing the state of source %s: %w", source, failure.Classify(err))
 		}
 	}
 }
@@ -199,14 +200,14 @@ func (s *Sources) Watch(ctx context.Context, changed func(source string, state S
 	}
 	w, err := s.kv.WatchAll(ctx)
 	if err != nil {
-		return fmt.Errorf("watching the sources' bucket: %w", classify(err))
+		return fmt.Errorf("watching the sources' bucket: %w", failure.Classify(err))
 	}
 	defer w.Stop()
 	for {
 		select {
 		case entry, ok := <-w.Updates():
 			if !ok {
-				return fmt.Errorf("%w: the watch of the sources' bucket ended", ErrUnavailable)
+				return fmt.Errorf("%w: the watch of the sources' bucket ended", failure.ErrUnavailable)
 			}
 			if entry != nil && entry.Operation() == jetstream.KeyValuePut {
 				state, err := s.read(entry)

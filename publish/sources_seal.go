@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"jethook/publish/failure"
 	"jethook/publish/report"
 )
 
@@ -68,7 +69,7 @@ func (s *Sources) sealAll(ctx context.Context) error {
 	}
 	w, err := s.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
-		return fmt.Errorf("reading the sources' bucket: %w", classify(err))
+		return fmt.Errorf("reading the sources' bucket: %w", failure.Classify(err))
 	}
 	defer w.Stop()
 	var stale []string

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
 
+	"jethook/publish/failure"
 	"jethook/publish/jsontext"
 )
 
@@ -78,7 +79,7 @@ func (b *Bus) CountEach(ctx context.Context, shelves []Shelf, tell func(i int, n
 		return "$JS.API.STREAM.INFO." + sh.stream, map[string]any{"subjects_filter": sh.subject, "offset": beyond}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !jsontext.Valid(m.Data) {
-			return false, fmt.Errorf("%w: %s", ErrUnavailable, fault.Get("description").Str)
+			return false, fmt.Errorf("%w: %s", failure.ErrUnavailable, fault.Get("description").Str)
 		}
 		tell(i, gjson.GetBytes(m.Data, "total").Uint())
 		return true, nil
@@ -99,7 +100,7 @@ func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf)
 	inbox := b.reads.NewInbox() + "."
 	sub, err := b.reads.SubscribeSync(inbox + "*")
 	if err != nil {
-		return fmt.Errorf("counting: %w", classify(err))
+		return fmt.Errorf("counting: %w", failure.Classify(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
 	most := max(1, min(asksAtOnce, askedBytes/b.MaxMessage()))
@@ -111,7 +112,7 @@ func (b *Bus) askEach(ctx context.Context, shelves []Shelf, question func(Shelf)
 				err = b.reads.PublishRequest(subject, inbox+strconv.Itoa(asked), data)
 			}
 			if err != nil {
-				return fmt.Errorf("counting %s: %w", shelves[asked].subject, classify(err))
+				return fmt.Errorf("counting %s: %w", shelves[asked].subject, failure.Classify(err))
 			}
 		}
 		m, err := nextAnswer(ctx, sub)
@@ -138,7 +139,7 @@ func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) 
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	m, err := sub.NextMsgWithContext(ctx)
-	return m, classify(err)
+	return m, failure.Classify(err)
 }
 
 // add takes in one message of the answer and reports whether it was the last.
@@ -153,14 +154,14 @@ func (p *Pile) add(m *nats.Msg) (whole bool, err error) {
 	case "204": // the end of the one message
 		after, err := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
 		if err != nil {
-			return false, fmt.Errorf("%w: the store does not say how many there are", ErrUnavailable)
+			return false, fmt.Errorf("%w: the store does not say how many there are", failure.ErrUnavailable)
 		}
 		p.Total = after + 1
 		return true, nil
 	case "404": // nothing there
 		return true, nil
 	default:
-		return false, fmt.Errorf("%w: %s", ErrUnavailable, m.Header.Get("Description"))
+		return false, fmt.Errorf("%w: %s", failure.ErrUnavailable, m.Header.Get("Description"))
 	}
 }
 
@@ -180,7 +181,7 @@ func (b *Bus) CountByEndpoint(ctx context.Context, sh Shelf) (counts map[string]
 	}
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
 	if err != nil {
-		return nil, false, fmt.Errorf("counting %s: %w", sh.subject, classify(err))
+		return nil, false, fmt.Errorf("counting %s: %w", sh.subject, failure.Classify(err))
 	}
 	counts = make(map[string]uint64)
 	for subject, n := range info.State.Subjects {
@@ -206,7 +207,7 @@ func (b *Bus) StreamStates(ctx context.Context) ([]StreamState, error) {
 	for _, name := range []string{StreamWebhooks, StreamEvents, StreamOps, StreamDeliveries, StreamDead, StreamHistory, StreamRejected} {
 		info, err := b.shelves[name].Info(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("asking for stream %s: %w", name, classify(err))
+			return nil, fmt.Errorf("asking for stream %s: %w", name, failure.Classify(err))
 		}
 		s := StreamState{
 			Name: name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
@@ -230,7 +231,7 @@ type StoreState struct {
 func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
 	info, err := b.reads.js.AccountInfo(ctx)
 	if err != nil {
-		return s, fmt.Errorf("asking for the store: %w", classify(err))
+		return s, fmt.Errorf("asking for the store: %w", failure.Classify(err))
 	}
 	s.Used = info.Store
 	s.Limit, err = b.storage(ctx)
@@ -291,7 +292,7 @@ func (b *Bus) queueInfo(ctx context.Context, q Queue) (*jetstream.ConsumerInfo, 
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, classify(err))
+		return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, failure.Classify(err))
 	}
 	return c.CachedInfo(), nil
 }
@@ -304,7 +305,7 @@ func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, e
 	}
 	m, err := b.message(ctx, q.Stream, fetchQuery{Seq: from, Subject: q.filter})
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, errNoDelivery): // it has its outcome by now, or can't tell
+	case errors.Is(err, failure.ErrNotFound), errors.Is(err, errNoDelivery): // it has its outcome by now, or can't tell
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, err)
@@ -317,7 +318,7 @@ func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, e
 func (b *Bus) NewestOf(ctx context.Context, sh Shelf) (time.Time, error) {
 	m, err := b.message(ctx, sh.stream, fetchQuery{Last: sh.subject})
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, errNoDelivery):
+	case errors.Is(err, failure.ErrNotFound), errors.Is(err, errNoDelivery):
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.subject, err)

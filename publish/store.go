@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/embedded"
+	"jethook/publish/failure"
 )
 
 // ErrNoStore means that there are no streams of Jethook.
@@ -36,13 +35,13 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 	if cfg.NATSURL != "" {
 		return dialStore(cfg, log)
 	}
-	if len(streamFiles(cfg.DataDir, "meta.inf")) == 0 {
+	if !embedded.HasStore(cfg.DataDir) {
 		return nil, fmt.Errorf("%w in JETHOOK_DATA_DIR %s", ErrNoStore, cfg.DataDir)
 	}
 	own := *cfg
 	own.NATSListen = "off"
-	srv, err := startEmbedded(ctx, &own, log)
-	if errors.Is(err, ErrInUse) {
+	srv, err := embedded.Start(ctx, &own, stagedStreams, log)
+	if errors.Is(err, failure.ErrInUse) {
 		return dialRunning(cfg)
 	}
 	if err != nil {
@@ -50,10 +49,10 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 	}
 	c, err := connect(cfg, srv, cfg.NATSToken.Reveal, "store", log)
 	if err != nil {
-		srv.stop()
+		srv.Stop()
 		return nil, err
 	}
-	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.end(log); srv.stop() }}, nil
+	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.end(log); srv.Stop() }}, nil
 }
 
 func dialStore(cfg *config.Config, log *slog.Logger) (*Store, error) {
@@ -101,18 +100,6 @@ const SealMark = markKey
 // SealPlace is what a bucket's mark is sealed for.
 func SealPlace(bucket string) string { return "bucket " + bucket }
 
-// Errors of restores. Test with errors.Is.
-var (
-	// ErrOccupied means that there are streams already, which a restore would replace.
-	ErrOccupied = errors.New("there are streams already, and a restore replaces them")
-	// ErrUnfinished means that a restore was begun and has not ended.
-	ErrUnfinished = errors.New("a restore was begun and did not finish: run jethook restore again")
-	// ErrInUse means that another process has the data directory.
-	ErrInUse = errors.New("is another jethook using it?")
-	// ErrRunning means that processes work on the streams that are to be restored.
-	ErrRunning = errors.New("jethook is running; stop all its processes before a restore")
-)
-
 // Restoring is a store that takes the streams of a backup. Until [Restoring.Finish] nothing starts from it.
 type Restoring struct {
 	Store
@@ -131,112 +118,13 @@ func BeginRestore(ctx context.Context, cfg *config.Config, streams []string, for
 	return restoreEmbedded(ctx, cfg, force, log)
 }
 
-// restoring is where a store is restored, restored what it is called once it is complete.
-func (v *vault) restoring() string { return filepath.Join(v.dir, "restoring") }
-func (v *vault) restored() string  { return filepath.Join(v.dir, "restored") }
-
-func restoreEmbedded(ctx context.Context, cfg *config.Config, force bool, log *slog.Logger) (_ *Restoring, err error) {
-	if err := refuseLinks(cfg.DataDir); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("creating JETHOOK_DATA_DIR: %w", err)
-	}
-	lock, err := lockDir(filepath.Join(cfg.DataDir, "lock"))
-	if err != nil {
-		return nil, fmt.Errorf("%w: locking JETHOOK_DATA_DIR %s: %w", ErrRunning, cfg.DataDir, err)
-	}
-	defer func() {
-		if err != nil {
-			lock.Close()
-		}
-	}()
-	keys, err := cfg.Keyring()
+func restoreEmbedded(ctx context.Context, cfg *config.Config, force bool, log *slog.Logger) (*Restoring, error) {
+	r, err := embedded.BeginRestore(ctx, cfg, force, log)
 	if err != nil {
 		return nil, err
-	}
-	v := &vault{dir: cfg.DataDir, keys: keys, log: log}
-	if err := v.finishEncrypting(); err != nil {
-		return nil, fmt.Errorf("putting the store in its place: %w", err)
-	}
-	if !force && len(streamFiles(cfg.DataDir, "meta.inf")) > 0 {
-		return nil, fmt.Errorf("%w: JETHOOK_DATA_DIR %s", ErrOccupied, cfg.DataDir)
-	}
-	return v.beginRestore(ctx, cfg, lock)
-}
-
-// beginRestore starts a server on an empty store beside the one that is there.
-func (v *vault) beginRestore(ctx context.Context, cfg *config.Config, lock *os.File) (*Restoring, error) {
-	work := v.restoring()
-	if err := os.RemoveAll(work); err != nil {
-		return nil, fmt.Errorf("removing what an earlier restore left: %w", err)
-	}
-	if err := os.Mkdir(work, 0o700); err != nil {
-		return nil, fmt.Errorf("making a store to restore to: %w", err)
-	}
-	if err := syncPath(v.dir); err != nil {
-		return nil, err
-	}
-	opts := serverOptions(cfg)
-	opts.StoreDir, opts.SyncAlways = work, false // it is synced as a whole
-	opts.MaxPayload = max(opts.MaxPayload, config.BodyLimit+headerRoom)
-	sealed := ""
-	if !v.keys.IsEmpty() {
-		opts.JetStreamKey, sealed = v.newKey()
-		opts.JetStreamCipher = storeCipher
-	}
-	srv, err := startServer(ctx, opts, v.log)
-	if err != nil {
-		return nil, err
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(srv), nats.Name("jethook restore"))
-	if err != nil {
-		srv.Shutdown()
-		return nil, err
-	}
-	stop := func() {
-		nc.Close()
-		srv.Shutdown()
-		srv.WaitForShutdown()
 	}
 	return &Restoring{
-		Store:  Store{Conn: nc, Replicas: 1, close: func() { stop(); lock.Close() }},
-		finish: func(context.Context) error { stop(); return v.finishRestore(sealed) },
+		Store:  Store{Conn: r.Conn, Replicas: 1, close: r.Close},
+		finish: func(context.Context) error { return r.Finish() },
 	}, nil
-}
-
-// clearMark is a file in a complete store that says that it is not encrypted.
-const clearMark = "in-clear"
-
-// finishRestore puts a store that was restored into the place of the one that is there. One rename decides, as in encrypt.
-func (v *vault) finishRestore(sealed string) error {
-	work, file := v.restoring(), "store-key"
-	if sealed == "" {
-		file = clearMark
-	}
-	if err := writeFile(filepath.Join(work, file), sealed); err != nil {
-		return err
-	}
-	if err := syncTree(work); err != nil {
-		return fmt.Errorf("syncing the restored store: %w", err)
-	}
-	if err := os.Rename(work, v.restored()); err != nil {
-		return err
-	}
-	if err := syncPath(v.dir); err != nil {
-		return err
-	}
-	return v.finishEncrypting()
-}
-
-// refuseUnfinished keeps a process from starting where a restore has not ended.
-func (v *vault) refuseUnfinished() error {
-	_, err := os.Stat(v.restoring())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("%w; or remove %s to go on with what was there before", ErrUnfinished, v.restoring())
-	}
-	return err
 }

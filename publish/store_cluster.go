@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/failure"
 )
 
 // StreamRestoring is there while a cluster is being restored.
@@ -32,7 +33,7 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 	ask, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	if _, err := s.Conn.RequestWithContext(ask, askSubject, nil); !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, errors.Join(ErrRunning, err)
+		return nil, errors.Join(failure.ErrRunning, err)
 	}
 	unfinished, err := isRestoring(ctx, js)
 	if err != nil {
@@ -45,7 +46,7 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 		case err != nil:
 			return nil, fmt.Errorf("asking for stream %s: %w", name, err)
 		case found.CachedInfo().State.Msgs > 0 && !force && !unfinished:
-			return nil, fmt.Errorf("%w: %s holds %d messages", ErrOccupied, name, found.CachedInfo().State.Msgs)
+			return nil, fmt.Errorf("%w: %s holds %d messages", failure.ErrOccupied, name, found.CachedInfo().State.Msgs)
 		}
 	}
 	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{

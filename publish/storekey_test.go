@@ -16,6 +16,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/embedded"
 )
 
 // mark is in every event that these tests store: no file may show it.
@@ -136,7 +137,7 @@ func refused(t *testing.T, cfg *config.Config, want string) {
 	if err == nil {
 		b.Close()
 	}
-	if !errors.Is(err, publish.ErrStoreKey) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "-of-the-tests") {
+	if !errors.Is(err, embedded.ErrStoreKey) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "-of-the-tests") {
 		t.Errorf("got %v, want ErrStoreKey that says %q", err, want)
 	}
 	after := checksums(t, cfg.DataDir)

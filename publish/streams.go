@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/embedded"
+	"jethook/publish/failure"
 )
 
 // Names of the streams and of the bucket.
@@ -27,6 +29,9 @@ const (
 	BucketRecoveries = "jethook_recoveries"
 	BucketCursors    = "jethook_cursors"
 )
+
+// stagedStreams are those that only Jethook writes batches to.
+var stagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
 // nothing more when it is full, since dropping the oldest event to make room could drop one that is still to
@@ -62,7 +67,7 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			Name: name, Description: description, Subjects: []string{subjects},
 			Discard: jetstream.DiscardNew, MaxAge: cfg.Retention, Duplicates: cfg.DedupWindow,
 			// A retry of the event, which has more headers, must fit into a message too.
-			MaxMsgSize:         int32(maxBody + headerRoom/2),
+			MaxMsgSize:         int32(maxBody + embedded.HeaderRoom/2),
 			AllowAtomicPublish: true, AllowDirect: true,
 		}
 	}
@@ -231,14 +236,14 @@ func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.Key
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, classify(err))
+		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, failure.Classify(err))
 	}
 	if cfg.TTL > 0 { // it forgets by itself
 		return kv, nil
 	}
 	status, err := kv.Status(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, classify(err))
+		return nil, fmt.Errorf("opening bucket %s: %w", cfg.Bucket, failure.Classify(err))
 	}
 	switch got := status.Config(); {
 	case got.Storage != jetstream.FileStorage:

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/failure"
+
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -117,7 +119,7 @@ func later(a, b time.Time) time.Time {
 func (b *Bus) LastTime(ctx context.Context, sh Shelf) (time.Time, error) {
 	info, err := b.shelves[sh.stream].Info(ctx)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("opening %s: %w", sh.stream, classify(err))
+		return time.Time{}, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
 	}
 	return info.State.LastTime, nil
 }
@@ -152,7 +154,7 @@ func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]int, er
 	} {
 		info, err := b.shelves[at.stream].Info(ctx, jetstream.WithSubjectFilter(at.filter))
 		if err != nil {
-			return nil, fmt.Errorf("looking for %s: %w", at.filter, classify(err))
+			return nil, fmt.Errorf("looking for %s: %w", at.filter, failure.Classify(err))
 		}
 		for subject := range info.State.Subjects {
 			ids[idOn(subject)]++

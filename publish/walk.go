@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"jethook/publish/failure"
 )
 
 // EventShelf lists the events of a stream, with their bodies, that the patterns may match: what does not is to be
@@ -76,7 +78,7 @@ func (b *Bus) CountOn(ctx context.Context, sh Shelf, from uint64) (uint64, error
 func (b *Bus) Ends(ctx context.Context, sh Shelf, since time.Time) (first, last uint64, err error) {
 	info, err := b.shelves[sh.stream].Info(ctx)
 	if err != nil {
-		return 0, 0, fmt.Errorf("asking for stream %s: %w", sh.stream, classify(err))
+		return 0, 0, fmt.Errorf("asking for stream %s: %w", sh.stream, failure.Classify(err))
 	}
 	since = since.UTC()
 	first, err = b.place(ctx, sh, fetchQuery{StartTime: &since, Subject: sh.subject})

@@ -16,6 +16,7 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/backup"
+	"jethook/publish/failure"
 )
 
 func backupCommand() *cobra.Command {
@@ -200,7 +201,7 @@ func restoreBackup(cmd *cobra.Command, path string, force bool) error {
 func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, path string, force bool) (*publish.Restoring, error) {
 	log := quietLogger(cmd)
 	target, err := publish.BeginRestore(ctx, cfg, backup.Streams(), force, log)
-	if !errors.Is(err, publish.ErrOccupied) {
+	if !errors.Is(err, failure.ErrOccupied) {
 		return target, err
 	}
 	if path == "-" { // it is no answer

@@ -22,6 +22,7 @@ import (
 	"jethook/consume/recovery"
 	"jethook/consume/rejected"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Faults of a request that no other package names.
@@ -130,12 +131,12 @@ var failures = []struct {
 	{errDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; enable it to resume its waiting deliveries"},
 	{errPrecondition, http.StatusPreconditionFailed, "precondition_failed", "the endpoint has changed since it was read; read it again"},
 	{errRemoved, http.StatusConflict, "removed", "the endpoint created with this Idempotency-Key was removed; choose another key"},
-	{publish.ErrConflict, http.StatusConflict, "conflict", "the record was changed concurrently; try again"},
+	{failure.ErrConflict, http.StatusConflict, "conflict", "the record was changed concurrently; try again"},
 	{errBodyTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the body is too large"},
-	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the event is too large to store"},
-	{publish.ErrBusy, http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"},
-	{publish.ErrFull, http.StatusServiceUnavailable, "store_full", "the store is full; try again later"},
-	{publish.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
+	{failure.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the event is too large to store"},
+	{failure.ErrBusy, http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"},
+	{failure.ErrFull, http.StatusServiceUnavailable, "store_full", "the store is full; try again later"},
+	{failure.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
 	{endpoint.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "the store did not respond in time; try again"},
 }

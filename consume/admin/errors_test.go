@@ -10,7 +10,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 func TestFailureOf(t *testing.T) {
@@ -28,12 +28,12 @@ func TestFailureOf(t *testing.T) {
 		{endpoint.Problems{{Field: "url", Message: "has no host"}}, 422, "invalid"},
 		{deliveries.ErrNoDelivery, 404, "not_found"},
 		{deliveries.ErrUnderWay, 409, "under_way"},
-		{publish.ErrConflict, 409, "conflict"},
-		{publish.ErrTooLarge, 413, "too_large"},
-		{publish.ErrBusy, 503, "overloaded"},
-		{publish.ErrFull, 503, "store_full"},
-		{publish.ErrUnavailable, 503, "unavailable"},
-		{publish.ErrRefused, 500, "internal"},
+		{failure.ErrConflict, 409, "conflict"},
+		{failure.ErrTooLarge, 413, "too_large"},
+		{failure.ErrBusy, 503, "overloaded"},
+		{failure.ErrFull, 503, "store_full"},
+		{failure.ErrUnavailable, 503, "unavailable"},
+		{failure.ErrRefused, 500, "internal"},
 		{context.DeadlineExceeded, 503, "unavailable"},
 		{errors.New("anything else"), 500, "internal"},
 	} {

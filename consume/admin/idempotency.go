@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // A request with an Idempotency-Key can be made again when its answer was lost. Nothing has to be locked for that,
@@ -115,11 +116,11 @@ func remember[T any](ctx context.Context, kv jetstream.KeyValue, made requestID,
 		return note, revision, nil
 	}
 	if !errors.Is(err, jetstream.ErrKeyExists) {
-		return note, 0, fmt.Errorf("%w: noting a request: %w", publish.ErrUnavailable, err)
+		return note, 0, fmt.Errorf("%w: noting a request: %w", failure.ErrUnavailable, err)
 	}
 	entry, err := kv.Get(ctx, made.key)
 	if err != nil {
-		return note, 0, fmt.Errorf("%w: reading the note of a request: %w", publish.ErrUnavailable, err)
+		return note, 0, fmt.Errorf("%w: reading the note of a request: %w", failure.ErrUnavailable, err)
 	}
 	if json.Unmarshal(entry.Value(), &there) != nil {
 		return note, 0, fmt.Errorf("reading the note of a request: %w", publish.ErrUnreadable)
@@ -138,9 +139,9 @@ func amend[T any](ctx context.Context, kv jetstream.KeyValue, made requestID, no
 	revision, err = kv.Update(ctx, made.key, data, revision)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
-		return 0, fmt.Errorf("noting a request: %w", publish.ErrConflict)
+		return 0, fmt.Errorf("noting a request: %w", failure.ErrConflict)
 	case err != nil:
-		return 0, fmt.Errorf("%w: noting a request: %w", publish.ErrUnavailable, err)
+		return 0, fmt.Errorf("%w: noting a request: %w", failure.ErrUnavailable, err)
 	}
 	return revision, nil
 }

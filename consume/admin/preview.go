@@ -14,6 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 func (s *Server) previewRoutes() {
@@ -155,11 +156,11 @@ func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *p
 // pending returns a delivery that waits, or that is dead and would begin anew.
 func (s *Server) pending(ctx context.Context, id string) (publish.Delivery, error) {
 	d, err := s.bus.Waiting(ctx, id)
-	if errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		d, err = s.bus.Dead(ctx, id)
 		d.Attempt = 1
 	}
-	if errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		if d, err = s.ledger.Unbegun(ctx, id); err == nil {
 			err = s.bus.Complete(ctx, &d.Event)
 		}

@@ -13,6 +13,7 @@ import (
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // verifyRight stands in for a process that receives: it verifies requests with the body "right".
@@ -21,7 +22,7 @@ func verifyRight(_ context.Context, r *publish.Rejected) (reason string, err err
 	case "right":
 		return "", nil
 	case "down":
-		return "", publish.ErrUnavailable
+		return "", failure.ErrUnavailable
 	default:
 		return "too_old", nil
 	}

@@ -17,6 +17,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 func (s *Server) resendRoutes() {
@@ -226,7 +227,7 @@ func (s *Server) beginResend(ctx context.Context, made requestID, lasts time.Dur
 	if err == nil && lasts > 0 && fresh.Asked.Sub(note.Asked).Abs() > lasts {
 		note = fresh
 		revision, err = amend(ctx, kv, made, note, revision)
-		if errors.Is(err, publish.ErrConflict) { // the same request was faster
+		if errors.Is(err, failure.ErrConflict) { // the same request was faster
 			note, revision, err = remember(ctx, kv, made, fresh)
 		}
 	}

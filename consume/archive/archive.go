@@ -15,6 +15,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // StoredEvent is an event as an operator sees it, without its body.
@@ -91,7 +92,7 @@ func (a *Archive) List(ctx context.Context, q Query) ([]StoredEvent, string, err
 func (a *Archive) Find(ctx context.Context, id string, q Query) (found publish.Head, others []string, err error) {
 	if stream, seq, ok := publish.ParsePlace(id); ok {
 		found, err = a.bus.Read(ctx, stream, seq)
-		if errors.Is(err, publish.ErrNotFound) {
+		if errors.Is(err, failure.ErrNotFound) {
 			err = ErrNoEvent
 		}
 		return found, nil, err
@@ -107,7 +108,7 @@ func (a *Archive) Find(ctx context.Context, id string, q Query) (found publish.H
 		return publish.Head{}, nil, err
 	}
 	found, err = a.bus.Read(ctx, head.Stream, head.Seq)
-	if errors.Is(err, publish.ErrNotFound) { // it went this moment
+	if errors.Is(err, failure.ErrNotFound) { // it went this moment
 		err = ErrNoEvent
 	}
 	return found, others, err

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Table is the records as this process sees them. Its methods may be called concurrently.
@@ -208,7 +209,7 @@ func (t *Table) await(ctx context.Context, revision uint64) error {
 		select {
 		case <-news:
 		case <-timeout:
-			return fmt.Errorf("%w: cursor records not received in time", publish.ErrUnavailable)
+			return fmt.Errorf("%w: cursor records not received in time", failure.ErrUnavailable)
 		case <-ctx.Done():
 			return ctx.Err()
 		}

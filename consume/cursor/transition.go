@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Leave lets an endpoint leave the shared intake of a stream, unless it has, and returns its record.
@@ -26,7 +27,7 @@ func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
 	if err == nil && r == nil {
 		err = t.begin(ctx, &Record{Phase: Leaving, Epoch: nuid.Next(), Why: why, Since: time.Now().UTC(), Key: key})
 	}
-	if err != nil && !errors.Is(err, publish.ErrConflict) {
+	if err != nil && !errors.Is(err, failure.ErrConflict) {
 		return nil, err
 	}
 	r, err = t.Settle(ctx, key)
@@ -40,7 +41,7 @@ func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
 func (t *Table) begin(ctx context.Context, r *Record) error {
 	have, removed, err := t.read(ctx, r.Key)
 	if err == nil && have != nil {
-		err = publish.ErrConflict
+		err = failure.ErrConflict
 	}
 	if err != nil {
 		return err
@@ -73,11 +74,11 @@ func (t *Table) Settle(ctx context.Context, key Key) (*Record, error) {
 // border is the next place behind all that the consumers have handed out.
 func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
 	shared, _, err := t.bus.HandedOut(ctx, publish.Own{Stream: r.Key.Stream})
-	if err != nil && !errors.Is(err, publish.ErrNotFound) { // no process has delivered yet
+	if err != nil && !errors.Is(err, failure.ErrNotFound) { // no process has delivered yet
 		return 0, err
 	}
 	own, _, err := t.bus.HandedOut(ctx, r.Consumer())
-	if errors.Is(err, publish.ErrNotFound) { // it has yet to be made
+	if errors.Is(err, failure.ErrNotFound) { // it has yet to be made
 		return max(shared+1, r.From), nil
 	}
 	return max(shared+1, own+1, r.From, r.Until), err
@@ -107,7 +108,7 @@ func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended
 			return false, err
 		}
 	}
-	if err = t.Remove(ctx, r); errors.Is(err, publish.ErrConflict) {
+	if err = t.Remove(ctx, r); errors.Is(err, failure.ErrConflict) {
 		return false, nil
 	}
 	return err == nil, err
@@ -142,7 +143,7 @@ func (t *Table) LeaveTo(ctx context.Context, key Key, places []uint64) error {
 		case r.Opened:
 			return false, ErrOpened
 		case !r.Divides():
-			return false, fmt.Errorf("leaving places to the cursor %s: %w", key, publish.ErrConflict)
+			return false, fmt.Errorf("leaving places to the cursor %s: %w", key, failure.ErrConflict)
 		default:
 			r.Left = left
 			return true, nil
@@ -206,7 +207,7 @@ func (t *Table) Resume(ctx context.Context, key Key, from uint64, disabled time.
 		} else {
 			err = t.store(ctx, &next, next.Revision)
 		}
-		if !errors.Is(err, publish.ErrConflict) {
+		if !errors.Is(err, failure.ErrConflict) {
 			return err
 		}
 	}
@@ -222,7 +223,7 @@ func (t *Table) Note(ctx context.Context, key Key, note func(*Record) bool) erro
 func (t *Table) Remove(ctx context.Context, r *Record) error {
 	err := t.kv.Delete(ctx, r.Key.String(), jetstream.LastRevision(r.Revision))
 	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.ErrConflict)
+		return fmt.Errorf("removing the cursor %s: %w", r.Key, failure.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.Unavailable(err))
@@ -239,7 +240,7 @@ func (t *Table) Get(ctx context.Context, key Key) (*Record, error) {
 // read is Get. It also returns the revision in whose place the next one is stored, which a record that was removed has too.
 func (t *Table) read(ctx context.Context, key Key) (*Record, uint64, error) {
 	data, revision, err := t.bus.CursorRecord(ctx, key.String())
-	if errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		return nil, revision, nil
 	}
 	if err != nil {
@@ -261,7 +262,7 @@ func (t *Table) change(ctx context.Context, key Key, apply func(*Record) (change
 		if err != nil || !changes {
 			return r, err
 		}
-		if err = t.store(ctx, r, r.Revision); !errors.Is(err, publish.ErrConflict) {
+		if err = t.store(ctx, r, r.Revision); !errors.Is(err, failure.ErrConflict) {
 			return r, err
 		}
 	}
@@ -275,7 +276,7 @@ func (t *Table) store(ctx context.Context, r *Record, revision uint64) error {
 	}
 	stored, err := t.kv.Update(ctx, r.Key.String(), data, revision)
 	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		return fmt.Errorf("storing the cursor %s: %w", r.Key, publish.ErrConflict)
+		return fmt.Errorf("storing the cursor %s: %w", r.Key, failure.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("storing the cursor %s: %w", r.Key, publish.Unavailable(err))

@@ -20,7 +20,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 func (s *Server) loginRoutes() {
@@ -177,7 +177,7 @@ func (s *Server) spend(ctx context.Context, link string, now time.Time) (bool, e
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("%w: noting a login link: %w", publish.ErrUnavailable, err)
+		return false, fmt.Errorf("%w: noting a login link: %w", failure.ErrUnavailable, err)
 	}
 	return true, nil
 }

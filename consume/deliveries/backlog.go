@@ -14,6 +14,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // ErrInOrder means that the endpoint gets its events in order, and has not come to this one.
@@ -149,7 +150,7 @@ func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *publis
 			continue
 		}
 		h, err := l.bus.Read(ctx, stream, place)
-		if errors.Is(err, publish.ErrNotFound) {
+		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -216,7 +217,7 @@ func (l *Store) goAhead(ctx context.Context, id string) error {
 
 // SendAhead makes a delivery due that is noted to be about to, and notes that it is.
 func SendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key cursor.Key, d *publish.Delivery) error {
-	if err := bus.Send(ctx, d, "ahead"); err != nil && !errors.Is(err, publish.ErrConflict) { // else it is on its way
+	if err := bus.Send(ctx, d, "ahead"); err != nil && !errors.Is(err, failure.ErrConflict) { // else it is on its way
 		return err
 	}
 	_, place := d.Event.Place()

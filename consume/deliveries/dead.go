@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 const (
@@ -61,7 +62,7 @@ func (l *Store) each(ctx context.Context, ids []string, do func(context.Context,
 
 func (l *Store) remove(ctx context.Context, id string) error {
 	d, err := l.bus.Dead(ctx, id)
-	if errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		return ErrNoDelivery
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // ClockSlack is by how much the clock of who received an event may differ from the store's, and how long the store
@@ -113,7 +114,7 @@ func (l *Store) storedAt(ctx context.Context, id string) (time.Time, error) {
 	}
 	for _, stream := range streamsOf(key) {
 		h, err := l.bus.Read(ctx, stream, place)
-		if errors.Is(err, publish.ErrNotFound) {
+		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
@@ -32,7 +33,7 @@ func (l *Store) retry(ctx context.Context, id string) error {
 	switch {
 	case err == nil, errors.Is(err, ErrUnderWay):
 		return err
-	case !errors.Is(err, publish.ErrNotFound):
+	case !errors.Is(err, failure.ErrNotFound):
 		return fmt.Errorf("retrying: %w", err)
 	}
 	if err = l.replay(ctx, id); errors.Is(err, ErrNoDelivery) {
@@ -51,7 +52,7 @@ func RetryNow(ctx context.Context, bus *publish.Bus, id string) error {
 		return ErrUnderWay
 	}
 	err = bus.RetryNow(ctx, &d)
-	if errors.Is(err, publish.ErrConflict) {
+	if errors.Is(err, failure.ErrConflict) {
 		return ErrUnderWay
 	}
 	return err
@@ -59,14 +60,14 @@ func RetryNow(ctx context.Context, bus *publish.Bus, id string) error {
 
 func (l *Store) replay(ctx context.Context, id string) error {
 	d, err := l.bus.Dead(ctx, id)
-	if errors.Is(err, publish.ErrNotFound) {
+	if errors.Is(err, failure.ErrNotFound) {
 		return ErrNoDelivery
 	}
 	if err != nil {
 		return fmt.Errorf("replaying: %w", err)
 	}
 	err = l.bus.Replay(ctx, &d)
-	if errors.Is(err, publish.ErrConflict) { // its last attempt is not over yet
+	if errors.Is(err, failure.ErrConflict) { // its last attempt is not over yet
 		return ErrUnderWay
 	}
 	return err
@@ -138,7 +139,7 @@ func (l *Store) sendMissed(ctx context.Context, d *publish.Delivery, key string)
 		return false, ErrUnderWay
 	}
 	err := l.bus.Send(ctx, d, key)
-	if errors.Is(err, publish.ErrConflict) {
+	if errors.Is(err, failure.ErrConflict) {
 		return false, nil
 	}
 	return err == nil, err

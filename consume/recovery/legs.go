@@ -13,6 +13,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // salvage finds what a recovery is to redeliver, leg by leg, and redelivers it.
@@ -112,7 +113,7 @@ func (s *salvage) advance(ctx context.Context, waiting []publish.Delivery) (move
 			switch {
 			case outcome == nil:
 				moved++
-			case !errors.Is(outcome, publish.ErrConflict):
+			case !errors.Is(outcome, failure.ErrConflict):
 				err = outcome
 			}
 		case <-ctx.Done():
@@ -145,7 +146,7 @@ func (s *salvage) send(ctx context.Context, missed []publish.Delivery) (sent int
 		switch {
 		case outcome == nil:
 			sent++
-		case !errors.Is(outcome, publish.ErrConflict): // else it is on its way
+		case !errors.Is(outcome, failure.ErrConflict): // else it is on its way
 			err = outcome
 		}
 	}

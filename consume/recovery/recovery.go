@@ -20,6 +20,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // State says whether a recovery goes on. The set is closed.
@@ -158,7 +159,7 @@ func (r *Recoveries) Start(ctx context.Context, ep *endpoint.Endpoint, since, un
 		if running, ok := errors.AsType[*RunningError](err); ok {
 			return Recovery{}, running
 		}
-		return Recovery{}, fmt.Errorf("%w: storing a recovery: %w", publish.ErrUnavailable, err)
+		return Recovery{}, fmt.Errorf("%w: storing a recovery: %w", failure.ErrUnavailable, err)
 	}
 }
 
@@ -251,7 +252,7 @@ func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
 			continue
 		}
 		if err != nil {
-			return recoveryJob{}, fmt.Errorf("%w: reading recovery %s: %w", publish.ErrUnavailable, id, err)
+			return recoveryJob{}, fmt.Errorf("%w: reading recovery %s: %w", failure.ErrUnavailable, id, err)
 		}
 		job, err := decodeRecovery(key, entry.Value(), entry.Revision())
 		if err == nil && job.ID == id {
@@ -282,7 +283,7 @@ func (r *Recoveries) Cancel(ctx context.Context, id string) (Recovery, error) {
 		switch err := r.save(ctx, &job); {
 		case err == nil:
 			return job.Recovery, nil
-		case !errors.Is(err, publish.ErrConflict): // else it has just moved on
+		case !errors.Is(err, failure.ErrConflict): // else it has just moved on
 			return Recovery{}, err
 		}
 	}
@@ -301,9 +302,9 @@ func (r *Recoveries) save(ctx context.Context, job *recoveryJob) error {
 	revision, err := r.bus.Recoveries().Update(ctx, job.key, data, job.revision)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
-		return fmt.Errorf("storing recovery %s: %w", job.ID, publish.ErrConflict)
+		return fmt.Errorf("storing recovery %s: %w", job.ID, failure.ErrConflict)
 	case err != nil:
-		return fmt.Errorf("%w: storing recovery %s: %w", publish.ErrUnavailable, job.ID, err)
+		return fmt.Errorf("%w: storing recovery %s: %w", failure.ErrUnavailable, job.ID, err)
 	}
 	job.revision = revision
 	return nil

@@ -15,6 +15,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/failure"
 	"jethook/publish/report"
 )
 
@@ -170,7 +171,7 @@ func (r *Worker) work(ctx context.Context, job *recoveryJob) {
 			continue
 		}
 		switch {
-		case errors.Is(err, publish.ErrConflict): // cancelled, or another process has taken it
+		case errors.Is(err, failure.ErrConflict): // cancelled, or another process has taken it
 			return
 		case errors.Is(err, ErrTooMuch):
 			job.end(Failed, err.Error())
@@ -185,7 +186,7 @@ func (r *Worker) work(ctx context.Context, job *recoveryJob) {
 		default:
 			job.end(Done, "")
 		}
-		if err := r.jobs.save(ctx, job); err == nil || errors.Is(err, publish.ErrConflict) {
+		if err := r.jobs.save(ctx, job); err == nil || errors.Is(err, failure.ErrConflict) {
 			r.log.Info("recovery ended", "recovery", job.ID, "endpoint", job.Endpoint, "state", job.State, "reason", job.Error,
 				"dead", job.Counts.Dead, "waiting", job.Counts.Waiting, "missed", job.Counts.Missed)
 			return
@@ -200,7 +201,7 @@ func (r *Worker) handOver(ctx context.Context, job *recoveryJob) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	job.Owner, job.Lease = "", time.Time{}
-	if err := r.jobs.save(ctx, job); err != nil && !errors.Is(err, publish.ErrConflict) {
+	if err := r.jobs.save(ctx, job); err != nil && !errors.Is(err, failure.ErrConflict) {
 		r.log.Debug("cannot hand over a recovery", "recovery", job.ID, "error", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 const (
@@ -88,7 +89,7 @@ var ErrNotFound = errors.New("no such rejected request")
 // Get returns a rejected request of a source with its body, or ErrNoRejected.
 func (s *Store) Get(ctx context.Context, source string, id uint64) (publish.Rejected, error) {
 	r, err := s.bus.GetRejected(ctx, id)
-	if errors.Is(err, publish.ErrNotFound) || err == nil && r.Source != source {
+	if errors.Is(err, failure.ErrNotFound) || err == nil && r.Source != source {
 		return publish.Rejected{}, ErrNotFound
 	}
 	return r, err

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // Options are for a backup or a restore.
@@ -237,7 +238,7 @@ func (b *backup) positions(ctx context.Context) error {
 		}
 		return b.adopt(&records, of)
 	}
-	return fmt.Errorf("%w: the endpoints' cursors change too fast", publish.ErrBusy)
+	return fmt.Errorf("%w: the endpoints' cursors change too fast", failure.ErrBusy)
 }
 
 // adopt writes the parts of another archive.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"jethook/publish"
+	"jethook/publish/failure"
 )
 
 // rounds is how often what was stored meanwhile is looked for: once more than anything can move.
@@ -112,7 +112,7 @@ func (m *message) again(ctx context.Context, nc *nats.Conn) error {
 		return fmt.Errorf("storing in %s: %w", m.Stream, err)
 	}
 	if ack.Error != nil {
-		return fmt.Errorf("storing in %s: %w: %w", m.Stream, publish.ErrRefused, ack.Error)
+		return fmt.Errorf("storing in %s: %w: %w", m.Stream, failure.ErrRefused, ack.Error)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package publish
+package embedded
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ func refuseLinks(dir string) error {
 				return nil
 			case err != nil:
 				return fmt.Errorf("looking for links in JETHOOK_DATA_DIR: %w", err)
-			case d.Type()&fs.ModeSymlink != 0 && stagingOf(path) == "":
+			case d.Type()&fs.ModeSymlink != 0 && batchDirOf(path) == "":
 				return fmt.Errorf("%s %w; remove it, and restore the file or folder itself", path, ErrLink)
 			}
 			return nil
@@ -36,9 +36,9 @@ func refuseLinks(dir string) error {
 	return nil
 }
 
-// stagingOf returns the name of the folder in memoryDir that a link in the store points into; empty: it is no link of
+// batchDirOf returns the name of the folder in memoryDir that a link in the store points into; empty: it is no link of
 // [staging].
-func stagingOf(link string) string {
+func batchDirOf(link string) string {
 	target, err := os.Readlink(link)
 	if err != nil {
 		return ""
@@ -46,7 +46,7 @@ func stagingOf(link string) string {
 	dir, stream := filepath.Split(target)
 	name := filepath.Base(dir)
 	// Written anew it must be the same: ".." in it would lead elsewhere.
-	if target != filepath.Join(memoryDir, name, stream) || !isStaging(name) || filepath.Base(filepath.Dir(link)) != stream {
+	if target != filepath.Join(memoryDir, name, stream) || !isBatchDir(name) || filepath.Base(filepath.Dir(link)) != stream {
 		return ""
 	}
 	return name

@@ -1,4 +1,4 @@
-package publish
+package embedded
 
 import (
 	"context"
@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"jethook/config"
 	"jethook/config/certificate"
+	"jethook/publish/failure"
 	"jethook/publish/gate"
 )
 
@@ -23,15 +25,18 @@ import (
 // message, which is MAX_BODY's limit and headerRoom.
 const maxPending = 128 << 20
 
-// headerRoom is what a stored request may need beside its body: headers and protocol.
-const headerRoom = 64 << 10
+// largestMessageBody is the largest body that the server takes in a message where others are stored aside.
+const largestMessageBody = 8 << 20
 
-// embedded is the built-in nats-server together with the lock on its store.
-type embedded struct {
+// HeaderRoom is what a stored request may need beside its body: headers and protocol.
+const HeaderRoom = 64 << 10
+
+// Server is the built-in nats-server together with the lock on its store.
+type Server struct {
 	opts    *server.Options
 	lock    *os.File
 	log     *slog.Logger
-	staging *staging // nil where nothing is synced, so that it would save nothing
+	batches *batchDir // nil where nothing is synced, so that it would save nothing
 	deaths  *deaths
 
 	certificate *certificate.Certificate // of the gate; nil: it takes clients without TLS
@@ -46,9 +51,10 @@ type embedded struct {
 	healed time.Time // when the server was last restarted because its store stood still
 }
 
-// startEmbedded starts the built-in server on the store in cfg.DataDir and returns when it takes messages.
-// Recovering a large store takes time; ctx bounds it.
-func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*embedded, error) {
+// Start starts the built-in server on the store in cfg.DataDir and returns when it takes messages.
+// Recovering a large store takes time; ctx bounds it. Batches to the staged streams, which only Jethook writes to, may wait
+// in memory for their commit: see [Server.StageBatches].
+func Start(ctx context.Context, cfg *config.Config, staged []string, log *slog.Logger) (*Server, error) {
 	if err := refuseLinks(cfg.DataDir); err != nil {
 		return nil, err
 	}
@@ -57,17 +63,17 @@ func startEmbedded(ctx context.Context, cfg *config.Config, log *slog.Logger) (*
 	}
 	lock, err := lockDir(filepath.Join(cfg.DataDir, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (%w): %w", cfg.DataDir, ErrInUse, err)
+		return nil, fmt.Errorf("locking JETHOOK_DATA_DIR %s (%w): %w", cfg.DataDir, failure.ErrInUse, err)
 	}
-	e := &embedded{opts: serverOptions(cfg), lock: lock, log: log}
-	if err := e.start(ctx, cfg); err != nil {
+	e := &Server{opts: serverOptions(cfg), lock: lock, log: log}
+	if err := e.start(ctx, cfg, staged); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
+func (e *Server) start(ctx context.Context, cfg *config.Config, staged []string) error {
 	admin, err := cfg.EnsureNATSAdminToken()
 	if err != nil {
 		return err
@@ -90,7 +96,7 @@ func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
 		e.listen = l.Addr().String()
 	}
 	if e.opts.SyncAlways {
-		e.staging = newStaging(e.opts.StoreDir)
+		e.batches = newBatchDir(e.opts.StoreDir, staged)
 	}
 	if err = e.encrypt(ctx, cfg); err == nil {
 		e.deaths, err = countDeaths(cfg.DataDir)
@@ -112,7 +118,7 @@ func (e *embedded) start(ctx context.Context, cfg *config.Config) error {
 const storeCipher = server.AES
 
 // encrypt gives the server the key of its store, if that is encrypted or is to be.
-func (e *embedded) encrypt(ctx context.Context, cfg *config.Config) error {
+func (e *Server) encrypt(ctx context.Context, cfg *config.Config) error {
 	keys, err := cfg.Keyring()
 	if err != nil {
 		return err
@@ -131,7 +137,7 @@ func serverOptions(cfg *config.Config) *server.Options {
 		JetStream:              true,
 		StoreDir:               cfg.DataDir,
 		DisableJetStreamBanner: true,
-		MaxPayload:             int32(largestMessage(cfg) + headerRoom),
+		MaxPayload:             int32(largestMessage(cfg) + HeaderRoom),
 		MaxPending:             maxPending,
 		// Each endpoint that lags or is ordered has a consumer of its own. What services make is bounded by the gate.
 		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
@@ -184,11 +190,40 @@ func awaitReady(ctx context.Context, srv *server.Server, fatal <-chan string, lo
 	}
 }
 
+// SetTokens takes over the tokens that clients log in with.
+func (e *Server) SetTokens(cfg *config.Config) {
+	admin := cfg.NATSAdminToken
+	if admin.IsZero() { // the one that was made
+		admin = e.admin
+	}
+	e.gate.SetTokens(cfg.NATSToken, admin)
+}
+
+// Login lets a connection of this process in.
+func (e *Server) Login() nats.Option { return e.gate.Login() }
+
+// ClientURL is where services reach the server; empty when it takes none.
+func (e *Server) ClientURL() string {
+	switch {
+	case e.listen == "":
+		return ""
+	case e.certificate != nil:
+		return "tls://" + e.listen
+	}
+	return "nats://" + e.listen
+}
+
+// Certificate is what the server shows its clients; nil: it takes them without TLS.
+func (e *Server) Certificate() *certificate.Certificate { return e.certificate }
+
+// MaxStore is how many bytes all streams together may hold.
+func (e *Server) MaxStore() int64 { return e.current().JetStreamConfig().MaxStore }
+
 // InProcessConn opens a connection to the server of this moment.
-func (e *embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
+func (e *Server) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
 
 // consumers is how many a stream has.
-func (e *embedded) consumers(stream string) int {
+func (e *Server) consumers(stream string) int {
 	jsz, err := e.current().Jsz(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
 	if err != nil {
 		return 0 // there is no store, and so nothing is made
@@ -203,7 +238,7 @@ func (e *embedded) consumers(stream string) int {
 	return 0
 }
 
-func (e *embedded) current() *server.Server {
+func (e *Server) current() *server.Server {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.srv
@@ -212,16 +247,16 @@ func (e *embedded) current() *server.Server {
 const (
 	// healPause is the least time between two restarts of a server whose store stands still.
 	healPause = 10 * time.Second
-	// restartPause is the pause after a restart that failed.
-	restartPause = time.Second
+	// RestartPause is the pause after a restart that failed.
+	RestartPause = time.Second
 	// healRoom is how much of the disk must be free for a restart to help.
 	healRoom = 32 << 20
 )
 
-// heal restarts the server when its store stands still although the disk has room: after a write failed, for
+// Heal restarts the server when its store stands still although the disk has room: after a write failed, for
 // want of room mostly, the server takes nothing more for that stream until it is started again. Clients see it
 // as a short loss of their connection.
-func (e *embedded) heal() {
+func (e *Server) Heal() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed || time.Since(e.healed) < healPause || freeBytes(e.opts.StoreDir) < healRoom {
@@ -234,38 +269,38 @@ func (e *embedded) heal() {
 		srv, err := startServer(context.Background(), e.opts, e.log)
 		if err == nil {
 			e.srv, e.healed = srv, time.Now()
-			e.stage()
+			e.StageBatches()
 			return
 		}
 		if !complained {
 			e.log.Error("cannot restart the embedded NATS server; retrying", "error", err)
 		}
 		e.mu.Unlock()
-		time.Sleep(restartPause)
+		time.Sleep(RestartPause)
 		e.mu.Lock()
 	}
 }
 
-// stage lets batches wait in memory for their commit, if that is possible here. The streams must be there.
-func (e *embedded) stage() {
-	if e.staging == nil {
+// StageBatches lets batches wait in memory for their commit, if that is possible here. The streams must be there.
+func (e *Server) StageBatches() {
+	if e.batches == nil {
 		return
 	}
-	if err := e.staging.open(); err != nil {
+	if err := e.batches.open(); err != nil {
 		e.log.Debug("cannot keep batches in memory; using the disk", "error", err)
 	}
 }
 
-// stop shuts the server down, its store flushed, and releases the store's lock.
-func (e *embedded) stop() {
+// Stop shuts the server down, its store flushed, and releases the store's lock.
+func (e *Server) Stop() {
 	e.gate.Close()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
 	e.srv.Shutdown()
 	e.srv.WaitForShutdown()
-	if e.staging != nil {
-		e.staging.close()
+	if e.batches != nil {
+		e.batches.close()
 	}
 	e.deaths.stop()
 	e.lock.Close()
@@ -302,4 +337,12 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	case l.fatal <- fmt.Sprintf(format, v...):
 	default:
 	}
+}
+
+// largestMessage is how large the body of a message may be on the embedded server.
+func largestMessage(cfg *config.Config) int64 {
+	if cfg.LargeBodies {
+		return min(int64(cfg.LargestBody()), largestMessageBody)
+	}
+	return int64(cfg.LargestBody())
 }

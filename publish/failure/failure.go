@@ -1,4 +1,8 @@
-package publish
+// Package failure names the ways in which the store fails, so that callers can answer each differently.
+//
+// Every error of the store that leaves publish and its rooms is of one of these classes; test with errors.Is. The package
+// does not decide what to do about a failure.
+package failure
 
 import (
 	"context"
@@ -25,6 +29,21 @@ var (
 	ErrRefused = errors.New("store refused the message")
 )
 
+// ErrNotFound means that there is no such message.
+var ErrNotFound = errors.New("not found")
+
+// Errors of restores. Test with errors.Is.
+var (
+	// ErrOccupied means that there are streams already, which a restore would replace.
+	ErrOccupied = errors.New("there are streams already, and a restore replaces them")
+	// ErrUnfinished means that a restore was begun and has not ended.
+	ErrUnfinished = errors.New("a restore was begun and did not finish: run jethook restore again")
+	// ErrInUse means that another process has the data directory.
+	ErrInUse = errors.New("is another jethook using it?")
+	// ErrRunning means that processes work on the streams that are to be restored.
+	ErrRunning = errors.New("jethook is running; stop all its processes before a restore")
+)
+
 // JetStream error codes that callers must tell apart; nats.go names only some of them.
 // https://github.com/nats-io/nats-server/blob/main/server/errors.json
 const (
@@ -33,28 +52,28 @@ const (
 	codeMemoryResources   = 10028
 	codeStorageResources  = 10047
 	codeMessageTooLarge   = 10054
-	codeStoreFailed       = 10077
-	codeNoMessage         = 10037
+	CodeStoreFailed       = 10077
+	CodeNoMessage         = 10037
 	codeWrongLastSequence = 10071
 	codeWrongLastConstant = 10164
-	codeDuplicateUnderWay = 10158
-	codeBatchesDisabled   = 10174
+	CodeDuplicateUnderWay = 10158
+	CodeBatchesDisabled   = 10174
 	codeBatchIncomplete   = 10176
-	codeBatchDuplicate    = 10201
+	CodeBatchDuplicate    = 10201
 	codeBatchesInFlight   = 10210
 )
 
-// refusal is the error part of a JetStream acknowledgement.
-type refusal struct {
+// Refusal is the error part of a JetStream acknowledgement.
+type Refusal struct {
 	Code        int    `json:"code"`
 	ErrCode     int    `json:"err_code"`
 	Description string `json:"description"`
 }
 
-func (r *refusal) err() error {
+func (r *Refusal) Err() error {
 	class := ErrRefused
 	switch r.ErrCode {
-	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, codeStoreFailed:
+	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, CodeStoreFailed:
 		class = ErrFull
 	case codeMessageTooLarge:
 		class = ErrTooLarge
@@ -70,8 +89,8 @@ func (r *refusal) err() error {
 	return fmt.Errorf("%w: %s (%d)", class, r.Description, r.ErrCode)
 }
 
-// classify names the class of an error that nats.go returned.
-func classify(err error) error {
+// Classify names the class of an error that nats.go returned.
+func Classify(err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -1,4 +1,4 @@
-package publish
+package embedded
 
 import (
 	"fmt"
@@ -17,58 +17,56 @@ import (
 // memoryDir is where Linux keeps files in memory: https://man7.org/linux/man-pages/man7/shm_overview.7.html
 const memoryDir = "/dev/shm"
 
-const stagingPrefix = "jethook-staging-"
+const batchDirPrefix = "jethook-staging-"
 
-func isStaging(name string) bool {
-	return strings.HasPrefix(name, stagingPrefix) && !strings.ContainsAny(name, `/\`)
+func isBatchDir(name string) bool {
+	return strings.HasPrefix(name, batchDirPrefix) && !strings.ContainsAny(name, `/\`)
 }
 
-// stagingLock is held while a server uses the place.
-const stagingLock = "lock"
+// batchDirLock is held while a server uses the place.
+const batchDirLock = "lock"
 
-// stagedStreams are those that only Jethook writes batches to.
-var stagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
-
-// staging is the place in memory for the batches of one server's run.
-type staging struct {
-	store string // the server's folder for streams
-	dir   string // in memory; empty: none
-	lock  *os.File
-	stale []string // names in memoryDir
+// batchDir is the place in memory for the batches of one server's run.
+type batchDir struct {
+	store   string   // the server's folder for streams
+	streams []string // those that only Jethook writes batches to
+	dir     string   // in memory; empty: none
+	lock    *os.File
+	stale   []string // names in memoryDir
 }
 
-// newStaging is called before the server starts, which removes what an earlier run has left in the store. It
+// newBatchDir is called before the server starts, which removes what an earlier run has left in the store. It
 // remembers what that leaves in memory.
-func newStaging(storeDir string) *staging {
-	s := &staging{store: filepath.Join(storeDir, "jetstream", "$G", "streams")}
-	for _, stream := range stagedStreams {
-		if name := stagingOf(s.link(stream)); name != "" && !slices.Contains(s.stale, name) {
+func newBatchDir(storeDir string, streams []string) *batchDir {
+	s := &batchDir{store: filepath.Join(storeDir, "jetstream", "$G", "streams"), streams: streams}
+	for _, stream := range streams {
+		if name := batchDirOf(s.link(stream)); name != "" && !slices.Contains(s.stale, name) {
 			s.stale = append(s.stale, name)
 		}
 	}
 	return s
 }
 
-func (s *staging) link(stream string) string { return filepath.Join(s.store, stream, "batches") }
+func (s *batchDir) link(stream string) string { return filepath.Join(s.store, stream, "batches") }
 
 // open lets the streams' batches lie in memory. It is called after the server has started, and again each time
 // that it has. An error means that they lie on the disk, which is slower and as good.
-func (s *staging) open() error {
+func (s *batchDir) open() error {
 	for _, name := range s.stale {
 		removeStale(name)
 	}
 	s.stale = nil
 	if s.dir == "" {
-		dir, err := os.MkdirTemp(memoryDir, stagingPrefix+"*")
+		dir, err := os.MkdirTemp(memoryDir, batchDirPrefix+"*")
 		if err != nil {
 			return fmt.Errorf("making a place in memory: %w", err)
 		}
 		s.dir = dir
-		if s.lock, err = lockDir(filepath.Join(dir, stagingLock)); err != nil {
+		if s.lock, err = lockDir(filepath.Join(dir, batchDirLock)); err != nil {
 			return fmt.Errorf("locking a place in memory: %w", err)
 		}
 	}
-	for _, stream := range stagedStreams {
+	for _, stream := range s.streams {
 		dir := filepath.Join(s.dir, stream)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making a place in memory: %w", err)
@@ -97,7 +95,7 @@ func removeStale(name string) {
 		return
 	}
 	defer place.Close()
-	if f, err := place.OpenFile(stagingLock, os.O_RDWR, 0); err == nil {
+	if f, err := place.OpenFile(batchDirLock, os.O_RDWR, 0); err == nil {
 		defer f.Close()
 		if lockFile(f) != nil {
 			return
@@ -107,8 +105,8 @@ func removeStale(name string) {
 }
 
 // close removes the place. The server must have stopped.
-func (s *staging) close() {
-	for _, stream := range stagedStreams {
+func (s *batchDir) close() {
+	for _, stream := range s.streams {
 		if target, err := os.Readlink(s.link(stream)); err == nil && filepath.Dir(target) == s.dir {
 			os.Remove(s.link(stream)) //nolint:errcheck // the server removes it when it starts
 		}

@@ -1,4 +1,4 @@
-package publish
+package embedded
 
 import (
 	"errors"
@@ -61,11 +61,5 @@ func (d *deaths) stop() {
 	os.Remove(d.path)
 }
 
-// Deaths is how many processes in a row died, all but the first soon after they had opened this bus with its embedded server; 0 on a
-// cluster, whose servers know how often they gave out a message.
-func (b *Bus) Deaths() int {
-	if b.srv == nil {
-		return 0
-	}
-	return b.srv.deaths.before
-}
+// Deaths is how many processes in a row died, all but the first soon after they had opened the store.
+func (e *Server) Deaths() int { return e.deaths.before }
