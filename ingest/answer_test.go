@@ -14,12 +14,13 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 )
 
 // publisherFunc is a store that answers as a test wants.
-type publisherFunc func(context.Context, *publish.Event) (publish.Receipt, error)
+type publisherFunc func(context.Context, *publish.Event) (groupcommit.Receipt, error)
 
-func (f publisherFunc) Publish(ctx context.Context, e *publish.Event) (publish.Receipt, error) {
+func (f publisherFunc) Publish(ctx context.Context, e *publish.Event) (groupcommit.Receipt, error) {
 	return f(ctx, e)
 }
 
@@ -56,8 +57,8 @@ func TestStoreFailures(t *testing.T) {
 			url := serve(t, Options{
 				Sources: []config.Source{plain("plain")},
 				Log:     newTestLog(&log),
-				Publisher: publisherFunc(func(context.Context, *publish.Event) (publish.Receipt, error) {
-					return publish.Receipt{}, fmt.Errorf("publishing: %w: detail", test.err)
+				Publisher: publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+					return groupcommit.Receipt{}, fmt.Errorf("publishing: %w: detail", test.err)
 				}),
 			})
 			for range 3 {
@@ -85,7 +86,7 @@ func TestPanic(t *testing.T) {
 	url := serve(t, Options{
 		Sources: []config.Source{plain("plain")},
 		Log:     newTestLog(&log),
-		Publisher: publisherFunc(func(context.Context, *publish.Event) (publish.Receipt, error) {
+		Publisher: publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
 			panic("detail")
 		}),
 	})
@@ -100,9 +101,9 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	url := serve(t, Options{
 		Sources: []config.Source{plain("plain")},
-		Publisher: publisherFunc(func(context.Context, *publish.Event) (publish.Receipt, error) {
+		Publisher: publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
 			t.Error("something was published")
-			return publish.Receipt{}, nil
+			return groupcommit.Receipt{}, nil
 		}),
 	})
 	for _, test := range []struct {

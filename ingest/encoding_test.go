@@ -13,6 +13,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
 // pile keeps published events in memory.
@@ -21,11 +22,11 @@ type pile struct {
 	events []*publish.Event
 }
 
-func (p *pile) Publish(_ context.Context, e *publish.Event) (publish.Receipt, error) {
+func (p *pile) Publish(_ context.Context, e *publish.Event) (groupcommit.Receipt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.events = append(p.events, e)
-	return publish.Receipt{}, nil
+	return groupcommit.Receipt{}, nil
 }
 
 func (p *pile) PublishAll(ctx context.Context, events []*publish.Event) error {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/groupcommit"
 	"jethook/publish/report"
 )
 
@@ -24,7 +24,7 @@ type figures struct {
 }
 
 // accept counts an event that is stored.
-func (f *figures) accept(receipt publish.Receipt, now time.Time) {
+func (f *figures) accept(receipt groupcommit.Receipt, now time.Time) {
 	f.accepted.Add(1)
 	if receipt.Duplicate {
 		f.duplicates.Add(1)

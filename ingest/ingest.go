@@ -24,13 +24,14 @@ import (
 	"jethook/config"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
 // Publisher stores events; *publish.Bus is one.
 type Publisher interface {
 	// Publish returns once e is stored, or with an error that errors.Is tells to be publish.ErrUnavailable,
 	// publish.ErrFull, publish.ErrBusy or publish.ErrTooLarge. A duplicate is a success.
-	Publish(ctx context.Context, e *publish.Event) (publish.Receipt, error)
+	Publish(ctx context.Context, e *publish.Event) (groupcommit.Receipt, error)
 	// PublishAll does so for all events of one request, which are stored together.
 	PublishAll(ctx context.Context, events []*publish.Event) error
 }
@@ -172,7 +173,7 @@ const (
 	// The default largest body takes this long at 2.2 Mbit/s.
 	readTimeout = 30 * time.Second
 	// It runs from the end of the header, so it holds the body's time, the store's, and some for the answer.
-	writeTimeout = readTimeout + 3*publish.Timeout + 10*time.Second
+	writeTimeout = readTimeout + 3*groupcommit.Timeout + 10*time.Second
 	// Longer than load balancers keep an idle connection, commonly 60 s: the side that sends must be the one
 	// to close, or a request meets a connection that is just being closed.
 	idleTimeout = 2 * time.Minute

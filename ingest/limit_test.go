@@ -13,10 +13,11 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
-var accepting = publisherFunc(func(context.Context, *publish.Event) (publish.Receipt, error) {
-	return publish.Receipt{}, nil
+var accepting = publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+	return groupcommit.Receipt{}, nil
 })
 
 func networks(list ...string) (out []netip.Prefix) {

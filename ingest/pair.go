@@ -10,6 +10,7 @@ import (
 	"jethook/config"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
 // Some senders choose the secret and hand it over in their first request, which nothing verifies. So none is taken, not
@@ -70,7 +71,7 @@ func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, n
 	if s.learner == nil {
 		return fmt.Errorf("%w: no store for the secret", errNotStored)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publish.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupcommit.Timeout)
 	defer cancel()
 	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), nonce, now)
 	if errors.Is(err, publish.ErrNotPairing) {

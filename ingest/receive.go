@@ -14,6 +14,7 @@ import (
 	"jethook/ingest/provider"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 )
 
 // receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
@@ -202,7 +203,7 @@ func (src *source) hashID(e *provider.Event) string {
 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is
 // verified, and the sender's next try is then a duplicate instead of another chance to fail.
-func (s *Server) store(ctx context.Context, events []*publish.Event) (receipt publish.Receipt, err error) {
+func (s *Server) store(ctx context.Context, events []*publish.Event) (receipt groupcommit.Receipt, err error) {
 	ctx = context.WithoutCancel(ctx)
 	if len(events) == 1 {
 		receipt, err = s.bus.Publish(ctx, events[0])

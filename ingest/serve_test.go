@@ -11,6 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
 func newServer(t *testing.T, store publisherFunc) *Server {
@@ -42,10 +43,10 @@ func start(t *testing.T, s *Server) (url string, stop func(), served <-chan erro
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
 	storing, finish := make(chan struct{}), make(chan struct{})
-	s := newServer(t, func(ctx context.Context, _ *publish.Event) (publish.Receipt, error) {
+	s := newServer(t, func(ctx context.Context, _ *publish.Event) (groupcommit.Receipt, error) {
 		close(storing)
 		<-finish
-		return publish.Receipt{}, ctx.Err()
+		return groupcommit.Receipt{}, ctx.Err()
 	})
 	url, cancel, served := start(t, s)
 	r := signed(t, url+"/webhooks/plain", "{}")
@@ -87,9 +88,9 @@ func TestServeDrains(t *testing.T) {
 func TestSenderHangsUp(t *testing.T) {
 	t.Parallel()
 	result := make(chan error, 1)
-	s := newServer(t, func(ctx context.Context, _ *publish.Event) (publish.Receipt, error) {
+	s := newServer(t, func(ctx context.Context, _ *publish.Event) (groupcommit.Receipt, error) {
 		result <- ctx.Err()
-		return publish.Receipt{}, nil
+		return groupcommit.Receipt{}, nil
 	})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -101,9 +102,9 @@ func TestSenderHangsUp(t *testing.T) {
 
 func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(context.Context, *publish.Event) (publish.Receipt, error) {
+	s := newServer(t, func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
 		t.Error("something was published")
-		return publish.Receipt{}, nil
+		return groupcommit.Receipt{}, nil
 	})
 	url, _, _ := start(t, s)
 	r := signed(t, url+"/webhooks/plain", "{}")

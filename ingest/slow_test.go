@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
 // pipes is a listener whose connections are in memory, so that their deadlines go by the clock of a test.
@@ -55,9 +56,9 @@ func TestSlowSenders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t, func(context.Context, *publish.Event) (publish.Receipt, error) {
+				s := newServer(t, func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
 					t.Error("something was published")
-					return publish.Receipt{}, nil
+					return groupcommit.Receipt{}, nil
 				})
 				ctx, stop := context.WithCancel(t.Context())
 				served := make(chan error, 1)

@@ -11,6 +11,7 @@ import (
 	"jethook/config"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 )
 
 // TestTrialAnswersAsTheServer shows that a trial says what a server does: the answer to the byte, and what is stored.
@@ -62,9 +63,9 @@ func TestTrialAnswersAsTheServer(t *testing.T) {
 			offline := &http.Client{Transport: http.NewFileTransport(http.Dir(t.TempDir()))}
 			url := serve(t, Options{
 				Sources: []config.Source{test.source}, MaxBody: maxBody, Web: offline,
-				Publisher: publisherFunc(func(_ context.Context, e *publish.Event) (publish.Receipt, error) {
+				Publisher: publisherFunc(func(_ context.Context, e *publish.Event) (groupcommit.Receipt, error) {
 					stored = append(stored, e)
-					return publish.Receipt{}, nil
+					return groupcommit.Receipt{}, nil
 				}),
 			})
 			build := func() *http.Request {

@@ -277,7 +277,7 @@ func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerC
 	cfg.Name = consumerName + "-reader-" + nuid.Next() // a name that services may not touch
 	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
 	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
-	c, err := b.reads.js.CreateConsumer(ctx, stream, cfg)
+	c, err := b.reads.JS.CreateConsumer(ctx, stream, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("opening a reader of %s: %w", stream, failure.Classify(err))
 	}
@@ -289,7 +289,7 @@ func (b *Bus) dropReader(ctx context.Context, stream string, c *Consumer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	c.Close()
-	_ = b.reads.js.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
+	_ = b.reads.JS.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
 }
 
 // Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound, also when it

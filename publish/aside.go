@@ -18,7 +18,9 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/config"
+	"jethook/publish/connection"
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 )
 
 // The body of a webhook that fits into no message is stored aside, in an object store, and its event refers to it by
@@ -46,7 +48,7 @@ const (
 
 const (
 	// asideTime is how long storing a body aside may take.
-	asideTime = 2 * Timeout
+	asideTime = 2 * groupcommit.Timeout
 	// chunkBytes is how large the parts are that a body is stored in: each may cost an fsync. fewestBytes is what every server takes.
 	chunkBytes, fewestBytes = 512 << 10, 32 << 10
 	// chunksRead is how many are read at once, at most: readBytes bounds them too.
@@ -124,7 +126,7 @@ func (b *Bus) lightenAll(ctx context.Context, events []*Event) (err error) {
 
 // setAside stores the body of e aside.
 func (b *Bus) setAside(ctx context.Context, e *Event) error {
-	store, err := b.back.js.ObjectStore(ctx, BucketBodies)
+	store, err := b.back.JS.ObjectStore(ctx, BucketBodies)
 	if err != nil {
 		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
 	}
@@ -148,18 +150,15 @@ func classifyStore(err error) error {
 	return failure.Classify(err)
 }
 
-// neverStored reports whether a message that could not be published is certainly not stored, and never will be.
-func neverStored(err error) bool { return refused(err) || errors.Is(err, failure.ErrBusy) }
-
 // dropAside removes the body that was stored aside for an event that is not: it was stored before, or refused. What can't
 // be removed ages out.
 func (b *Bus) dropAside(ctx context.Context, e *Event) {
 	if e.object == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupcommit.Timeout)
 	defer cancel()
-	store, err := b.back.js.ObjectStore(ctx, BucketBodies)
+	store, err := b.back.JS.ObjectStore(ctx, BucketBodies)
 	if err == nil {
 		err = store.Delete(ctx, e.object)
 	}
@@ -189,22 +188,22 @@ func (e *Event) readObject(h nats.Header) bool {
 
 // Complete gives an event that was read its body, if that is stored aside. The error is ErrBodyGone when it is not there
 // any more, or is another one.
-func (b *Bus) Complete(ctx context.Context, e *Event) error { return b.reads.complete(ctx, e) }
+func (b *Bus) Complete(ctx context.Context, e *Event) error { return complete(ctx, b.reads, e) }
 
-func (c *connection) complete(ctx context.Context, e *Event) (err error) {
+func complete(ctx context.Context, c *connection.Conn, e *Event) (err error) {
 	if e.object != "" && len(e.Body) == 0 {
-		e.Body, err = c.object(ctx, e)
+		e.Body, err = object(ctx, c, e)
 	}
 	return err
 }
 
 // object reads the body of e that is stored aside, and never gives another one. It reads messages of the bucket and not by
 // the client's object store, whose consumers services could remove.
-func (c *connection) object(ctx context.Context, e *Event) ([]byte, error) {
+func object(ctx context.Context, c *connection.Conn, e *Event) ([]byte, error) {
 	subject := metaPrefix + base64.URLEncoding.EncodeToString([]byte(e.object))
-	meta, err := c.get(ctx, streamBodies, fetchQuery{Last: subject})
+	meta, err := get(ctx, c, streamBodies, fetchQuery{Last: subject})
 	if errors.Is(err, failure.ErrNotFound) || errors.Is(err, nats.ErrNoResponders) {
-		err = c.isGone(func(js nats.JetStreamContext) error {
+		err = isGone(c, func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(streamBodies, subject, nats.Context(ctx))
 			if errors.Is(err, nats.ErrStreamNotFound) {
 				err = nats.ErrMsgNotFound
@@ -225,7 +224,7 @@ func (c *connection) object(ctx context.Context, e *Event) ([]byte, error) {
 	case err != nil || e.away > config.BodyLimit || info.Size != uint64(e.away) || strings.ContainsAny(info.NUID, ".*> "):
 		return nil, errObjectAltered
 	}
-	body, err := c.chunks(ctx, chunkPrefix+info.NUID, &info)
+	body, err := chunks(ctx, c, chunkPrefix+info.NUID, &info)
 	if err != nil {
 		return nil, err
 	}
@@ -236,10 +235,10 @@ func (c *connection) object(ctx context.Context, e *Event) ([]byte, error) {
 }
 
 // chunks reads the parts of a body.
-func (c *connection) chunks(ctx context.Context, subject string, info *jetstream.ObjectInfo) ([]byte, error) {
+func chunks(ctx context.Context, c *connection.Conn, subject string, info *jetstream.ObjectInfo) ([]byte, error) {
 	body := make([]byte, 0, info.Size)
 	for next := uint64(1); ; {
-		got, err := c.fetch(ctx, Shelf{stream: streamBodies, subject: subject, whole: true},
+		got, err := fetch(ctx, c, Shelf{stream: streamBodies, subject: subject, whole: true},
 			fetchQuery{Seq: next, Subject: subject, Batch: chunksRead, MaxBytes: readBytes})
 		if err != nil {
 			return nil, fmt.Errorf("reading a body: %w", err)
@@ -257,12 +256,12 @@ func (c *connection) chunks(ctx context.Context, subject string, info *jetstream
 	if uint64(len(body)) == info.Size {
 		return body, nil
 	}
-	return nil, c.missing(ctx, subject, info)
+	return nil, missing(ctx, c, subject, info)
 }
 
 // missing tells a body that has lost parts from a replica of the bucket that lags behind.
-func (c *connection) missing(ctx context.Context, subject string, info *jetstream.ObjectInfo) error {
-	s, err := c.js.Stream(ctx, streamBodies)
+func missing(ctx context.Context, c *connection.Conn, subject string, info *jetstream.ObjectInfo) error {
+	s, err := c.JS.Stream(ctx, streamBodies)
 	if err != nil {
 		return fmt.Errorf("reading a body: %w", failure.Classify(err))
 	}

@@ -86,7 +86,7 @@ func (b *Bus) Audit(ctx context.Context, e AuditEntry) (uint64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("encoding an audit entry: %w", err)
 		}
-		ack, err := b.front.js.PublishMsg(ctx, &nats.Msg{Subject: auditPrefix + e.Action, Data: data}, jetstream.WithExpectLastSequence(b.chain.seq))
+		ack, err := b.front.JS.PublishMsg(ctx, &nats.Msg{Subject: auditPrefix + e.Action, Data: data}, jetstream.WithExpectLastSequence(b.chain.seq))
 		if err == nil {
 			b.chain.seq, b.chain.hash = ack.Sequence, AuditHash(data)
 			return ack.Sequence, nil

@@ -172,7 +172,7 @@ func spread(part, wanted, n uint64) uint64 {
 // count returns how many messages of the shelf lie from a place on to the end of the stream.
 func (b *Bus) count(ctx context.Context, sh Shelf, from uint64) (uint64, error) {
 	sh.whole = false
-	got, err := b.reads.fetch(ctx, sh, fetchQuery{Seq: from, Subject: sh.subject, Batch: 1})
+	got, err := fetch(ctx, b.reads, sh, fetchQuery{Seq: from, Subject: sh.subject, Batch: 1})
 	return got.pending, err
 }
 
@@ -183,7 +183,7 @@ func (b *Bus) tail(ctx context.Context, sh Shelf, from, hi, n uint64, wanted int
 	bytes := 0
 	for from <= hi {
 		batch := int(min(n, maxFetch)) + 1 // one more shows that these were all
-		got, err := b.reads.fetch(ctx, sh, fetchQuery{Seq: from, Subject: sh.subject, Batch: batch, MaxBytes: readBytes})
+		got, err := fetch(ctx, b.reads, sh, fetchQuery{Seq: from, Subject: sh.subject, Batch: batch, MaxBytes: readBytes})
 		if err != nil {
 			return nil, false, err
 		}

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"jethook/publish/connection"
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -151,7 +153,7 @@ func (d *Delivery) keptSubject() string { return deadPrefix + d.BodyKey() + "-" 
 
 // keep stores the body for dead letters of one day, unless it is stored.
 func (b *Bus) keep(d *Delivery) error {
-	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), groupcommit.Timeout)
 	defer cancel()
 	subject := d.keptSubject()
 	info, err := b.shelves[StreamDead].Info(ctx, jetstream.WithSubjectFilter(subject))
@@ -162,7 +164,7 @@ func (b *Bus) keep(d *Delivery) error {
 		return nil
 	}
 	m := &nats.Msg{Subject: subject, Header: nats.Header{headerExpectedSeq: {"0"}, headerExpectedSubj: {subject}}, Data: d.Event.Body}
-	if _, err := b.dead.publish(ctx, m); err != nil && !errors.Is(err, failure.ErrConflict) { // else another letter's came first
+	if _, err := b.dead.Publish(ctx, m); err != nil && !errors.Is(err, failure.ErrConflict) { // else another letter's came first
 		return fmt.Errorf("keeping the body of %s: %w", d.ID(), err)
 	}
 	return nil
@@ -194,7 +196,7 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 		return d.Event.Body, nil
 	}
 	if d.Event.object != "" {
-		return b.reads.object(ctx, &d.Event)
+		return object(ctx, b.reads, &d.Event)
 	}
 	if d.Event.kept != "" {
 		body, err := b.keptBody(ctx, d)
@@ -212,7 +214,7 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
 	s, err := b.last(ctx, StreamDead, d.keptSubject())
 	if errors.Is(err, failure.ErrNotFound) {
-		err = b.reads.isGone(func(js nats.JetStreamContext) error {
+		err = isGone(b.reads, func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(StreamDead, d.keptSubject(), nats.Context(ctx))
 			return err
 		})
@@ -228,7 +230,7 @@ func (b *Bus) whole(ctx context.Context, e *Event) (Head, error) {
 	}
 	found, err := b.Read(ctx, stream, e.seq)
 	if errors.Is(err, failure.ErrNotFound) {
-		err = b.reads.isGone(func(js nats.JetStreamContext) error {
+		err = isGone(b.reads, func(js nats.JetStreamContext) error {
 			_, err := js.GetMsg(stream, e.seq, nats.Context(ctx))
 			return err
 		})
@@ -243,7 +245,7 @@ func (h *Head) has(d *Delivery) bool {
 
 // isGone returns ErrBodyGone when the leader of a stream says so: a replica that lags may not have a message yet, and
 // nothing may be given up because of that.
-func (c *connection) isGone(ask func(nats.JetStreamContext) error) error {
+func isGone(c *connection.Conn, ask func(nats.JetStreamContext) error) error {
 	js, err := c.JetStream()
 	if err == nil {
 		err = ask(js)

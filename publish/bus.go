@@ -18,8 +18,10 @@ import (
 
 	"jethook/config"
 	"jethook/config/certificate"
+	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 	"jethook/publish/report"
 )
 
@@ -27,9 +29,9 @@ import (
 type Bus struct {
 	log      *slog.Logger
 	srv      *embedded.Server // nil on a cluster
-	front    *connection      // for events that come in, and what is done with them first
-	back     *connection      // for deliveries that wait and come due: a crowd of them must not hold up events
-	reads    *connection      // for lists and look-ups: the server answers one after the other, and a stream may be busy
+	front    *connection.Conn // for events that come in, and what is done with them first
+	back     *connection.Conn // for deliveries that wait and come due: a crowd of them must not hold up events
+	reads    *connection.Conn // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	buckets  map[string]jetstream.KeyValue
 	cursors  jetstream.Stream // behind the bucket of that name
 	requests lateBucket
@@ -45,10 +47,10 @@ type Bus struct {
 
 	quotas   *quotas // of rejected requests
 	chain    chain   // of the audit trail
-	meters   *meters
+	meters   *groupcommit.Meters
 	calendar *calendar
 
-	webhooks, events, ops, deliveries, dead, history, rejected *committer
+	webhooks, events, ops, deliveries, dead, history, rejected *groupcommit.Committer
 
 	lastFailure atomic.Int64 // unix nanoseconds of the last event the store did not take; 0 after a success
 
@@ -63,7 +65,7 @@ type Bus struct {
 // exists would break a guarantee, when a login or its permissions are refused, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
 	b := &Bus{
-		log: log, meters: newMeters(), peers: roster{heard: make(map[string]Missing)},
+		log: log, meters: groupcommit.NewMeters(), peers: roster{heard: make(map[string]Missing)},
 		calendar: newCalendar(perSlot * runtime.GOMAXPROCS(0)),
 	}
 	if cfg.NATSURL == "" {
@@ -95,8 +97,8 @@ func (b *Bus) clusterToken() string { return b.token.Load().Reveal() }
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.SetTokens(cfg)
-	for purpose, c := range map[string]**connection{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
-		if *c, err = connect(cfg, b.srv, b.clusterToken, purpose, b.log); err != nil {
+	for purpose, c := range map[string]**connection.Conn{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
+		if *c, err = connection.Open(cfg, b.srv, b.clusterToken, purpose, b.log); err != nil {
 			return err
 		}
 	}
@@ -109,16 +111,16 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.maxBody < int64(cfg.MaxBody) {
 		b.log.Warn("the cluster's max_payload limits bodies to less than JETHOOK_MAX_BODY; set JETHOOK_LARGE_BODIES=true to lift the limit", "max_body_bytes", b.maxBody)
 	}
-	p := &patience{conn: b.front, log: b.log}
+	p := connection.NewPatience(b.front, b.log)
 	var storage int64
-	if err = p.await(ctx, "JetStream", func(ctx context.Context) (err error) {
+	if err = p.Await(ctx, "JetStream", func(ctx context.Context) (err error) {
 		storage, err = b.storage(ctx)
 		return err
 	}); err != nil {
 		return err
 	}
-	if err = p.await(ctx, "JetStream", func(ctx context.Context) error {
-		unfinished, err := isRestoring(ctx, b.front.js)
+	if err = p.Await(ctx, "JetStream", func(ctx context.Context) error {
+		unfinished, err := isRestoring(ctx, b.front.JS)
 		if err == nil && unfinished {
 			err = failure.ErrUnfinished
 		}
@@ -126,14 +128,14 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}); err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, p, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
+	if b.streams, err = ensureStreams(ctx, p, b.front.JS, b.log, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
 		return err
 	}
 	b.keeping = keepingOf(b.streams)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
 	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
 	b.removed.cfg = removedConfig(cfg, storage)
-	if err = p.await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg) }); err != nil {
+	if err = p.Await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg) }); err != nil {
 		return err
 	}
 	if b.srv != nil {
@@ -141,8 +143,8 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}
 	b.shelves = make(map[string]jetstream.Stream)
 	for name := range b.streams {
-		if err = p.await(ctx, "stream "+name+" in JetStream", func(ctx context.Context) (err error) {
-			b.shelves[name], err = b.reads.js.Stream(ctx, name)
+		if err = p.Await(ctx, "stream "+name+" in JetStream", func(ctx context.Context) (err error) {
+			b.shelves[name], err = b.reads.JS.Stream(ctx, name)
 			return err
 		}); err != nil {
 			return fmt.Errorf("opening stream %s: %w", name, err)
@@ -155,7 +157,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	// only where each message would be synced.
 	synced := b.srv != nil && cfg.Sync == 0
 	for name, c := range b.committers() {
-		if *c, err = newCommitter(b.connectionFor(name), name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish, b.meters.of(name)); err != nil {
+		if *c, err = groupcommit.New(b.connectionFor(name), name, b.stuck, synced && b.streams[name].CachedInfo().Config.AllowAtomicPublish, b.meters.Of(name)); err != nil {
 			return err
 		}
 	}
@@ -164,23 +166,23 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 
 // openBuckets opens what is stored in buckets, and makes what is missing.
 func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config) (err error) {
-	if b.buckets, err = ensureBuckets(ctx, b.front.js, cfg.Replicas); err != nil {
+	if b.buckets, err = ensureBuckets(ctx, b.front.JS, cfg.Replicas); err != nil {
 		return err
 	}
-	if b.cursors, err = b.front.js.Stream(ctx, "KV_"+BucketCursors); err != nil {
+	if b.cursors, err = b.front.JS.Stream(ctx, "KV_"+BucketCursors); err != nil {
 		return fmt.Errorf("opening bucket %s: %w", BucketCursors, err)
 	}
 	if b.aside {
-		if err = ensureAside(ctx, b.front.js, cfg, b.log); err != nil {
+		if err = ensureAside(ctx, b.front.JS, cfg, b.log); err != nil {
 			return err
 		}
 	}
-	b.sources, err = openSources(ctx, b.front.js, cfg, b.log)
+	b.sources, err = openSources(ctx, b.front.JS, cfg, b.log)
 	return err
 }
 
 // connectionFor returns the connection for writing to a stream and for taking from it.
-func (b *Bus) connectionFor(stream string) *connection {
+func (b *Bus) connectionFor(stream string) *connection.Conn {
 	switch stream {
 	case StreamDeliveries, StreamDead, StreamHistory, StreamRejected:
 		return b.back
@@ -194,7 +196,7 @@ func (b *Bus) storage(ctx context.Context) (int64, error) {
 	if b.srv != nil {
 		return b.srv.MaxStore(), nil
 	}
-	info, err := b.front.js.AccountInfo(ctx)
+	info, err := b.front.JS.AccountInfo(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("asking for the limits of JetStream: %w", err)
 	}
@@ -202,16 +204,16 @@ func (b *Bus) storage(ctx context.Context) (int64, error) {
 }
 
 // stuck is told that the store answers nothing although the connection stands.
-func (b *Bus) stuck(conn *connection) {
+func (b *Bus) stuck(conn *connection.Conn) {
 	if b.srv != nil {
 		b.srv.Heal()
 	} else {
-		conn.elsewhere()
+		conn.ChangeServer()
 	}
 }
 
-func (b *Bus) committers() map[string]**committer {
-	return map[string]**committer{
+func (b *Bus) committers() map[string]**groupcommit.Committer {
+	return map[string]**groupcommit.Committer{
 		StreamWebhooks: &b.webhooks, StreamEvents: &b.events, StreamOps: &b.ops,
 		StreamDeliveries: &b.deliveries, StreamDead: &b.dead, StreamHistory: &b.history,
 		StreamRejected: &b.rejected,
@@ -223,15 +225,15 @@ func (b *Bus) committers() map[string]**committer {
 func (b *Bus) Close() {
 	for _, c := range b.committers() {
 		if *c != nil {
-			(*c).close()
+			(*c).Close()
 		}
 	}
 	if b.quotas != nil {
 		b.quotas.close()
 	}
-	for _, c := range []*connection{b.front, b.back, b.reads} {
+	for _, c := range []*connection.Conn{b.front, b.back, b.reads} {
 		if c != nil {
-			c.end(b.log)
+			c.End(b.log)
 		}
 	}
 	if b.srv != nil {
@@ -242,12 +244,12 @@ func (b *Bus) Close() {
 // Publish stores e and returns after the acknowledgement. It takes e.Header over. An event whose id was stored within the
 // deduplication window is a success with Receipt.Duplicate set. Errors are of the classes ErrUnavailable,
 // ErrFull, ErrBusy, ErrTooLarge and ErrRefused.
-func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
+func (b *Bus) Publish(ctx context.Context, e *Event) (groupcommit.Receipt, error) {
 	e, err := b.lighten(ctx, e)
-	var r Receipt
+	var r groupcommit.Receipt
 	if err == nil {
-		r, err = b.committerFor(e).publish(ctx, e.msg())
-		if r.Duplicate || neverStored(err) {
+		r, err = b.committerFor(e).Publish(ctx, e.msg())
+		if r.Duplicate || groupcommit.NeverStored(err) {
 			b.dropAside(ctx, e)
 		}
 	}
@@ -259,7 +261,7 @@ func (b *Bus) Publish(ctx context.Context, e *Event) (Receipt, error) {
 }
 
 // committerFor returns what stores e in its stream.
-func (b *Bus) committerFor(e *Event) *committer {
+func (b *Bus) committerFor(e *Event) *groupcommit.Committer {
 	switch {
 	case e.Source != "":
 		return b.webhooks
@@ -294,7 +296,7 @@ func (b *Bus) MaxMessage() int { return int(b.front.MaxPayload()) + embedded.Hea
 
 // Restored returns a channel that is closed when a connection that broke is back the next time. Whoever watches
 // the bus learns by it that it may have missed something.
-func (b *Bus) Restored() <-chan struct{} { return b.front.restoredNext() }
+func (b *Bus) Restored() <-chan struct{} { return b.front.Restored() }
 
 // Reconnects tells how often the connection came back by which a stream's messages are taken.
 func (b *Bus) Reconnects(stream string) uint64 { return b.connectionFor(stream).Stats().Reconnects }
@@ -303,7 +305,7 @@ func (b *Bus) Reconnects(stream string) uint64 { return b.connectionFor(stream).
 func (b *Bus) IsConnected(stream string) bool { return b.connectionFor(stream).IsConnected() }
 
 // Endpoints is the bucket of the endpoint registry.
-func (b *Bus) Endpoints() jetstream.KeyValue { return markable{b.buckets[BucketEndpoints], b.front.js} }
+func (b *Bus) Endpoints() jetstream.KeyValue { return markable{b.buckets[BucketEndpoints], b.front.JS} }
 
 // Recoveries is the bucket of the recoveries.
 func (b *Bus) Recoveries() jetstream.KeyValue { return b.buckets[BucketRecoveries] }

@@ -48,7 +48,7 @@ func (b *Bus) Cursors() jetstream.KeyValue { return b.buckets[BucketCursors] }
 func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
 	if cfg := b.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
 		// Asked for each burst of events: this is answered by the bucket itself and not among all requests of the API.
-		m, err := b.front.get(ctx, cfg.Name, fetchQuery{Last: cursorSubjects + ">"})
+		m, err := get(ctx, b.front, cfg.Name, fetchQuery{Last: cursorSubjects + ">"})
 		if err == nil || errors.Is(err, failure.ErrNotFound) {
 			return m.Seq, nil
 		}
@@ -144,7 +144,7 @@ func (b *Bus) HandedOut(ctx context.Context, own Own) (place, messages uint64, e
 }
 
 func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInfo, error) {
-	c, err := b.front.js.Consumer(ctx, own.Stream, own.name())
+	c, err := b.front.JS.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, fmt.Errorf("consumer %s: %w", own, failure.ErrNotFound)
 	}
@@ -158,9 +158,9 @@ func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInf
 // which made tells, and begins at a sequence.
 func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, start uint64) (_ *Consumer, made bool, _ error) {
 	filters := OrderedFilters(own.Stream, patterns)
-	c, err := b.front.js.Consumer(ctx, own.Stream, own.name())
+	c, err := b.front.JS.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = b.front.js.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
+		c, err = b.front.JS.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
 			Durable: own.name(), Description: "deliveries to one endpoint that does not keep up", FilterSubjects: filters,
 			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: cursorPending,
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(start, 1),
@@ -168,7 +168,7 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 		})
 		made = err == nil
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
-			c, err = b.front.js.Consumer(ctx, own.Stream, own.name())
+			c, err = b.front.JS.Consumer(ctx, own.Stream, own.name())
 		}
 	}
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeMaxConsumers {
@@ -180,7 +180,7 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 	cfg := c.CachedInfo().Config
 	if !slices.Equal(cfg.FilterSubjects, filters) {
 		cfg.FilterSubject, cfg.FilterSubjects = "", filters
-		if c, err = b.front.js.UpdateConsumer(ctx, own.Stream, cfg); err != nil {
+		if c, err = b.front.JS.UpdateConsumer(ctx, own.Stream, cfg); err != nil {
 			return nil, false, fmt.Errorf("changing consumer %s: %w", own, failure.Classify(err))
 		}
 	}
@@ -210,7 +210,7 @@ func (b *Bus) widenCursor(ctx context.Context, stream, endpoint string, filters 
 	}
 	cfg := info.Config
 	cfg.FilterSubject, cfg.FilterSubjects = "", filters
-	_, err = b.front.js.UpdateConsumer(ctx, stream, cfg)
+	_, err = b.front.JS.UpdateConsumer(ctx, stream, cfg)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
 		return fmt.Errorf("changing consumer %s: %w", own, failure.Classify(err))
 	}
@@ -219,7 +219,7 @@ func (b *Bus) widenCursor(ctx context.Context, stream, endpoint string, filters 
 
 // DropConsumer removes an endpoint's own consumer, if there is one.
 func (b *Bus) DropConsumer(ctx context.Context, own Own) error {
-	err := b.front.js.DeleteConsumer(ctx, own.Stream, own.name())
+	err := b.front.JS.DeleteConsumer(ctx, own.Stream, own.name())
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("removing consumer %s: %w", own, failure.Classify(err))
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/groupcommit"
+
 	"github.com/nats-io/nats.go"
 )
 
@@ -235,7 +237,7 @@ func eventOf(h nats.Header, body []byte) Event {
 // earlier. Of a large body only what [Bus.MustCarry] says is stored.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
 	d.Due = b.calendar.book(d.Due)
-	b.deliveries.enqueue(b.scheduled(d), func(_ Receipt, err error) { done(err) })
+	b.deliveries.Enqueue(b.scheduled(d), func(_ groupcommit.Receipt, err error) { done(err) })
 }
 
 // ScheduleUnlessMoved is Schedule on the condition that the delivery's last message in DELIVERIES is the one at a place; 0: that it
@@ -244,7 +246,7 @@ func (b *Bus) ScheduleUnlessMoved(d *Delivery, place uint64, done func(error)) {
 	d.Due = b.calendar.book(d.Due)
 	m := b.scheduled(d)
 	expect(m, d.ID(), place)
-	b.deliveries.enqueue(m, func(_ Receipt, err error) { done(err) })
+	b.deliveries.Enqueue(m, func(_ groupcommit.Receipt, err error) { done(err) })
 }
 
 func (b *Bus) scheduled(d *Delivery) *nats.Msg {
@@ -264,5 +266,5 @@ func (b *Bus) Bury(d *Delivery, done func(error)) {
 		return
 	}
 	m.Subject = deadPrefix + d.ID()
-	b.dead.enqueue(m, func(_ Receipt, err error) { done(err) })
+	b.dead.Enqueue(m, func(_ groupcommit.Receipt, err error) { done(err) })
 }

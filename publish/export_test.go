@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/publish/connection"
 )
 
 // CheckVersion refuses a server that is too old.
-var CheckVersion = checkVersion
+var CheckVersion = connection.CheckVersion
 
 // Silence cuts the connection on which the bus answers other processes, as a kill does: without a word.
 func (b *Bus) Silence() { b.reads.Conn.Close() }

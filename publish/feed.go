@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 )
 
@@ -20,13 +21,13 @@ const feedAhead = 16
 // Feed gives the events of a bus as they come to somebody who only watches: it makes no streams, acknowledges
 // nothing, and leaves nothing behind.
 type Feed struct {
-	conn *connection
+	conn *connection.Conn
 	log  *slog.Logger
 }
 
 // OpenFeed connects to the bus at cfg.NATSURL with cfg's login.
 func OpenFeed(cfg *config.Config, log *slog.Logger) (*Feed, error) {
-	conn, err := connect(cfg, nil, cfg.NATSToken.Reveal, "listen", log)
+	conn, err := connection.Open(cfg, nil, cfg.NATSToken.Reveal, "listen", log)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ const bodyPause = time.Second
 // false when there is none, or ctx ends.
 func (f *Feed) complete(ctx context.Context, h *Head) bool {
 	for {
-		err := f.conn.complete(ctx, &h.Event)
+		err := complete(ctx, f.conn, &h.Event)
 		switch {
 		case err == nil:
 			return true
@@ -108,7 +109,7 @@ func (f *Feed) complete(ctx context.Context, h *Head) bool {
 
 // consumer opens a consumer of a shelf that keeps its place across connections.
 func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstream.Consumer, error) {
-	stream, err := f.conn.js.Stream(ctx, sh.stream)
+	stream, err := f.conn.JS.Stream(ctx, sh.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("opening %s: %w", sh.stream, ErrNoStream)
 	}

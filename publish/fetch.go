@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 
 	"github.com/nats-io/nats.go"
@@ -38,7 +39,7 @@ type fetched struct {
 }
 
 // fetch asks a shelf's stream for a batch, as q must say. Bodies are left out as the shelf says.
-func (c *connection) fetch(ctx context.Context, sh Shelf, q fetchQuery) (got fetched, err error) {
+func fetch(ctx context.Context, c *connection.Conn, sh Shelf, q fetchQuery) (got fetched, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout) // an answer that the connection lost never comes
 	defer cancel()
 	req, err := json.Marshal(q)
@@ -136,18 +137,18 @@ func (sh Shelf) trim(s Stored) Stored {
 
 // last returns the last message of a stream on a subject, which may have wildcards; ErrNotFound when there is none.
 func (b *Bus) last(ctx context.Context, stream, subject string) (Stored, error) {
-	return b.reads.get(ctx, stream, fetchQuery{Last: subject})
+	return get(ctx, b.reads, stream, fetchQuery{Last: subject})
 }
 
 // place returns the sequence of the first message that q chooses, which may be one that can't be read; 0 when there is none.
 func (b *Bus) place(ctx context.Context, sh Shelf, q fetchQuery) (uint64, error) {
 	q.Batch = 1
-	got, err := b.reads.fetch(ctx, sh, q)
+	got, err := fetch(ctx, b.reads, sh, q)
 	return got.last, err
 }
 
 // get asks a stream for one message, whole; ErrNotFound when there is none, and errNoDelivery when it can't be read.
-func (c *connection) get(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
+func get(ctx context.Context, c *connection.Conn, stream string, q fetchQuery) (Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	req, err := json.Marshal(q)
@@ -177,7 +178,7 @@ func (c *connection) get(ctx context.Context, stream string, q fetchQuery) (Stor
 func (b *Bus) message(ctx context.Context, stream string, q fetchQuery) (Stored, error) {
 	s := b.shelves[stream]
 	if s.CachedInfo().Config.AllowDirect {
-		return b.reads.get(ctx, stream, q)
+		return get(ctx, b.reads, stream, q)
 	}
 	var m *jetstream.RawStreamMsg
 	var err error

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/connection"
 )
 
 // A stream that Jethook made follows the settings it was made from: when they change, so does the stream. What an
@@ -132,7 +133,7 @@ func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, wan
 		next.Duplicates = min(next.Duplicates, next.MaxAge) // else the server refuses it
 	}
 	updated, err := js.UpdateStream(ctx, next)
-	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && !passing(err) {
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && !connection.Passes(err) {
 		log.Error("cannot apply changed settings to a stream; keeping the current ones", "stream", want.Name, "error", refusal)
 		return s, nil
 	}

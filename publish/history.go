@@ -3,6 +3,8 @@ package publish
 import (
 	"strconv"
 
+	"jethook/publish/groupcommit"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -43,7 +45,7 @@ func (t Trait) Shelf() Shelf {
 // subject tokens.
 func (b *Bus) Record(t Trait, line []byte, done func(error)) {
 	m := &nats.Msg{Subject: t.subject(), Header: nats.Header{}, Data: line}
-	b.history.enqueue(m, func(_ Receipt, err error) { done(err) })
+	b.history.Enqueue(m, func(_ groupcommit.Receipt, err error) { done(err) })
 }
 
 // HistoryIsLate reports whether the server acknowledges a line of the history before it is written, which it then is

@@ -56,7 +56,7 @@ func (b *Bus) OfEvents(ctx context.Context, sh Shelf, keys []string, before uint
 		q.Newest = append(q.Newest, strings.TrimSuffix(sh.subject, ">")+key)
 	}
 	for {
-		got, err := b.reads.fetch(ctx, sh, q)
+		got, err := fetch(ctx, b.reads, sh, q)
 		switch {
 		case errors.Is(err, errTooMany):
 			return b.Before(ctx, sh, before, maxFetch)

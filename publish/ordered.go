@@ -67,7 +67,7 @@ func (b *Bus) PrepareOrdered(ctx context.Context, endpoint string, patterns []st
 // that is missing is made anew, for what is stored since then or, if that is zero, from now on.
 func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patterns []string, since time.Time) (*Consumer, error) {
 	filters := OrderedFilters(stream, patterns)
-	c, err := b.front.js.Consumer(ctx, stream, endpoint)
+	c, err := b.front.JS.Consumer(ctx, stream, endpoint)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		cfg := jetstream.ConsumerConfig{
 			Durable: endpoint, Description: "deliveries to one endpoint, in order", FilterSubjects: filters,
@@ -77,9 +77,9 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 		if !since.IsZero() {
 			cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
 		}
-		c, err = b.front.js.CreateConsumer(ctx, stream, cfg)
+		c, err = b.front.JS.CreateConsumer(ctx, stream, cfg)
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
-			c, err = b.front.js.Consumer(ctx, stream, endpoint)
+			c, err = b.front.JS.Consumer(ctx, stream, endpoint)
 		}
 	}
 	if err != nil {
@@ -90,7 +90,7 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 		return &Consumer{Consumer: c, conn: b.front}, nil
 	}
 	cfg.FilterSubject, cfg.FilterSubjects, cfg.MaxAckPending = "", filters, 1
-	if c, err = b.front.js.UpdateConsumer(ctx, stream, cfg); err != nil {
+	if c, err = b.front.JS.UpdateConsumer(ctx, stream, cfg); err != nil {
 		return nil, fmt.Errorf("changing consumer %s of %s: %w", endpoint, stream, failure.Classify(err))
 	}
 	return &Consumer{Consumer: c, conn: b.front}, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/report"
 )
@@ -123,7 +124,7 @@ func (b *Bus) Answer(ctx context.Context, own func() report.Process) error {
 // answer sends this process's report to who asks, in as many messages as it takes. Who asks says where to, which must
 // not be where it could be taken for an event.
 func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
-	if !strings.HasPrefix(question.Reply, nats.InboxPrefix) && !strings.HasPrefix(question.Reply, ownInbox+".") {
+	if !strings.HasPrefix(question.Reply, nats.InboxPrefix) && !strings.HasPrefix(question.Reply, connection.Inbox+".") {
 		return
 	}
 	var asks report.Peer

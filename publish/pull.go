@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"jethook/publish/connection"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -27,7 +29,7 @@ import (
 // stays open from its first request to [Consumer.Close]: a message that comes later still goes to the next request.
 type Consumer struct {
 	jetstream.Consumer
-	conn *connection
+	conn *connection.Conn
 
 	mu    sync.Mutex // held by the request that runs; guards what follows
 	sub   *nats.Subscription
@@ -153,7 +155,7 @@ func (c *Consumer) ask(r *pullRequest) (*gathering, error) {
 		c.inbox, c.sub, c.came = inbox, sub, came
 	}
 	c.asked++
-	g := &gathering{consumer: c, pullRequest: r, reply: c.inbox + strconv.FormatUint(c.asked, 10), lost: c.conn.down(), due: r.Batch}
+	g := &gathering{consumer: c, pullRequest: r, reply: c.inbox + strconv.FormatUint(c.asked, 10), lost: c.conn.Lost(), due: r.Batch}
 	request := *r
 	if request.Batch -= c.late(r.Batch); request.Batch == 0 {
 		return g, nil
@@ -228,7 +230,7 @@ func (g *gathering) run(ctx context.Context, to chan<- jetstream.Msg, silence ti
 				return nil
 			}
 			if g.consumer.mute++; g.consumer.mute >= mostMute {
-				g.consumer.conn.elsewhere()
+				g.consumer.conn.ChangeServer()
 			}
 			return ErrSilent
 		case <-g.lost:

@@ -19,7 +19,7 @@ import (
 // Consumer opens the consumer of a queue.
 func (b *Bus) Consumer(ctx context.Context, q Queue) (*Consumer, error) {
 	conn := b.connectionFor(q.Stream)
-	c, err := ensureConsumer(ctx, conn.js, q)
+	c, err := ensureConsumer(ctx, conn.JS, q)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func orAny(token string) string {
 // directGet reads up to n messages of the shelf from sequence lo on. What it has read at last, got.last, may lie behind
 // the messages that can be read.
 func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (got fetched, err error) {
-	return b.reads.fetch(ctx, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
+	return fetch(ctx, b.reads, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
 }
 
 // deadPreview is how many bytes of a dead letter's body a list shows.

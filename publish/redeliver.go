@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -31,7 +32,7 @@ func (b *Bus) RetryNow(ctx context.Context, d *Delivery) error {
 // Remind schedules a delivery for this moment whose time has long come: the server has forgotten its schedule.
 // ErrConflict means that it was changed meanwhile.
 func (b *Bus) Remind(ctx context.Context, d *Delivery) error {
-	if _, err := b.deliveries.publish(ctx, b.scheduledNow(d)); err != nil {
+	if _, err := b.deliveries.Publish(ctx, b.scheduledNow(d)); err != nil {
 		return fmt.Errorf("making delivery %s due: %w", d.ID(), err)
 	}
 	return nil
@@ -43,7 +44,7 @@ func (b *Bus) Advance(d *Delivery, done func(error)) {
 		done(fmt.Errorf("making delivery %s due: %w: its time has come", d.ID(), failure.ErrConflict))
 		return
 	}
-	b.deliveries.enqueue(b.scheduledNow(d), func(_ Receipt, err error) { done(err) })
+	b.deliveries.Enqueue(b.scheduledNow(d), func(_ groupcommit.Receipt, err error) { done(err) })
 }
 
 // Unschedule removes the message that was read of a delivery that waits, or came due. One that is not there any more is no
@@ -90,7 +91,7 @@ func (b *Bus) fromTheStart(d *Delivery, name string) *nats.Msg {
 // history. Asked twice with one key, within the deduplication window, it sends once. ErrConflict means that it is on its
 // way already.
 func (b *Bus) Send(ctx context.Context, d *Delivery, key string) error {
-	if _, err := b.deliveries.publish(ctx, b.fromTheStart(d, "send:"+d.ID()+":"+key)); err != nil {
+	if _, err := b.deliveries.Publish(ctx, b.fromTheStart(d, "send:"+d.ID()+":"+key)); err != nil {
 		return fmt.Errorf("sending %s: %w", d.ID(), err)
 	}
 	return nil
@@ -129,7 +130,7 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed
 		d := &dead[i]
 		m := b.fromTheStart(d, fmt.Sprintf("replay:%s:%d", d.ID(), d.seq))
 		m.Header[headerReplays] = []string{strconv.FormatUint(d.seq, 10)}
-		b.deliveries.enqueue(m, func(_ Receipt, err error) {
+		b.deliveries.Enqueue(m, func(_ groupcommit.Receipt, err error) {
 			outcomes[i] = err
 			stored <- err
 		})

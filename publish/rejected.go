@@ -17,6 +17,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish/failure"
+	"jethook/publish/groupcommit"
 )
 
 const (
@@ -91,9 +92,9 @@ func (b *Bus) Reject(r *Rejected, done func(error)) {
 		}
 		size := storedSize(subject, string(about), len(r.Body))
 		if b.quotas.reserve(subject, size) {
-			b.rejected.enqueue(&nats.Msg{
+			b.rejected.Enqueue(&nats.Msg{
 				Subject: subject, Header: nats.Header{headerRequest: {string(about)}}, Data: r.Body,
-			}, func(_ Receipt, err error) {
+			}, func(_ groupcommit.Receipt, err error) {
 				b.quotas.settle(subject, size)
 				done(err)
 			})

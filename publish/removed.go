@@ -90,7 +90,7 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 // noteRemoved notes that messages are removed. Each note has a key of its own: it must not replace another one that names one
 // of its messages, and others with it. A full bucket keeps nobody from removing.
 func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) error {
-	kv, err := b.removed.open(ctx, b.reads.js)
+	kv, err := b.removed.open(ctx, b.reads.JS)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (b *Bus) removeAgain(ctx context.Context) error {
 	if err := b.forgetAgain(ctx); err != nil {
 		return err
 	}
-	kv, err := b.reads.js.KeyValue(ctx, BucketRemoved)
+	kv, err := b.reads.JS.KeyValue(ctx, BucketRemoved)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil
 	}

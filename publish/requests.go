@@ -48,5 +48,5 @@ func requestsConfig(replicas int, storage int64) jetstream.KeyValueConfig {
 
 // Requests is the bucket in which a request with an Idempotency-Key leaves what it did, for [RequestsAge].
 func (b *Bus) Requests(ctx context.Context) (jetstream.KeyValue, error) {
-	return b.requests.open(ctx, b.reads.js)
+	return b.requests.open(ctx, b.reads.JS)
 }

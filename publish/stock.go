@@ -229,7 +229,7 @@ type StoreState struct {
 
 // StoreState returns how much all streams hold together, those of others in the same account among them.
 func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
-	info, err := b.reads.js.AccountInfo(ctx)
+	info, err := b.reads.JS.AccountInfo(ctx)
 	if err != nil {
 		return s, fmt.Errorf("asking for the store: %w", failure.Classify(err))
 	}
@@ -287,7 +287,7 @@ func (b *Bus) Untaken(ctx context.Context, q Queue) (uint64, error) {
 
 // queueInfo returns what the server tells of a queue, nil when there is none yet.
 func (b *Bus) queueInfo(ctx context.Context, q Queue) (*jetstream.ConsumerInfo, error) {
-	c, err := b.reads.js.Consumer(ctx, q.Stream, q.consumer)
+	c, err := b.reads.JS.Consumer(ctx, q.Stream, q.consumer)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
 		return nil, nil

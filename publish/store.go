@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
 )
@@ -47,20 +48,20 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect(cfg, srv, cfg.NATSToken.Reveal, "store", log)
+	c, err := connection.Open(cfg, srv, cfg.NATSToken.Reveal, "store", log)
 	if err != nil {
 		srv.Stop()
 		return nil, err
 	}
-	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.end(log); srv.Stop() }}, nil
+	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.End(log); srv.Stop() }}, nil
 }
 
 func dialStore(cfg *config.Config, log *slog.Logger) (*Store, error) {
-	c, err := connect(cfg, nil, cfg.NATSToken.Reveal, "store", log)
+	c, err := connection.Open(cfg, nil, cfg.NATSToken.Reveal, "store", log)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.end(log) }}, nil
+	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.End(log) }}, nil
 }
 
 // dialRunning connects to the embedded server of a process that runs on this machine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
 )
@@ -128,14 +130,14 @@ var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 // ensureStreams creates what is missing, lets those that Jethook made follow the settings, and returns the streams.
 // What an operator made or changed is never changed:
 // differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, p *patience, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
+func ensureStreams(ctx context.Context, p *connection.Patience, js jetstream.JetStream, log *slog.Logger, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
 	have := make(map[string]jetstream.Stream)
 	var problems []string
 	for _, want := range wanted {
 		var s jetstream.Stream
-		if err := p.await(ctx, "stream "+want.Name+" in JetStream", func(ctx context.Context) (err error) {
-			if s, err = ensureStream(ctx, p.conn.js, &want); err == nil {
-				s, err = follow(ctx, p.conn.js, s, &want, p.log)
+		if err := p.Await(ctx, "stream "+want.Name+" in JetStream", func(ctx context.Context) (err error) {
+			if s, err = ensureStream(ctx, js, &want); err == nil {
+				s, err = follow(ctx, js, s, &want, log)
 			}
 			return err
 		}); err != nil {

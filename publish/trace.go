@@ -35,7 +35,7 @@ func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
 	if t, err = b.moving(ctx, ids...); err != nil {
 		return t, err
 	}
-	dead, err := b.reads.fetch(ctx, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
+	dead, err := fetch(ctx, b.reads, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
 	if err != nil {
 		return t, err
 	}
@@ -61,7 +61,7 @@ func (b *Bus) Traces(ctx context.Context, ids []string) (map[string]*Trace, erro
 		stream   string
 		subjects []string
 	}{{StreamDeliveries, moves}, {StreamDead, letters}} { // in the order in which a delivery moves
-		got, err := b.reads.fetch(ctx, Shelf{stream: at.stream}, fetchQuery{Newest: at.subjects})
+		got, err := fetch(ctx, b.reads, Shelf{stream: at.stream}, fetchQuery{Newest: at.subjects})
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,7 @@ func (b *Bus) moving(ctx context.Context, ids ...string) (t Trace, err error) {
 	for _, id := range ids {
 		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
 	}
-	got, err := b.reads.fetch(ctx, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
+	got, err := fetch(ctx, b.reads, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
 	if err != nil {
 		return t, err
 	}
@@ -133,7 +133,7 @@ func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 	newest := Stored{Subject: deadPrefix + id}
 	for _, places := range []struct{ stream, prefix string }{{StreamDeliveries, "jethook.*."}, {StreamDead, deadPrefix}} {
 		subject := places.prefix + id
-		got, err := b.reads.fetch(ctx, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
+		got, err := fetch(ctx, b.reads, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
 		if err != nil {
 			return "", fmt.Errorf("looking for %s: %w", id, err)
 		}

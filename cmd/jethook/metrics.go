@@ -33,7 +33,7 @@ func (b *bridge) newMetrics(cfg *config.Config) *prometheus.Registry {
 		ConstLabels: prometheus.Labels{"version": version(), "go_version": runtime.Version()},
 	})
 	build.Set(1)
-	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), b.bus)
+	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), b.bus.Metrics())
 	if b.engine != nil {
 		r.MustRegister(b.engine)
 	}

@@ -1,4 +1,4 @@
-package publish
+package groupcommit
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"jethook/publish/jsontext"
 )
 
-// exchange is a number of messages that were sent to the store, and its answers to them.
-type exchange struct {
+// inFlight is a number of messages that were sent to the store, and its answers to them.
+type inFlight struct {
 	round string // its number, so that a late answer to an earlier one is dropped
 	reply string // what the reply subjects of its messages begin with
 	down  <-chan struct{}
@@ -30,12 +30,12 @@ type exchange struct {
 	ended chan struct{} // closed when everyone is told
 }
 
-// newExchange begins one of n messages. The connection may break as soon as the first is sent, so it is made before.
-func (c *committer) newExchange(n int, tell func(int, Receipt, error)) *exchange {
+// newInFlight begins one of n messages. The connection may break as soon as the first is sent, so it is made before.
+func (c *Committer) newInFlight(n int, tell func(int, Receipt, error)) *inFlight {
 	c.round++
 	round := strconv.FormatUint(c.round, 10)
-	x := &exchange{
-		round: round, reply: c.replies + round + ".", down: c.nc.down(),
+	x := &inFlight{
+		round: round, reply: c.replies + round + ".", down: c.nc.Lost(),
 		tell: tell, told: make([]atomic.Bool, n), ended: make(chan struct{}),
 	}
 	x.left.Store(int64(n))
@@ -44,10 +44,10 @@ func (c *committer) newExchange(n int, tell func(int, Receipt, error)) *exchange
 }
 
 // replyTo is where the answer to message i goes.
-func (x *exchange) replyTo(i int) string { return x.reply + strconv.Itoa(i) }
+func (x *inFlight) replyTo(i int) string { return x.reply + strconv.Itoa(i) }
 
 // answer tells message i what became of it, unless it knows.
-func (x *exchange) answer(i int, r Receipt, err error) {
+func (x *inFlight) answer(i int, r Receipt, err error) {
 	if x.told[i].Swap(true) {
 		return
 	}
@@ -58,14 +58,14 @@ func (x *exchange) answer(i int, r Receipt, err error) {
 }
 
 // abandon answers what has no answer.
-func (x *exchange) abandon(err error) {
+func (x *inFlight) abandon(err error) {
 	for i := range x.told {
 		x.answer(i, Receipt{}, err)
 	}
 }
 
 // await returns when everyone in x is told. What gets no answer is ErrUnavailable.
-func (c *committer) await(x *exchange) {
+func (c *Committer) await(x *inFlight) {
 	timeout := time.NewTimer(Timeout)
 	defer timeout.Stop()
 	select {
@@ -83,12 +83,12 @@ func (c *committer) await(x *exchange) {
 	<-x.ended // an answer that came at the same time is being told
 }
 
-func (c *committer) noAnswer() error {
+func (c *Committer) noAnswer() error {
 	return fmt.Errorf("%w: no answer from %s within %s", failure.ErrUnavailable, c.stream, Timeout)
 }
 
 // onAck takes one answer of the store.
-func (c *committer) onAck(m *nats.Msg) {
+func (c *Committer) onAck(m *nats.Msg) {
 	round, number, _ := strings.Cut(strings.TrimPrefix(m.Subject, c.replies), ".")
 	x := c.current.Load()
 	i, err := strconv.Atoi(number)
@@ -168,12 +168,12 @@ var waiters = sync.Pool{New: func() any {
 	return w
 }}
 
-// publish stores msg and returns once the store acknowledged it, ctx ended, or Timeout is over: while the store
+// Publish stores msg and returns once the store acknowledged it, ctx ended, or Timeout is over: while the store
 // is slow, what waits for its turn must not wait for everyone's before it.
-func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error) {
+func (c *Committer) Publish(ctx context.Context, msg *nats.Msg) (Receipt, error) {
 	w := waiters.Get().(*waiter)
 	w.timer.Reset(Timeout)
-	c.enqueue(msg, w.tell)
+	c.Enqueue(msg, w.tell)
 	select {
 	case got := <-w.result:
 		w.timer.Stop()
@@ -185,3 +185,6 @@ func (c *committer) publish(ctx context.Context, msg *nats.Msg) (Receipt, error)
 		return Receipt{}, fmt.Errorf("%w: %w", failure.ErrUnavailable, ctx.Err())
 	}
 }
+
+// NeverStored reports whether a message that could not be published is certainly not stored, and never will be.
+func NeverStored(err error) bool { return refused(err) || errors.Is(err, failure.ErrBusy) }

@@ -1,7 +1,6 @@
-package publish
+package connection
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 
 	"jethook/config"
 	"jethook/publish/embedded"
-	"jethook/publish/failure"
 )
 
 // link tells who waits for the store that the connection broke, so that nobody waits for an answer that
@@ -28,15 +26,15 @@ type link struct {
 	said string        // the last error that was logged since the connection was there
 	back chan struct{} // closed when the connection is back; replaced at once
 
-	gone chan struct{} // closed when the connection will never be back
+	Gone chan struct{} // closed when the connection will never be back
 }
 
 func newLink() *link {
-	return &link{lost: make(chan struct{}), back: make(chan struct{}), gone: make(chan struct{})}
+	return &link{lost: make(chan struct{}), back: make(chan struct{}), Gone: make(chan struct{})}
 }
 
-// down returns a channel that is closed when the connection of this moment breaks.
-func (l *link) down() <-chan struct{} {
+// Lost returns a channel that is closed when the connection of this moment breaks.
+func (l *link) Lost() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
@@ -52,7 +50,7 @@ func (l *link) broke() {
 	}
 }
 
-func (l *link) restored() {
+func (l *link) isBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -73,19 +71,19 @@ func (l *link) news(err error) bool {
 	return l.said != before
 }
 
-// restoredNext returns a channel that is closed when the connection is back the next time.
-func (l *link) restoredNext() <-chan struct{} {
+// Restored returns a channel that is closed when the connection is back the next time.
+func (l *link) Restored() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.back
 }
 
-// connection is one way to the server. What goes through it waits for what went before, so what must not wait
+// Conn is one way to the server. What goes through it waits for what went before, so what must not wait
 // for each other has its own.
-type connection struct {
+type Conn struct {
 	*nats.Conn
 	*link
-	js    jetstream.JetStream
+	JS    jetstream.JetStream
 	log   *slog.Logger
 	moved atomic.Int64 // when it last left its server, in nanoseconds since the epoch
 }
@@ -93,9 +91,9 @@ type connection struct {
 // moveAgain is the least time between two changes of the server.
 const moveAgain = 15 * time.Second
 
-// elsewhere has the connection go to another server of the cluster: this one answers pings and nothing that matters, as
+// ChangeServer has the connection go to another server of the cluster: this one answers pings and nothing that matters, as
 // one does that is cut off from the others.
-func (c *connection) elsewhere() {
+func (c *Conn) ChangeServer() {
 	last, now := c.moved.Load(), time.Now()
 	if len(c.Servers()) < 2 || now.Sub(time.Unix(0, last)) < moveAgain || !c.moved.CompareAndSwap(last, now.UnixNano()) {
 		return
@@ -106,51 +104,22 @@ func (c *connection) elsewhere() {
 	}
 }
 
-// connect opens a connection for a purpose.
-func connect(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*connection, error) {
-	c := &connection{link: newLink(), log: log}
+// Open opens a connection for a purpose.
+func Open(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*Conn, error) {
+	c := &Conn{link: newLink(), log: log}
 	var err error
 	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, log.With("connection", purpose)); err != nil {
 		return nil, err
 	}
-	if c.js, err = jetstream.New(c.Conn); err != nil {
+	if c.JS, err = jetstream.New(c.Conn); err != nil {
 		c.Conn.Close()
 		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
 	return c, nil
 }
 
-// Watch returns when ctx ends; or, with an error, when a connection is closed that nobody closed. nats.go comes back from
-// whatever breaks a connection, but not from what the server calls a fault of the client. Whenever the connection is back,
-// the server may have been killed, and what it brought back is removed again.
-func (b *Bus) Watch(ctx context.Context) error {
-	var closed *connection
-	var again <-chan time.Time
-	for back := b.Restored(); closed == nil; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-back:
-			back, again = b.Restored(), time.After(0)
-		case <-again:
-			again = nil
-			if err := b.removeAgain(ctx); err != nil { // the other connections may not be back yet
-				b.log.Debug("looking for what was removed and came back", "error", err)
-				again = time.After(embedded.RestartPause)
-			}
-		case <-b.front.gone:
-			closed = b.front
-		case <-b.back.gone:
-			closed = b.back
-		case <-b.reads.gone:
-			closed = b.reads
-		}
-	}
-	return fmt.Errorf("%w: the connection %q was closed for good: %w", failure.ErrUnavailable, closed.Opts.Name, closed.LastError())
-}
-
-// end closes the connection after what was sent has arrived.
-func (c *connection) end(log *slog.Logger) {
+// End closes the connection after what was sent has arrived.
+func (c *Conn) End(log *slog.Logger) {
 	if err := c.FlushTimeout(2 * time.Second); err != nil {
 		log.Debug("flushing a NATS connection", "error", err)
 	}
@@ -167,9 +136,9 @@ const (
 	pingsMissed = 2
 )
 
-// ownInbox is where Jethook has itself answered on the embedded server: services may listen to all of _INBOX, and
+// Inbox is where Jethook has itself answered on the embedded server: services may listen to all of _INBOX, and
 // the answers hold secrets.
-const ownInbox = "jethook.inbox"
+const Inbox = "jethook.inbox"
 
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
@@ -189,12 +158,12 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			l.restored()
+			l.isBack()
 			log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
 		}),
 		nats.ClosedHandler(func(*nats.Conn) {
 			l.broke()
-			close(l.gone)
+			close(l.Gone)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if l.news(err) {
@@ -203,7 +172,7 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 		}),
 	}
 	if srv != nil {
-		opts = append(opts, nats.InProcessServer(srv), srv.Login(), nats.CustomInboxPrefix(ownInbox))
+		opts = append(opts, nats.InProcessServer(srv), srv.Login(), nats.CustomInboxPrefix(Inbox))
 		return nats.Connect("", opts...)
 	}
 	opts = append(opts, nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsMissed))
@@ -212,7 +181,7 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the NATS cluster of JETHOOK_NATS_URL: %w", err)
 	}
-	if err := checkVersion(nc.ConnectedServerVersion()); err != nil {
+	if err := CheckVersion(nc.ConnectedServerVersion()); err != nil {
 		nc.Close()
 		return nil, err
 	}
@@ -247,7 +216,7 @@ func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) []nats.Option
 // errOldServer refuses a cluster without message schedules, on which all waiting rests.
 var errOldServer = errors.New("nats-server 2.12 or newer is required (message schedules)")
 
-func checkVersion(v string) error {
+func CheckVersion(v string) error {
 	major, rest, _ := strings.Cut(v, ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	a, err1 := strconv.Atoi(major)

@@ -1,4 +1,4 @@
-package publish
+package groupcommit
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 
 	"github.com/nats-io/nats.go"
@@ -18,14 +19,14 @@ const (
 	// few hundred the fsync is paid for and only latency grows.
 	maxBatch      = 500
 	maxBatchBytes = 4 << 20
-	// maxGroup is how many messages are stored all or none.
-	maxGroup = 1000
+	// MaxGroup is how many messages are stored all or none.
+	MaxGroup = 1000
 	// maxWaiting and maxWaitingBytes bound what waits in this process for its commit.
 	maxWaiting      = 16384
 	maxWaitingBytes = 128 << 20
 )
 
-// Timeout is how long [Bus.Publish] takes at most, and [Bus.PublishAll] for each thousand events: then the store counts
+// Timeout is how long [Committer.Publish] and [Committer.PublishGroup] take at most: then the store counts
 // as unavailable. Most senders give up after 10 s; an answer before that tells them why.
 const Timeout = 5 * time.Second
 
@@ -53,14 +54,14 @@ type pending struct {
 	since time.Time // when it was handed over
 }
 
-// committer stores messages of one stream by group commit: while one batch is being stored, what arrives
+// Committer stores messages of one stream by group commit: while one batch is being stored, what arrives
 // forms the next one. There is no timer, so a lone message waits for nothing, and under load one fsync pays
 // for hundreds of messages.
-type committer struct {
-	nc      *connection
+type Committer struct {
+	nc      *connection.Conn
 	stream  string
-	stuck   func(*connection) // is told that the store gives no answers
-	batches bool              // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
+	stuck   func(*connection.Conn) // is told that the store gives no answers
+	batches bool                   // the stream takes atomic batches; otherwise a batch is published message by message, pipelined
 	meter   meter
 
 	mu     sync.Mutex // guards what follows
@@ -73,13 +74,13 @@ type committer struct {
 
 	acks    *nats.Subscription
 	replies string                   // prefix of this committer's reply subjects
-	current atomic.Pointer[exchange] // what the store's answers belong to
+	current atomic.Pointer[inFlight] // what the store's answers belong to
 	round   uint64                   // the number of the current exchange
 	silent  int                      // exchanges in a row that ran out of time
 }
 
-func newCommitter(nc *connection, stream string, stuck func(*connection), batches bool, m meter) (*committer, error) {
-	c := &committer{
+func New(nc *connection.Conn, stream string, stuck func(*connection.Conn), batches bool, m meter) (*Committer, error) {
+	c := &Committer{
 		nc: nc, stream: stream, stuck: stuck, batches: batches, meter: m,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		replies: nc.NewInbox() + ".",
@@ -97,16 +98,16 @@ func newCommitter(nc *connection, stream string, stuck func(*connection), batche
 	return c, nil
 }
 
-// enqueue hands msg over; done is called exactly once, from another goroutine or from this one, and must not
+// Enqueue hands msg over; done is called exactly once, from another goroutine or from this one, and must not
 // block.
-func (c *committer) enqueue(msg *nats.Msg, done func(Receipt, error)) {
+func (c *Committer) Enqueue(msg *nats.Msg, done func(Receipt, error)) {
 	if err := c.append(len(msg.Data), pending{msg: msg, done: done}); err != nil {
 		done(Receipt{}, err)
 	}
 }
 
 // append puts messages of so many bytes at the end of the queue.
-func (c *committer) append(bytes int, p ...pending) error {
+func (c *Committer) append(bytes int, p ...pending) error {
 	now := time.Now()
 	for i := range p {
 		p[i].since = now
@@ -130,8 +131,8 @@ func (c *committer) append(bytes int, p ...pending) error {
 	return nil
 }
 
-// close stores what waits and returns when nothing does.
-func (c *committer) close() {
+// Close stores what waits and returns when nothing does.
+func (c *Committer) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
@@ -143,7 +144,7 @@ func (c *committer) close() {
 	c.acks.Unsubscribe()
 }
 
-func (c *committer) run() {
+func (c *Committer) run() {
 	defer close(c.stopped)
 	for {
 		batch, group, closed := c.take()
@@ -158,16 +159,16 @@ func (c *committer) run() {
 	}
 }
 
-// take removes the next batch from the queue: as much as fits, up to a message whose claim is already in it. A group
+// take removes the next batch from the queue: as much as fits, up to a message whose conflict key is already in it. A group
 // is a batch of its own: what others sent must not make the store refuse it.
-func (c *committer) take() (batch []pending, group, closed bool) {
+func (c *Committer) take() (batch []pending, group, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	most := maxBatch
 	if len(c.queue) > 0 && c.queue[0].group > 0 {
 		group, most = true, c.queue[0].group
 	}
-	claims := make(map[string]struct{}, min(len(c.queue), most))
+	taken := make(map[string]struct{}, min(len(c.queue), most))
 	bytes := 0
 	n := 0
 	for ; n < len(c.queue) && n < most; n++ {
@@ -175,11 +176,11 @@ func (c *committer) take() (batch []pending, group, closed bool) {
 		if n > 0 && !group && (c.queue[n].group > 0 || bytes+len(msg.Data) > maxBatchBytes) {
 			break
 		}
-		if c := claim(msg); c != "" {
-			if _, twice := claims[c]; twice && !group {
+		if c := conflictKey(msg); c != "" {
+			if _, twice := taken[c]; twice && !group {
 				break
 			}
-			claims[c] = struct{}{}
+			taken[c] = struct{}{}
 		}
 		bytes += len(msg.Data)
 	}
@@ -191,7 +192,7 @@ func (c *committer) take() (batch []pending, group, closed bool) {
 
 // commit stores a batch and tells everyone in it. A batch that the store refuses (one duplicate is enough) is
 // resolved message by message, so that each gets its own answer; a group only where that breaks no promise.
-func (c *committer) commit(batch []pending, group bool) {
+func (c *Committer) commit(batch []pending, group bool) {
 	defer clear(batch) // the queue's array outlives the batch; its messages must not
 	c.meter.batch.Observe(float64(len(batch)))
 	if len(batch) > 1 && (c.batches || group) {
@@ -209,7 +210,7 @@ func (c *committer) commit(batch []pending, group bool) {
 
 // commitAtomic publishes the batch as one atomic batch and tells everyone. An error means that nobody was told: the
 // store refused it and nothing of it is stored.
-func (c *committer) commitAtomic(batch []pending) (refusal error) {
+func (c *Committer) commitAtomic(batch []pending) (refusal error) {
 	id := nuid.Next()
 	last := len(batch) - 1
 	for i, p := range batch {
@@ -230,7 +231,7 @@ func (c *committer) commitAtomic(batch []pending) (refusal error) {
 		receipt Receipt
 		fault   error
 	)
-	x := c.newExchange(1, func(_ int, r Receipt, err error) { receipt, fault = r, err })
+	x := c.newInFlight(1, func(_ int, r Receipt, err error) { receipt, fault = r, err })
 	batch[last].msg.Reply = x.replyTo(0)
 	for _, p := range batch {
 		if err := c.nc.PublishMsg(p.msg); err != nil {
@@ -254,13 +255,13 @@ func (c *committer) commitAtomic(batch []pending) (refusal error) {
 }
 
 // tell says what became of a message, and counts it.
-func (c *committer) tell(p *pending, r Receipt, err error, now time.Time) {
+func (c *Committer) tell(p *pending, r Receipt, err error, now time.Time) {
 	c.meter.note(p, r, err, now)
 	p.done(r, err)
 }
 
 // tellAll says of each message that it could not be stored.
-func (c *committer) tellAll(batch []pending, err error) {
+func (c *Committer) tellAll(batch []pending, err error) {
 	now := time.Now()
 	for i := range batch {
 		c.tell(&batch[i], Receipt{}, err, now)
@@ -268,8 +269,8 @@ func (c *committer) tellAll(batch []pending, err error) {
 }
 
 // commitEach publishes each message on its own, all at once, and tells each its own answer when it comes.
-func (c *committer) commitEach(batch []pending) {
-	x := c.newExchange(len(batch), func(i int, r Receipt, err error) { c.tell(&batch[i], r, err, time.Now()) })
+func (c *Committer) commitEach(batch []pending) {
+	x := c.newInFlight(len(batch), func(i int, r Receipt, err error) { c.tell(&batch[i], r, err, time.Now()) })
 	for i, p := range batch {
 		p.msg.Reply = x.replyTo(i)
 		if err := c.nc.PublishMsg(p.msg); err != nil {

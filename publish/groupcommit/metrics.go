@@ -1,4 +1,4 @@
-package publish
+package groupcommit
 
 import (
 	"errors"
@@ -17,15 +17,15 @@ const (
 	resultFailed    = "failed"
 )
 
-// meters count what is stored.
-type meters struct {
+// Meters count what is stored.
+type Meters struct {
 	messages *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	batch    *prometheus.HistogramVec
 }
 
-func newMeters() *meters {
-	return &meters{
+func NewMeters() *Meters {
+	return &Meters{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jethook_messages_total",
 			Help: "Messages that this process wrote to a stream, by what came of them: stored, duplicate (the id was stored before), refused (it is too large, or not what the store expects) or failed (the store is full, busy or away).",
@@ -43,9 +43,9 @@ func newMeters() *meters {
 	}
 }
 
-// of returns the meter of one stream, which has a series for each result from the start: a rate needs a value before the
+// Of returns the meter of one stream, which has a series for each result from the start: a rate needs a value before the
 // first message.
-func (m *meters) of(stream string) meter {
+func (m *Meters) Of(stream string) meter {
 	return meter{
 		stored:    m.messages.WithLabelValues(stream, resultStored),
 		duplicate: m.messages.WithLabelValues(stream, resultDuplicate),
@@ -56,21 +56,21 @@ func (m *meters) of(stream string) meter {
 	}
 }
 
-// Describe is of [prometheus.Collector].
-func (b *Bus) Describe(ch chan<- *prometheus.Desc) {
-	for _, c := range b.meters.all() {
+// Describe implements [prometheus.Collector].
+func (m *Meters) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range m.all() {
 		c.Describe(ch)
 	}
 }
 
-// Collect tells what this process stored. It asks the bus nothing.
-func (b *Bus) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range b.meters.all() {
+// Collect implements [prometheus.Collector]. It asks the store nothing.
+func (m *Meters) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range m.all() {
 		c.Collect(ch)
 	}
 }
 
-func (m *meters) all() []prometheus.Collector {
+func (m *Meters) all() []prometheus.Collector {
 	return []prometheus.Collector{m.messages, m.took, m.batch}
 }
 

@@ -1,4 +1,4 @@
-package publish
+package connection
 
 import (
 	"context"
@@ -25,19 +25,27 @@ const (
 	codeStreamNotFound = 10059
 )
 
+// attemptTime is how long one attempt may take.
+const attemptTime = 5 * time.Second
+
 const leastPause, mostPause = 250 * time.Millisecond, 5 * time.Second
 
-// patience opens a bus on a store that can't serve it yet: a cluster that is forming, that elects a leader, or that many
+// Patience opens a bus on a store that can't serve it yet: a cluster that is forming, that elects a leader, or that many
 // processes ask at once.
-type patience struct {
-	conn *connection
+type Patience struct {
+	conn *Conn
 	log  *slog.Logger
 	said string // what was logged last
 }
 
-// await calls do until it succeeds, and returns its error when ctx ends or when waiting does not mend it. Each call has
-// [Timeout]. It logs what it waits for, once for each cause.
-func (p *patience) await(ctx context.Context, what string, do func(context.Context) error) error {
+// NewPatience returns one for what goes through a connection.
+func NewPatience(conn *Conn, log *slog.Logger) *Patience {
+	return &Patience{conn: conn, log: log}
+}
+
+// Await calls do until it succeeds, and returns its error when ctx ends or when waiting does not mend it. Each call has
+// five seconds. It logs what it waits for, once for each cause.
+func (p *Patience) Await(ctx context.Context, what string, do func(context.Context) error) error {
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
 		err := p.attempt(ctx, do)
 		if err == nil {
@@ -46,7 +54,7 @@ func (p *patience) await(ctx context.Context, what string, do func(context.Conte
 		if denied := p.conn.LastError(); errors.Is(denied, nats.ErrPermissionViolation) { // which is no answer to the request
 			return fmt.Errorf("%w: %w", denied, err)
 		}
-		if ctx.Err() == nil && !passing(err) {
+		if ctx.Err() == nil && !Passes(err) {
 			return err
 		}
 		if ctx.Err() == nil {
@@ -60,21 +68,21 @@ func (p *patience) await(ctx context.Context, what string, do func(context.Conte
 	}
 }
 
-func (p *patience) attempt(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+func (p *Patience) attempt(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	return do(ctx)
 }
 
-func (p *patience) say(what string, err error) {
+func (p *Patience) say(what string, err error) {
 	if said := what + err.Error(); said != p.said {
 		p.said = said
 		p.log.Warn("waiting for "+what, "error", err)
 	}
 }
 
-// passing reports whether err may be gone in a while.
-func passing(err error) bool {
+// Passes reports whether err may be gone in a while.
+func Passes(err error) bool {
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch refusal.ErrorCode {
 		case codeIncomplete, codeNoPeers, codeNotAssigned, codeNotAvailable, codeNotLeader, codeOffline, codeStreamNotFound:
