@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // offline gives do a bus on which no engine runs.
@@ -55,7 +56,7 @@ func TestDueAndStillScheduled(t *testing.T) {
 	}
 	offline(t, r, func(bus *publish.Bus, js jetstream.JetStream) {
 		schedule(t, bus, &d)
-		s, err := js.Stream(t.Context(), publish.StreamDeliveries)
+		s, err := js.Stream(t.Context(), topology.StreamDeliveries)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func TestDueAndStillScheduled(t *testing.T) {
 		}
 	})
 	r = start(t, r.cfg)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	if waiting := r.list(t, deliveries.Query{Status: deliveries.StatusWaiting}); len(waiting) != 1 || len(rc.got) > 0 {
 		t.Errorf("%d requests, waiting: %+v", len(rc.got), waiting)
 	}
@@ -98,15 +99,15 @@ func TestDeliveredAndNotAcknowledged(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.>")
 	r.publish(t, "evt_1", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.stop()
 	offline(t, r, func(_ *publish.Bus, js jetstream.JetStream) { // a consumer that is made anew gives out everything
-		if err := js.DeleteConsumer(t.Context(), publish.StreamEvents, "jethook"); err != nil {
+		if err := js.DeleteConsumer(t.Context(), topology.StreamEvents, "jethook"); err != nil {
 			t.Fatal(err)
 		}
 	})
 	r = start(t, r.cfg)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if all := r.list(t, deliveries.Query{}); len(all) != 1 || all[0].Status != deliveries.StatusDelivered || len(rc.got) > 0 {
 		t.Errorf("%d more requests, deliveries: %+v", len(rc.got), all)
 	}
@@ -142,12 +143,12 @@ func TestServerForgetsWhatItGaveOut(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.>")
 	r.publish(t, "evt_1", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	// A consumer that is made anew gives out everything, and for the first time.
-	if err := r.js.DeleteConsumer(t.Context(), publish.StreamEvents, "jethook"); err != nil {
+	if err := r.js.DeleteConsumer(t.Context(), topology.StreamEvents, "jethook"); err != nil {
 		t.Fatal(err)
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if all := r.list(t, deliveries.Query{}); len(all) != 1 || all[0].Status != deliveries.StatusDelivered || len(rc.got) > 0 {
 		t.Errorf("%d more requests, deliveries: %+v", len(rc.got), all)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"jethook/consume/archive"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // BenchmarkFindEvent looks for an id that no event has, and so passes all b.N of them, or as many as it can in its
@@ -34,7 +35,7 @@ func BenchmarkFindEvent(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	r.settled(b, publish.StreamEvents)
+	r.settled(b, topology.StreamEvents)
 	a := archive.New(r.bus, r.registry)
 	b.ResetTimer()
 	_, _, err := a.Find(b.Context(), "none", archive.Query{})

@@ -18,6 +18,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // fill stores n events, in order, on the subjects in turn; those of webhooks. have the token after it as source. It
@@ -132,7 +133,7 @@ func TestArchiveListsByTime(t *testing.T) {
 	r := start(t, settings(t, time.Hour))
 	ids := r.fill(t, 40, "events.a", "webhooks.shop.a")
 	a := archive.New(r.bus, nil)
-	s, err := r.js.Stream(t.Context(), publish.StreamEvents)
+	s, err := r.js.Stream(t.Context(), topology.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func TestTraceTellsOneStateForEachEndpoint(t *testing.T) {
 	r.add(t, fine.URL, named("elsewhere"), "events.other")
 	r.publish(t, "evt_1", "order.created")
 	r.publish(t, "evt_2", "order.created")
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	eventually(t, "all is recorded", func() bool {
 		_, trace := r.states(t, a, "evt_1")
 		return len(trace.Attempts) == 3

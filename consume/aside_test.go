@@ -11,6 +11,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // aside is a webhook whose body fits into no message.
@@ -58,7 +59,7 @@ func TestBodyAsideIsDelivered(t *testing.T) {
 		if !dead.Cut || len(dead.Body) != 16<<10 || !strings.HasPrefix(string(body), dead.Body) {
 			t.Errorf("it shows %d bytes, cut: %v", len(dead.Body), dead.Cut)
 		}
-		s, err := r.js.Stream(t.Context(), publish.StreamWebhooks)
+		s, err := r.js.Stream(t.Context(), topology.StreamWebhooks)
 		if err == nil {
 			err = s.Purge(t.Context())
 		}
@@ -93,7 +94,7 @@ func TestBodyAsideThatIsNotIt(t *testing.T) {
 		}
 		rc.next(t)
 		d := r.one(t, deliveries.StatusWaiting)
-		store, err := r.js.ObjectStore(t.Context(), publish.BucketBodies)
+		store, err := r.js.ObjectStore(t.Context(), topology.BucketBodies)
 		if err != nil {
 			t.Fatal(err)
 		}

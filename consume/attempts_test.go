@@ -18,6 +18,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // withHistory is a store of deliveries over a bus of its own, without an engine.
@@ -236,7 +237,7 @@ func TestAttemptTellsItsRequest(t *testing.T) {
 	ep := r.add(t, rc.URL+"/hook?key=secret", func(s *endpoint.Spec) { s.Headers = map[string]string{"X-Team": "secret"} }, "events.a")
 	r.publish(t, "evt_1", "a")
 	got := rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error {
 		e.URL, e.Headers = "https://example.com/other", nil
 		return nil
@@ -279,10 +280,10 @@ func TestDeliveryByID(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.a")
 	r.publish(t, "taken", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.publish(t, "refused", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	for id, want := range map[string]deliveries.Status{"taken": deliveries.StatusDelivered, "refused": deliveries.StatusWaiting} {
 		d, err := r.ledger.Delivery(t.Context(), ep.ID+".events:"+id)
 		if err != nil || d.Status != want || d.EventID != id || d.Attempts != 1 || time.Since(d.At) > patience {

@@ -14,6 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // slow is a receiver that answers one request at a time, when it is told to.
@@ -48,7 +49,7 @@ func (r *rig) table() *cursor.Table { return cursor.NewTable(r.bus, slog.New(slo
 // record returns the record of an endpoint that lags behind EVENTS; nil: it does not.
 func (r *rig) record(t testing.TB, id string) *cursor.Record {
 	t.Helper()
-	rec, err := r.table().Get(t.Context(), cursor.Key{Endpoint: id, Stream: publish.StreamEvents})
+	rec, err := r.table().Get(t.Context(), cursor.Key{Endpoint: id, Stream: topology.StreamEvents})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +112,8 @@ func (r *rig) lag(t testing.TB, n int) (*slow, endpoint.Endpoint) {
 func (r *rig) handedOut(t testing.TB) {
 	t.Helper()
 	eventually(t, "all is handed out", func() bool {
-		_, last, err1 := r.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
-		out, _, err2 := r.bus.HandedOut(t.Context(), publish.Own{Stream: publish.StreamEvents})
+		_, last, err1 := r.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
+		out, _, err2 := r.bus.HandedOut(t.Context(), publish.Own{Stream: topology.StreamEvents})
 		return err1 == nil && err2 == nil && out >= last
 	})
 }
@@ -121,7 +122,7 @@ func (r *rig) handedOut(t testing.TB) {
 func (r *rig) caughtUp(t testing.TB, id string) {
 	t.Helper()
 	eventually(t, "it has caught up", func() bool { return r.record(t, id) == nil })
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 }
 
 // onceEach expects n events to have been attempted once.

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // What waits behind a cursor is listed, each once, and found by its id, its type, its event and its time.
@@ -24,7 +25,7 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	waiting := deliveries.Query{Status: deliveries.StatusWaiting}
 	eventually(t, "its lane, which stands still, has given back what it held", func() bool { return len(r.record(t, ep.ID).Left) > 0 })
 	rec := r.record(t, ep.ID)
-	_, last, err := r.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
+	_, last, err := r.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestEachEventIsInOneStateWhileACircuitIsOpen(t *testing.T) {
 		rec := r.record(t, ep.ID)
 		return !now.FailingSince.IsZero() && rec != nil && rec.Divides()
 	})
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	// It is being probed: what moves on while a list is made may be missing in that one.
 	for range 5 {
 		eventually(t, "all are listed", func() bool {
@@ -162,7 +163,7 @@ func TestGoingAheadThatWasCutOff(t *testing.T) {
 	const n = 600
 	s, ep := r.lag(t, n)
 	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
-	key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
+	key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 	for i, sent := range []bool{false, true} {
 		_, _, place, _ := publish.PlaceOf(all[i].ID)
 		if noted, err := r.table().GoAhead(t.Context(), key, place); !noted || err != nil {
@@ -183,7 +184,7 @@ func TestGoingAheadThatWasCutOff(t *testing.T) {
 	}
 	close(s.open)
 	r.caughtUp(t, ep.ID)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	r.onceEach(t, ep.ID, n)
 }
 
@@ -202,7 +203,7 @@ func TestResendOfWhatWaitsBehindACursor(t *testing.T) {
 	}
 	close(s.open)
 	r.caughtUp(t, ep.ID)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	r.onceEach(t, ep.ID, n)
 	if taken := redeliver(t, r, ep.ID, r.stored(t, all[0].EventID), "another"); taken == 0 {
 		t.Error("a delivered one can't be sent again")
@@ -229,7 +230,7 @@ func TestRecoveryOfAnEndpointThatLags(t *testing.T) {
 	from := time.Now() // each of those that failed until now would be a probe, of which there is one a second
 	const n = 1000
 	publishAll("evt_", n)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	jobs := recovery.New(r.bus)
 	counted, err := jobs.Count(t.Context(), &ep, from, time.Time{}, false)
 	if err != nil || counted.Counts.Missed != 0 {
@@ -271,7 +272,7 @@ func TestRemovalOfAnEndpointThatLags(t *testing.T) {
 				}
 				return len(r.orderedConsumers(t, ep.ID)) > 0
 			})
-			key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
+			key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 			if spoilt {
 				if _, err := r.bus.Cursors().PutString(t.Context(), key.String(), "{"); err != nil {
 					t.Fatal(err)

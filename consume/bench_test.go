@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // BenchmarkDeliver takes 1 KiB events from their publication to one fast endpoint, signed and recorded; the
@@ -75,7 +75,7 @@ func BenchmarkFanOut(b *testing.B) {
 		rc.await(b)
 		b.StopTimer()
 		b.ReportMetric(float64(b.N*endpoints)/b.Elapsed().Seconds(), "deliveries/s")
-		s, err := r.js.Stream(b.Context(), publish.StreamDeliveries)
+		s, err := r.js.Stream(b.Context(), topology.StreamDeliveries)
 		if err != nil {
 			b.Fatal(err)
 		}

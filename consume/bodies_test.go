@@ -12,6 +12,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // large is an event whose body waits with it.
@@ -59,7 +60,7 @@ func (r *rig) one(t *testing.T, status deliveries.Status) (d deliveries.Delivery
 // purge removes all events of services, as an operator might.
 func (r *rig) purge(t *testing.T) {
 	t.Helper()
-	s, err := r.js.Stream(t.Context(), publish.StreamEvents)
+	s, err := r.js.Stream(t.Context(), topology.StreamEvents)
 	if err == nil {
 		err = s.Purge(t.Context())
 	}
@@ -71,7 +72,7 @@ func (r *rig) purge(t *testing.T) {
 // waitingBytes is how much lies in the stream of what waits.
 func (r *rig) waitingBytes(t *testing.T) uint64 {
 	t.Helper()
-	s, err := r.js.Stream(t.Context(), publish.StreamDeliveries)
+	s, err := r.js.Stream(t.Context(), topology.StreamDeliveries)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestLargeDeadLetters(t *testing.T) {
 				t.Errorf("%s shows %d bytes, cut: %v", d.ID, len(d.Body), d.Cut)
 			}
 		}
-		s, err := r.js.Stream(t.Context(), publish.StreamDead)
+		s, err := r.js.Stream(t.Context(), topology.StreamDead)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +229,7 @@ func TestLargeBodyInTheMessage(t *testing.T) {
 	d := publish.Delivery{Endpoint: ep.ID, Event: *e, Attempt: 1, Due: time.Now(), Why: publish.WhyRetry}
 	r.schedule(t, 1, func(int) publish.Delivery { return d })
 	rc.next(t)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	w := r.one(t, deliveries.StatusWaiting)
 	if n := r.waitingBytes(t); n < uint64(len(e.Body)) {
 		t.Errorf("%d bytes wait", n)
@@ -236,7 +237,7 @@ func TestLargeBodyInTheMessage(t *testing.T) {
 	r.retry(t, w.ID)
 	rc.next(t)
 	r.one(t, deliveries.StatusDead)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	ok.Store(true)
 	r.retry(t, w.ID)
 	if got := rc.next(t); !bytes.Equal(got.body, e.Body) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 var crowdSize = flag.Int("crowd.size", 10_000, "of how many endpoints 300 lag in BenchmarkCrowd")
@@ -61,7 +61,7 @@ func BenchmarkCrowd(b *testing.B) {
 func passed(b *testing.B, r *rig) {
 	b.Helper()
 	eventually(b, "the shared intake has come to the end", func() bool {
-		c, err := r.js.Consumer(b.Context(), publish.StreamEvents, "jethook")
+		c, err := r.js.Consumer(b.Context(), topology.StreamEvents, "jethook")
 		return err == nil && c.CachedInfo().NumPending == 0
 	})
 }

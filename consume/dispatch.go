@@ -8,6 +8,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/lane"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // job is one delivery that this process works on, a part of a held message.
@@ -118,7 +119,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 // server, and been attempted long ago.
 func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
 	if !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire {
-		if since := e.unbroken.now(publish.StreamDeliveries).since; d.Due.Before(since) {
+		if since := e.unbroken.now(topology.StreamDeliveries).since; d.Due.Before(since) {
 			over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), since)
 			if over || err != nil {
 				return over, err
@@ -128,7 +129,7 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 	if !h.again {
 		return false, nil
 	}
-	if !h.repeat && h.in.queue.Stream != publish.StreamDeliveries {
+	if !h.repeat && h.in.queue.Stream != topology.StreamDeliveries {
 		known, sure, err := e.recall.knownBefore(ctx, d, h)
 		if err != nil {
 			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
@@ -143,7 +144,7 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 // isRecorded is hasOutcome for a message that somebody else may have had, by what is recorded at this moment.
 func (e *Engine) isRecorded(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
 	ids := []string{d.ID()}
-	if h.in.queue.Stream != publish.StreamDeliveries { // one that came due was stored under the id that it has
+	if h.in.queue.Stream != topology.StreamDeliveries { // one that came due was stored under the id that it has
 		ids = append(ids, d.FormerID())
 	}
 	trace, err := e.bus.Trace(ctx, ids...)
@@ -158,7 +159,7 @@ func (e *Engine) isRecorded(ctx context.Context, h *held, d *publish.Delivery) (
 	switch after := h.stored; {
 	case trace.Scheduled.After(after), trace.Due.After(after), trace.Dead.After(after):
 		return true, nil
-	case !trace.Scheduled.IsZero() && h.in.queue.Stream == publish.StreamDeliveries:
+	case !trace.Scheduled.IsZero() && h.in.queue.Stream == topology.StreamDeliveries:
 		// The server was killed after it made the delivery due and before it removed the schedule, which will
 		// make it due once more.
 		return true, nil
@@ -217,7 +218,7 @@ func (e *Engine) start(ctx context.Context, j *job) {
 }
 
 // isDue reports whether the job came due by the schedule.
-func (j *job) isDue() bool { return j.h.in.queue.Stream == publish.StreamDeliveries }
+func (j *job) isDue() bool { return j.h.in.queue.Stream == topology.StreamDeliveries }
 
 // isShared reports whether the job is an event that the shared intake, or an ordered endpoint's consumer, brought.
 func (j *job) isShared() bool { return !j.isDue() && !j.h.in.cursor }

@@ -31,6 +31,7 @@ import (
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 const (
@@ -163,7 +164,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { e.watchMissed(gctx); return nil })
 	for _, queue := range e.bus.Queues() {
 		in := newIntake(e, queue, e.submitDue)
-		if queue.Stream != publish.StreamDeliveries {
+		if queue.Stream != topology.StreamDeliveries {
 			in.submit, in.sync = e.submitEvent, e.cursors.Sync
 		}
 		e.mu.Lock()
@@ -281,7 +282,7 @@ func (e *Engine) releaseParked(ctx context.Context, id string) {
 // releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
 // not changed for long have come due by themselves.
 func (e *Engine) releaseCutOff(ctx context.Context) {
-	turns := slices.Contains(e.bus.Queues(), publish.QueueTurns)
+	turns := slices.Contains(e.bus.Queues(), topology.QueueTurns)
 	for _, ep := range e.endpoints.All() {
 		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parkedFor) {
 			e.releaseParked(ctx, ep.ID)

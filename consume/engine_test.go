@@ -15,6 +15,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // An endpoint that fails n times gets exactly its attempts, never early; the official library accepts each,
@@ -69,7 +70,7 @@ func TestFailsThenRecovers(t *testing.T) {
 		items := r.list(t, deliveries.Query{})
 		return len(items) == 1 && items[0].Status == deliveries.StatusDelivered && items[0].Attempts == 4
 	})
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	lines := r.history(t, ep.ID)
 	if len(lines) != 4 || lines[0].Outcome != history.Failed || lines[0].Class != attempt.ClassStatus || lines[0].Status != 500 ||
 		lines[0].Response != "not yet" || lines[0].Next == nil || lines[3].Outcome != history.Delivered {
@@ -130,7 +131,7 @@ func TestDeathOfAnOperationalEventIsNotAnnounced(t *testing.T) {
 	eventually(t, "the event and its announcement are dead", func() bool {
 		return len(r.list(t, deliveries.Query{Status: deliveries.StatusDead})) == 2
 	})
-	r.settled(t, publish.StreamOps)
+	r.settled(t, topology.StreamOps)
 	if n := len(rc.got); n != 2 {
 		t.Errorf("%d requests, want 2", n)
 	}
@@ -147,7 +148,7 @@ func TestOnlyMatchingEndpointsGetAnEvent(t *testing.T) {
 	r.add(t, rc.URL+"/webhooks", nil, "webhooks.>")
 	r.add(t, rc.URL+"/disabled", func(s *endpoint.Spec) { s.Disabled = &yes }, "events.>")
 	r.publish(t, "evt_1", "order.created")
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	got := map[string]int{}
 	for len(rc.got) > 0 {
 		got[(<-rc.got).path]++
@@ -232,7 +233,7 @@ func TestGoneDisablesAndEnablingGoesOn(t *testing.T) {
 		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled) && w[0].Attempts == 1
 	})
 	r.publish(t, "evt_2", "a") // waits in its stream
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error {
 		e.Disabled, e.DisabledReason = false, ""
 		return nil
@@ -247,7 +248,7 @@ func TestGoneDisablesAndEnablingGoesOn(t *testing.T) {
 	if attempts["evt_1"] != "2" || attempts["evt_2"] != "1" {
 		t.Errorf("got %v", attempts)
 	}
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	if n := len(rc.got); n != 0 {
 		t.Errorf("%d requests more", n)
 	}

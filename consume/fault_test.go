@@ -15,6 +15,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // never is a receiver that answers nothing until the test ends.
@@ -118,7 +119,7 @@ func TestEventTooLargeForARetry(t *testing.T) {
 			if _, err := r.js.Publish(t.Context(), "events.a", make([]byte, r.js.Conn().MaxPayload())); err != nil {
 				t.Fatal(err)
 			}
-			r.settled(t, publish.StreamEvents)
+			r.settled(t, topology.StreamEvents)
 			dead, waiting := r.list(t, deliveries.Query{Status: deliveries.StatusDead}), r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})
 			switch {
 			case name == "that stays" && (len(dead) != 0 || len(waiting) != 1):
@@ -154,7 +155,7 @@ func TestOldDeadLetterIsNoOutcome(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := bus.Consumer(t.Context(), publish.QueueDue)
+	consumer, err := bus.Consumer(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestDeletedConsumerIsMadeAnew(t *testing.T) {
 	r.add(t, rc.URL, nil, "events.>")
 	r.publish(t, "evt_1", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if err := r.js.DeleteConsumer(t.Context(), "EVENTS", "jethook"); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func TestRemovedWhileUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(release)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if left := r.list(t, deliveries.Query{}); len(left) != 0 {
 		t.Errorf("left behind: %+v", left)
 	}
@@ -261,11 +262,11 @@ func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.>")
 	r.publish(t, "delivered", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	since := time.Now()
 	r.publish(t, "waiting", "a")
 	rc.next(t)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	const others = 12_000
 	done := make(chan error, others)
 	for i := range others {
@@ -295,12 +296,12 @@ func TestFiltersLookBeyondAPage(t *testing.T) {
 	for i := range 6 {
 		r.publish(t, fmt.Sprint("rare_", i), "rare")
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	before := time.Now()
 	for i := range 700 {
 		r.publish(t, fmt.Sprint("common_", i), "common")
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	for _, q := range []deliveries.Query{
 		{Type: "rare", Limit: 4},
 		{Until: before, Limit: 4},

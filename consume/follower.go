@@ -11,6 +11,7 @@ import (
 	"jethook/consume/lane"
 	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 const (
@@ -54,7 +55,7 @@ func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key curso
 	}
 	f := &follower{Engine: e, key: key, changed: make(chan struct{}, 1), avg: 16 << 10}
 	f.in = &intake{
-		bus: e.bus, queue: publish.Queue{Stream: key.Stream}, log: e.log.With("stream", key.Stream, "endpoint", key.Endpoint),
+		bus: e.bus, queue: topology.Queue{Stream: key.Stream}, log: e.log.With("stream", key.Stream, "endpoint", key.Endpoint),
 		bytes: e.ahead, pull: pullBytes(e.bus), acks: e.acks, held: make(map[uint64]*held), cursor: true, sync: e.cursors.Sync, stale: &e.faults.places,
 	}
 	e.followers.Store(key, f)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // What came due long after its time, and was attempted before, came back with a killed server: it is not attempted once
@@ -40,7 +41,7 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := id == "failed" || id == "delivered" || id == "dead"
-		h := &held{stored: d.Since, in: &intake{queue: publish.QueueDue}}
+		h := &held{stored: d.Since, in: &intake{queue: topology.QueueDue}}
 		if got, err := e.hasOutcome(t.Context(), h, &d); got != want || err != nil {
 			t.Errorf("%s: has an outcome: %t, %v", id, got, err)
 		}

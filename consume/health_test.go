@@ -15,6 +15,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // switchable is a receiver that answers with the status that was set last.
@@ -59,7 +60,7 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.>")
 	const n = 300
 	r.publishAll(t, "evt_", n)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if kind, data := next(); kind != "jethook.ops.endpoint.failing" || data["endpoint"] != ep.ID || data["reason"] == "" {
 		t.Errorf("got %s %v", kind, data)
 	}
@@ -87,8 +88,8 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 	// What was attempted before waits for its retry, and nothing else does.
 	failed := outcomes(r.history(t, ep.ID), attempt.ClassStatus, history.Failed)
 	waiting := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
-	if len(waiting) != failed || r.lastOf(t, publish.StreamDeliveries) > uint64(failed) {
-		t.Errorf("%d attempts failed, %d deliveries wait, %d were written", failed, len(waiting), r.lastOf(t, publish.StreamDeliveries))
+	if len(waiting) != failed || r.lastOf(t, topology.StreamDeliveries) > uint64(failed) {
+		t.Errorf("%d attempts failed, %d deliveries wait, %d were written", failed, len(waiting), r.lastOf(t, topology.StreamDeliveries))
 	}
 	for _, d := range waiting {
 		if d.Attempts != 1 || d.Reason == "" || d.Waits != string(publish.WhyRetry) {
@@ -118,7 +119,7 @@ func TestOpenCircuitOutlivesTheProcess(t *testing.T) {
 		r.publish(t, fmt.Sprint("before_", i), "a")
 	}
 	eventually(t, "it is failing", func() bool { e, _ := r.registry.Lookup(ep.ID); return !e.FailingSince.IsZero() })
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.stop()
 	before := len(rc.got)
 
@@ -126,7 +127,7 @@ func TestOpenCircuitOutlivesTheProcess(t *testing.T) {
 	for i := range 100 {
 		r.publish(t, fmt.Sprint("after_", i), "a")
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	if asked := len(rc.got) - before; asked > 25 {
 		t.Errorf("asked %d times for 100 events", asked)
 	}
@@ -180,7 +181,7 @@ func TestDisabledAfterFailingForLong(t *testing.T) {
 		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled)
 	})
 	r.publish(t, "meanwhile", "a") // waits in its stream
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 
 	status.Store(http.StatusOK)
 	made := len(rc.got)
@@ -198,7 +199,7 @@ func TestDisabledAfterFailingForLong(t *testing.T) {
 	if slices.Sort(got); !slices.Equal(got, []string{"evt", "meanwhile"}) {
 		t.Errorf("got %s", got)
 	}
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	if len(rc.got) > 0 {
 		t.Error("more than what waited was delivered")
 	}

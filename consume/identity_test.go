@@ -10,6 +10,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Events that come with the id of one that still waits are events of their own once the deduplication window is over:
@@ -144,7 +145,7 @@ func TestDeliveriesOfAnEarlierReleaseGoOn(t *testing.T) {
 	eventually(t, "both are delivered", func() bool {
 		return len(r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDelivered})) == 2
 	})
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	if found := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDead}); len(found) > 0 {
 		t.Errorf("still dead: %v", found)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 const (
@@ -29,13 +30,13 @@ const (
 	// retryFetch is the pause after a failed request for messages.
 	retryFetch = 250 * time.Millisecond
 	// heartbeat is how often the bus is told that what is held is still being worked on.
-	heartbeat = publish.AckWait / 3
+	heartbeat = topology.AckWait / 3
 )
 
 // intake takes messages off one stream and keeps those it holds from being given to another process.
 type intake struct {
 	bus    *publish.Bus
-	queue  publish.Queue
+	queue  topology.Queue
 	submit func(context.Context, *held)
 	log    *slog.Logger
 	bytes  *semaphore.Weighted // of what the engine holds
@@ -85,13 +86,13 @@ type held struct {
 // bring that one.
 func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) }
 
-func newIntake(e *Engine, q publish.Queue, submit func(context.Context, *held)) *intake {
+func newIntake(e *Engine, q topology.Queue, submit func(context.Context, *held)) *intake {
 	in := &intake{
 		stale: &e.faults.places, bus: e.bus, queue: q, submit: submit, log: e.log.With("stream", q.Stream),
 		bytes: e.bytes, pull: pullBytes(e.bus), most: fetchMessages, acks: e.acks,
 		held: make(map[uint64]*held),
 	}
-	if q.Stream == publish.StreamDeliveries {
+	if q.Stream == topology.StreamDeliveries {
 		in.bytes, in.most = e.dueBytes, fetchRetries
 	}
 	in.ready, in.credit = make(chan *held, 2*in.most), semaphore.NewWeighted(2*in.most)
@@ -114,7 +115,7 @@ func (in *intake) fetch(ctx context.Context) error {
 		if consumer == nil {
 			consumer, err = in.open(ctx)
 			in.opened = time.Now()
-			if errors.Is(err, publish.ErrStreamMismatch) { // trying again would not mend it
+			if errors.Is(err, topology.ErrStreamMismatch) { // trying again would not mend it
 				return err
 			}
 		}
@@ -285,7 +286,7 @@ func (h *held) keep() {
 // process was stopped: it is somebody else's then.
 func (h *held) hasLapsed() bool {
 	kept := h.kept.Load()
-	return kept > 0 && time.Since(began)-time.Duration(kept) > publish.AckWait
+	return kept > 0 && time.Since(began)-time.Duration(kept) > topology.AckWait
 }
 
 // isForgotten reports whether the server may have handed the message out again since it came: it was told nothing for too

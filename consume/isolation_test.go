@@ -9,7 +9,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // An endpoint that hangs takes nothing from one that does not, however many events wait for it.
@@ -60,7 +60,7 @@ func TestOverflowWaitsInItsStream(t *testing.T) {
 			t.Fatalf("waiting was counted as an attempt: %s", a)
 		}
 	}
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	for id, times := range seen {
 		if times != 1 {
 			t.Errorf("%s came %d times", id, times)
@@ -126,8 +126,8 @@ func TestStopLosesNothingAndDoublesNothing(t *testing.T) {
 	for len(seen) < n {
 		seen[rc.next(t).header.Get("webhook-id")]++
 	}
-	r.settled(t, publish.StreamEvents)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamEvents)
+	r.settled(t, topology.StreamDeliveries)
 	for id, times := range seen {
 		if times != 1 {
 			t.Errorf("%s came %d times", id, times)

@@ -9,6 +9,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // However many retries come due for an endpoint, first attempts get their share of its lane.
@@ -64,7 +65,7 @@ func TestWaitingIsNotWritten(t *testing.T) {
 	for range n {
 		rc.next(t)
 	}
-	s, err := r.js.Stream(t.Context(), publish.StreamDeliveries)
+	s, err := r.js.Stream(t.Context(), topology.StreamDeliveries)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
 	for range n {
 		rc.next(t)
 	}
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	if dead := r.list(t, deliveries.Query{Status: deliveries.StatusDead}); len(dead) > 0 {
 		t.Errorf("%d are dead", len(dead))
 	}

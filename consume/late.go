@@ -8,6 +8,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // lateAfter is how long after its time a delivery counts as forgotten by the server, and how long after a start of the
@@ -61,7 +62,7 @@ func (e *Engine) watchLate(ctx context.Context) {
 func (e *Engine) reclaim(ctx context.Context) error {
 	removed, resumed := 0, 0
 	for _, q := range e.bus.Queues() {
-		if q.Stream != publish.StreamDeliveries {
+		if q.Stream != topology.StreamDeliveries {
 			continue
 		}
 		err := e.bus.Overtaken(ctx, q, func(d *publish.Delivery) error {
@@ -108,7 +109,7 @@ func (e *Engine) reclaimOne(ctx context.Context, d *publish.Delivery) (over bool
 // lookLate is bringLate, and puts it off while some of what came due is not even taken: where hundreds of thousands come
 // due together, the server takes minutes to make them so, and whatever it has still to do looks forgotten.
 func (e *Engine) lookLate(ctx context.Context, before time.Time) (open bool, err error) {
-	switch untaken, err := e.bus.Untaken(ctx, publish.QueueDue); {
+	switch untaken, err := e.bus.Untaken(ctx, topology.QueueDue); {
 	case err != nil:
 		return true, err
 	case untaken > 0:

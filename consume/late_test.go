@@ -13,6 +13,7 @@ import (
 	"jethook/config"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // idle opens a bus on which no engine runs, and a client of its own.
@@ -115,7 +116,7 @@ func TestLateAndDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &held{again: true, stored: d.Since, in: &intake{queue: publish.QueueDue}}
+	h := &held{again: true, stored: d.Since, in: &intake{queue: topology.QueueDue}}
 	if dropped, err := e.hasOutcome(t.Context(), h, &d); !dropped || err != nil {
 		t.Fatal(dropped, err)
 	}
@@ -123,7 +124,7 @@ func TestLateAndDue(t *testing.T) {
 	if open, err := e.bringLate(t.Context(), before); !open || err != nil {
 		t.Error("while it is due:", open, err)
 	}
-	s, err := js.Stream(t.Context(), publish.StreamDeliveries)
+	s, err := js.Stream(t.Context(), topology.StreamDeliveries)
 	if err == nil {
 		err = s.DeleteMsg(t.Context(), ack.Sequence) // as its acknowledgement does
 	}
@@ -143,7 +144,7 @@ func TestLateAndDue(t *testing.T) {
 func TestLateInAHerd(t *testing.T) {
 	t.Parallel()
 	bus, js, e := idle(t)
-	if _, err := bus.Consumer(t.Context(), publish.QueueDue); err != nil {
+	if _, err := bus.Consumer(t.Context(), topology.QueueDue); err != nil {
 		t.Fatal(err)
 	}
 	late := forgotten("late", time.Now().Add(-time.Hour))
@@ -155,7 +156,7 @@ func TestLateInAHerd(t *testing.T) {
 	}
 	for untaken := uint64(0); untaken == 0 && t.Context().Err() == nil; { // the server counts it a moment later
 		var err error
-		if untaken, err = bus.Untaken(t.Context(), publish.QueueDue); err != nil {
+		if untaken, err = bus.Untaken(t.Context(), topology.QueueDue); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +167,7 @@ func TestLateInAHerd(t *testing.T) {
 	if trace, err := bus.Trace(t.Context(), "ep_a.events:late"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
 		t.Errorf("in the herd: %+v %v", trace, err)
 	}
-	s, err := js.Stream(t.Context(), publish.StreamDeliveries)
+	s, err := js.Stream(t.Context(), topology.StreamDeliveries)
 	if err == nil {
 		err = s.Purge(t.Context(), jetstream.WithPurgeSubject(herd.Subject))
 	}

@@ -10,6 +10,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // takeOne publishes an event and takes it off the shared intake.
@@ -24,7 +25,7 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 			t.Fatal(err)
 		}
 	}
-	consumer, err := bus.Consumer(t.Context(), publish.QueueEvents)
+	consumer, err := bus.Consumer(t.Context(), topology.QueueEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 }
 
 func sharedIntake(bus *publish.Bus) *intake {
-	return &intake{bus: bus, queue: publish.QueueEvents, bytes: semaphore.NewWeighted(1 << 20), held: make(map[uint64]*held), pull: 1 << 20}
+	return &intake{bus: bus, queue: topology.QueueEvents, bytes: semaphore.NewWeighted(1 << 20), held: make(map[uint64]*held), pull: 1 << 20}
 }
 
 // An event that was matched before it was known whose it is, and that is the cursor's by the time it reaches the lane, is
@@ -52,12 +53,12 @@ func sharedIntake(bus *publish.Bus) *intake {
 func TestTheCursorsEventReachesTheLane(t *testing.T) {
 	t.Parallel()
 	bus, _, e := idle(t)
-	key := cursor.Key{Endpoint: "ep_a", Stream: publish.StreamEvents}
+	key := cursor.Key{Endpoint: "ep_a", Stream: topology.StreamEvents}
 	ended := make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { ended <- e.cursors.Run(ctx, func(cursor.Key) {}) }()
 	defer func() { cancel(); <-ended }()
-	if _, err := bus.Consumer(t.Context(), publish.QueueEvents); err != nil {
+	if _, err := bus.Consumer(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.cursors.Leave(t.Context(), key, cursor.Behind); err != nil {
@@ -82,7 +83,7 @@ func TestAnAcknowledgementDoesNotOutliveItsServer(t *testing.T) {
 	bus, _, _ := idle(t)
 	in := sharedIntake(bus)
 	first := takeOne(t, bus, in, true)
-	r := resting{h: first, reconnects: bus.Reconnects(publish.StreamEvents) + 1}
+	r := resting{h: first, reconnects: bus.Reconnects(topology.StreamEvents) + 1}
 	r.end()
 	if again := takeOne(t, bus, in, false); again.seq != first.seq || !again.repeat {
 		t.Errorf("another one came: %d after %d", again.seq, first.seq)

@@ -18,7 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // What the benchmarks of one property share: they run phases by turns in one process, and report the ratio of one kind to the
@@ -211,7 +211,7 @@ func median(of []float64) float64 {
 // written is how many messages were written so that deliveries wait for their time.
 func written(b *testing.B, r *rig) float64 {
 	b.Helper()
-	s, err := r.js.Stream(b.Context(), publish.StreamDeliveries)
+	s, err := r.js.Stream(b.Context(), topology.StreamDeliveries)
 	if err != nil {
 		b.Fatal(err)
 	}

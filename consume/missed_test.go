@@ -13,7 +13,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // take removes the first n messages of a stream, as retention does.
@@ -68,12 +68,12 @@ func TestMissed(t *testing.T) {
 	for i := 1; i < 400; i++ {
 		publishOne(i)
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.countMissed(t)
 	if n := r.missed(t, &ep); n != 0 {
 		t.Errorf("%d are missed although none was taken", n)
 	}
-	r.take(t, publish.StreamEvents, 100) // 0 to 99: one was attempted
+	r.take(t, topology.StreamEvents, 100) // 0 to 99: one was attempted
 	r.countMissed(t)
 	r.countMissed(t)
 	if n := r.missed(t, &ep); n != 49 {
@@ -89,11 +89,11 @@ func TestMissed(t *testing.T) {
 	for i := 400; i < 500; i++ {
 		publishOne(i)
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.stop()
 
 	r = start(t, cfg) // a process that starts later counts on
-	r.take(t, publish.StreamEvents, 100)
+	r.take(t, topology.StreamEvents, 100)
 	eventually(t, "it knows of the cursor", func() bool { r.countMissed(t); return r.missed(t, &ep) > 49 })
 	if n := r.missed(t, &ep); n != 99 {
 		t.Errorf("%d are missed, want 99", n)
@@ -131,9 +131,9 @@ func TestWhatPassedByIsNotMissed(t *testing.T) {
 	rc.gets(t, "before_", 10)
 	r.set(t, ep.ID, true, time.Time{})
 	r.publishAll(t, "meanwhile_", 100)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.countMissed(t)
-	r.take(t, publish.StreamEvents, 60)
+	r.take(t, topology.StreamEvents, 60)
 	r.countMissed(t)
 	if n := r.missed(t, &ep); n != 0 {
 		t.Errorf("%d are missed", n)

@@ -18,6 +18,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Five hundred events come one by one in the order of the stream, although some fail and one dies.
@@ -222,7 +223,7 @@ func TestOrderedGoesOnWhenEnabled(t *testing.T) {
 	j.await(t, 2)
 	disable(true)
 	r.publishRange(t, 3, 20)
-	r.settled(t, publish.StreamEvents) // the shared consumer has passed them over
+	r.settled(t, topology.StreamEvents) // the shared consumer has passed them over
 	if n := len(j.finished); n != 0 {
 		t.Errorf("%d deliveries to a disabled endpoint", n)
 	}
@@ -255,7 +256,7 @@ func TestOrderedFollowsItsPatterns(t *testing.T) {
 	r.publish(t, "evt_3", "d")
 	j.await(t, 3)
 	j.verdict(t, 0)
-	if on := r.orderedConsumers(t, ep.ID); !slices.Equal(on, []string{publish.StreamEvents, publish.StreamOps}) {
+	if on := r.orderedConsumers(t, ep.ID); !slices.Equal(on, []string{topology.StreamEvents, topology.StreamOps}) {
 		t.Errorf("consumers on %v", on)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 var outageEvents = flag.Int("outage.events", 100_000, "how many events BenchmarkOutage publishes while an endpoint is down; 10,000 is what that is held against")
@@ -137,7 +137,7 @@ func (p *phase) disorder() float64 {
 // streamBytes is what the events themselves take.
 func streamBytes(b *testing.B, r *rig) float64 {
 	b.Helper()
-	s, err := r.js.Stream(b.Context(), publish.StreamEvents)
+	s, err := r.js.Stream(b.Context(), topology.StreamEvents)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // bucket answers as a service that takes a number of requests in a time, and tells the rest how long to wait.
@@ -81,8 +82,8 @@ func TestTooManyRequestsIsNoFailure(t *testing.T) {
 				r.publish(t, fmt.Sprint("evt_", i), "a")
 			}
 			eventually(t, "all are taken", func() bool { taken, _ := b.count(); return taken == events })
-			r.settled(t, publish.StreamEvents)
-			r.settled(t, publish.StreamDeliveries)
+			r.settled(t, topology.StreamEvents)
+			r.settled(t, topology.StreamDeliveries)
 			if dead := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDead}); len(dead) > 0 {
 				t.Errorf("%d are dead, such as %+v", len(dead), dead[0])
 			}

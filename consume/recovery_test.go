@@ -15,6 +15,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // moody answers 500 to events whose id has the prefix, while there is one, and remembers what it took.
@@ -66,7 +67,7 @@ func (r *rig) publishSome(t testing.TB, n int, name string) {
 	for i := range n {
 		r.publish(t, fmt.Sprint(name, i), "a")
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 }
 
 func (r *rig) switchOff(t testing.TB, id string, off bool) {
@@ -92,7 +93,7 @@ func (r *rig) killAll(t testing.TB, id string) {
 		dead := r.list(t, deliveries.Query{Endpoint: id, Status: deliveries.StatusDead})
 		return len(dead) == len(waiting)
 	})
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 }
 
 // recovered waits for the end of a recovery.
@@ -151,7 +152,7 @@ func TestRecover(t *testing.T) {
 		t.Errorf("got %+v", rec)
 	}
 	eventually(t, "all comes", func() bool { return m.all(n, "dead_") && m.all(n, "waiting_") && m.all(n, "missed_") })
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 
 	// Asked again there is nothing left, but for what is from before the endpoint's time.
 	rec, err = jobs.Start(t.Context(), &ep, time.Time{}, time.Time{}, true)
@@ -162,7 +163,7 @@ func TestRecover(t *testing.T) {
 		t.Errorf("the second time: %+v", rec)
 	}
 	eventually(t, "what is from before comes", func() bool { return m.all(n, "before_") })
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	for _, name := range []string{"before_", "delivered_", "dead_", "waiting_", "missed_"} {
 		for i := range n {
 			if got := m.times(fmt.Sprint(name, i)); got != 1 {
@@ -196,7 +197,7 @@ func TestRecoverOnlyARange(t *testing.T) {
 	}
 	r.recovered(t, rec.ID)
 	eventually(t, "all comes", func() bool { return m.all(2, "right_") && m.all(2, "missed_") })
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	slices.Sort(m.order)
@@ -338,7 +339,7 @@ func TestRecoveryGoesOnAfterARestart(t *testing.T) {
 		defer mu.Unlock()
 		return len(took) == n
 	})
-	again.settled(t, publish.StreamDeliveries)
+	again.settled(t, topology.StreamDeliveries)
 	if left, _, err := again.bus.Count(t.Context(), publish.DeadShelf(ep.ID)); err != nil || left != 0 {
 		t.Errorf("%d are still dead: %v", left, err)
 	}

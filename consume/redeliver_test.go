@@ -16,6 +16,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // A retry that is pressed by many at once, before, while and after its automatic attempt starts, delivers once.
@@ -64,7 +65,7 @@ func TestRetryAroundTheDueTime(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	mu.Lock()
 	defer mu.Unlock()
 	for i := range rounds {
@@ -124,7 +125,7 @@ func TestRedeliverWhateverTheState(t *testing.T) {
 			expect := func(id, state string, times int) {
 				t.Helper()
 				eventually(t, state+" is delivered", func() bool { return m.times(id) >= times })
-				r.settled(t, publish.StreamDeliveries)
+				r.settled(t, topology.StreamDeliveries)
 				if got := m.times(id); got != times {
 					t.Errorf("%s: taken %d times, want %d", state, got, times)
 				}
@@ -173,11 +174,11 @@ func TestRedeliverWhatIsUnderWay(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.a")
 	r.publish(t, "evt_1", "a")
 	rc.next(t)
-	events, _, err := r.bus.After(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), 1, 10)
+	events, _, err := r.bus.After(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), 1, 10)
 	if err != nil || len(events) != 1 {
 		t.Fatalf("got %d events, %v", len(events), err)
 	}
-	event := events[0].Event(publish.StreamEvents)
+	event := events[0].Event(topology.StreamEvents)
 	if taken := redeliver(t, r, ep.ID, &event, "k"); taken != 0 {
 		t.Errorf("taken %d times during the first attempt", taken)
 	}
@@ -190,8 +191,8 @@ func TestRedeliverWhatIsUnderWay(t *testing.T) {
 		t.Errorf("taken %d times during a later attempt", taken)
 	}
 	close(release)
-	r.settled(t, publish.StreamEvents)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamEvents)
+	r.settled(t, topology.StreamDeliveries)
 	if n := requests.Load(); n != 2 {
 		t.Errorf("%d requests, want 2", n)
 	}
@@ -220,7 +221,7 @@ func TestReplayThatWasCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	rc.next(t)
-	r.settled(t, publish.StreamDeliveries)
+	r.settled(t, topology.StreamDeliveries)
 	if dead := r.list(t, deliveries.Query{Status: deliveries.StatusDead}); len(dead) != 0 {
 		t.Errorf("it is delivered, and dead: %+v", dead)
 	}

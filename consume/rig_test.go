@@ -25,6 +25,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // patience is how long a test waits for what must come; it is never waited out in a test that passes.
@@ -174,7 +175,7 @@ func (r *rig) settled(t testing.TB, stream string) {
 		t.Fatal(err)
 	}
 	last := s.CachedInfo().State.LastSeq
-	if stream == publish.StreamDeliveries {
+	if stream == topology.StreamDeliveries {
 		eventually(t, "nothing is due", func() bool {
 			s, err := r.js.Stream(t.Context(), stream)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 const (
@@ -44,7 +45,7 @@ func newSequence(ctx context.Context, e *Engine, id string) *sequence {
 	q.following.Store(int32(len(publish.OrderedStreams)))
 	for _, stream := range publish.OrderedStreams {
 		q.intakes = append(q.intakes, &intake{
-			bus: e.bus, queue: publish.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
+			bus: e.bus, queue: topology.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
 			bytes: e.bytes, pull: pullBytes(e.bus), acks: e.orderedAcks,
 			ended: func() { e.orderedEnded(id) }, held: make(map[uint64]*held),
 		})

@@ -9,6 +9,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // A message that ends whatever process works on it would do so for ever, and nothing behind it would move. So a message
@@ -116,7 +117,7 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 // unread are the deliveries that a message stands for, as far as that is told without decoding it.
 func (e *Engine) unread(h *held, endpoints []string) (deliveries []publish.Delivery) {
 	subject, stream := h.msg.Subject(), h.in.queue.Stream
-	if stream == publish.StreamDeliveries {
+	if stream == topology.StreamDeliveries {
 		return []publish.Delivery{publish.UnreadDelivery(subject, h.seq, h.stored, h.msg.Data())}
 	}
 	if endpoints == nil {

@@ -17,6 +17,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // set disables or enables an endpoint as the API does.
@@ -109,13 +110,13 @@ func TestDisabledByJethookGetsAllWhenEnabled(t *testing.T) {
 	r.awaitDisabled(t, ep.ID)
 	const n = 500
 	r.publishAll(t, "evt_", n/2)
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	r.stop()
 	r = start(t, cfg)
 	for i := n / 2; i < n; i++ {
 		r.publish(t, fmt.Sprint("evt_", i), "a")
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	for _, d := range r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting}) {
 		if d.EventID != "first" && (d.Waits != "disabled" || d.Attempts > 0) {
 			t.Fatalf("waits in another way: %+v", d)
@@ -138,7 +139,7 @@ func TestDisabledByJethookGetsAllWhenEnabled(t *testing.T) {
 		}
 	}
 	r.last(t, rc, "end")
-	if stored := r.lastOf(t, publish.StreamDeliveries); stored > 10 {
+	if stored := r.lastOf(t, topology.StreamDeliveries); stored > 10 {
 		t.Errorf("%d deliveries were written", stored)
 	}
 }
@@ -163,7 +164,7 @@ func TestDisabledOnRequest(t *testing.T) {
 			r.set(t, ep.ID, true, time.Time{})
 			const n = 200
 			r.publishAll(t, "meanwhile_", n)
-			r.settled(t, publish.StreamEvents)
+			r.settled(t, topology.StreamEvents)
 			if test.stopped {
 				r.stop()
 				r = start(t, cfg)
@@ -177,12 +178,12 @@ func TestDisabledOnRequest(t *testing.T) {
 				rc.gets(t, "meanwhile_", n)
 			}
 			r.last(t, rc, "end")
-			if stored := r.lastOf(t, publish.StreamDeliveries); stored > 0 {
+			if stored := r.lastOf(t, topology.StreamDeliveries); stored > 0 {
 				t.Errorf("%d deliveries were written", stored)
 			}
 			r.set(t, ep.ID, true, time.Time{}) // what was asked for once is not asked for again
 			r.publishAll(t, "again_", 20)
-			r.settled(t, publish.StreamEvents)
+			r.settled(t, topology.StreamEvents)
 			r.set(t, ep.ID, false, time.Time{})
 			r.last(t, rc, "very_end")
 		})
@@ -222,7 +223,7 @@ func TestWhatWaitedBeforeItWasDisabledOnRequest(t *testing.T) {
 				}
 				r.publish(t, fmt.Sprint("meanwhile_", i), "a")
 			}
-			r.settled(t, publish.StreamEvents)
+			r.settled(t, topology.StreamEvents)
 			none, off := "", false
 			r.change(t, ep.ID, &endpoint.Spec{RateLimit: &none, Disabled: &off}, test.from(half))
 			want := make(map[string]bool) // what the lane had taken before may come a moment later than the rest
@@ -283,7 +284,7 @@ func TestSwitchedWhileEventsCome(t *testing.T) {
 	for len(got) < n {
 		got[rc.next(t).header.Get("webhook-id")]++
 	}
-	r.settled(t, publish.StreamEvents)
+	r.settled(t, topology.StreamEvents)
 	for len(rc.got) > 0 {
 		got[rc.next(t).header.Get("webhook-id")]++
 	}
@@ -298,7 +299,7 @@ func TestSwitchedWhileEventsCome(t *testing.T) {
 // phase is in which phase of its record an endpoint is; empty: it has none.
 func (r *rig) phase(t testing.TB, id string) cursor.Phase {
 	t.Helper()
-	entry, err := r.bus.Cursors().Get(t.Context(), id+"."+publish.StreamEvents)
+	entry, err := r.bus.Cursors().Get(t.Context(), id+"."+topology.StreamEvents)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return ""
 	}
@@ -355,7 +356,7 @@ func TestSwitchCutOff(t *testing.T) {
 		r = start(t, cfg)
 		eventually(t, "what comes passes by", func() bool { return r.phase(t, ep.ID) == cursor.Joined })
 		r.publishAll(t, "meanwhile_", 20)
-		r.settled(t, publish.StreamEvents)
+		r.settled(t, topology.StreamEvents)
 		r.set(t, ep.ID, false, time.Time{})
 		r.last(t, rc, "end")
 	})
@@ -363,7 +364,7 @@ func TestSwitchCutOff(t *testing.T) {
 		r, rc, ep, _, s := begin(t)
 		r.set(t, ep.ID, true, time.Time{})
 		r.publishAll(t, "meanwhile_", 20)
-		r.settled(t, publish.StreamEvents)
+		r.settled(t, topology.StreamEvents)
 		off, err := r.registry.Get(t.Context(), ep.ID)
 		if err == nil {
 			on := off

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // unbroken tells since when this process has had its connection for a stream's messages without a break. What was stored before
@@ -24,7 +25,7 @@ type spell struct {
 
 func newUnbroken(bus *publish.Bus) *unbroken {
 	u := &unbroken{bus: bus, streams: make(map[string]spell)}
-	for _, stream := range append([]string{publish.StreamDeliveries}, publish.OrderedStreams...) {
+	for _, stream := range append([]string{topology.StreamDeliveries}, publish.OrderedStreams...) {
 		u.streams[stream] = spell{time.Now(), bus.Reconnects(stream)}
 	}
 	return u

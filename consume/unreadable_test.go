@@ -14,8 +14,8 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
-	"jethook/publish"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 // safeBuffer is a log that may be read while it is written.
@@ -65,7 +65,7 @@ func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
 		r.publish(t, fmt.Sprint("evt_", i+1), "a")
 		other.next(t)
 	}
-	if _, err := r.js.Consumer(t.Context(), publish.StreamEvents, ep.ID); err != nil {
+	if _, err := r.js.Consumer(t.Context(), topology.StreamEvents, ep.ID); err != nil {
 		t.Errorf("its place in the stream: %v", err)
 	}
 	if strings.Count(log.String(), "cannot read a stored record") != 1 || strings.Contains(log.String(), "removed endpoints") {

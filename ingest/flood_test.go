@@ -12,6 +12,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // counting passes rejected requests on, and counts them.
@@ -85,7 +86,7 @@ func TestFloodOfBadSignatures(t *testing.T) {
 	if got, bound := drawer.bytes.Load(), int64(slack*rejectedBytes*(8+lasted.Seconds())); got > bound {
 		t.Errorf("%d bytes of bodies kept in %v, want at most %d", got, lasted, bound)
 	}
-	stream, err := rig.js.Stream(t.Context(), publish.StreamRejected)
+	stream, err := rig.js.Stream(t.Context(), topology.StreamRejected)
 	if err != nil {
 		t.Fatal(err)
 	}

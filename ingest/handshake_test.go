@@ -25,6 +25,7 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // following is a server over HTTP that takes over what others learn, until the test ends.
@@ -185,7 +186,7 @@ func TestPairingIsForOne(t *testing.T) {
 func TestEarlierReleasesState(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t)
-	kv, err := rig.js.KeyValue(t.Context(), publish.BucketSources)
+	kv, err := rig.js.KeyValue(t.Context(), topology.BucketSources)
 	if err != nil {
 		t.Fatal(err)
 	}

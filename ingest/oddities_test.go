@@ -8,6 +8,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // TestOddJSON: whatever stands where the id and the type should, a verified body is stored as it came, and different
@@ -44,7 +45,7 @@ func TestOddJSON(t *testing.T) {
 		}
 	}
 	wantDistinct(t, r.ids(t), len(bodies))
-	shelf := publish.EventShelf(publish.StreamWebhooks, []string{"webhooks.odd.>"})
+	shelf := publish.EventShelf(topology.StreamWebhooks, []string{"webhooks.odd.>"})
 	listed, _, err := r.bus.After(t.Context(), shelf, 0, 2*len(bodies))
 	if err != nil || len(listed) != len(bodies) {
 		t.Errorf("%d events are listed, want %d: %v", len(listed), len(bodies), err)

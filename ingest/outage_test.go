@@ -14,6 +14,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // TestStoreOutage stops the NATS server under a running endpoint and starts it again: meanwhile senders are
@@ -59,7 +60,7 @@ func TestStoreOutage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	stream, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"jethook/config"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // rig is a store and a plain NATS client of it.
@@ -57,7 +58,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	stream, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -29,7 +30,7 @@ const maxPatternBytes = 2048
 func EventShelves(pattern string) ([]Shelf, error) {
 	switch pattern {
 	case "", ">":
-		return []Shelf{{stream: StreamWebhooks, subject: WebhooksPrefix + ">"}, {stream: StreamEvents, subject: EventsPrefix + ">"}}, nil
+		return []Shelf{{stream: topology.StreamWebhooks, subject: WebhooksPrefix + ">"}, {stream: topology.StreamEvents, subject: EventsPrefix + ">"}}, nil
 	}
 	stream := streamOf(pattern)
 	if stream == "" || len(pattern) > maxPatternBytes || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) || hasInnerWildcard(pattern) {
@@ -60,11 +61,11 @@ func notShown(r rune) bool { return !tokenRune(r) && r != '*' && r != '>' }
 func streamOf(subject string) string {
 	switch {
 	case strings.HasPrefix(subject, WebhooksPrefix):
-		return StreamWebhooks
+		return topology.StreamWebhooks
 	case strings.HasPrefix(subject, EventsPrefix):
-		return StreamEvents
+		return topology.StreamEvents
 	case isOps(subject):
-		return StreamOps
+		return topology.StreamOps
 	default:
 		return ""
 	}
@@ -274,7 +275,7 @@ func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end u
 
 // reader makes a consumer for a moment, without acknowledgements and without bodies.
 func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (*Consumer, error) {
-	cfg.Name = consumerName + "-reader-" + nuid.Next() // a name that services may not touch
+	cfg.Name = topology.ConsumerName + "-reader-" + nuid.Next() // a name that services may not touch
 	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
 	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
 	c, err := b.reads.JS.CreateConsumer(ctx, stream, cfg)

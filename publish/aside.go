@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 
@@ -21,6 +20,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 )
 
 // The body of a webhook that fits into no message is stored aside, in an object store, and its event refers to it by
@@ -29,13 +29,9 @@ import (
 //
 // Deliveries of such an event, and its dead letters, have the same reference.
 
-// BucketBodies is the object store of bodies that are stored aside.
-const BucketBodies = "jethook_bodies"
-
 const (
-	streamBodies = "OBJ_" + BucketBodies
-	metaPrefix   = "$O." + BucketBodies + ".M."
-	chunkPrefix  = "$O." + BucketBodies + ".C."
+	metaPrefix  = "$O." + topology.BucketBodies + ".M."
+	chunkPrefix = "$O." + topology.BucketBodies + ".C."
 )
 
 // Headers of an event whose body is stored aside, beside headerBodySize. Only a webhook's are believed: services publish
@@ -62,48 +58,9 @@ func (e goneError) Error() string      { return string(e) }
 func (goneError) Is(target error) bool { return target == ErrBodyGone }
 
 const (
-	errObjectGone    = goneError("the body, which was stored aside, is not in the object store " + BucketBodies + " any more")
+	errObjectGone    = goneError("the body, which was stored aside, is not in the object store " + topology.BucketBodies + " any more")
 	errObjectAltered = goneError("the body, which was stored aside, is not the one that came: its size or digest is another")
 )
-
-// ensureAside makes the bucket if it is missing. What it holds outlives the event, and the dead letters that it becomes.
-func ensureAside(ctx context.Context, js jetstream.JetStream, cfg *config.Config, log *slog.Logger) error {
-	age := cfg.Retention + deadAge
-	_, err := js.ObjectStore(ctx, BucketBodies)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		_, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
-			Bucket: BucketBodies, Description: "bodies of webhooks that fit into no message",
-			TTL: age, Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
-			err = nil
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
-	}
-	s, err := js.Stream(ctx, streamBodies)
-	if err != nil {
-		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
-	}
-	got := s.CachedInfo().Config
-	switch {
-	case got.Storage != jetstream.FileStorage:
-		return fmt.Errorf("%w: object store %s is in memory, so a restart loses its content; remove it, and Jethook recreates it", ErrStreamMismatch, BucketBodies)
-	case got.Discard != jetstream.DiscardNew && got.MaxBytes > 0:
-		return fmt.Errorf("%w: object store %s drops the oldest bodies when it is full (discard: old); change it", ErrStreamMismatch, BucketBodies)
-	case !got.AllowDirect:
-		return fmt.Errorf("%w: allow_direct of object store %s is off, so no body could be read; change it", ErrStreamMismatch, BucketBodies)
-	case got.MaxAge == 0 || got.MaxAge >= age:
-		return nil
-	}
-	got.MaxAge = age
-	if _, err := js.UpdateStream(ctx, got); err != nil {
-		return fmt.Errorf("letting object store %s keep bodies for %s: %w", BucketBodies, age, failure.Classify(err))
-	}
-	log.Info("applied changed settings to the object store", "bucket", BucketBodies, "max-age", age)
-	return nil
-}
 
 // lighten returns e, or, if its body fits into no message, a copy whose body it has stored aside.
 func (b *Bus) lighten(ctx context.Context, e *Event) (*Event, error) {
@@ -126,9 +83,9 @@ func (b *Bus) lightenAll(ctx context.Context, events []*Event) (err error) {
 
 // setAside stores the body of e aside.
 func (b *Bus) setAside(ctx context.Context, e *Event) error {
-	store, err := b.back.JS.ObjectStore(ctx, BucketBodies)
+	store, err := b.back.JS.ObjectStore(ctx, topology.BucketBodies)
 	if err != nil {
-		return fmt.Errorf("opening object store %s: %w", BucketBodies, failure.Classify(err))
+		return fmt.Errorf("opening object store %s: %w", topology.BucketBodies, failure.Classify(err))
 	}
 	name, sum := nuid.Next(), sha256.Sum256(e.Body)
 	_, err = store.Put(ctx, jetstream.ObjectMeta{
@@ -158,7 +115,7 @@ func (b *Bus) dropAside(ctx context.Context, e *Event) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupcommit.Timeout)
 	defer cancel()
-	store, err := b.back.JS.ObjectStore(ctx, BucketBodies)
+	store, err := b.back.JS.ObjectStore(ctx, topology.BucketBodies)
 	if err == nil {
 		err = store.Delete(ctx, e.object)
 	}
@@ -201,10 +158,10 @@ func complete(ctx context.Context, c *connection.Conn, e *Event) (err error) {
 // the client's object store, whose consumers services could remove.
 func object(ctx context.Context, c *connection.Conn, e *Event) ([]byte, error) {
 	subject := metaPrefix + base64.URLEncoding.EncodeToString([]byte(e.object))
-	meta, err := get(ctx, c, streamBodies, fetchQuery{Last: subject})
+	meta, err := get(ctx, c, topology.StreamBodies, fetchQuery{Last: subject})
 	if errors.Is(err, failure.ErrNotFound) || errors.Is(err, nats.ErrNoResponders) {
 		err = isGone(c, func(js nats.JetStreamContext) error {
-			_, err := js.GetLastMsg(streamBodies, subject, nats.Context(ctx))
+			_, err := js.GetLastMsg(topology.StreamBodies, subject, nats.Context(ctx))
 			if errors.Is(err, nats.ErrStreamNotFound) {
 				err = nats.ErrMsgNotFound
 			}
@@ -238,7 +195,7 @@ func object(ctx context.Context, c *connection.Conn, e *Event) ([]byte, error) {
 func chunks(ctx context.Context, c *connection.Conn, subject string, info *jetstream.ObjectInfo) ([]byte, error) {
 	body := make([]byte, 0, info.Size)
 	for next := uint64(1); ; {
-		got, err := fetch(ctx, c, Shelf{stream: streamBodies, subject: subject, whole: true},
+		got, err := fetch(ctx, c, Shelf{stream: topology.StreamBodies, subject: subject, whole: true},
 			fetchQuery{Seq: next, Subject: subject, Batch: chunksRead, MaxBytes: readBytes})
 		if err != nil {
 			return nil, fmt.Errorf("reading a body: %w", err)
@@ -261,7 +218,7 @@ func chunks(ctx context.Context, c *connection.Conn, subject string, info *jetst
 
 // missing tells a body that has lost parts from a replica of the bucket that lags behind.
 func missing(ctx context.Context, c *connection.Conn, subject string, info *jetstream.ObjectInfo) error {
-	s, err := c.JS.Stream(ctx, streamBodies)
+	s, err := c.JS.Stream(ctx, topology.StreamBodies)
 	if err != nil {
 		return fmt.Errorf("reading a body: %w", failure.Classify(err))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // onSmallServer is a bus on a server that takes messages of 1 MiB, with bodies stored aside, and an operator's client.
@@ -42,7 +43,7 @@ func large(id string, size int) *publish.Event {
 // bodies are the objects in the bucket.
 func bodies(t *testing.T, js jetstream.JetStream) (jetstream.ObjectStore, []*jetstream.ObjectInfo) {
 	t.Helper()
-	store, err := js.ObjectStore(t.Context(), publish.BucketBodies)
+	store, err := js.ObjectStore(t.Context(), topology.BucketBodies)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestBodyAside(t *testing.T) {
 	if _, all := bodies(t, js); len(all) != 2 {
 		t.Errorf("%d bodies are aside after a duplicate", len(all))
 	}
-	s, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	s, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestBodiesAsideOfOneRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, e := range events {
-		h, err := b.Read(t.Context(), publish.StreamWebhooks, uint64(i+1))
+		h, err := b.Read(t.Context(), topology.StreamWebhooks, uint64(i+1))
 		if err == nil {
 			err = b.Complete(t.Context(), &h.Event)
 		}
@@ -135,7 +136,7 @@ func TestBodyAsideWithoutItsEvent(t *testing.T) {
 	if err := b.SetAside(t.Context(), large("evt_1", 2<<20)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	s, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil || s.CachedInfo().State.Msgs != 0 {
 		t.Fatalf("%d events: %v", s.CachedInfo().State.Msgs, err)
 	}
@@ -161,7 +162,7 @@ func TestForgedReferenceIsIgnored(t *testing.T) {
 	if _, err := b.Publish(t.Context(), large("evt_1", 2<<20)); err != nil {
 		t.Fatal(err)
 	}
-	whole, err := b.Read(t.Context(), publish.StreamWebhooks, 1)
+	whole, err := b.Read(t.Context(), topology.StreamWebhooks, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,10 +258,10 @@ func TestAlteredBodyAside(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", what, len(h.Body), err)
 		}
 	}
-	if err := js.DeleteObjectStore(t.Context(), publish.BucketBodies); err != nil {
+	if err := js.DeleteObjectStore(t.Context(), topology.BucketBodies); err != nil {
 		t.Fatal(err)
 	}
-	h, err := b.Read(t.Context(), publish.StreamWebhooks, 1)
+	h, err := b.Read(t.Context(), topology.StreamWebhooks, 1)
 	if err == nil {
 		err = b.Complete(t.Context(), &h.Event)
 	}
@@ -283,13 +284,13 @@ func TestBucketOfBodies(t *testing.T) {
 	if err != nil || s.CachedInfo().Config.MaxAge != cfg.Retention+30*24*time.Hour {
 		t.Errorf("%v, %v", s.CachedInfo().Config.MaxAge, err)
 	}
-	if err := js.DeleteObjectStore(t.Context(), publish.BucketBodies); err != nil {
+	if err := js.DeleteObjectStore(t.Context(), topology.BucketBodies); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: publish.BucketBodies, Storage: jetstream.MemoryStorage}); err != nil {
+	if _, err := js.CreateObjectStore(t.Context(), jetstream.ObjectStoreConfig{Bucket: topology.BucketBodies, Storage: jetstream.MemoryStorage}); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); !errors.Is(err, publish.ErrStreamMismatch) {
+	if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); !errors.Is(err, topology.ErrStreamMismatch) {
 		t.Errorf("in memory: %v", err)
 		b.Close()
 	}
@@ -307,7 +308,7 @@ func TestServiceReadsBodiesAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := outside(t, b.ClientURL())
-	s, err := o.js.Stream(t.Context(), publish.StreamWebhooks)
+	s, err := o.js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +329,7 @@ func TestServiceReadsBodiesAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	older, err := old.ObjectStore(publish.BucketBodies)
+	older, err := old.ObjectStore(topology.BucketBodies)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,15 +14,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
 	"jethook/publish/failure"
-)
-
-// StreamAudit holds what operators did.
-const (
-	StreamAudit   = "AUDIT"
-	auditPrefix   = "jethook.audit."
-	auditSubjects = auditPrefix + ">"
+	"jethook/publish/topology"
 )
 
 // AuditEntry is one entry of the audit trail. An action has two: one before it happens, without a result, and one after.
@@ -55,15 +48,6 @@ type AuditChange struct {
 	After  any `json:"after" doc:"what it became; null: it is no more" example:"\"payments\""`
 }
 
-// auditConfig is the stream of the audit trail. It takes nothing more when it is full: what is dropped to make room is
-// what somebody wanted to see gone.
-func auditConfig(cfg *config.Config) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: StreamAudit, Description: "what operators did, as a chain of hashes", Subjects: []string{auditSubjects},
-		Discard: jetstream.DiscardNew, MaxAge: cfg.AuditRetention, AllowDirect: true,
-	}
-}
-
 // chain is where the audit trail ended when this process last looked.
 type chain struct {
 	mu   sync.Mutex // held while an entry is added, so that a process does not compete with itself
@@ -86,7 +70,7 @@ func (b *Bus) Audit(ctx context.Context, e AuditEntry) (uint64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("encoding an audit entry: %w", err)
 		}
-		ack, err := b.front.JS.PublishMsg(ctx, &nats.Msg{Subject: auditPrefix + e.Action, Data: data}, jetstream.WithExpectLastSequence(b.chain.seq))
+		ack, err := b.front.JS.PublishMsg(ctx, &nats.Msg{Subject: topology.AuditPrefix + e.Action, Data: data}, jetstream.WithExpectLastSequence(b.chain.seq))
 		if err == nil {
 			b.chain.seq, b.chain.hash = ack.Sequence, AuditHash(data)
 			return ack.Sequence, nil
@@ -103,7 +87,7 @@ func (b *Bus) Audit(ctx context.Context, e AuditEntry) (uint64, error) {
 
 // readChainEnd reads where the trail ends. Where retention has taken the last entry the chain begins anew.
 func (b *Bus) readChainEnd(ctx context.Context) error {
-	info, err := b.streams[StreamAudit].Info(ctx)
+	info, err := b.streams[topology.StreamAudit].Info(ctx)
 	if err != nil {
 		return failure.Classify(err)
 	}
@@ -113,7 +97,7 @@ func (b *Bus) readChainEnd(ctx context.Context) error {
 		return nil
 	}
 	// By its leader: another replica may not have the newest yet.
-	m, err := b.streams[StreamAudit].GetMsg(ctx, last)
+	m, err := b.streams[topology.StreamAudit].GetMsg(ctx, last)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		b.chain.seq, b.chain.hash = last, ""
@@ -132,7 +116,9 @@ func AuditHash(data []byte) string {
 }
 
 // AuditShelf lists the audit trail.
-func AuditShelf() Shelf { return Shelf{stream: StreamAudit, subject: auditSubjects, whole: true} }
+func AuditShelf() Shelf {
+	return Shelf{stream: topology.StreamAudit, subject: topology.AuditSubjects, whole: true}
+}
 
 // Audit decodes a stored audit entry.
 func (s *Stored) Audit() (e AuditEntry, err error) {
@@ -154,9 +140,9 @@ type AuditReport struct {
 // VerifyAudit walks along the chain from the first entry that is kept, whose predecessor retention has taken, and stops
 // at the first break.
 func (b *Bus) VerifyAudit(ctx context.Context) (r AuditReport, err error) {
-	info, err := b.streams[StreamAudit].Info(ctx)
+	info, err := b.streams[topology.StreamAudit].Info(ctx)
 	if err != nil {
-		return r, fmt.Errorf("asking for stream %s: %w", StreamAudit, failure.Classify(err))
+		return r, fmt.Errorf("asking for stream %s: %w", topology.StreamAudit, failure.Classify(err))
 	}
 	for from := uint64(1); from != 0; {
 		var page []Stored

@@ -11,6 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Processes that add entries at once make one chain of them.
@@ -80,7 +81,7 @@ func TestAuditChainBreaks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s, err := js.Stream(t.Context(), publish.StreamAudit)
+			s, err := js.Stream(t.Context(), topology.StreamAudit)
 			if err == nil {
 				err = c.do(js, s)
 			}
@@ -112,7 +113,7 @@ func TestServicesDoNotReachTheAuditTrail(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "jethook.audit.endpoint.update", []byte("{}")); err == nil {
 		t.Error("a service wrote an entry")
 	}
-	if s, err := js.Stream(t.Context(), publish.StreamAudit); err == nil {
+	if s, err := js.Stream(t.Context(), topology.StreamAudit); err == nil {
 		t.Errorf("a service sees %v", s.CachedInfo().Config)
 	}
 	nc.Close()

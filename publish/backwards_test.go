@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // record stores lines of the history and returns when they are stored, in their order.
@@ -180,7 +181,7 @@ func TestBeforeWhileTheStreamChanges(t *testing.T) {
 		})
 	}
 	add(0, n)
-	s, err := js.Stream(t.Context(), publish.StreamHistory)
+	s, err := js.Stream(t.Context(), topology.StreamHistory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -41,25 +42,8 @@ var ErrBodyGone = errors.New("the event, which has the body, is not in its strea
 // that differ, processes that are down, and attempts that are put off.
 const maxMargin = 24 * time.Hour
 
-// keeping is how long the streams of events keep an event, by stream; 0: for ever. Those that may drop one earlier, since
-// they are full or are told to, are not in it.
-type keeping map[string]time.Duration
-
-func keepingOf(streams map[string]jetstream.Stream) keeping {
-	k := make(keeping)
-	for _, name := range []string{StreamWebhooks, StreamEvents, StreamOps} {
-		c := streams[name].CachedInfo().Config
-		dropsOld := c.Discard != jetstream.DiscardNew && (c.MaxBytes > 0 || c.MaxMsgs > 0)
-		dropsOfSubject := c.MaxMsgsPerSubject > 0 && !c.DiscardNewPerSubject
-		if !dropsOld && !dropsOfSubject && !c.AllowRollup && !c.AllowMsgTTL {
-			k[name] = c.MaxAge
-		}
-	}
-	return k
-}
-
-// until reports whether the event's stream keeps it for well beyond a time.
-func (k keeping) until(e *Event, t time.Time) bool {
+// outlives reports whether the event's stream keeps it for well beyond a time.
+func (e *Event) outlives(k topology.Keeping, t time.Time) bool {
 	age, ok := k[streamOf(e.Subject)]
 	return ok && e.inStream && e.seq != 0 && (age == 0 || t.Before(e.stored.Add(age-min(age/4, maxMargin))))
 }
@@ -90,7 +74,7 @@ func (d *Delivery) BodyKey() string {
 
 // MustCarry reports whether d is stored with a copy of its large body until it is due.
 func (b *Bus) MustCarry(d *Delivery) bool {
-	return d.BodySize() >= LargeBody && d.Event.object == "" && !b.keeping.until(&d.Event, d.Due)
+	return d.BodySize() >= LargeBody && d.Event.object == "" && !d.Event.outlives(b.keeping, d.Due)
 }
 
 // waiting encodes a delivery that waits, without its subject, and with its body only if it must carry that. One that must
@@ -149,14 +133,16 @@ func (b *Bus) letter(d *Delivery) (*nats.Msg, error) {
 const aDay = 24 * time.Hour
 
 // keptSubject is where the body is kept for dead letters of one day. It has too few tokens to be a letter's.
-func (d *Delivery) keptSubject() string { return deadPrefix + d.BodyKey() + "-" + d.Event.kept }
+func (d *Delivery) keptSubject() string {
+	return topology.DeadPrefix + d.BodyKey() + "-" + d.Event.kept
+}
 
 // keep stores the body for dead letters of one day, unless it is stored.
 func (b *Bus) keep(d *Delivery) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupcommit.Timeout)
 	defer cancel()
 	subject := d.keptSubject()
-	info, err := b.shelves[StreamDead].Info(ctx, jetstream.WithSubjectFilter(subject))
+	info, err := b.shelves[topology.StreamDead].Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
 		return fmt.Errorf("looking for %s: %w", subject, failure.Classify(err))
 	}
@@ -212,10 +198,10 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 }
 
 func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
-	s, err := b.last(ctx, StreamDead, d.keptSubject())
+	s, err := b.last(ctx, topology.StreamDead, d.keptSubject())
 	if errors.Is(err, failure.ErrNotFound) {
 		err = isGone(b.reads, func(js nats.JetStreamContext) error {
-			_, err := js.GetLastMsg(StreamDead, d.keptSubject(), nats.Context(ctx))
+			_, err := js.GetLastMsg(topology.StreamDead, d.keptSubject(), nats.Context(ctx))
 			return err
 		})
 	}

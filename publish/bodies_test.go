@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // A delivery without its body reads its own event and nothing else: not what lies in the event's place in a stream that was
@@ -76,7 +77,7 @@ func TestBodyIsThatOfTheEvent(t *testing.T) {
 		}
 	}
 
-	s, err := js.Stream(t.Context(), publish.StreamEvents)
+	s, err := js.Stream(t.Context(), topology.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func TestBodyIsCarried(t *testing.T) {
 			t.Parallel()
 			cfg := settings(t)
 			reopen(t, cfg, func(js jetstream.JetStream) {
-				changed := streamConfig(t, js, publish.StreamEvents)
+				changed := streamConfig(t, js, topology.StreamEvents)
 				c.change(&changed)
 				if _, err := js.UpdateStream(t.Context(), changed); err != nil {
 					t.Fatal(err)

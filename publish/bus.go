@@ -23,6 +23,7 @@ import (
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
@@ -34,12 +35,12 @@ type Bus struct {
 	reads    *connection.Conn // for lists and look-ups: the server answers one after the other, and a stream may be busy
 	buckets  map[string]jetstream.KeyValue
 	cursors  jetstream.Stream // behind the bucket of that name
-	requests lateBucket
-	removed  lateBucket
+	requests topology.LateBucket
+	removed  topology.LateBucket
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	shelves  map[string]jetstream.Stream // to read from
-	keeping  keeping
+	keeping  topology.Keeping
 	maxBody  int64
 	fits     int64 // how large a body in a message may be
 	room     int64 // how large one that can be stored
@@ -69,7 +70,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, erro
 		calendar: newCalendar(perSlot * runtime.GOMAXPROCS(0)),
 	}
 	if cfg.NATSURL == "" {
-		srv, err := embedded.Start(ctx, cfg, stagedStreams, log)
+		srv, err := embedded.Start(ctx, cfg, topology.StagedStreams, log)
 		if err != nil {
 			return nil, err
 		}
@@ -128,13 +129,13 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}); err != nil {
 		return err
 	}
-	if b.streams, err = ensureStreams(ctx, p, b.front.JS, b.log, streamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
+	if b.streams, err = topology.EnsureStreams(ctx, p, b.front.JS, b.log, topology.StreamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
 		return err
 	}
-	b.keeping = keepingOf(b.streams)
+	b.keeping = topology.KeepingOf(b.streams)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
-	b.requests.cfg = requestsConfig(cfg.Replicas, storage)
-	b.removed.cfg = removedConfig(cfg, storage)
+	b.requests.Config = topology.RequestsConfig(cfg.Replicas, storage)
+	b.removed.Config = topology.RemovedConfig(cfg, storage)
 	if err = p.Await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg) }); err != nil {
 		return err
 	}
@@ -166,14 +167,14 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 
 // openBuckets opens what is stored in buckets, and makes what is missing.
 func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config) (err error) {
-	if b.buckets, err = ensureBuckets(ctx, b.front.JS, cfg.Replicas); err != nil {
+	if b.buckets, err = topology.EnsureBuckets(ctx, b.front.JS, cfg.Replicas); err != nil {
 		return err
 	}
-	if b.cursors, err = b.front.JS.Stream(ctx, "KV_"+BucketCursors); err != nil {
-		return fmt.Errorf("opening bucket %s: %w", BucketCursors, err)
+	if b.cursors, err = b.front.JS.Stream(ctx, "KV_"+topology.BucketCursors); err != nil {
+		return fmt.Errorf("opening bucket %s: %w", topology.BucketCursors, err)
 	}
 	if b.aside {
-		if err = ensureAside(ctx, b.front.JS, cfg, b.log); err != nil {
+		if err = topology.EnsureBodies(ctx, b.front.JS, cfg, b.log); err != nil {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config) (err error) {
 // connectionFor returns the connection for writing to a stream and for taking from it.
 func (b *Bus) connectionFor(stream string) *connection.Conn {
 	switch stream {
-	case StreamDeliveries, StreamDead, StreamHistory, StreamRejected:
+	case topology.StreamDeliveries, topology.StreamDead, topology.StreamHistory, topology.StreamRejected:
 		return b.back
 	default:
 		return b.front
@@ -214,9 +215,9 @@ func (b *Bus) stuck(conn *connection.Conn) {
 
 func (b *Bus) committers() map[string]**groupcommit.Committer {
 	return map[string]**groupcommit.Committer{
-		StreamWebhooks: &b.webhooks, StreamEvents: &b.events, StreamOps: &b.ops,
-		StreamDeliveries: &b.deliveries, StreamDead: &b.dead, StreamHistory: &b.history,
-		StreamRejected: &b.rejected,
+		topology.StreamWebhooks: &b.webhooks, topology.StreamEvents: &b.events, topology.StreamOps: &b.ops,
+		topology.StreamDeliveries: &b.deliveries, topology.StreamDead: &b.dead, topology.StreamHistory: &b.history,
+		topology.StreamRejected: &b.rejected,
 	}
 }
 
@@ -305,10 +306,12 @@ func (b *Bus) Reconnects(stream string) uint64 { return b.connectionFor(stream).
 func (b *Bus) IsConnected(stream string) bool { return b.connectionFor(stream).IsConnected() }
 
 // Endpoints is the bucket of the endpoint registry.
-func (b *Bus) Endpoints() jetstream.KeyValue { return markable{b.buckets[BucketEndpoints], b.front.JS} }
+func (b *Bus) Endpoints() jetstream.KeyValue {
+	return markable{b.buckets[topology.BucketEndpoints], b.front.JS}
+}
 
 // Recoveries is the bucket of the recoveries.
-func (b *Bus) Recoveries() jetstream.KeyValue { return b.buckets[BucketRecoveries] }
+func (b *Bus) Recoveries() jetstream.KeyValue { return b.buckets[topology.BucketRecoveries] }
 
 // Sources is what senders handed over, by source.
 func (b *Bus) Sources() *Sources { return b.sources }
@@ -342,7 +345,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if at := b.lastFailure.Load(); at != 0 && time.Since(time.Unix(0, at)) < recentFailure {
 		return fmt.Errorf("%w: the last event could not be stored", failure.ErrUnavailable)
 	}
-	for _, name := range []string{StreamWebhooks, StreamEvents, StreamDeliveries} {
+	for _, name := range []string{topology.StreamWebhooks, topology.StreamEvents, topology.StreamDeliveries} {
 		info, err := b.streams[name].Info(ctx)
 		if err != nil {
 			return fmt.Errorf("%w: asking for stream %s: %w", failure.ErrUnavailable, name, err)

@@ -16,6 +16,7 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // settings are those of a bus on its own embedded server that nothing else reaches.
@@ -277,7 +278,7 @@ func TestSecondProcessOnTheSameStoreIsRefused(t *testing.T) {
 // next fetches one delivery that came due.
 func next(t *testing.T, b *publish.Bus) (publish.Delivery, jetstream.Msg) {
 	t.Helper()
-	c, err := b.Consumer(t.Context(), publish.QueueDue)
+	c, err := b.Consumer(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -17,12 +18,12 @@ import (
 func (b *Bus) Chains(ctx context.Context, e *Event) (waiting, dead []Delivery, err error) {
 	for _, suffix := range e.deliverySuffixes() {
 		// A delivery that moves on is in its new place before it leaves the old one.
-		found, err := b.onSubjects(ctx, StreamDeliveries, anywhere("*."+suffix))
+		found, err := b.onSubjects(ctx, topology.StreamDeliveries, anywhere("*."+suffix))
 		if err != nil {
 			return nil, nil, err
 		}
 		waiting = append(waiting, slices.CompactFunc(found, func(a, b Delivery) bool { return a.ID() == b.ID() })...)
-		if found, err = b.onSubjects(ctx, StreamDead, deadPrefix+"*."+suffix); err != nil {
+		if found, err = b.onSubjects(ctx, topology.StreamDead, topology.DeadPrefix+"*."+suffix); err != nil {
 			return nil, nil, err
 		}
 		dead = append(dead, found...)

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,7 +23,7 @@ type Own struct{ Stream, Endpoint, Epoch string }
 func (o Own) name() string {
 	switch {
 	case o.Endpoint == "":
-		return consumerName
+		return topology.ConsumerName
 	case o.Epoch == "":
 		return o.Endpoint
 	default:
@@ -42,7 +43,7 @@ const codeMaxConsumers jetstream.ErrorCode = 10026
 const cursorPending = 4096
 
 // Cursors is the bucket that says where endpoints stand that don't keep up.
-func (b *Bus) Cursors() jetstream.KeyValue { return b.buckets[BucketCursors] }
+func (b *Bus) Cursors() jetstream.KeyValue { return b.buckets[topology.BucketCursors] }
 
 // CursorsRevision returns the last revision of that bucket, as its leader knows it.
 func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
@@ -64,7 +65,7 @@ func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
 // CursorRecord returns a record of that bucket and its revision, as its leader knows them. ErrNotFound: there is none, and the
 // revision is that of its removal, or 0.
 func (b *Bus) CursorRecord(ctx context.Context, key string) (data []byte, revision uint64, err error) {
-	m, err := b.atLeader(ctx, "KV_"+BucketCursors, fetchQuery{Last: "$KV." + BucketCursors + "." + key})
+	m, err := b.atLeader(ctx, "KV_"+topology.BucketCursors, fetchQuery{Last: "$KV." + topology.BucketCursors + "." + key})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -162,7 +163,7 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		c, err = b.front.JS.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
 			Durable: own.name(), Description: "deliveries to one endpoint that does not keep up", FilterSubjects: filters,
-			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: cursorPending,
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: topology.AckWait, MaxAckPending: cursorPending,
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(start, 1),
 			Metadata: map[string]string{orderedMark: own.Endpoint, epochMark: own.Epoch},
 		})

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // A cursor's consumer begins where it is told when it is made, and keeps its place afterwards. One of another epoch is not
@@ -26,7 +27,7 @@ func TestCursorConsumerHasAnEpoch(t *testing.T) {
 		}
 	}
 	openAt := func(epoch string, start uint64) (*publish.Consumer, bool, error) {
-		return b.CursorConsumer(t.Context(), publish.Own{Stream: publish.StreamWebhooks, Endpoint: "ep_a", Epoch: epoch}, []string{"webhooks.>"}, start)
+		return b.CursorConsumer(t.Context(), publish.Own{Stream: topology.StreamWebhooks, Endpoint: "ep_a", Epoch: epoch}, []string{"webhooks.>"}, start)
 	}
 	for i, want := range []uint64{first + 2, first + 3} {
 		c, made, err := openAt("a", first+2)
@@ -44,7 +45,7 @@ func TestCursorConsumerHasAnEpoch(t *testing.T) {
 	if got := takeOne(t, c); got != first || !made {
 		t.Errorf("another epoch: at %d, want %d; made: %t", got, first, made)
 	}
-	if lag, err := b.Lag(t.Context(), publish.Own{Stream: publish.StreamWebhooks, Endpoint: "ep_none", Epoch: "a"}); err != nil || !lag.NotThere {
+	if lag, err := b.Lag(t.Context(), publish.Own{Stream: topology.StreamWebhooks, Endpoint: "ep_none", Epoch: "a"}); err != nil || !lag.NotThere {
 		t.Errorf("one that is not there: %+v %v", lag, err)
 	}
 }
@@ -75,13 +76,13 @@ func TestTooManyCursors(t *testing.T) {
 	cfg := settings(t)
 	b := open(t, cfg)
 	_, js := client(t, b)
-	if err := js.DeleteStream(t.Context(), publish.StreamOps); err != nil {
+	if err := js.DeleteStream(t.Context(), topology.StreamOps); err != nil {
 		t.Fatal(err)
 	}
-	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: publish.StreamOps, Subjects: []string{"jethook.ops.>"}, MaxConsumers: 1})
+	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: topology.StreamOps, Subjects: []string{"jethook.ops.>"}, MaxConsumers: 1})
 	for i := range 2 {
 		if err == nil {
-			_, _, err = b.CursorConsumer(t.Context(), publish.Own{Stream: publish.StreamOps, Endpoint: fmt.Sprintf("ep_%d", i), Epoch: "a"}, []string{"jethook.ops.>"}, 1)
+			_, _, err = b.CursorConsumer(t.Context(), publish.Own{Stream: topology.StreamOps, Endpoint: fmt.Sprintf("ep_%d", i), Epoch: "a"}, []string{"jethook.ops.>"}, 1)
 		}
 	}
 	if err == nil || !strings.Contains(err.Error(), "default_max_consumers") {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // A start that no end follows makes the row longer; an end that does ends it, and what can't be read is none.
@@ -55,7 +56,7 @@ func TestPublishDropsAStatus(t *testing.T) {
 	if _, err := b.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Consumer(t.Context(), publish.QueueWebhooks)
+	c, err := b.Consumer(t.Context(), topology.QueueWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

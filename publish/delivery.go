@@ -7,23 +7,9 @@ import (
 	"time"
 
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
-)
-
-// Subjects of Jethook's own streams.
-const (
-	duePrefix     = "jethook.due."
-	turnPrefix    = "jethook.turn."
-	retryPrefix   = "jethook.retry."
-	deadPrefix    = "jethook.dead."
-	historyPrefix = "jethook.history."
-
-	dueSubjects     = duePrefix + ">"
-	turnSubjects    = turnPrefix + ">"
-	retrySubjects   = retryPrefix + ">"
-	deadSubjects    = deadPrefix + ">"
-	historySubjects = historyPrefix + ">"
 )
 
 // Headers of a delivery that waits or is dead, beside those of its event.
@@ -251,9 +237,9 @@ func (b *Bus) ScheduleUnlessMoved(d *Delivery, place uint64, done func(error)) {
 
 func (b *Bus) scheduled(d *Delivery) *nats.Msg {
 	m := b.waiting(d)
-	m.Subject = retryPrefix + d.ID()
+	m.Subject = topology.RetryPrefix + d.ID()
 	m.Header[headerSchedule] = []string{"@at " + d.Due.UTC().Format(time.RFC3339Nano)}
-	m.Header[headerScheduleTarget] = []string{duePrefix + d.ID()}
+	m.Header[headerScheduleTarget] = []string{topology.DuePrefix + d.ID()}
 	return m
 }
 
@@ -265,6 +251,6 @@ func (b *Bus) Bury(d *Delivery, done func(error)) {
 		done(err)
 		return
 	}
-	m.Subject = deadPrefix + d.ID()
+	m.Subject = topology.DeadPrefix + d.ID()
 	b.dead.Enqueue(m, func(_ groupcommit.Receipt, err error) { done(err) })
 }

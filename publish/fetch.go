@@ -11,6 +11,7 @@ import (
 
 	"jethook/publish/connection"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -126,8 +127,8 @@ func unreadable(err error) bool {
 // trim leaves out what a list does not show of a body: a page of bodies could be gigabytes.
 func (sh Shelf) trim(s Stored) Stored {
 	switch {
-	case sh.whole, sh.stream == StreamHistory:
-	case sh.stream == StreamDead:
+	case sh.whole, sh.stream == topology.StreamHistory:
+	case sh.stream == topology.StreamDead:
 		s.cut(deadPreview)
 	default:
 		s.cut(0)

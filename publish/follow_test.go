@@ -37,7 +37,7 @@ func streamConfig(t *testing.T, js jetstream.JetStream, name string) jetstream.S
 }
 
 const (
-	followed = "applied changed settings to a stream"
+	setting  = "applied changed settings to a stream"
 	operator = "setting that an operator changed"
 )
 
@@ -49,7 +49,7 @@ func TestStreamsFollowTheirSettings(t *testing.T) {
 			t.Errorf("history: %v %d", h.MaxAge, h.MaxBytes)
 		}
 	})
-	if log := reopen(t, cfg, func(jetstream.JetStream) {}); strings.Contains(log, followed) || strings.Contains(log, operator) {
+	if log := reopen(t, cfg, func(jetstream.JetStream) {}); strings.Contains(log, setting) || strings.Contains(log, operator) {
 		t.Errorf("nothing has changed, but: %s", log)
 	}
 	cfg.Retention, cfg.DedupWindow, cfg.HistoryAge, cfg.HistoryMaxBytes = 24*time.Hour, 30*time.Minute, time.Minute, 2<<20
@@ -69,7 +69,7 @@ func TestStreamsFollowTheirSettings(t *testing.T) {
 			t.Errorf("dead letters: %v", c.MaxAge)
 		}
 	})
-	if n := strings.Count(log, followed); n != 5 || strings.Contains(log, operator) {
+	if n := strings.Count(log, setting); n != 5 || strings.Contains(log, operator) {
 		t.Errorf("%d streams say that they follow: %s", n, log)
 	}
 }
@@ -173,7 +173,7 @@ func TestLargerBodiesFollow(t *testing.T) {
 		if _, err := js.UpdateStream(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-	}); strings.Contains(log, operator) || strings.Contains(log, followed) {
+	}); strings.Contains(log, operator) || strings.Contains(log, setting) {
 		t.Errorf("nothing is to change, but: %s", log)
 	}
 	cfg.MaxBody = 4 << 20

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // asStored is a message as a client reads it from its stream; false when its headers can't be read.
@@ -40,7 +41,7 @@ func FuzzEvent(f *testing.F) {
 				!publish.ValidTraceparent(e.Traceparent) || e.Received.IsZero() {
 				t.Errorf("%+v", e)
 			}
-			if e.Source != "" && stream != publish.StreamWebhooks || !isToken(e.Key()) {
+			if e.Source != "" && stream != topology.StreamWebhooks || !isToken(e.Key()) {
 				t.Errorf("source %q, key %q", e.Source, e.Key())
 			}
 			if other := (&publish.Event{ID: e.ID + "x", Source: e.Source}).Key(); other == e.Key() {

@@ -11,6 +11,7 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 func group(ids ...string) (events []*publish.Event) {
@@ -22,7 +23,7 @@ func group(ids ...string) (events []*publish.Event) {
 
 func stored(t *testing.T, js jetstream.JetStream) jetstream.StreamState {
 	t.Helper()
-	s, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	s, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,21 +24,21 @@ func (t Trait) subject() string {
 	if t.Class == "" {
 		t.Class = noClass
 	}
-	return historyPrefix + t.Endpoint + "." + t.Outcome + "." + t.Class + "." + strconv.Itoa(t.Status)
+	return topology.HistoryPrefix + t.Endpoint + "." + t.Outcome + "." + t.Class + "." + strconv.Itoa(t.Status)
 }
 
 // Shelf lists the lines that have the trait.
 func (t Trait) Shelf() Shelf {
 	if t == (Trait{}) {
-		return Shelf{stream: StreamHistory, subject: ">"} // the server counts all of a stream without its index
+		return Shelf{stream: topology.StreamHistory, subject: ">"} // the server counts all of a stream without its index
 	}
 	status := "*"
 	if t.Status != 0 {
 		status = strconv.Itoa(t.Status)
 	}
 	return Shelf{
-		stream:  StreamHistory,
-		subject: historyPrefix + orAny(t.Endpoint) + "." + orAny(t.Outcome) + "." + orAny(t.Class) + "." + status,
+		stream:  topology.StreamHistory,
+		subject: topology.HistoryPrefix + orAny(t.Endpoint) + "." + orAny(t.Outcome) + "." + orAny(t.Class) + "." + status,
 	}
 }
 
@@ -51,5 +52,5 @@ func (b *Bus) Record(t Trait, line []byte, done func(error)) {
 // HistoryIsLate reports whether the server acknowledges a line of the history before it is written, which it then is
 // some 10 ms later. Should the server be killed in between, the line is lost.
 func (b *Bus) HistoryIsLate() bool {
-	return b.streams[StreamHistory].CachedInfo().Config.PersistMode == jetstream.AsyncPersistMode
+	return b.streams[topology.StreamHistory].CachedInfo().Config.PersistMode == jetstream.AsyncPersistMode
 }

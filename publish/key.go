@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -31,7 +32,7 @@ func (e *Event) HasDelivery(id string) bool {
 // webhook of each source of which one is stored. They may hold wildcards.
 func (b *Bus) EventKeys(ctx context.Context, id string) (keys []string, err error) {
 	keys = append(keys, (&Event{ID: id}).deliverySuffixes()...)
-	info, err := b.shelves[StreamWebhooks].Info(ctx, jetstream.WithSubjectFilter(WebhooksPrefix+">"))
+	info, err := b.shelves[topology.StreamWebhooks].Info(ctx, jetstream.WithSubjectFilter(WebhooksPrefix+">"))
 	if err != nil {
 		return nil, fmt.Errorf("looking for sources: %w", failure.Classify(err))
 	}

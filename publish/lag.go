@@ -11,6 +11,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/jsontext"
+	"jethook/publish/topology"
 )
 
 // Lag is how far a consumer of a stream of events is.
@@ -77,11 +78,11 @@ func (b *Bus) CountFrom(ctx context.Context, stream string, patterns []string, f
 
 // CursorShelf lists the records of endpoints that don't keep up. A watch would pass over one that changes meanwhile.
 func CursorShelf() Shelf {
-	return Shelf{stream: "KV_" + BucketCursors, subject: cursorSubjects + ">", whole: true}
+	return Shelf{stream: "KV_" + topology.BucketCursors, subject: cursorSubjects + ">", whole: true}
 }
 
 // cursorSubjects is where that bucket keeps them.
-const cursorSubjects = "$KV." + BucketCursors + "."
+const cursorSubjects = "$KV." + topology.BucketCursors + "."
 
 // CursorKey is the key of an entry of that shelf; false for a removed one.
 func (s *Stored) CursorKey() (string, bool) {

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // What the server says of a stored message counts, and not what the message says of itself: an event of a service could
@@ -22,7 +23,7 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := b.Read(t.Context(), publish.StreamEvents, ack.Sequence)
+	h, err := b.Read(t.Context(), topology.StreamEvents, ack.Sequence)
 	if err != nil || h.Subject != "events.a" || h.Source != "" || h.Seq != ack.Sequence || time.Since(h.Time) > time.Hour {
 		t.Errorf("%+v, %v", h, err)
 	}
@@ -33,7 +34,7 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	if newest, err := b.NewestOf(t.Context(), shelves[0]); err != nil || time.Since(newest) > time.Hour {
 		t.Errorf("the newest is of %v, %v", newest, err)
 	}
-	if _, err := b.Consumer(t.Context(), publish.QueueEvents); err != nil {
+	if _, err := b.Consumer(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	states, err := b.QueueStates(t.Context())
@@ -41,7 +42,7 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range states {
-		if s.Stream == publish.StreamEvents && (s.Oldest.IsZero() || time.Since(s.Oldest) > time.Hour) {
+		if s.Stream == topology.StreamEvents && (s.Oldest.IsZero() || time.Since(s.Oldest) > time.Hour) {
 			t.Errorf("the oldest: %+v", s)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // operated is a nats-server of an operator, and the settings to use it with.
@@ -98,7 +99,7 @@ func TestStreamsOfAnOperator(t *testing.T) {
 				if test.want != nil {
 					t.Error("it starts all the same")
 				}
-			case test.want == nil, !errors.Is(err, publish.ErrStreamMismatch), strings.Count(err.Error(), "\n") != len(test.want):
+			case test.want == nil, !errors.Is(err, topology.ErrStreamMismatch), strings.Count(err.Error(), "\n") != len(test.want):
 				t.Errorf("got %v", err)
 			}
 			for _, want := range test.want {
@@ -144,10 +145,10 @@ func TestBucketsOfAnOperator(t *testing.T) {
 		made jetstream.KeyValueConfig
 		want string
 	}{
-		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, History: 10, Description: "mine"}, ""},
-		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, Storage: jetstream.MemoryStorage}, "bucket jethook_endpoints is in memory"},
-		{jetstream.KeyValueConfig{Bucket: publish.BucketEndpoints, TTL: time.Hour}, "bucket jethook_endpoints drops records older than 1h0m0s"},
-		{jetstream.KeyValueConfig{Bucket: publish.BucketSources, Storage: jetstream.MemoryStorage}, "bucket jethook_sources is in memory"},
+		{jetstream.KeyValueConfig{Bucket: topology.BucketEndpoints, History: 10, Description: "mine"}, ""},
+		{jetstream.KeyValueConfig{Bucket: topology.BucketEndpoints, Storage: jetstream.MemoryStorage}, "bucket jethook_endpoints is in memory"},
+		{jetstream.KeyValueConfig{Bucket: topology.BucketEndpoints, TTL: time.Hour}, "bucket jethook_endpoints drops records older than 1h0m0s"},
+		{jetstream.KeyValueConfig{Bucket: topology.BucketSources, Storage: jetstream.MemoryStorage}, "bucket jethook_sources is in memory"},
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +165,7 @@ func TestBucketsOfAnOperator(t *testing.T) {
 			if err == nil {
 				b.Close()
 			}
-			if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, publish.ErrStreamMismatch) || !strings.Contains(err.Error(), test.want)) {
+			if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, topology.ErrStreamMismatch) || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v", err)
 			}
 			if after, err := kv.Status(t.Context()); err != nil || !reflect.DeepEqual(after.Config(), before.Config()) {
@@ -184,7 +185,7 @@ func TestConsumerOfAnOperator(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Consumer(t.Context(), publish.QueueEvents); !errors.Is(err, publish.ErrStreamMismatch) || !strings.Contains(err.Error(), "consumer jethook of EVENTS") {
+	if _, err := b.Consumer(t.Context(), topology.QueueEvents); !errors.Is(err, topology.ErrStreamMismatch) || !strings.Contains(err.Error(), "consumer jethook of EVENTS") {
 		t.Errorf("got %v", err)
 	}
 }

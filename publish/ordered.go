@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,10 +23,10 @@ import (
 const orderedMark = "jethook-ordered"
 
 // OrderedStreams are the streams that an ordered endpoint can listen to.
-var OrderedStreams = []string{StreamEvents, StreamWebhooks, StreamOps}
+var OrderedStreams = []string{topology.StreamEvents, topology.StreamWebhooks, topology.StreamOps}
 
 // eventRoots are the subjects of the streams of events.
-var eventRoots = map[string]string{StreamWebhooks: WebhooksPrefix, StreamEvents: EventsPrefix, StreamOps: OpsPrefix}
+var eventRoots = map[string]string{topology.StreamWebhooks: WebhooksPrefix, topology.StreamEvents: EventsPrefix, topology.StreamOps: OpsPrefix}
 
 // OrderedFilters returns the patterns that concern a stream, without those that another one includes:
 // JetStream refuses them in one consumer. Patterns that overlap in part may stand side by side there, and a
@@ -71,7 +72,7 @@ func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patt
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		cfg := jetstream.ConsumerConfig{
 			Durable: endpoint, Description: "deliveries to one endpoint, in order", FilterSubjects: filters,
-			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: 1,
+			AckPolicy: jetstream.AckExplicitPolicy, AckWait: topology.AckWait, MaxAckPending: 1,
 			DeliverPolicy: jetstream.DeliverNewPolicy, Metadata: map[string]string{orderedMark: endpoint},
 		}
 		if !since.IsZero() {
@@ -123,8 +124,8 @@ func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
 	// is in the first again at the last.
 	began := time.Now()
 	var seqs [4]uint64
-	for i, subject := range []string{retryPrefix + endpoint + ".>", duePrefix + endpoint + ".>", turnPrefix + endpoint + ".>", retryPrefix + endpoint + ".>"} {
-		info, err := b.streams[StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
+	for i, subject := range []string{topology.RetryPrefix + endpoint + ".>", topology.DuePrefix + endpoint + ".>", topology.TurnPrefix + endpoint + ".>", topology.RetryPrefix + endpoint + ".>"} {
+		info, err := b.streams[topology.StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
 		if err != nil {
 			return false, fmt.Errorf("looking for what waits: %w", failure.Classify(err))
 		}

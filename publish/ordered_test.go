@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func TestOrderedFilters(t *testing.T) {
@@ -18,7 +19,7 @@ func TestOrderedFilters(t *testing.T) {
 		{[]string{"events.*", "events.a", "events.a.>"}, []string{"events.*", "events.a.>"}},
 		{[]string{"events.*.b", "events.a.*"}, []string{"events.*.b", "events.a.*"}},
 	} {
-		if got := publish.OrderedFilters(publish.StreamEvents, c.patterns); !slices.Equal(got, c.want) {
+		if got := publish.OrderedFilters(topology.StreamEvents, c.patterns); !slices.Equal(got, c.want) {
 			t.Errorf("%q: got %q, want %q", c.patterns, got, c.want)
 		}
 	}

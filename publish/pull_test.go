@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // In a cluster the server's word that a request for messages has ended overtakes the messages themselves. All of them come
@@ -31,7 +32,7 @@ func TestPullLosesNothingInACluster(t *testing.T) {
 	if err := b.PublishAll(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Consumer(t.Context(), publish.QueueWebhooks)
+	c, err := b.Consumer(t.Context(), topology.QueueWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

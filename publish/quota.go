@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -123,7 +124,7 @@ func storedSize(subject, about string, body int) int64 {
 // shortenRejected removes the oldest rejected requests on a subject until no more than most bytes are left. It reads
 // them without their bodies.
 func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) error {
-	info, err := b.shelves[StreamRejected].Info(ctx, jetstream.WithSubjectFilter(subject))
+	info, err := b.shelves[topology.StreamRejected].Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
 		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}
@@ -131,7 +132,7 @@ func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) e
 	if left == 0 {
 		return nil
 	}
-	c, err := b.shelves[StreamRejected].OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, HeadersOnly: true})
+	c, err := b.shelves[topology.StreamRejected].OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, HeadersOnly: true})
 	if err != nil {
 		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}
@@ -168,7 +169,7 @@ func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) e
 	if first == 0 {
 		return nil
 	}
-	err = b.streams[StreamRejected].Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(seqs[first]))
+	err = b.streams[topology.StreamRejected].Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(seqs[first]))
 	if err != nil {
 		return fmt.Errorf("making room on %s: %w", subject, failure.Classify(err))
 	}

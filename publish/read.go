@@ -14,12 +14,13 @@ import (
 
 	"jethook/publish/crashpoint"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // Consumer opens the consumer of a queue.
-func (b *Bus) Consumer(ctx context.Context, q Queue) (*Consumer, error) {
+func (b *Bus) Consumer(ctx context.Context, q topology.Queue) (*Consumer, error) {
 	conn := b.connectionFor(q.Stream)
-	c, err := ensureConsumer(ctx, conn.JS, q)
+	c, err := topology.EnsureConsumer(ctx, conn.JS, q)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 	if e.ID = CleanID(e.ID); e.ID == "" {
 		e.ID = stream + "-" + strconv.FormatUint(seq, 10)
 	}
-	if stream != StreamWebhooks {
+	if stream != topology.StreamWebhooks {
 		e.Source = "" // only a received webhook has one, whatever a service writes
 	} else {
 		e.readObject(h)
@@ -68,7 +69,7 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 // Unread is what is known of an event without decoding it: that ends the process that does it. Its id is its place.
 func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event {
 	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: UnknownType, Subject: subject, Received: at, Body: body, seq: seq}
-	if stream == StreamWebhooks {
+	if stream == topology.StreamWebhooks {
 		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
 	}
 	return e
@@ -77,7 +78,7 @@ func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event
 // UnreadDelivery is what is known of a delivery that came due without decoding it: whose it is and, if its key is readable,
 // of which event, so that it stays the same delivery.
 func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Delivery {
-	d := Delivery{Event: Unread(StreamDeliveries, subject, seq, at, body), Attempt: 1}
+	d := Delivery{Event: Unread(topology.StreamDeliveries, subject, seq, at, body), Attempt: 1}
 	d.Event.seq = 0
 	tokens := strings.SplitN(subject, ".", 5)
 	if len(tokens) < 4 {
@@ -106,12 +107,12 @@ func DecodeDelivery(m jetstream.Msg) (Delivery, error) {
 
 // Waiting returns the schedule of a delivery, or ErrNotFound when it waits for nothing.
 func (b *Bus) Waiting(ctx context.Context, id string) (Delivery, error) {
-	return b.lastDelivery(ctx, StreamDeliveries, retryPrefix+id)
+	return b.lastDelivery(ctx, topology.StreamDeliveries, topology.RetryPrefix+id)
 }
 
 // Dead returns the dead letter of a delivery, or ErrNotFound when it is not dead.
 func (b *Bus) Dead(ctx context.Context, id string) (Delivery, error) {
-	return b.lastDelivery(ctx, StreamDead, deadPrefix+id)
+	return b.lastDelivery(ctx, topology.StreamDead, topology.DeadPrefix+id)
 }
 
 func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Delivery, error) {
@@ -126,10 +127,10 @@ func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Deliver
 // when that can't be read: the endpoint is no more.
 func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 	for _, f := range []struct{ stream, subject string }{
-		{StreamDeliveries, retryPrefix + endpoint + ".>"},
-		{StreamDeliveries, duePrefix + endpoint + ".>"},
-		{StreamDeliveries, turnPrefix + endpoint + ".>"},
-		{StreamDead, deadPrefix + endpoint + ".>"},
+		{topology.StreamDeliveries, topology.RetryPrefix + endpoint + ".>"},
+		{topology.StreamDeliveries, topology.DuePrefix + endpoint + ".>"},
+		{topology.StreamDeliveries, topology.TurnPrefix + endpoint + ".>"},
+		{topology.StreamDead, topology.DeadPrefix + endpoint + ".>"},
 	} {
 		if err := b.streams[f.stream].Purge(ctx, jetstream.WithPurgeSubject(f.subject)); err != nil {
 			return fmt.Errorf("purging %s: %w", f.subject, failure.Classify(err))
@@ -193,22 +194,22 @@ type Shelf struct {
 
 // RetryShelf lists deliveries that wait for their time.
 func RetryShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: retryPrefix + orAny(endpoint) + ".>"}
+	return Shelf{stream: topology.StreamDeliveries, subject: topology.RetryPrefix + orAny(endpoint) + ".>"}
 }
 
 // TurnShelf lists deliveries that got their turn and are being attempted, and DueShelf the others that came due.
 func TurnShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: turnPrefix + orAny(endpoint) + ".>"}
+	return Shelf{stream: topology.StreamDeliveries, subject: topology.TurnPrefix + orAny(endpoint) + ".>"}
 }
 
 // DueShelf lists deliveries that came due and are being attempted.
 func DueShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDeliveries, subject: duePrefix + orAny(endpoint) + ".>"}
+	return Shelf{stream: topology.StreamDeliveries, subject: topology.DuePrefix + orAny(endpoint) + ".>"}
 }
 
 // DeadShelf lists dead letters.
 func DeadShelf(endpoint string) Shelf {
-	return Shelf{stream: StreamDead, subject: deadPrefix + orAny(endpoint) + ".>"}
+	return Shelf{stream: topology.StreamDead, subject: topology.DeadPrefix + orAny(endpoint) + ".>"}
 }
 
 // HistoryShelf lists the history's lines with one outcome.
@@ -218,7 +219,7 @@ func HistoryShelf(endpoint, outcome string) Shelf {
 
 // SourceShelf lists a source's webhooks.
 func SourceShelf(source string) Shelf {
-	return Shelf{stream: StreamWebhooks, subject: WebhooksPrefix + source + ".>"}
+	return Shelf{stream: topology.StreamWebhooks, subject: WebhooksPrefix + source + ".>"}
 }
 
 func orAny(token string) string {

@@ -9,6 +9,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,7 +51,7 @@ func (b *Bus) Advance(d *Delivery, done func(error)) {
 // Unschedule removes the message that was read of a delivery that waits, or came due. One that is not there any more is no
 // error.
 func (b *Bus) Unschedule(ctx context.Context, d *Delivery) error {
-	if err := b.remove(ctx, StreamDeliveries, d.seq); err != nil {
+	if err := b.remove(ctx, topology.StreamDeliveries, d.seq); err != nil {
 		return fmt.Errorf("removing a message of %s: %w", d.ID(), err)
 	}
 	return nil
@@ -81,7 +82,7 @@ func (b *Bus) fromTheStart(d *Delivery, name string) *nats.Msg {
 	again.Attempt, again.Due, again.Why = 1, time.Now(), WhyRetry
 	again.Reason, again.Class, again.Status = "", "", 0
 	m := b.waiting(&again)
-	m.Subject = duePrefix + again.ID()
+	m.Subject = topology.DuePrefix + again.ID()
 	m.Header[HeaderMsgID] = []string{name}
 	expect(m, d.ID(), 0)
 	return m
@@ -157,7 +158,7 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed
 		}
 		letters = append(letters, deathOf(d))
 	}
-	if err := b.removeForGood(ctx, StreamDead, letters...); err != nil {
+	if err := b.removeForGood(ctx, topology.StreamDead, letters...); err != nil {
 		return 0, fmt.Errorf("removing dead letters that are replayed: %w", err)
 	}
 	return len(letters), failed
@@ -176,7 +177,7 @@ func (b *Bus) outlived(ctx context.Context, d *Delivery) (bool, error) {
 
 // Exhume removes a dead letter, if it is still the one that was read.
 func (b *Bus) Exhume(ctx context.Context, d *Delivery) error {
-	if err := b.removeForGood(ctx, StreamDead, deathOf(d)); err != nil {
+	if err := b.removeForGood(ctx, topology.StreamDead, deathOf(d)); err != nil {
 		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), err)
 	}
 	return nil
@@ -188,7 +189,7 @@ func (b *Bus) Replayed(ctx context.Context, d *Delivery) error {
 	if d.replays == 0 {
 		return nil
 	}
-	if err := b.removeIfThere(ctx, StreamDead, d.replays); err != nil {
+	if err := b.removeIfThere(ctx, topology.StreamDead, d.replays); err != nil {
 		return fmt.Errorf("removing the dead letter of %s: %w", d.ID(), err)
 	}
 	return nil
@@ -206,14 +207,14 @@ func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
 
 // Overtaken calls each with the deliveries that lie in a queue below what it has acknowledged: nobody gets them any more. A
 // killed server may have brought them back, or have passed them over.
-func (b *Bus) Overtaken(ctx context.Context, q Queue, each func(*Delivery) error) error {
+func (b *Bus) Overtaken(ctx context.Context, q topology.Queue, each func(*Delivery) error) error {
 	info, err := b.queueInfo(ctx, q)
 	if err != nil || info == nil {
 		return err
 	}
 	for next := uint64(1); next != 0 && next <= info.AckFloor.Stream; {
 		var page []Stored
-		if page, next, err = b.After(ctx, Shelf{stream: q.Stream, subject: q.filter, whole: true}, next, 100); err != nil {
+		if page, next, err = b.After(ctx, Shelf{stream: q.Stream, subject: q.Filter, whole: true}, next, 100); err != nil {
 			return err
 		}
 		for i := range page {
@@ -236,23 +237,23 @@ func (b *Bus) Overtaken(ctx context.Context, q Queue, each func(*Delivery) error
 
 // OnItsWay returns a delivery that waits, or that came due and is being attempted. ErrNotFound: it is neither.
 func (b *Bus) OnItsWay(ctx context.Context, id string) (d Delivery, due bool, err error) {
-	s, err := b.last(ctx, StreamDeliveries, anywhere(id))
+	s, err := b.last(ctx, topology.StreamDeliveries, anywhere(id))
 	if err != nil {
 		return Delivery{}, false, err
 	}
 	d, err = s.Delivery()
-	return d, s.Subject != retryPrefix+id, err
+	return d, s.Subject != topology.RetryPrefix+id, err
 }
 
 // Settled returns the sequence in a stream of events up to which each event has an outcome that is stored for every
 // endpoint that takes part in the shared intake; 0 when nobody has begun.
 func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
-	c, err := b.shelves[stream].Consumer(ctx, consumerName)
+	c, err := b.shelves[stream].Consumer(ctx, topology.ConsumerName)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("asking for consumer %s of %s: %w", consumerName, stream, failure.Classify(err))
+		return 0, fmt.Errorf("asking for consumer %s of %s: %w", topology.ConsumerName, stream, failure.Classify(err))
 	}
 	return c.CachedInfo().AckFloor.Stream, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // Two writes on one condition that wait for one commit must not both be stored: in an atomic batch the store would
@@ -110,13 +111,13 @@ func TestOvertaken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := b.Consumer(t.Context(), publish.QueueDue)
+	c, err := b.Consumer(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}
 	overtaken := func() (n int) {
 		t.Helper()
-		if err := b.Overtaken(t.Context(), publish.QueueDue, func(*publish.Delivery) error { n++; return nil }); err != nil {
+		if err := b.Overtaken(t.Context(), topology.QueueDue, func(*publish.Delivery) error { n++; return nil }); err != nil {
 			t.Error(err)
 		}
 		return n

@@ -15,19 +15,14 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 )
 
 const (
-	rejectedPrefix   = "jethook.rejected."
-	rejectedSubjects = rejectedPrefix + ">"
-
 	headerRequest = "Jethook-Request"
 
-	// maxRejected bounds how many are kept of one source; see quotas for their bytes.
-	maxRejected = 10_000
 	// rejectedBeginning is how much is kept of a body that is too much.
 	rejectedBeginning = 4 << 10
 )
@@ -64,23 +59,13 @@ func (r *Rejected) Cut() {
 	r.Body = bytes.Clone(r.Body[:min(len(r.Body), rejectedBeginning)]) // a slice would keep the whole
 }
 
-// rejectedConfig is the stream of rejected requests. It is written for whoever can reach the public listener, so it
-// is not worth an fsync, and the oldest go.
-func rejectedConfig(cfg *config.Config, bound func(most, share int64) int64) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: StreamRejected, Description: "requests that did not verify",
-		Subjects: []string{rejectedSubjects}, MaxMsgsPerSubject: maxRejected,
-		MaxAge: cfg.RejectedRetention, MaxBytes: bound(max(int64(cfg.RejectedMaxBytes), leastRoom), ownShare), AllowDirect: true,
-	}
-}
-
 // ErrQuota means that a source has used up what may be kept of it for now.
 var ErrQuota = errors.New("too many rejected requests of the source")
 
 // Reject keeps r for an operator to look at, cut if its body is too much for its source's quota. It does not wait; what
 // can't be kept is dropped, and done is told why. It takes r over.
 func (b *Bus) Reject(r *Rejected, done func(error)) {
-	subject := rejectedPrefix + r.Source
+	subject := topology.RejectedPrefix + r.Source
 	if int64(len(r.Body)) > b.fits { // only what is verified is stored aside
 		r.Cut()
 	}
@@ -110,7 +95,7 @@ func (b *Bus) Reject(r *Rejected, done func(error)) {
 
 // rejectedQuotas are the shares of the configured sources.
 func (b *Bus) rejectedQuotas(sources int) *quotas {
-	most := b.streams[StreamRejected].CachedInfo().Config.MaxBytes
+	most := b.streams[topology.StreamRejected].CachedInfo().Config.MaxBytes
 	if most <= 0 { // an operator's stream has no limit
 		most = math.MaxInt64 / 100
 	}
@@ -121,7 +106,7 @@ func (b *Bus) rejectedQuotas(sources int) *quotas {
 
 // RejectedShelf lists the rejected requests of a source; empty: of all.
 func RejectedShelf(source string) Shelf {
-	return Shelf{stream: StreamRejected, subject: rejectedPrefix + orAny(source)}
+	return Shelf{stream: topology.StreamRejected, subject: topology.RejectedPrefix + orAny(source)}
 }
 
 // Rejected decodes a stored rejected request.
@@ -130,13 +115,13 @@ func (s *Stored) Rejected() (Rejected, error) {
 	if err := json.Unmarshal([]byte(s.Header.Get(headerRequest)), &r); err != nil {
 		return r, errors.New("not a rejected request")
 	}
-	r.Source = s.Subject[min(len(rejectedPrefix), len(s.Subject)):]
+	r.Source = s.Subject[min(len(topology.RejectedPrefix), len(s.Subject)):]
 	return r, nil
 }
 
 // GetRejected returns a rejected request with its body, or ErrNotFound.
 func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
-	m, err := b.shelves[StreamRejected].GetMsg(ctx, seq)
+	m, err := b.shelves[topology.StreamRejected].GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) || unreadable(err) {
 		return Rejected{}, failure.ErrNotFound
 	}
@@ -149,7 +134,7 @@ func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
 
 // DropRejected removes a rejected request for good. One that is not there is no error.
 func (b *Bus) DropRejected(ctx context.Context, seq uint64) error {
-	if err := b.removeIfThere(ctx, StreamRejected, seq); err != nil {
+	if err := b.removeIfThere(ctx, topology.StreamRejected, seq); err != nil {
 		return fmt.Errorf("removing a rejected request: %w", err)
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
-	"jethook/config"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // The server may bring back, after a kill, what was removed: see docs/resurrected-messages.md. So what is removed for good
@@ -22,23 +22,6 @@ import (
 // A note names a message by its place and by when it was stored: places are given anew after a power cut, when a stream is
 // restored from a backup, and when it is made anew. A dead letter is noted by its subject too, which no other delivery has: what it
 // had replaced there may come back without it. So its subject says all, and its place is not looked at.
-
-// BucketRemoved notes which dead letters and rejected requests were removed, until they would be gone by age. It is made when
-// the first one is.
-const BucketRemoved = "jethook_removed"
-
-const (
-	// removedBytes bounds it, to a part of a small store: millions of dead letters that are replayed in bulk.
-	removedBytes = 64 << 20
-	removedShare = 100
-)
-
-func removedConfig(cfg *config.Config, storage int64) jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{
-		Bucket: BucketRemoved, Description: "what was removed, so that it stays so",
-		Storage: jetstream.FileStorage, Replicas: cfg.Replicas, TTL: max(deadAge, cfg.RejectedRetention), MaxBytes: shareOf(storage, removedBytes, removedShare, cfg.Replicas),
-	}
-}
 
 // removal is one message that is removed: its place, and when it was stored in unix nanoseconds. With a subject, all that was
 // stored there until then is removed with it.
@@ -50,7 +33,7 @@ type removal struct {
 
 // deathOf is the removal of a dead letter as it was read.
 func deathOf(d *Delivery) removal {
-	return removal{d.seq, d.Since.UnixNano(), deadPrefix + d.ID()}
+	return removal{d.seq, d.Since.UnixNano(), topology.DeadPrefix + d.ID()}
 }
 
 // removeForGood removes messages of a stream, also across a kill. Those that are not there any more are no error.
@@ -81,7 +64,7 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 		return failure.Classify(err)
 	}
 	r := removal{Seq: seq, At: m.Time.UnixNano()}
-	if stream == StreamDead {
+	if stream == topology.StreamDead {
 		r.Subject = m.Subject
 	}
 	return b.removeForGood(ctx, stream, r)
@@ -90,7 +73,7 @@ func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) erro
 // noteRemoved notes that messages are removed. Each note has a key of its own: it must not replace another one that names one
 // of its messages, and others with it. A full bucket keeps nobody from removing.
 func (b *Bus) noteRemoved(ctx context.Context, stream string, gone []removal) error {
-	kv, err := b.removed.open(ctx, b.reads.JS)
+	kv, err := b.removed.Open(ctx, b.reads.JS)
 	if err != nil {
 		return err
 	}
@@ -114,12 +97,12 @@ func (b *Bus) removeAgain(ctx context.Context) error {
 	if err := b.forgetAgain(ctx); err != nil {
 		return err
 	}
-	kv, err := b.reads.JS.KeyValue(ctx, BucketRemoved)
+	kv, err := b.reads.JS.KeyValue(ctx, topology.BucketRemoved)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("opening bucket %s: %w", BucketRemoved, failure.Classify(err))
+		return fmt.Errorf("opening bucket %s: %w", topology.BucketRemoved, failure.Classify(err))
 	}
 	noted, err := readRemoved(ctx, kv)
 	if err != nil {
@@ -202,18 +185,18 @@ type removed struct {
 func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed, error) {
 	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, fmt.Errorf("reading bucket %s: %w", BucketRemoved, failure.Classify(err))
+		return nil, fmt.Errorf("reading bucket %s: %w", topology.BucketRemoved, failure.Classify(err))
 	}
 	defer w.Stop()
 	noted := make(map[string]removed)
-	for _, stream := range []string{StreamDead, StreamRejected} {
+	for _, stream := range []string{topology.StreamDead, topology.StreamRejected} {
 		noted[stream] = removed{make(map[uint64]int64), make(map[string]int64)}
 	}
 	for {
 		select {
 		case entry, ok := <-w.Updates():
 			if !ok {
-				return nil, fmt.Errorf("%w: reading bucket %s ended", failure.ErrUnavailable, BucketRemoved)
+				return nil, fmt.Errorf("%w: reading bucket %s ended", failure.ErrUnavailable, topology.BucketRemoved)
 			}
 			if entry == nil { // the end of what is there
 				return noted, nil
@@ -239,16 +222,16 @@ func readRemoved(ctx context.Context, kv jetstream.KeyValue) (map[string]removed
 
 // forgetAgain forgets once more the endpoints that were removed: their bucket keeps a mark of each, for ever.
 func (b *Bus) forgetAgain(ctx context.Context) error {
-	w, err := b.buckets[BucketEndpoints].WatchAll(ctx, jetstream.MetaOnly())
+	w, err := b.buckets[topology.BucketEndpoints].WatchAll(ctx, jetstream.MetaOnly())
 	if err != nil {
-		return fmt.Errorf("reading bucket %s: %w", BucketEndpoints, failure.Classify(err))
+		return fmt.Errorf("reading bucket %s: %w", topology.BucketEndpoints, failure.Classify(err))
 	}
 	defer w.Stop()
 	for {
 		select {
 		case entry, ok := <-w.Updates():
 			if !ok {
-				return fmt.Errorf("%w: reading bucket %s ended", failure.ErrUnavailable, BucketEndpoints)
+				return fmt.Errorf("%w: reading bucket %s ended", failure.ErrUnavailable, topology.BucketEndpoints)
 			}
 			if entry == nil { // the end of what is there
 				return nil

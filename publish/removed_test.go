@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // What was removed for good stays so, though the server brings it back after a kill.
@@ -26,12 +27,12 @@ func TestRemovedStaysRemoved(t *testing.T) {
 		store        func(*testing.T, *publish.Bus, string)
 		remove       func(*testing.T, *publish.Bus, *publish.Stored)
 	}{
-		"dead letters":                       {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, exhume},
-		"replayed dead letters":              {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replay},
-		"dead letters that replaced others":  {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replaceAndExhume},
-		"dead letters replayed together":     {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replayTogether},
-		"dead letters of a removed endpoint": {publish.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, forget},
-		"rejected requests":                  {publish.StreamRejected, "jethook.rejected.", publish.RejectedShelf("stripe"), rejectOne, dropRejected},
+		"dead letters":                       {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, exhume},
+		"replayed dead letters":              {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replay},
+		"dead letters that replaced others":  {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replaceAndExhume},
+		"dead letters replayed together":     {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replayTogether},
+		"dead letters of a removed endpoint": {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, forget},
+		"rejected requests":                  {topology.StreamRejected, "jethook.rejected.", publish.RejectedShelf("stripe"), rejectOne, dropRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +109,7 @@ func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
 		srv.Start()
 		return srv
 	}
-	g := &grave{t: t, dir: t.TempDir(), name: publish.StreamDead, root: "jethook.dead."}
+	g := &grave{t: t, dir: t.TempDir(), name: topology.StreamDead, root: "jethook.dead."}
 	srv := run(g.dir, server.RANDOM_PORT)
 	cfg, log := onCluster(srv.ClientURL()), listenFor("reappeared; removed")
 	cfg.Replicas = 1

@@ -16,6 +16,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // outsider is a client of the network, and what the server refused it.
@@ -129,12 +130,12 @@ func stocked(t *testing.T) (b *publish.Bus, operator jetstream.JetStream) {
 			t.Fatal(err)
 		}
 	}
-	for _, q := range []publish.Queue{publish.QueueWebhooks, publish.QueueEvents, publish.QueueOps} {
+	for _, q := range []topology.Queue{topology.QueueWebhooks, topology.QueueEvents, topology.QueueOps} {
 		if _, err := b.Consumer(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := b.OrderedConsumer(t.Context(), publish.StreamEvents, "ep_ordered", []string{"events.>"}, time.Time{}); err != nil {
+	if _, err := b.OrderedConsumer(t.Context(), topology.StreamEvents, "ep_ordered", []string{"events.>"}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Endpoints().Put(t.Context(), "ep_1", []byte("an endpoint's secret")); err != nil {
@@ -550,10 +551,10 @@ func TestServicesLeaveRoomForConsumers(t *testing.T) {
 		t.Errorf("%.300q", got)
 	}
 	// Requests are handled one after the other: what was let through is made when this one is answered.
-	if _, err := b.OrderedConsumer(t.Context(), publish.StreamEvents, "ep_late", []string{"events.>"}, time.Time{}); err != nil {
+	if _, err := b.OrderedConsumer(t.Context(), topology.StreamEvents, "ep_late", []string{"events.>"}, time.Time{}); err != nil {
 		t.Error(err)
 	}
-	s, err := operator.Stream(t.Context(), publish.StreamEvents)
+	s, err := operator.Stream(t.Context(), topology.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -653,7 +654,7 @@ func TestAdministrator(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "webhooks.a.b", nil); err != nil {
 		t.Error(err)
 	}
-	if kv, err := js.KeyValue(t.Context(), publish.BucketEndpoints); err != nil {
+	if kv, err := js.KeyValue(t.Context(), topology.BucketEndpoints); err != nil {
 		t.Error(err)
 	} else if _, err := kv.Put(t.Context(), "ep_1", nil); err != nil {
 		t.Error(err)
@@ -661,7 +662,7 @@ func TestAdministrator(t *testing.T) {
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "MINE", Subjects: []string{"mine.>"}}); err != nil {
 		t.Error(err)
 	}
-	if err := js.DeleteStream(t.Context(), publish.StreamHistory); err != nil {
+	if err := js.DeleteStream(t.Context(), topology.StreamHistory); err != nil {
 		t.Error(err)
 	}
 	if _, err := nats.Connect(b.ClientURL(), nats.Token(token.Reveal()+"x")); err == nil {

@@ -17,6 +17,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // SourceState is what is known of a source beyond its settings. Some senders choose the secret themselves and hand
@@ -63,14 +64,14 @@ func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config
 	if err != nil {
 		return nil, err
 	}
-	kv, err := ensureBucket(ctx, js, jetstream.KeyValueConfig{
-		Bucket: BucketSources, Description: "secrets that senders handed over",
+	kv, err := topology.EnsureBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: topology.BucketSources, Description: "secrets that senders handed over",
 		Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Sources{kv: markable{kv, js}, ring: ring, bad: NewBadRecords(BucketSources, log)}
+	s := &Sources{kv: markable{kv, js}, ring: ring, bad: NewBadRecords(topology.BucketSources, log)}
 	s.seals, err = OpenSeals(ctx, s.kv, ring, log)
 	return s, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 // sealedState is a state that is sealed whole. Its field has the name of the list in an unsealed one: a process of an
@@ -101,7 +102,7 @@ func (s *Sources) isCurrent(data []byte) bool {
 // are.
 func (s *Sources) Unreadable() ([]report.Unreadable, int) {
 	if err := s.seals.Wrong(); err != nil && s.followed.Load() {
-		return []report.Unreadable{{Bucket: BucketSources, Why: err.Error()}}, 1
+		return []report.Unreadable{{Bucket: topology.BucketSources, Why: err.Error()}}, 1
 	}
 	return s.bad.Report(), s.bad.Len()
 }

@@ -17,6 +17,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // sealing is a server of its own, and who reaches its buckets without Jethook.
@@ -52,7 +53,7 @@ func (c *sealing) start(t *testing.T, keys ...string) *publish.Bus {
 	if err := b.Sources().SealAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if c.sources, err = c.js.KeyValue(t.Context(), publish.BucketSources); err != nil {
+	if c.sources, err = c.js.KeyValue(t.Context(), topology.BucketSources); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -155,7 +156,7 @@ func TestSourcesAreSealed(t *testing.T) {
 	}
 
 	// Who may only write to the bucket can remove everything, and not that it is sealed.
-	everything := &nats.Msg{Subject: "$KV." + publish.BucketSources + ".notion", Header: nats.Header{"Nats-Rollup": {"all"}}, Data: []byte(clear)}
+	everything := &nats.Msg{Subject: "$KV." + topology.BucketSources + ".notion", Header: nats.Header{"Nats-Rollup": {"all"}}, Data: []byte(clear)}
 	if _, err := c.js.PublishMsg(t.Context(), everything); err != nil {
 		t.Fatal(err)
 	}

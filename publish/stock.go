@@ -16,6 +16,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/jsontext"
+	"jethook/publish/topology"
 )
 
 // Pile is what lies on a shelf.
@@ -204,7 +205,7 @@ type StreamState struct {
 // StreamStates returns how full each stream is.
 func (b *Bus) StreamStates(ctx context.Context) ([]StreamState, error) {
 	var states []StreamState
-	for _, name := range []string{StreamWebhooks, StreamEvents, StreamOps, StreamDeliveries, StreamDead, StreamHistory, StreamRejected} {
+	for _, name := range []string{topology.StreamWebhooks, topology.StreamEvents, topology.StreamOps, topology.StreamDeliveries, topology.StreamDead, topology.StreamHistory, topology.StreamRejected} {
 		info, err := b.shelves[name].Info(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("asking for stream %s: %w", name, failure.Classify(err))
@@ -239,10 +240,10 @@ func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
 }
 
 // Queues are all that consume processes share.
-func (b *Bus) Queues() []Queue {
-	all := []Queue{QueueWebhooks, QueueEvents, QueueOps, QueueDue}
-	if slices.Contains(b.streams[StreamDeliveries].CachedInfo().Config.Subjects, turnSubjects) {
-		all = append(all, QueueTurns)
+func (b *Bus) Queues() []topology.Queue {
+	all := []topology.Queue{topology.QueueWebhooks, topology.QueueEvents, topology.QueueOps, topology.QueueDue}
+	if slices.Contains(b.streams[topology.StreamDeliveries].CachedInfo().Config.Subjects, topology.TurnSubjects) {
+		all = append(all, topology.QueueTurns)
 	}
 	return all
 }
@@ -265,7 +266,7 @@ func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) 
 		if info == nil {
 			continue
 		}
-		s := QueueState{Stream: q.Stream, Name: q.consumer, Pending: info.NumPending, Unacked: info.NumAckPending}
+		s := QueueState{Stream: q.Stream, Name: q.Name, Pending: info.NumPending, Unacked: info.NumAckPending}
 		if s.Pending > 0 || s.Unacked > 0 {
 			if s.Oldest, err = b.oldestOf(ctx, q, info.AckFloor.Stream); err != nil {
 				return nil, err
@@ -277,7 +278,7 @@ func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) 
 }
 
 // Untaken returns how many messages of a queue no process has taken yet.
-func (b *Bus) Untaken(ctx context.Context, q Queue) (uint64, error) {
+func (b *Bus) Untaken(ctx context.Context, q topology.Queue) (uint64, error) {
 	info, err := b.queueInfo(ctx, q)
 	if err != nil || info == nil {
 		return 0, err
@@ -286,29 +287,29 @@ func (b *Bus) Untaken(ctx context.Context, q Queue) (uint64, error) {
 }
 
 // queueInfo returns what the server tells of a queue, nil when there is none yet.
-func (b *Bus) queueInfo(ctx context.Context, q Queue) (*jetstream.ConsumerInfo, error) {
-	c, err := b.reads.JS.Consumer(ctx, q.Stream, q.consumer)
+func (b *Bus) queueInfo(ctx context.Context, q topology.Queue) (*jetstream.ConsumerInfo, error) {
+	c, err := b.reads.JS.Consumer(ctx, q.Stream, q.Name)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.consumer, q.Stream, failure.Classify(err))
+		return nil, fmt.Errorf("asking for consumer %s of %s: %w", q.Name, q.Stream, failure.Classify(err))
 	}
 	return c.CachedInfo(), nil
 }
 
 // oldestOf returns when the first message of a queue was stored that has no outcome.
-func (b *Bus) oldestOf(ctx context.Context, q Queue, floor uint64) (time.Time, error) {
+func (b *Bus) oldestOf(ctx context.Context, q topology.Queue, floor uint64) (time.Time, error) {
 	from := floor + 1
-	if q.Stream == StreamDeliveries { // what has its outcome is gone, and the server finds the first of a stream at once
+	if q.Stream == topology.StreamDeliveries { // what has its outcome is gone, and the server finds the first of a stream at once
 		from = 1
 	}
-	m, err := b.message(ctx, q.Stream, fetchQuery{Seq: from, Subject: q.filter})
+	m, err := b.message(ctx, q.Stream, fetchQuery{Seq: from, Subject: q.Filter})
 	switch {
 	case errors.Is(err, failure.ErrNotFound), errors.Is(err, errNoDelivery): // it has its outcome by now, or can't tell
 		return time.Time{}, nil
 	case err != nil:
-		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.filter, err)
+		return time.Time{}, fmt.Errorf("reading the oldest of %s: %w", q.Filter, err)
 	}
 	return m.Time.UTC(), nil
 }

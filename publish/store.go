@@ -14,6 +14,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // ErrNoStore means that there are no streams of Jethook.
@@ -41,7 +42,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 	}
 	own := *cfg
 	own.NATSListen = "off"
-	srv, err := embedded.Start(ctx, &own, stagedStreams, log)
+	srv, err := embedded.Start(ctx, &own, topology.StagedStreams, log)
 	if errors.Is(err, failure.ErrInUse) {
 		return dialRunning(cfg)
 	}
@@ -86,9 +87,6 @@ func dialRunning(cfg *config.Config) (*Store, error) {
 	}
 	return &Store{Conn: nc, Replicas: cfg.Replicas, close: nc.Close}, nil
 }
-
-// Consumer names the queue's consumer.
-func (q Queue) Consumer() string { return q.consumer }
 
 // IsNotFound reports whether an error says that there is no such stream or consumer.
 func IsNotFound(err error) bool {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -30,12 +31,12 @@ func (d *Delivery) Place() uint64 { return d.seq }
 func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
 	var letters []string
 	for _, id := range ids {
-		letters = append(letters, deadPrefix+id)
+		letters = append(letters, topology.DeadPrefix+id)
 	}
 	if t, err = b.moving(ctx, ids...); err != nil {
 		return t, err
 	}
-	dead, err := fetch(ctx, b.reads, Shelf{stream: StreamDead}, fetchQuery{Newest: letters})
+	dead, err := fetch(ctx, b.reads, Shelf{stream: topology.StreamDead}, fetchQuery{Newest: letters})
 	if err != nil {
 		return t, err
 	}
@@ -54,13 +55,13 @@ func (b *Bus) Traces(ctx context.Context, ids []string) (map[string]*Trace, erro
 	var moves, letters []string
 	for _, id := range ids {
 		found[id] = &Trace{}
-		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
-		letters = append(letters, deadPrefix+id)
+		moves = append(moves, topology.RetryPrefix+id, topology.DuePrefix+id, topology.TurnPrefix+id)
+		letters = append(letters, topology.DeadPrefix+id)
 	}
 	for _, at := range []struct {
 		stream   string
 		subjects []string
-	}{{StreamDeliveries, moves}, {StreamDead, letters}} { // in the order in which a delivery moves
+	}{{topology.StreamDeliveries, moves}, {topology.StreamDead, letters}} { // in the order in which a delivery moves
 		got, err := fetch(ctx, b.reads, Shelf{stream: at.stream}, fetchQuery{Newest: at.subjects})
 		if err != nil {
 			return nil, err
@@ -83,9 +84,9 @@ func idOn(subject string) string {
 // add notes a message of the delivery.
 func (t *Trace) add(m *Stored) {
 	switch {
-	case strings.HasPrefix(m.Subject, retryPrefix):
+	case strings.HasPrefix(m.Subject, topology.RetryPrefix):
 		t.Scheduled = later(t.Scheduled, m.Time)
-	case strings.HasPrefix(m.Subject, deadPrefix):
+	case strings.HasPrefix(m.Subject, topology.DeadPrefix):
 		t.Dead = later(t.Dead, m.Time)
 	default:
 		t.Due, t.due = later(t.Due, m.Time), max(t.due, m.Seq)
@@ -96,9 +97,9 @@ func (t *Trace) add(m *Stored) {
 func (b *Bus) moving(ctx context.Context, ids ...string) (t Trace, err error) {
 	var moves []string
 	for _, id := range ids {
-		moves = append(moves, retryPrefix+id, duePrefix+id, turnPrefix+id)
+		moves = append(moves, topology.RetryPrefix+id, topology.DuePrefix+id, topology.TurnPrefix+id)
 	}
-	got, err := fetch(ctx, b.reads, Shelf{stream: StreamDeliveries}, fetchQuery{Newest: moves})
+	got, err := fetch(ctx, b.reads, Shelf{stream: topology.StreamDeliveries}, fetchQuery{Newest: moves})
 	if err != nil {
 		return t, err
 	}
@@ -130,8 +131,8 @@ func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 	if HasPlace(id) || strings.ContainsAny(id, "*> \t\r\n") {
 		return id, nil
 	}
-	newest := Stored{Subject: deadPrefix + id}
-	for _, places := range []struct{ stream, prefix string }{{StreamDeliveries, "jethook.*."}, {StreamDead, deadPrefix}} {
+	newest := Stored{Subject: topology.DeadPrefix + id}
+	for _, places := range []struct{ stream, prefix string }{{topology.StreamDeliveries, "jethook.*."}, {topology.StreamDead, topology.DeadPrefix}} {
 		subject := places.prefix + id
 		got, err := fetch(ctx, b.reads, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
 		if err != nil {
@@ -150,7 +151,7 @@ func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]int, error) {
 	ids := make(map[string]int)
 	for _, at := range []struct{ stream, filter string }{
-		{StreamDeliveries, "jethook.*." + endpoint + ".>"}, {StreamDead, deadPrefix + endpoint + ".>"},
+		{topology.StreamDeliveries, "jethook.*." + endpoint + ".>"}, {topology.StreamDead, topology.DeadPrefix + endpoint + ".>"},
 	} {
 		info, err := b.shelves[at.stream].Info(ctx, jetstream.WithSubjectFilter(at.filter))
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // EventShelf lists the events of a stream, with their bodies, that the patterns may match: what does not is to be
@@ -20,11 +21,11 @@ func EventShelf(stream string, patterns []string) Shelf {
 }
 
 // recoverySubjects is where the bucket of the recoveries keeps them.
-const recoverySubjects = "$KV." + BucketRecoveries + "."
+const recoverySubjects = "$KV." + topology.BucketRecoveries + "."
 
 // RecoveryShelf lists the entries of the bucket of the recoveries. A watch would pass over one that changes meanwhile.
 func RecoveryShelf() Shelf {
-	return Shelf{stream: "KV_" + BucketRecoveries, subject: recoverySubjects + ">", whole: true}
+	return Shelf{stream: "KV_" + topology.BucketRecoveries, subject: recoverySubjects + ">", whole: true}
 }
 
 // RecoveryKey is the key of an entry of that shelf; false for a removed one.

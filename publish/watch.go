@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"jethook/publish/connection"
@@ -39,6 +40,11 @@ func (b *Bus) Watch(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("%w: the connection %q was closed for good: %w", failure.ErrUnavailable, closed.Opts.Name, closed.LastError())
+}
+
+// Requests is the bucket in which a request with an Idempotency-Key leaves what it did, for [RequestsAge].
+func (b *Bus) Requests(ctx context.Context) (jetstream.KeyValue, error) {
+	return b.requests.Open(ctx, b.reads.JS)
 }
 
 // Metrics are of what this process stored.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // command runs the binary with the process's settings.
@@ -334,7 +335,7 @@ const placesPerSecond = 1_000_000
 // lastPlace is the last place in EVENTS.
 func lastPlace(t *testing.T, p *process) uint64 {
 	t.Helper()
-	s, err := jetStream(t, p).Stream(t.Context(), publish.StreamEvents)
+	s, err := jetStream(t, p).Stream(t.Context(), topology.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}

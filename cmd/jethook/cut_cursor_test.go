@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // An endpoint leaves the shared intake because of its rate limit, catches up by its cursor, and joins again. Its process is
@@ -57,7 +57,7 @@ func always2xx(int) int { return http.StatusOK }
 
 // isStep reports whether a publish is a step of an endpoint that leaves or joins: a change of its record, or of its consumer.
 func isStep(subject string, _ []byte) bool {
-	for _, prefix := range []string{"$KV." + publish.BucketCursors + ".", "$JS.API.CONSUMER.CREATE.EVENTS.ep_", "$JS.API.CONSUMER.DELETE.EVENTS.ep_"} {
+	for _, prefix := range []string{"$KV." + topology.BucketCursors + ".", "$JS.API.CONSUMER.CREATE.EVENTS.ep_", "$JS.API.CONSUMER.DELETE.EVENTS.ep_"} {
 		if strings.HasPrefix(subject, prefix) {
 			return true
 		}
@@ -67,7 +67,7 @@ func isStep(subject string, _ []byte) bool {
 
 // cursors counts the endpoints that have left the shared intake; -1: nobody can say.
 func (w *watcher) cursors(t *testing.T) int {
-	kv, err := w.js.KeyValue(t.Context(), publish.BucketCursors)
+	kv, err := w.js.KeyValue(t.Context(), topology.BucketCursors)
 	if err != nil {
 		return -1
 	}

@@ -19,7 +19,7 @@ import (
 	"jethook/cmd/jethook/manifest"
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func endpointApplyCommand() *cobra.Command {
@@ -101,7 +101,7 @@ func (a *apply) refuseUnseen(ctx context.Context, steps []manifest.Step) error {
 	}
 	var unseen []string
 	for i := range s.Unreadable {
-		if u := &s.Unreadable[i]; u.Bucket == publish.BucketEndpoints {
+		if u := &s.Unreadable[i]; u.Bucket == topology.BucketEndpoints {
 			unseen = append(unseen, cmp.Or(u.Key, "all"))
 		}
 	}

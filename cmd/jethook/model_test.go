@@ -16,7 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 var (
@@ -252,7 +252,7 @@ func (m *model) step() {
 		m.cut()
 		m.pauses = append(m.pauses, time.Now())
 		p.signal(m.t, syscall.SIGSTOP)
-		time.Sleep(publish.AckWait + time.Second) // what passes is the time that this is about
+		time.Sleep(topology.AckWait + time.Second) // what passes is the time that this is about
 		p.signal(m.t, syscall.SIGCONT)
 		all.Wait()
 	default:
@@ -579,7 +579,7 @@ func (m *model) unexplained(requests []request) (n int) {
 // explains reports whether one of the cuts explains a request after another one, as one of who was stopped while it held the
 // event, or of who got it from who was killed.
 func explains(cuts []time.Time, last, next time.Time) bool {
-	held := last.Add(-2 * publish.AckWait)
+	held := last.Add(-2 * topology.AckWait)
 	return slices.ContainsFunc(cuts, func(at time.Time) bool { return at.After(held) && at.Before(next) })
 }
 

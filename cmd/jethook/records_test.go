@@ -17,6 +17,7 @@ import (
 	"jethook/consume/recovery"
 	"jethook/consume/status"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // bucket opens a bucket as somebody does who reaches the server without Jethook.
@@ -83,7 +84,7 @@ func TestBadRecordsStopNothing(t *testing.T) {
 	p.api(t, "POST", "/api/v1/endpoints", `{"name":"good","url":"`+good.url+`","events":["webhooks.>"]}`, &goodID)
 	p.kill(t)
 
-	endpoints, recoveries, sources := bucket(t, address, publish.BucketEndpoints), bucket(t, address, publish.BucketRecoveries), bucket(t, address, publish.BucketSources)
+	endpoints, recoveries, sources := bucket(t, address, topology.BucketEndpoints), bucket(t, address, topology.BucketRecoveries), bucket(t, address, topology.BucketSources)
 	kept, err := endpoints.Get(t.Context(), spoiltID.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +209,7 @@ func TestWrongKeyTakesNoEvents(t *testing.T) {
 		}
 	}
 	st := wrong.awaitStatus(t, "it says why", func(s *status.Status) bool { return len(s.Unreadable) == 1 })
-	if u := st.Unreadable[0]; u.Bucket != publish.BucketEndpoints || u.Key != "" || !strings.Contains(u.Why, "JETHOOK_ENCRYPTION_KEY") {
+	if u := st.Unreadable[0]; u.Bucket != topology.BucketEndpoints || u.Key != "" || !strings.Contains(u.Why, "JETHOOK_ENCRYPTION_KEY") {
 		t.Errorf("got %+v", u)
 	}
 	for _, c := range []struct{ method, path, body string }{

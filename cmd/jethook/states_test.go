@@ -23,7 +23,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // pair is one event on its way to one endpoint.
@@ -195,7 +195,7 @@ func (w *watcher) left(ctx context.Context) (text string) {
 // graves describes the dead letters that there are, and those that are noted to be removed for good.
 func (w *watcher) graves(ctx context.Context) string {
 	all := func(*jetstream.RawStreamMsg) bool { return true }
-	return w.messages(ctx, "DEAD", all) + w.messages(ctx, "KV_"+publish.BucketRemoved, all)
+	return w.messages(ctx, "DEAD", all) + w.messages(ctx, "KV_"+topology.BucketRemoved, all)
 }
 
 // messages describes messages of a stream.
@@ -228,7 +228,7 @@ func (w *watcher) mayLag(ctx context.Context, endpoint, subject string) bool {
 	if strings.HasPrefix(subject, "webhooks.") {
 		stream = "WEBHOOKS"
 	}
-	kv, err := w.js.KeyValue(ctx, publish.BucketCursors)
+	kv, err := w.js.KeyValue(ctx, topology.BucketCursors)
 	if err != nil {
 		return true
 	}

@@ -15,6 +15,7 @@ import (
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func auditSamples(a *api) []exchange {
@@ -148,7 +149,7 @@ func TestWithoutAuditNothingHappens(t *testing.T) {
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err == nil {
-		err = js.DeleteStream(t.Context(), publish.StreamAudit)
+		err = js.DeleteStream(t.Context(), topology.StreamAudit)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -8,12 +8,13 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // last returns the event that was sent last, and nobody read yet.
 func (a *api) last() publish.Event {
 	a.t.Helper()
-	c, err := a.bus.Consumer(a.t.Context(), publish.QueueEvents)
+	c, err := a.bus.Consumer(a.t.Context(), topology.QueueEvents)
 	if err != nil {
 		a.t.Fatal(err)
 	}

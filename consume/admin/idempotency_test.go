@@ -11,7 +11,7 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // keyed makes a request with an Idempotency-Key.
@@ -116,7 +116,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 	a := start(t)
 	stored := func() uint64 {
 		t.Helper()
-		c, err := a.bus.Consumer(t.Context(), publish.QueueEvents)
+		c, err := a.bus.Consumer(t.Context(), topology.QueueEvents)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 		t.Errorf("long after: %d %s, %d stored", got.status, got.body, stored())
 	}
 	status, err := kv.Status(t.Context())
-	if err != nil || status.TTL() != publish.RequestsAge || status.Config().MaxBytes <= 0 {
+	if err != nil || status.TTL() != topology.RequestsAge || status.Config().MaxBytes <= 0 {
 		t.Errorf("the notes are not bounded: %+v, %v", status, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // The bus knows what an ordered endpoint listens to before the answer leaves, so that no event published after
@@ -25,7 +26,7 @@ func TestOrderedEndpoint(t *testing.T) {
 	if got := a.do("PATCH", path, `{"ordered":true,"events":["webhooks.>"]}`); got.status != http.StatusOK {
 		t.Errorf("unchanged: %d %s", got.status, got.body)
 	}
-	for _, stream := range []string{publish.StreamEvents, publish.StreamWebhooks} {
+	for _, stream := range []string{topology.StreamEvents, topology.StreamWebhooks} {
 		if ids, err := a.bus.Ordered(t.Context(), stream); err != nil || !slices.Equal(ids, []publish.Own{{Stream: stream, Endpoint: e.ID}}) {
 			t.Errorf("%s: consumers of %v, %v", stream, ids, err)
 		}

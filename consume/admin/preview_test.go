@@ -13,6 +13,7 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func (a *api) preview(id string, query ...string) admin.Preview {
@@ -38,7 +39,7 @@ func TestPreviewFindsWhatWouldGoOut(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	place, _, err := a.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
+	place, _, err := a.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

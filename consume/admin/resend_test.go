@@ -18,6 +18,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // delivering runs an engine, too, whose endpoints get one attempt now and the next in an hour.
@@ -80,8 +81,8 @@ func (a *api) quiet() {
 	a.t.Helper()
 	a.until("nothing is due", func() bool {
 		due, _, err1 := a.bus.Count(a.t.Context(), publish.DueShelf(""))
-		settled, err2 := a.bus.Settled(a.t.Context(), publish.StreamEvents)
-		_, last, err3 := a.bus.Ends(a.t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
+		settled, err2 := a.bus.Settled(a.t.Context(), topology.StreamEvents)
+		_, last, err3 := a.bus.Ends(a.t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
 		return err1 == nil && err2 == nil && err3 == nil && due == 0 && settled >= last
 	})
 }
@@ -272,7 +273,7 @@ func TestResendToChosenEndpoints(t *testing.T) {
 	}
 	// What did nothing is no reason to do nothing a moment later.
 	only := `{"endpoints":["` + off.id + `"]}`
-	first, _, err := a.bus.Ends(t.Context(), publish.EventShelf(publish.StreamEvents, []string{"events.>"}), time.Time{})
+	first, _, err := a.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

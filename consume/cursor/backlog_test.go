@@ -12,6 +12,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func openBus(t testing.TB) *publish.Bus {
@@ -44,7 +45,7 @@ func publishTo(t testing.TB, bus *publish.Bus, n int) (first uint64) {
 			t.Fatal(err)
 		}
 	}
-	first, _, err := bus.StreamEnds(t.Context(), publish.StreamEvents)
+	first, _, err := bus.StreamEnds(t.Context(), topology.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestBacklogIsExact(t *testing.T) {
 			r := c.record
 			r.Epoch = "e"
 			ep := &endpoint.Endpoint{ID: "ep_" + publish.HashID(name)[7:20], Events: c.events}
-			key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
+			key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 			store(t, bus, key, &r)
 			settled := make(map[uint64]bool)
 			taken := uint64(0)
@@ -177,7 +178,7 @@ func TestBacklogOfAnotherEpoch(t *testing.T) {
 	bus := openBus(t)
 	first := publishTo(t, bus, 30)
 	ep := &endpoint.Endpoint{ID: "ep_1", Events: []string{"events.>"}}
-	key := cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}
+	key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 	consumer, _, err := bus.CursorConsumer(t.Context(), publish.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: "before"}, ep.Events, first)
 	if err != nil {
 		t.Fatal(err)
@@ -213,13 +214,13 @@ func BenchmarkCountBacklogs(b *testing.B) {
 			for i := range 300 {
 				ep := &endpoint.Endpoint{ID: fmt.Sprint("ep_", i), Events: []string{"events.>"}}
 				endpoints = append(endpoints, ep)
-				store(b, bus, cursor.Key{Endpoint: ep.ID, Stream: publish.StreamEvents}, &cursor.Record{
+				store(b, bus, cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}, &cursor.Record{
 					Phase: cursor.Own, Epoch: "e", From: first + uint64(i), Opened: begun,
 				})
 				if !begun {
 					continue
 				}
-				if _, _, err := bus.CursorConsumer(b.Context(), publish.Own{Stream: publish.StreamEvents, Endpoint: ep.ID, Epoch: "e"}, ep.Events, first+uint64(i)); err != nil {
+				if _, _, err := bus.CursorConsumer(b.Context(), publish.Own{Stream: topology.StreamEvents, Endpoint: ep.ID, Epoch: "e"}, ep.Events, first+uint64(i)); err != nil {
 					b.Fatal(err)
 				}
 			}

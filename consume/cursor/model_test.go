@@ -18,6 +18,7 @@ import (
 	"jethook/config"
 	"jethook/consume/cursor"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 var (
@@ -223,7 +224,7 @@ func (p *actor) live(end <-chan struct{}, span time.Duration) (again bool) {
 	act(p.unrest)
 	for id := range p.endpoints {
 		act(func(ctx context.Context, rng *rand.Rand) {
-			p.follow(ctx, rng, cursor.Key{Endpoint: id, Stream: publish.StreamEvents})
+			p.follow(ctx, rng, cursor.Key{Endpoint: id, Stream: topology.StreamEvents})
 		})
 	}
 	select {
@@ -268,7 +269,7 @@ func (p *actor) unrest(ctx context.Context, rng *rand.Rand) {
 			return
 		}
 		for id := range p.endpoints { // in a random order
-			if _, err := p.table.Leave(ctx, cursor.Key{Endpoint: id, Stream: publish.StreamEvents}, cursor.Behind); err != nil && ctx.Err() == nil {
+			if _, err := p.table.Leave(ctx, cursor.Key{Endpoint: id, Stream: topology.StreamEvents}, cursor.Behind); err != nil && ctx.Err() == nil {
 				p.t.Error("leaving:", err)
 			}
 			break
@@ -309,7 +310,7 @@ func (p *actor) deliver(id string, meta *jetstream.MsgMetadata, how string) {
 
 // shared takes messages from the shared intake.
 func (p *actor) shared(ctx context.Context, rng *rand.Rand) {
-	c, err := p.bus.Consumer(ctx, publish.QueueEvents)
+	c, err := p.bus.Consumer(ctx, topology.QueueEvents)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.t.Error(err)
@@ -339,7 +340,7 @@ func (p *actor) receive(ctx context.Context, rng *rand.Rand, msg jetstream.Msg) 
 		}
 	}
 	for id, patterns := range p.endpoints {
-		key := cursor.Key{Endpoint: id, Stream: publish.StreamEvents}
+		key := cursor.Key{Endpoint: id, Stream: topology.StreamEvents}
 		if !publish.MatchesAny(msg.Subject(), patterns) {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // stepped is a process that does one step of the protocol at a time.
@@ -24,7 +25,7 @@ type stepped struct {
 func newStepped(t *testing.T, n int) *stepped {
 	t.Helper()
 	bus := newModel(t, 0).open()
-	s := &stepped{T: t, bus: bus, table: cursor.NewTable(bus, slog.New(slog.DiscardHandler)), key: cursor.Key{Endpoint: "ep_a", Stream: publish.StreamEvents}}
+	s := &stepped{T: t, bus: bus, table: cursor.NewTable(bus, slog.New(slog.DiscardHandler)), key: cursor.Key{Endpoint: "ep_a", Stream: topology.StreamEvents}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- s.table.Run(ctx, func(cursor.Key) {}) }()
@@ -80,7 +81,7 @@ func (s *stepped) take(c *publish.Consumer, err error, n int, done bool) (places
 
 func (s *stepped) takeShared(n int, done bool) []uint64 {
 	s.Helper()
-	c, err := s.bus.Consumer(s.Context(), publish.QueueEvents)
+	c, err := s.bus.Consumer(s.Context(), topology.QueueEvents)
 	return s.take(c, err, n, done)
 }
 
@@ -200,7 +201,7 @@ func TestFinishLooksIntoTheStream(t *testing.T) {
 		}
 	}
 	for _, left := range []bool{true, false} {
-		holds, err := s.bus.HoldsBetween(t.Context(), publish.StreamEvents, []string{"events.other"}, s.first, map[bool]uint64{true: other + 1, false: other}[left])
+		holds, err := s.bus.HoldsBetween(t.Context(), topology.StreamEvents, []string{"events.other"}, s.first, map[bool]uint64{true: other + 1, false: other}[left])
 		if err != nil || holds != left {
 			t.Errorf("holds %t, want %t: %v", holds, left, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // ErrInOrder means that the endpoint gets its events in order, and has not come to this one.
@@ -179,9 +180,9 @@ func (l *Store) Unbegun(ctx context.Context, id string) (publish.Delivery, error
 // streamsOf returns where the event of a delivery may lie, by its key.
 func streamsOf(key string) []string {
 	if strings.HasPrefix(key, "events:") {
-		return []string{publish.StreamEvents, publish.StreamOps, publish.StreamWebhooks}
+		return []string{topology.StreamEvents, topology.StreamOps, topology.StreamWebhooks}
 	}
-	return []string{publish.StreamWebhooks}
+	return []string{topology.StreamWebhooks}
 }
 
 // goAhead makes a delivery due at once that waits behind its endpoint's cursor. ErrNoDelivery: it does not; ErrUnderWay:

@@ -11,6 +11,7 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 func (r *Registry) readAll(ctx context.Context) error {
@@ -201,7 +202,7 @@ func (r *Registry) IsUnreadable(id string) bool { return r.bad.Has(id) }
 // Unreadable names the records that can't be read, or the whole bucket when it is locked, and tells how many there are.
 func (r *Registry) Unreadable() ([]report.Unreadable, int) {
 	if err := r.Locked(); err != nil {
-		return []report.Unreadable{{Bucket: publish.BucketEndpoints, Why: err.Error()}}, 1
+		return []report.Unreadable{{Bucket: topology.BucketEndpoints, Why: err.Error()}}, 1
 	}
 	return r.bad.Report(), r.bad.Len()
 }

@@ -12,6 +12,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Errors of the registry. Test with errors.Is.
@@ -53,7 +54,7 @@ func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyri
 		return nil, err
 	}
 	r := &Registry{
-		kv: kv, keys: keys, seals: seals, bad: publish.NewBadRecords(publish.BucketEndpoints, log),
+		kv: kv, keys: keys, seals: seals, bad: publish.NewBadRecords(topology.BucketEndpoints, log),
 		index: newIndex(), changes: make(chan Change, maxChanges), log: log,
 	}
 	if r.Locked() != nil {

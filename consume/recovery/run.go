@@ -17,6 +17,7 @@ import (
 	"jethook/publish"
 	"jethook/publish/failure"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 const (
@@ -61,7 +62,7 @@ type Worker struct {
 func NewWorker(bus *publish.Bus, endpoints *endpoint.Registry, cursors *cursor.Table, circuits Circuits, log *slog.Logger) *Worker {
 	return &Worker{
 		bus: bus, endpoints: endpoints, cursors: cursors, circuits: circuits, log: log,
-		bad:  publish.NewBadRecords(publish.BucketRecoveries, log),
+		bad:  publish.NewBadRecords(topology.BucketRecoveries, log),
 		jobs: New(bus), owner: nuid.Next(), running: make(map[string]bool),
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/crashpoint"
+	"jethook/publish/topology"
 )
 
 // Stage is a part of the work on a message: Read, or Form of an endpoint's format.
@@ -69,7 +70,7 @@ func Serve(in io.Reader, out io.Writer) error {
 func serve(in io.Reader, out io.Writer, work func(*Message, Stage)) error {
 	requests, answers := gob.NewDecoder(in), gob.NewEncoder(out)
 	// A child that can't even do this proves nothing against any message.
-	work(&Message{Stream: publish.StreamEvents, Subject: "events.rehearsal", Seq: 1, Time: time.Now()}, Read)
+	work(&Message{Stream: topology.StreamEvents, Subject: "events.rehearsal", Seq: 1, Time: time.Now()}, Read)
 	if err := answers.Encode(ready); err != nil {
 		return fmt.Errorf("beginning to rehearse: %w", err)
 	}
@@ -117,7 +118,7 @@ func rehearse(client *attempt.Client, m *Message, stage Stage) {
 func read(m *Message) publish.Event {
 	crashpoint.Reach("read", "", m.Data)
 	s := publish.Stored{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Header: m.Header, Data: m.Data}
-	if m.Stream == publish.StreamDeliveries {
+	if m.Stream == topology.StreamDeliveries {
 		d, _ := s.Delivery()
 		return d.Event
 	}

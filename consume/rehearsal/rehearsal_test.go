@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // The tests' own program is the child, too.
@@ -139,12 +139,12 @@ func TestRealMessagesSurvive(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, data := range [][]byte{nil, []byte(`{"a":1}`), bytes.Repeat([]byte("["), 8_000_000), []byte("\xff\x00")} {
 		for _, m := range []Message{
-			{Stream: publish.StreamWebhooks, Subject: "webhooks.acme.a", Header: nats.Header{"Jethook-Id": {"\x00"}}},
-			{Stream: publish.StreamEvents, Subject: "events.a"},
-			{Stream: publish.StreamDeliveries, Subject: "jethook.due.ep_1.a", Header: nats.Header{
+			{Stream: topology.StreamWebhooks, Subject: "webhooks.acme.a", Header: nats.Header{"Jethook-Id": {"\x00"}}},
+			{Stream: topology.StreamEvents, Subject: "events.a"},
+			{Stream: topology.StreamDeliveries, Subject: "jethook.due.ep_1.a", Header: nats.Header{
 				"Jethook-Endpoint": {"ep_1"}, "Jethook-Attempt": {"1"}, "Jethook-Id": {"evt_1"}, "Jethook-Subject": {"events.a"},
 			}},
-			{Stream: publish.StreamDeliveries, Subject: "none", Header: nats.Header{"Jethook-Attempt": {"x"}}},
+			{Stream: topology.StreamDeliveries, Subject: "none", Header: nats.Header{"Jethook-Attempt": {"x"}}},
 		} {
 			m.Data, m.Seq = data, 7
 			wg.Go(func() {
@@ -164,7 +164,7 @@ func BenchmarkTry(b *testing.B) {
 	}
 	r := New(self...)
 	defer r.Close()
-	m := &Message{Stream: publish.StreamEvents, Subject: "events.a", Seq: 1, Data: bytes.Repeat([]byte("x"), 1000)}
+	m := &Message{Stream: topology.StreamEvents, Subject: "events.a", Seq: 1, Data: bytes.Repeat([]byte("x"), 1000)}
 	for b.Loop() {
 		if _, err := r.Try(b.Context(), m, Read, Form(endpoint.FormatRaw)); err != nil {
 			b.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"jethook/consume/status"
 	"jethook/publish"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 func (r *rig) status(t testing.TB) *status.Status {
@@ -260,19 +261,19 @@ func TestStreamsAndQueues(t *testing.T) {
 		}
 	}
 	r.bury(t, delivery("ep_1", 1, time.Time{}))
-	if _, err := r.bus.Consumer(t.Context(), publish.QueueEvents); err != nil {
+	if _, err := r.bus.Consumer(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	s := r.status(t)
 	for _, st := range s.Streams {
-		if st.Name == publish.StreamEvents && (st.Messages != 3 || st.MaxAge != "168h" || st.MaxBytes != 0 || st.Percent != nil || st.Oldest == nil) {
+		if st.Name == topology.StreamEvents && (st.Messages != 3 || st.MaxAge != "168h" || st.MaxBytes != 0 || st.Percent != nil || st.Oldest == nil) {
 			t.Errorf("got %+v", st)
 		}
-		if st.Name == publish.StreamDead && (st.MaxBytes == 0 || st.Percent == nil || *st.Percent > 1) {
+		if st.Name == topology.StreamDead && (st.MaxBytes == 0 || st.Percent == nil || *st.Percent > 1) {
 			t.Errorf("got %+v", st)
 		}
 	}
-	if len(s.Queues) != 1 || s.Queues[0].Stream != publish.StreamEvents || s.Queues[0].Pending != 3 || s.Queues[0].Oldest == nil {
+	if len(s.Queues) != 1 || s.Queues[0].Stream != topology.StreamEvents || s.Queues[0].Pending != 3 || s.Queues[0].Oldest == nil {
 		t.Errorf("got %+v", s.Queues)
 	}
 }

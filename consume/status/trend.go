@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Step is what happened in one step of time, counted on the bus.
@@ -145,16 +146,16 @@ func (t *Trends) mark(ctx context.Context, at time.Time) (*mark, error) {
 		shelves []publish.Shelf
 		to      []*uint64
 	}{
-		{publish.StreamWebhooks, []publish.Shelf{publish.StreamShelf(publish.StreamWebhooks)}, []*uint64{&m.received}},
-		{publish.StreamEvents, []publish.Shelf{publish.StreamShelf(publish.StreamEvents)}, []*uint64{&m.received}},
-		{publish.StreamRejected, []publish.Shelf{publish.StreamShelf(publish.StreamRejected)}, []*uint64{&m.refused}},
+		{topology.StreamWebhooks, []publish.Shelf{publish.StreamShelf(topology.StreamWebhooks)}, []*uint64{&m.received}},
+		{topology.StreamEvents, []publish.Shelf{publish.StreamShelf(topology.StreamEvents)}, []*uint64{&m.received}},
+		{topology.StreamRejected, []publish.Shelf{publish.StreamShelf(topology.StreamRejected)}, []*uint64{&m.refused}},
 		{
-			publish.StreamHistory,
+			topology.StreamHistory,
 			[]publish.Shelf{publish.HistoryShelf(t.endpoint, "delivered"), publish.HistoryShelf(t.endpoint, "failed"), publish.HistoryShelf(t.endpoint, "dead")},
 			[]*uint64{&m.delivered, &m.failed, &m.failed},
 		},
 	} {
-		if t.endpoint != "" && part.stream != publish.StreamHistory {
+		if t.endpoint != "" && part.stream != topology.StreamHistory {
 			continue
 		}
 		first, err := t.bus.FirstSince(ctx, publish.StreamShelf(part.stream), at)
@@ -190,7 +191,7 @@ func (t *Trends) Recent(ctx context.Context, st *Status) (*Recent, error) {
 	}
 	r := &Recent{Dead: make(map[string]uint64)}
 	day := time.Now().Add(-24 * time.Hour)
-	first, err := t.bus.FirstSince(ctx, publish.StreamShelf(publish.StreamDead), day)
+	first, err := t.bus.FirstSince(ctx, publish.StreamShelf(topology.StreamDead), day)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +226,7 @@ func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Re
 	hour := time.Now().Add(-time.Hour)
 	var total uint64
 	for since, to := range map[time.Time]*uint64{day: &total, hour: &r.Hour} {
-		first, err := t.bus.FirstSince(ctx, publish.StreamShelf(publish.StreamRejected), since)
+		first, err := t.bus.FirstSince(ctx, publish.StreamShelf(topology.StreamRejected), since)
 		if err != nil {
 			return nil, err
 		}

@@ -22,6 +22,7 @@ import (
 	"jethook/ingest"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // separators are what a secret may be taken apart at.
@@ -170,7 +171,7 @@ func stored(t *testing.T, bus *publish.Bus) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := js.Stream(t.Context(), publish.StreamWebhooks)
+	stream, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

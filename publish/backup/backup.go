@@ -14,6 +14,7 @@ import (
 
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // Options are for a backup or a restore.
@@ -28,16 +29,16 @@ const (
 	streamPart    = "/stream.json"
 	snapshotPart  = "/snapshot"
 	laterPart     = "/later.json"
-	streamEvents  = publish.StreamEvents
+	streamEvents  = topology.StreamEvents
 )
 
 // The order in which streams are read: see the package's comment.
 var (
-	first  = []string{bucketPrefix + publish.BucketEndpoints, bucketPrefix + publish.BucketSources, bucketPrefix + publish.BucketRequests, bucketPrefix + publish.BucketRecoveries, bucketPrefix + publish.BucketRemoved}
-	cursor = bucketPrefix + publish.BucketCursors
-	events = []string{publish.StreamWebhooks, streamEvents, publish.StreamOps}
-	moving = []string{publish.StreamDeliveries, publish.StreamDead}
-	last   = []string{publish.StreamHistory, publish.StreamRejected, publish.StreamAudit, "OBJ_" + publish.BucketBodies}
+	first  = []string{bucketPrefix + topology.BucketEndpoints, bucketPrefix + topology.BucketSources, bucketPrefix + topology.BucketRequests, bucketPrefix + topology.BucketRecoveries, bucketPrefix + topology.BucketRemoved}
+	cursor = bucketPrefix + topology.BucketCursors
+	events = []string{topology.StreamWebhooks, streamEvents, topology.StreamOps}
+	moving = []string{topology.StreamDeliveries, topology.StreamDead}
+	last   = []string{topology.StreamHistory, topology.StreamRejected, topology.StreamAudit, "OBJ_" + topology.BucketBodies}
 )
 
 // Streams are all that a backup holds, in its order.
@@ -75,7 +76,7 @@ func Write(ctx context.Context, s *publish.Store, w io.Writer, o Options) (*Mani
 	if err := names.Err(); err != nil {
 		return nil, fmt.Errorf("listing the streams: %w", err)
 	}
-	if !b.have[publish.StreamWebhooks] {
+	if !b.have[topology.StreamWebhooks] {
 		return nil, fmt.Errorf("there is nothing to back up: %w", publish.ErrNoStore)
 	}
 	if err := b.out.put(infoPart, b.m); err != nil {
@@ -156,7 +157,7 @@ const pauseTime = 20 * time.Second
 func (b *backup) deliveries(ctx context.Context) (err error) {
 	held, hold := context.WithCancel(ctx)
 	defer hold()
-	for _, q := range []publish.Queue{publish.QueueDue, publish.QueueTurns} {
+	for _, q := range []topology.Queue{topology.QueueDue, topology.QueueTurns} {
 		resume, err := b.pause(held, q)
 		if err != nil {
 			return err
@@ -168,8 +169,8 @@ func (b *backup) deliveries(ctx context.Context) (err error) {
 
 // pause keeps a consumer from handing messages out, if there is one, until resume is called, or this process ends and
 // pauseTime has passed.
-func (b *backup) pause(ctx context.Context, q publish.Queue) (resume func(), err error) {
-	name := q.Consumer()
+func (b *backup) pause(ctx context.Context, q topology.Queue) (resume func(), err error) {
+	name := q.Name
 	hold := func() error {
 		_, err := b.js.PauseConsumer(ctx, q.Stream, name, time.Now().Add(pauseTime))
 		return err

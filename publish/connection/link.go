@@ -216,6 +216,7 @@ func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) []nats.Option
 // errOldServer refuses a cluster without message schedules, on which all waiting rests.
 var errOldServer = errors.New("nats-server 2.12 or newer is required (message schedules)")
 
+// CheckVersion refuses a server that is too old.
 func CheckVersion(v string) error {
 	major, rest, _ := strings.Cut(v, ".")
 	minor, _, _ := strings.Cut(rest, ".")

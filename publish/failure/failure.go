@@ -70,6 +70,7 @@ type Refusal struct {
 	Description string `json:"description"`
 }
 
+// Err is the refusal as an error of one of the classes.
 func (r *Refusal) Err() error {
 	class := ErrRefused
 	switch r.ErrCode {

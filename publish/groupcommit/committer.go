@@ -75,10 +75,12 @@ type Committer struct {
 	acks    *nats.Subscription
 	replies string                   // prefix of this committer's reply subjects
 	current atomic.Pointer[inFlight] // what the store's answers belong to
-	round   uint64                   // the number of the current exchange
-	silent  int                      // exchanges in a row that ran out of time
+	round   uint64                   // what the current one is known by
+	silent  int                      // of these in a row, how many ran out of time
 }
 
+// New returns what stores messages in a stream through a connection. stuck is called when the store has given no answers
+// twice in a row. Where batches is set, messages that wait together are stored by one atomic batch. Close must be called.
 func New(nc *connection.Conn, stream string, stuck func(*connection.Conn), batches bool, m meter) (*Committer, error) {
 	c := &Committer{
 		nc: nc, stream: stream, stuck: stuck, batches: batches, meter: m,

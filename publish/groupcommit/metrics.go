@@ -24,6 +24,7 @@ type Meters struct {
 	batch    *prometheus.HistogramVec
 }
 
+// NewMeters returns meters that count nothing yet.
 func NewMeters() *Meters {
 	return &Meters{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -1,4 +1,4 @@
-package publish
+package topology
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 // operator changed by hand stays. To tell the two apart, Jethook notes in the stream's metadata what was asked of it
 // and what it set; a value that is no longer what it set is the operator's.
 
-// followed is one value of a stream that follows a setting.
-type followed struct {
+// setting is one value of a stream that follows a setting.
+type setting struct {
 	key   string // in the metadata
 	field func(*jetstream.StreamConfig) *int64
 }
@@ -32,7 +32,7 @@ const (
 	keyMaxMessage = "jethook-max-msg-size"
 )
 
-var followedValues = []followed{
+var settings = []setting{
 	{keyMaxAge, func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.MaxAge) }},
 	{keyMaxBytes, func(c *jetstream.StreamConfig) *int64 { return &c.MaxBytes }},
 	{"jethook-duplicate-window", func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.Duplicates) }},
@@ -40,7 +40,7 @@ var followedValues = []followed{
 
 // noteSettings marks what of a stream follows a setting.
 func noteSettings(s *jetstream.StreamConfig, cfg *config.Config) {
-	for _, f := range followedValues {
+	for _, f := range settings {
 		switch {
 		case *f.field(s) == 0: // left to the server
 		case f.key != keyMaxBytes:
@@ -83,7 +83,7 @@ func raiseMaxMessage(have, want *jetstream.StreamConfig, log *slog.Logger) bool 
 
 // note marks a value as set. What was asked differs from it where a small store bounds it: free space changes from
 // start to start, and a stream must not change with it.
-func (f followed) note(c *jetstream.StreamConfig, asked int64) {
+func (f setting) note(c *jetstream.StreamConfig, asked int64) {
 	if c.Metadata == nil {
 		c.Metadata = make(map[string]string)
 	}
@@ -91,20 +91,20 @@ func (f followed) note(c *jetstream.StreamConfig, asked int64) {
 }
 
 // noted returns what was asked and what was set.
-func (f followed) noted(c *jetstream.StreamConfig) (asked, set int64, ok bool) {
+func (f setting) noted(c *jetstream.StreamConfig) (asked, set int64, ok bool) {
 	a, s, ok := strings.Cut(c.Metadata[f.key], "/")
 	asked, err1 := strconv.ParseInt(a, 10, 64)
 	set, err2 := strconv.ParseInt(s, 10, 64)
 	return asked, set, ok && err1 == nil && err2 == nil
 }
 
-// follow makes a stream that exists follow the settings that want was made of, where nobody else has changed it.
-func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, want *jetstream.StreamConfig, log *slog.Logger) (jetstream.Stream, error) {
+// followSettings makes a stream that exists follow the settings that want was made of, where nobody else has changed it.
+func followSettings(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, want *jetstream.StreamConfig, log *slog.Logger) (jetstream.Stream, error) {
 	cfg := s.CachedInfo().Config
 	next := cfg
 	next.Metadata = maps.Clone(cfg.Metadata)
 	var changes []any
-	for _, f := range followedValues {
+	for _, f := range settings {
 		wanted, _, ok := f.noted(want)
 		if !ok { // this stream does not follow this one
 			continue
@@ -144,7 +144,7 @@ func follow(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, wan
 	return updated, nil
 }
 
-func (f followed) show(value int64) string {
+func (f setting) show(value int64) string {
 	if f.key == keyMaxBytes {
 		return strconv.FormatInt(value, 10)
 	}

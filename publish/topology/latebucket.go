@@ -1,4 +1,4 @@
-package publish
+package topology
 
 import (
 	"context"
@@ -18,19 +18,20 @@ const (
 	requestsShare = 100
 )
 
-// lateBucket is a bucket that is made when it is first wanted: most stores never want it.
-type lateBucket struct {
-	cfg jetstream.KeyValueConfig
+// LateBucket is a bucket that is made when it is first wanted: most stores never want it.
+type LateBucket struct {
+	Config jetstream.KeyValueConfig
 
 	mu sync.Mutex // guards kv
 	kv jetstream.KeyValue
 }
 
-func (l *lateBucket) open(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+// Open opens the bucket, and makes it if it is missing.
+func (l *LateBucket) Open(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.kv == nil {
-		kv, err := ensureBucket(ctx, js, l.cfg)
+		kv, err := EnsureBucket(ctx, js, l.Config)
 		if err != nil {
 			return nil, err
 		}
@@ -39,14 +40,10 @@ func (l *lateBucket) open(ctx context.Context, js jetstream.JetStream) (jetstrea
 	return l.kv, nil
 }
 
-func requestsConfig(replicas int, storage int64) jetstream.KeyValueConfig {
+// RequestsConfig is that bucket, in a store of so many bytes.
+func RequestsConfig(replicas int, storage int64) jetstream.KeyValueConfig {
 	return jetstream.KeyValueConfig{
 		Bucket: BucketRequests, Description: "requests that were made with an Idempotency-Key",
 		Storage: jetstream.FileStorage, Replicas: replicas, TTL: RequestsAge, MaxBytes: shareOf(storage, requestsBytes, requestsShare, replicas),
 	}
-}
-
-// Requests is the bucket in which a request with an Idempotency-Key leaves what it did, for [RequestsAge].
-func (b *Bus) Requests(ctx context.Context) (jetstream.KeyValue, error) {
-	return b.requests.open(ctx, b.reads.JS)
 }

@@ -1,4 +1,4 @@
-package publish
+package topology
 
 import (
 	"context"
@@ -32,8 +32,8 @@ const (
 	BucketCursors    = "jethook_cursors"
 )
 
-// stagedStreams are those that only Jethook writes batches to.
-var stagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
+// StagedStreams are those that only Jethook writes batches to.
+var StagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
 
 // Bounds of Jethook's own streams. The events' streams are bounded by RETENTION and the disk: they take
 // nothing more when it is full, since dropping the oldest event to make room could drop one that is still to
@@ -60,9 +60,9 @@ func shareOf(storage, most, share int64, replicas int) int64 {
 	return min(most, max(leastRoom, storage/share/int64(replicas)))
 }
 
-// streamConfigs are the streams as Jethook makes them when they are missing, in a store of so many bytes; 0 for
+// StreamConfigs are the streams as Jethook makes them when they are missing, in a store of so many bytes; 0 for
 // one without a limit.
-func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.StreamConfig {
+func StreamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.StreamConfig {
 	bound := func(most, share int64) int64 { return shareOf(storage, most, share, cfg.Replicas) }
 	events := func(name, subjects, description string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
@@ -114,7 +114,7 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 		}
 		if cfg.Replicas == 1 && (s.Name == StreamHistory || s.Name == StreamRejected) {
 			// The history is written for every delivery, and rejected requests for anyone who sends them: neither waits
-			// for the disk. See [Bus.HistoryIsLate] for what that asks of others.
+			// for the disk. See HistoryIsLate of the bus for what that asks of others.
 			s.PersistMode = jetstream.AsyncPersistMode
 		}
 		if s.Name != StreamDead { // it follows no setting
@@ -127,17 +127,17 @@ func streamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 // ErrStreamMismatch means that a stream exists with settings under which a guarantee would break.
 var ErrStreamMismatch = errors.New("a stream's settings break a guarantee")
 
-// ensureStreams creates what is missing, lets those that Jethook made follow the settings, and returns the streams.
+// EnsureStreams creates what is missing, lets those that Jethook made follow the settings, and returns the streams.
 // What an operator made or changed is never changed:
 // differences that break a guarantee are reported, all at once; others are theirs to choose.
-func ensureStreams(ctx context.Context, p *connection.Patience, js jetstream.JetStream, log *slog.Logger, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
+func EnsureStreams(ctx context.Context, p *connection.Patience, js jetstream.JetStream, log *slog.Logger, wanted []jetstream.StreamConfig) (map[string]jetstream.Stream, error) {
 	have := make(map[string]jetstream.Stream)
 	var problems []string
 	for _, want := range wanted {
 		var s jetstream.Stream
 		if err := p.Await(ctx, "stream "+want.Name+" in JetStream", func(ctx context.Context) (err error) {
 			if s, err = ensureStream(ctx, js, &want); err == nil {
-				s, err = follow(ctx, js, s, &want, log)
+				s, err = followSettings(ctx, js, s, &want, log)
 			}
 			return err
 		}); err != nil {
@@ -214,12 +214,12 @@ var bucketConfigs = []jetstream.KeyValueConfig{
 	{Bucket: BucketRecoveries, Description: "recoveries of endpoints, and where they stand", TTL: recoveryAge},
 }
 
-// ensureBuckets opens the buckets, and makes those that are missing.
-func ensureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (map[string]jetstream.KeyValue, error) {
+// EnsureBuckets opens the buckets, and makes those that are missing.
+func EnsureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (map[string]jetstream.KeyValue, error) {
 	have := make(map[string]jetstream.KeyValue)
 	for _, want := range bucketConfigs {
 		want.Storage, want.Replicas = jetstream.FileStorage, replicas
-		kv, err := ensureBucket(ctx, js, want)
+		kv, err := EnsureBucket(ctx, js, want)
 		if err != nil {
 			return nil, err
 		}
@@ -228,8 +228,8 @@ func ensureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (m
 	return have, nil
 }
 
-// ensureBucket opens a bucket, and makes it if it is missing. One that is to keep what it holds for ever must do so.
-func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+// EnsureBucket opens a bucket, and makes it if it is missing. One that is to keep what it holds for ever must do so.
+func EnsureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, cfg.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = js.CreateKeyValue(ctx, cfg)
@@ -260,7 +260,7 @@ func ensureBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.Key
 
 // Settings of the consumers that consume processes share.
 const (
-	consumerName = "jethook"
+	ConsumerName = "jethook"
 	// AckWait is how long what a killed process held waits until another one gets it. A living process keeps
 	// what it holds by telling so more often than that.
 	AckWait = 5 * time.Second
@@ -270,38 +270,41 @@ const (
 )
 
 // Queue is what all consume processes share of one stream: each message of it is given to one of them.
-type Queue struct{ Stream, consumer, filter string }
+type Queue struct {
+	Stream, Filter string
+	Name           string // of its consumer
+}
 
 // The queues. Only stores that an earlier release made have turns: deliveries that it wrote down to wait for their turn at
 // a busy endpoint.
 var (
-	QueueWebhooks = Queue{StreamWebhooks, consumerName, "webhooks.>"}
-	QueueEvents   = Queue{StreamEvents, consumerName, "events.>"}
-	QueueOps      = Queue{StreamOps, consumerName, "jethook.ops.>"}
-	QueueDue      = Queue{StreamDeliveries, consumerName, dueSubjects}
-	QueueTurns    = Queue{StreamDeliveries, consumerName + "-turns", turnSubjects}
+	QueueWebhooks = Queue{Stream: StreamWebhooks, Name: ConsumerName, Filter: "webhooks.>"}
+	QueueEvents   = Queue{Stream: StreamEvents, Name: ConsumerName, Filter: "events.>"}
+	QueueOps      = Queue{Stream: StreamOps, Name: ConsumerName, Filter: "jethook.ops.>"}
+	QueueDue      = Queue{Stream: StreamDeliveries, Name: ConsumerName, Filter: dueSubjects}
+	QueueTurns    = Queue{Stream: StreamDeliveries, Name: ConsumerName + "-turns", Filter: TurnSubjects}
 )
 
-// ensureConsumer opens the consumer of a queue, and makes it if it is missing.
-func ensureConsumer(ctx context.Context, js jetstream.JetStream, q Queue) (jetstream.Consumer, error) {
-	c, err := js.Consumer(ctx, q.Stream, q.consumer)
+// EnsureConsumer opens the consumer of a queue, and makes it if it is missing.
+func EnsureConsumer(ctx context.Context, js jetstream.JetStream, q Queue) (jetstream.Consumer, error) {
+	c, err := js.Consumer(ctx, q.Stream, q.Name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		c, err = js.CreateConsumer(ctx, q.Stream, jetstream.ConsumerConfig{
-			Durable: q.consumer, Description: "deliveries to endpoints", FilterSubject: q.filter,
+			Durable: q.Name, Description: "deliveries to endpoints", FilterSubject: q.Filter,
 			AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxAckPending: maxAckPending,
 			DeliverPolicy: jetstream.DeliverAllPolicy,
 		})
 		if errors.Is(err, jetstream.ErrConsumerExists) {
-			c, err = js.Consumer(ctx, q.Stream, q.consumer)
+			c, err = js.Consumer(ctx, q.Stream, q.Name)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening consumer %s of %s: %w", q.consumer, q.Stream, err)
+		return nil, fmt.Errorf("opening consumer %s of %s: %w", q.Name, q.Stream, err)
 	}
 	got := c.CachedInfo().Config
-	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != q.filter || got.AckWait > AckWait {
+	if got.AckPolicy != jetstream.AckExplicitPolicy || got.MaxDeliver > 0 || got.FilterSubject != q.Filter || got.AckWait > AckWait {
 		return nil, fmt.Errorf("%w: consumer %s of %s must acknowledge explicitly within %s, deliver without limit and filter %s; remove it, and Jethook recreates it",
-			ErrStreamMismatch, q.consumer, q.Stream, AckWait, q.filter)
+			ErrStreamMismatch, q.Name, q.Stream, AckWait, q.Filter)
 	}
 	return c, nil
 }
