@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // A service may give its events any header, also those that the server's own answers have, with which it ends a request for
@@ -60,9 +60,9 @@ func TestEventsThatLookLikeAnswersOfTheServer(t *testing.T) {
 	}
 }
 
-func part(t *testing.T, pattern string) publish.Shelf {
+func part(t *testing.T, pattern string) query.Selection {
 	t.Helper()
-	shelves, err := publish.EventShelves(pattern)
+	shelves, err := query.EventsOn(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,6 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
-	"jethook/publish"
 	"jethook/publish/topology"
 )
 
@@ -30,7 +29,7 @@ func (r *rig) fill(t testing.TB, n int, subjects ...string) (ids []string) {
 		subject := subjects[i%len(subjects)]
 		e := internal(fmt.Sprintf("fill_%d", i), "a.b")
 		e.Subject = subject
-		if rest, ok := strings.CutPrefix(subject, publish.WebhooksPrefix); ok {
+		if rest, ok := strings.CutPrefix(subject, topology.WebhooksPrefix); ok {
 			e.Source, _, _ = strings.Cut(rest, ".")
 		}
 		ids = append(ids, e.ID)
@@ -244,7 +243,7 @@ func TestArchiveFinds(t *testing.T) {
 		}
 	}
 	for _, subject := range []string{"orders.>", "events", "events.", "events..a", "events.>.a", "jethook.retry.>", "*.a", "events.a b", "events.\u200b"} {
-		if _, _, err := a.List(t.Context(), archive.Query{Subject: subject, Limit: 1}); !errors.Is(err, publish.ErrBadPattern) {
+		if _, _, err := a.List(t.Context(), archive.Query{Subject: subject, Limit: 1}); !errors.Is(err, topology.ErrBadPattern) {
 			t.Errorf("subject %q: %v", subject, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -112,7 +113,7 @@ func (r *rig) lag(t testing.TB, n int) (*slow, endpoint.Endpoint) {
 func (r *rig) handedOut(t testing.TB) {
 	t.Helper()
 	eventually(t, "all is handed out", func() bool {
-		_, last, err1 := r.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
+		_, last, err1 := r.bus.Query().Ends(t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 		out, _, err2 := r.bus.HandedOut(t.Context(), publish.Own{Stream: topology.StreamEvents})
 		return err1 == nil && err2 == nil && out >= last
 	})
@@ -130,7 +131,7 @@ func (r *rig) onceEach(t testing.TB, id string, n int) {
 	t.Helper()
 	times := make(map[string]int)
 	for before := uint64(0); ; {
-		page, next, err := r.bus.Before(t.Context(), publish.HistoryShelf(id, ""), before, 500)
+		page, next, err := r.bus.Query().Reverse(t.Context(), publish.HistoryShelf(id, ""), before, 500)
 		if err != nil {
 			t.Fatal(err)
 		}

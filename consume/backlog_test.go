@@ -12,6 +12,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -25,7 +26,7 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	waiting := deliveries.Query{Status: deliveries.StatusWaiting}
 	eventually(t, "its lane, which stands still, has given back what it held", func() bool { return len(r.record(t, ep.ID).Left) > 0 })
 	rec := r.record(t, ep.ID)
-	_, last, err := r.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
+	_, last, err := r.bus.Query().Ends(t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // chronicle is what the history says of one endpoint's deliveries since a time, whatever their outcomes. By it a delivery that
@@ -70,7 +71,7 @@ func (r *recall) lastOf(ctx context.Context, d *publish.Delivery, at, asOf time.
 }
 
 // note notes a line.
-func (of *chronicle) note(s *publish.Stored) error {
+func (of *chronicle) note(s *query.Stored) error {
 	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome", "time")
 	outcome := history.Outcome(line[2].Str)
 	number := int(line[1].Int())

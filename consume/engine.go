@@ -31,6 +31,7 @@ import (
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -312,12 +313,12 @@ func (e *Engine) releaseSoon(id string) {
 // far ahead that lay.
 func (e *Engine) release(ctx context.Context, id string) error {
 	for before := uint64(0); ; {
-		page, next, err := e.bus.Before(ctx, publish.RetryShelf(id), before, paging.Max)
+		page, next, err := e.bus.Query().Reverse(ctx, query.Waiting(id), before, paging.Max)
 		if err != nil {
 			return fmt.Errorf("listing what waits: %w", err)
 		}
 		for i := range page {
-			d, err := page[i].Delivery()
+			d, err := publish.DeliveryOf(&page[i])
 			if err != nil || d.Why != publish.WhyDisabled && (d.Why != publish.WhyTurn || time.Until(d.Due) < lane.RestPause) {
 				continue
 			}

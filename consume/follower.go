@@ -10,7 +10,6 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
 	"jethook/consume/outage"
-	"jethook/publish"
 	"jethook/publish/topology"
 )
 
@@ -70,7 +69,7 @@ func (e *Engine) wakeFollowers(ep *endpoint.Endpoint) {
 	if ep == nil {
 		return
 	}
-	for _, stream := range publish.OrderedStreams {
+	for _, stream := range topology.EventStreams {
 		if f, ok := e.followers.Load(cursor.Key{Endpoint: ep.ID, Stream: stream}); ok {
 			f.(*follower).wake()
 		}
@@ -132,7 +131,7 @@ func (f *follower) step(ctx context.Context) error {
 	switch {
 	case !ok && f.endpoints.IsUnreadable(f.key.Endpoint):
 		return nil
-	case !ok || len(publish.OrderedFilters(f.key.Stream, ep.Events)) == 0:
+	case !ok || len(topology.Filters(f.key.Stream, ep.Events)) == 0:
 		return f.abandon(ctx)
 	case !r.Divides():
 		return f.settle(ctx, r)

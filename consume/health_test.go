@@ -97,7 +97,7 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 		}
 	}
 	recorded := func(o history.Outcome) uint64 {
-		n, _, err := r.bus.Count(t.Context(), publish.HistoryShelf(ep.ID, string(o)))
+		n, _, err := r.bus.Query().Count(t.Context(), publish.HistoryShelf(ep.ID, string(o)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -121,15 +122,15 @@ func (e *Engine) lookLate(ctx context.Context, before time.Time) (open bool, err
 // bringLate makes due what should have been before a time, and removes it where it has an outcome. It reports whether it
 // left some that are being attempted.
 func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, err error) {
-	shelf := publish.RetryShelf("")
+	shelf := query.Waiting("")
 	for from := uint64(1); ; {
 		began := time.Now()
-		page, next, err := e.bus.After(ctx, shelf, from, latePage)
+		page, next, err := e.bus.Query().Forward(ctx, shelf, from, latePage)
 		if err != nil {
 			return open, err
 		}
 		for i := range page {
-			d, err := page[i].Delivery()
+			d, err := publish.DeliveryOf(&page[i])
 			if err != nil || !d.Due.Before(before) {
 				continue
 			}
@@ -156,11 +157,11 @@ func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, er
 // subject may be wrong too. One that is being attempted as well is ErrUnderWay, and left: whoever has that attempt may
 // drop it because of this schedule (see hasOutcome).
 func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
-	page, _, err := e.bus.After(ctx, publish.RetryShelf("").Whole(), seq, 1)
+	page, _, err := e.bus.Query().Forward(ctx, query.Waiting("").WithBodies(), seq, 1)
 	if err != nil || len(page) == 0 || page[0].Seq != seq { // it moved on
 		return err
 	}
-	d, err := page[0].Delivery()
+	d, err := publish.DeliveryOf(&page[0])
 	if err != nil || d.ID() != id {
 		return nil
 	}

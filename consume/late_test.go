@@ -13,6 +13,7 @@ import (
 	"jethook/config"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -210,12 +211,12 @@ func TestReclaim(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	page, _, err := bus.After(t.Context(), publish.DueShelf("").Whole(), 1, 10)
+	page, _, err := bus.Query().Forward(t.Context(), query.Due("").WithBodies(), 1, 10)
 	if err != nil || len(page) != 5 {
 		t.Fatal(page, err)
 	}
 	for i := range page {
-		d, err := page[i].Delivery()
+		d, err := publish.DeliveryOf(&page[i])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 	t.Helper()
 	if publishFirst {
 		_, err := bus.Publish(t.Context(), &publish.Event{
-			ID: "evt_1", Type: "a", Subject: publish.EventSubject("a"), Received: time.Now(),
+			ID: "evt_1", Type: "a", Subject: topology.EventSubject("a"), Received: time.Now(),
 			ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
 		})
 		if err != nil {

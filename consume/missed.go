@@ -13,8 +13,8 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/consume/notice"
-	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // What waits behind a cursor may wait longer than the stream keeps it. Once taken, nothing tells that it was there: so what
@@ -56,7 +56,7 @@ func (e *Engine) countMissed(ctx context.Context, key cursor.Key, last bool) err
 	if err != nil || !ok || r == nil || !r.Divides() {
 		return err
 	}
-	first, end, err := e.bus.StreamEnds(ctx, key.Stream)
+	first, end, err := e.bus.Query().StreamEnds(ctx, key.Stream)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (c *counter) waiting(from uint64) uint64 {
 
 func filterHash(stream string, patterns []string) uint64 {
 	h := fnv.New64a()
-	for _, f := range publish.OrderedFilters(stream, patterns) {
+	for _, f := range topology.Filters(stream, patterns) {
 		fmt.Fprintln(h, f)
 	}
 	return h.Sum64()

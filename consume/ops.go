@@ -12,6 +12,8 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // announceDeath tells that a delivery is dead, unless it was itself an operational event: an endpoint that can't
@@ -27,7 +29,7 @@ func (e *Engine) announceDeath(d *publish.Delivery, res *attempt.Result) {
 		log = e.log.Warn
 	}
 	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason)
-	if strings.HasPrefix(d.Event.Subject, publish.OpsPrefix) {
+	if strings.HasPrefix(d.Event.Subject, topology.OpsPrefix) {
 		return
 	}
 	about.Delivery, about.EventID, about.EventType, about.Subject = d.ID(), d.Event.ID, d.Event.Type, d.Event.Subject
@@ -73,8 +75,8 @@ func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), announceTime)
 		defer cancel()
 		if counted {
-			about.Waiting = e.total(ctx, publish.RetryShelf(about.Endpoint))
-			about.Dead = e.total(ctx, publish.DeadShelf(about.Endpoint))
+			about.Waiting = e.total(ctx, query.Waiting(about.Endpoint))
+			about.Dead = e.total(ctx, query.Dead(about.Endpoint))
 		}
 		event, err := about.Event(kind, id, now)
 		if err == nil {
@@ -85,8 +87,8 @@ func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 }
 
 // total counts a shelf; nil when that can't be told.
-func (e *Engine) total(ctx context.Context, sh publish.Shelf) *uint64 {
-	pile, err := e.bus.Peek(ctx, sh)
+func (e *Engine) total(ctx context.Context, sh query.Selection) *uint64 {
+	pile, err := e.bus.Query().Peek(ctx, sh)
 	if err != nil {
 		e.log.Debug("cannot count deliveries for an operational event", "error", err)
 		return nil

@@ -16,12 +16,12 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
-	"jethook/publish"
+	"jethook/publish/query"
 )
 
 func (r *rig) total(t testing.TB, id string) uint64 {
 	t.Helper()
-	pile, err := r.bus.Peek(t.Context(), publish.RetryShelf(id))
+	pile, err := r.bus.Query().Peek(t.Context(), query.Waiting(id))
 	if err != nil {
 		t.Fatal(err)
 	}

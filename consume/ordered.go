@@ -11,6 +11,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // startOrdered begins the sequences of the endpoints that there are, and removes what those left that were
@@ -20,7 +21,7 @@ func (e *Engine) startOrdered(ctx context.Context, g *errgroup.Group) {
 		e.beginSequence(ctx, g, ep)
 	}
 	g.Go(func() error {
-		for _, stream := range publish.OrderedStreams {
+		for _, stream := range topology.EventStreams {
 			insist(ctx, func() error { return e.dropOrphans(ctx, stream) }, func(err error) {
 				e.log.Warn("cannot remove consumers of removed endpoints; retrying", "stream", stream, "error", err)
 			})

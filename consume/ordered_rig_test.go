@@ -17,6 +17,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // judge is a receiver that fails some attempts and watches that one delivery follows the other: each begins
@@ -145,7 +146,7 @@ func (r *rig) join(t testing.TB, url string) (stop func()) {
 // orderedConsumers returns on which streams the endpoint has a consumer of its own.
 func (r *rig) orderedConsumers(t testing.TB, id string) (on []string) {
 	t.Helper()
-	for _, stream := range publish.OrderedStreams {
+	for _, stream := range topology.EventStreams {
 		all, err := r.bus.Ordered(t.Context(), stream)
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 const (
@@ -91,8 +92,8 @@ func (r *recall) of(endpoint string) *recollection {
 }
 
 // begin makes reading begin anew, for what was recorded after a time.
-func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh publish.Shelf, at time.Time) error {
-	newest, err := bus.LastTime(ctx, sh)
+func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh query.Selection, at time.Time) error {
+	newest, err := bus.Query().LastTime(ctx, sh)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh publish.
 }
 
 // note notes a line.
-func (of *recollection) note(s *publish.Stored) error {
+func (of *recollection) note(s *query.Stored) error {
 	of.taken[gjson.GetBytes(s.Data, "delivery").Str] = s.Time
 	return nil
 }

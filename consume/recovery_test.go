@@ -15,6 +15,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -340,7 +341,7 @@ func TestRecoveryGoesOnAfterARestart(t *testing.T) {
 		return len(took) == n
 	})
 	again.settled(t, topology.StreamDeliveries)
-	if left, _, err := again.bus.Count(t.Context(), publish.DeadShelf(ep.ID)); err != nil || left != 0 {
+	if left, _, err := again.bus.Query().Count(t.Context(), query.Dead(ep.ID)); err != nil || left != 0 {
 		t.Errorf("%d are still dead: %v", left, err)
 	}
 	mu.Lock()

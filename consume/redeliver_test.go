@@ -16,6 +16,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -174,11 +175,11 @@ func TestRedeliverWhatIsUnderWay(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.a")
 	r.publish(t, "evt_1", "a")
 	rc.next(t)
-	events, _, err := r.bus.After(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), 1, 10)
+	events, _, err := r.bus.Query().Forward(t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), 1, 10)
 	if err != nil || len(events) != 1 {
 		t.Fatalf("got %d events, %v", len(events), err)
 	}
-	event := events[0].Event(topology.StreamEvents)
+	event := publish.EventOf(&events[0], topology.StreamEvents)
 	if taken := redeliver(t, r, ep.ID, &event, "k"); taken != 0 {
 		t.Errorf("taken %d times during the first attempt", taken)
 	}
@@ -210,7 +211,7 @@ func TestReplayThatWasCutOff(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	letters, _, err := r.bus.After(t.Context(), publish.DeadShelf(ep.ID), 1, 10)
+	letters, _, err := r.bus.Query().Forward(t.Context(), query.Dead(ep.ID), 1, 10)
 	if err != nil || len(letters) != 1 {
 		t.Fatalf("%d dead letters, %v", len(letters), err)
 	}
@@ -258,7 +259,7 @@ func TestDeadInBulk(t *testing.T) {
 			break
 		}
 	}
-	left, _, err := r.bus.Count(t.Context(), publish.DeadShelf(ep.ID))
+	left, _, err := r.bus.Query().Count(t.Context(), query.Dead(ep.ID))
 	if err != nil || removed != 6000 || calls < 2 || left != 10 {
 		t.Errorf("removed %d in %d calls, %d are left: %v", removed, calls, left, err)
 	}

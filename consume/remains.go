@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // forgetful is of how much of the past a killed server may have forgotten that it handed messages out.
@@ -55,7 +56,7 @@ func (of *remains) load(ctx context.Context, bus *publish.Bus, endpoint string) 
 		return err
 	}
 	sh := publish.HistoryShelf(endpoint, string(history.Delivered))
-	newest, err := bus.LastTime(ctx, sh)
+	newest, err := bus.Query().LastTime(ctx, sh)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (of *remains) load(ctx context.Context, bus *publish.Bus, endpoint string) 
 	if err != nil {
 		return err
 	}
-	err = lines.ReadOn(ctx, history.PageSize, func(s *publish.Stored) error {
+	err = lines.ReadOn(ctx, history.PageSize, func(s *query.Stored) error {
 		ids[gjson.GetBytes(s.Data, "delivery").Str]++
 		return nil
 	})

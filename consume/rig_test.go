@@ -122,7 +122,7 @@ func (r *rig) publish(t testing.TB, id, eventType string) {
 
 func internal(id, eventType string) *publish.Event {
 	return &publish.Event{
-		ID: id, Type: eventType, Subject: publish.EventSubject(eventType), Received: time.Now(),
+		ID: id, Type: eventType, Subject: topology.EventSubject(eventType), Received: time.Now(),
 		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: fmt.Appendf(nil, `{"id":%q}`, id),
 	}
 }
@@ -152,7 +152,7 @@ func (r *rig) retry(t testing.TB, id string) {
 // history returns the recorded attempts of an endpoint, the oldest first.
 func (r *rig) history(t testing.TB, id string) (out []history.Attempt) {
 	t.Helper()
-	page, _, err := r.bus.Before(t.Context(), publish.HistoryShelf(id, ""), 0, 500)
+	page, _, err := r.bus.Query().Reverse(t.Context(), publish.HistoryShelf(id, ""), 0, 500)
 	if err != nil {
 		t.Fatal(err)
 	}

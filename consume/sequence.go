@@ -42,8 +42,8 @@ type sequence struct {
 func newSequence(ctx context.Context, e *Engine, id string) *sequence {
 	q := &sequence{engine: e, id: id, run: ctx, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	q.state, q.next = context.WithCancel(ctx)
-	q.following.Store(int32(len(publish.OrderedStreams)))
-	for _, stream := range publish.OrderedStreams {
+	q.following.Store(int32(len(topology.EventStreams)))
+	for _, stream := range topology.EventStreams {
 		q.intakes = append(q.intakes, &intake{
 			bus: e.bus, queue: topology.Queue{Stream: stream}, log: e.log.With("stream", stream, "endpoint", id),
 			bytes: e.bytes, pull: pullBytes(e.bus), acks: e.orderedAcks,
@@ -73,7 +73,7 @@ func (q *sequence) follow(in *intake) {
 		state, ep, ok := q.now()
 		var err error
 		switch {
-		case !ok || len(publish.OrderedFilters(in.queue.Stream, ep.Events)) == 0:
+		case !ok || len(topology.Filters(in.queue.Stream, ep.Events)) == 0:
 			if err = q.leave(state, in); err == nil && !ok {
 				return
 			}
@@ -124,7 +124,7 @@ func (e *Engine) hasLeft(ctx context.Context, id, stream string) error {
 		return nil
 	case err != nil:
 		return err
-	case len(publish.OrderedFilters(stream, ep.Events)) > 0:
+	case len(topology.Filters(stream, ep.Events)) > 0:
 		return errLags
 	}
 	return nil
@@ -274,13 +274,13 @@ func (e *Engine) wanted(ctx context.Context, h *held, id string) (d publish.Deli
 	}
 	d = publish.Delivery{Endpoint: id, Event: event, Attempt: 1}
 	ep, ok := e.endpoints.Lookup(id)
-	if !ok || !publish.MatchesAny(event.Subject, ep.Events) {
+	if !ok || !topology.MatchesAny(event.Subject, ep.Events) {
 		// While patterns change, the consumer lets through what either the old or the new ones match.
 		current, err := e.endpoints.Get(ctx, id)
 		if errors.Is(err, endpoint.ErrNotFound) {
 			return d, false, nil
 		}
-		if err != nil || !publish.MatchesAny(event.Subject, current.Events) {
+		if err != nil || !topology.MatchesAny(event.Subject, current.Events) {
 			return d, false, err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // Switch disables and enables endpoints so that no event falls in between. Before an endpoint is disabled it leaves the
@@ -91,7 +93,7 @@ func (s *Switch) resume(ctx context.Context, key cursor.Key, ep *endpoint.Endpoi
 	}
 	var first uint64
 	if r == nil || !all { // else its record says where it was disabled
-		if first, err = s.bus.FirstSince(ctx, publish.EventShelf(key.Stream, patterns), since); err != nil {
+		if first, err = s.bus.Query().FirstSince(ctx, query.Events(key.Stream, patterns), since); err != nil {
 			return err
 		}
 	}
@@ -100,8 +102,8 @@ func (s *Switch) resume(ctx context.Context, key cursor.Key, ep *endpoint.Endpoi
 
 // eachStream calls do for each stream that an endpoint listens to.
 func eachStream(ep *endpoint.Endpoint, do func(cursor.Key) error) error {
-	for _, stream := range publish.OrderedStreams {
-		if len(publish.OrderedFilters(stream, ep.Events)) == 0 {
+	for _, stream := range topology.EventStreams {
+		if len(topology.Filters(stream, ep.Events)) == 0 {
 			continue
 		}
 		if err := do(cursor.Key{Endpoint: ep.ID, Stream: stream}); err != nil {

@@ -16,7 +16,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -122,7 +122,7 @@ func TestDisabledByJethookGetsAllWhenEnabled(t *testing.T) {
 			t.Fatalf("waits in another way: %+v", d)
 		}
 	}
-	if n, _, err := r.bus.Count(t.Context(), publish.RetryShelf(ep.ID)); n > 1 || err != nil {
+	if n, _, err := r.bus.Query().Count(t.Context(), query.Waiting(ep.ID)); n > 1 || err != nil {
 		t.Errorf("%d were written: %v", n, err)
 	}
 	status.Store(http.StatusOK)

@@ -25,7 +25,7 @@ type spell struct {
 
 func newUnbroken(bus *publish.Bus) *unbroken {
 	u := &unbroken{bus: bus, streams: make(map[string]spell)}
-	for _, stream := range append([]string{topology.StreamDeliveries}, publish.OrderedStreams...) {
+	for _, stream := range append([]string{topology.StreamDeliveries}, topology.EventStreams...) {
 		u.streams[stream] = spell{time.Now(), bus.Reconnects(stream)}
 	}
 	return u

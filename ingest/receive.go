@@ -15,6 +15,7 @@ import (
 	"jethook/publish"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/topology"
 )
 
 // receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
@@ -178,7 +179,7 @@ func (src *source) events(found []provider.Event, h http.Header, now time.Time) 
 			ID:          src.dedup.name(id, e.Hashed, now),
 			Type:        publish.CleanType(e.Type),
 			Source:      src.name,
-			Subject:     publish.WebhookSubject(src.name, e.Type),
+			Subject:     topology.WebhookSubject(src.name, e.Type),
 			Received:    now,
 			ContentType: e.ContentType,
 			Traceparent: traceparent,

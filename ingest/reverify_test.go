@@ -15,6 +15,7 @@ import (
 	"jethook/config"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // recorded is a sample request of a sender, with all that it needs to verify.
@@ -173,7 +174,7 @@ func (r *recorded) came(t *testing.T) time.Time {
 func (r *rig) kept(t *testing.T, source string) (kept publish.Rejected) {
 	t.Helper()
 	until(t, "the request is kept", func() bool {
-		page, _, err := r.bus.Before(t.Context(), publish.RejectedShelf(source), 0, 1)
+		page, _, err := r.bus.Query().Reverse(t.Context(), query.Rejected(source), 0, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,72 +10,13 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 )
-
-// ErrBadPattern means that a text is no subject pattern, or one of something else than events.
-var ErrBadPattern = errors.New("must be a subject pattern below webhooks., events. or jethook.ops., such as webhooks.polar.> or events.order.*; > alone is all webhooks and events")
-
-// maxPatternBytes bounds a pattern, which becomes a part of a request's subject: the server ends the connection of who
-// sends a longer one than 4 KiB.
-const maxPatternBytes = 2048
-
-// EventShelves returns where the events lie that a subject pattern names. An empty one, and > alone, name all
-// webhooks and events, but no operational events. The error is ErrBadPattern.
-func EventShelves(pattern string) ([]Shelf, error) {
-	switch pattern {
-	case "", ">":
-		return []Shelf{{stream: topology.StreamWebhooks, subject: WebhooksPrefix + ">"}, {stream: topology.StreamEvents, subject: EventsPrefix + ">"}}, nil
-	}
-	stream := streamOf(pattern)
-	if stream == "" || len(pattern) > maxPatternBytes || !server.IsValidSubject(pattern) || strings.ContainsFunc(pattern, notShown) || hasInnerWildcard(pattern) {
-		return nil, ErrBadPattern
-	}
-	return []Shelf{{stream: stream, subject: pattern}}, nil
-}
-
-// hasInnerWildcard reports whether a wildcard is a part of a token: a plain character in a subject, and refused in the name
-// of a request to JetStream.
-func hasInnerWildcard(pattern string) bool {
-	for token := range strings.SplitSeq(pattern, ".") {
-		if len(token) > 1 && strings.ContainsAny(token, "*>") {
-			return true
-		}
-	}
-	return false
-}
-
-// IsEventSubject reports whether an event can be stored on subject, which has no wildcards.
-func IsEventSubject(subject string) bool {
-	return streamOf(subject) != "" && server.IsValidLiteralSubject(subject) && !strings.ContainsFunc(subject, notShown)
-}
-
-func notShown(r rune) bool { return !tokenRune(r) && r != '*' && r != '>' }
-
-// streamOf returns the stream that takes events on a subject, or "" when none does.
-func streamOf(subject string) string {
-	switch {
-	case strings.HasPrefix(subject, WebhooksPrefix):
-		return topology.StreamWebhooks
-	case strings.HasPrefix(subject, EventsPrefix):
-		return topology.StreamEvents
-	case isOps(subject):
-		return topology.StreamOps
-	default:
-		return ""
-	}
-}
-
-// StreamOf returns the stream that takes events on a subject, or "" when none does.
-func StreamOf(subject string) string { return streamOf(subject) }
-
-// Stream is the name of the stream that the shelf is a part of.
-func (sh Shelf) Stream() string { return sh.stream }
 
 // Head is an event as it lies in its stream, without its body.
 type Head struct {
@@ -86,15 +27,15 @@ type Head struct {
 	Size   int       // bytes of its body
 }
 
-// Tail reads the heads of a shelf's events from the newest to the oldest. JetStream reads forwards only, so it
+// Tail reads the heads of a selection's events from the newest to the oldest. JetStream reads forwards only, so it
 // reads spans from the end, each with a consumer of its own that leaves the bodies where they are: that passes
 // more than twice as many events a second as reading them whole would.
 type Tail struct {
 	bus    *Bus
-	shelf  Shelf
+	shelf  query.Selection
 	from   uint64 // the lowest sequence to be read
 	before uint64 // what is below it is still to be read
-	above  uint64 // how many messages of the shelf lie at before and above
+	above  uint64 // how many messages of the selection lie at before and above
 	span   uint64 // how many sequences to look at next
 }
 
@@ -106,21 +47,21 @@ const (
 	readerIdle = 10 * time.Second
 )
 
-// Tail returns a reader of the shelf's events that were stored since a time and before another one; a zero time
+// Tail returns a reader of the selection's events that were stored since a time and before another one; a zero time
 // sets no bound.
-func (b *Bus) Tail(ctx context.Context, sh Shelf, since, until time.Time) (*Tail, error) {
-	info, err := b.shelves[sh.stream].Info(ctx)
+func (b *Bus) Tail(ctx context.Context, sh query.Selection, since, until time.Time) (*Tail, error) {
+	info, err := b.reader.Stream(sh.Stream).Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
+		return nil, fmt.Errorf("opening %s: %w", sh.Stream, failure.Classify(err))
 	}
 	t := &Tail{bus: b, shelf: sh, from: max(info.State.FirstSeq, 1), before: info.State.LastSeq + 1, span: firstHeads}
 	if !since.IsZero() {
-		if t.from, err = b.firstSince(ctx, sh.stream, since, t.before); err != nil {
+		if t.from, err = b.firstSince(ctx, sh.Stream, since, t.before); err != nil {
 			return nil, err
 		}
 	}
 	if !until.IsZero() {
-		if t.before, err = b.firstSince(ctx, sh.stream, until, t.before); err != nil {
+		if t.before, err = b.firstSince(ctx, sh.Stream, until, t.before); err != nil {
 			return nil, err
 		}
 		return t, t.Seek(ctx, t.before)
@@ -140,11 +81,11 @@ func (t *Tail) Seek(ctx context.Context, before uint64) error {
 	if t.Done() {
 		return nil
 	}
-	c, err := t.reader(ctx, t.before)
+	c, err := t.openReader(ctx, t.before)
 	if err != nil {
 		return err
 	}
-	defer t.bus.dropReader(ctx, t.shelf.stream, c)
+	defer t.bus.dropReader(ctx, t.shelf.Stream, c)
 	t.above = c.CachedInfo().NumPending
 	return nil
 }
@@ -166,11 +107,11 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	if t.before-lo > t.span {
 		lo = t.before - t.span
 	}
-	c, err := t.reader(ctx, lo)
+	c, err := t.openReader(ctx, lo)
 	if err != nil {
 		return nil, err
 	}
-	defer t.bus.dropReader(ctx, t.shelf.stream, c)
+	defer t.bus.dropReader(ctx, t.shelf.Stream, c)
 	pending := c.CachedInfo().NumPending
 	n := pending - min(t.above, pending)
 	if n > maxHeads && t.span > maxHeads {
@@ -179,7 +120,7 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	}
 	var heads []Head
 	if n > 0 {
-		if heads, err = readHeads(ctx, c, t.shelf.stream, int(n), t.before); err != nil {
+		if heads, err = readHeads(ctx, c, t.shelf.Stream, int(n), t.before); err != nil {
 			return nil, err
 		}
 	}
@@ -193,15 +134,15 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	return heads, nil
 }
 
-// reader reads the shelf from a sequence on.
-func (t *Tail) reader(ctx context.Context, from uint64) (*Consumer, error) {
+// openReader reads the selection from a sequence on.
+func (t *Tail) openReader(ctx context.Context, from uint64) (*Consumer, error) {
 	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
-	switch t.shelf.subject {
-	case WebhooksPrefix + ">", EventsPrefix + ">", OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
+	switch t.shelf.Subject {
+	case topology.WebhooksPrefix + ">", topology.EventsPrefix + ">", topology.OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
 	default:
-		cfg.FilterSubject = t.shelf.subject
+		cfg.FilterSubject = t.shelf.Subject
 	}
-	return t.bus.reader(ctx, t.shelf.stream, cfg)
+	return t.bus.openReader(ctx, t.shelf.Stream, cfg)
 }
 
 // errGap means that messages were lost on their way here.
@@ -251,7 +192,7 @@ func readHeads(ctx context.Context, c *Consumer, stream string, n int, before ui
 
 func headOf(subject string, h nats.Header, body []byte, stream string, seq uint64, at time.Time) Head {
 	size := len(body)
-	if text := serverHeader(h, nats.MsgSize); body == nil && text != "" {
+	if text := query.ServerHeader(h, nats.MsgSize); body == nil && text != "" {
 		size, _ = strconv.Atoi(text)
 	}
 	e := decodeEvent(subject, h, body, stream, seq, at)
@@ -261,7 +202,7 @@ func headOf(subject string, h nats.Header, body []byte, stream string, seq uint6
 // firstSince returns the sequence of the first message of a stream that was stored at or after a time, or end when
 // there is none. Unlike seek it needs no direct gets, which an operator's stream of events may not allow.
 func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end uint64) (uint64, error) {
-	c, err := b.reader(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
+	c, err := b.openReader(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
 	if err != nil {
 		return 0, err
 	}
@@ -273,8 +214,8 @@ func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end u
 	return heads[0].Seq, nil
 }
 
-// reader makes a consumer for a moment, without acknowledgements and without bodies.
-func (b *Bus) reader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (*Consumer, error) {
+// openReader makes a consumer for a moment, without acknowledgements and without bodies.
+func (b *Bus) openReader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (*Consumer, error) {
 	cfg.Name = topology.ConsumerName + "-reader-" + nuid.Next() // a name that services may not touch
 	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
 	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
@@ -296,11 +237,11 @@ func (b *Bus) dropReader(ctx context.Context, stream string, c *Consumer) {
 // Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound, also when it
 // can't be read.
 func (b *Bus) Read(ctx context.Context, stream string, seq uint64) (Head, error) {
-	if _, ok := b.shelves[stream]; !ok || seq == 0 {
+	if b.reader.Stream(stream) == nil || seq == 0 {
 		return Head{}, failure.ErrNotFound
 	}
-	m, err := b.message(ctx, stream, fetchQuery{Seq: seq})
-	if errors.Is(err, errNoDelivery) {
+	m, err := b.reader.Message(ctx, stream, query.Question{Seq: seq})
+	if errors.Is(err, query.ErrUnreadable) {
 		return Head{}, failure.ErrNotFound
 	}
 	if err != nil {
@@ -325,7 +266,7 @@ func ownHeaders(all nats.Header) nats.Header {
 // ParsePlace reads the id of an event that has no other: its stream and its sequence.
 func ParsePlace(id string) (stream string, seq uint64, ok bool) {
 	stream, number, _ := strings.Cut(id, "-")
-	if !slices.Contains(OrderedStreams, stream) {
+	if !slices.Contains(topology.EventStreams, stream) {
 		return "", 0, false
 	}
 	seq, err := strconv.ParseUint(number, 10, 64)

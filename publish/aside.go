@@ -20,6 +20,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -158,7 +159,7 @@ func complete(ctx context.Context, c *connection.Conn, e *Event) (err error) {
 // the client's object store, whose consumers services could remove.
 func object(ctx context.Context, c *connection.Conn, e *Event) ([]byte, error) {
 	subject := metaPrefix + base64.URLEncoding.EncodeToString([]byte(e.object))
-	meta, err := get(ctx, c, topology.StreamBodies, fetchQuery{Last: subject})
+	meta, err := query.Get(ctx, c, topology.StreamBodies, query.Question{Last: subject})
 	if errors.Is(err, failure.ErrNotFound) || errors.Is(err, nats.ErrNoResponders) {
 		err = isGone(c, func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(topology.StreamBodies, subject, nats.Context(ctx))
@@ -195,18 +196,18 @@ func object(ctx context.Context, c *connection.Conn, e *Event) ([]byte, error) {
 func chunks(ctx context.Context, c *connection.Conn, subject string, info *jetstream.ObjectInfo) ([]byte, error) {
 	body := make([]byte, 0, info.Size)
 	for next := uint64(1); ; {
-		got, err := fetch(ctx, c, Shelf{stream: topology.StreamBodies, subject: subject, whole: true},
-			fetchQuery{Seq: next, Subject: subject, Batch: chunksRead, MaxBytes: readBytes})
+		got, err := query.Fetch(ctx, c, query.Selection{Stream: topology.StreamBodies, Subject: subject, Bodies: true},
+			query.Question{Seq: next, Subject: subject, Batch: chunksRead, MaxBytes: query.ReadBytes})
 		if err != nil {
 			return nil, fmt.Errorf("reading a body: %w", err)
 		}
-		for i := range got.msgs {
-			if len(body)+len(got.msgs[i].Data) > cap(body) {
+		for i := range got.Msgs {
+			if len(body)+len(got.Msgs[i].Data) > cap(body) {
 				return nil, errObjectAltered
 			}
-			body = append(body, got.msgs[i].Data...)
+			body = append(body, got.Msgs[i].Data...)
 		}
-		if next = got.last + 1; got.done || got.last == 0 {
+		if next = got.Last + 1; got.Done || got.Last == 0 {
 			break
 		}
 	}

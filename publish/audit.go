@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -115,13 +116,8 @@ func AuditHash(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// AuditShelf lists the audit trail.
-func AuditShelf() Shelf {
-	return Shelf{stream: topology.StreamAudit, subject: topology.AuditSubjects, whole: true}
-}
-
-// Audit decodes a stored audit entry.
-func (s *Stored) Audit() (e AuditEntry, err error) {
+// AuditEntryOf decodes a stored audit entry.
+func AuditEntryOf(s *query.Stored) (e AuditEntry, err error) {
 	if err = json.Unmarshal(s.Data, &e); err != nil {
 		err = errors.New("not an audit entry")
 	}
@@ -145,8 +141,8 @@ func (b *Bus) VerifyAudit(ctx context.Context) (r AuditReport, err error) {
 		return r, fmt.Errorf("asking for stream %s: %w", topology.StreamAudit, failure.Classify(err))
 	}
 	for from := uint64(1); from != 0; {
-		var page []Stored
-		if page, from, err = b.After(ctx, AuditShelf(), from, 500); err != nil {
+		var page []query.Stored
+		if page, from, err = b.reader.Forward(ctx, query.Audit(), from, 500); err != nil {
 			return r, fmt.Errorf("reading the audit trail: %w", err)
 		}
 		for i := range page {
@@ -163,8 +159,8 @@ func (b *Bus) VerifyAudit(ctx context.Context) (r AuditReport, err error) {
 }
 
 // next goes on to an entry, and says what is wrong with it.
-func (r *AuditReport) next(s *Stored) string {
-	e, err := s.Audit()
+func (r *AuditReport) next(s *query.Stored) string {
+	e, err := AuditEntryOf(s)
 	switch {
 	case err != nil:
 		return "the entry at place " + placeText(s.Seq) + " can't be read"

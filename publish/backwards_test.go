@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -30,11 +31,11 @@ func record(t testing.TB, b *publish.Bus, n int, each func(i int) (publish.Trait
 	stored.Wait()
 }
 
-// pages reads a shelf to its end, and returns the messages and the pages.
-func pages(t testing.TB, b *publish.Bus, sh publish.Shelf, before uint64, limit int) (all []publish.Stored, n int) {
+// pages reads a selection to its end, and returns the messages and the pages.
+func pages(t testing.TB, b *publish.Bus, sh query.Selection, before uint64, limit int) (all []query.Stored, n int) {
 	t.Helper()
 	for {
-		page, next, err := b.Before(t.Context(), sh, before, limit)
+		page, next, err := b.Query().Reverse(t.Context(), sh, before, limit)
 		if err != nil || len(page) > limit {
 			t.Fatalf("%d messages: %v", len(page), err)
 		}
@@ -49,7 +50,7 @@ func pages(t testing.TB, b *publish.Bus, sh publish.Shelf, before uint64, limit 
 	}
 }
 
-// However the messages of a shelf lie in their stream, every one is on one page, in order, and the pages are full.
+// However the messages of a selection lie in their stream, every one is on one page, in order, and the pages are full.
 func TestBeforeFindsEveryMessage(t *testing.T) {
 	t.Parallel()
 	const n = 2000
@@ -82,7 +83,7 @@ func TestBeforeFindsEveryMessage(t *testing.T) {
 				if limit == 1 && len(want) > 100 {
 					continue
 				}
-				all, pages := pages(t, b, publish.Trait{Endpoint: "ep_1"}.Shelf(), 0, limit)
+				all, pages := pages(t, b, publish.Trait{Endpoint: "ep_1"}.Selection(), 0, limit)
 				var got []string
 				for _, m := range all {
 					got = append(got, string(m.Data))
@@ -123,7 +124,7 @@ func TestTraits(t *testing.T) {
 		{Outcome: "delivered", Class: "timeout"}: "",
 	} {
 		var got []string
-		all, _ := pages(t, b, trait.Shelf(), 0, 2)
+		all, _ := pages(t, b, trait.Selection(), 0, 2)
 		for _, m := range all {
 			got = append(got, string(m.Data))
 		}
@@ -139,7 +140,7 @@ func TestBeforeWithinTimes(t *testing.T) {
 	record(t, b, 600, func(i int) (publish.Trait, []byte) {
 		return publish.Trait{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i)
 	})
-	all, _ := pages(t, b, publish.Trait{}.Shelf(), 0, 500)
+	all, _ := pages(t, b, publish.Trait{}.Selection(), 0, 500)
 	for name, within := range map[string][2]time.Time{
 		"since":     {all[200].Time, {}},
 		"until":     {{}, all[200].Time},
@@ -159,7 +160,7 @@ func TestBeforeWithinTimes(t *testing.T) {
 			}
 		}
 		var got []uint64
-		found, _ := pages(t, b, publish.Trait{Endpoint: "ep_1"}.Shelf().Within(within[0], within[1]), 0, 17)
+		found, _ := pages(t, b, publish.Trait{Endpoint: "ep_1"}.Selection().Within(within[0], within[1]), 0, 17)
 		for _, m := range found {
 			got = append(got, m.Seq)
 		}
@@ -195,7 +196,7 @@ func TestBeforeWhileTheStreamChanges(t *testing.T) {
 	}
 	var got []string
 	for before := uint64(0); ; {
-		page, next, err := b.Before(t.Context(), publish.Trait{Endpoint: "ep_1"}.Shelf(), before, 20)
+		page, next, err := b.Query().Reverse(t.Context(), publish.Trait{Endpoint: "ep_1"}.Selection(), before, 20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +228,7 @@ func TestBeforeIsBoundedInBytes(t *testing.T) {
 	record(t, b, n, func(int) (publish.Trait, []byte) { return publish.Trait{Endpoint: "ep_1", Outcome: "failed"}, line })
 	total := 0
 	for before := uint64(0); ; {
-		page, next, err := b.Before(t.Context(), publish.HistoryShelf("ep_1", ""), before, 500)
+		page, next, err := b.Query().Reverse(t.Context(), publish.HistoryShelf("ep_1", ""), before, 500)
 		if err != nil || len(page) == 0 || len(page)*len(line) > 4<<20 {
 			t.Fatalf("%d messages on a page: %v", len(page), err)
 		}
@@ -261,21 +262,21 @@ func TestOfEvents(t *testing.T) {
 	if err != nil || !slices.Equal(keys, []string{"events:evt_1", "events:evt_1.*", "polaris:evt_1", "polaris:evt_1.*"}) {
 		t.Fatalf("got %v %v", keys, err)
 	}
-	sh := publish.RetryShelf("")
-	all, next, err := b.OfEvents(t.Context(), sh, keys, 0)
-	if err != nil || next != 0 || len(all) != 11 || !slices.IsSortedFunc(all, func(x, y publish.Stored) int { return int(y.Seq) - int(x.Seq) }) {
+	sh := query.Waiting("")
+	all, next, err := b.Query().ByKey(t.Context(), sh, keys, 0)
+	if err != nil || next != 0 || len(all) != 11 || !slices.IsSortedFunc(all, func(x, y query.Stored) int { return int(y.Seq) - int(x.Seq) }) {
 		t.Fatalf("got %d, next %d: %v", len(all), next, err)
 	}
 	for _, m := range all {
-		if d, err := m.Delivery(); err != nil || d.Event.ID != "evt_1" {
+		if d, err := publish.DeliveryOf(&m); err != nil || d.Event.ID != "evt_1" {
 			t.Errorf("got %+v %v", d, err)
 		}
 	}
-	below, _, err := b.OfEvents(t.Context(), sh.Within(time.Time{}, all[2].Time), keys, all[1].Seq)
+	below, _, err := b.Query().ByKey(t.Context(), sh.Within(time.Time{}, all[2].Time), keys, all[1].Seq)
 	if err != nil || len(below) != 8 || below[0].Seq != all[3].Seq {
 		t.Errorf("got %d: %v", len(below), err)
 	}
-	one, _, err := b.OfEvents(t.Context(), publish.RetryShelf("ep_3"), keys, 0)
+	one, _, err := b.Query().ByKey(t.Context(), query.Waiting("ep_3"), keys, 0)
 	if err != nil || len(one) != 1 {
 		t.Errorf("got %d: %v", len(one), err)
 	}

@@ -10,6 +10,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
@@ -44,7 +45,7 @@ const maxMargin = 24 * time.Hour
 
 // outlives reports whether the event's stream keeps it for well beyond a time.
 func (e *Event) outlives(k topology.Keeping, t time.Time) bool {
-	age, ok := k[streamOf(e.Subject)]
+	age, ok := k[topology.StreamOf(e.Subject)]
 	return ok && e.inStream && e.seq != 0 && (age == 0 || t.Before(e.stored.Add(age-min(age/4, maxMargin))))
 }
 
@@ -101,7 +102,7 @@ func (d *Delivery) setBody(h nats.Header) {
 // letter encodes a dead letter, without its subject, and keeps its body, if that is large.
 func (b *Bus) letter(d *Delivery) (*nats.Msg, error) {
 	body := d.Event.Body
-	if len(body) < LargeBody || d.Event.seq == 0 || streamOf(d.Event.Subject) == "" {
+	if len(body) < LargeBody || d.Event.seq == 0 || topology.StreamOf(d.Event.Subject) == "" {
 		return d.msg(), nil
 	}
 	light := *d
@@ -115,7 +116,7 @@ func (b *Bus) letter(d *Delivery) (*nats.Msg, error) {
 	if light.Event.object != "" { // which outlives the letter
 		light.Event.Body, light.Event.away = nil, len(body)
 		m := light.msg()
-		m.Data = body[:deadPreview]
+		m.Data = body[:query.DeadPreview]
 		return m, nil
 	}
 	light.Event.kept = strconv.FormatInt(time.Now().Unix()/int64(aDay/time.Second), 10)
@@ -124,7 +125,7 @@ func (b *Bus) letter(d *Delivery) (*nats.Msg, error) {
 	}
 	light.Event.Body, light.Event.away = nil, len(body)
 	m := light.msg()
-	m.Data = body[:deadPreview]
+	m.Data = body[:query.DeadPreview]
 	m.Header[headerBodyKept] = []string{light.Event.kept}
 	return m, nil
 }
@@ -142,7 +143,7 @@ func (b *Bus) keep(d *Delivery) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupcommit.Timeout)
 	defer cancel()
 	subject := d.keptSubject()
-	info, err := b.shelves[topology.StreamDead].Info(ctx, jetstream.WithSubjectFilter(subject))
+	info, err := b.reader.Stream(topology.StreamDead).Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
 		return fmt.Errorf("looking for %s: %w", subject, failure.Classify(err))
 	}
@@ -198,7 +199,7 @@ func (b *Bus) Body(ctx context.Context, d *Delivery) ([]byte, error) {
 }
 
 func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
-	s, err := b.last(ctx, topology.StreamDead, d.keptSubject())
+	s, err := b.reader.Last(ctx, topology.StreamDead, d.keptSubject())
 	if errors.Is(err, failure.ErrNotFound) {
 		err = isGone(b.reads, func(js nats.JetStreamContext) error {
 			_, err := js.GetLastMsg(topology.StreamDead, d.keptSubject(), nats.Context(ctx))
@@ -210,7 +211,7 @@ func (b *Bus) keptBody(ctx context.Context, d *Delivery) ([]byte, error) {
 
 // whole reads the event that lies in e's place; ErrBodyGone when there is none any more.
 func (b *Bus) whole(ctx context.Context, e *Event) (Head, error) {
-	stream := streamOf(e.Subject)
+	stream := topology.StreamOf(e.Subject)
 	if stream == "" || e.seq == 0 {
 		return Head{}, ErrBodyGone
 	}

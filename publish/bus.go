@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/query"
 	"jethook/publish/report"
 	"jethook/publish/topology"
 )
@@ -39,7 +42,7 @@ type Bus struct {
 	removed  topology.LateBucket
 	sources  *Sources
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
-	shelves  map[string]jetstream.Stream // to read from
+	reader   *query.Reader               // reads from the streams
 	keeping  topology.Keeping
 	maxBody  int64
 	fits     int64 // how large a body in a message may be
@@ -142,14 +145,8 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.srv != nil {
 		b.srv.StageBatches()
 	}
-	b.shelves = make(map[string]jetstream.Stream)
-	for name := range b.streams {
-		if err = p.Await(ctx, "stream "+name+" in JetStream", func(ctx context.Context) (err error) {
-			b.shelves[name], err = b.reads.JS.Stream(ctx, name)
-			return err
-		}); err != nil {
-			return fmt.Errorf("opening stream %s: %w", name, err)
-		}
+	if b.reader, err = query.NewReader(ctx, p, b.reads, slices.Collect(maps.Keys(b.streams))); err != nil {
+		return err
 	}
 	if err = b.removeAgain(ctx); err != nil { // whatever was the last stop: a kill before it may have left the server's index stale
 		return err
@@ -266,7 +263,7 @@ func (b *Bus) committerFor(e *Event) *groupcommit.Committer {
 	switch {
 	case e.Source != "":
 		return b.webhooks
-	case isOps(e.Subject):
+	case topology.IsOps(e.Subject):
 		return b.ops
 	default:
 		return b.events

@@ -16,6 +16,7 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -336,7 +337,7 @@ func TestScheduleFiresOnceAndNeverEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left, _, err := b.Before(t.Context(), publish.RetryShelf(""), 0, 10); err != nil || len(left) != 0 {
+	if left, _, err := b.Query().Reverse(t.Context(), query.Waiting(""), 0, 10); err != nil || len(left) != 0 {
 		t.Errorf("%d schedules are left (%v)", len(left), err)
 	}
 }
@@ -362,7 +363,7 @@ func TestRetryNowReplacesTheSchedule(t *testing.T) {
 	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("its schedule is still there: %v", err)
 	}
-	if due, _, err := b.Before(t.Context(), publish.DueShelf("ep_1"), 0, 10); err != nil || len(due) != 1 {
+	if due, _, err := b.Query().Reverse(t.Context(), query.Due("ep_1"), 0, 10); err != nil || len(due) != 1 {
 		t.Errorf("%d are due, want 1 (%v)", len(due), err)
 	}
 }
@@ -378,7 +379,7 @@ func TestReplayTwiceDeliversOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	dead, _, err := b.Before(t.Context(), publish.DeadShelf(""), 0, 10)
+	dead, _, err := b.Query().Reverse(t.Context(), query.Dead(""), 0, 10)
 	if err != nil || len(dead) != 1 {
 		t.Fatalf("%d dead letters, want 1 (%v)", len(dead), err)
 	}
@@ -391,7 +392,7 @@ func TestReplayTwiceDeliversOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if due, _, err := b.Before(t.Context(), publish.DueShelf("ep_1"), 0, 10); err != nil || len(due) != 1 {
+	if due, _, err := b.Query().Reverse(t.Context(), query.Due("ep_1"), 0, 10); err != nil || len(due) != 1 {
 		t.Errorf("%d are due, want 1 (%v)", len(due), err)
 	}
 	if _, err := b.Dead(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
@@ -416,7 +417,7 @@ func TestBeforePagesThroughEverything(t *testing.T) {
 	wg.Wait()
 	var got []string
 	for before := uint64(0); ; {
-		page, next, err := b.Before(t.Context(), publish.HistoryShelf("ep_1", ""), before, 37)
+		page, next, err := b.Query().Reverse(t.Context(), publish.HistoryShelf("ep_1", ""), before, 37)
 		if err != nil || len(page) > 37 {
 			t.Fatalf("%d %v", len(page), err)
 		}

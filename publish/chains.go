@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -33,13 +34,13 @@ func (b *Bus) Chains(ctx context.Context, e *Event) (waiting, dead []Delivery, e
 
 // onSubjects returns the newest delivery of each subject that a pattern matches.
 func (b *Bus) onSubjects(ctx context.Context, stream, pattern string) (found []Delivery, err error) {
-	info, err := b.shelves[stream].Info(ctx, jetstream.WithSubjectFilter(pattern))
+	info, err := b.reader.Stream(stream).Info(ctx, jetstream.WithSubjectFilter(pattern))
 	if err != nil {
 		return nil, fmt.Errorf("looking for %s: %w", pattern, failure.Classify(err))
 	}
 	for subject := range info.State.Subjects {
 		d, err := b.lastDelivery(ctx, stream, subject)
-		if errors.Is(err, failure.ErrNotFound) || errors.Is(err, errNoDelivery) { // it moved on, or is none
+		if errors.Is(err, failure.ErrNotFound) || errors.Is(err, errNoDelivery) || errors.Is(err, query.ErrUnreadable) { // it moved on, or is none
 			continue
 		}
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
@@ -49,7 +50,7 @@ func (b *Bus) Cursors() jetstream.KeyValue { return b.buckets[topology.BucketCur
 func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
 	if cfg := b.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
 		// Asked for each burst of events: this is answered by the bucket itself and not among all requests of the API.
-		m, err := get(ctx, b.front, cfg.Name, fetchQuery{Last: cursorSubjects + ">"})
+		m, err := query.Get(ctx, b.front, cfg.Name, query.Question{Last: "$KV." + topology.BucketCursors + ".>"})
 		if err == nil || errors.Is(err, failure.ErrNotFound) {
 			return m.Seq, nil
 		}
@@ -65,7 +66,7 @@ func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
 // CursorRecord returns a record of that bucket and its revision, as its leader knows them. ErrNotFound: there is none, and the
 // revision is that of its removal, or 0.
 func (b *Bus) CursorRecord(ctx context.Context, key string) (data []byte, revision uint64, err error) {
-	m, err := b.atLeader(ctx, "KV_"+topology.BucketCursors, fetchQuery{Last: "$KV." + topology.BucketCursors + "." + key})
+	m, err := b.atLeader(ctx, "KV_"+topology.BucketCursors, query.Question{Last: "$KV." + topology.BucketCursors + "." + key})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -83,8 +84,8 @@ type leaders struct {
 }
 
 // atLeader reads one message of a stream from its leader: a direct get may be answered by a server that lags behind it.
-func (b *Bus) atLeader(ctx context.Context, stream string, q fetchQuery) (*leaders, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+func (b *Bus) atLeader(ctx context.Context, stream string, q query.Question) (*leaders, error) {
+	ctx, cancel := context.WithTimeout(ctx, query.ReadTimeout)
 	defer cancel()
 	request, err := json.Marshal(q)
 	if err != nil {
@@ -118,12 +119,12 @@ const messagePrefix = "$JS.API.STREAM.MSG.GET."
 // HoldsBetween reports whether a stream has an event that one of the patterns matches, or any if there are none, from a place
 // on and before another.
 func (b *Bus) HoldsBetween(ctx context.Context, stream string, patterns []string, from, until uint64) (bool, error) {
-	filters := OrderedFilters(stream, patterns)
+	filters := topology.Filters(stream, patterns)
 	if patterns == nil {
 		filters = []string{">"}
 	}
 	for _, p := range filters {
-		m, err := b.atLeader(ctx, stream, fetchQuery{Seq: max(from, 1), Subject: p})
+		m, err := b.atLeader(ctx, stream, query.Question{Seq: max(from, 1), Subject: p})
 		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
@@ -158,7 +159,7 @@ func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInf
 // CursorConsumer opens the consumer of an endpoint's cursor, with the filters of its patterns. One that is missing is made,
 // which made tells, and begins at a sequence.
 func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, start uint64) (_ *Consumer, made bool, _ error) {
-	filters := OrderedFilters(own.Stream, patterns)
+	filters := topology.Filters(own.Stream, patterns)
 	c, err := b.front.JS.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		c, err = b.front.JS.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
@@ -191,8 +192,8 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 // WidenCursors lets the consumers that an endpoint's cursors have let through what patterns match. Called with its old and
 // its new patterns before new ones are stored, it makes that nothing of the new ones is passed over afterwards.
 func (b *Bus) WidenCursors(ctx context.Context, endpoint string, patterns []string) error {
-	for _, stream := range OrderedStreams {
-		if err := b.widenCursor(ctx, stream, endpoint, OrderedFilters(stream, patterns)); err != nil && !errors.Is(err, failure.ErrNotFound) {
+	for _, stream := range topology.EventStreams {
+		if err := b.widenCursor(ctx, stream, endpoint, topology.Filters(stream, patterns)); err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return err
 		}
 	}
@@ -229,12 +230,3 @@ func (b *Bus) DropConsumer(ctx context.Context, own Own) error {
 
 // Unavailable classes an error of nats.go as [ErrUnavailable], unless it is the end of a context.
 func Unavailable(err error) error { return failure.Classify(err) }
-
-// StreamEnds returns the sequences of a stream's first and last message. The first is behind the last when there is none.
-func (b *Bus) StreamEnds(ctx context.Context, stream string) (first, last uint64, err error) {
-	info, err := b.shelves[stream].Info(ctx)
-	if err != nil {
-		return 0, 0, fmt.Errorf("asking for stream %s: %w", stream, failure.Classify(err))
-	}
-	return info.State.FirstSeq, info.State.LastSeq, nil
-}

@@ -125,8 +125,6 @@ func (d *Delivery) FormerID() string { return d.Endpoint + "." + d.Event.Key() }
 // that the last message there is a certain one, or that there is none, can't make two of one delivery.
 func anywhere(id string) string { return "jethook.*." + id }
 
-func isOps(subject string) bool { return strings.HasPrefix(subject, OpsPrefix) }
-
 // msg encodes d without its subject.
 func (d *Delivery) msg() *nats.Msg {
 	e := &d.Event

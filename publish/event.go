@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"jethook/publish/topology"
+
 	"github.com/nats-io/nats.go"
 )
 
@@ -50,7 +52,7 @@ type Event struct {
 }
 
 // Place returns where the event lies; 0 unless it was read from its stream.
-func (e *Event) Place() (stream string, place uint64) { return streamOf(e.Subject), e.seq }
+func (e *Event) Place() (stream string, place uint64) { return topology.StreamOf(e.Subject), e.seq }
 
 // OwnHeaders is how many headers a stored event has at most beside the sender's own.
 const OwnHeaders = 11
@@ -141,11 +143,11 @@ func CleanType(t string) string {
 		}
 		return r
 	}, t)
-	if len(t) > maxTypeBytes {
-		t = strings.ToValidUTF8(t[:maxTypeBytes], "")
+	if len(t) > topology.MaxTypeBytes {
+		t = strings.ToValidUTF8(t[:topology.MaxTypeBytes], "")
 	}
 	if t == "" {
-		return UnknownType
+		return topology.UnknownType
 	}
 	return t
 }

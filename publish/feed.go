@@ -13,6 +13,7 @@ import (
 	"jethook/config"
 	"jethook/publish/connection"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // feedAhead is how many messages of a stream lie ready beyond the one that is handled.
@@ -45,7 +46,7 @@ var ErrNoStream = errors.New("stream not found; no Jethook has used this NATS se
 // and an event that comes while the connection is away is given when it is back. ready is called when no event
 // that is stored from then on will be missed. The end of ctx is no error.
 func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, ready func(), handle func(*Head) error) error {
-	shelves, err := EventShelves(pattern)
+	shelves, err := query.EventsOn(pattern)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, read
 	g, gctx := errgroup.WithContext(ctx)
 	heads := make(chan *Head)
 	for i, c := range consumers {
-		g.Go(func() error { return pump(gctx, c, shelves[i].stream, heads) })
+		g.Go(func() error { return pump(gctx, c, shelves[i].Stream, heads) })
 	}
 	g.Go(func() error {
 		for {
@@ -107,16 +108,16 @@ func (f *Feed) complete(ctx context.Context, h *Head) bool {
 	}
 }
 
-// consumer opens a consumer of a shelf that keeps its place across connections.
-func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstream.Consumer, error) {
-	stream, err := f.conn.JS.Stream(ctx, sh.stream)
+// consumer opens a consumer of a selection that keeps its place across connections.
+func (f *Feed) consumer(ctx context.Context, sh query.Selection, since time.Time) (jetstream.Consumer, error) {
+	stream, err := f.conn.JS.Stream(ctx, sh.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("opening %s: %w", sh.stream, ErrNoStream)
+		return nil, fmt.Errorf("opening %s: %w", sh.Stream, ErrNoStream)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
+		return nil, fmt.Errorf("opening %s: %w", sh.Stream, failure.Classify(err))
 	}
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{sh.subject}}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{sh.Subject}}
 	if since.IsZero() {
 		// A sequence, and not "new": when the connection is lost before the first event, that would begin anew.
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, stream.CachedInfo().State.LastSeq+1
@@ -125,7 +126,7 @@ func (f *Feed) consumer(ctx context.Context, sh Shelf, since time.Time) (jetstre
 	}
 	c, err := stream.OrderedConsumer(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", sh.stream, failure.Classify(err))
+		return nil, fmt.Errorf("reading %s: %w", sh.Stream, failure.Classify(err))
 	}
 	return c, nil
 }

@@ -10,13 +10,14 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
 // asStored is a message as a client reads it from its stream; false when its headers can't be read.
-func asStored(subject, headers string, body []byte) (publish.Stored, bool) {
+func asStored(subject, headers string, body []byte) (query.Stored, bool) {
 	h, err := nats.DecodeHeadersMsg([]byte("NATS/1.0\r\n" + headers + "\r\n\r\n"))
-	return publish.Stored{Subject: subject, Seq: 7, Time: time.Unix(1, 0), Header: h, Data: body}, err == nil
+	return query.Stored{Subject: subject, Seq: 7, Time: time.Unix(1, 0), Header: h, Data: body}, err == nil
 }
 
 // isToken reports whether s is one token of a subject.
@@ -35,8 +36,8 @@ func FuzzEvent(f *testing.F) {
 		if !ok {
 			return
 		}
-		for _, stream := range publish.OrderedStreams {
-			e := s.Event(stream)
+		for _, stream := range topology.EventStreams {
+			e := publish.EventOf(&s, stream)
 			if e.ID == "" || e.ID != publish.CleanID(e.ID) || e.Type == "" || !httpguts.ValidHeaderFieldValue(e.Type) ||
 				!publish.ValidTraceparent(e.Traceparent) || e.Received.IsZero() {
 				t.Errorf("%+v", e)
@@ -79,7 +80,7 @@ func FuzzDelivery(f *testing.F) {
 		if !ok {
 			return
 		}
-		if d, err := s.Delivery(); err == nil && (d.Endpoint == "" || d.Attempt < 1 || d.Event.ID == "" || !isToken(d.Event.Key()) || !strings.HasPrefix(d.ID(), d.Endpoint+"."+d.Event.Key())) {
+		if d, err := publish.DeliveryOf(&s); err == nil && (d.Endpoint == "" || d.Attempt < 1 || d.Event.ID == "" || !isToken(d.Event.Key()) || !strings.HasPrefix(d.ID(), d.Endpoint+"."+d.Event.Key())) {
 			t.Errorf("%+v", d)
 		}
 		d := publish.UnreadDelivery(subject, 7, s.Time, body)
@@ -99,7 +100,7 @@ func FuzzRejected(f *testing.F) {
 		if !ok {
 			return
 		}
-		if r, err := s.Rejected(); err == nil && (r.Seq != 7 || string(r.Body) != string(body) || !strings.HasSuffix(subject, r.Source)) {
+		if r, err := publish.RejectedOf(&s); err == nil && (r.Seq != 7 || string(r.Body) != string(body) || !strings.HasSuffix(subject, r.Source)) {
 			t.Errorf("%+v", r)
 		}
 	})

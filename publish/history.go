@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"jethook/publish/groupcommit"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
@@ -27,18 +28,18 @@ func (t Trait) subject() string {
 	return topology.HistoryPrefix + t.Endpoint + "." + t.Outcome + "." + t.Class + "." + strconv.Itoa(t.Status)
 }
 
-// Shelf lists the lines that have the trait.
-func (t Trait) Shelf() Shelf {
+// Selection lists the lines that have the trait.
+func (t Trait) Selection() query.Selection {
 	if t == (Trait{}) {
-		return Shelf{stream: topology.StreamHistory, subject: ">"} // the server counts all of a stream without its index
+		return query.Selection{Stream: topology.StreamHistory, Subject: ">"} // the server counts all of a stream without its index
 	}
 	status := "*"
 	if t.Status != 0 {
 		status = strconv.Itoa(t.Status)
 	}
-	return Shelf{
-		stream:  topology.StreamHistory,
-		subject: topology.HistoryPrefix + orAny(t.Endpoint) + "." + orAny(t.Outcome) + "." + orAny(t.Class) + "." + status,
+	return query.Selection{
+		Stream:  topology.StreamHistory,
+		Subject: topology.HistoryPrefix + query.OrAny(t.Endpoint) + "." + query.OrAny(t.Outcome) + "." + query.OrAny(t.Class) + "." + status,
 	}
 }
 
@@ -53,4 +54,9 @@ func (b *Bus) Record(t Trait, line []byte, done func(error)) {
 // some 10 ms later. Should the server be killed in between, the line is lost.
 func (b *Bus) HistoryIsLate() bool {
 	return b.streams[topology.StreamHistory].CachedInfo().Config.PersistMode == jetstream.AsyncPersistMode
+}
+
+// HistoryShelf lists the history's lines with one outcome.
+func HistoryShelf(endpoint, outcome string) query.Selection {
+	return Trait{Endpoint: endpoint, Outcome: outcome}.Selection()
 }

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,47 +31,15 @@ func (e *Event) HasDelivery(id string) bool {
 // webhook of each source of which one is stored. They may hold wildcards.
 func (b *Bus) EventKeys(ctx context.Context, id string) (keys []string, err error) {
 	keys = append(keys, (&Event{ID: id}).deliverySuffixes()...)
-	info, err := b.shelves[topology.StreamWebhooks].Info(ctx, jetstream.WithSubjectFilter(WebhooksPrefix+">"))
+	info, err := b.reader.Stream(topology.StreamWebhooks).Info(ctx, jetstream.WithSubjectFilter(topology.WebhooksPrefix+">"))
 	if err != nil {
 		return nil, fmt.Errorf("looking for sources: %w", failure.Classify(err))
 	}
 	for subject := range info.State.Subjects {
-		source, _, _ := strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
+		source, _, _ := strings.Cut(strings.TrimPrefix(subject, topology.WebhooksPrefix), ".")
 		if suffixes := (&Event{ID: id, Source: source}).deliverySuffixes(); !slices.Contains(keys, suffixes[0]) {
 			keys = append(keys, suffixes...)
 		}
 	}
 	return keys, nil
-}
-
-// errTooMany means that more subjects match than the server answers for at once: 1,024.
-var errTooMany = errors.New("too many subjects match")
-
-// OfEvents is Before for the events with these keys only, on a shelf of deliveries: see [Bus.EventKeys]. It returns all there are, as
-// the server knows by the subject where each lies: that costs the same whatever else is on the shelf. Of an event
-// with more than a thousand deliveries there it returns the whole shelf page by page, as Before does.
-func (b *Bus) OfEvents(ctx context.Context, sh Shelf, keys []string, before uint64) (found []Stored, next uint64, err error) {
-	q := fetchQuery{MaxBytes: readBytes}
-	for _, key := range keys {
-		q.Newest = append(q.Newest, strings.TrimSuffix(sh.subject, ">")+key)
-	}
-	for {
-		got, err := fetch(ctx, b.reads, sh, q)
-		switch {
-		case errors.Is(err, errTooMany):
-			return b.Before(ctx, sh, before, maxFetch)
-		case err != nil:
-			return nil, 0, err
-		}
-		for _, m := range got.msgs {
-			if (before == 0 || m.Seq < before) && sh.holds(m.Time) {
-				found = append(found, m)
-			}
-		}
-		q.Seq = got.last + 1
-		if got.done || got.last == 0 {
-			slices.Reverse(found)
-			return found, 0, nil
-		}
-	}
 }

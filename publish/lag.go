@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,6 +10,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/jsontext"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -32,12 +32,12 @@ func (b *Bus) Lag(ctx context.Context, own Own) (lag Lag, err error) {
 // Lags is Lag for many consumers, without waiting for one answer before the next question. It tells each with its place in
 // all, from this goroutine.
 func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) error {
-	shelves := make([]Shelf, len(all))
+	shelves := make([]query.Selection, len(all))
 	for i, own := range all {
-		shelves[i] = Shelf{stream: own.Stream, subject: own.name()}
+		shelves[i] = query.Selection{Stream: own.Stream, Subject: own.name()}
 	}
-	return b.askEach(ctx, shelves, func(sh Shelf) (string, any) {
-		return "$JS.API.CONSUMER.INFO." + sh.stream + "." + sh.subject, struct{}{}
+	return b.reader.AskEach(ctx, shelves, func(sh query.Selection) (string, any) {
+		return "$JS.API.CONSUMER.INFO." + sh.Stream + "." + sh.Subject, struct{}{}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", failure.ErrUnavailable, all[i])
@@ -65,26 +65,13 @@ func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) er
 // CountFrom counts the events of a stream from a sequence on that match patterns.
 func (b *Bus) CountFrom(ctx context.Context, stream string, patterns []string, from uint64) (uint64, error) {
 	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1)}
-	if cfg.FilterSubjects = OrderedFilters(stream, patterns); len(cfg.FilterSubjects) == 0 {
+	if cfg.FilterSubjects = topology.Filters(stream, patterns); len(cfg.FilterSubjects) == 0 {
 		return 0, nil
 	}
-	c, err := b.reader(ctx, stream, cfg)
+	c, err := b.openReader(ctx, stream, cfg)
 	if err != nil {
 		return 0, err
 	}
 	defer b.dropReader(ctx, stream, c)
 	return c.CachedInfo().NumPending, nil
-}
-
-// CursorShelf lists the records of endpoints that don't keep up. A watch would pass over one that changes meanwhile.
-func CursorShelf() Shelf {
-	return Shelf{stream: "KV_" + topology.BucketCursors, subject: cursorSubjects + ">", whole: true}
-}
-
-// cursorSubjects is where that bucket keeps them.
-const cursorSubjects = "$KV." + topology.BucketCursors + "."
-
-// CursorKey is the key of an entry of that shelf; false for a removed one.
-func (s *Stored) CursorKey() (string, bool) {
-	return strings.TrimPrefix(s.Subject, cursorSubjects), s.Header.Get("KV-Operation") == ""
 }

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -22,39 +20,12 @@ import (
 // orderedMark is in the metadata of those consumers, so that nobody else's is taken for one.
 const orderedMark = "jethook-ordered"
 
-// OrderedStreams are the streams that an ordered endpoint can listen to.
-var OrderedStreams = []string{topology.StreamEvents, topology.StreamWebhooks, topology.StreamOps}
-
-// eventRoots are the subjects of the streams of events.
-var eventRoots = map[string]string{topology.StreamWebhooks: WebhooksPrefix, topology.StreamEvents: EventsPrefix, topology.StreamOps: OpsPrefix}
-
-// OrderedFilters returns the patterns that concern a stream, without those that another one includes:
-// JetStream refuses them in one consumer. Patterns that overlap in part may stand side by side there, and a
-// message that several of them match comes once.
-func OrderedFilters(stream string, patterns []string) (filters []string) {
-	root := eventRoots[stream]
-	for _, p := range patterns {
-		if strings.HasPrefix(p, root) && !slices.Contains(filters, p) {
-			filters = append(filters, p)
-		}
-	}
-	all := slices.Sorted(slices.Values(filters))
-	return slices.DeleteFunc(slices.Clone(all), func(p string) bool {
-		return slices.ContainsFunc(all, func(wider string) bool { return p != wider && server.SubjectMatchesFilter(p, wider) })
-	})
-}
-
-// MatchesAny reports whether one of the patterns matches subject.
-func MatchesAny(subject string, patterns []string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return server.SubjectMatchesFilter(subject, p) })
-}
-
 // PrepareOrdered opens an ordered endpoint's consumers, as OrderedConsumer does, from this moment on. Called
 // before an endpoint is stored, or changed with its old and its new patterns, it makes exact from which event
 // on the endpoint gets them, whatever the clocks of the machines show.
 func (b *Bus) PrepareOrdered(ctx context.Context, endpoint string, patterns []string) error {
-	for _, stream := range OrderedStreams {
-		if len(OrderedFilters(stream, patterns)) == 0 {
+	for _, stream := range topology.EventStreams {
+		if len(topology.Filters(stream, patterns)) == 0 {
 			continue
 		}
 		if _, err := b.OrderedConsumer(ctx, stream, endpoint, patterns, time.Time{}); err != nil {
@@ -67,7 +38,7 @@ func (b *Bus) PrepareOrdered(ctx context.Context, endpoint string, patterns []st
 // OrderedConsumer opens the consumer that an ordered endpoint has on stream, with the filters of its patterns. One
 // that is missing is made anew, for what is stored since then or, if that is zero, from now on.
 func (b *Bus) OrderedConsumer(ctx context.Context, stream, endpoint string, patterns []string, since time.Time) (*Consumer, error) {
-	filters := OrderedFilters(stream, patterns)
+	filters := topology.Filters(stream, patterns)
 	c, err := b.front.JS.Consumer(ctx, stream, endpoint)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		cfg := jetstream.ConsumerConfig{

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"jethook/publish"
 	"jethook/publish/topology"
 )
 
@@ -19,7 +18,7 @@ func TestOrderedFilters(t *testing.T) {
 		{[]string{"events.*", "events.a", "events.a.>"}, []string{"events.*", "events.a.>"}},
 		{[]string{"events.*.b", "events.a.*"}, []string{"events.*.b", "events.a.*"}},
 	} {
-		if got := publish.OrderedFilters(topology.StreamEvents, c.patterns); !slices.Equal(got, c.want) {
+		if got := topology.Filters(topology.StreamEvents, c.patterns); !slices.Equal(got, c.want) {
 			t.Errorf("%q: got %q, want %q", c.patterns, got, c.want)
 		}
 	}

@@ -124,7 +124,7 @@ func storedSize(subject, about string, body int) int64 {
 // shortenRejected removes the oldest rejected requests on a subject until no more than most bytes are left. It reads
 // them without their bodies.
 func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) error {
-	info, err := b.shelves[topology.StreamRejected].Info(ctx, jetstream.WithSubjectFilter(subject))
+	info, err := b.reader.Stream(topology.StreamRejected).Info(ctx, jetstream.WithSubjectFilter(subject))
 	if err != nil {
 		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}
@@ -132,7 +132,7 @@ func (b *Bus) shortenRejected(ctx context.Context, subject string, most int64) e
 	if left == 0 {
 		return nil
 	}
-	c, err := b.shelves[topology.StreamRejected].OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, HeadersOnly: true})
+	c, err := b.reader.Stream(topology.StreamRejected).OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, HeadersOnly: true})
 	if err != nil {
 		return fmt.Errorf("counting %s: %w", subject, failure.Classify(err))
 	}

@@ -12,18 +12,19 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // kept lists the rejected requests of a source, the newest first.
 func kept(t *testing.T, b *publish.Bus, source string) (all []publish.Rejected) {
 	t.Helper()
 	for before := uint64(0); ; {
-		page, end, err := b.Before(t.Context(), publish.RejectedShelf(source), before, 100)
+		page, end, err := b.Query().Reverse(t.Context(), query.Rejected(source), before, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range page {
-			r, err := page[i].Rejected()
+			r, err := publish.RejectedOf(&page[i])
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"jethook/publish/crashpoint"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -51,10 +51,10 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 		e.Source = "" // only a received webhook has one, whatever a service writes
 	} else {
 		e.readObject(h)
-		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
+		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, topology.WebhooksPrefix), ".")
 	}
 	if e.Type == "" {
-		e.Type = strings.TrimPrefix(subject, EventsPrefix)
+		e.Type = strings.TrimPrefix(subject, topology.EventsPrefix)
 	}
 	e.Type = CleanType(e.Type)
 	if e.Received.IsZero() {
@@ -68,9 +68,9 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 
 // Unread is what is known of an event without decoding it: that ends the process that does it. Its id is its place.
 func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event {
-	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: UnknownType, Subject: subject, Received: at, Body: body, seq: seq}
+	e := Event{ID: stream + "-" + strconv.FormatUint(seq, 10), Type: topology.UnknownType, Subject: subject, Received: at, Body: body, seq: seq}
 	if stream == topology.StreamWebhooks {
-		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, WebhooksPrefix), ".")
+		e.Source, _, _ = strings.Cut(strings.TrimPrefix(subject, topology.WebhooksPrefix), ".")
 	}
 	return e
 }
@@ -116,11 +116,11 @@ func (b *Bus) Dead(ctx context.Context, id string) (Delivery, error) {
 }
 
 func (b *Bus) lastDelivery(ctx context.Context, stream, subject string) (Delivery, error) {
-	s, err := b.last(ctx, stream, subject)
+	s, err := b.reader.Last(ctx, stream, subject)
 	if err != nil {
 		return Delivery{}, err
 	}
-	return s.Delivery()
+	return DeliveryOf(&s)
 }
 
 // Forget removes all that waits for an endpoint and its dead letters, and where it stood in the streams if it lagged, also
@@ -136,7 +136,7 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 			return fmt.Errorf("purging %s: %w", f.subject, failure.Classify(err))
 		}
 	}
-	for _, stream := range OrderedStreams {
+	for _, stream := range topology.EventStreams {
 		if err := b.forgetCursor(ctx, stream, endpoint); err != nil {
 			return err
 		}
@@ -166,95 +166,14 @@ func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
 	return err
 }
 
-// Stored is a message as it lies in a stream.
-type Stored struct {
-	Subject string
-	Seq     uint64
-	Time    time.Time
-	Header  nats.Header
-	Data    []byte
-	Cut     bool // Data is only the beginning
-
-	size int // of the whole body
-}
-
-// Delivery decodes a stored delivery, waiting or dead.
-func (s *Stored) Delivery() (Delivery, error) {
+// DeliveryOf decodes a stored delivery, waiting or dead.
+func DeliveryOf(s *query.Stored) (Delivery, error) {
 	d, err := parseDelivery(s.Header, s.Data)
 	d.seq, d.Since = s.Seq, s.Time
 	return d, err
 }
 
-// Shelf is a part of a stream that can be listed. An empty endpoint or outcome in its constructors means all.
-type Shelf struct {
-	stream, subject string
-	whole           bool      // messages are read with their whole bodies
-	since, until    time.Time // when they were stored; zero: any time
-}
-
-// RetryShelf lists deliveries that wait for their time.
-func RetryShelf(endpoint string) Shelf {
-	return Shelf{stream: topology.StreamDeliveries, subject: topology.RetryPrefix + orAny(endpoint) + ".>"}
-}
-
-// TurnShelf lists deliveries that got their turn and are being attempted, and DueShelf the others that came due.
-func TurnShelf(endpoint string) Shelf {
-	return Shelf{stream: topology.StreamDeliveries, subject: topology.TurnPrefix + orAny(endpoint) + ".>"}
-}
-
-// DueShelf lists deliveries that came due and are being attempted.
-func DueShelf(endpoint string) Shelf {
-	return Shelf{stream: topology.StreamDeliveries, subject: topology.DuePrefix + orAny(endpoint) + ".>"}
-}
-
-// DeadShelf lists dead letters.
-func DeadShelf(endpoint string) Shelf {
-	return Shelf{stream: topology.StreamDead, subject: topology.DeadPrefix + orAny(endpoint) + ".>"}
-}
-
-// HistoryShelf lists the history's lines with one outcome.
-func HistoryShelf(endpoint, outcome string) Shelf {
-	return Trait{Endpoint: endpoint, Outcome: outcome}.Shelf()
-}
-
-// SourceShelf lists a source's webhooks.
-func SourceShelf(source string) Shelf {
-	return Shelf{stream: topology.StreamWebhooks, subject: WebhooksPrefix + source + ".>"}
-}
-
-func orAny(token string) string {
-	if token == "" {
-		return "*"
-	}
-	return token
-}
-
-// directGet reads up to n messages of the shelf from sequence lo on. What it has read at last, got.last, may lie behind
-// the messages that can be read.
-func (b *Bus) directGet(ctx context.Context, sh Shelf, lo uint64, n int) (got fetched, err error) {
-	return fetch(ctx, b.reads, sh, fetchQuery{Seq: lo, Subject: sh.subject, Batch: n, MaxBytes: readBytes})
-}
-
-// deadPreview is how many bytes of a dead letter's body a list shows.
-const deadPreview = 16 << 10
-
-// cut keeps the first n bytes of the body.
-func (s *Stored) cut(n int) {
-	if s.Cut = len(s.Data) > n; s.Cut {
-		s.Data = bytes.Clone(s.Data[:n]) // a slice would keep the whole
-	}
-}
-
-// Count returns how many messages the shelf holds and when the newest came; zero when there is none.
-func (b *Bus) Count(ctx context.Context, sh Shelf) (n uint64, newest time.Time, err error) {
-	s := b.shelves[sh.stream]
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.subject))
-	if err != nil {
-		return 0, newest, fmt.Errorf("counting %s: %w", sh.subject, failure.Classify(err))
-	}
-	for _, c := range info.State.Subjects {
-		n += c
-	}
-	newest, err = b.NewestOf(ctx, sh)
-	return n, newest, err
+// EventOf decodes a stored event.
+func EventOf(s *query.Stored, stream string) Event {
+	return decodeEvent(s.Subject, s.Header, s.Data, stream, s.Seq, s.Time)
 }

@@ -9,6 +9,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go"
@@ -213,15 +214,15 @@ func (b *Bus) Overtaken(ctx context.Context, q topology.Queue, each func(*Delive
 		return err
 	}
 	for next := uint64(1); next != 0 && next <= info.AckFloor.Stream; {
-		var page []Stored
-		if page, next, err = b.After(ctx, Shelf{stream: q.Stream, subject: q.Filter, whole: true}, next, 100); err != nil {
+		var page []query.Stored
+		if page, next, err = b.reader.Forward(ctx, query.Selection{Stream: q.Stream, Subject: q.Filter, Bodies: true}, next, 100); err != nil {
 			return err
 		}
 		for i := range page {
 			if page[i].Seq > info.AckFloor.Stream {
 				return nil
 			}
-			d, err := page[i].Delivery()
+			d, err := DeliveryOf(&page[i])
 			if err == nil {
 				err = each(&d)
 			} else { // it is none of Jethook's
@@ -237,18 +238,18 @@ func (b *Bus) Overtaken(ctx context.Context, q topology.Queue, each func(*Delive
 
 // OnItsWay returns a delivery that waits, or that came due and is being attempted. ErrNotFound: it is neither.
 func (b *Bus) OnItsWay(ctx context.Context, id string) (d Delivery, due bool, err error) {
-	s, err := b.last(ctx, topology.StreamDeliveries, anywhere(id))
+	s, err := b.reader.Last(ctx, topology.StreamDeliveries, anywhere(id))
 	if err != nil {
 		return Delivery{}, false, err
 	}
-	d, err = s.Delivery()
+	d, err = DeliveryOf(&s)
 	return d, s.Subject != topology.RetryPrefix+id, err
 }
 
 // Settled returns the sequence in a stream of events up to which each event has an outcome that is stored for every
 // endpoint that takes part in the shared intake; 0 when nobody has begun.
 func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
-	c, err := b.shelves[stream].Consumer(ctx, topology.ConsumerName)
+	c, err := b.reader.Stream(stream).Consumer(ctx, topology.ConsumerName)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, nil
 	}

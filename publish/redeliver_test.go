@@ -8,6 +8,7 @@ import (
 
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -33,7 +34,7 @@ func TestConditionsInOneBatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	due, _, err := b.Count(t.Context(), publish.DueShelf(""))
+	due, _, err := b.Query().Count(t.Context(), query.Due(""))
 	if err != nil || stored != 1 || due != 1 {
 		t.Errorf("%d were stored, %d are due, want 1 and 1: %v", stored, due, err)
 	}
@@ -137,7 +138,7 @@ func TestOvertaken(t *testing.T) {
 	if n := overtaken(); n != 0 {
 		t.Errorf("%d are overtaken", n)
 	}
-	if n, _, err := b.Count(t.Context(), publish.DueShelf("")); n != 1 || err != nil {
+	if n, _, err := b.Query().Count(t.Context(), query.Due("")); n != 1 || err != nil {
 		t.Errorf("%d are due: %v", n, err)
 	}
 }

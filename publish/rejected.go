@@ -17,6 +17,7 @@ import (
 
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -104,13 +105,8 @@ func (b *Bus) rejectedQuotas(sources int) *quotas {
 	})
 }
 
-// RejectedShelf lists the rejected requests of a source; empty: of all.
-func RejectedShelf(source string) Shelf {
-	return Shelf{stream: topology.StreamRejected, subject: topology.RejectedPrefix + orAny(source)}
-}
-
-// Rejected decodes a stored rejected request.
-func (s *Stored) Rejected() (Rejected, error) {
+// RejectedOf decodes a stored rejected request.
+func RejectedOf(s *query.Stored) (Rejected, error) {
 	r := Rejected{Seq: s.Seq, Body: s.Data}
 	if err := json.Unmarshal([]byte(s.Header.Get(headerRequest)), &r); err != nil {
 		return r, errors.New("not a rejected request")
@@ -121,15 +117,15 @@ func (s *Stored) Rejected() (Rejected, error) {
 
 // GetRejected returns a rejected request with its body, or ErrNotFound.
 func (b *Bus) GetRejected(ctx context.Context, seq uint64) (Rejected, error) {
-	m, err := b.shelves[topology.StreamRejected].GetMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || unreadable(err) {
+	m, err := b.reader.Stream(topology.StreamRejected).GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || query.IsUnreadable(err) {
 		return Rejected{}, failure.ErrNotFound
 	}
 	if err != nil {
 		return Rejected{}, fmt.Errorf("reading a rejected request: %w", failure.Classify(err))
 	}
-	s := Stored{Subject: m.Subject, Seq: m.Sequence, Time: m.Time, Header: m.Header, Data: m.Data}
-	return s.Rejected()
+	s := query.Stored{Subject: m.Subject, Seq: m.Sequence, Time: m.Time, Header: m.Header, Data: m.Data}
+	return RejectedOf(&s)
 }
 
 // DropRejected removes a rejected request for good. One that is not there is no error.

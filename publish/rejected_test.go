@@ -10,6 +10,7 @@ import (
 
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 func reject(ctx context.Context, b *publish.Bus, r *publish.Rejected) error {
@@ -39,11 +40,11 @@ func TestRejectedRequestsAreKeptAsTheyCame(t *testing.T) {
 	if err := reject(t.Context(), b, &publish.Rejected{Source: "github", Reason: "too_old"}); err != nil {
 		t.Fatal(err)
 	}
-	page, _, err := b.Before(t.Context(), publish.RejectedShelf("stripe"), 0, 10)
+	page, _, err := b.Query().Reverse(t.Context(), query.Rejected("stripe"), 0, 10)
 	if err != nil || len(page) != 3 {
 		t.Fatalf("%d listed, %v", len(page), err)
 	}
-	listed, err := page[0].Rejected()
+	listed, err := publish.RejectedOf(&page[0])
 	if err != nil || listed.Source != "stripe" || listed.Reason != "bad_signature" || listed.Size != 4 {
 		t.Errorf("listed %+v, %v", listed, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -54,11 +55,11 @@ func (b *Bus) removeForGood(ctx context.Context, stream string, gone ...removal)
 
 // removeIfThere is removeForGood for a message of which nothing is known but its place.
 func (b *Bus) removeIfThere(ctx context.Context, stream string, seq uint64) error {
-	m, err := b.shelves[stream].GetMsg(ctx, seq)
+	m, err := b.reader.Stream(stream).GetMsg(ctx, seq)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return nil
-	case unreadable(err): // nothing tells when it was stored
+	case query.IsUnreadable(err): // nothing tells when it was stored
 		return b.remove(ctx, stream, seq)
 	case err != nil:
 		return failure.Classify(err)
@@ -128,19 +129,19 @@ func (b *Bus) removeAgain(ctx context.Context) error {
 // removeNoted removes those of some messages that are there, and returns how many. It goes from one message of the stream to
 // the next, so it takes no more steps than there are of either.
 func (b *Bus) removeNoted(ctx context.Context, stream string, gone map[uint64]int64) (again int, err error) {
-	sh, seqs := Shelf{stream: stream, subject: ">"}, slices.Sorted(maps.Keys(gone))
+	sh, seqs := query.Selection{Stream: stream, Subject: ">"}, slices.Sorted(maps.Keys(gone))
 	for len(seqs) > 0 {
-		got, err := b.directGet(ctx, sh, seqs[0], 1)
-		if err != nil || got.last == 0 {
+		got, err := b.reader.DirectGet(ctx, sh, seqs[0], 1)
+		if err != nil || got.Last == 0 {
 			return again, err
 		}
-		if len(got.msgs) > 0 && gone[got.last] == got.msgs[0].Time.UnixNano() {
-			if err := b.remove(ctx, stream, got.last); err != nil {
+		if len(got.Msgs) > 0 && gone[got.Last] == got.Msgs[0].Time.UnixNano() {
+			if err := b.remove(ctx, stream, got.Last); err != nil {
 				return again, err
 			}
 			again++
 		}
-		i, _ := slices.BinarySearch(seqs, got.last+1)
+		i, _ := slices.BinarySearch(seqs, got.Last+1)
 		seqs = seqs[i:]
 	}
 	return again, nil
@@ -151,7 +152,7 @@ func (b *Bus) removeReplaced(ctx context.Context, stream string, until map[strin
 	if len(until) == 0 {
 		return 0, nil
 	}
-	info, err := b.shelves[stream].Info(ctx, jetstream.WithSubjectFilter(">"))
+	info, err := b.reader.Stream(stream).Info(ctx, jetstream.WithSubjectFilter(">"))
 	if err != nil {
 		return 0, failure.Classify(err)
 	}
@@ -160,14 +161,14 @@ func (b *Bus) removeReplaced(ctx context.Context, stream string, until map[strin
 		if !noted {
 			continue
 		}
-		got, err := b.directGet(ctx, Shelf{stream: stream, subject: subject}, 1, 1)
+		got, err := b.reader.DirectGet(ctx, query.Selection{Stream: stream, Subject: subject}, 1, 1)
 		if err != nil {
 			return again, err
 		}
-		if len(got.msgs) == 0 || got.msgs[0].Time.UnixNano() > at { // it died again since
+		if len(got.Msgs) == 0 || got.Msgs[0].Time.UnixNano() > at { // it died again since
 			continue
 		}
-		if err := b.remove(ctx, stream, got.last); err != nil {
+		if err := b.remove(ctx, stream, got.Last); err != nil {
 			return again, err
 		}
 		again++
@@ -249,8 +250,8 @@ func (b *Bus) forgetAgain(ctx context.Context) error {
 }
 
 func (b *Bus) forgetIfThere(ctx context.Context, endpoint string) error {
-	for _, sh := range []Shelf{RetryShelf(endpoint), DueShelf(endpoint), TurnShelf(endpoint), DeadShelf(endpoint)} {
-		switch seq, err := b.place(ctx, sh, fetchQuery{Seq: 1, Subject: sh.subject}); {
+	for _, sh := range []query.Selection{query.Waiting(endpoint), query.Due(endpoint), query.Turns(endpoint), query.Dead(endpoint)} {
+		switch seq, err := b.reader.Place(ctx, sh, query.Question{Seq: 1, Subject: sh.Subject}); {
 		case err != nil:
 			return err
 		case seq > 0:

@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -23,16 +24,16 @@ func TestRemovedStaysRemoved(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		stream, root string
-		shelf        publish.Shelf
+		shelf        query.Selection
 		store        func(*testing.T, *publish.Bus, string)
-		remove       func(*testing.T, *publish.Bus, *publish.Stored)
+		remove       func(*testing.T, *publish.Bus, *query.Stored)
 	}{
-		"dead letters":                       {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, exhume},
-		"replayed dead letters":              {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replay},
-		"dead letters that replaced others":  {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replaceAndExhume},
-		"dead letters replayed together":     {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, replayTogether},
-		"dead letters of a removed endpoint": {topology.StreamDead, "jethook.dead.", publish.DeadShelf("ep_1"), die, forget},
-		"rejected requests":                  {topology.StreamRejected, "jethook.rejected.", publish.RejectedShelf("stripe"), rejectOne, dropRejected},
+		"dead letters":                       {topology.StreamDead, "jethook.dead.", query.Dead("ep_1"), die, exhume},
+		"replayed dead letters":              {topology.StreamDead, "jethook.dead.", query.Dead("ep_1"), die, replay},
+		"dead letters that replaced others":  {topology.StreamDead, "jethook.dead.", query.Dead("ep_1"), die, replaceAndExhume},
+		"dead letters replayed together":     {topology.StreamDead, "jethook.dead.", query.Dead("ep_1"), die, replayTogether},
+		"dead letters of a removed endpoint": {topology.StreamDead, "jethook.dead.", query.Dead("ep_1"), die, forget},
+		"rejected requests":                  {topology.StreamRejected, "jethook.rejected.", query.Rejected("stripe"), rejectOne, dropRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +135,7 @@ func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
 			die(t, b, fmt.Sprint("evt_", i))
 		}
 	}, func() {
-		for _, s := range page(t, b, publish.DeadShelf("ep_1")) {
+		for _, s := range page(t, b, query.Dead("ep_1")) {
 			exhume(t, b, &s)
 		}
 	})
@@ -145,14 +146,14 @@ func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
 	defer srv.WaitForShutdown()
 	defer srv.Shutdown()
 	<-log.lines
-	if there := page(t, b, publish.DeadShelf("ep_1")); len(there) > 0 {
+	if there := page(t, b, query.Dead("ep_1")); len(there) > 0 {
 		t.Errorf("%d are there again", len(there))
 	}
 }
 
-func page(t *testing.T, b *publish.Bus, sh publish.Shelf) []publish.Stored {
+func page(t *testing.T, b *publish.Bus, sh query.Selection) []query.Stored {
 	t.Helper()
-	found, _, err := b.Before(t.Context(), sh, 0, 100)
+	found, _, err := b.Query().Reverse(t.Context(), sh, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,9 +166,9 @@ func die(t *testing.T, b *publish.Bus, id string) {
 }
 
 // replaceAndExhume removes a dead letter that has replaced another one, as when two processes had the last attempt.
-func replaceAndExhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
+func replaceAndExhume(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	d, err := s.Delivery()
+	d, err := publish.DeliveryOf(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,9 +182,9 @@ func replaceAndExhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
 	}
 }
 
-func exhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
+func exhume(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	d, err := s.Delivery()
+	d, err := publish.DeliveryOf(s)
 	if err == nil {
 		err = b.Exhume(t.Context(), &d)
 	}
@@ -192,9 +193,9 @@ func exhume(t *testing.T, b *publish.Bus, s *publish.Stored) {
 	}
 }
 
-func replay(t *testing.T, b *publish.Bus, s *publish.Stored) {
+func replay(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	d, err := s.Delivery()
+	d, err := publish.DeliveryOf(s)
 	if err == nil {
 		d, err = b.Dead(t.Context(), d.ID()) // with its whole body
 	}
@@ -207,11 +208,11 @@ func replay(t *testing.T, b *publish.Bus, s *publish.Stored) {
 }
 
 // replayTogether replays all that are there, and then removes one of them, as whoever gets its replay does.
-func replayTogether(t *testing.T, b *publish.Bus, s *publish.Stored) {
+func replayTogether(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
 	var dead []publish.Delivery
-	for _, other := range page(t, b, publish.DeadShelf("ep_1")) {
-		d, err := other.Delivery()
+	for _, other := range page(t, b, query.Dead("ep_1")) {
+		d, err := publish.DeliveryOf(&other)
 		if err == nil {
 			d, err = b.Dead(t.Context(), d.ID())
 		}
@@ -230,7 +231,7 @@ func replayTogether(t *testing.T, b *publish.Bus, s *publish.Stored) {
 }
 
 // forget removes the endpoint.
-func forget(t *testing.T, b *publish.Bus, _ *publish.Stored) {
+func forget(t *testing.T, b *publish.Bus, _ *query.Stored) {
 	t.Helper()
 	_, err := b.Endpoints().Put(t.Context(), "ep_1", []byte("{}"))
 	if err == nil {
@@ -251,7 +252,7 @@ func rejectOne(t *testing.T, b *publish.Bus, id string) {
 	}
 }
 
-func dropRejected(t *testing.T, b *publish.Bus, s *publish.Stored) {
+func dropRejected(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
 	if err := b.DropRejected(t.Context(), s.Seq); err != nil {
 		t.Fatal(err)

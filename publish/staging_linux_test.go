@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // Batches wait in memory for their commit. What a killed process left there is removed by the next one, and a
@@ -80,7 +81,7 @@ func TestBatchesWaitInMemory(t *testing.T) {
 	}
 	b, third := open()
 	publishMany(b, "c")
-	if n, _, err := b.Count(t.Context(), publish.SourceShelf("s")); n != 300 || err != nil {
+	if n, _, err := b.Query().Count(t.Context(), query.Webhooks("s")); n != 300 || err != nil {
 		t.Errorf("%d events are stored, %v", n, err)
 	}
 	b.Close()

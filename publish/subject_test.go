@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func TestTypeTokens(t *testing.T) {
@@ -35,7 +36,7 @@ func TestTypeTokens(t *testing.T) {
 		strings.Repeat("é", 10_000):     strings.Repeat("é", 128),
 		strings.Repeat(".x", 10_000):    strings.Repeat("x.", 127) + "x",
 	} {
-		if got := publish.TypeTokens(in); got != want {
+		if got := topology.TypeTokens(in); got != want {
 			t.Errorf("%.40q: got %.80q, want %.80q", in, got, want)
 		}
 	}
@@ -46,8 +47,8 @@ func FuzzTypeTokens(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := publish.TypeTokens(s)
-		subject := publish.WebhookSubject("source", s)
+		got := topology.TypeTokens(s)
+		subject := topology.WebhookSubject("source", s)
 		switch {
 		case !server.IsValidLiteralSubject(subject) || !server.IsValidPublishSubject(subject):
 			t.Fatalf("%q became %q, which is no subject", s, subject)
@@ -55,8 +56,8 @@ func FuzzTypeTokens(f *testing.F) {
 			t.Fatalf("%q became %q", s, subject)
 		case len(got) > 256 || !utf8.ValidString(got):
 			t.Fatalf("%q became %d bytes: %q", s, len(got), got)
-		case publish.TypeTokens(got) != got:
-			t.Fatalf("%q became %q, and that again %q", s, got, publish.TypeTokens(got))
+		case topology.TypeTokens(got) != got:
+			t.Fatalf("%q became %q, and that again %q", s, got, topology.TypeTokens(got))
 		}
 	})
 }

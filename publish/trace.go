@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -36,12 +37,12 @@ func (b *Bus) Trace(ctx context.Context, ids ...string) (t Trace, err error) {
 	if t, err = b.moving(ctx, ids...); err != nil {
 		return t, err
 	}
-	dead, err := fetch(ctx, b.reads, Shelf{stream: topology.StreamDead}, fetchQuery{Newest: letters})
+	dead, err := query.Fetch(ctx, b.reads, query.Selection{Stream: topology.StreamDead}, query.Question{Newest: letters})
 	if err != nil {
 		return t, err
 	}
-	for i := range dead.msgs {
-		t.add(&dead.msgs[i])
+	for i := range dead.Msgs {
+		t.add(&dead.Msgs[i])
 	}
 	if t == (Trace{}) { // its dead letter may have been replayed between the two
 		return b.moving(ctx, ids...)
@@ -62,13 +63,13 @@ func (b *Bus) Traces(ctx context.Context, ids []string) (map[string]*Trace, erro
 		stream   string
 		subjects []string
 	}{{topology.StreamDeliveries, moves}, {topology.StreamDead, letters}} { // in the order in which a delivery moves
-		got, err := fetch(ctx, b.reads, Shelf{stream: at.stream}, fetchQuery{Newest: at.subjects})
+		got, err := query.Fetch(ctx, b.reads, query.Selection{Stream: at.stream}, query.Question{Newest: at.subjects})
 		if err != nil {
 			return nil, err
 		}
-		for i := range got.msgs {
-			if t := found[idOn(got.msgs[i].Subject)]; t != nil {
-				t.add(&got.msgs[i])
+		for i := range got.Msgs {
+			if t := found[idOn(got.Msgs[i].Subject)]; t != nil {
+				t.add(&got.Msgs[i])
 			}
 		}
 	}
@@ -82,7 +83,7 @@ func idOn(subject string) string {
 }
 
 // add notes a message of the delivery.
-func (t *Trace) add(m *Stored) {
+func (t *Trace) add(m *query.Stored) {
 	switch {
 	case strings.HasPrefix(m.Subject, topology.RetryPrefix):
 		t.Scheduled = later(t.Scheduled, m.Time)
@@ -99,12 +100,12 @@ func (b *Bus) moving(ctx context.Context, ids ...string) (t Trace, err error) {
 	for _, id := range ids {
 		moves = append(moves, topology.RetryPrefix+id, topology.DuePrefix+id, topology.TurnPrefix+id)
 	}
-	got, err := fetch(ctx, b.reads, Shelf{stream: topology.StreamDeliveries}, fetchQuery{Newest: moves})
+	got, err := query.Fetch(ctx, b.reads, query.Selection{Stream: topology.StreamDeliveries}, query.Question{Newest: moves})
 	if err != nil {
 		return t, err
 	}
-	for i := range got.msgs {
-		t.add(&got.msgs[i])
+	for i := range got.Msgs {
+		t.add(&got.Msgs[i])
 	}
 	return t, nil
 }
@@ -116,29 +117,20 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// LastTime returns when the newest message of the shelf's stream was stored; zero when it holds none.
-func (b *Bus) LastTime(ctx context.Context, sh Shelf) (time.Time, error) {
-	info, err := b.shelves[sh.stream].Info(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("opening %s: %w", sh.stream, failure.Classify(err))
-	}
-	return info.State.LastTime, nil
-}
-
 // FullID returns the id of a delivery that was asked for without its place: of those that wait, are being attempted, or are
 // dead, the one that was stored last. Where there is none, and of an id with a place, it returns id itself.
 func (b *Bus) FullID(ctx context.Context, id string) (string, error) {
 	if HasPlace(id) || strings.ContainsAny(id, "*> \t\r\n") {
 		return id, nil
 	}
-	newest := Stored{Subject: topology.DeadPrefix + id}
+	newest := query.Stored{Subject: topology.DeadPrefix + id}
 	for _, places := range []struct{ stream, prefix string }{{topology.StreamDeliveries, "jethook.*."}, {topology.StreamDead, topology.DeadPrefix}} {
 		subject := places.prefix + id
-		got, err := fetch(ctx, b.reads, Shelf{stream: places.stream}, fetchQuery{Newest: []string{subject, subject + ".*"}})
+		got, err := query.Fetch(ctx, b.reads, query.Selection{Stream: places.stream}, query.Question{Newest: []string{subject, subject + ".*"}})
 		if err != nil {
 			return "", fmt.Errorf("looking for %s: %w", id, err)
 		}
-		for _, m := range got.msgs {
+		for _, m := range got.Msgs {
 			if m.Time.After(newest.Time) {
 				newest = m
 			}
@@ -153,7 +145,7 @@ func (b *Bus) OnRecord(ctx context.Context, endpoint string) (map[string]int, er
 	for _, at := range []struct{ stream, filter string }{
 		{topology.StreamDeliveries, "jethook.*." + endpoint + ".>"}, {topology.StreamDead, topology.DeadPrefix + endpoint + ".>"},
 	} {
-		info, err := b.shelves[at.stream].Info(ctx, jetstream.WithSubjectFilter(at.filter))
+		info, err := b.reader.Stream(at.stream).Info(ctx, jetstream.WithSubjectFilter(at.filter))
 		if err != nil {
 			return nil, fmt.Errorf("looking for %s: %w", at.filter, failure.Classify(err))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // plant stores a message as it stands here, with whatever headers: a client library would refuse to.
@@ -36,8 +37,8 @@ func plant(t testing.TB, b *publish.Bus, subject, headers, body string) {
 	t.Fatal("the message was not stored")
 }
 
-// unreadable are headers that no client can read.
-const unreadable = "NATS/1.0\r\nthere is no colon in this line\r\n\r\n"
+// IsUnreadable are headers that no client can read.
+const IsUnreadable = "NATS/1.0\r\nthere is no colon in this line\r\n\r\n"
 
 // bury stores a dead letter.
 func bury(t testing.TB, b *publish.Bus, d *publish.Delivery) {
@@ -58,8 +59,8 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	nc, _ := client(t, b)
 	const good = 7
 	for i := range good {
-		plant(t, b, fmt.Sprint("jethook.dead.ep_1.bad:", i), unreadable, "x")
-		plant(t, b, fmt.Sprint("jethook.retry.ep_1.bad:", i), unreadable, "x")
+		plant(t, b, fmt.Sprint("jethook.dead.ep_1.bad:", i), IsUnreadable, "x")
+		plant(t, b, fmt.Sprint("jethook.retry.ep_1.bad:", i), IsUnreadable, "x")
 		lie := nats.NewMsg(fmt.Sprint("jethook.dead.ep_1.lie:", i))
 		lie.Header = nats.Header{
 			"Nats-Sequence": {"1"}, "Nats-Subject": {"jethook.dead.ep_2.x"}, "Nats-Num-Pending": {"0"}, "Status": {"404"},
@@ -75,14 +76,14 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 		schedule(t, b, d)
 		bury(t, b, d)
 	}
-	plant(t, b, "jethook.dead.ep_1.bad:last", unreadable, "x")
+	plant(t, b, "jethook.dead.ep_1.bad:last", IsUnreadable, "x")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // none of this may go on for ever
 	defer cancel()
 
-	shelf := publish.DeadShelf("ep_1")
-	letters := func(page []publish.Stored) (n int) {
+	shelf := query.Dead("ep_1")
+	letters := func(page []query.Stored) (n int) {
 		for i := range page {
-			if d, err := page[i].Delivery(); err == nil && d.Endpoint == "ep_1" {
+			if d, err := publish.DeliveryOf(&page[i]); err == nil && d.Endpoint == "ep_1" {
 				n++
 			}
 		}
@@ -91,7 +92,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 100} {
 		n := 0
 		for from := uint64(1); from != 0; {
-			page, next, err := b.After(ctx, shelf, from, limit)
+			page, next, err := b.Query().Forward(ctx, shelf, from, limit)
 			if err != nil || next != 0 && next <= from {
 				t.Fatalf("after %d by %d: on to %d: %v", from, limit, next, err)
 			}
@@ -102,7 +103,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 		}
 		n = 0
 		for before := uint64(0); ; {
-			page, next, err := b.Before(ctx, shelf, before, limit)
+			page, next, err := b.Query().Reverse(ctx, shelf, before, limit)
 			if err != nil || before != 0 && next >= before {
 				t.Fatalf("before %d by %d: on to %d: %v", before, limit, next, err)
 			}
@@ -115,16 +116,16 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 		}
 	}
 	n := 0
-	if _, err := b.ReadAll(ctx, shelf, 1<<20, func(s *publish.Stored) { n += letters([]publish.Stored{*s}) }); err != nil || n != good {
+	if _, err := b.Query().ReadAll(ctx, shelf, 1<<20, func(s *query.Stored) { n += letters([]query.Stored{*s}) }); err != nil || n != good {
 		t.Errorf("all: %d of %d: %v", n, good, err)
 	}
-	if p, err := b.Peek(ctx, shelf); err != nil || p.Total != 3*good+1 {
+	if p, err := b.Query().Peek(ctx, shelf); err != nil || p.Total != 3*good+1 {
 		t.Errorf("a pile of %d: %v", p.Total, err)
 	}
-	if first, last, err := b.Ends(ctx, shelf, time.Time{}); err != nil || first != 1 || last != 3*good+1 {
+	if first, last, err := b.Query().Ends(ctx, shelf, time.Time{}); err != nil || first != 1 || last != 3*good+1 {
 		t.Errorf("from %d to %d: %v", first, last, err)
 	}
-	if _, _, err := b.Count(ctx, shelf); err != nil {
+	if _, _, err := b.Query().Count(ctx, shelf); err != nil {
 		t.Error(err)
 	}
 	if _, err := b.Dead(ctx, "ep_1.bad:1"); err == nil {

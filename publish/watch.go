@@ -11,6 +11,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // Watch returns when ctx ends; or, with an error, when a connection is closed that nobody closed. nats.go comes back from
@@ -49,3 +50,6 @@ func (b *Bus) Requests(ctx context.Context) (jetstream.KeyValue, error) {
 
 // Metrics are of what this process stored.
 func (b *Bus) Metrics() prometheus.Collector { return b.meters }
+
+// Query reads what is stored.
+func (b *Bus) Query() *query.Reader { return b.reader }

@@ -16,6 +16,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 func (s *Server) archiveRoutes() {
@@ -57,7 +58,7 @@ func (p *SpanParams) query() (archive.Query, error) {
 	var times deliveries.Query
 	f := FilterParams{Since: p.Since, Until: p.Until}
 	fields := f.apply(&times, time.Now())
-	if _, err := publish.EventShelves(p.Subject); err != nil {
+	if _, err := query.EventsOn(p.Subject); err != nil {
 		fields = append(fields, FailureField{Field: "subject", Message: err.Error()})
 	}
 	if len(fields) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 func (s *Server) auditRoutes() {
@@ -82,7 +83,7 @@ func (s *Server) listAudit(ctx context.Context, in *listAuditInput) (*auditOutpu
 	if len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
-	page, next, err := s.auditPage(ctx, publish.AuditShelf().Within(times.Since, times.Until), &in.AuditParams, before, in.Limit)
+	page, next, err := s.auditPage(ctx, query.Audit().Within(times.Since, times.Until), &in.AuditParams, before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +98,10 @@ func (s *Server) listAudit(ctx context.Context, in *listAuditInput) (*auditOutpu
 const auditTime = 2 * time.Second
 
 // auditPage returns chosen entries before a place, and the place to go on before; 0 when there are no more.
-func (s *Server) auditPage(ctx context.Context, shelf publish.Shelf, want *AuditParams, before uint64, limit int) (items []AuditItem, next uint64, err error) {
+func (s *Server) auditPage(ctx context.Context, shelf query.Selection, want *AuditParams, before uint64, limit int) (items []AuditItem, next uint64, err error) {
 	items = []AuditItem{}
 	for began := time.Now(); ; {
-		found, end, err := s.bus.Before(ctx, shelf, before, limit)
+		found, end, err := s.bus.Query().Reverse(ctx, shelf, before, limit)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -109,7 +110,7 @@ func (s *Server) auditPage(ctx context.Context, shelf publish.Shelf, want *Audit
 				return items, before, nil
 			}
 			before = found[i].Seq
-			if e, err := found[i].Audit(); err == nil && want.match(&e) {
+			if e, err := publish.AuditEntryOf(&found[i]); err == nil && want.match(&e) {
 				items = append(items, describeAudit(&found[i], &e))
 			}
 		}
@@ -128,7 +129,7 @@ func (p *AuditParams) match(e *publish.AuditEntry) bool {
 		(p.Endpoint == "" || e.Target == p.Endpoint || strings.HasPrefix(e.Target, p.Endpoint+"."))
 }
 
-func describeAudit(s *publish.Stored, e *publish.AuditEntry) AuditItem {
+func describeAudit(s *query.Stored, e *publish.AuditEntry) AuditItem {
 	item := AuditItem{
 		ID: strconv.FormatUint(s.Seq, 10), Time: e.Time, Action: e.Action, Target: e.Target, Actor: e.Actor, Remote: e.Remote, Agent: e.Agent,
 		Fields: e.Fields, Changes: e.Changes, Result: e.Result, Hash: publish.AuditHash(s.Data),

@@ -18,7 +18,7 @@ func (a *api) publishAll(prefix, eventType string, n int) {
 	a.t.Helper()
 	for i := range n {
 		e := &publish.Event{
-			ID: fmt.Sprint(prefix, i), Type: eventType, Subject: publish.EventSubject(eventType), Received: time.Now(),
+			ID: fmt.Sprint(prefix, i), Type: eventType, Subject: topology.EventSubject(eventType), Received: time.Now(),
 			ContentType: "application/json", Body: []byte(`{}`),
 		}
 		if _, err := a.bus.Publish(a.t.Context(), e); err != nil {

@@ -14,6 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // delivery is one of an event of type order.created, that failed once and waits an hour.
@@ -157,7 +158,7 @@ func TestRetryDelivery(t *testing.T) {
 			t.Errorf("not due: %+v", d)
 		}
 	}
-	if n, _, err := a.bus.Count(t.Context(), publish.RetryShelf("ep_1")); n != 0 || err != nil {
+	if n, _, err := a.bus.Query().Count(t.Context(), query.Waiting("ep_1")); n != 0 || err != nil {
 		t.Errorf("%d wait: %v", n, err)
 	}
 	for _, d := range []*publish.Delivery{waits, dead} {
@@ -229,7 +230,7 @@ func TestRetryPressedManyTimesAttemptsOnce(t *testing.T) {
 func (a *api) awaitDue(endpoint string, n uint64) {
 	a.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		due, _, err := a.bus.Count(a.t.Context(), publish.DueShelf(endpoint))
+		due, _, err := a.bus.Query().Count(a.t.Context(), query.Due(endpoint))
 		if err != nil || due > n || time.Now().After(deadline) {
 			a.t.Fatalf("%d are due, want %d: %v", due, n, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func (s *Server) eventRoutes() {
@@ -55,7 +56,7 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 		in.Traceparent = publish.NewTraceparent()
 	}
 	event := &publish.Event{
-		ID: in.Body.ID, Type: in.Body.Type, Subject: publish.EventSubject(in.Body.Type), Received: time.Now(),
+		ID: in.Body.ID, Type: in.Body.Type, Subject: topology.EventSubject(in.Body.Type), Received: time.Now(),
 		ContentType: "application/json", Traceparent: in.Traceparent, Body: in.Body.Data,
 	}
 	made, err := in.request("send event", in.Body)
@@ -86,12 +87,12 @@ const eventIDPrefix = "evt_"
 // be published on another one than its subscribers wait for.
 func checkEvent(e *NewEvent) (fields []FailureField) {
 	switch {
-	case publish.TypeTokens(e.Type) != e.Type:
+	case topology.TypeTokens(e.Type) != e.Type:
 		fields = append(fields, FailureField{
 			Field:   "type",
 			Message: "must be words separated by dots, such as order.created, without spaces, / : * or >, at most 256 bytes",
 		})
-	case strings.HasPrefix(e.Type, publish.EventsPrefix):
+	case strings.HasPrefix(e.Type, topology.EventsPrefix):
 		fields = append(fields, FailureField{Field: "type", Message: "must not start with events.; the prefix is added"})
 	}
 	if publish.CleanID(e.ID) != e.ID {

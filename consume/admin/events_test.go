@@ -8,6 +8,7 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -111,7 +112,7 @@ func TestRefusedEvents(t *testing.T) {
 			t.Errorf("id %q: %d %s", id, got.status, got.body)
 		}
 	}
-	if n, _, err := a.bus.Count(t.Context(), publish.SourceShelf("x")); n != 0 || err != nil {
+	if n, _, err := a.bus.Query().Count(t.Context(), query.Webhooks("x")); n != 0 || err != nil {
 		t.Errorf("stored %d: %v", n, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func (s *Server) matchRoutes() {
@@ -42,7 +42,7 @@ type MatchPage struct {
 type matchOutput struct{ Body MatchPage }
 
 func (s *Server) matchSubject(ctx context.Context, in *matchInput) (*matchOutput, error) {
-	if !publish.IsEventSubject(in.Subject) {
+	if !topology.IsEventSubject(in.Subject) {
 		return nil, invalid(FailureField{
 			Field: "subject", Message: "must be a subject below webhooks., events. or jethook.ops., without wildcards, such as events.order.created",
 		})
@@ -51,7 +51,7 @@ func (s *Server) matchSubject(ctx context.Context, in *matchInput) (*matchOutput
 	for _, e := range s.registry.All() {
 		var patterns []string
 		for _, p := range e.Events {
-			if publish.MatchesAny(in.Subject, []string{p}) {
+			if topology.MatchesAny(in.Subject, []string{p}) {
 				patterns = append(patterns, p)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -39,7 +40,7 @@ func TestPreviewFindsWhatWouldGoOut(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	place, _, err := a.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
+	place, _, err := a.bus.Query().Ends(t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // verifyRight stands in for a process that receives: it verifies requests with the body "right".
@@ -36,7 +37,7 @@ func (a *api) reject(r *publish.Rejected) string {
 	if err := <-kept; err != nil {
 		a.t.Fatal(err)
 	}
-	page, _, err := a.bus.Before(a.t.Context(), publish.RejectedShelf(r.Source), 0, 1)
+	page, _, err := a.bus.Query().Reverse(a.t.Context(), query.Rejected(r.Source), 0, 1)
 	if err != nil || len(page) == 0 {
 		a.t.Fatalf("%d kept, %v", len(page), err)
 	}

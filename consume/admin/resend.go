@@ -18,6 +18,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 func (s *Server) resendRoutes() {
@@ -160,7 +161,7 @@ func (s *Server) named(ctx context.Context, ids []string) ([]endpoint.Endpoint, 
 // subscribed returns the endpoints whose patterns match a subject, the disabled ones too.
 func (s *Server) subscribed(subject string) (all []endpoint.Endpoint) {
 	for _, e := range s.registry.All() {
-		if publish.MatchesAny(subject, e.Events) {
+		if topology.MatchesAny(subject, e.Events) {
 			all = append(all, *e)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -80,9 +81,9 @@ func (a *api) until(what string, ok func() bool) {
 func (a *api) quiet() {
 	a.t.Helper()
 	a.until("nothing is due", func() bool {
-		due, _, err1 := a.bus.Count(a.t.Context(), publish.DueShelf(""))
+		due, _, err1 := a.bus.Query().Count(a.t.Context(), query.Due(""))
 		settled, err2 := a.bus.Settled(a.t.Context(), topology.StreamEvents)
-		_, last, err3 := a.bus.Ends(a.t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
+		_, last, err3 := a.bus.Query().Ends(a.t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 		return err1 == nil && err2 == nil && err3 == nil && due == 0 && settled >= last
 	})
 }
@@ -273,7 +274,7 @@ func TestResendToChosenEndpoints(t *testing.T) {
 	}
 	// What did nothing is no reason to do nothing a moment later.
 	only := `{"endpoints":["` + off.id + `"]}`
-	first, _, err := a.bus.Ends(t.Context(), publish.EventShelf(topology.StreamEvents, []string{"events.>"}), time.Time{})
+	first, _, err := a.bus.Query().Ends(t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // sampleType is the event type of a sample that nobody gave one.
@@ -40,7 +41,7 @@ func sample(e *endpoint.Endpoint, eventType string, data json.RawMessage, now ti
 		}
 	}
 	return publish.Event{
-		ID: "evt_test_" + nuid.Next(), Type: eventType, Subject: publish.EventSubject(eventType), Received: now,
+		ID: "evt_test_" + nuid.Next(), Type: eventType, Subject: topology.EventSubject(eventType), Received: now,
 		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: data,
 	}, nil
 }

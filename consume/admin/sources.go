@@ -8,7 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/query"
 )
 
 func (s *Server) sourceRoutes() {
@@ -71,7 +71,7 @@ func (s *Server) Sources(ctx context.Context) ([]Source, error) {
 	live := status.Sources(reports)
 	items := make([]Source, 0, len(s.cfg.Sources))
 	for _, c := range s.cfg.Sources {
-		n, newest, err := s.bus.Count(ctx, publish.SourceShelf(c.Name))
+		n, newest, err := s.bus.Query().Count(ctx, query.Webhooks(c.Name))
 		if err != nil {
 			return nil, err
 		}

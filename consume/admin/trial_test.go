@@ -14,6 +14,7 @@ import (
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // local lets endpoints be the test's own servers.
@@ -116,8 +117,8 @@ func TestTestOfAnEndpointThatFails(t *testing.T) {
 	if list := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries", ""); len(list.Items) != 0 {
 		t.Errorf("it is a delivery: %+v", list.Items)
 	}
-	for _, sh := range []publish.Shelf{publish.HistoryShelf("", ""), publish.RetryShelf("")} {
-		if found, _, err := a.bus.Before(t.Context(), sh, 0, 1); err != nil || len(found) != 0 {
+	for _, sh := range []query.Selection{publish.HistoryShelf("", ""), query.Waiting("")} {
+		if found, _, err := a.bus.Query().Reverse(t.Context(), sh, 0, 1); err != nil || len(found) != 0 {
 			t.Errorf("stored %v: %v", found, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // StoredEvent is an event as an operator sees it, without its body.
@@ -125,7 +126,7 @@ type strand struct {
 
 // merge begins to read what q chooses, where its cursor says.
 func (a *Archive) merge(ctx context.Context, q Query) (*merged, error) {
-	shelves, err := publish.EventShelves(q.Subject)
+	shelves, err := query.EventsOn(q.Subject)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // searchTime bounds how long one call looks for an event.
@@ -68,7 +69,7 @@ func (a *Archive) searchStuck(ctx context.Context, id string, q Query) (*publish
 			return nil, fmt.Errorf("looking for deliveries: %w", err)
 		}
 		for _, d := range append(waiting, dead...) {
-			if q.Subject != "" && !publish.MatchesAny(d.Event.Subject, []string{q.Subject}) {
+			if q.Subject != "" && !topology.MatchesAny(d.Event.Subject, []string{q.Subject}) {
 				continue
 			}
 			near := Query{

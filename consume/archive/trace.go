@@ -11,6 +11,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Trace is what became of one event.
@@ -87,7 +88,7 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []deliveri
 	}
 	var matching []*endpoint.Endpoint
 	for _, ep := range a.endpoints.All() {
-		if publish.MatchesAny(h.Subject, ep.Events) {
+		if topology.MatchesAny(h.Subject, ep.Events) {
 			matching = append(matching, ep)
 		}
 	}

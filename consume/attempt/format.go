@@ -12,9 +12,9 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
-	"jethook/publish"
 	"jethook/publish/crashpoint"
 	"jethook/publish/jsontext"
+	"jethook/publish/topology"
 )
 
 const (
@@ -97,7 +97,7 @@ func form(r *Request) (body []byte, contentType string) {
 	if !ok {
 		return r.Body, rawType(r)
 	}
-	if strings.HasPrefix(r.Subject, publish.EventsPrefix) {
+	if strings.HasPrefix(r.Subject, topology.EventsPrefix) {
 		if message, ok := c.passed(r.Body); ok {
 			return message, typeJSON
 		}

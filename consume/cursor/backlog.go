@@ -10,6 +10,8 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // Backlog is what waits for an endpoint in a stream, at one moment: behind its cursor, or behind the consumer that an
@@ -120,9 +122,9 @@ func (t *Table) Backlogs(ctx context.Context, endpoints []*endpoint.Endpoint) ([
 	}
 	var all []*Backlog
 	for _, ep := range endpoints {
-		for _, stream := range publish.OrderedStreams {
+		for _, stream := range topology.EventStreams {
 			r := records[Key{ep.ID, stream}]
-			if r == nil && !ep.Ordered || len(publish.OrderedFilters(stream, ep.Events)) == 0 {
+			if r == nil && !ep.Ordered || len(topology.Filters(stream, ep.Events)) == 0 {
 				continue
 			}
 			all = append(all, &Backlog{Endpoint: ep, Stream: stream, Record: r})
@@ -137,12 +139,12 @@ func (t *Table) Backlogs(ctx context.Context, endpoints []*endpoint.Endpoint) ([
 func (t *Table) readAll(ctx context.Context) (map[Key]*Record, error) {
 	records := make(map[Key]*Record)
 	for next := uint64(1); next != 0; {
-		page, more, err := t.bus.After(ctx, publish.CursorShelf(), next, 500)
+		page, more, err := t.bus.Query().Forward(ctx, query.Bucket(topology.BucketCursors), next, 500)
 		if err != nil {
 			return nil, fmt.Errorf("reading the cursors: %w", err)
 		}
 		for i := range page {
-			text, live := page[i].CursorKey()
+			text, live := page[i].Key(topology.BucketCursors)
 			key, ok := parseKey(text)
 			if !ok {
 				continue
@@ -227,7 +229,7 @@ func (t *Table) CountBacklogs(ctx context.Context, all []*Backlog) ([]uint64, er
 		if _, known := firsts[b.Stream]; known || b.Record == nil || len(b.Record.Left) == 0 {
 			continue
 		}
-		first, _, err := t.bus.StreamEnds(ctx, b.Stream)
+		first, _, err := t.bus.Query().StreamEnds(ctx, b.Stream)
 		if err != nil {
 			return nil, err
 		}

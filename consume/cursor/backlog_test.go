@@ -39,13 +39,13 @@ func publishTo(t testing.TB, bus *publish.Bus, n int) (first uint64) {
 			eventType = "b"
 		}
 		e := &publish.Event{
-			ID: fmt.Sprint("evt_", i), Type: eventType, Subject: publish.EventSubject(eventType), Received: time.Now(), Body: []byte(`{}`),
+			ID: fmt.Sprint("evt_", i), Type: eventType, Subject: topology.EventSubject(eventType), Received: time.Now(), Body: []byte(`{}`),
 		}
 		if _, err := bus.Publish(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	first, _, err := bus.StreamEnds(t.Context(), topology.StreamEvents)
+	first, _, err := bus.Query().StreamEnds(t.Context(), topology.StreamEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestBacklogIsExact(t *testing.T) {
 				if i%3 == 2 {
 					subject = "events.b"
 				}
-				if !publish.MatchesAny(subject, c.events) {
+				if !topology.MatchesAny(subject, c.events) {
 					continue
 				}
 				stand := cursor.Waits

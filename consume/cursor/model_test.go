@@ -169,7 +169,7 @@ func (m *model) publish(bus *publish.Bus, seed uint64, n int) {
 	for i := range n {
 		kind := []string{"a", "b", "c"}[rng.IntN(3)]
 		e := &publish.Event{
-			ID: fmt.Sprint("evt_", seed, "_", i), Type: kind, Subject: publish.EventSubject(kind), Received: time.Now(),
+			ID: fmt.Sprint("evt_", seed, "_", i), Type: kind, Subject: topology.EventSubject(kind), Received: time.Now(),
 			ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
 		}
 		stored, err := bus.Publish(m.t.Context(), e)
@@ -179,7 +179,7 @@ func (m *model) publish(bus *publish.Bus, seed uint64, n int) {
 		}
 		m.mu.Lock()
 		for id, patterns := range m.endpoints {
-			if publish.MatchesAny(e.Subject, patterns) {
+			if topology.MatchesAny(e.Subject, patterns) {
 				m.wanted[decision{id, stored.Seq}] = true
 			}
 		}
@@ -341,7 +341,7 @@ func (p *actor) receive(ctx context.Context, rng *rand.Rand, msg jetstream.Msg) 
 	}
 	for id, patterns := range p.endpoints {
 		key := cursor.Key{Endpoint: id, Stream: topology.StreamEvents}
-		if !publish.MatchesAny(msg.Subject(), patterns) {
+		if !topology.MatchesAny(msg.Subject(), patterns) {
 			continue
 		}
 		r, ok := p.divided(ctx, rng, key)

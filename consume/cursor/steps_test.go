@@ -39,7 +39,7 @@ func newStepped(t *testing.T, n int) *stepped {
 func (s *stepped) publish(kind string) uint64 {
 	s.Helper()
 	r, err := s.bus.Publish(s.Context(), &publish.Event{
-		ID: time.Now().String(), Type: kind, Subject: publish.EventSubject(kind), Received: time.Now(),
+		ID: time.Now().String(), Type: kind, Subject: topology.EventSubject(kind), Received: time.Now(),
 		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
 	})
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/report"
+	"jethook/publish/topology"
 )
 
 const (
@@ -294,7 +295,7 @@ func (r *rig) endpoint(name, path string, events ...string) string {
 // publish stores an event.
 func (r *rig) publish(eventType, id string, body []byte) {
 	r.t.Helper()
-	e := &publish.Event{ID: id, Type: eventType, Subject: publish.EventSubject(eventType), ContentType: "application/json", Received: time.Now(), Body: body}
+	e := &publish.Event{ID: id, Type: eventType, Subject: topology.EventSubject(eventType), ContentType: "application/json", Received: time.Now(), Body: body}
 	if _, err := r.bus.Publish(r.t.Context(), e); err != nil {
 		r.t.Fatal(err)
 	}

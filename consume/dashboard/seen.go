@@ -11,7 +11,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/archive"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 const (
@@ -55,7 +55,7 @@ func (s *Server) lastEvents(ctx context.Context) ([]archive.StoredEvent, error) 
 func matching(events []archive.StoredEvent, patterns []string) (n int, subjects []subjectCount, newest *archive.StoredEvent) {
 	counts := make(map[string]int)
 	for i := range events {
-		if !publish.MatchesAny(events[i].Subject, patterns) {
+		if !topology.MatchesAny(events[i].Subject, patterns) {
 			continue
 		}
 		n++
@@ -174,7 +174,7 @@ func shownPatterns(tree []*subjectNode) (all []string) {
 func typeOptions(events []archive.StoredEvent) []option {
 	counts := make(map[string]int)
 	for i := range events {
-		if strings.HasPrefix(events[i].Subject, publish.EventsPrefix) {
+		if strings.HasPrefix(events[i].Subject, topology.EventsPrefix) {
 			counts[events[i].Type]++
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 func (s *Server) sendRoutes() {
@@ -114,7 +114,7 @@ func (s *Server) check(r *http.Request, p *sendPage) (c sendCheck, err error) {
 		return c, nil
 	}
 	c.Typed = true
-	c.To, err = s.api.Match(r.Context(), publish.EventSubject(p.Type))
+	c.To, err = s.api.Match(r.Context(), topology.EventSubject(p.Type))
 	return c, err
 }
 

@@ -14,6 +14,8 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // AttemptQuery chooses lines of the history; zero fields choose all. Endpoint, Outcome, Class and Status are found
@@ -54,7 +56,7 @@ func (l *Store) Attempts(ctx context.Context, q AttemptQuery) (items []history.A
 	}
 	items = []history.Attempt{}
 	for began, size := time.Now(), 0; ; {
-		page, end, err := l.bus.Before(ctx, shelf, before, ahead)
+		page, end, err := l.bus.Query().Reverse(ctx, shelf, before, ahead)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading the history: %w", err)
 		}
@@ -80,12 +82,12 @@ func (l *Store) Attempts(ctx context.Context, q AttemptQuery) (items []history.A
 	}
 }
 
-func (q *AttemptQuery) shelf() publish.Shelf {
+func (q *AttemptQuery) shelf() query.Selection {
 	t := publish.Trait{Endpoint: q.Endpoint, Outcome: string(q.Outcome), Class: string(q.Class), Status: q.Status}
 	if t.Endpoint == "" && q.Delivery != "" {
 		t.Endpoint, _, _ = strings.Cut(q.Delivery, ".")
 	}
-	return t.Shelf().Within(q.Since, q.Until)
+	return t.Selection().Within(q.Since, q.Until)
 }
 
 // matcher returns what tells whether a line matches beyond what its subject tells; nil when that is all.
@@ -129,5 +131,5 @@ func matchesDelivery(want, id string) bool {
 // MatchesType reports whether an event type matches a pattern: "*" is one of the parts between its dots, ">" the
 // rest.
 func MatchesType(pattern, eventType string) bool {
-	return pattern == eventType || eventType != "" && publish.MatchesAny(eventType, []string{pattern})
+	return pattern == eventType || eventType != "" && topology.MatchesAny(eventType, []string{pattern})
 }

@@ -40,7 +40,7 @@ func newBacklogs(bus *publish.Bus, table *cursor.Table) *backlogs {
 // of returns how an event stands that an endpoint's own consumer may have, and the backlog that it waits in; nil: none.
 func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *publish.Event) (*cursor.Backlog, cursor.Stand, error) {
 	stream, place := e.Place()
-	if place == 0 || !publish.MatchesAny(e.Subject, ep.Events) {
+	if place == 0 || !topology.MatchesAny(e.Subject, ep.Events) {
 		return nil, cursor.Elsewhere, nil
 	}
 	b, err := s.table.Backlog(ctx, ep, stream)
@@ -105,7 +105,7 @@ const recentLines = 5000
 func RecentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[string]bool, error) {
 	ended := make(map[string]bool)
 	for before, read := uint64(0), 0; read < recentLines; {
-		page, next, err := bus.Before(ctx, publish.HistoryShelf(endpoint, ""), before, paging.Max)
+		page, next, err := bus.Query().Reverse(ctx, publish.HistoryShelf(endpoint, ""), before, paging.Max)
 		if err != nil {
 			return nil, fmt.Errorf("reading what was delivered: %w", err)
 		}
@@ -157,7 +157,7 @@ func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *publis
 		if err != nil {
 			return nil, nil, cursor.Elsewhere, err
 		}
-		if d := (publish.Delivery{Endpoint: name, Event: h.Event}); d.ID() != id || !publish.MatchesAny(h.Subject, ep.Events) {
+		if d := (publish.Delivery{Endpoint: name, Event: h.Event}); d.ID() != id || !topology.MatchesAny(h.Subject, ep.Events) {
 			continue
 		}
 		stand, err := l.backlogs().stand(ctx, b, &h.Event)

@@ -8,6 +8,8 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // streamPart is what waits in a stream of events for endpoints that have not come to it: each event stands for a delivery
@@ -37,7 +39,7 @@ func (l *Store) streamParts(ctx context.Context, q *Query) (all []*part, err err
 		return nil, err
 	}
 	looked := l.backlogs()
-	for _, stream := range publish.OrderedStreams {
+	for _, stream := range topology.EventStreams {
 		s := &streamPart{backlogs: looked, q: q, stream: stream, part: &part{status: StatusWaiting}}
 		for _, b := range behind {
 			if b.Stream == stream {
@@ -78,7 +80,7 @@ func (s *streamPart) read(ctx context.Context, before uint64) (page []item, next
 		}
 		next = h.Seq
 		if len(page) == 0 && len(s.heads) == 0 {
-			page = append(page, item{Stored: publish.Stored{Seq: h.Seq, Time: h.Time}, d: &Delivery{}})
+			page = append(page, item{Stored: query.Stored{Seq: h.Seq, Time: h.Time}, d: &Delivery{}})
 		}
 	}
 	if len(s.heads) == 0 && (s.tail.Done() || s.tail.Before() <= first) {
@@ -107,7 +109,7 @@ func (s *streamPart) open(ctx context.Context, before, end uint64) (err error) {
 	for _, b := range s.behind {
 		patterns = append(patterns, b.Endpoint.Events...)
 	}
-	if s.tail, err = s.bus.Tail(ctx, publish.EventShelf(s.stream, patterns), s.q.Since, s.q.Until); err != nil {
+	if s.tail, err = s.bus.Tail(ctx, query.Events(s.stream, patterns), s.q.Since, s.q.Until); err != nil {
 		return err
 	}
 	if before == 0 || end != 0 && end < before {
@@ -126,7 +128,7 @@ func (s *streamPart) add(ctx context.Context, page []item, h *publish.Head) ([]i
 	}
 	listed := &s.part.last
 	for _, b := range s.behind {
-		if listed.d != nil && listed.Seq == h.Seq && b.Endpoint.ID <= listed.d.Endpoint || !publish.MatchesAny(h.Subject, b.Endpoint.Events) {
+		if listed.d != nil && listed.Seq == h.Seq && b.Endpoint.ID <= listed.d.Endpoint || !topology.MatchesAny(h.Subject, b.Endpoint.Events) {
 			continue
 		}
 		stand, err := s.stand(ctx, b, &h.Event)
@@ -135,7 +137,7 @@ func (s *streamPart) add(ctx context.Context, page []item, h *publish.Head) ([]i
 		}
 		if stand != cursor.Elsewhere {
 			d := WaitsBehind(b, h, stand)
-			page = append(page, item{Stored: publish.Stored{Seq: h.Seq, Time: h.Time}, d: &d})
+			page = append(page, item{Stored: query.Stored{Seq: h.Seq, Time: h.Time}, d: &d})
 		}
 	}
 	return page, nil

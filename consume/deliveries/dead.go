@@ -10,6 +10,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 const (
@@ -91,24 +92,24 @@ func (l *Store) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next 
 }
 
 func (l *Store) someDead(ctx context.Context, q DeadQuery, do func(context.Context, []publish.Delivery) (int, error)) (n int, next string, err error) {
-	shelf := publish.DeadShelf(q.Endpoint).Whole()
+	shelf := query.Dead(q.Endpoint).WithBodies()
 	from, end, err := paging.ParseSpan(q.Cursor)
 	if err != nil {
 		return 0, "", err
 	}
 	if q.Cursor == "" {
-		if from, end, err = l.bus.Ends(ctx, shelf, time.Time{}); err != nil || from == 0 {
+		if from, end, err = l.bus.Query().Ends(ctx, shelf, time.Time{}); err != nil || from == 0 {
 			return 0, "", err
 		}
 	}
 	for began := time.Now(); from != 0 && from <= end; {
-		page, after, err := l.bus.After(ctx, shelf, from, portion)
+		page, after, err := l.bus.Query().Forward(ctx, shelf, from, portion)
 		if err != nil {
 			return n, "", fmt.Errorf("listing dead letters: %w", err)
 		}
 		var chosen []publish.Delivery
 		for i := range page {
-			if d, err := page[i].Delivery(); err == nil && page[i].Seq <= end && q.matches(&d) {
+			if d, err := publish.DeliveryOf(&page[i]); err == nil && page[i].Seq <= end && q.matches(&d) {
 				chosen = append(chosen, d)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // List returns the chosen deliveries, newest first, and the cursor of the next page; empty when there is none.
@@ -61,14 +62,14 @@ func (q *Query) narrow() bool {
 }
 
 // view decodes a stored message into what an operator sees.
-func view(s *publish.Stored, status Status) (Delivery, bool) {
+func view(s *query.Stored, status Status) (Delivery, bool) {
 	if status == StatusDelivered {
 		a, err := history.Parse(s.Data)
 		d := deliveredBy(&a)
 		d.At = s.Time
 		return d, err == nil
 	}
-	d, err := s.Delivery()
+	d, err := publish.DeliveryOf(s)
 	if err != nil {
 		return Delivery{}, false
 	}

@@ -11,6 +11,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // ClockSlack is by how much the clock of who received an event may differ from the store's, and how long the store
@@ -57,10 +58,10 @@ func (l *Store) pending(ctx context.Context, id string) (d Delivery, found bool,
 	endpoint, key, _ := strings.Cut(id, ".")
 	q := Query{Limit: paging.Max}
 	for _, s := range []*part{
-		l.part(StatusWaiting, publish.RetryShelf(endpoint), []string{key}, &q),
-		l.part(StatusWaiting, publish.DueShelf(endpoint), []string{key}, &q),
-		l.part(StatusWaiting, publish.TurnShelf(endpoint), []string{key}, &q),
-		l.part(StatusDead, publish.DeadShelf(endpoint), []string{key}, &q),
+		l.part(StatusWaiting, query.Waiting(endpoint), []string{key}, &q),
+		l.part(StatusWaiting, query.Due(endpoint), []string{key}, &q),
+		l.part(StatusWaiting, query.Turns(endpoint), []string{key}, &q),
+		l.part(StatusDead, query.Dead(endpoint), []string{key}, &q),
 	} {
 		for {
 			if err := s.fill(ctx); err != nil {

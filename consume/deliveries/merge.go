@@ -9,6 +9,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // part is one stream's part of a list, with the state that its messages stand for, and how far it is read.
@@ -25,7 +26,7 @@ type part struct {
 
 // item is a delivery on a shelf: a message, or one of those that a message stands for.
 type item struct {
-	publish.Stored
+	query.Stored
 	d *Delivery // nil: the message says it
 }
 
@@ -77,7 +78,7 @@ func (s *part) seek(place string) (err error) {
 	}
 	s.ended = s.next == 0
 	if behind != "" {
-		s.last = item{Stored: publish.Stored{Seq: s.next - 1}, d: &Delivery{Endpoint: behind}}
+		s.last = item{Stored: query.Stored{Seq: s.next - 1}, d: &Delivery{Endpoint: behind}}
 	}
 	return nil
 }
@@ -97,45 +98,45 @@ func (l *Store) parts(ctx context.Context, q *Query) (all parts, err error) {
 			return nil, err
 		}
 	}
-	add := func(status Status, sh publish.Shelf) {
+	add := func(status Status, sh query.Selection) {
 		if q.Status == "" || q.Status == status {
 			all = append(all, l.part(status, sh.Within(q.Since, q.Until), keys, q))
 		}
 	}
-	add(StatusWaiting, publish.RetryShelf(q.Endpoint))
-	add(StatusWaiting, publish.DueShelf(q.Endpoint))
-	add(StatusWaiting, publish.TurnShelf(q.Endpoint))
+	add(StatusWaiting, query.Waiting(q.Endpoint))
+	add(StatusWaiting, query.Due(q.Endpoint))
+	add(StatusWaiting, query.Turns(q.Endpoint))
 	all = append(all, behind...)
-	add(StatusDead, publish.DeadShelf(q.Endpoint))
+	add(StatusDead, query.Dead(q.Endpoint))
 	add(StatusDelivered, publish.Trait{
 		Endpoint: q.Endpoint, Outcome: string(history.Delivered), Class: string(q.Class), Status: q.Code,
-	}.Shelf())
+	}.Selection())
 	return all, nil
 }
 
 // part returns one part of the list that q chooses. Where the subjects tell the event, it is found by its keys.
-func (l *Store) part(status Status, sh publish.Shelf, keys []string, q *Query) *part {
+func (l *Store) part(status Status, sh query.Selection, keys []string, q *Query) *part {
 	ahead := q.Limit + 1 // one more shows whether there is a next page
 	if q.narrow() {
 		ahead = paging.Max
 	}
 	s := &part{status: status}
-	s.read = items(func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
-		return l.bus.Before(ctx, sh, before, ahead)
+	s.read = items(func(ctx context.Context, before uint64) ([]query.Stored, uint64, error) {
+		return l.bus.Query().Reverse(ctx, sh, before, ahead)
 	})
 	switch {
 	case status == StatusDelivered:
 		s.holds = (&AttemptQuery{EventID: q.EventID, Type: q.Type}).matcher()
 	case len(keys) > 0:
-		s.read = items(func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error) {
-			return l.bus.OfEvents(ctx, sh, keys, before)
+		s.read = items(func(ctx context.Context, before uint64) ([]query.Stored, uint64, error) {
+			return l.bus.Query().ByKey(ctx, sh, keys, before)
 		})
 	}
 	return s
 }
 
 // items reads messages that each stand for one delivery.
-func items(read func(ctx context.Context, before uint64) ([]publish.Stored, uint64, error)) func(context.Context, uint64) ([]item, uint64, error) {
+func items(read func(ctx context.Context, before uint64) ([]query.Stored, uint64, error)) func(context.Context, uint64) ([]item, uint64, error) {
 	return func(ctx context.Context, before uint64) ([]item, uint64, error) {
 		page, next, err := read(ctx, before)
 		all := make([]item, len(page))

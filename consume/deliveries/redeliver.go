@@ -13,6 +13,7 @@ import (
 	"jethook/consume/history"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 // Retry attempts a waiting or dead delivery now. A waiting one keeps its place in the schedule if that fails
@@ -84,7 +85,7 @@ type Asked struct {
 
 // Mark returns the place where the history ends now.
 func (l *Store) Mark(ctx context.Context) (uint64, error) {
-	_, last, err := l.bus.Ends(ctx, publish.HistoryShelf("", ""), time.Now())
+	_, last, err := l.bus.Query().Ends(ctx, publish.HistoryShelf("", ""), time.Now())
 	return last, err
 }
 
@@ -123,7 +124,7 @@ func (l *Store) Redeliver(ctx context.Context, endpoint string, e *publish.Event
 func (l *Store) deliveredSince(ctx context.Context, d *publish.Delivery, mark uint64) (bool, error) {
 	lines := history.From(l.bus, publish.HistoryShelf(d.Endpoint, string(history.Delivered)), mark+1)
 	done, id := false, d.ID()
-	err := lines.ReadOn(ctx, history.PageSize, func(s *publish.Stored) error {
+	err := lines.ReadOn(ctx, history.PageSize, func(s *query.Stored) error {
 		done = done || gjson.GetBytes(s.Data, "delivery").Str == id
 		return nil
 	})

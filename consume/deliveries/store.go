@@ -11,6 +11,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Status is the state a delivery is in. Each is in exactly one.
@@ -43,7 +44,7 @@ type Delivery struct {
 }
 
 // Stream is the stream that holds, or held, the delivery's event.
-func (d *Delivery) Stream() string { return publish.StreamOf(d.Subject) }
+func (d *Delivery) Stream() string { return topology.StreamOf(d.Subject) }
 
 // Errors of the ledger. Test with errors.Is.
 var (

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 // Reader reads lines of the history in their order, and afterwards those that were added.
 type Reader struct {
 	bus   *publish.Bus
-	shelf publish.Shelf
+	shelf query.Selection
 	next  uint64 // where reading goes on in the stream
 }
 
@@ -19,11 +20,11 @@ type Reader struct {
 const PageSize = 512
 
 // From returns a reader of the lines of a shelf from a place in the stream on.
-func From(bus *publish.Bus, sh publish.Shelf, first uint64) Reader { return Reader{bus, sh, first} }
+func From(bus *publish.Bus, sh query.Selection, first uint64) Reader { return Reader{bus, sh, first} }
 
 // Since returns a reader of the lines of a shelf that were recorded since a time.
-func Since(ctx context.Context, bus *publish.Bus, sh publish.Shelf, since time.Time) (Reader, error) {
-	first, err := bus.FirstSince(ctx, sh, since)
+func Since(ctx context.Context, bus *publish.Bus, sh query.Selection, since time.Time) (Reader, error) {
+	first, err := bus.Query().FirstSince(ctx, sh, since)
 	if err != nil {
 		return Reader{}, fmt.Errorf("looking in the history: %w", err)
 	}
@@ -31,9 +32,9 @@ func Since(ctx context.Context, bus *publish.Bus, sh publish.Shelf, since time.T
 }
 
 // ReadOn calls each with the lines that were not read yet, up to the end or to its first error. It reads so many at once.
-func (r *Reader) ReadOn(ctx context.Context, atOnce int, each func(*publish.Stored) error) error {
+func (r *Reader) ReadOn(ctx context.Context, atOnce int, each func(*query.Stored) error) error {
 	for {
-		page, next, err := r.bus.After(ctx, r.shelf, r.next, atOnce)
+		page, next, err := r.bus.Query().Forward(ctx, r.shelf, r.next, atOnce)
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Kinds of operational events: the last part of their subject and of their type.
@@ -70,7 +71,7 @@ func About(ep *endpoint.Endpoint) Data {
 
 // Event returns the operational event of a kind, to be published. Published twice with one id, it is stored once.
 func (d *Data) Event(kind, id string, now time.Time) (*publish.Event, error) {
-	kind = publish.OpsPrefix + kind
+	kind = topology.OpsPrefix + kind
 	subject := d.Endpoint
 	if d.Delivery != "" {
 		subject = d.Delivery

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/topology"
 )
 
 // Sentence says for people what the operational event in body is about, in one line. Clean makes text from outside
 // safe where the sentence will stand; the rest of it is letters, digits and punctuation, and backticks around what a
 // sender chose. It returns false for anything but an operational event that was published on subject.
 func Sentence(subject string, body []byte, clean func(string) string) (string, bool) {
-	kind, ok := strings.CutPrefix(subject, publish.OpsPrefix)
+	kind, ok := strings.CutPrefix(subject, topology.OpsPrefix)
 	var e Event
 	if !ok || json.Unmarshal(body, &e) != nil || e.Type != subject || e.Data.Endpoint == "" {
 		return "", false

@@ -14,6 +14,8 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // salvage finds what a recovery is to redeliver, leg by leg, and redelivers it.
@@ -29,22 +31,22 @@ type salvage struct {
 type leg struct {
 	phase  Phase
 	stream string // of events; empty: of deliveries
-	shelf  publish.Shelf
-	choose func(context.Context, []publish.Stored) ([]publish.Delivery, error)
+	shelf  query.Selection
+	choose func(context.Context, []query.Stored) ([]publish.Delivery, error)
 	move   func(context.Context, []publish.Delivery) (int, error)
 }
 
 // legs are always the same number in the same order: a recovery's place counts them.
 func (s *salvage) legs() []leg {
 	legs := []leg{
-		{PhaseDead, "", publish.DeadShelf(s.ep.ID).Whole(), s.chooseStored, s.bus.ReplayAll},
-		{PhaseWaiting, "", publish.RetryShelf(s.ep.ID).Whole(), s.chooseWaiting, s.advance},
+		{PhaseDead, "", query.Dead(s.ep.ID).WithBodies(), s.chooseStored, s.bus.ReplayAll},
+		{PhaseWaiting, "", query.Waiting(s.ep.ID).WithBodies(), s.chooseWaiting, s.advance},
 	}
-	for _, stream := range publish.OrderedStreams {
-		choose := func(ctx context.Context, page []publish.Stored) ([]publish.Delivery, error) {
+	for _, stream := range topology.EventStreams {
+		choose := func(ctx context.Context, page []query.Stored) ([]publish.Delivery, error) {
 			return s.chooseMissed(ctx, stream, page)
 		}
-		legs = append(legs, leg{PhaseMissed, stream, publish.EventShelf(stream, s.ep.Events), choose, s.send})
+		legs = append(legs, leg{PhaseMissed, stream, query.Events(stream, s.ep.Events), choose, s.send})
 	}
 	return legs
 }
@@ -53,7 +55,7 @@ func (s *salvage) legs() []leg {
 func (s *salvage) span(ctx context.Context, l leg) (first, last uint64, err error) {
 	since, until := s.rec.Since, s.rec.Started
 	if l.phase == PhaseMissed {
-		if len(publish.OrderedFilters(l.stream, s.ep.Events)) == 0 {
+		if len(topology.Filters(l.stream, s.ep.Events)) == 0 {
 			return 0, 0, nil
 		}
 		since, until = s.window()
@@ -61,10 +63,10 @@ func (s *salvage) span(ctx context.Context, l leg) (first, last uint64, err erro
 	if !since.Before(until) {
 		return 0, 0, nil
 	}
-	if first, last, err = s.bus.Ends(ctx, l.shelf, since); err != nil || first == 0 {
+	if first, last, err = s.bus.Query().Ends(ctx, l.shelf, since); err != nil || first == 0 {
 		return 0, 0, err
 	}
-	beyond, _, err := s.bus.Ends(ctx, l.shelf, until)
+	beyond, _, err := s.bus.Query().Ends(ctx, l.shelf, until)
 	if beyond != 0 {
 		last = beyond - 1
 	}
@@ -80,9 +82,9 @@ func (s *salvage) inRange(taken time.Time) bool {
 }
 
 // chooseStored returns the deliveries that were stored before the recovery began, so that it comes to an end.
-func (s *salvage) chooseStored(_ context.Context, page []publish.Stored) (chosen []publish.Delivery, err error) {
+func (s *salvage) chooseStored(_ context.Context, page []query.Stored) (chosen []publish.Delivery, err error) {
 	for i := range page {
-		d, err := page[i].Delivery()
+		d, err := publish.DeliveryOf(&page[i])
 		if err == nil && d.Since.Before(s.rec.Started) && s.inRange(d.Event.Received) {
 			chosen = append(chosen, d)
 		}
@@ -91,7 +93,7 @@ func (s *salvage) chooseStored(_ context.Context, page []publish.Stored) (chosen
 }
 
 // chooseWaiting passes over what waits for its turn: its lane sees to that.
-func (s *salvage) chooseWaiting(ctx context.Context, page []publish.Stored) (chosen []publish.Delivery, err error) {
+func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chosen []publish.Delivery, err error) {
 	all, err := s.chooseStored(ctx, page)
 	for i := range all {
 		if all[i].Why != publish.WhyTurn {
@@ -182,9 +184,9 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 		last = min(last, settled)
 	}
 	for err == nil && next != 0 && next <= last {
-		var page []publish.Stored
+		var page []query.Stored
 		var chosen []publish.Delivery
-		if page, next, err = s.bus.After(ctx, l.shelf, next, batch); err == nil {
+		if page, next, err = s.bus.Query().Forward(ctx, l.shelf, next, batch); err == nil {
 			chosen, err = l.choose(ctx, upTo(page, last))
 			n += len(chosen)
 		}
@@ -193,7 +195,7 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 }
 
 // upTo returns the messages of a page with sequences of at most last.
-func upTo(page []publish.Stored, last uint64) []publish.Stored {
+func upTo(page []query.Stored, last uint64) []query.Stored {
 	for i := range page {
 		if page[i].Seq > last {
 			return page[:i]
@@ -210,7 +212,7 @@ func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Ti
 	if err != nil {
 		return 0, err
 	}
-	err = lines.ReadOn(ctx, paging.Max, func(s *publish.Stored) error {
+	err = lines.ReadOn(ctx, paging.Max, func(s *query.Stored) error {
 		if a, err := history.Parse(s.Data); err == nil && !told[a.EventID] { // else it is none of ours
 			told[a.EventID] = true
 			n += a.Missed

@@ -12,6 +12,8 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // window is when the events were stored that the endpoint may have missed: since it exists, unless those of before
@@ -28,7 +30,7 @@ func (s *salvage) window() (since, until time.Time) {
 }
 
 // chooseMissed returns deliveries of the events that match and left no trace for the endpoint.
-func (s *salvage) chooseMissed(ctx context.Context, stream string, page []publish.Stored) ([]publish.Delivery, error) {
+func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.Stored) ([]publish.Delivery, error) {
 	if s.traces == nil {
 		since, _ := s.window()
 		s.traces = newTraces(s.bus, s.ep.ID, since)
@@ -45,13 +47,13 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []publis
 	}
 	var perhaps []publish.Delivery
 	for i := range page {
-		if page[i].Time.Before(since) || !page[i].Time.Before(until) || !publish.MatchesAny(page[i].Subject, s.ep.Events) {
+		if page[i].Time.Before(since) || !page[i].Time.Before(until) || !topology.MatchesAny(page[i].Subject, s.ep.Events) {
 			continue
 		}
 		if behind != nil && behind.Of(page[i].Seq) != cursor.Elsewhere {
 			continue
 		}
-		d := publish.Delivery{Endpoint: s.ep.ID, Event: page[i].Event(stream), Attempt: 1}
+		d := publish.Delivery{Endpoint: s.ep.ID, Event: publish.EventOf(&page[i], stream), Attempt: 1}
 		if !s.traces.has(&d) {
 			perhaps = append(perhaps, d)
 		}
@@ -100,7 +102,7 @@ const maxTraces = 2_000_000
 // share a hash with another of a million events with a chance of one in ten million.
 type traces struct {
 	bus   *publish.Bus
-	shelf publish.Shelf
+	shelf query.Selection
 	since time.Time
 	lines *history.Reader // nil: reading begins at since
 	seed  maphash.Seed
@@ -132,7 +134,7 @@ func (t *traces) follow(ctx context.Context) error {
 		}
 		t.lines = &lines
 	}
-	return t.lines.ReadOn(ctx, 4*batch, func(s *publish.Stored) error {
+	return t.lines.ReadOn(ctx, 4*batch, func(s *query.Stored) error {
 		t.add(gjson.GetBytes(s.Data, "delivery").Str)
 		if len(t.seen) > maxTraces {
 			return fmt.Errorf("%w: more than %d were delivered; choose a narrower one", ErrTooMuch, maxTraces)

@@ -21,6 +21,8 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // State says whether a recovery goes on. The set is closed.
@@ -203,12 +205,12 @@ func (r *Recoveries) List(ctx context.Context) ([]Recovery, error) {
 func (r *Recoveries) jobs(ctx context.Context) (jobs []recoveryJob, bad map[string]error, err error) {
 	bad = make(map[string]error)
 	for next := uint64(1); next != 0; {
-		var page []publish.Stored
-		if page, next, err = r.bus.After(ctx, publish.RecoveryShelf(), next, paging.Max); err != nil {
+		var page []query.Stored
+		if page, next, err = r.bus.Query().Forward(ctx, query.Bucket(topology.BucketRecoveries), next, paging.Max); err != nil {
 			return nil, nil, fmt.Errorf("listing recoveries: %w", err)
 		}
 		for i := range page {
-			key, ok := page[i].RecoveryKey()
+			key, ok := page[i].Key(topology.BucketRecoveries)
 			if !ok {
 				continue
 			}

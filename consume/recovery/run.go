@@ -16,6 +16,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 	"jethook/publish/report"
 	"jethook/publish/topology"
 )
@@ -254,7 +255,7 @@ func (r *Worker) advance(ctx context.Context, job *recoveryJob, s **salvage) (en
 // movePortion redelivers what is chosen of the next messages of a leg, if there is room for it. Where nothing is chosen,
 // none is needed: what waits for an endpoint that keeps failing does not keep its recovery.
 func (r *Worker) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
-	page, next, err := r.bus.After(ctx, l.shelf, job.Place.Next, batch)
+	page, next, err := r.bus.Query().Forward(ctx, l.shelf, job.Place.Next, batch)
 	if err != nil {
 		return fmt.Errorf("reading what there is to recover: %w", err)
 	}
@@ -329,8 +330,8 @@ func (r *Worker) awaitRoom(ctx context.Context, job *recoveryJob) (int, error) {
 
 // dueTo counts what is due to an endpoint. It is asked ten times a second, and a subject list of a crowd is megabytes.
 func (r *Worker) dueTo(ctx context.Context, id string) (due int, err error) {
-	shelves := []publish.Shelf{publish.DueShelf(id), publish.TurnShelf(id)}
-	err = r.bus.PeekEach(ctx, shelves, func(_ int, p publish.Pile) { due += int(p.Total) })
+	shelves := []query.Selection{query.Due(id), query.Turns(id)}
+	err = r.bus.Query().PeekEach(ctx, shelves, func(_ int, p query.Count) { due += int(p.Total) })
 	return due, err
 }
 

@@ -25,6 +25,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/crashpoint"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -117,10 +118,10 @@ func rehearse(client *attempt.Client, m *Message, stage Stage) {
 // read decodes the message, which may be none of Jethook's: then there is nothing to make of it.
 func read(m *Message) publish.Event {
 	crashpoint.Reach("read", "", m.Data)
-	s := publish.Stored{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Header: m.Header, Data: m.Data}
+	s := query.Stored{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Header: m.Header, Data: m.Data}
 	if m.Stream == topology.StreamDeliveries {
-		d, _ := s.Delivery()
+		d, _ := publish.DeliveryOf(&s)
 		return d.Event
 	}
-	return s.Event(m.Stream)
+	return publish.EventOf(&s, m.Stream)
 }

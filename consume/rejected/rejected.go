@@ -14,6 +14,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/query"
 )
 
 const (
@@ -41,7 +42,7 @@ type Query struct {
 	Cursor       string    // where the call before ended
 }
 
-func (q *Query) matches(m *publish.Stored, r *publish.Rejected) bool {
+func (q *Query) matches(m *query.Stored, r *publish.Rejected) bool {
 	return (q.Reason == "" || r.Reason == q.Reason) &&
 		(q.Since.IsZero() || !m.Time.Before(q.Since)) && (q.Until.IsZero() || m.Time.Before(q.Until))
 }
@@ -59,9 +60,9 @@ func (s *Store) List(ctx context.Context, q Query) (items []publish.Rejected, ne
 	if q.Limit <= 0 || q.Limit > paging.Max {
 		q.Limit = paging.Max
 	}
-	shelf := publish.RejectedShelf(q.Source).Within(q.Since, q.Until)
+	shelf := query.Rejected(q.Source).Within(q.Since, q.Until)
 	for began := time.Now(); ; {
-		page, end, err := s.bus.Before(ctx, shelf, before, q.Limit)
+		page, end, err := s.bus.Query().Reverse(ctx, shelf, before, q.Limit)
 		if err != nil {
 			return nil, "", fmt.Errorf("listing rejected requests: %w", err)
 		}
@@ -70,7 +71,7 @@ func (s *Store) List(ctx context.Context, q Query) (items []publish.Rejected, ne
 				return items, paging.FormatPlace(before), nil
 			}
 			before = page[i].Seq
-			if r, err := page[i].Rejected(); err == nil && q.matches(&page[i], &r) {
+			if r, err := publish.RejectedOf(&page[i]); err == nil && q.matches(&page[i], &r) {
 				items = append(items, r)
 			}
 		}
@@ -157,7 +158,7 @@ func (s *Store) span(ctx context.Context, q *Query) (from, end uint64, err error
 	case len(q.IDs) > 0:
 		return slices.Min(q.IDs), slices.Max(q.IDs), nil
 	default:
-		return s.bus.Ends(ctx, publish.RejectedShelf(q.Source), q.Since)
+		return s.bus.Query().Ends(ctx, query.Rejected(q.Source), q.Since)
 	}
 }
 
@@ -166,16 +167,16 @@ func (s *Store) chosen(ctx context.Context, q *Query, from, end uint64) iter.Seq
 	if len(q.IDs) > 0 {
 		return s.named(ctx, q, from)
 	}
-	shelf := publish.RejectedShelf(q.Source).Whole()
+	shelf := query.Rejected(q.Source).WithBodies()
 	return func(yield func(*publish.Rejected, error) bool) {
 		for from != 0 && from <= end {
-			page, after, err := s.bus.After(ctx, shelf, from, rejectedPortion)
+			page, after, err := s.bus.Query().Forward(ctx, shelf, from, rejectedPortion)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			for i := range page {
-				r, err := page[i].Rejected()
+				r, err := publish.RejectedOf(&page[i])
 				if err == nil && r.Seq <= end && q.matches(&page[i], &r) && !yield(&r, nil) {
 					return
 				}

@@ -10,7 +10,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/report"
 )
 
@@ -68,7 +68,7 @@ func (d *draft) readSources(ctx context.Context, reports []report.Process, confi
 	}
 	for _, s := range all {
 		if s.LastSeen == nil { // the processes are younger than what it sent last
-			newest, err := d.bus.NewestOf(ctx, publish.SourceShelf(s.Name))
+			newest, err := d.bus.Query().NewestOf(ctx, query.Webhooks(s.Name))
 			d.note("sources", err)
 			if !newest.IsZero() {
 				s.LastSeen = new(newest.UTC())
@@ -110,7 +110,7 @@ func Sources(reports []report.Process) map[string]Source {
 
 // readStreams describes the streams, the store and the queues.
 func (d *draft) readStreams(ctx context.Context) {
-	states, err := d.bus.StreamStates(ctx)
+	states, err := d.bus.Query().StreamStates(ctx)
 	d.note("streams", err)
 	for _, s := range states {
 		st := Stream{Name: s.Name, Messages: s.Messages, Bytes: s.Bytes, MaxBytes: s.MaxBytes, Percent: percent(float64(s.Bytes), float64(s.MaxBytes))}

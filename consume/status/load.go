@@ -11,6 +11,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/query"
 )
 
 const (
@@ -86,11 +87,11 @@ func (l *load) see(d *publish.Delivery) {
 }
 
 // seeFirst takes in the first delivery of a pile, if there is one.
-func (l *load) seeFirst(p publish.Pile) {
+func (l *load) seeFirst(p query.Count) {
 	if p.First == nil {
 		return
 	}
-	if d, err := p.First.Delivery(); err == nil {
+	if d, err := publish.DeliveryOf(p.First); err == nil {
 		l.see(&d)
 	}
 }
@@ -110,8 +111,8 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 		loads[ep.ID] = &load{}
 	}
 	ids := byTrouble(endpoints)
-	d.note(lackDue, d.countDue(ctx, loads, publish.DueShelf, whyDue))
-	d.note(lackTurn, d.countDue(ctx, loads, publish.TurnShelf, string(publish.WhyTurn)))
+	d.note(lackDue, d.countDue(ctx, loads, query.Due, whyDue))
+	d.note(lackTurn, d.countDue(ctx, loads, query.Turns, string(publish.WhyTurn)))
 	d.note(lackBehind, d.countBehind(ctx, endpoints, loads))
 	// What may take long comes last, and for each endpoint at once: the most troubled first.
 	d.note(lackWaiting, d.countScheduled(ctx, ids, loads))
@@ -121,7 +122,7 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 
 // countScheduled counts what waits for its time, and looks for the oldest and the next of it.
 func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[string]*load) error {
-	counts, few, err := d.bus.CountByEndpoint(ctx, publish.RetryShelf(""))
+	counts, few, err := d.bus.Query().CountByEndpoint(ctx, query.Waiting(""))
 	if err != nil {
 		return err
 	}
@@ -129,8 +130,8 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 		for id, l := range loads {
 			l.counted, l.scheduled = true, counts[id]
 		}
-		_, err := d.bus.ReadAll(ctx, publish.RetryShelf(""), readBytes, func(m *publish.Stored) {
-			delivery, err := m.Delivery()
+		_, err := d.bus.Query().ReadAll(ctx, query.Waiting(""), readBytes, func(m *query.Stored) {
+			delivery, err := publish.DeliveryOf(m)
 			if l := loads[delivery.Endpoint]; err == nil && l != nil {
 				l.read++
 				l.told++
@@ -150,7 +151,7 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 	}
 	err = d.peekEach(ctx, known, loads)
 	if err == nil {
-		err = d.countEach(ctx, small, publish.RetryShelf, func(id string, n uint64) { loads[id].counted, loads[id].scheduled = true, n })
+		err = d.countEach(ctx, small, query.Waiting, func(id string, n uint64) { loads[id].counted, loads[id].scheduled = true, n })
 	}
 	if err != nil {
 		return err
@@ -171,8 +172,8 @@ func (d *draft) look(ctx context.Context, ids []string, loads map[string]*load) 
 }
 
 // countDue counts what came due and has no outcome yet.
-func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func(string) publish.Shelf, why string) error {
-	counts, few, err := d.bus.CountByEndpoint(ctx, shelf(""))
+func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func(string) query.Selection, why string) error {
+	counts, few, err := d.bus.Query().CountByEndpoint(ctx, shelf(""))
 	if err == nil && !few { // a crowd came due at one moment
 		counts = make(map[string]uint64)
 		all := slices.Collect(maps.Keys(loads))
@@ -189,11 +190,11 @@ func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func
 			ids = append(ids, id)
 		}
 	}
-	return d.bus.PeekEach(ctx, shelvesOf(ids, shelf), func(i int, p publish.Pile) { loads[ids[i]].seeFirst(p) })
+	return d.bus.Query().PeekEach(ctx, shelvesOf(ids, shelf), func(i int, p query.Count) { loads[ids[i]].seeFirst(p) })
 }
 
 func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*load) error {
-	counts, few, err := d.bus.CountByEndpoint(ctx, publish.DeadShelf(""))
+	counts, few, err := d.bus.Query().CountByEndpoint(ctx, query.Dead(""))
 	if err != nil {
 		return err
 	}
@@ -203,7 +204,7 @@ func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*l
 		}
 		return nil
 	}
-	return d.countEach(ctx, ids, publish.DeadShelf, func(id string, n uint64) { loads[id].dead = n })
+	return d.countEach(ctx, ids, query.Dead, func(id string, n uint64) { loads[id].dead = n })
 }
 
 // countBehind counts the events that endpoints which lag, and ordered ones, have not come to.
@@ -246,19 +247,19 @@ func byTrouble(endpoints []*endpoint.Endpoint) []string {
 
 // peekEach counts what waits for each endpoint and looks at the first of it.
 func (d *draft) peekEach(ctx context.Context, ids []string, loads map[string]*load) error {
-	return d.bus.PeekEach(ctx, shelvesOf(ids, publish.RetryShelf), func(i int, p publish.Pile) {
+	return d.bus.Query().PeekEach(ctx, shelvesOf(ids, query.Waiting), func(i int, p query.Count) {
 		l := loads[ids[i]]
 		l.counted, l.scheduled, l.read = true, p.Total, min(p.Total, 1)
 		l.seeFirst(p)
 	})
 }
 
-func (d *draft) countEach(ctx context.Context, ids []string, shelf func(string) publish.Shelf, tell func(id string, n uint64)) error {
-	return d.bus.CountEach(ctx, shelvesOf(ids, shelf), func(i int, n uint64) { tell(ids[i], n) })
+func (d *draft) countEach(ctx context.Context, ids []string, shelf func(string) query.Selection, tell func(id string, n uint64)) error {
+	return d.bus.Query().CountEach(ctx, shelvesOf(ids, shelf), func(i int, n uint64) { tell(ids[i], n) })
 }
 
-func shelvesOf(ids []string, shelf func(string) publish.Shelf) []publish.Shelf {
-	shelves := make([]publish.Shelf, len(ids))
+func shelvesOf(ids []string, shelf func(string) query.Selection) []query.Selection {
+	shelves := make([]query.Selection, len(ids))
 	for i, id := range ids {
 		shelves[i] = shelf(id)
 	}

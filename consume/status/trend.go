@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
@@ -143,27 +144,27 @@ func (t *Trends) mark(ctx context.Context, at time.Time) (*mark, error) {
 	m := &mark{}
 	for _, part := range []struct {
 		stream  string
-		shelves []publish.Shelf
+		shelves []query.Selection
 		to      []*uint64
 	}{
-		{topology.StreamWebhooks, []publish.Shelf{publish.StreamShelf(topology.StreamWebhooks)}, []*uint64{&m.received}},
-		{topology.StreamEvents, []publish.Shelf{publish.StreamShelf(topology.StreamEvents)}, []*uint64{&m.received}},
-		{topology.StreamRejected, []publish.Shelf{publish.StreamShelf(topology.StreamRejected)}, []*uint64{&m.refused}},
+		{topology.StreamWebhooks, []query.Selection{query.All(topology.StreamWebhooks)}, []*uint64{&m.received}},
+		{topology.StreamEvents, []query.Selection{query.All(topology.StreamEvents)}, []*uint64{&m.received}},
+		{topology.StreamRejected, []query.Selection{query.All(topology.StreamRejected)}, []*uint64{&m.refused}},
 		{
 			topology.StreamHistory,
-			[]publish.Shelf{publish.HistoryShelf(t.endpoint, "delivered"), publish.HistoryShelf(t.endpoint, "failed"), publish.HistoryShelf(t.endpoint, "dead")},
+			[]query.Selection{publish.HistoryShelf(t.endpoint, "delivered"), publish.HistoryShelf(t.endpoint, "failed"), publish.HistoryShelf(t.endpoint, "dead")},
 			[]*uint64{&m.delivered, &m.failed, &m.failed},
 		},
 	} {
 		if t.endpoint != "" && part.stream != topology.StreamHistory {
 			continue
 		}
-		first, err := t.bus.FirstSince(ctx, publish.StreamShelf(part.stream), at)
+		first, err := t.bus.Query().FirstSince(ctx, query.All(part.stream), at)
 		if err != nil {
 			return nil, err
 		}
 		for i, shelf := range part.shelves {
-			n, err := t.bus.CountOn(ctx, shelf, first)
+			n, err := t.bus.Query().CountOn(ctx, shelf, first)
 			if err != nil {
 				return nil, err
 			}
@@ -191,7 +192,7 @@ func (t *Trends) Recent(ctx context.Context, st *Status) (*Recent, error) {
 	}
 	r := &Recent{Dead: make(map[string]uint64)}
 	day := time.Now().Add(-24 * time.Hour)
-	first, err := t.bus.FirstSince(ctx, publish.StreamShelf(topology.StreamDead), day)
+	first, err := t.bus.Query().FirstSince(ctx, query.All(topology.StreamDead), day)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +201,7 @@ func (t *Trends) Recent(ctx context.Context, st *Status) (*Recent, error) {
 		if e.Dead == 0 || len(r.Dead) == asked {
 			continue
 		}
-		if r.Dead[e.ID], err = t.bus.CountOn(ctx, publish.DeadShelf(e.ID), first); err != nil {
+		if r.Dead[e.ID], err = t.bus.Query().CountOn(ctx, query.Dead(e.ID), first); err != nil {
 			return nil, err
 		}
 	}
@@ -222,15 +223,15 @@ func (t *Trends) Recent(ctx context.Context, st *Status) (*Recent, error) {
 // refusal counts what is kept of a source's refused requests.
 func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Refusal, error) {
 	r := &Refusal{Source: source, Reasons: make(map[string]uint64)}
-	shelf := publish.RejectedShelf(source)
+	shelf := query.Rejected(source)
 	hour := time.Now().Add(-time.Hour)
 	var total uint64
 	for since, to := range map[time.Time]*uint64{day: &total, hour: &r.Hour} {
-		first, err := t.bus.FirstSince(ctx, publish.StreamShelf(topology.StreamRejected), since)
+		first, err := t.bus.Query().FirstSince(ctx, query.All(topology.StreamRejected), since)
 		if err != nil {
 			return nil, err
 		}
-		if *to, err = t.bus.CountOn(ctx, shelf, first); err != nil {
+		if *to, err = t.bus.Query().CountOn(ctx, shelf, first); err != nil {
 			return nil, err
 		}
 	}
@@ -238,12 +239,12 @@ func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Re
 	if r.Hour == 0 {
 		return r, nil
 	}
-	page, _, err := t.bus.Before(ctx, shelf.Within(hour, time.Time{}), 0, sampled)
+	page, _, err := t.bus.Query().Reverse(ctx, shelf.Within(hour, time.Time{}), 0, sampled)
 	if err != nil {
 		return nil, err
 	}
 	for i := range page {
-		if rejected, err := page[i].Rejected(); err == nil {
+		if rejected, err := publish.RejectedOf(&page[i]); err == nil {
 			r.Reasons[rejected.Reason]++
 		}
 	}

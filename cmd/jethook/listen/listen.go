@@ -24,6 +24,8 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // options are the flags of listen.
@@ -140,10 +142,10 @@ func listenTo(cmd *cobra.Command, subject string, o *options) error {
 // check finds what is wrong with the flags, and returns since when events are wanted.
 func (o *options) check(subject string, now time.Time) (since time.Time, err error) {
 	since, ok := admin.ParseTime(o.since, now)
-	_, bad := publish.EventShelves(subject)
+	_, bad := query.EventsOn(subject)
 	switch {
 	case bad != nil || subject == "":
-		err = fmt.Errorf("SUBJECT %w", publish.ErrBadPattern)
+		err = fmt.Errorf("SUBJECT %w", topology.ErrBadPattern)
 	case !ok:
 		err = errors.New("--since must be a time such as 2026-01-02T15:04:05Z, or a period such as 24h")
 	case o.limit < 0:

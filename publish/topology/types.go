@@ -1,4 +1,4 @@
-package publish
+package topology
 
 import (
 	"strings"
@@ -16,9 +16,9 @@ const (
 // UnknownType stands for an event type that is missing or holds nothing a subject could.
 const UnknownType = "unknown"
 
-// maxTypeBytes bounds the part of a subject that a sender chooses: NATS refuses protocol lines over 4 KiB,
+// MaxTypeBytes bounds the part of a subject that a sender chooses: NATS refuses protocol lines over 4 KiB,
 // and each distinct subject costs the server memory.
-const maxTypeBytes = 256
+const MaxTypeBytes = 256
 
 // WebhookSubject is the subject on which a webhook of the given type from source is stored.
 func WebhookSubject(source, eventType string) string {
@@ -36,7 +36,7 @@ func EventSubject(eventType string) string {
 // twice changes nothing.
 func TypeTokens(eventType string) string {
 	var b strings.Builder
-	b.Grow(min(len(eventType), maxTypeBytes))
+	b.Grow(min(len(eventType), MaxTypeBytes))
 	dot := false
 	for _, r := range eventType {
 		if r == '.' || r == '/' || r == ':' {
@@ -50,7 +50,7 @@ func TypeTokens(eventType string) string {
 		if dot {
 			need++
 		}
-		if b.Len()+need > maxTypeBytes {
+		if b.Len()+need > MaxTypeBytes {
 			break
 		}
 		if dot {
