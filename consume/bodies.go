@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"jethook/consume/outcome"
 	"jethook/publish"
 )
 
@@ -108,47 +109,37 @@ func (e *Engine) withBody(j *job) bool {
 		j.onEnd(release)
 		return true
 	case errors.Is(err, publish.ErrBodyGone):
-		e.buryBodiless(j, err)
+		e.write(j, outcome.Bodiless(&j.d, err))
 	default:
-		e.giveBack(j, localPause)
+		e.giveBack(j, outcome.LocalPause)
 	}
 	return false
 }
 
-// buryBodiless makes a dead letter of a delivery whose body is gone.
-func (e *Engine) buryBodiless(j *job, cause error) {
-	dead := j.d
-	dead.Due, dead.Why, dead.Attempt = time.Time{}, "", max(1, j.d.Attempt-1)
-	dead.Reason = cause.Error()
-	if j.d.Reason != "" {
-		dead.Reason += "; the last attempt: " + j.d.Reason
+// carry gives d what a large copy of it needs, and waits until there is room to store one. A body that is gone stays so. It
+// returns false when the process stops first: then the message comes again.
+func (e *Engine) carry(j *job, d *publish.Delivery) bool {
+	release, err := e.bodies.hold(e.flight, d)
+	for err != nil && !errors.Is(err, publish.ErrBodyGone) {
+		if e.stopping() {
+			return false
+		}
+		time.Sleep(retryBody)
+		release, err = e.bodies.hold(e.flight, d)
 	}
-	e.bury(j, dead, nil, func() { e.finish(j) })
+	j.onEnd(release)
+	if size := min(int64(d.BodySize()), copyBytes); !j.copies { // a job that has room never waits for more of it
+		if e.copies.Acquire(e.flight, size) != nil {
+			return false
+		}
+		j.copies = true
+		j.onEnd(func() { e.copies.Release(size) })
+	}
+	return true
 }
 
-// carry fetches what a large copy of d needs, waits until there is room to store one, and calls then. It does so by itself, since a
-// crowd of copies must hold up nobody. A body that is gone stays so. When the process stops first, the message comes again.
-func (e *Engine) carry(j *job, d publish.Delivery, then func(publish.Delivery)) {
-	e.unsaved.Go(func() {
-		release, err := e.bodies.hold(e.flight, &d)
-		for err != nil && !errors.Is(err, publish.ErrBodyGone) {
-			if e.stopping() {
-				return
-			}
-			time.Sleep(retryStore)
-			release, err = e.bodies.hold(e.flight, &d)
-		}
-		j.onEnd(release)
-		if size := min(int64(d.BodySize()), copyBytes); !j.copies { // a job that has room never waits for more of it
-			if e.copies.Acquire(e.flight, size) != nil {
-				return
-			}
-			j.copies = true
-			j.onEnd(func() { e.copies.Release(size) })
-		}
-		then(d)
-	})
-}
+// retryBody is the pause before a body that could not be read is read again.
+const retryBody = 250 * time.Millisecond
 
 // onEnd lets release be called when the job ends; nil: nothing.
 func (j *job) onEnd(release func()) {

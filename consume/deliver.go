@@ -1,16 +1,12 @@
 package consume
 
 import (
-	"encoding/json"
-	"errors"
-	"log/slog"
 	"time"
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
-	"jethook/consume/history"
+	"jethook/consume/outcome"
 	"jethook/publish"
-	"jethook/publish/failure"
 )
 
 // deliver makes one attempt and stores what came of it. It returns nil when none was made.
@@ -40,9 +36,7 @@ func (e *Engine) deliver(j *job) *attempt.Result {
 		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent, Source: j.d.Event.Source,
 		Received: j.d.Event.Received, Header: j.d.Event.Forward, Body: j.d.Event.Body, Attempt: j.d.Attempt,
 	})
-	if res.Verdict != attempt.Later || !e.putOff(j, ep, &res) {
-		e.conclude(j, ep, &res)
-	}
+	e.conclude(j, ep, &res)
 	return &res
 }
 
@@ -67,48 +61,63 @@ func (e *Engine) awaitDue(j *job) bool {
 	}
 }
 
-// localPause is how long a delivery waits when this machine could not make the request.
-const localPause = 5 * time.Second
-
 // conclude stores the outcome of an attempt: this is the only place that acts on one.
 func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
-	if res.Verdict == attempt.Aborted { // our own doing: it uses no attempt up
-		pause := time.Duration(0)
-		if res.Class != attempt.ClassAborted { // this machine is out of something, or its proxy is gone, and not for a moment only
-			pause = localPause
-		}
-		e.giveBack(j, pause)
-		return
+	dec := outcome.Decide(&j.d, ep, res, e.schedule, time.Now())
+	if dec.MostPause > 0 {
+		dec.Until(e.lane(ep).Pause(res, dec.MostPause))
 	}
-	if res.Verdict == attempt.Delivered {
+	if dec.Disable != "" {
+		e.disable(j.d.Endpoint, dec.Disable)
+	}
+	switch dec.Action {
+	case outcome.Return:
+		e.giveBack(j, dec.Pause)
+		return
+	case outcome.Record:
 		j.h.late.Store(true)
-		e.record(j, history.Of(&j.d, res, history.Delivered))
-		return
+	default:
+		if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok || e.tookMeanwhile(j) { // removed, with all that waits for it
+			e.finish(j)
+			return
+		}
 	}
-	if res.Verdict == attempt.Gone {
-		e.disable(j.d.Endpoint, res.Detail)
-	}
-	if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok || e.tookMeanwhile(j) { // removed, with all that waits for it
-		e.finish(j)
-		return
-	}
-	next := j.d
-	next.Reason, next.Class, next.Status, next.PutOff = res.Detail, string(res.Class), res.Status, time.Time{}
-	pause, more := ep.Next(j.d.Attempt, res.RetryAfter, e.schedule)
-	if !more {
-		next.Due, next.Why = time.Time{}, ""
-		e.bury(j, next, res, func() { e.record(j, history.Of(&j.d, res, history.Dead)) })
-		return
-	}
-	next.Attempt++
-	next.Due, next.Why = time.Now().Add(pause), publish.WhyRetry
-	e.reschedule(j, &next, func() {
-		a := history.Of(&j.d, res, history.Failed)
-		due := next.Due.UTC()
-		a.Next = &due
-		e.record(j, a)
-	})
+	e.write(j, dec)
 }
+
+// write stores what was decided about a job, and then ends it.
+func (e *Engine) write(j *job, dec outcome.Decision) { e.outcomes.Write(part{e, j}, &j.d, dec) }
+
+// part is a job, to those who store its outcome.
+type part struct {
+	e *Engine
+	j *job
+}
+
+// Elsewhere is of [outcome.Part].
+func (p part) Elsewhere() (place uint64, ok bool) { return p.j.place(), p.j.h.isElsewhere() }
+
+// Carry is of [outcome.Part].
+func (p part) Carry(d *publish.Delivery) bool { return p.e.carry(p.j, d) }
+
+// Stored is of [outcome.Part]. If an endpoint was enabled while a delivery was stored that waits for that, what waited may
+// have been released before, so this goes on at once.
+func (p part) Stored(dec *outcome.Decision) {
+	if dec.Action == outcome.Bury {
+		p.e.countDead(p.j.d.Endpoint)
+		p.e.announceDeath(dec.Next, dec.Result)
+		return
+	}
+	if dec.Next.Why != publish.WhyDisabled {
+		return
+	}
+	if ep, ok := p.e.endpoints.Lookup(p.j.d.Endpoint); ok && !ep.Disabled {
+		p.e.releaseSoon(p.j.d.ID())
+	}
+}
+
+// End is of [outcome.Part].
+func (p part) End() { p.e.finish(p.j) }
 
 // tookMeanwhile reports whether the delivery was recorded as delivered while it was attempted here: somebody else has its
 // message too.
@@ -120,65 +129,6 @@ func (e *Engine) tookMeanwhile(j *job) bool {
 	return took && err == nil
 }
 
-// reschedule stores when d is attempted next, which may be later than it says: then it says that. A message that the store
-// refuses for ever, because its headers make it larger than the store takes, would hold its place for ever: it becomes a
-// dead letter.
-func (e *Engine) reschedule(j *job, d *publish.Delivery, then func()) {
-	refused := func(err error) {
-		dead := j.d
-		dead.Due, dead.Why, dead.Reason = time.Time{}, "", "it can't be stored for another attempt: "+err.Error()
-		e.bury(j, dead, nil, func() { e.finish(j) })
-	}
-	schedule := func() {
-		e.store(func(done func(error)) { e.schedulePart(j, d, done) }, then, refused)
-	}
-	if !e.bus.MustCarry(d) {
-		schedule()
-		return
-	}
-	e.carry(j, *d, func(whole publish.Delivery) {
-		*d = whole
-		schedule()
-	})
-}
-
-// schedulePart stores when d is attempted next, unless somebody else who has the job's message has gone on with the delivery.
-func (e *Engine) schedulePart(j *job, d *publish.Delivery, done func(error)) {
-	if !j.h.isElsewhere() {
-		e.bus.Schedule(d, done)
-		return
-	}
-	e.bus.ScheduleUnlessMoved(d, j.place(), func(err error) {
-		if errors.Is(err, failure.ErrConflict) { // or an answer was lost: it is stored already
-			err = nil
-		}
-		done(err)
-	})
-}
-
-// bury stores a dead letter, and tells of it with its last result, if there is one. One that is too large goes without
-// its body, which the event still has.
-func (e *Engine) bury(j *job, d publish.Delivery, last *attempt.Result, then func()) {
-	if d.BodySize() < publish.LargeBody {
-		e.entomb(j, d, last, then)
-		return
-	}
-	e.carry(j, d, func(d publish.Delivery) { e.entomb(j, d, last, then) })
-}
-
-func (e *Engine) entomb(j *job, d publish.Delivery, last *attempt.Result, then func()) {
-	buried := func() { e.countDead(d.Endpoint); e.announceDeath(&d, last); then() }
-	e.store(func(done func(error)) { e.bus.Bury(&d, done) }, buried, func(err error) {
-		bare := d
-		bare.Detach()
-		bare.Reason += " (without its body: " + err.Error() + ")"
-		e.store(func(done func(error)) { e.bus.Bury(&bare, done) }, buried, func(err error) {
-			e.log.Error("cannot store a dead letter", "delivery", d.ID(), "error", err)
-			e.finish(j)
-		})
-	})
-}
-
 // giveBack ends a job without an outcome: its message comes again after a while. It is no attempt.
 func (e *Engine) giveBack(j *job, delay time.Duration) {
 	j.h.comeBack(delay)
@@ -187,28 +137,15 @@ func (e *Engine) giveBack(j *job, delay time.Duration) {
 
 // postpone puts a delivery back into the schedule that its lane can't hold. It is no attempt.
 func (e *Engine) postpone(j *job, until time.Time) {
-	next := j.d
-	next.Due, next.Why = until, publish.WhyTurn
-	e.reschedule(j, &next, func() { e.finish(j) })
+	e.write(j, outcome.Wait(&j.d, until, publish.WhyTurn))
 }
 
 // putBack puts a delivery that came too early back on the bus for the time it was due.
-func (e *Engine) putBack(j *job) {
-	next := j.d // the lane goes on reading the job's own
-	e.reschedule(j, &next, func() { e.finish(j) })
-}
+func (e *Engine) putBack(j *job) { e.write(j, outcome.Wait(&j.d, j.d.Due, j.d.Why)) }
 
-// park puts a delivery of a disabled endpoint back on the bus. If the endpoint was enabled meanwhile, what it
-// waited for may have been released before this was stored, so it goes on at once.
+// park puts a delivery of a disabled endpoint back on the bus.
 func (e *Engine) park(j *job) {
-	parked := j.d
-	parked.Due, parked.Why = time.Now().Add(parkedFor), publish.WhyDisabled
-	e.reschedule(j, &parked, func() {
-		if ep, ok := e.endpoints.Lookup(j.d.Endpoint); ok && !ep.Disabled {
-			e.releaseSoon(j.d.ID())
-		}
-		e.finish(j)
-	})
+	e.write(j, outcome.Wait(&j.d, time.Now().Add(parkedFor), publish.WhyDisabled))
 }
 
 // strand ends a delivery without an endpoint: it is dropped when that is removed. When only its record can't be read,
@@ -219,28 +156,7 @@ func (e *Engine) strand(j *job) {
 		e.finish(j)
 		return
 	}
-	waiting := j.d
-	waiting.Due, waiting.Why = time.Now().Add(unreadFor), publish.WhyUnreadable
-	e.reschedule(j, &waiting, func() { e.finish(j) })
-}
-
-// record writes the attempt into the history and ends the job.
-func (e *Engine) record(j *job, a history.Line) {
-	if e.log.Enabled(e.flight, slog.LevelDebug) { // the arguments cost more than the question
-		e.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt.Attempt,
-			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS)
-	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		e.faults.recording.Tell(e.log, err, "delivery", a.Delivery)
-		e.finish(j)
-		return
-	}
-	ended := func(err error) { // the delivery's outcome stands without it
-		e.faults.recording.Tell(e.log, err)
-		e.finish(j)
-	}
-	e.store(func(done func(error)) { e.bus.Record(a.Trait(), text, done) }, func() { ended(nil) }, ended)
+	e.write(j, outcome.Wait(&j.d, time.Now().Add(unreadFor), publish.WhyUnreadable))
 }
 
 // finish ends a job whose outcome is stored and makes room for the next.
@@ -262,40 +178,4 @@ func (e *Engine) finish(j *job) {
 func (e *Engine) end(j *job) {
 	j.h.done()
 	e.orderedEnded(j.d.Endpoint)
-}
-
-// retryStore is the pause before an outcome that could not be stored is stored again.
-const retryStore = 250 * time.Millisecond
-
-// store writes an outcome and then calls then. While the store takes nothing it tries again for as long as
-// the process lives, since without the outcome the delivery would be made again. When the process stops
-// first, the message stays unacknowledged and comes again. What the store will never take goes to refused.
-func (e *Engine) store(write func(done func(error)), then func(), refused func(error)) {
-	e.unsaved.Add(1)
-	var try func()
-	try = func() {
-		write(func(err error) {
-			switch {
-			case err == nil:
-				if e.storeErr.CompareAndSwap(true, false) {
-					e.log.Info("storing outcomes again")
-				}
-				then()
-				e.unsaved.Done()
-			case errors.Is(err, failure.ErrTooLarge), errors.Is(err, failure.ErrRefused):
-				e.storeErr.Store(false) // the store answers
-				refused(err)
-				e.unsaved.Done()
-			case e.stopping() && !errors.Is(err, failure.ErrBusy):
-				e.faults.leaving.Tell(e.log, err)
-				e.unsaved.Done()
-			default:
-				if e.storeErr.CompareAndSwap(false, true) {
-					e.log.Error("cannot store outcomes; retrying", "error", err)
-				}
-				time.AfterFunc(retryStore, try)
-			}
-		})
-	}
-	try()
 }

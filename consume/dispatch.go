@@ -173,8 +173,8 @@ func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 		h.settle()
 		return
 	}
-	for e.storeErr.Load() && ctx.Err() == nil { // what is attempted now could not be noted
-		time.Sleep(retryStore / 5)
+	for e.outcomes.Failing() && ctx.Err() == nil { // what is attempted now could not be noted
+		time.Sleep(storeLook)
 	}
 	deadly, ok := e.rehearseForms(ctx, h, jobs)
 	if !ok {
@@ -189,6 +189,9 @@ func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 		}
 	}
 }
+
+// storeLook is the pause between looks at whether outcomes can be stored.
+const storeLook = 50 * time.Millisecond
 
 // start hands one job to its lane. What the lane has no room for stays where it is: an event in its stream, and a delivery
 // that came due in the schedule. Once ctx has ended the job is given back, since other jobs of its message may have been

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +25,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
+	"jethook/consume/outcome"
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
 	"jethook/consume/rehearsal"
@@ -92,9 +92,9 @@ type Engine struct {
 
 	stop     chan struct{}   // closed when no attempt may begin any more
 	flight   context.Context // of the attempts; outlives Run's by drainTimeout
-	storeErr atomic.Bool     // the last outcome could not be stored
+	outcomes *outcome.Writer
 	faults   faults
-	unsaved  sync.WaitGroup // outcomes that are being stored
+	unsaved  sync.WaitGroup // outcomes that are being stored, and what else must end before the process does
 	uniter   uniter
 
 	recoveries *recovery.Worker
@@ -118,6 +118,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		stop: make(chan struct{}), faults: newFaults(),
 		meters: newMeters(cfg.MetricsSeries),
 	}
+	e.outcomes = outcome.NewWriter(bus, e.stop, &e.unsaved, log)
 	e.lanes = lane.NewPool(worker{e}, lane.Limits{
 		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
 	}, e.throttle, e.stop)

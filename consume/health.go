@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -131,11 +130,5 @@ func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) 
 // mark writes a line about the endpoint itself into its history.
 func (e *Engine) mark(id string, outcome history.Outcome, reason string) {
 	l := history.Line{Attempt: history.Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Class: attempt.ClassNone, Error: reason}}
-	text, err := json.Marshal(l)
-	if err != nil {
-		e.faults.recording.Tell(e.log, err, "endpoint", id)
-		return
-	}
-	ended := func(err error) { e.faults.recording.Tell(e.log, err, "endpoint", id) }
-	e.store(func(done func(error)) { e.bus.Record(l.Trait(), text, done) }, func() { ended(nil) }, ended)
+	e.outcomes.Note(l)
 }

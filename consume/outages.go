@@ -7,10 +7,8 @@ import (
 // faults are those that many deliveries share.
 type faults struct {
 	announcing outage.Outage // operational events
-	recording  outage.Outage // lines of the history
 	noting     outage.Outage // in the registry that an endpoint fails, is well, or is disabled
 	releasing  outage.Outage // what waited for an endpoint to be enabled
-	leaving    outage.Outage // outcomes behind when the process stops
 	reading    outage.Outage // what came due
 	places     outage.Outage // of lagging endpoints, asking for them
 	counting   outage.Outage // what lagging endpoints missed
@@ -21,10 +19,8 @@ type faults struct {
 func newFaults() faults {
 	return faults{
 		announcing: outage.Outage{Fails: "cannot publish operational events", Works: "publishing operational events again"},
-		recording:  outage.Outage{Fails: "cannot record attempts", Works: "recording attempts again"},
 		noting:     outage.Outage{Fails: "cannot store the state of an endpoint; retrying with its next result", Works: "storing the state of endpoints again"},
 		releasing:  outage.Outage{Fails: "cannot release a delivery of an enabled endpoint; it waits for up to an hour", Works: "releasing deliveries of enabled endpoints again"},
-		leaving:    outage.Outage{Fails: "cannot store outcomes; their events will be redelivered"},
 		places: outage.Outage{
 			Fails: "cannot read cursor records; events wait",
 			Works: "reading cursor records again",

@@ -34,7 +34,7 @@ func TestRetryAroundTheDueTime(t *testing.T) {
 		requests[q.header.Get("webhook-id")]++
 	})
 	ep := r.add(t, rc.URL, nil, "events.none")
-	const rounds, hammers = 60, 6
+	const rounds, hammers = 40, 3
 	var taken, underWay, over atomic.Int32
 	r.schedule(t, rounds, func(i int) publish.Delivery {
 		// The due times lie before, at and after the moment from which a schedule is left alone.

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"jethook/consume/attempt"
-	"jethook/consume/history"
+	"jethook/consume/outcome"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 	"jethook/publish/topology"
@@ -140,11 +139,5 @@ func (e *Engine) condemn(j *job, cause string) {
 		e.finish(j)
 		return
 	}
-	res := attempt.Result{
-		Verdict: attempt.Failed, Class: attempt.ClassPoison, Detail: "poison: making the request ends the process: " + cause, Started: time.Now(),
-	}
-	dead := j.d
-	dead.Due, dead.Why = time.Time{}, ""
-	dead.Reason, dead.Class, dead.Status = res.Detail, string(res.Class), 0
-	e.bury(j, dead, &res, func() { e.record(j, history.Of(&j.d, &res, history.Dead)) })
+	e.write(j, outcome.Poison(&j.d, cause, time.Now()))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"jethook/consume/outcome"
 	"jethook/publish"
 	"jethook/publish/failure"
 )
@@ -131,6 +132,7 @@ func TestScheduleUnlessMoved(t *testing.T) {
 	t.Parallel()
 	bus, _, e := idle(t)
 	j := elsewhere(t, bus, e)
+	e.flight = t.Context()
 	first, second := waitingOf(j), waitingOf(j)
 	must(t, func(done func(error)) { bus.ScheduleUnlessMoved(first, 0, done) })
 	second.Attempt = 3
@@ -138,7 +140,8 @@ func TestScheduleUnlessMoved(t *testing.T) {
 	if !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("it was replaced: %v", err)
 	}
-	must(t, func(done func(error)) { e.schedulePart(j, second, done) })
+	e.write(j, outcome.Decision{Action: outcome.Schedule, Next: second})
+	e.unsaved.Wait()
 	if now, _, err := bus.OnItsWay(t.Context(), j.d.ID()); err != nil || now.Attempt != 2 {
 		t.Errorf("it was replaced: %+v %v", now, err)
 	}
