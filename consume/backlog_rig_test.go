@@ -14,6 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -114,7 +115,7 @@ func (r *rig) handedOut(t testing.TB) {
 	t.Helper()
 	eventually(t, "all is handed out", func() bool {
 		_, last, err1 := r.bus.Query().Ends(t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
-		out, _, err2 := r.bus.HandedOut(t.Context(), publish.Own{Stream: topology.StreamEvents})
+		out, _, err2 := r.bus.Consumers().HandedOut(t.Context(), pull.Own{Stream: topology.StreamEvents})
 		return err1 == nil && err2 == nil && out >= last
 	})
 }

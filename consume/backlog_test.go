@@ -275,7 +275,7 @@ func TestRemovalOfAnEndpointThatLags(t *testing.T) {
 			})
 			key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 			if spoilt {
-				if _, err := r.bus.Cursors().PutString(t.Context(), key.String(), "{"); err != nil {
+				if _, err := r.bus.Consumers().Records().PutString(t.Context(), key.String(), "{"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -289,7 +289,7 @@ func TestRemovalOfAnEndpointThatLags(t *testing.T) {
 			}
 			close(s.open)
 			eventually(t, "nothing is left", func() bool {
-				_, err := r.bus.Cursors().Get(t.Context(), key.String())
+				_, err := r.bus.Consumers().Records().Get(t.Context(), key.String())
 				return err != nil && len(r.orderedConsumers(t, ep.ID)) == 0
 			})
 		})

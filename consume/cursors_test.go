@@ -169,7 +169,7 @@ func TestEachEventOnceWhileEndpointsComeAndGo(t *testing.T) {
 			stopOther()
 			stopOther = r.beside(t)
 		}
-		if keys, err := r.bus.Cursors().Keys(t.Context()); err == nil {
+		if keys, err := r.bus.Consumers().Records().Keys(t.Context()); err == nil {
 			for _, key := range keys {
 				left[key] = true
 			}
@@ -194,7 +194,7 @@ func TestEachEventOnceWhileEndpointsComeAndGo(t *testing.T) {
 		}
 	}
 	eventually(t, "all have joined again", func() bool {
-		keys, err := r.bus.Cursors().Keys(t.Context())
+		keys, err := r.bus.Consumers().Records().Keys(t.Context())
 		return err != nil && len(keys) == 0 // there are none: that is an error
 	})
 	t.Logf("%d events; these left: %v", len(ids), left)

@@ -108,7 +108,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
 		events: newPlaces(window), dues: newPlaces(dueWindow),
-		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues())*pullBytes(bus))),
+		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Consumers().Queues())*pullBytes(bus))),
 		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
 		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
 		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), draining: semaphore.NewWeighted(drainingAtOnce),
@@ -164,7 +164,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.watchLate(gctx); return nil })
 	g.Go(func() error { e.watchMissed(gctx); return nil })
-	for _, queue := range e.bus.Queues() {
+	for _, queue := range e.bus.Consumers().Queues() {
 		in := newIntake(e, queue, e.submitDue)
 		if queue.Stream != topology.StreamDeliveries {
 			in.submit, in.sync = e.submitEvent, e.cursors.Sync
@@ -284,7 +284,7 @@ func (e *Engine) releaseParked(ctx context.Context, id string) {
 // releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
 // not changed for long have come due by themselves.
 func (e *Engine) releaseCutOff(ctx context.Context) {
-	turns := slices.Contains(e.bus.Queues(), topology.QueueTurns)
+	turns := slices.Contains(e.bus.Consumers().Queues(), topology.QueueTurns)
 	for _, ep := range e.endpoints.All() {
 		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parkedFor) {
 			e.releaseParked(ctx, ep.ID)

@@ -155,7 +155,7 @@ func TestOldDeadLetterIsNoOutcome(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := bus.Consumer(t.Context(), topology.QueueDue)
+	consumer, err := bus.Consumers().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}

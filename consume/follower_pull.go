@@ -10,10 +10,11 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/lane"
 	"jethook/publish"
+	"jethook/publish/pull"
 )
 
 // pull takes up to n events and hands them to the lane. It returns how many came, and how many more wait.
-func (f *follower) pull(ctx context.Context, consumer *publish.Consumer, l *lane.Lane[*job], n int) (got int, left uint64, err error) {
+func (f *follower) pull(ctx context.Context, consumer *pull.Consumer, l *lane.Lane[*job], n int) (got int, left uint64, err error) {
 	n = min(n, max(1, fetchBytes/f.avg))
 	if f.draining.Acquire(ctx, 1) != nil {
 		return 0, 0, nil
@@ -33,7 +34,7 @@ func (f *follower) pull(ctx context.Context, consumer *publish.Consumer, l *lane
 }
 
 // await waits for events that have yet to come, for a moment.
-func (f *follower) await(ctx context.Context, n int, consumer *publish.Consumer) ([]jetstream.Msg, error) {
+func (f *follower) await(ctx context.Context, n int, consumer *pull.Consumer) ([]jetstream.Msg, error) {
 	wait, cancel := context.WithTimeout(ctx, calm/2)
 	defer cancel()
 	stop := make(chan struct{})
@@ -46,11 +47,11 @@ func (f *follower) await(ctx context.Context, n int, consumer *publish.Consumer)
 		case <-stop:
 		}
 	}()
-	return f.take(wait, n, func(ctx context.Context, n int) (*publish.Batch, error) { return consumer.Take(ctx, n, 0) })
+	return f.take(wait, n, func(ctx context.Context, n int) (*pull.Batch, error) { return consumer.Take(ctx, n, 0) })
 }
 
 // take asks for events and returns what came.
-func (f *follower) take(ctx context.Context, n int, ask func(context.Context, int) (*publish.Batch, error)) (messages []jetstream.Msg, err error) {
+func (f *follower) take(ctx context.Context, n int, ask func(context.Context, int) (*pull.Batch, error)) (messages []jetstream.Msg, err error) {
 	batch, err := ask(ctx, n)
 	if err != nil {
 		return nil, err

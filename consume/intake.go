@@ -13,6 +13,7 @@ import (
 
 	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -103,7 +104,7 @@ func newIntake(e *Engine, q topology.Queue, submit func(context.Context, *held))
 // works on, so that another process has it at once.
 func (in *intake) fetch(ctx context.Context) error {
 	defer close(in.ready)
-	var consumer *publish.Consumer
+	var consumer *pull.Consumer
 	defer func() {
 		if consumer != nil {
 			consumer.Close()
@@ -126,7 +127,7 @@ func (in *intake) fetch(ctx context.Context) error {
 			taking.Tell(in.log, err)
 			in.note(err)
 		}
-		if errors.Is(err, publish.ErrSilent) { // whoever leads the consumer now is asked
+		if errors.Is(err, pull.ErrSilent) { // whoever leads the consumer now is asked
 			continue
 		}
 		if err != nil {
@@ -145,14 +146,14 @@ func (in *intake) fetch(ctx context.Context) error {
 
 // open opens the queue's consumer. While a cluster elects who leads it, it may get no answer, and the next question one at
 // once.
-func (in *intake) open(ctx context.Context) (*publish.Consumer, error) {
+func (in *intake) open(ctx context.Context) (*pull.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
-	return in.bus.Consumer(ctx, in.queue)
+	return in.bus.Consumers().Open(ctx, in.queue)
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
-func (in *intake) fetchOnce(ctx context.Context, consumer *publish.Consumer) error {
+func (in *intake) fetchOnce(ctx context.Context, consumer *pull.Consumer) error {
 	if in.credit.Acquire(ctx, in.most) != nil || in.bytes.Acquire(ctx, int64(in.pull)) != nil {
 		return nil
 	}

@@ -62,7 +62,7 @@ func (e *Engine) watchLate(ctx context.Context) {
 // would stand for a delivery that is being attempted; what has none was passed over by it, and is made due once more.
 func (e *Engine) reclaim(ctx context.Context) error {
 	removed, resumed := 0, 0
-	for _, q := range e.bus.Queues() {
+	for _, q := range e.bus.Consumers().Queues() {
 		if q.Stream != topology.StreamDeliveries {
 			continue
 		}
@@ -110,7 +110,7 @@ func (e *Engine) reclaimOne(ctx context.Context, d *publish.Delivery) (over bool
 // lookLate is bringLate, and puts it off while some of what came due is not even taken: where hundreds of thousands come
 // due together, the server takes minutes to make them so, and whatever it has still to do looks forgotten.
 func (e *Engine) lookLate(ctx context.Context, before time.Time) (open bool, err error) {
-	switch untaken, err := e.bus.Untaken(ctx, topology.QueueDue); {
+	switch untaken, err := e.bus.Consumers().Untaken(ctx, topology.QueueDue); {
 	case err != nil:
 		return true, err
 	case untaken > 0:

@@ -145,7 +145,7 @@ func TestLateAndDue(t *testing.T) {
 func TestLateInAHerd(t *testing.T) {
 	t.Parallel()
 	bus, js, e := idle(t)
-	if _, err := bus.Consumer(t.Context(), topology.QueueDue); err != nil {
+	if _, err := bus.Consumers().Open(t.Context(), topology.QueueDue); err != nil {
 		t.Fatal(err)
 	}
 	late := forgotten("late", time.Now().Add(-time.Hour))
@@ -157,7 +157,7 @@ func TestLateInAHerd(t *testing.T) {
 	}
 	for untaken := uint64(0); untaken == 0 && t.Context().Err() == nil; { // the server counts it a moment later
 		var err error
-		if untaken, err = bus.Untaken(t.Context(), topology.QueueDue); err != nil {
+		if untaken, err = bus.Consumers().Untaken(t.Context(), topology.QueueDue); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 			t.Fatal(err)
 		}
 	}
-	consumer, err := bus.Consumer(t.Context(), topology.QueueEvents)
+	consumer, err := bus.Consumers().Open(t.Context(), topology.QueueEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestTheCursorsEventReachesTheLane(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { ended <- e.cursors.Run(ctx, func(cursor.Key) {}) }()
 	defer func() { cancel(); <-ended }()
-	if _, err := bus.Consumer(t.Context(), topology.QueueEvents); err != nil {
+	if _, err := bus.Consumers().Open(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.cursors.Leave(t.Context(), key, cursor.Behind); err != nil {

@@ -61,7 +61,7 @@ func (e *Engine) countMissed(ctx context.Context, key cursor.Key, last bool) err
 		return err
 	}
 	now := cursor.Mark{Place: r.Start() - 1, Last: end, Filters: filterHash(key.Stream, ep.Events)}
-	place, handed, err := e.bus.HandedOut(ctx, r.Consumer())
+	place, handed, err := e.bus.Consumers().HandedOut(ctx, r.Consumer())
 	switch {
 	case err == nil:
 		now.Place, now.Handed = max(place, now.Place), handed
@@ -151,7 +151,7 @@ type counter struct {
 func (c *counter) from(place uint64) uint64 {
 	n, ok := c.known[place]
 	if !ok && c.err == nil {
-		n, c.err = c.bus.CountFrom(c.ctx, c.r.Key.Stream, c.patterns, place)
+		n, c.err = c.bus.Consumers().CountFrom(c.ctx, c.r.Key.Stream, c.patterns, place)
 		c.known[place] = n
 	}
 	return n

@@ -106,7 +106,7 @@ func TestMissed(t *testing.T) {
 		}
 	}
 	eventually(t, "it has joined the others again", func() bool {
-		keys, err := r.bus.Cursors().ListKeys(t.Context())
+		keys, err := r.bus.Consumers().Records().ListKeys(t.Context())
 		if err != nil {
 			return false
 		}

@@ -10,7 +10,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -49,7 +49,7 @@ func insist(ctx context.Context, do func() error, complain func(error)) {
 }
 
 func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
-	all, err := e.bus.Ordered(ctx, stream)
+	all, err := e.bus.Consumers().Ordered(ctx, stream)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
 		}
 		orphan, err := e.isOrphan(ctx, own)
 		if orphan {
-			err = e.bus.DropConsumer(ctx, own)
+			err = e.bus.Consumers().Drop(ctx, own)
 		}
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (e *Engine) dropOrphans(ctx context.Context, stream string) error {
 
 // isOrphan reports whether a consumer belongs to no ordered endpoint and to no record of a cursor any more. Another process may
 // have made it a moment ago, so the buckets are asked: what it belongs to was stored before it.
-func (e *Engine) isOrphan(ctx context.Context, own publish.Own) (bool, error) {
+func (e *Engine) isOrphan(ctx context.Context, own pull.Own) (bool, error) {
 	if own.Epoch != "" {
 		r, err := e.cursors.Get(ctx, cursor.Key{Endpoint: own.Endpoint, Stream: own.Stream})
 		return err == nil && (r == nil || r.Epoch != own.Epoch), err

@@ -17,6 +17,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -147,11 +148,11 @@ func (r *rig) join(t testing.TB, url string) (stop func()) {
 func (r *rig) orderedConsumers(t testing.TB, id string) (on []string) {
 	t.Helper()
 	for _, stream := range topology.EventStreams {
-		all, err := r.bus.Ordered(t.Context(), stream)
+		all, err := r.bus.Consumers().Ordered(t.Context(), stream)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.ContainsFunc(all, func(own publish.Own) bool { return own.Endpoint == id }) {
+		if slices.ContainsFunc(all, func(own pull.Own) bool { return own.Endpoint == id }) {
 			on = append(on, stream)
 		}
 	}

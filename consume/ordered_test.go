@@ -242,7 +242,7 @@ func TestOrderedFollowsItsPatterns(t *testing.T) {
 	r.publishRange(t, 0, 2)
 	j.await(t, 1)
 	events := []string{"events.a.c", "events.d", "jethook.ops.x"}
-	if err := r.bus.PrepareOrdered(t.Context(), ep.ID, slices.Concat(ep.Events, events)); err != nil {
+	if err := r.bus.Consumers().PrepareOrdered(t.Context(), ep.ID, slices.Concat(ep.Events, events)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error {

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -112,7 +113,7 @@ func (q *sequence) leave(ctx context.Context, in *intake) error {
 	if err := q.engine.hasLeft(ctx, q.id, in.queue.Stream); err != nil {
 		return err
 	}
-	return q.engine.bus.DropConsumer(ctx, publish.Own{Stream: in.queue.Stream, Endpoint: q.id})
+	return q.engine.bus.Consumers().Drop(ctx, pull.Own{Stream: in.queue.Stream, Endpoint: q.id})
 }
 
 // hasLeft returns nil if, as the bucket says, an endpoint does not listen to a stream any more, or is removed; errLags if it
@@ -139,7 +140,7 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 	if err != nil {
 		return err
 	}
-	consumer, err := q.engine.bus.OrderedConsumer(state, in.queue.Stream, q.id, ep.Events, since)
+	consumer, err := q.engine.bus.Consumers().OpenOrdered(state, in.queue.Stream, q.id, ep.Events, since)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (q *sequence) take(state context.Context, in *intake, since time.Time, repo
 }
 
 // fetchNext asks for one message. It returns nil when none came in a while, or when state ends first.
-func (q *sequence) fetchNext(state context.Context, consumer *publish.Consumer) (jetstream.Msg, error) {
+func (q *sequence) fetchNext(state context.Context, consumer *pull.Consumer) (jetstream.Msg, error) {
 	wait, cancel := context.WithTimeout(context.WithoutCancel(state), fetchWait)
 	began := time.Now()
 	batch, err := consumer.Take(wait, 1, 0)
@@ -178,7 +179,7 @@ func (q *sequence) fetchNext(state context.Context, consumer *publish.Consumer) 
 			return nil, nil
 		case batch.Error() == nil && time.Since(began) < retryFetch:
 			return nil, errNothing
-		case errors.Is(batch.Error(), publish.ErrSilent): // whoever leads the consumer now is asked
+		case errors.Is(batch.Error(), pull.ErrSilent): // whoever leads the consumer now is asked
 			return nil, nil
 		}
 		return nil, batch.Error()
@@ -196,7 +197,7 @@ const farewell = 100 * time.Millisecond
 
 // giveBackNext gives back the message that may be on its way. One that comes when nobody listens any more would
 // come again only after the ack wait, and all the endpoint's others wait for it.
-func giveBackNext(batch *publish.Batch) {
+func giveBackNext(batch *pull.Batch) {
 	select {
 	case m, came := <-batch.Messages():
 		if came {

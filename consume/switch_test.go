@@ -299,7 +299,7 @@ func TestSwitchedWhileEventsCome(t *testing.T) {
 // phase is in which phase of its record an endpoint is; empty: it has none.
 func (r *rig) phase(t testing.TB, id string) cursor.Phase {
 	t.Helper()
-	entry, err := r.bus.Cursors().Get(t.Context(), id+"."+topology.StreamEvents)
+	entry, err := r.bus.Consumers().Records().Get(t.Context(), id+"."+topology.StreamEvents)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return ""
 	}

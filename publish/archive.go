@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"jethook/publish/failure"
-	"jethook/publish/query"
-	"jethook/publish/topology"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
+
+	"jethook/publish/failure"
+	"jethook/publish/pull"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // Head is an event as it lies in its stream, without its body.
@@ -43,8 +43,6 @@ const (
 	firstHeads = 256
 	// maxHeads bounds how many heads one read gives: some megabytes.
 	maxHeads = 4096
-	// readerIdle is how long a reader's consumer stays when its owner was killed.
-	readerIdle = 10 * time.Second
 )
 
 // Tail returns a reader of the selection's events that were stored since a time and before another one; a zero time
@@ -85,7 +83,7 @@ func (t *Tail) Seek(ctx context.Context, before uint64) error {
 	if err != nil {
 		return err
 	}
-	defer t.bus.dropReader(ctx, t.shelf.Stream, c)
+	defer t.bus.consumers.DropReader(ctx, t.shelf.Stream, c)
 	t.above = c.CachedInfo().NumPending
 	return nil
 }
@@ -111,7 +109,7 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer t.bus.dropReader(ctx, t.shelf.Stream, c)
+	defer t.bus.consumers.DropReader(ctx, t.shelf.Stream, c)
 	pending := c.CachedInfo().NumPending
 	n := pending - min(t.above, pending)
 	if n > maxHeads && t.span > maxHeads {
@@ -135,21 +133,21 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 }
 
 // openReader reads the selection from a sequence on.
-func (t *Tail) openReader(ctx context.Context, from uint64) (*Consumer, error) {
+func (t *Tail) openReader(ctx context.Context, from uint64) (*pull.Consumer, error) {
 	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
 	switch t.shelf.Subject {
 	case topology.WebhooksPrefix + ">", topology.EventsPrefix + ">", topology.OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
 	default:
 		cfg.FilterSubject = t.shelf.Subject
 	}
-	return t.bus.openReader(ctx, t.shelf.Stream, cfg)
+	return t.bus.consumers.OpenReader(ctx, t.shelf.Stream, cfg)
 }
 
 // errGap means that messages were lost on their way here.
 var errGap = fmt.Errorf("%w: messages were lost on the way", failure.ErrUnavailable)
 
 // readHeads takes n heads off a new consumer, or as many as it has, up to a sequence.
-func readHeads(ctx context.Context, c *Consumer, stream string, n int, before uint64) (heads []Head, err error) {
+func readHeads(ctx context.Context, c *pull.Consumer, stream string, n int, before uint64) (heads []Head, err error) {
 	for taken := 0; taken < n; {
 		batch, err := c.TakeStored(ctx, n-taken)
 		if err != nil {
@@ -202,36 +200,16 @@ func headOf(subject string, h nats.Header, body []byte, stream string, seq uint6
 // firstSince returns the sequence of the first message of a stream that was stored at or after a time, or end when
 // there is none. Unlike seek it needs no direct gets, which an operator's stream of events may not allow.
 func (b *Bus) firstSince(ctx context.Context, stream string, at time.Time, end uint64) (uint64, error) {
-	c, err := b.openReader(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
+	c, err := b.consumers.OpenReader(ctx, stream, jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &at})
 	if err != nil {
 		return 0, err
 	}
-	defer b.dropReader(ctx, stream, c)
+	defer b.consumers.DropReader(ctx, stream, c)
 	heads, err := readHeads(ctx, c, stream, 1, end)
 	if err != nil || len(heads) == 0 {
 		return end, err
 	}
 	return heads[0].Seq, nil
-}
-
-// openReader makes a consumer for a moment, without acknowledgements and without bodies.
-func (b *Bus) openReader(ctx context.Context, stream string, cfg jetstream.ConsumerConfig) (*Consumer, error) {
-	cfg.Name = topology.ConsumerName + "-reader-" + nuid.Next() // a name that services may not touch
-	cfg.Description, cfg.HeadersOnly, cfg.AckPolicy = "a list of events", true, jetstream.AckNonePolicy
-	cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = true, 1, readerIdle
-	c, err := b.reads.JS.CreateConsumer(ctx, stream, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("opening a reader of %s: %w", stream, failure.Classify(err))
-	}
-	return &Consumer{Consumer: c, conn: b.reads}, nil
-}
-
-// dropReader removes a reader's consumer, which would else go by itself a moment later.
-func (b *Bus) dropReader(ctx context.Context, stream string, c *Consumer) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	c.Close()
-	_ = b.reads.JS.DeleteConsumer(ctx, stream, c.CachedInfo().Name)
 }
 
 // Read returns the event at a place in a stream whole, with its Header as it is stored, or ErrNotFound, also when it

@@ -11,6 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/audit"
 	"jethook/publish/topology"
 )
 
@@ -27,7 +28,7 @@ func TestAuditChainHasNoFork(t *testing.T) {
 		for part := range 2 {
 			g.Go(func() error {
 				for n := range each / 2 {
-					if _, err := bus.Audit(t.Context(), publish.AuditEntry{Action: "endpoint.update", Target: fmt.Sprint(i, part, n), Actor: "admin"}); err != nil {
+					if _, err := bus.AuditTrail().Add(t.Context(), audit.Entry{Action: "endpoint.update", Target: fmt.Sprint(i, part, n), Actor: "admin"}); err != nil {
 						return err
 					}
 				}
@@ -39,7 +40,7 @@ func TestAuditChainHasNoFork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bus := range buses {
-		r, err := bus.VerifyAudit(t.Context())
+		r, err := bus.AuditTrail().Verify(t.Context())
 		if err != nil || r.Break != "" || r.Entries != 2*each || r.First != 1 || r.Last != 2*each || len(r.Hash) != 64 {
 			t.Errorf("the chain: %+v %v", r, err)
 		}
@@ -49,7 +50,7 @@ func TestAuditChainHasNoFork(t *testing.T) {
 // Whatever somebody does to the stream breaks the chain, and the walk says where. What retention takes is no break.
 func TestAuditChainBreaks(t *testing.T) {
 	t.Parallel()
-	forged, err := json.Marshal(publish.AuditEntry{Action: "endpoint.delete", Actor: "somebody"})
+	forged, err := json.Marshal(audit.Entry{Action: "endpoint.delete", Actor: "somebody"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestAuditChainBreaks(t *testing.T) {
 			b := open(t, settings(t))
 			_, js := client(t, b)
 			for n := range 5 {
-				if _, err := b.Audit(t.Context(), publish.AuditEntry{Action: "endpoint.update", Target: fmt.Sprint(n)}); err != nil {
+				if _, err := b.AuditTrail().Add(t.Context(), audit.Entry{Action: "endpoint.update", Target: fmt.Sprint(n)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -88,12 +89,12 @@ func TestAuditChainBreaks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := b.VerifyAudit(t.Context())
+			r, err := b.AuditTrail().Verify(t.Context())
 			if err != nil || (r.Break == "") != (c.want == "") || !strings.Contains(r.Break, c.want) {
 				t.Errorf("got %+v %v, want %q", r, err, c.want)
 			}
 			// The trail goes on behind whatever was done.
-			if _, err := b.Audit(t.Context(), publish.AuditEntry{Action: "endpoint.update"}); err != nil {
+			if _, err := b.AuditTrail().Add(t.Context(), audit.Entry{Action: "endpoint.update"}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -106,7 +107,7 @@ func TestServicesDoNotReachTheAuditTrail(t *testing.T) {
 	cfg := settings(t)
 	cfg.NATSToken = config.NewSecret("a-service-of-the-tests")
 	b := open(t, cfg)
-	if _, err := b.Audit(t.Context(), publish.AuditEntry{Action: "endpoint.update"}); err != nil {
+	if _, err := b.AuditTrail().Add(t.Context(), audit.Entry{Action: "endpoint.update"}); err != nil {
 		t.Fatal(err)
 	}
 	nc, js := clientOf(t, strings.Replace(b.ClientURL(), "nats://", "nats://a-service-of-the-tests@", 1))
@@ -117,7 +118,7 @@ func TestServicesDoNotReachTheAuditTrail(t *testing.T) {
 		t.Errorf("a service sees %v", s.CachedInfo().Config)
 	}
 	nc.Close()
-	if r, err := b.VerifyAudit(t.Context()); err != nil || r.Entries != 1 || r.Break != "" {
+	if r, err := b.AuditTrail().Verify(t.Context()); err != nil || r.Entries != 1 || r.Break != "" {
 		t.Errorf("the trail: %+v %v", r, err)
 	}
 }

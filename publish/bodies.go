@@ -7,14 +7,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
 	"jethook/publish/query"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A delivery of a large body waits without it: the event has it, and a copy for each endpoint would cost gigabytes. Its

@@ -20,37 +20,39 @@ import (
 
 	"jethook/config"
 	"jethook/config/certificate"
+	"jethook/publish/audit"
 	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/processes"
+	"jethook/publish/pull"
 	"jethook/publish/query"
-	"jethook/publish/report"
 	"jethook/publish/topology"
 )
 
 // Bus is a connection to JetStream with Jethook's streams on it. Its methods may be called concurrently.
 type Bus struct {
-	log      *slog.Logger
-	srv      *embedded.Server // nil on a cluster
-	front    *connection.Conn // for events that come in, and what is done with them first
-	back     *connection.Conn // for deliveries that wait and come due: a crowd of them must not hold up events
-	reads    *connection.Conn // for lists and look-ups: the server answers one after the other, and a stream may be busy
-	buckets  map[string]jetstream.KeyValue
-	cursors  jetstream.Stream // behind the bucket of that name
-	requests topology.LateBucket
-	removed  topology.LateBucket
-	sources  *Sources
-	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
-	reader   *query.Reader               // reads from the streams
-	keeping  topology.Keeping
-	maxBody  int64
-	fits     int64 // how large a body in a message may be
-	room     int64 // how large one that can be stored
-	aside    bool  // a body that fits into no message is stored aside
+	log       *slog.Logger
+	srv       *embedded.Server // nil on a cluster
+	front     *connection.Conn // for events that come in, and what is done with them first
+	back      *connection.Conn // for deliveries that wait and come due: a crowd of them must not hold up events
+	reads     *connection.Conn // for lists and look-ups: the server answers one after the other, and a stream may be busy
+	buckets   map[string]jetstream.KeyValue
+	consumers *pull.Set
+	requests  topology.LateBucket
+	removed   topology.LateBucket
+	sources   *Sources
+	streams   map[string]jetstream.Stream // to ask for their state and to remove messages
+	reader    *query.Reader               // reads from the streams
+	keeping   topology.Keeping
+	maxBody   int64
+	fits      int64 // how large a body in a message may be
+	room      int64 // how large one that can be stored
+	aside     bool  // a body that fits into no message is stored aside
 
 	quotas   *quotas // of rejected requests
-	chain    chain   // of the audit trail
+	audit    *audit.Trail
 	meters   *groupcommit.Meters
 	calendar *calendar
 
@@ -60,8 +62,7 @@ type Bus struct {
 
 	token atomic.Pointer[config.Secret] // that a connection to the cluster logs in with
 
-	peers roster
-	self  atomic.Pointer[report.Peer] // what Answer answers as; nil unless it runs
+	processes *processes.Group
 }
 
 // Open starts the embedded server, or connects to the cluster of NATS_URL, and makes the streams that are
@@ -69,7 +70,7 @@ type Bus struct {
 // exists would break a guarantee, when a login or its permissions are refused, and when another process uses DATA_DIR.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Bus, error) {
 	b := &Bus{
-		log: log, meters: groupcommit.NewMeters(), peers: roster{heard: make(map[string]Missing)},
+		log: log, meters: groupcommit.NewMeters(),
 		calendar: newCalendar(perSlot * runtime.GOMAXPROCS(0)),
 	}
 	if cfg.NATSURL == "" {
@@ -106,6 +107,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 			return err
 		}
 	}
+	b.processes = processes.NewGroup(b.reads, b.log)
 	b.fits = b.front.MaxPayload() - embedded.HeaderRoom
 	b.room = b.fits
 	if b.aside = cfg.LargeBodies; b.aside {
@@ -124,7 +126,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	if err = p.Await(ctx, "JetStream", func(ctx context.Context) error {
-		unfinished, err := isRestoring(ctx, b.front.JS)
+		unfinished, err := topology.IsRestoring(ctx, b.front.JS)
 		if err == nil && unfinished {
 			err = failure.ErrUnfinished
 		}
@@ -148,6 +150,13 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	if b.reader, err = query.NewReader(ctx, p, b.reads, slices.Collect(maps.Keys(b.streams))); err != nil {
 		return err
 	}
+	b.audit = audit.NewTrail(b.front.JS, b.streams[topology.StreamAudit], b.reader)
+	if err = p.Await(ctx, "the bucket of cursors", func(ctx context.Context) (err error) {
+		b.consumers, err = pull.OpenSet(ctx, b.front, b.reads, b.connectionFor, b.streams, b.reader, b.buckets[topology.BucketCursors])
+		return err
+	}); err != nil {
+		return err
+	}
 	if err = b.removeAgain(ctx); err != nil { // whatever was the last stop: a kill before it may have left the server's index stale
 		return err
 	}
@@ -166,9 +175,6 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config) (err error) {
 	if b.buckets, err = topology.EnsureBuckets(ctx, b.front.JS, cfg.Replicas); err != nil {
 		return err
-	}
-	if b.cursors, err = b.front.JS.Stream(ctx, "KV_"+topology.BucketCursors); err != nil {
-		return fmt.Errorf("opening bucket %s: %w", topology.BucketCursors, err)
 	}
 	if b.aside {
 		if err = topology.EnsureBodies(ctx, b.front.JS, cfg, b.log); err != nil {

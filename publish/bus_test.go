@@ -279,7 +279,7 @@ func TestSecondProcessOnTheSameStoreIsRefused(t *testing.T) {
 // next fetches one delivery that came due.
 func next(t *testing.T, b *publish.Bus) (publish.Delivery, jetstream.Msg) {
 	t.Helper()
-	c, err := b.Consumer(t.Context(), topology.QueueDue)
+	c, err := b.Consumers().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Chains returns the deliveries of an event, to whichever endpoint, that wait or are being attempted, and those
@@ -51,4 +52,29 @@ func (b *Bus) onSubjects(ctx context.Context, stream, pattern string) (found []D
 	}
 	slices.SortFunc(found, func(a, b Delivery) int { return strings.Compare(a.ID(), b.ID()) })
 	return found, nil
+}
+
+// quickly is how long it may take to look at what waits while the stream changes. A retry that fails and comes
+// due again within it could be missed by both looks: it is well below any pause that is worth having.
+const quickly = 100 * time.Millisecond
+
+// Idle reports whether nothing waits for an endpoint and nothing is due to it. It asks the stream's leader: what
+// was stored before the call is seen.
+func (b *Bus) Idle(ctx context.Context, endpoint string) (bool, error) {
+	// A delivery moves from retry to due or turn when its time comes, and back when it fails: it is stored in its new
+	// place before it leaves the old one. One that moves from there to the first between two looks
+	// is in the first again at the last.
+	began := time.Now()
+	var seqs [4]uint64
+	for i, subject := range []string{topology.RetryPrefix + endpoint + ".>", topology.DuePrefix + endpoint + ".>", topology.TurnPrefix + endpoint + ".>", topology.RetryPrefix + endpoint + ".>"} {
+		info, err := b.streams[topology.StreamDeliveries].Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err != nil {
+			return false, fmt.Errorf("looking for what waits: %w", failure.Classify(err))
+		}
+		if len(info.State.Subjects) > 0 {
+			return false, nil
+		}
+		seqs[i] = info.State.LastSeq
+	}
+	return seqs[0] == seqs[3] || time.Since(began) < quickly, nil
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -26,8 +26,8 @@ func TestCursorConsumerHasAnEpoch(t *testing.T) {
 			first = r.Seq
 		}
 	}
-	openAt := func(epoch string, start uint64) (*publish.Consumer, bool, error) {
-		return b.CursorConsumer(t.Context(), publish.Own{Stream: topology.StreamWebhooks, Endpoint: "ep_a", Epoch: epoch}, []string{"webhooks.>"}, start)
+	openAt := func(epoch string, start uint64) (*pull.Consumer, bool, error) {
+		return b.Consumers().OpenCursor(t.Context(), pull.Own{Stream: topology.StreamWebhooks, Endpoint: "ep_a", Epoch: epoch}, []string{"webhooks.>"}, start)
 	}
 	for i, want := range []uint64{first + 2, first + 3} {
 		c, made, err := openAt("a", first+2)
@@ -45,12 +45,12 @@ func TestCursorConsumerHasAnEpoch(t *testing.T) {
 	if got := takeOne(t, c); got != first || !made {
 		t.Errorf("another epoch: at %d, want %d; made: %t", got, first, made)
 	}
-	if lag, err := b.Lag(t.Context(), publish.Own{Stream: topology.StreamWebhooks, Endpoint: "ep_none", Epoch: "a"}); err != nil || !lag.NotThere {
+	if lag, err := b.Consumers().Lag(t.Context(), pull.Own{Stream: topology.StreamWebhooks, Endpoint: "ep_none", Epoch: "a"}); err != nil || !lag.NotThere {
 		t.Errorf("one that is not there: %+v %v", lag, err)
 	}
 }
 
-func takeOne(t *testing.T, c *publish.Consumer) uint64 {
+func takeOne(t *testing.T, c *pull.Consumer) uint64 {
 	t.Helper()
 	batch, err := c.TakeStored(t.Context(), 1)
 	if err != nil {
@@ -82,7 +82,7 @@ func TestTooManyCursors(t *testing.T) {
 	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: topology.StreamOps, Subjects: []string{"jethook.ops.>"}, MaxConsumers: 1})
 	for i := range 2 {
 		if err == nil {
-			_, _, err = b.CursorConsumer(t.Context(), publish.Own{Stream: topology.StreamOps, Endpoint: fmt.Sprintf("ep_%d", i), Epoch: "a"}, []string{"jethook.ops.>"}, 1)
+			_, _, err = b.Consumers().OpenCursor(t.Context(), pull.Own{Stream: topology.StreamOps, Endpoint: fmt.Sprintf("ep_%d", i), Epoch: "a"}, []string{"jethook.ops.>"}, 1)
 		}
 	}
 	if err == nil || !strings.Contains(err.Error(), "default_max_consumers") {

@@ -56,7 +56,7 @@ func TestPublishDropsAStatus(t *testing.T) {
 	if _, err := b.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Consumer(t.Context(), topology.QueueWebhooks)
+	c, err := b.Consumers().Open(t.Context(), topology.QueueWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"jethook/publish/groupcommit"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go"
 )
 
 // Headers of a delivery that waits or is dead, beside those of its event.

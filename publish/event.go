@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"jethook/publish/topology"
-
 	"github.com/nats-io/nats.go"
+
+	"jethook/publish/topology"
 )
 
 // Headers of a stored event.

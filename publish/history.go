@@ -3,12 +3,12 @@ package publish
 import (
 	"strconv"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish/groupcommit"
 	"jethook/publish/query"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Trait is what can be told of a line of the history by its subject. In a line, an empty class is "none" and the

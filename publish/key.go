@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish/failure"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // deliverySuffixes are what the subjects of the event's deliveries end in: of all events with its id, unless its place is

@@ -34,10 +34,10 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	if newest, err := b.Query().NewestOf(t.Context(), shelves[0]); err != nil || time.Since(newest) > time.Hour {
 		t.Errorf("the newest is of %v, %v", newest, err)
 	}
-	if _, err := b.Consumer(t.Context(), topology.QueueEvents); err != nil {
+	if _, err := b.Consumers().Open(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
-	states, err := b.QueueStates(t.Context())
+	states, err := b.Consumers().QueueStates(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

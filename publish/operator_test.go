@@ -185,7 +185,7 @@ func TestConsumerOfAnOperator(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Consumer(t.Context(), topology.QueueEvents); !errors.Is(err, topology.ErrStreamMismatch) || !strings.Contains(err.Error(), "consumer jethook of EVENTS") {
+	if _, err := b.Consumers().Open(t.Context(), topology.QueueEvents); !errors.Is(err, topology.ErrStreamMismatch) || !strings.Contains(err.Error(), "consumer jethook of EVENTS") {
 		t.Errorf("got %v", err)
 	}
 }

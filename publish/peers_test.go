@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -42,7 +43,7 @@ func join(t *testing.T, url string, endpoints int) (p *peer, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := publish.NewPeer("consume")
+	self := processes.Self("consume")
 	own := report.Process{Peer: self, Endpoints: make([]report.Endpoint, endpoints)}
 	for i := range own.Endpoints {
 		e := &own.Endpoints[i]
@@ -51,7 +52,7 @@ func join(t *testing.T, url string, endpoints int) (p *peer, stop func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- bus.Answer(ctx, func() report.Process { return own }) }()
+	go func() { ended <- bus.Processes().Answer(ctx, func() report.Process { return own }) }()
 	stop = func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -62,9 +63,9 @@ func join(t *testing.T, url string, endpoints int) (p *peer, stop func()) {
 	return &peer{bus: bus, id: self.ID}, stop
 }
 
-func (p *peer) ask(t *testing.T) ([]report.Process, []publish.Missing) {
+func (p *peer) ask(t *testing.T) ([]report.Process, []processes.Missing) {
 	t.Helper()
-	all, missing, err := p.bus.Ask(t.Context())
+	all, missing, err := p.bus.Processes().Ask(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestProcessesKnowEachOther(t *testing.T) {
 // Nobody answers in a process that only looks.
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	all, missing, err := open(t, settings(t)).Ask(t.Context())
+	all, missing, err := open(t, settings(t)).Processes().Ask(t.Context())
 	if err != nil || len(all)+len(missing) != 0 {
 		t.Errorf("got %v, %v, %v", all, missing, err)
 	}

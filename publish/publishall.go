@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 
-	"jethook/publish/groupcommit"
-
 	"github.com/nats-io/nats.go"
+
+	"jethook/publish/groupcommit"
 )
 
 // PublishAll stores the events of one request, all to the same stream, and returns once all are acknowledged. They

@@ -32,7 +32,7 @@ func TestPullLosesNothingInACluster(t *testing.T) {
 	if err := b.PublishAll(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Consumer(t.Context(), topology.QueueWebhooks)
+	c, err := b.Consumers().Open(t.Context(), topology.QueueWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

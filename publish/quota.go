@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"jethook/publish/failure"
-	"jethook/publish/topology"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish/failure"
+	"jethook/publish/topology"
 )
 
 // The stream of rejected requests drops its oldest message when it is full, whoever sent it. So that a flood at one source

@@ -17,16 +17,6 @@ import (
 	"jethook/publish/topology"
 )
 
-// Consumer opens the consumer of a queue.
-func (b *Bus) Consumer(ctx context.Context, q topology.Queue) (*Consumer, error) {
-	conn := b.connectionFor(q.Stream)
-	c, err := topology.EnsureConsumer(ctx, conn.JS, q)
-	if err != nil {
-		return nil, err
-	}
-	return &Consumer{Consumer: c, conn: conn}, nil
-}
-
 // DecodeEvent reads an event from the bus, whoever published it: its id is its Jethook-Id, or else its
 // Nats-Msg-Id, or else its place in the stream.
 func DecodeEvent(m jetstream.Msg) (Event, error) {
@@ -147,20 +137,20 @@ func (b *Bus) Forget(ctx context.Context, endpoint string) error {
 // forgetCursor removes an endpoint's record in the cursors' bucket, and then its consumers, if there is a record.
 func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
 	key := endpoint + "." + stream
-	_, err := b.Cursors().Get(ctx, key)
+	_, err := b.consumers.Records().Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil
 	}
 	if err == nil {
-		err = b.Cursors().Delete(ctx, key)
+		err = b.consumers.Records().Delete(ctx, key)
 	}
 	if err != nil {
 		return fmt.Errorf("removing the cursor %s: %w", key, failure.Classify(err))
 	}
-	all, err := b.Ordered(ctx, stream) // the record may be one that can't be read
+	all, err := b.consumers.Ordered(ctx, stream) // the record may be one that can't be read
 	for _, own := range all {
 		if err == nil && own.Endpoint == endpoint {
-			err = b.DropConsumer(ctx, own)
+			err = b.consumers.Drop(ctx, own)
 		}
 	}
 	return err

@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
 	"jethook/publish/query"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // leastAhead is how far in the future a schedule must lie to be replaced. One that lies in the past may be firing:
@@ -209,7 +209,7 @@ func (b *Bus) remove(ctx context.Context, stream string, seq uint64) error {
 // Overtaken calls each with the deliveries that lie in a queue below what it has acknowledged: nobody gets them any more. A
 // killed server may have brought them back, or have passed them over.
 func (b *Bus) Overtaken(ctx context.Context, q topology.Queue, each func(*Delivery) error) error {
-	info, err := b.queueInfo(ctx, q)
+	info, err := b.consumers.QueueInfo(ctx, q)
 	if err != nil || info == nil {
 		return err
 	}
@@ -244,17 +244,4 @@ func (b *Bus) OnItsWay(ctx context.Context, id string) (d Delivery, due bool, er
 	}
 	d, err = DeliveryOf(&s)
 	return d, s.Subject != topology.RetryPrefix+id, err
-}
-
-// Settled returns the sequence in a stream of events up to which each event has an outcome that is stored for every
-// endpoint that takes part in the shared intake; 0 when nobody has begun.
-func (b *Bus) Settled(ctx context.Context, stream string) (uint64, error) {
-	c, err := b.reader.Stream(stream).Consumer(ctx, topology.ConsumerName)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("asking for consumer %s of %s: %w", topology.ConsumerName, stream, failure.Classify(err))
-	}
-	return c.CachedInfo().AckFloor.Stream, nil
 }

@@ -112,7 +112,7 @@ func TestOvertaken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := b.Consumer(t.Context(), topology.QueueDue)
+	c, err := b.Consumers().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}

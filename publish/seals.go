@@ -29,8 +29,8 @@ var (
 	ErrUnsealed = errors.New("it is not sealed, and JETHOOK_ENCRYPTION_KEY is set")
 )
 
-// markKey is where the mark stands in the metadata of a bucket's stream.
-const markKey = "jethook-sealed"
+// SealMark is where the mark stands in the metadata of a bucket's stream, if its records are sealed.
+const SealMark = "jethook-sealed"
 
 // markable is a bucket that can be marked.
 type markable struct {
@@ -45,7 +45,7 @@ func (m markable) mark(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking whether bucket %s is sealed: %w", m.Bucket(), failure.Classify(err))
 	}
-	return s.CachedInfo().Config.Metadata[markKey], nil
+	return s.CachedInfo().Config.Metadata[SealMark], nil
 }
 
 func (m markable) setMark(ctx context.Context, mark string) error {
@@ -56,7 +56,7 @@ func (m markable) setMark(ctx context.Context, mark string) error {
 		if cfg.Metadata == nil {
 			cfg.Metadata = make(map[string]string)
 		}
-		cfg.Metadata[markKey] = mark
+		cfg.Metadata[SealMark] = mark
 		_, err = m.js.UpdateStream(ctx, cfg)
 	}
 	if err != nil {
@@ -135,3 +135,6 @@ func (s *Seals) Close(ctx context.Context) {
 		s.log.Warn("cannot mark the bucket as sealed; the next start accepts unsealed records again", "bucket", s.bucket.Bucket(), "error", err)
 	}
 }
+
+// SealPlace is what a bucket's mark is sealed for.
+func SealPlace(bucket string) string { return "bucket " + bucket }

@@ -131,11 +131,11 @@ func stocked(t *testing.T) (b *publish.Bus, operator jetstream.JetStream) {
 		}
 	}
 	for _, q := range []topology.Queue{topology.QueueWebhooks, topology.QueueEvents, topology.QueueOps} {
-		if _, err := b.Consumer(t.Context(), q); err != nil {
+		if _, err := b.Consumers().Open(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := b.OrderedConsumer(t.Context(), topology.StreamEvents, "ep_ordered", []string{"events.>"}, time.Time{}); err != nil {
+	if _, err := b.Consumers().OpenOrdered(t.Context(), topology.StreamEvents, "ep_ordered", []string{"events.>"}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Endpoints().Put(t.Context(), "ep_1", []byte("an endpoint's secret")); err != nil {
@@ -551,7 +551,7 @@ func TestServicesLeaveRoomForConsumers(t *testing.T) {
 		t.Errorf("%.300q", got)
 	}
 	// Requests are handled one after the other: what was let through is made when this one is answered.
-	if _, err := b.OrderedConsumer(t.Context(), topology.StreamEvents, "ep_late", []string{"events.>"}, time.Time{}); err != nil {
+	if _, err := b.Consumers().OpenOrdered(t.Context(), topology.StreamEvents, "ep_late", []string{"events.>"}, time.Time{}); err != nil {
 		t.Error(err)
 	}
 	s, err := operator.Stream(t.Context(), topology.StreamEvents)
@@ -590,7 +590,7 @@ func TestServiceSeesNoAnswersOfOthers(t *testing.T) {
 	if e, err := b.Endpoints().Get(t.Context(), "ep_1"); err != nil || string(e.Value()) != "an endpoint's secret" {
 		t.Fatal(e, err)
 	}
-	if _, _, err := b.Ask(t.Context()); err != nil {
+	if _, _, err := b.Processes().Ask(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Publish(t.Context(), event("evt_9")); err != nil {

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Trace is what is stored of one delivery, by when that was; zero: there is none.

@@ -8,9 +8,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"jethook/publish/audit"
 	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
+	"jethook/publish/processes"
+	"jethook/publish/pull"
 	"jethook/publish/query"
 )
 
@@ -53,3 +56,12 @@ func (b *Bus) Metrics() prometheus.Collector { return b.meters }
 
 // Query reads what is stored.
 func (b *Bus) Query() *query.Reader { return b.reader }
+
+// Consumers take messages off the streams.
+func (b *Bus) Consumers() *pull.Set { return b.consumers }
+
+// Processes are those that use this bus.
+func (b *Bus) Processes() *processes.Group { return b.processes }
+
+// AuditTrail is what operators did.
+func (b *Bus) AuditTrail() *audit.Trail { return b.audit }

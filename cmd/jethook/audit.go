@@ -12,7 +12,7 @@ import (
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/audit"
 )
 
 func auditCommand() *cobra.Command {
@@ -59,7 +59,7 @@ func auditVerifyCommand() *cobra.Command {
 		Example: "  jethook audit verify",
 		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var report publish.AuditReport
+			var report audit.Report
 			raw, err := client.Ask(cmd, http.MethodGet, "/api/v1/audit/verify", nil, &report)
 			if err != nil {
 				return err

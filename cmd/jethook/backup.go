@@ -14,7 +14,6 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/config"
-	"jethook/publish"
 	"jethook/publish/backup"
 	"jethook/publish/failure"
 )
@@ -33,7 +32,7 @@ func backupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := publish.OpenStore(cmd.Context(), cfg, quietLogger(cmd))
+			store, err := backup.OpenStore(cmd.Context(), cfg, quietLogger(cmd))
 			if err != nil {
 				return err
 			}
@@ -55,7 +54,7 @@ func backupOptions(cmd *cobra.Command) backup.Options {
 }
 
 // writeBackup writes a backup to a file, which has its name once it is whole and on the disk.
-func writeBackup(cmd *cobra.Command, store *publish.Store, path string) (err error) {
+func writeBackup(cmd *cobra.Command, store *backup.Store, path string) (err error) {
 	if path == "-" {
 		return writeBackupTo(cmd, store, cmd.OutOrStdout())
 	}
@@ -86,7 +85,7 @@ func writeBackup(cmd *cobra.Command, store *publish.Store, path string) (err err
 	return dir.Sync()
 }
 
-func writeBackupTo(cmd *cobra.Command, store *publish.Store, w io.Writer) error {
+func writeBackupTo(cmd *cobra.Command, store *backup.Store, w io.Writer) error {
 	buffered := bufio.NewWriterSize(w, 1<<20)
 	m, err := backup.Write(cmd.Context(), store, buffered, backupOptions(cmd))
 	if err == nil {
@@ -198,9 +197,9 @@ func restoreBackup(cmd *cobra.Command, path string, force bool) error {
 	return nil
 }
 
-func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, path string, force bool) (*publish.Restoring, error) {
+func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, path string, force bool) (*backup.Restoring, error) {
 	log := quietLogger(cmd)
-	target, err := publish.BeginRestore(ctx, cfg, backup.Streams(), force, log)
+	target, err := backup.BeginRestore(ctx, cfg, backup.Streams(), force, log)
 	if !errors.Is(err, failure.ErrOccupied) {
 		return target, err
 	}
@@ -210,5 +209,5 @@ func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, p
 	if err := cli.Confirm(cmd, err.Error()+". Replace them?"); err != nil {
 		return nil, err
 	}
-	return publish.BeginRestore(ctx, cfg, backup.Streams(), true, log)
+	return backup.BeginRestore(ctx, cfg, backup.Streams(), true, log)
 }

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
 	"jethook/publish/topology"
 )
 
@@ -316,7 +315,7 @@ func TestBackupOfACluster(t *testing.T) {
 	again.nats = second
 	cut := 0
 	for range 4 {
-		if !cutOff(t, again, func() bool { return isThere(t, again, publish.StreamRestoring) }, "restore", file) {
+		if !cutOff(t, again, func() bool { return isThere(t, again, topology.StreamRestoring) }, "restore", file) {
 			break
 		}
 		cut++

@@ -18,6 +18,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -258,8 +259,8 @@ func TestSourceListTellsOfDuplicates(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	own := report.Process{Peer: publish.NewPeer("ingest"), Sources: []report.Source{{Name: "shop", Accepted: 3, Duplicates: 2}}}
-	go func() { ended <- bus.Answer(ctx, func() report.Process { return own }) }()
+	own := report.Process{Peer: processes.Self("ingest"), Sources: []report.Source{{Name: "shop", Accepted: 3, Duplicates: 2}}}
+	go func() { ended <- bus.Processes().Answer(ctx, func() report.Process { return own }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

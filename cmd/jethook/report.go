@@ -3,7 +3,7 @@ package main
 import (
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -21,7 +21,7 @@ func (p part) role() string {
 
 // reporter returns what tells the other processes, and this one, how this one fares.
 func (b *bridge) reporter(parts part) func() report.Process {
-	self, started := publish.NewPeer(parts.role()), time.Now().UTC()
+	self, started := processes.Self(parts.role()), time.Now().UTC()
 	return func() report.Process {
 		r := report.Process{Peer: self, Version: version(), Started: started}
 		if b.engine != nil {

@@ -236,7 +236,7 @@ func (b *bridge) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return b.reload.run(ctx) })
 	g.Go(func() error { return b.bus.Watch(ctx) })
-	g.Go(func() error { return b.bus.Answer(ctx, b.report) })
+	g.Go(func() error { return b.bus.Processes().Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
 	if b.measured != nil {
 		g.Go(func() error { return b.serveMetrics(ctx) })

@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/status"
 	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -38,7 +39,7 @@ func TestStatusTable(t *testing.T) {
 		Queues:    []status.Queue{{Stream: "EVENTS", Name: "jethook", Pending: 5, Unacked: 3, Oldest: ago(2 * time.Second)}},
 		Sources:   []status.Source{{Name: "polar", LastSeen: ago(time.Minute), Accepted: 7, Refused: map[string]uint64{"too_large": 1, "bad_signature": 3}, ClockOff: -380}},
 		Processes: []status.Process{{Peer: report.Peer{Role: "serve", Host: "a", PID: 6}, Version: "v1", Started: at.Add(-20 * time.Minute), Endpoints: 3, Stalled: map[string]float64{"WEBHOOKS": 42.4}}},
-		Missing:   []publish.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: at.Add(-time.Minute)}},
+		Missing:   []processes.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: at.Add(-time.Minute)}},
 	}
 	want := `
 At 2026-11-22T03:00:00Z, last hour counted since 2026-11-22T02:40:00Z

@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/audit"
 	"jethook/publish/query"
 )
 
@@ -53,10 +53,10 @@ type AuditItem struct {
 	Remote string    `json:"remote,omitempty" doc:"address of the client" example:"10.1.2.3"`
 	Agent  string    `json:"agent,omitempty" doc:"User-Agent of the client" example:"jethook/v1.2.3"`
 
-	Fields  []string                       `json:"fields,omitempty" doc:"names of the fields that were given" example:"url"`
-	Changes map[string]publish.AuditChange `json:"changes,omitempty" doc:"fields that hold no secret, before and after"`
-	Result  string                         `json:"result,omitempty" doc:"ok, or the code of the error; absent before the action" example:"ok"`
-	Hash    string                         `json:"hash" doc:"SHA-256 of the entry" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+	Fields  []string                `json:"fields,omitempty" doc:"names of the fields that were given" example:"url"`
+	Changes map[string]audit.Change `json:"changes,omitempty" doc:"fields that hold no secret, before and after"`
+	Result  string                  `json:"result,omitempty" doc:"ok, or the code of the error; absent before the action" example:"ok"`
+	Hash    string                  `json:"hash" doc:"SHA-256 of the entry" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
 }
 
 // AuditPage is one page of the audit trail.
@@ -110,7 +110,7 @@ func (s *Server) auditPage(ctx context.Context, shelf query.Selection, want *Aud
 				return items, before, nil
 			}
 			before = found[i].Seq
-			if e, err := publish.AuditEntryOf(&found[i]); err == nil && want.match(&e) {
+			if e, err := audit.EntryOf(&found[i]); err == nil && want.match(&e) {
 				items = append(items, describeAudit(&found[i], &e))
 			}
 		}
@@ -123,16 +123,16 @@ func (s *Server) auditPage(ctx context.Context, shelf query.Selection, want *Aud
 	}
 }
 
-func (p *AuditParams) match(e *publish.AuditEntry) bool {
+func (p *AuditParams) match(e *audit.Entry) bool {
 	return (p.Actor == "" || e.Actor == p.Actor) &&
 		(p.Action == "" || e.Action == p.Action || strings.HasPrefix(e.Action, p.Action+".")) &&
 		(p.Endpoint == "" || e.Target == p.Endpoint || strings.HasPrefix(e.Target, p.Endpoint+"."))
 }
 
-func describeAudit(s *query.Stored, e *publish.AuditEntry) AuditItem {
+func describeAudit(s *query.Stored, e *audit.Entry) AuditItem {
 	item := AuditItem{
 		ID: strconv.FormatUint(s.Seq, 10), Time: e.Time, Action: e.Action, Target: e.Target, Actor: e.Actor, Remote: e.Remote, Agent: e.Agent,
-		Fields: e.Fields, Changes: e.Changes, Result: e.Result, Hash: publish.AuditHash(s.Data),
+		Fields: e.Fields, Changes: e.Changes, Result: e.Result, Hash: audit.Hash(s.Data),
 	}
 	if e.Of != 0 {
 		item.Of = strconv.FormatUint(e.Of, 10)
@@ -151,10 +151,10 @@ func (s *Server) Audit(ctx context.Context, page PageParams, want AuditParams) (
 	return &out.Body, nil
 }
 
-type verifyAuditOutput struct{ Body publish.AuditReport }
+type verifyAuditOutput struct{ Body audit.Report }
 
 func (s *Server) verifyAudit(ctx context.Context, _ *struct{}) (*verifyAuditOutput, error) {
-	report, err := s.bus.VerifyAudit(ctx)
+	report, err := s.bus.AuditTrail().Verify(ctx)
 	if err != nil {
 		return nil, err
 	}

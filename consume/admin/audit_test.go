@@ -14,7 +14,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/audit"
 	"jethook/publish/topology"
 )
 
@@ -101,7 +101,7 @@ func TestAuditTellsWhoChangedWhat(t *testing.T) {
 	if c := page.Items[len(page.Items)-2]; c.Target != id || c.Changes["url"].After == nil {
 		t.Errorf("the creation is told as %+v", c)
 	}
-	report := get[publish.AuditReport](a, http.StatusOK, "GET", "/api/v1/audit/verify", "")
+	report := get[audit.Report](a, http.StatusOK, "GET", "/api/v1/audit/verify", "")
 	if report.Break != "" || report.Entries != 10 {
 		t.Errorf("the chain: %+v", report)
 	}

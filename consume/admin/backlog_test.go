@@ -81,8 +81,8 @@ func TestWhatWaitsInItsStream(t *testing.T) {
 		t.Fatalf("removed: %d %s", got.status, got.body)
 	}
 	a.until("neither a record nor a consumer is left", func() bool {
-		_, err := a.bus.Cursors().Get(t.Context(), f.id+"."+topology.StreamEvents)
-		own, err2 := a.bus.Ordered(t.Context(), topology.StreamEvents)
+		_, err := a.bus.Consumers().Records().Get(t.Context(), f.id+"."+topology.StreamEvents)
+		own, err2 := a.bus.Consumers().Ordered(t.Context(), topology.StreamEvents)
 		return err != nil && err2 == nil && len(own) == 0
 	})
 	if got := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?status=waiting", ""); len(got.Items) != 0 {

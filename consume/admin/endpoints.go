@@ -116,7 +116,7 @@ func (s *Server) createEndpoint(ctx context.Context, in *createEndpointInput) (*
 		return nil, err
 	}
 	if e.Ordered {
-		if err := s.bus.PrepareOrdered(ctx, e.ID, e.Events); err != nil {
+		if err := s.bus.Consumers().PrepareOrdered(ctx, e.ID, e.Events); err != nil {
 			return nil, err
 		}
 	}
@@ -288,11 +288,11 @@ func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoi
 			return err
 		}
 		if next.Ordered && !slices.Equal(e.Events, next.Events) {
-			if err := s.bus.PrepareOrdered(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
+			if err := s.bus.Consumers().PrepareOrdered(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
 				return err
 			}
 		} else if !slices.Equal(e.Events, next.Events) {
-			if err := s.bus.WidenCursors(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
+			if err := s.bus.Consumers().WidenCursors(ctx, in.ID, slices.Concat(e.Events, next.Events)); err != nil {
 				return err
 			}
 		}

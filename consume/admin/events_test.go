@@ -15,7 +15,7 @@ import (
 // last returns the event that was sent last, and nobody read yet.
 func (a *api) last() publish.Event {
 	a.t.Helper()
-	c, err := a.bus.Consumer(a.t.Context(), topology.QueueEvents)
+	c, err := a.bus.Consumers().Open(a.t.Context(), topology.QueueEvents)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 	a := start(t)
 	stored := func() uint64 {
 		t.Helper()
-		c, err := a.bus.Consumer(t.Context(), topology.QueueEvents)
+		c, err := a.bus.Consumers().Open(t.Context(), topology.QueueEvents)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -27,7 +27,7 @@ func TestOrderedEndpoint(t *testing.T) {
 		t.Errorf("unchanged: %d %s", got.status, got.body)
 	}
 	for _, stream := range []string{topology.StreamEvents, topology.StreamWebhooks} {
-		if ids, err := a.bus.Ordered(t.Context(), stream); err != nil || !slices.Equal(ids, []publish.Own{{Stream: stream, Endpoint: e.ID}}) {
+		if ids, err := a.bus.Consumers().Ordered(t.Context(), stream); err != nil || !slices.Equal(ids, []pull.Own{{Stream: stream, Endpoint: e.ID}}) {
 			t.Errorf("%s: consumers of %v, %v", stream, ids, err)
 		}
 	}

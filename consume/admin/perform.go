@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/audit"
 )
 
 // action is what an operation asks of who wants it done.
@@ -64,12 +64,12 @@ func perform[I, O any](ctx context.Context, s *Server, id string, in *I, handle 
 	if act.name == "" {
 		return handle(ctx, in)
 	}
-	entry := publish.AuditEntry{
+	entry := audit.Entry{
 		Time: time.Now().UTC(), Action: act.name, Target: targetOf(in), Actor: who.Name, Remote: who.Remote, Agent: who.Agent,
 	}
 	entry.Fields, entry.Changes = askedOf(in)
 	before := s.snapshot(ctx, act.name, entry.Target)
-	place, err := s.bus.Audit(ctx, entry)
+	place, err := s.bus.AuditTrail().Add(ctx, entry)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func perform[I, O any](ctx context.Context, s *Server, id string, in *I, handle 
 			done.Changes = changes
 		}
 	}
-	if _, failed := s.bus.Audit(after, done); failed != nil {
+	if _, failed := s.bus.AuditTrail().Add(after, done); failed != nil {
 		s.log.Error("the audit trail lacks the end of an action", "action", done.Action, "target", done.Target, "actor", done.Actor,
 			"result", done.Result, "begun", place, "error", failed)
 	}
@@ -116,16 +116,16 @@ func (s *Server) snapshot(ctx context.Context, name, id string) map[string]json.
 }
 
 // changed returns the shown fields that differ.
-func changed(before, after map[string]json.RawMessage) map[string]publish.AuditChange {
-	var changes map[string]publish.AuditChange
+func changed(before, after map[string]json.RawMessage) map[string]audit.Change {
+	var changes map[string]audit.Change
 	for _, name := range shownFields {
 		if string(before[name]) == string(after[name]) {
 			continue
 		}
 		if changes == nil {
-			changes = make(map[string]publish.AuditChange)
+			changes = make(map[string]audit.Change)
 		}
-		changes[name] = publish.AuditChange{Before: orNil(before[name]), After: orNil(after[name])}
+		changes[name] = audit.Change{Before: orNil(before[name]), After: orNil(after[name])}
 	}
 	return changes
 }
@@ -144,7 +144,7 @@ var chosenFields = []string{"ids", "endpoint", "endpoints", "since", "until", "r
 const maxChosen = 4 << 10
 
 // askedOf returns the names of the fields of a request's body, and the values of those that choose.
-func askedOf(in any) (names []string, values map[string]publish.AuditChange) {
+func askedOf(in any) (names []string, values map[string]audit.Change) {
 	body := reflect.ValueOf(in).Elem().FieldByName("Body")
 	if !body.IsValid() || body.Kind() == reflect.Pointer && body.IsNil() {
 		return nil, nil
@@ -158,9 +158,9 @@ func askedOf(in any) (names []string, values map[string]publish.AuditChange) {
 		names = append(names, strings.ToLower(name))
 		if slices.Contains(chosenFields, name) && len(value) <= maxChosen {
 			if values == nil {
-				values = make(map[string]publish.AuditChange)
+				values = make(map[string]audit.Change)
 			}
-			values[name] = publish.AuditChange{After: value}
+			values[name] = audit.Change{After: value}
 		}
 	}
 	return names, values

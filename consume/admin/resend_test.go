@@ -82,7 +82,7 @@ func (a *api) quiet() {
 	a.t.Helper()
 	a.until("nothing is due", func() bool {
 		due, _, err1 := a.bus.Query().Count(a.t.Context(), query.Due(""))
-		settled, err2 := a.bus.Settled(a.t.Context(), topology.StreamEvents)
+		settled, err2 := a.bus.Consumers().Settled(a.t.Context(), topology.StreamEvents)
 		_, last, err3 := a.bus.Query().Ends(a.t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 		return err1 == nil && err2 == nil && err3 == nil && due == 0 && settled >= last
 	})

@@ -13,6 +13,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/recovery"
 	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -297,7 +298,7 @@ func (a *api) works(id string) {
 	hour.Add(now, true, 20*time.Millisecond)
 	hour.Add(now, false, time.Second)
 	own := report.Process{
-		Peer: publish.NewPeer("serve"), Version: "v1.2.3", Started: now, Known: 1, Stalled: map[string]float64{"WEBHOOKS": 42},
+		Peer: processes.Self("serve"), Version: "v1.2.3", Started: now, Known: 1, Stalled: map[string]float64{"WEBHOOKS": 42},
 		Endpoints: []report.Endpoint{{
 			ID: id, LastFailed: now, Streak: 3, Status: 503, Class: "status", Hour: hour.Hour(now), Running: 1, InFlight: 2,
 		}},
@@ -305,7 +306,7 @@ func (a *api) works(id string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- a.bus.Answer(ctx, func() report.Process { return own }) }()
+	go func() { ended <- a.bus.Processes().Answer(ctx, func() report.Process { return own }) }()
 	a.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -313,7 +314,7 @@ func (a *api) works(id string) {
 		}
 	})
 	for { // until it is subscribed
-		all, _, err := a.bus.Ask(a.t.Context())
+		all, _, err := a.bus.Processes().Ask(a.t.Context())
 		if err != nil {
 			a.t.Fatal(err)
 		}

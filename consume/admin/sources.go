@@ -64,7 +64,7 @@ func (s *Server) listSources(ctx context.Context, _ *struct{}) (*sourcesOutput, 
 
 // Sources are the configured sources, with what came of them.
 func (s *Server) Sources(ctx context.Context) ([]Source, error) {
-	reports, _, err := s.bus.Ask(ctx)
+	reports, _, err := s.bus.Processes().Ask(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []deliveri
 			out = append(out, deliveries.WaitsBehind(b, h, stand))
 		}
 	}
-	floor, err := a.bus.Settled(ctx, h.Stream)
+	floor, err := a.bus.Consumers().Settled(ctx, h.Stream)
 	if err != nil || h.Seq <= floor {
 		return out, err
 	}

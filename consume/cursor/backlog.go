@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -20,7 +20,7 @@ type Backlog struct {
 	Endpoint *endpoint.Endpoint
 	Stream   string
 	Record   *Record // nil: the endpoint is ordered, and gets the whole stream by its consumer
-	Lag      publish.Lag
+	Lag      pull.Lag
 }
 
 // Stand is how an event stands behind a cursor. The set is closed.
@@ -164,14 +164,14 @@ func (t *Table) readAll(ctx context.Context) (map[Key]*Record, error) {
 // read before its consumer may be of before: the consumer is removed after it.
 func (t *Table) lags(ctx context.Context, all []*Backlog) (left []*Backlog, err error) {
 	for asked := all; len(asked) > 0; {
-		names := make([]publish.Own, len(asked))
+		names := make([]pull.Own, len(asked))
 		for i, b := range asked {
-			names[i] = publish.Own{Stream: b.Stream, Endpoint: b.Endpoint.ID}
+			names[i] = pull.Own{Stream: b.Stream, Endpoint: b.Endpoint.ID}
 			if b.Record != nil {
 				names[i] = b.Record.Consumer()
 			}
 		}
-		if err := t.bus.Lags(ctx, names, func(i int, lag publish.Lag) { asked[i].Lag = lag }); err != nil {
+		if err := t.bus.Consumers().Lags(ctx, names, func(i int, lag pull.Lag) { asked[i].Lag = lag }); err != nil {
 			return nil, err
 		}
 		var again []*Backlog
@@ -211,7 +211,7 @@ func (t *Table) settleLag(ctx context.Context, b *Backlog) (changed bool, err er
 			return true, nil
 		}
 	}
-	b.Lag = publish.Lag{NotThere: true}
+	b.Lag = pull.Lag{NotThere: true}
 	if start := r.Start(); start > 0 {
 		b.Lag.Taken, b.Lag.Settled = start-1, start-1
 	}
@@ -261,7 +261,7 @@ func (t *Table) untaken(ctx context.Context, b *Backlog, first uint64) (uint64, 
 		if place = max(place, next); place == next && !b.Lag.NotThere {
 			return int64(b.Lag.Behind)
 		}
-		n, err := t.bus.CountFrom(ctx, b.Stream, b.Endpoint.Events, place)
+		n, err := t.bus.Consumers().CountFrom(ctx, b.Stream, b.Endpoint.Events, place)
 		fault = cmp.Or(fault, err)
 		return int64(n)
 	}

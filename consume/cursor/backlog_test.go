@@ -12,6 +12,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -58,7 +59,7 @@ func store(t testing.TB, bus *publish.Bus, key cursor.Key, r *cursor.Record) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bus.Cursors().Put(t.Context(), key.String(), data); err != nil {
+	if _, err := bus.Consumers().Records().Put(t.Context(), key.String(), data); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -108,7 +109,7 @@ func TestBacklogIsExact(t *testing.T) {
 			settled := make(map[uint64]bool)
 			taken := uint64(0)
 			if c.take >= 0 {
-				consumer, _, err := bus.CursorConsumer(t.Context(), publish.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: r.Epoch}, c.events, r.Start())
+				consumer, _, err := bus.Consumers().OpenCursor(t.Context(), pull.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: r.Epoch}, c.events, r.Start())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -179,7 +180,7 @@ func TestBacklogOfAnotherEpoch(t *testing.T) {
 	first := publishTo(t, bus, 30)
 	ep := &endpoint.Endpoint{ID: "ep_1", Events: []string{"events.>"}}
 	key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
-	consumer, _, err := bus.CursorConsumer(t.Context(), publish.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: "before"}, ep.Events, first)
+	consumer, _, err := bus.Consumers().OpenCursor(t.Context(), pull.Own{Stream: key.Stream, Endpoint: key.Endpoint, Epoch: "before"}, ep.Events, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +221,7 @@ func BenchmarkCountBacklogs(b *testing.B) {
 				if !begun {
 					continue
 				}
-				if _, _, err := bus.CursorConsumer(b.Context(), publish.Own{Stream: topology.StreamEvents, Endpoint: ep.ID, Epoch: "e"}, ep.Events, first+uint64(i)); err != nil {
+				if _, _, err := bus.Consumers().OpenCursor(b.Context(), pull.Own{Stream: topology.StreamEvents, Endpoint: ep.ID, Epoch: "e"}, ep.Events, first+uint64(i)); err != nil {
 					b.Fatal(err)
 				}
 			}

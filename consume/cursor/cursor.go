@@ -56,7 +56,7 @@ import (
 	"strings"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/pull"
 )
 
 // Phase is where an endpoint is on its way from the shared intake to a cursor and back.
@@ -121,8 +121,8 @@ type Gap struct {
 type Key struct{ Endpoint, Stream string }
 
 // Consumer names the consumer that belongs to the record.
-func (r *Record) Consumer() publish.Own {
-	return publish.Own{Stream: r.Key.Stream, Endpoint: r.Key.Endpoint, Epoch: r.Epoch}
+func (r *Record) Consumer() pull.Own {
+	return pull.Own{Stream: r.Key.Stream, Endpoint: r.Key.Endpoint, Epoch: r.Epoch}
 }
 
 func (k Key) String() string { return k.Endpoint + "." + k.Stream }

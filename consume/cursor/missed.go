@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/pull"
 )
 
 // Missed is what the stream's retention took while it waited for the endpoint.
@@ -60,7 +60,7 @@ func (p Places) Within(from, to uint64) (n uint64) {
 func (t *Table) Missed(ctx context.Context) (map[string]uint64, error) {
 	w, err := t.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, fmt.Errorf("reading the cursors' bucket: %w", publish.Unavailable(err))
+		return nil, fmt.Errorf("reading the cursors' bucket: %w", pull.Unavailable(err))
 	}
 	defer w.Stop() //nolint:errcheck // it ends with its connection
 	missed := make(map[string]uint64)

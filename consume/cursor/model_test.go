@@ -18,6 +18,7 @@ import (
 	"jethook/config"
 	"jethook/consume/cursor"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -124,7 +125,7 @@ func (m *model) run() {
 		return true
 	})
 	m.eventually("every endpoint has joined", func() bool {
-		keys, err := bus.Cursors().ListKeys(m.t.Context())
+		keys, err := bus.Consumers().Records().ListKeys(m.t.Context())
 		if err != nil {
 			return false
 		}
@@ -278,7 +279,7 @@ func (p *actor) unrest(ctx context.Context, rng *rand.Rand) {
 }
 
 // take takes what is there of a consumer.
-func (p *actor) take(ctx context.Context, c *publish.Consumer, n int) (messages []jetstream.Msg) {
+func (p *actor) take(ctx context.Context, c *pull.Consumer, n int) (messages []jetstream.Msg) {
 	batch, err := c.TakeStored(ctx, n)
 	if err != nil {
 		return nil
@@ -310,7 +311,7 @@ func (p *actor) deliver(id string, meta *jetstream.MsgMetadata, how string) {
 
 // shared takes messages from the shared intake.
 func (p *actor) shared(ctx context.Context, rng *rand.Rand) {
-	c, err := p.bus.Consumer(ctx, topology.QueueEvents)
+	c, err := p.bus.Consumers().Open(ctx, topology.QueueEvents)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.t.Error(err)

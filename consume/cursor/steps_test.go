@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/publish"
+	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
@@ -52,7 +53,7 @@ func (s *stepped) publish(kind string) uint64 {
 }
 
 // take takes n events, acknowledges them if done, and returns their places.
-func (s *stepped) take(c *publish.Consumer, err error, n int, done bool) (places []uint64) {
+func (s *stepped) take(c *pull.Consumer, err error, n int, done bool) (places []uint64) {
 	s.Helper()
 	if err != nil {
 		s.Fatal(err)
@@ -81,7 +82,7 @@ func (s *stepped) take(c *publish.Consumer, err error, n int, done bool) (places
 
 func (s *stepped) takeShared(n int, done bool) []uint64 {
 	s.Helper()
-	c, err := s.bus.Consumer(s.Context(), topology.QueueEvents)
+	c, err := s.bus.Consumers().Open(s.Context(), topology.QueueEvents)
 	return s.take(c, err, n, done)
 }
 
@@ -201,7 +202,7 @@ func TestFinishLooksIntoTheStream(t *testing.T) {
 		}
 	}
 	for _, left := range []bool{true, false} {
-		holds, err := s.bus.HoldsBetween(t.Context(), topology.StreamEvents, []string{"events.other"}, s.first, map[bool]uint64{true: other + 1, false: other}[left])
+		holds, err := s.bus.Consumers().HoldsBetween(t.Context(), topology.StreamEvents, []string{"events.other"}, s.first, map[bool]uint64{true: other + 1, false: other}[left])
 		if err != nil || holds != left {
 			t.Errorf("holds %t, want %t: %v", holds, left, err)
 		}
@@ -216,7 +217,7 @@ func TestConsumerOfAnotherRecord(t *testing.T) {
 	old := s.leave()
 	s.takeOwn(1)
 	// As if a process were killed after it had removed the record, and before its consumer.
-	if err := s.bus.Cursors().Delete(t.Context(), s.key.String()); err != nil {
+	if err := s.bus.Consumers().Records().Delete(t.Context(), s.key.String()); err != nil {
 		t.Fatal(err)
 	}
 	s.takeShared(1, true)
@@ -224,10 +225,10 @@ func TestConsumerOfAnotherRecord(t *testing.T) {
 	if places := s.takeOwn(1); places[0] != s.first+2 {
 		t.Errorf("it begins at the event %d", places[0]-s.first)
 	}
-	if err := s.bus.DropConsumer(t.Context(), old.Consumer()); err != nil {
+	if err := s.bus.Consumers().Drop(t.Context(), old.Consumer()); err != nil {
 		t.Fatal(err)
 	}
-	if lag, err := s.bus.Lag(t.Context(), now.Consumer()); err != nil || lag.NotThere {
+	if lag, err := s.bus.Consumers().Lag(t.Context(), now.Consumer()); err != nil || lag.NotThere {
 		t.Errorf("a process that is late has removed it: %+v %v", lag, err)
 	}
 }
@@ -242,7 +243,7 @@ func TestWidenCursors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.bus.WidenCursors(t.Context(), s.key.Endpoint, []string{"events.a", "events.b"}); err != nil {
+	if err := s.bus.Consumers().WidenCursors(t.Context(), s.key.Endpoint, []string{"events.a", "events.b"}); err != nil {
 		t.Fatal(err)
 	}
 	place := s.publish("b")

@@ -32,7 +32,7 @@ type Table struct {
 
 // NewTable returns a table that knows nothing yet: Run reads the bucket.
 func NewTable(bus *publish.Bus, log *slog.Logger) *Table {
-	t := &Table{bus: bus, kv: bus.Cursors(), log: log, news: make(chan struct{})}
+	t := &Table{bus: bus, kv: bus.Consumers().Records(), log: log, news: make(chan struct{})}
 	t.records.Store(&map[Key]*Record{})
 	return t
 }
@@ -66,7 +66,7 @@ const rereadPause = 250 * time.Millisecond
 
 // follow reads the bucket and what changes in it until the connection is back that was lost.
 func (t *Table) follow(ctx context.Context, back <-chan struct{}, changed func(Key)) error {
-	last, err := t.bus.CursorsRevision(ctx)
+	last, err := t.bus.Consumers().RecordsRevision(ctx)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ const syncTimeout = 5 * time.Second
 
 // Sync returns when the table is as current as the bucket was when it was called.
 func (t *Table) Sync(ctx context.Context) error {
-	last, err := t.bus.CursorsRevision(ctx)
+	last, err := t.bus.Consumers().RecordsRevision(ctx)
 	if err != nil {
 		return err
 	}

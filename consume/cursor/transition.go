@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
-	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/pull"
 )
 
 // Leave lets an endpoint leave the shared intake of a stream, unless it has, and returns its record.
@@ -73,11 +73,11 @@ func (t *Table) Settle(ctx context.Context, key Key) (*Record, error) {
 
 // border is the next place behind all that the consumers have handed out.
 func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
-	shared, _, err := t.bus.HandedOut(ctx, publish.Own{Stream: r.Key.Stream})
+	shared, _, err := t.bus.Consumers().HandedOut(ctx, pull.Own{Stream: r.Key.Stream})
 	if err != nil && !errors.Is(err, failure.ErrNotFound) { // no process has delivered yet
 		return 0, err
 	}
-	own, _, err := t.bus.HandedOut(ctx, r.Consumer())
+	own, _, err := t.bus.Consumers().HandedOut(ctx, r.Consumer())
 	if errors.Is(err, failure.ErrNotFound) { // it has yet to be made
 		return max(shared+1, r.From), nil
 	}
@@ -86,7 +86,7 @@ func (t *Table) border(ctx context.Context, r *Record) (uint64, error) {
 
 // Consumer opens the cursor's consumer for an endpoint's patterns, and returns it with the record that it belongs to, and
 // whether it was made; nil: there is no record, or it does not divide. From then on no place can be left to the cursor.
-func (t *Table) Consumer(ctx context.Context, key Key, patterns []string) (c *publish.Consumer, r *Record, made bool, err error) {
+func (t *Table) Consumer(ctx context.Context, key Key, patterns []string) (c *pull.Consumer, r *Record, made bool, err error) {
 	r, err = t.change(ctx, key, func(r *Record) (bool, error) {
 		changes := !r.Opened && r.Divides()
 		r.Opened = r.Opened || changes
@@ -95,7 +95,7 @@ func (t *Table) Consumer(ctx context.Context, key Key, patterns []string) (c *pu
 	if err != nil || r == nil || !r.Divides() {
 		return nil, nil, false, err
 	}
-	c, made, err = t.bus.CursorConsumer(ctx, r.Consumer(), patterns, r.Start())
+	c, made, err = t.bus.Consumers().OpenCursor(ctx, r.Consumer(), patterns, r.Start())
 	return c, r, made, err
 }
 
@@ -103,7 +103,7 @@ func (t *Table) Consumer(ctx context.Context, key Key, patterns []string) (c *pu
 // with these patterns, nor for the shared intake: until then somebody there has yet to learn that it was the cursor's. It
 // reports whether it has.
 func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended bool, err error) {
-	for own, patterns := range map[publish.Own][]string{r.Consumer(): patterns, {Stream: r.Key.Stream}: nil} {
+	for own, patterns := range map[pull.Own][]string{r.Consumer(): patterns, {Stream: r.Key.Stream}: nil} {
 		if settled, err := t.isSettled(ctx, r, own, patterns); !settled || err != nil {
 			return false, err
 		}
@@ -115,8 +115,8 @@ func (t *Table) Finish(ctx context.Context, r *Record, patterns []string) (ended
 }
 
 // isSettled reports whether all that a consumer has below the border of a record has its outcome.
-func (t *Table) isSettled(ctx context.Context, r *Record, own publish.Own, patterns []string) (bool, error) {
-	lag, err := t.bus.Lag(ctx, own)
+func (t *Table) isSettled(ctx context.Context, r *Record, own pull.Own, patterns []string) (bool, error) {
+	lag, err := t.bus.Consumers().Lag(ctx, own)
 	switch {
 	case err != nil || lag.NotThere: // it has to be made
 		return false, err
@@ -126,7 +126,7 @@ func (t *Table) isSettled(ctx context.Context, r *Record, own publish.Own, patte
 		return false, nil
 	}
 	// A consumer counts an event a moment after it is stored, or long after on a server that lags.
-	left, err := t.bus.HoldsBetween(ctx, r.Key.Stream, patterns, lag.Settled+1, r.Until)
+	left, err := t.bus.Consumers().HoldsBetween(ctx, r.Key.Stream, patterns, lag.Settled+1, r.Until)
 	return !left, err
 }
 
@@ -226,9 +226,9 @@ func (t *Table) Remove(ctx context.Context, r *Record) error {
 		return fmt.Errorf("removing the cursor %s: %w", r.Key, failure.ErrConflict)
 	}
 	if err != nil {
-		return fmt.Errorf("removing the cursor %s: %w", r.Key, publish.Unavailable(err))
+		return fmt.Errorf("removing the cursor %s: %w", r.Key, pull.Unavailable(err))
 	}
-	return t.bus.DropConsumer(ctx, r.Consumer())
+	return t.bus.Consumers().Drop(ctx, r.Consumer())
 }
 
 // Get reads a record from the bucket, where every change is seen that was stored before; nil when there is none.
@@ -239,7 +239,7 @@ func (t *Table) Get(ctx context.Context, key Key) (*Record, error) {
 
 // read is Get. It also returns the revision in whose place the next one is stored, which a record that was removed has too.
 func (t *Table) read(ctx context.Context, key Key) (*Record, uint64, error) {
-	data, revision, err := t.bus.CursorRecord(ctx, key.String())
+	data, revision, err := t.bus.Consumers().Record(ctx, key.String())
 	if errors.Is(err, failure.ErrNotFound) {
 		return nil, revision, nil
 	}
@@ -279,7 +279,7 @@ func (t *Table) store(ctx context.Context, r *Record, revision uint64) error {
 		return fmt.Errorf("storing the cursor %s: %w", r.Key, failure.ErrConflict)
 	}
 	if err != nil {
-		return fmt.Errorf("storing the cursor %s: %w", r.Key, publish.Unavailable(err))
+		return fmt.Errorf("storing the cursor %s: %w", r.Key, pull.Unavailable(err))
 	}
 	r.Revision = stored
 	return nil

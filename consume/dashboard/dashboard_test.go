@@ -130,7 +130,7 @@ func (r *rig) serve(log *slog.Logger) {
 	g.Go(func() error { return engine.Run(ctx) })
 	g.Go(func() error { return pages.Run(ctx) })
 	g.Go(func() error {
-		return r.bus.Answer(ctx, func() report.Process {
+		return r.bus.Processes().Answer(ctx, func() report.Process {
 			p := report.Process{Peer: report.Peer{ID: "p1", Role: "serve", Host: "here"}, Version: "v1.2.3"}
 			p.Known, p.Endpoints = len(r.registry.All()), engine.Report()
 			return p

@@ -205,7 +205,7 @@ func (l *Store) goAhead(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	lag, err := l.bus.Lag(ctx, b.Record.Consumer())
+	lag, err := l.bus.Consumers().Lag(ctx, b.Record.Consumer())
 	switch {
 	case err != nil:
 		return err

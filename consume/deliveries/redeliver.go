@@ -163,6 +163,6 @@ func (l *Store) underWay(ctx context.Context, id string, e *publish.Event) (bool
 	if err != nil || stand != cursor.Elsewhere || ep.Ordered {
 		return b != nil, err
 	}
-	settled, err := l.bus.Settled(ctx, stream)
+	settled, err := l.bus.Consumers().Settled(ctx, stream)
 	return place > settled, err
 }

@@ -180,7 +180,7 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 	next, last, err := s.span(ctx, l)
 	if err == nil && l.phase == PhaseMissed && !s.ep.Ordered { // what has no outcome yet is not missed
 		var settled uint64
-		settled, err = s.bus.Settled(ctx, l.stream)
+		settled, err = s.bus.Consumers().Settled(ctx, l.stream)
 		last = min(last, settled)
 	}
 	for err == nil && next != 0 && next <= last {

@@ -346,7 +346,7 @@ func (r *Worker) awaitSettled(ctx context.Context, job *recoveryJob, s *salvage,
 		_, end, err := s.span(ctx, l)
 		for end != 0 && err == nil {
 			var settled uint64
-			if settled, err = r.bus.Settled(ctx, l.stream); err != nil || settled >= end {
+			if settled, err = r.bus.Consumers().Settled(ctx, l.stream); err != nil || settled >= end {
 				break
 			}
 			if sleep(ctx, recoveryPause); ctx.Err() != nil {

@@ -134,7 +134,7 @@ func (b *Board) build(ctx context.Context) *Status {
 	var reports []report.Process
 	var g errgroup.Group
 	g.Go(func() (err error) {
-		reports, d.Missing, err = b.bus.Ask(ctx)
+		reports, d.Missing, err = b.bus.Processes().Ask(ctx)
 		d.note("processes", err)
 		return nil
 	})

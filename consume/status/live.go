@@ -126,7 +126,7 @@ func (d *draft) readStreams(ctx context.Context) {
 	store, err := d.bus.StoreState(ctx)
 	d.note(lackStore, err)
 	d.Store = Store{StoreState: store, Percent: percent(float64(store.Used), float64(store.Limit))}
-	queues, err := d.bus.QueueStates(ctx)
+	queues, err := d.bus.Consumers().QueueStates(ctx)
 	d.note("queues", err)
 	for _, q := range queues {
 		qu := Queue{Stream: q.Stream, Name: q.Name, Pending: q.Pending, Unacked: q.Unacked}

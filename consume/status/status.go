@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -26,21 +27,21 @@ const (
 
 // Status is all of it at one moment.
 type Status struct {
-	At         time.Time         `json:"at"`
-	Incomplete []string          `json:"incomplete,omitempty" doc:"what is missing, and why; absent if the status is complete"`
-	HourSince  time.Time         `json:"hour_since" doc:"start of the last hour's figures: an hour ago, or when the newest process started"`
-	Unreadable []Unreadable      `json:"unreadable,omitempty" doc:"stored records that a process can't read and ignores; up to 20 per bucket and process"`
-	Endpoints  []Endpoint        `json:"endpoints" doc:"worst first"`
-	Behind     uint64            `json:"behind" doc:"deliveries waiting in the event streams for all endpoints"`
-	Store      Store             `json:"store"`
-	Streams    []Stream          `json:"streams"`
-	Queues     []Queue           `json:"queues" doc:"consumers from which the processes read events and deliveries"`
-	Sources    []Source          `json:"sources"`
-	Unknown    uint64            `json:"unknown_source,omitempty" doc:"requests for sources that do not exist, since the processes started" example:"3"`
-	Processes  []Process         `json:"processes"`
-	P50        *float64          `json:"-"` // of all endpoints together, as those of each
-	P99        *float64          `json:"-"`
-	Missing    []publish.Missing `json:"missing,omitempty" doc:"processes that were heard in the last 15 minutes and do not respond"`
+	At         time.Time           `json:"at"`
+	Incomplete []string            `json:"incomplete,omitempty" doc:"what is missing, and why; absent if the status is complete"`
+	HourSince  time.Time           `json:"hour_since" doc:"start of the last hour's figures: an hour ago, or when the newest process started"`
+	Unreadable []Unreadable        `json:"unreadable,omitempty" doc:"stored records that a process can't read and ignores; up to 20 per bucket and process"`
+	Endpoints  []Endpoint          `json:"endpoints" doc:"worst first"`
+	Behind     uint64              `json:"behind" doc:"deliveries waiting in the event streams for all endpoints"`
+	Store      Store               `json:"store"`
+	Streams    []Stream            `json:"streams"`
+	Queues     []Queue             `json:"queues" doc:"consumers from which the processes read events and deliveries"`
+	Sources    []Source            `json:"sources"`
+	Unknown    uint64              `json:"unknown_source,omitempty" doc:"requests for sources that do not exist, since the processes started" example:"3"`
+	Processes  []Process           `json:"processes"`
+	P50        *float64            `json:"-"` // of all endpoints together, as those of each
+	P99        *float64            `json:"-"`
+	Missing    []processes.Missing `json:"missing,omitempty" doc:"processes that were heard in the last 15 minutes and do not respond"`
 
 	lacking map[string]bool // what Incomplete is about
 }

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
 	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 	"jethook/publish/topology"
 )
@@ -35,7 +36,7 @@ func (r *rig) answer(t testing.TB, own report.Process) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- r.bus.Answer(ctx, func() report.Process { return own }) }()
+	go func() { ended <- r.bus.Processes().Answer(ctx, func() report.Process { return own }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -43,7 +44,7 @@ func (r *rig) answer(t testing.TB, own report.Process) {
 		}
 	})
 	for { // until it is subscribed
-		if all, _, err := r.bus.Ask(t.Context()); err != nil {
+		if all, _, err := r.bus.Processes().Ask(t.Context()); err != nil {
 			t.Fatal(err)
 		} else if slices.ContainsFunc(all, func(p report.Process) bool { return p.ID == own.ID }) {
 			return
@@ -153,7 +154,7 @@ func TestTroubleComesFirst(t *testing.T) {
 	for i := range 10 {
 		hour.Add(now, i > 0, 20*time.Millisecond)
 	}
-	r.answer(t, report.Process{Peer: publish.NewPeer("consume"), Started: now.Add(-time.Minute), Stalled: map[string]float64{"WEBHOOKS": 42}, Endpoints: []report.Endpoint{
+	r.answer(t, report.Process{Peer: processes.Self("consume"), Started: now.Add(-time.Minute), Stalled: map[string]float64{"WEBHOOKS": 42}, Endpoints: []report.Endpoint{
 		{ID: failing.ID, LastOK: now.Add(-time.Hour), LastFailed: now, Streak: 3, Status: 503, Class: "status", Hour: hour.Hour(now), Running: 2, InFlight: 5},
 		{ID: well.ID, LastOK: now, LastFailed: now.Add(-time.Minute), Streak: 0, Status: 500, Class: "status"},
 	}})
@@ -202,7 +203,7 @@ func TestReportsAreMerged(t *testing.T) {
 			Sources:   []report.Source{{Name: "shop", Accepted: 4, Duplicates: 1, Refused: map[string]uint64{"bad_signature": 2, "too_large": 1}, ClockOff: -6 * time.Minute}},
 		},
 	} {
-		p.Peer = publish.NewPeer("serve")
+		p.Peer = processes.Self("serve")
 		p.Started = now.Add(time.Duration(i-2) * time.Hour)
 		r.answer(t, p)
 	}
@@ -261,7 +262,7 @@ func TestStreamsAndQueues(t *testing.T) {
 		}
 	}
 	r.bury(t, delivery("ep_1", 1, time.Time{}))
-	if _, err := r.bus.Consumer(t.Context(), topology.QueueEvents); err != nil {
+	if _, err := r.bus.Consumers().Open(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	s := r.status(t)

@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
@@ -62,7 +61,7 @@ type backup struct {
 }
 
 // Write writes a backup of all that lies on a store to w.
-func Write(ctx context.Context, s *publish.Store, w io.Writer, o Options) (*Manifest, error) {
+func Write(ctx context.Context, s *Store, w io.Writer, o Options) (*Manifest, error) {
 	js, err := jetstream.New(s.Conn)
 	if err != nil {
 		return nil, err
@@ -77,7 +76,7 @@ func Write(ctx context.Context, s *publish.Store, w io.Writer, o Options) (*Mani
 		return nil, fmt.Errorf("listing the streams: %w", err)
 	}
 	if !b.have[topology.StreamWebhooks] {
-		return nil, fmt.Errorf("there is nothing to back up: %w", publish.ErrNoStore)
+		return nil, fmt.Errorf("there is nothing to back up: %w", ErrNoStore)
 	}
 	if err := b.out.put(infoPart, b.m); err != nil {
 		return nil, err
@@ -175,7 +174,7 @@ func (b *backup) pause(ctx context.Context, q topology.Queue) (resume func(), er
 		_, err := b.js.PauseConsumer(ctx, q.Stream, name, time.Now().Add(pauseTime))
 		return err
 	}
-	if err := hold(); publish.IsNotFound(err) {
+	if err := hold(); IsNotFound(err) {
 		return func() {}, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("pausing consumer %s of %s: %w", name, q.Stream, err)

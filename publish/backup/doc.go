@@ -23,7 +23,7 @@
 //   - The events come before all outcomes. What an event's consumer has acknowledged has its outcome, and what has an outcome
 //     later is not acknowledged in the backup.
 //   - DELIVERIES and DEAD come before HISTORY: a delivery that left them was delivered, and the history says so.
-//   - What was removed for good ([publish.BucketRemoved]) comes before DEAD: a dead letter that is replayed is noted there once
+//   - What was removed for good ([topology.BucketRemoved]) comes before DEAD: a dead letter that is replayed is noted there once
 //     it waits again, and would else be removed from a backup that has it only as a dead letter.
 //   - Endpoints, the secrets of sources, recoveries and remembered requests come first: a recovery or a request must not seem
 //     done whose effect is not in the backup.

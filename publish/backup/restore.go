@@ -73,9 +73,9 @@ type restore struct {
 	of        Stream // whose snapshot comes next
 }
 
-// Restore puts what a backup holds on a store that [publish.BeginRestore] has prepared. The caller finishes it, if there is no
+// Restore puts what a backup holds on a store that [BeginRestore] has prepared. The caller finishes it, if there is no
 // error.
-func Restore(ctx context.Context, s *publish.Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
+func Restore(ctx context.Context, s *Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
 	t := &restore{Options: o, nc: s.Conn, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
 	return each(r, func(p *partReader) error { return t.part(ctx, p) })
 }

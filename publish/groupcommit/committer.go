@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"jethook/publish/connection"
-	"jethook/publish/failure"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+
+	"jethook/publish/connection"
+	"jethook/publish/failure"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"sync"
 
-	"jethook/publish/failure"
-
 	"github.com/nats-io/nats.go"
+
+	"jethook/publish/failure"
 )
 
 // PublishGroup stores at most MaxGroup messages all or none and returns once everyone's answer is there, ctx ended, or Timeout is over.

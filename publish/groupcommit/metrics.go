@@ -4,9 +4,9 @@ import (
 	"errors"
 	"time"
 
-	"jethook/publish/failure"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"jethook/publish/failure"
 )
 
 // Results of a message that was to be stored, as the metrics name them.

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Reader reads streams and counts them, through one connection: the server answers its questions one after the other.

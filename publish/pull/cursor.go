@@ -1,4 +1,4 @@
-package publish
+package pull
 
 import (
 	"context"
@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"slices"
 
-	"jethook/publish/failure"
-	"jethook/publish/query"
-	"jethook/publish/topology"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
+
+	"jethook/publish/failure"
+	"jethook/publish/query"
+	"jethook/publish/topology"
 )
 
 // Own names a consumer of a stream of events: that of an endpoint's cursor, by the epoch of its record; the one that an
@@ -43,30 +43,30 @@ const codeMaxConsumers jetstream.ErrorCode = 10026
 // cursorPending bounds what the processes together hold of one cursor.
 const cursorPending = 4096
 
-// Cursors is the bucket that says where endpoints stand that don't keep up.
-func (b *Bus) Cursors() jetstream.KeyValue { return b.buckets[topology.BucketCursors] }
+// Records is the bucket that says where endpoints stand that don't keep up.
+func (s *Set) Records() jetstream.KeyValue { return s.bucket }
 
-// CursorsRevision returns the last revision of that bucket, as its leader knows it.
-func (b *Bus) CursorsRevision(ctx context.Context) (uint64, error) {
-	if cfg := b.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
+// RecordsRevision returns the last revision of that bucket, as its leader knows it.
+func (s *Set) RecordsRevision(ctx context.Context) (uint64, error) {
+	if cfg := s.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
 		// Asked for each burst of events: this is answered by the bucket itself and not among all requests of the API.
-		m, err := query.Get(ctx, b.front, cfg.Name, query.Question{Last: "$KV." + topology.BucketCursors + ".>"})
+		m, err := query.Get(ctx, s.front, cfg.Name, query.Question{Last: "$KV." + topology.BucketCursors + ".>"})
 		if err == nil || errors.Is(err, failure.ErrNotFound) {
 			return m.Seq, nil
 		}
 		return 0, fmt.Errorf("asking for the cursors' bucket: %w", err)
 	}
-	info, err := b.cursors.Info(ctx)
+	info, err := s.cursors.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("asking for the cursors' bucket: %w", failure.Classify(err))
 	}
 	return info.State.LastSeq, nil
 }
 
-// CursorRecord returns a record of that bucket and its revision, as its leader knows them. ErrNotFound: there is none, and the
+// Record returns a record of that bucket and its revision, as its leader knows them. ErrNotFound: there is none, and the
 // revision is that of its removal, or 0.
-func (b *Bus) CursorRecord(ctx context.Context, key string) (data []byte, revision uint64, err error) {
-	m, err := b.atLeader(ctx, "KV_"+topology.BucketCursors, query.Question{Last: "$KV." + topology.BucketCursors + "." + key})
+func (s *Set) Record(ctx context.Context, key string) (data []byte, revision uint64, err error) {
+	m, err := s.atLeader(ctx, "KV_"+topology.BucketCursors, query.Question{Last: "$KV." + topology.BucketCursors + "." + key})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -84,14 +84,14 @@ type leaders struct {
 }
 
 // atLeader reads one message of a stream from its leader: a direct get may be answered by a server that lags behind it.
-func (b *Bus) atLeader(ctx context.Context, stream string, q query.Question) (*leaders, error) {
+func (s *Set) atLeader(ctx context.Context, stream string, q query.Question) (*leaders, error) {
 	ctx, cancel := context.WithTimeout(ctx, query.ReadTimeout)
 	defer cancel()
 	request, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
-	got, err := b.front.RequestWithContext(ctx, messagePrefix+stream, request)
+	got, err := s.front.RequestWithContext(ctx, messagePrefix+stream, request)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
@@ -118,13 +118,13 @@ const messagePrefix = "$JS.API.STREAM.MSG.GET."
 
 // HoldsBetween reports whether a stream has an event that one of the patterns matches, or any if there are none, from a place
 // on and before another.
-func (b *Bus) HoldsBetween(ctx context.Context, stream string, patterns []string, from, until uint64) (bool, error) {
+func (s *Set) HoldsBetween(ctx context.Context, stream string, patterns []string, from, until uint64) (bool, error) {
 	filters := topology.Filters(stream, patterns)
 	if patterns == nil {
 		filters = []string{">"}
 	}
 	for _, p := range filters {
-		m, err := b.atLeader(ctx, stream, query.Question{Seq: max(from, 1), Subject: p})
+		m, err := s.atLeader(ctx, stream, query.Question{Seq: max(from, 1), Subject: p})
 		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
@@ -137,16 +137,16 @@ func (b *Bus) HoldsBetween(ctx context.Context, stream string, patterns []string
 
 // HandedOut returns up to which sequence a consumer has handed out its messages, and how many it has, with those that it has
 // handed out again. ErrNotFound: there is no such consumer.
-func (b *Bus) HandedOut(ctx context.Context, own Own) (place, messages uint64, err error) {
-	info, err := b.consumerInfo(ctx, own)
+func (s *Set) HandedOut(ctx context.Context, own Own) (place, messages uint64, err error) {
+	info, err := s.consumerInfo(ctx, own)
 	if err != nil {
 		return 0, 0, err
 	}
 	return info.Delivered.Stream, info.Delivered.Consumer, nil
 }
 
-func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInfo, error) {
-	c, err := b.front.JS.Consumer(ctx, own.Stream, own.name())
+func (s *Set) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInfo, error) {
+	c, err := s.front.JS.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, fmt.Errorf("consumer %s: %w", own, failure.ErrNotFound)
 	}
@@ -156,13 +156,13 @@ func (b *Bus) consumerInfo(ctx context.Context, own Own) (*jetstream.ConsumerInf
 	return c.CachedInfo(), nil
 }
 
-// CursorConsumer opens the consumer of an endpoint's cursor, with the filters of its patterns. One that is missing is made,
+// OpenCursor opens the consumer of an endpoint's cursor, with the filters of its patterns. One that is missing is made,
 // which made tells, and begins at a sequence.
-func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, start uint64) (_ *Consumer, made bool, _ error) {
+func (s *Set) OpenCursor(ctx context.Context, own Own, patterns []string, start uint64) (_ *Consumer, made bool, _ error) {
 	filters := topology.Filters(own.Stream, patterns)
-	c, err := b.front.JS.Consumer(ctx, own.Stream, own.name())
+	c, err := s.front.JS.Consumer(ctx, own.Stream, own.name())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = b.front.JS.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
+		c, err = s.front.JS.CreateConsumer(ctx, own.Stream, jetstream.ConsumerConfig{
 			Durable: own.name(), Description: "deliveries to one endpoint that does not keep up", FilterSubjects: filters,
 			AckPolicy: jetstream.AckExplicitPolicy, AckWait: topology.AckWait, MaxAckPending: cursorPending,
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(start, 1),
@@ -170,7 +170,7 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 		})
 		made = err == nil
 		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
-			c, err = b.front.JS.Consumer(ctx, own.Stream, own.name())
+			c, err = s.front.JS.Consumer(ctx, own.Stream, own.name())
 		}
 	}
 	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeMaxConsumers {
@@ -182,46 +182,46 @@ func (b *Bus) CursorConsumer(ctx context.Context, own Own, patterns []string, st
 	cfg := c.CachedInfo().Config
 	if !slices.Equal(cfg.FilterSubjects, filters) {
 		cfg.FilterSubject, cfg.FilterSubjects = "", filters
-		if c, err = b.front.JS.UpdateConsumer(ctx, own.Stream, cfg); err != nil {
+		if c, err = s.front.JS.UpdateConsumer(ctx, own.Stream, cfg); err != nil {
 			return nil, false, fmt.Errorf("changing consumer %s: %w", own, failure.Classify(err))
 		}
 	}
-	return &Consumer{Consumer: c, conn: b.front}, made, nil
+	return &Consumer{Consumer: c, conn: s.front}, made, nil
 }
 
 // WidenCursors lets the consumers that an endpoint's cursors have let through what patterns match. Called with its old and
 // its new patterns before new ones are stored, it makes that nothing of the new ones is passed over afterwards.
-func (b *Bus) WidenCursors(ctx context.Context, endpoint string, patterns []string) error {
+func (s *Set) WidenCursors(ctx context.Context, endpoint string, patterns []string) error {
 	for _, stream := range topology.EventStreams {
-		if err := b.widenCursor(ctx, stream, endpoint, topology.Filters(stream, patterns)); err != nil && !errors.Is(err, failure.ErrNotFound) {
+		if err := s.widenCursor(ctx, stream, endpoint, topology.Filters(stream, patterns)); err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *Bus) widenCursor(ctx context.Context, stream, endpoint string, filters []string) error {
-	data, _, err := b.CursorRecord(ctx, endpoint+"."+stream)
+func (s *Set) widenCursor(ctx context.Context, stream, endpoint string, filters []string) error {
+	data, _, err := s.Record(ctx, endpoint+"."+stream)
 	if err != nil {
 		return err
 	}
 	own := Own{stream, endpoint, gjson.GetBytes(data, "epoch").Str}
-	info, err := b.consumerInfo(ctx, own)
+	info, err := s.consumerInfo(ctx, own)
 	if err != nil || len(filters) == 0 || slices.Equal(info.Config.FilterSubjects, filters) {
 		return err
 	}
 	cfg := info.Config
 	cfg.FilterSubject, cfg.FilterSubjects = "", filters
-	_, err = b.front.JS.UpdateConsumer(ctx, stream, cfg)
+	_, err = s.front.JS.UpdateConsumer(ctx, stream, cfg)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerDoesNotExist) {
 		return fmt.Errorf("changing consumer %s: %w", own, failure.Classify(err))
 	}
 	return nil
 }
 
-// DropConsumer removes an endpoint's own consumer, if there is one.
-func (b *Bus) DropConsumer(ctx context.Context, own Own) error {
-	err := b.front.JS.DeleteConsumer(ctx, own.Stream, own.name())
+// Drop removes an endpoint's own consumer, if there is one.
+func (s *Set) Drop(ctx context.Context, own Own) error {
+	err := s.front.JS.DeleteConsumer(ctx, own.Stream, own.name())
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("removing consumer %s: %w", own, failure.Classify(err))
 	}

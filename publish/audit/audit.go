@@ -1,4 +1,8 @@
-package publish
+// Package audit keeps the trail of what operators did, as a chain of hashes, in a stream of its own.
+//
+// An action whose first entry can't be stored does not happen, and no entry can be changed, removed or put in without a break
+// that [Trail.Verify] finds. It does not decide which actions are worth an entry.
+package audit
 
 import (
 	"context"
@@ -19,14 +23,14 @@ import (
 	"jethook/publish/topology"
 )
 
-// AuditEntry is one entry of the audit trail. An action has two: one before it happens, without a result, and one after.
+// Entry is one entry of the audit trail. An action has two: one before it happens, without a result, and one after.
 // So nothing happens that is not in the trail: an action whose first entry can't be stored does not happen, and of one whose
 // second is missing it is known that it was begun, by whom, and that its end is not known.
 //
 // The entries are a chain: each holds the hash of the one before it, so that none can be changed, removed, put in or moved
 // without a break in all that follow. Whoever can write to the stream can still replace the whole end of it; who wants to
 // notice that keeps the last hash elsewhere.
-type AuditEntry struct {
+type Entry struct {
 	Previous string    `json:"previous"` // SHA-256 of the entry before, in hex; empty: there was none any more
 	Time     time.Time `json:"time"`
 	Of       uint64    `json:"of,omitempty"` // the place of the first entry of the action; 0: this is it
@@ -38,13 +42,13 @@ type AuditEntry struct {
 	Agent  string `json:"agent,omitempty"`
 
 	// Fields are the names of what was asked to change, Changes the values of those that tell no secret.
-	Fields  []string               `json:"fields,omitempty"`
-	Changes map[string]AuditChange `json:"changes,omitempty"`
-	Result  string                 `json:"result,omitempty"` // ok, or the error's code word; empty before the action
+	Fields  []string          `json:"fields,omitempty"`
+	Changes map[string]Change `json:"changes,omitempty"`
+	Result  string            `json:"result,omitempty"` // ok, or the error's code word; empty before the action
 }
 
-// AuditChange is what a field was and became.
-type AuditChange struct {
+// Change is what a field was and became.
+type Change struct {
 	Before any `json:"before" doc:"what it was; null: it was not there, or it only says what was asked" example:"\"billing\""`
 	After  any `json:"after" doc:"what it became; null: it is no more" example:"\"payments\""`
 }
@@ -59,27 +63,40 @@ type chain struct {
 // maxChainTries is how often an entry is tried again that another process was faster than: each time one of them wins.
 const maxChainTries = 100
 
-// Audit stores an entry behind the last one, and returns its place. Processes that add entries at once can't fork the chain:
+// Trail is the audit trail.
+type Trail struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	reader *query.Reader
+	chain  chain
+}
+
+// NewTrail returns the trail in a stream.
+func NewTrail(js jetstream.JetStream, stream jetstream.Stream, reader *query.Reader) *Trail {
+	return &Trail{js: js, stream: stream, reader: reader}
+}
+
+// Add stores an entry behind the last one, and returns its place. Processes that add entries at once can't fork the chain:
 // the stream takes an entry only if none has come since the one whose hash it holds, and who lost reads that one and
 // tries again.
-func (b *Bus) Audit(ctx context.Context, e AuditEntry) (uint64, error) {
-	b.chain.mu.Lock()
-	defer b.chain.mu.Unlock()
+func (t *Trail) Add(ctx context.Context, e Entry) (uint64, error) {
+	t.chain.mu.Lock()
+	defer t.chain.mu.Unlock()
 	for range maxChainTries {
-		e.Previous = b.chain.hash
+		e.Previous = t.chain.hash
 		data, err := json.Marshal(&e)
 		if err != nil {
 			return 0, fmt.Errorf("encoding an audit entry: %w", err)
 		}
-		ack, err := b.front.JS.PublishMsg(ctx, &nats.Msg{Subject: topology.AuditPrefix + e.Action, Data: data}, jetstream.WithExpectLastSequence(b.chain.seq))
+		ack, err := t.js.PublishMsg(ctx, &nats.Msg{Subject: topology.AuditPrefix + e.Action, Data: data}, jetstream.WithExpectLastSequence(t.chain.seq))
 		if err == nil {
-			b.chain.seq, b.chain.hash = ack.Sequence, AuditHash(data)
+			t.chain.seq, t.chain.hash = ack.Sequence, Hash(data)
 			return ack.Sequence, nil
 		}
 		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
 			return 0, fmt.Errorf("storing an audit entry: %w", failure.Classify(err))
 		}
-		if err := b.readChainEnd(ctx); err != nil {
+		if err := t.readChainEnd(ctx); err != nil {
 			return 0, fmt.Errorf("reading the last audit entry: %w", err)
 		}
 	}
@@ -87,45 +104,45 @@ func (b *Bus) Audit(ctx context.Context, e AuditEntry) (uint64, error) {
 }
 
 // readChainEnd reads where the trail ends. Where retention has taken the last entry the chain begins anew.
-func (b *Bus) readChainEnd(ctx context.Context) error {
-	info, err := b.streams[topology.StreamAudit].Info(ctx)
+func (t *Trail) readChainEnd(ctx context.Context) error {
+	info, err := t.stream.Info(ctx)
 	if err != nil {
 		return failure.Classify(err)
 	}
 	last := info.State.LastSeq
 	if info.State.Msgs == 0 {
-		b.chain.seq, b.chain.hash = last, ""
+		t.chain.seq, t.chain.hash = last, ""
 		return nil
 	}
 	// By its leader: another replica may not have the newest yet.
-	m, err := b.streams[topology.StreamAudit].GetMsg(ctx, last)
+	m, err := t.stream.GetMsg(ctx, last)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		b.chain.seq, b.chain.hash = last, ""
+		t.chain.seq, t.chain.hash = last, ""
 	case err != nil:
 		return failure.Classify(err)
 	default:
-		b.chain.seq, b.chain.hash = last, AuditHash(m.Data)
+		t.chain.seq, t.chain.hash = last, Hash(m.Data)
 	}
 	return nil
 }
 
-// AuditHash is how an entry is known to the one behind it: of its bytes as they are stored.
-func AuditHash(data []byte) string {
+// Hash is how an entry is known to the one behind it: of its bytes as they are stored.
+func Hash(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-// AuditEntryOf decodes a stored audit entry.
-func AuditEntryOf(s *query.Stored) (e AuditEntry, err error) {
+// EntryOf decodes a stored audit entry.
+func EntryOf(s *query.Stored) (e Entry, err error) {
 	if err = json.Unmarshal(s.Data, &e); err != nil {
 		err = errors.New("not an audit entry")
 	}
 	return e, err
 }
 
-// AuditReport is what a walk along the audit trail found.
-type AuditReport struct {
+// Report is what a walk along the audit trail found.
+type Report struct {
 	Entries uint64 `json:"entries" doc:"how many entries fit" example:"42"`
 	First   uint64 `json:"first" doc:"place of the first entry that is kept" example:"1"`
 	Last    uint64 `json:"last" doc:"place of the last entry that fits" example:"42"`
@@ -133,16 +150,16 @@ type AuditReport struct {
 	Break   string `json:"break,omitempty" doc:"the first break of the chain; absent: there is none" example:"the entries from place 7 to 9 were removed"`
 }
 
-// VerifyAudit walks along the chain from the first entry that is kept, whose predecessor retention has taken, and stops
+// Verify walks along the chain from the first entry that is kept, whose predecessor retention has taken, and stops
 // at the first break.
-func (b *Bus) VerifyAudit(ctx context.Context) (r AuditReport, err error) {
-	info, err := b.streams[topology.StreamAudit].Info(ctx)
+func (t *Trail) Verify(ctx context.Context) (r Report, err error) {
+	info, err := t.stream.Info(ctx)
 	if err != nil {
 		return r, fmt.Errorf("asking for stream %s: %w", topology.StreamAudit, failure.Classify(err))
 	}
 	for from := uint64(1); from != 0; {
 		var page []query.Stored
-		if page, from, err = b.reader.Forward(ctx, query.Audit(), from, 500); err != nil {
+		if page, from, err = t.reader.Forward(ctx, query.Audit(), from, 500); err != nil {
 			return r, fmt.Errorf("reading the audit trail: %w", err)
 		}
 		for i := range page {
@@ -159,8 +176,8 @@ func (b *Bus) VerifyAudit(ctx context.Context) (r AuditReport, err error) {
 }
 
 // next goes on to an entry, and says what is wrong with it.
-func (r *AuditReport) next(s *query.Stored) string {
-	e, err := AuditEntryOf(s)
+func (r *Report) next(s *query.Stored) string {
+	e, err := EntryOf(s)
 	switch {
 	case err != nil:
 		return "the entry at place " + placeText(s.Seq) + " can't be read"
@@ -171,7 +188,7 @@ func (r *AuditReport) next(s *query.Stored) string {
 	case e.Previous != r.Hash:
 		return "the entry at place " + placeText(s.Seq) + " does not hold the hash of the one before it: one of the two was changed"
 	}
-	r.Entries, r.Last, r.Hash = r.Entries+1, s.Seq, AuditHash(s.Data)
+	r.Entries, r.Last, r.Hash = r.Entries+1, s.Seq, Hash(s.Data)
 	return ""
 }
 

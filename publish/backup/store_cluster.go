@@ -1,4 +1,4 @@
-package publish
+package backup
 
 import (
 	"context"
@@ -11,10 +11,9 @@ import (
 
 	"jethook/config"
 	"jethook/publish/failure"
+	"jethook/publish/processes"
+	"jethook/publish/topology"
 )
-
-// StreamRestoring is there while a cluster is being restored.
-const StreamRestoring = "JETHOOK_RESTORING"
 
 func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, force bool, log *slog.Logger) (_ *Restoring, err error) {
 	s, err := dialStore(cfg, log)
@@ -30,12 +29,12 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 	if err != nil {
 		return nil, err
 	}
-	ask, cancel := context.WithTimeout(ctx, askTime)
+	ask, cancel := context.WithTimeout(ctx, processes.AskTime)
 	defer cancel()
-	if _, err := s.Conn.RequestWithContext(ask, askSubject, nil); !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Conn.RequestWithContext(ask, processes.AskSubject, nil); !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, errors.Join(failure.ErrRunning, err)
 	}
-	unfinished, err := isRestoring(ctx, js)
+	unfinished, err := topology.IsRestoring(ctx, js)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +49,7 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 		}
 	}
 	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: StreamRestoring, Description: "a restore of Jethook that has not ended",
+		Name: topology.StreamRestoring, Description: "a restore of Jethook that has not ended",
 		Subjects: []string{"jethook.restoring"}, Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
 	})
 	if err != nil {
@@ -62,18 +61,9 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 		}
 	}
 	return &Restoring{Store: *s, finish: func(ctx context.Context) error {
-		if err := js.DeleteStream(ctx, StreamRestoring); err != nil {
+		if err := js.DeleteStream(ctx, topology.StreamRestoring); err != nil {
 			return fmt.Errorf("noting that the restore has ended: %w", err)
 		}
 		return nil
 	}}, nil
-}
-
-// isRestoring reports whether a restore was begun and has not ended.
-func isRestoring(ctx context.Context, js jetstream.JetStream) (bool, error) {
-	_, err := js.Stream(ctx, StreamRestoring)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }

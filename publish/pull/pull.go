@@ -1,4 +1,4 @@
-package publish
+package pull
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
-	"jethook/publish/connection"
-
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish/connection"
 )
 
 // Consumer gives out the messages of a consumer on the bus. It does what the fetches of nats.go do, except for two things.

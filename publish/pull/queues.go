@@ -1,4 +1,4 @@
-package publish
+package pull
 
 import (
 	"context"
@@ -14,27 +14,10 @@ import (
 	"jethook/publish/topology"
 )
 
-// StoreState is how full the whole store is, in bytes.
-type StoreState struct {
-	Used  uint64 `json:"bytes"`
-	Limit int64  `json:"bytes_limit,omitempty" doc:"maximum size in bytes; absent: no limit"`
-}
-
-// StoreState returns how much all streams hold together, those of others in the same account among them.
-func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
-	info, err := b.reads.JS.AccountInfo(ctx)
-	if err != nil {
-		return s, fmt.Errorf("asking for the store: %w", failure.Classify(err))
-	}
-	s.Used = info.Store
-	s.Limit, err = b.storage(ctx)
-	return s, err
-}
-
 // Queues are all that consume processes share.
-func (b *Bus) Queues() []topology.Queue {
+func (s *Set) Queues() []topology.Queue {
 	all := []topology.Queue{topology.QueueWebhooks, topology.QueueEvents, topology.QueueOps, topology.QueueDue}
-	if slices.Contains(b.streams[topology.StreamDeliveries].CachedInfo().Config.Subjects, topology.TurnSubjects) {
+	if slices.Contains(s.streams[topology.StreamDeliveries].CachedInfo().Config.Subjects, topology.TurnSubjects) {
 		all = append(all, topology.QueueTurns)
 	}
 	return all
@@ -49,38 +32,38 @@ type QueueState struct {
 }
 
 // QueueStates returns the state of each queue that there is: a process that delivers makes them when it first runs.
-func (b *Bus) QueueStates(ctx context.Context) (states []QueueState, err error) {
-	for _, q := range b.Queues() {
-		info, err := b.queueInfo(ctx, q)
+func (s *Set) QueueStates(ctx context.Context) (states []QueueState, err error) {
+	for _, q := range s.Queues() {
+		info, err := s.QueueInfo(ctx, q)
 		if err != nil {
 			return nil, err
 		}
 		if info == nil {
 			continue
 		}
-		s := QueueState{Stream: q.Stream, Name: q.Name, Pending: info.NumPending, Unacked: info.NumAckPending}
-		if s.Pending > 0 || s.Unacked > 0 {
-			if s.Oldest, err = b.oldestOf(ctx, q, info.AckFloor.Stream); err != nil {
+		state := QueueState{Stream: q.Stream, Name: q.Name, Pending: info.NumPending, Unacked: info.NumAckPending}
+		if state.Pending > 0 || state.Unacked > 0 {
+			if state.Oldest, err = s.oldestOf(ctx, q, info.AckFloor.Stream); err != nil {
 				return nil, err
 			}
 		}
-		states = append(states, s)
+		states = append(states, state)
 	}
 	return states, nil
 }
 
 // Untaken returns how many messages of a queue no process has taken yet.
-func (b *Bus) Untaken(ctx context.Context, q topology.Queue) (uint64, error) {
-	info, err := b.queueInfo(ctx, q)
+func (s *Set) Untaken(ctx context.Context, q topology.Queue) (uint64, error) {
+	info, err := s.QueueInfo(ctx, q)
 	if err != nil || info == nil {
 		return 0, err
 	}
 	return info.NumPending, nil
 }
 
-// queueInfo returns what the server tells of a queue, nil when there is none yet.
-func (b *Bus) queueInfo(ctx context.Context, q topology.Queue) (*jetstream.ConsumerInfo, error) {
-	c, err := b.reads.JS.Consumer(ctx, q.Stream, q.Name)
+// QueueInfo returns what the server tells of a queue, nil when there is none yet.
+func (s *Set) QueueInfo(ctx context.Context, q topology.Queue) (*jetstream.ConsumerInfo, error) {
+	c, err := s.reads.JS.Consumer(ctx, q.Stream, q.Name)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
 		return nil, nil
@@ -91,12 +74,12 @@ func (b *Bus) queueInfo(ctx context.Context, q topology.Queue) (*jetstream.Consu
 }
 
 // oldestOf returns when the first message of a queue was stored that has no outcome.
-func (b *Bus) oldestOf(ctx context.Context, q topology.Queue, floor uint64) (time.Time, error) {
+func (s *Set) oldestOf(ctx context.Context, q topology.Queue, floor uint64) (time.Time, error) {
 	from := floor + 1
 	if q.Stream == topology.StreamDeliveries { // what has its outcome is gone, and the server finds the first of a stream at once
 		from = 1
 	}
-	m, err := b.reader.Message(ctx, q.Stream, query.Question{Seq: from, Subject: q.Filter})
+	m, err := s.reader.Message(ctx, q.Stream, query.Question{Seq: from, Subject: q.Filter})
 	switch {
 	case errors.Is(err, failure.ErrNotFound), errors.Is(err, query.ErrUnreadable): // it has its outcome by now, or can't tell
 		return time.Time{}, nil

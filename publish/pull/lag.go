@@ -1,4 +1,4 @@
-package publish
+package pull
 
 import (
 	"context"
@@ -24,19 +24,19 @@ type Lag struct {
 }
 
 // Lag tells how far a consumer is.
-func (b *Bus) Lag(ctx context.Context, own Own) (lag Lag, err error) {
-	err = b.Lags(ctx, []Own{own}, func(_ int, l Lag) { lag = l })
+func (s *Set) Lag(ctx context.Context, own Own) (lag Lag, err error) {
+	err = s.Lags(ctx, []Own{own}, func(_ int, l Lag) { lag = l })
 	return lag, err
 }
 
 // Lags is Lag for many consumers, without waiting for one answer before the next question. It tells each with its place in
 // all, from this goroutine.
-func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) error {
+func (s *Set) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) error {
 	shelves := make([]query.Selection, len(all))
 	for i, own := range all {
 		shelves[i] = query.Selection{Stream: own.Stream, Subject: own.name()}
 	}
-	return b.reader.AskEach(ctx, shelves, func(sh query.Selection) (string, any) {
+	return s.reader.AskEach(ctx, shelves, func(sh query.Selection) (string, any) {
 		return "$JS.API.CONSUMER.INFO." + sh.Stream + "." + sh.Subject, struct{}{}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if !jsontext.Valid(m.Data) {
@@ -63,15 +63,15 @@ func (b *Bus) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) er
 }
 
 // CountFrom counts the events of a stream from a sequence on that match patterns.
-func (b *Bus) CountFrom(ctx context.Context, stream string, patterns []string, from uint64) (uint64, error) {
+func (s *Set) CountFrom(ctx context.Context, stream string, patterns []string, from uint64) (uint64, error) {
 	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1)}
 	if cfg.FilterSubjects = topology.Filters(stream, patterns); len(cfg.FilterSubjects) == 0 {
 		return 0, nil
 	}
-	c, err := b.openReader(ctx, stream, cfg)
+	c, err := s.OpenReader(ctx, stream, cfg)
 	if err != nil {
 		return 0, err
 	}
-	defer b.dropReader(ctx, stream, c)
+	defer s.DropReader(ctx, stream, c)
 	return c.CachedInfo().NumPending, nil
 }

@@ -1,15 +1,21 @@
-package publish
+// Package processes lets the processes on one bus ask each other how they are, and say goodbye when they stop.
+//
+// An answer comes within a second, or its process is named as missing for some minutes. Nothing of it is stored: who starts
+// later has heard of nobody.
+package processes
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,7 +28,7 @@ import (
 
 // Processes ask each other on subjects that no stream captures: who is not there at that moment says nothing.
 const (
-	askSubject  = "jethook.rpc.status" // a question; each process answers to its reply subject
+	AskSubject  = "jethook.rpc.status" // a question; each process answers to its reply subject
 	leftSubject = "jethook.rpc.left"   // a process stops, and is not to be missed
 	// headerPeer says who answers. headerMore marks each part but the last of an answer that takes several messages.
 	headerPeer = "Jethook-Peer"
@@ -30,8 +36,8 @@ const (
 )
 
 const (
-	// askTime bounds a question; askQuiet is how long one waits for more when everyone known has answered.
-	askTime  = time.Second
+	// AskTime bounds a question; askQuiet is how long one waits for more when everyone known has answered.
+	AskTime  = time.Second
 	askQuiet = 50 * time.Millisecond
 	// missFor is how long a process that answers no more is missed: one that was killed is replaced by one with
 	// another id.
@@ -86,8 +92,21 @@ func (r *roster) without(answered map[string]report.Process) (missing []Missing)
 	return missing
 }
 
-// NewPeer names this process.
-func NewPeer(role string) report.Peer {
+// Group is the processes that use one bus, as this one knows them.
+type Group struct {
+	reads *connection.Conn
+	log   *slog.Logger
+	peers roster
+	self  atomic.Pointer[report.Peer] // what Answer answers as; nil unless it runs
+}
+
+// NewGroup returns a group that has heard of nobody yet.
+func NewGroup(conn *connection.Conn, log *slog.Logger) *Group {
+	return &Group{reads: conn, log: log, peers: roster{heard: make(map[string]Missing)}}
+}
+
+// Self names this process.
+func Self(role string) report.Peer {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -97,39 +116,39 @@ func NewPeer(role string) report.Peer {
 
 // Answer answers the questions of all processes, this one among them, with what own returns, until ctx ends. It
 // makes this process and those that are there already known to each other: from then on they miss each other.
-func (b *Bus) Answer(ctx context.Context, own func() report.Process) error {
-	answers, err := b.reads.Subscribe(askSubject, func(m *nats.Msg) { b.answer(m, own) })
+func (g *Group) Answer(ctx context.Context, own func() report.Process) error {
+	answers, err := g.reads.Subscribe(AskSubject, func(m *nats.Msg) { g.answer(m, own) })
 	if err != nil {
-		return fmt.Errorf("subscribing to %s: %w", askSubject, failure.Classify(err))
+		return fmt.Errorf("subscribing to %s: %w", AskSubject, failure.Classify(err))
 	}
 	defer answers.Unsubscribe() //nolint:errcheck // the connection ends soon
-	leaves, err := b.reads.Subscribe(leftSubject, func(m *nats.Msg) { b.peers.forget(string(m.Data)) })
+	leaves, err := g.reads.Subscribe(leftSubject, func(m *nats.Msg) { g.peers.forget(string(m.Data)) })
 	if err != nil {
 		return fmt.Errorf("subscribing to %s: %w", leftSubject, failure.Classify(err))
 	}
 	defer leaves.Unsubscribe() //nolint:errcheck // as above
 	self := own().Peer
-	b.self.Store(&self)
-	if _, _, err := b.Ask(ctx); err != nil && ctx.Err() == nil {
-		b.log.Debug("cannot announce the start to other processes", "error", err)
+	g.self.Store(&self)
+	if _, _, err := g.Ask(ctx); err != nil && ctx.Err() == nil {
+		g.log.Debug("cannot announce the start to other processes", "error", err)
 	}
 	<-ctx.Done()
-	b.self.Store(nil)
-	if err := b.reads.Publish(leftSubject, []byte(self.ID)); err != nil {
-		b.log.Debug("cannot announce the shutdown to other processes", "error", err)
+	g.self.Store(nil)
+	if err := g.reads.Publish(leftSubject, []byte(self.ID)); err != nil {
+		g.log.Debug("cannot announce the shutdown to other processes", "error", err)
 	}
 	return nil
 }
 
 // answer sends this process's report to who asks, in as many messages as it takes. Who asks says where to, which must
 // not be where it could be taken for an event.
-func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
+func (g *Group) answer(question *nats.Msg, own func() report.Process) {
 	if !strings.HasPrefix(question.Reply, nats.InboxPrefix) && !strings.HasPrefix(question.Reply, connection.Inbox+".") {
 		return
 	}
 	var asks report.Peer
 	if json.Unmarshal(question.Data, &asks) == nil {
-		b.peers.hear(asks)
+		g.peers.hear(asks)
 	}
 	r := own()
 	data, err := json.Marshal(&r)
@@ -141,46 +160,46 @@ func (b *Bus) answer(question *nats.Msg, own func() report.Process) {
 		if more = len(data) > 0; more {
 			part.Header.Set(headerMore, "1")
 		}
-		err = b.reads.PublishMsg(part)
+		err = g.reads.PublishMsg(part)
 	}
 	if err != nil {
-		b.log.Debug("cannot answer another process", "error", err)
+		g.log.Debug("cannot answer another process", "error", err)
 	}
 }
 
 // Ask returns what all processes report, and those that were heard of in the last minutes and do not answer within a
 // second. Without any of them it takes a moment only.
-func (b *Bus) Ask(ctx context.Context) ([]report.Process, []Missing, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+func (g *Group) Ask(ctx context.Context) ([]report.Process, []Missing, error) {
+	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
-	sub, err := b.reads.SubscribeSync(b.reads.NewInbox())
+	sub, err := g.reads.SubscribeSync(g.reads.NewInbox())
 	if err != nil {
 		return nil, nil, fmt.Errorf("asking the processes: %w", failure.Classify(err))
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // late answers are dropped
 	var question []byte
-	if self := b.self.Load(); self != nil {
+	if self := g.self.Load(); self != nil {
 		if question, err = json.Marshal(self); err != nil {
 			return nil, nil, fmt.Errorf("asking the processes: %w", err)
 		}
 	}
-	if err := b.reads.PublishRequest(askSubject, sub.Subject, question); err != nil {
+	if err := g.reads.PublishRequest(AskSubject, sub.Subject, question); err != nil {
 		return nil, nil, fmt.Errorf("asking the processes: %w", failure.Classify(err))
 	}
-	answered := b.collect(ctx, sub)
+	answered := g.collect(ctx, sub)
 	all := slices.SortedFunc(maps.Values(answered), func(a, b report.Process) int {
 		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
 	})
-	return all, b.peers.without(answered), nil
+	return all, g.peers.without(answered), nil
 }
 
 // collect gathers answers until everyone known has answered and no more come for a moment, or ctx ends.
-func (b *Bus) collect(ctx context.Context, sub *nats.Subscription) map[string]report.Process {
+func (g *Group) collect(ctx context.Context, sub *nats.Subscription) map[string]report.Process {
 	answered := make(map[string]report.Process)
 	parts := make(map[string][]byte)
 	for size := 0; size < maxPeerBytes && len(answered) < maxPeers; {
 		wait, cancel := ctx, context.CancelFunc(func() {})
-		if len(answered) > 0 && len(b.peers.without(answered)) == 0 {
+		if len(answered) > 0 && len(g.peers.without(answered)) == 0 {
 			wait, cancel = context.WithTimeout(ctx, askQuiet)
 		}
 		m, err := sub.NextMsgWithContext(wait)
@@ -195,11 +214,11 @@ func (b *Bus) collect(ctx context.Context, sub *nats.Subscription) map[string]re
 		}
 		var r report.Process
 		if err := json.Unmarshal(parts[id], &r); err != nil || r.ID != id || id == "" {
-			b.log.Debug("cannot read another process's answer", "error", err)
+			g.log.Debug("cannot read another process's answer", "error", err)
 			continue
 		}
 		answered[id] = r
-		b.peers.hear(r.Peer)
+		g.peers.hear(r.Peer)
 		delete(parts, id)
 	}
 	return answered

@@ -1,4 +1,4 @@
-package publish
+package backup
 
 import (
 	"context"
@@ -92,12 +92,6 @@ func dialRunning(cfg *config.Config) (*Store, error) {
 func IsNotFound(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 }
-
-// SealMark is the key of the metadata of a bucket's stream under which its mark stands, if its records are sealed.
-const SealMark = markKey
-
-// SealPlace is what a bucket's mark is sealed for.
-func SealPlace(bucket string) string { return "bucket " + bucket }
 
 // Restoring is a store that takes the streams of a backup. Until [Restoring.Finish] nothing starts from it.
 type Restoring struct {
