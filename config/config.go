@@ -61,6 +61,14 @@ type Config struct {
 	RejectedRetention time.Duration  `envconfig:"REJECTED_RETENTION" default:"72h" desc:"how long to keep them"`
 	TrustedProxies    []netip.Prefix `envconfig:"TRUSTED_PROXIES" desc:"proxies (CIDR or address, comma-separated) whose X-Forwarded-For, Forwarded or X-Real-IP is trusted for the sender's address"`
 
+	WebhooksMaxBytes   Bytes `envconfig:"WEBHOOKS_MAX_BYTES" default:"0" desc:"the most that the stream WEBHOOKS may hold; when it is full, senders get 503; 0: as much as the store does, or, in an account that requires limits, a fifth of it"`
+	EventsMaxBytes     Bytes `envconfig:"EVENTS_MAX_BYTES" default:"0" desc:"the same for EVENTS: when it is full, services cannot publish"`
+	DeliveriesMaxBytes Bytes `envconfig:"DELIVERIES_MAX_BYTES" default:"0" desc:"the same for DELIVERIES, or a tenth: when seven eighths of it are used, further failed deliveries wait in their processes until there is room"`
+	DeadMaxBytes       Bytes `envconfig:"DEAD_MAX_BYTES" default:"1GiB" desc:"the most that dead letters may take, at most a tenth of the store; the oldest are removed"`
+	AuditMaxBytes      Bytes `envconfig:"AUDIT_MAX_BYTES" default:"0" desc:"the same for the audit trail: when it is full, changes are refused; 0: as much as the store does, or, in an account that requires limits, a fiftieth of it"`
+	BucketsMaxBytes    Bytes `envconfig:"BUCKETS_MAX_BYTES" default:"0" desc:"the most that each bucket of endpoints, cursors, recoveries and sources may hold; 0: as much as the store does, or, in an account that requires limits, a hundredth of it"`
+	BodiesMaxBytes     Bytes `envconfig:"BODIES_MAX_BYTES" default:"0" desc:"the most that the object store of LARGE_BODIES may hold; when it is full, senders of large bodies get 503; 0: as much as the store does, or, in an account that requires limits, a tenth of it"`
+
 	HistoryAge      time.Duration `envconfig:"HISTORY_RETENTION" default:"720h" desc:"how long attempts are kept: at least 1m"`
 	HistoryMaxBytes Bytes         `envconfig:"HISTORY_MAX_BYTES" default:"1GiB" desc:"how much space the attempts may use (1GiB holds some million), at most a tenth of the store; the oldest are removed"`
 	AuditRetention  time.Duration `envconfig:"AUDIT_RETENTION" default:"2160h" desc:"how long the audit trail of what operators did is kept: at least 1h"`

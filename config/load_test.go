@@ -28,7 +28,7 @@ func TestDefault(t *testing.T) {
 	want := &Config{
 		Listen: ":8080", AdminListen: "127.0.0.1:8081", MetricsSeries: 100, DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
 		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
-		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30,
+		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30, DeadMaxBytes: 1 << 30,
 		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
 		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour, AuditRetention: 2160 * time.Hour, LogFormat: LogAuto,
@@ -88,7 +88,7 @@ func TestLoad(t *testing.T) {
 		NATSURL: "nats://me:pass@one:4222, two", NATSToken: NewSecret("nats-token"),
 		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
 		Replicas: 3, MaxBody: 1 << 20, DedupWindow: 2 * time.Hour, Retention: 2 * time.Hour,
-		HistoryAge: 48 * time.Hour, HistoryMaxBytes: 64 << 20,
+		HistoryAge: 48 * time.Hour, HistoryMaxBytes: 64 << 20, DeadMaxBytes: 1 << 30,
 		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4, LogFormat: LogText,
 		AllowedNetworks: []netip.Prefix{
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),

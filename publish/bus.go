@@ -55,6 +55,8 @@ type Bus struct {
 	audit    *audit.Trail
 	meters   *groupcommit.Meters
 	calendar *calendar
+	space    space
+	replicas int
 
 	webhooks, events, ops, deliveries, dead, history, rejected *groupcommit.Committer
 
@@ -118,9 +120,9 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		b.log.Warn("the cluster's max_payload limits bodies to less than JETHOOK_MAX_BODY; set JETHOOK_LARGE_BODIES=true to lift the limit", "max_body_bytes", b.maxBody)
 	}
 	p := connection.NewPatience(b.front, b.log)
-	var storage int64
+	var room topology.Room
 	if err = p.Await(ctx, "JetStream", func(ctx context.Context) (err error) {
-		storage, err = b.storage(ctx)
+		room, err = b.storage(ctx, cfg.Replicas)
 		return err
 	}); err != nil {
 		return err
@@ -134,14 +136,16 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	}); err != nil {
 		return err
 	}
-	if b.streams, err = topology.EnsureStreams(ctx, p, b.front.JS, b.log, topology.StreamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), storage)); err != nil {
+	if b.streams, err = topology.EnsureStreams(ctx, p, b.front.JS, b.log, topology.StreamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), room)); err != nil {
 		return err
 	}
 	b.keeping = topology.KeepingOf(b.streams)
+	b.replicas = cfg.Replicas
+	b.space.limit(b.streams[topology.StreamDeliveries].CachedInfo().Config.MaxBytes)
 	b.quotas = b.rejectedQuotas(len(cfg.Sources))
-	b.requests.Config = topology.RequestsConfig(cfg.Replicas, storage)
-	b.removed.Config = topology.RemovedConfig(cfg, storage)
-	if err = p.Await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg) }); err != nil {
+	b.requests.Config = topology.RequestsConfig(cfg.Replicas, room.Bytes)
+	b.removed.Config = topology.RemovedConfig(cfg, room.Bytes)
+	if err = p.Await(ctx, "the buckets in JetStream", func(ctx context.Context) error { return b.openBuckets(ctx, cfg, room) }); err != nil {
 		return err
 	}
 	if b.srv != nil {
@@ -172,16 +176,16 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 }
 
 // openBuckets opens what is stored in buckets, and makes what is missing.
-func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config) (err error) {
-	if b.buckets, err = topology.EnsureBuckets(ctx, b.front.JS, cfg.Replicas); err != nil {
+func (b *Bus) openBuckets(ctx context.Context, cfg *config.Config, room topology.Room) (err error) {
+	if b.buckets, err = topology.EnsureBuckets(ctx, b.front.JS, cfg, room); err != nil {
 		return err
 	}
 	if b.aside {
-		if err = topology.EnsureBodies(ctx, b.front.JS, cfg, b.log); err != nil {
+		if err = topology.EnsureBodies(ctx, b.front.JS, cfg, room, b.log); err != nil {
 			return err
 		}
 	}
-	b.sources, err = openSources(ctx, b.front.JS, cfg, b.log)
+	b.sources, err = openSources(ctx, b.front.JS, cfg, room, b.log)
 	return err
 }
 
@@ -195,16 +199,12 @@ func (b *Bus) connectionFor(stream string) *connection.Conn {
 	}
 }
 
-// storage is how many bytes all streams together may hold; 0 when there is no limit.
-func (b *Bus) storage(ctx context.Context) (int64, error) {
+// storage is the room for all streams together.
+func (b *Bus) storage(ctx context.Context, replicas int) (topology.Room, error) {
 	if b.srv != nil {
-		return b.srv.MaxStore(), nil
+		return topology.Room{Bytes: b.srv.MaxStore()}, nil
 	}
-	info, err := b.front.JS.AccountInfo(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("asking for the limits of JetStream: %w", err)
-	}
-	return max(0, info.Limits.MaxStore), nil
+	return topology.AskRoom(ctx, b.front.JS, replicas)
 }
 
 // stuck is told that the store answers nothing although the connection stands.
@@ -354,6 +354,9 @@ func (b *Bus) Ready(ctx context.Context) error {
 			return fmt.Errorf("%w: asking for stream %s: %w", failure.ErrUnavailable, name, err)
 		}
 		cfg, state := info.Config, info.State
+		if name == topology.StreamDeliveries {
+			cfg.Discard, cfg.MaxBytes = jetstream.DiscardNew, b.space.most
+		}
 		if cfg.Discard == jetstream.DiscardNew && cfg.MaxBytes > 0 && state.Bytes+1024 > uint64(cfg.MaxBytes) {
 			return fmt.Errorf("%w: stream %s holds %d of %d bytes", failure.ErrFull, name, state.Bytes, cfg.MaxBytes)
 		}

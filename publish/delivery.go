@@ -48,6 +48,7 @@ type Delivery struct {
 	Since    time.Time // when it was stored; read only
 
 	seq     uint64 // of the stored message; read only
+	came    bool   // it was stored, and came due
 	replays uint64 // of one that came due: sequence of the dead letter that it replays; read only
 }
 
@@ -221,7 +222,14 @@ func eventOf(h nats.Header, body []byte) Event {
 // earlier. Of a large body only what [Bus.MustCarry] says is stored.
 func (b *Bus) Schedule(d *Delivery, done func(error)) {
 	d.Due = b.calendar.book(d.Due)
-	b.deliveries.Enqueue(b.scheduled(d), func(_ groupcommit.Receipt, err error) { done(err) })
+	m := b.scheduled(d)
+	if !d.came { // else it takes the place of the message that did
+		if err := b.space.take(b, m.Size()); err != nil {
+			done(err)
+			return
+		}
+	}
+	b.deliveries.Enqueue(m, func(_ groupcommit.Receipt, err error) { done(err) })
 }
 
 // ScheduleUnlessMoved is Schedule on the condition that the delivery's last message in DELIVERIES is the one at a place; 0: that it
@@ -230,6 +238,12 @@ func (b *Bus) ScheduleUnlessMoved(d *Delivery, place uint64, done func(error)) {
 	d.Due = b.calendar.book(d.Due)
 	m := b.scheduled(d)
 	expect(m, d.ID(), place)
+	if place == 0 && !d.came {
+		if err := b.space.take(b, m.Size()); err != nil {
+			done(err)
+			return
+		}
+	}
 	b.deliveries.Enqueue(m, func(_ groupcommit.Receipt, err error) { done(err) })
 }
 

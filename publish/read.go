@@ -68,7 +68,7 @@ func Unread(stream, subject string, seq uint64, at time.Time, body []byte) Event
 // UnreadDelivery is what is known of a delivery that came due without decoding it: whose it is and, if its key is readable,
 // of which event, so that it stays the same delivery.
 func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Delivery {
-	d := Delivery{Event: Unread(topology.StreamDeliveries, subject, seq, at, body), Attempt: 1}
+	d := Delivery{Event: Unread(topology.StreamDeliveries, subject, seq, at, body), Attempt: 1, came: true}
 	d.Event.seq = 0
 	tokens := strings.SplitN(subject, ".", 5)
 	if len(tokens) < 4 {
@@ -92,7 +92,9 @@ func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Deliv
 // DecodeDelivery reads a delivery that came due.
 func DecodeDelivery(m jetstream.Msg) (Delivery, error) {
 	crashpoint.Reach("read", "", m.Data())
-	return parseDelivery(m.Headers(), m.Data())
+	d, err := parseDelivery(m.Headers(), m.Data())
+	d.came = true
+	return d, err
 }
 
 // Waiting returns the schedule of a delivery, or ErrNotFound when it waits for nothing.

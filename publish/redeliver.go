@@ -93,7 +93,12 @@ func (b *Bus) fromTheStart(d *Delivery, name string) *nats.Msg {
 // history. Asked twice with one key, within the deduplication window, it sends once. ErrConflict means that it is on its
 // way already.
 func (b *Bus) Send(ctx context.Context, d *Delivery, key string) error {
-	if _, err := b.deliveries.Publish(ctx, b.fromTheStart(d, "send:"+d.ID()+":"+key)); err != nil {
+	m := b.fromTheStart(d, "send:"+d.ID()+":"+key)
+	err := b.space.take(b, m.Size())
+	if err == nil {
+		_, err = b.deliveries.Publish(ctx, m)
+	}
+	if err != nil {
 		return fmt.Errorf("sending %s: %w", d.ID(), err)
 	}
 	return nil
@@ -132,10 +137,15 @@ func (b *Bus) replay(ctx context.Context, dead []Delivery) (replayed int, failed
 		d := &dead[i]
 		m := b.fromTheStart(d, fmt.Sprintf("replay:%s:%d", d.ID(), d.seq))
 		m.Header[headerReplays] = []string{strconv.FormatUint(d.seq, 10)}
-		b.deliveries.Enqueue(m, func(_ groupcommit.Receipt, err error) {
+		told := func(_ groupcommit.Receipt, err error) {
 			outcomes[i] = err
 			stored <- err
-		})
+		}
+		if err := b.space.take(b, m.Size()); err != nil {
+			told(groupcommit.Receipt{}, err)
+			continue
+		}
+		b.deliveries.Enqueue(m, told)
 	}
 	for range dead {
 		select {

@@ -59,14 +59,14 @@ type Sources struct {
 	followed atomic.Bool // this process needs what the bucket holds
 }
 
-func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config, log *slog.Logger) (*Sources, error) {
+func openSources(ctx context.Context, js jetstream.JetStream, cfg *config.Config, room topology.Room, log *slog.Logger) (*Sources, error) {
 	ring, err := cfg.Keyring()
 	if err != nil {
 		return nil, err
 	}
 	kv, err := topology.EnsureBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: topology.BucketSources, Description: "secrets that senders handed over",
-		Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+		Storage: jetstream.FileStorage, Replicas: cfg.Replicas, MaxBytes: room.OfBucket(cfg),
 	})
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ func (b *Bus) StoreState(ctx context.Context) (s StoreState, err error) {
 		return s, fmt.Errorf("asking for the store: %w", failure.Classify(err))
 	}
 	s.Used = info.Store
-	s.Limit, err = b.storage(ctx)
+	room, err := b.storage(ctx, b.replicas)
+	s.Limit = room.Bytes
 	return s, err
 }

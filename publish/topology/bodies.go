@@ -19,13 +19,14 @@ const BucketBodies = "jethook_bodies"
 const StreamBodies = "OBJ_" + BucketBodies
 
 // EnsureBodies makes the bucket if it is missing. What it holds outlives the event, and the dead letters that it becomes.
-func EnsureBodies(ctx context.Context, js jetstream.JetStream, cfg *config.Config, log *slog.Logger) error {
+func EnsureBodies(ctx context.Context, js jetstream.JetStream, cfg *config.Config, room Room, log *slog.Logger) error {
 	age := cfg.Retention + deadAge
 	_, err := js.ObjectStore(ctx, BucketBodies)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		_, err = js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{
 			Bucket: BucketBodies, Description: "bodies of webhooks that fit into no message",
 			TTL: age, Storage: jetstream.FileStorage, Replicas: cfg.Replicas,
+			MaxBytes: room.Of(int64(cfg.BodiesMaxBytes), bodiesShare, cfg.Replicas),
 		})
 		if errors.Is(err, jetstream.ErrBucketExists) { // another process was faster
 			err = nil

@@ -26,10 +26,10 @@ func rejectedConfig(cfg *config.Config, bound func(most, share int64) int64) jet
 
 // auditConfig is the stream of the audit trail. It takes nothing more when it is full: what is dropped to make room is
 // what somebody wanted to see gone.
-func auditConfig(cfg *config.Config) jetstream.StreamConfig {
+func auditConfig(cfg *config.Config, room Room) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: StreamAudit, Description: "what operators did, as a chain of hashes", Subjects: []string{AuditSubjects},
-		Discard: jetstream.DiscardNew, MaxAge: cfg.AuditRetention, AllowDirect: true,
+		Discard: jetstream.DiscardNew, MaxAge: cfg.AuditRetention, MaxBytes: room.Of(int64(cfg.AuditMaxBytes), auditShare, cfg.Replicas), AllowDirect: true,
 	}
 }
 

@@ -30,25 +30,29 @@ const (
 	keyMaxAge     = "jethook-max-age"
 	keyMaxBytes   = "jethook-max-bytes"
 	keyMaxMessage = "jethook-max-msg-size"
+	keyWindow     = "jethook-duplicate-window"
 )
 
 var settings = []setting{
 	{keyMaxAge, func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.MaxAge) }},
 	{keyMaxBytes, func(c *jetstream.StreamConfig) *int64 { return &c.MaxBytes }},
-	{"jethook-duplicate-window", func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.Duplicates) }},
+	{keyWindow, func(c *jetstream.StreamConfig) *int64 { return (*int64)(&c.Duplicates) }},
 }
 
 // noteSettings marks what of a stream follows a setting.
 func noteSettings(s *jetstream.StreamConfig, cfg *config.Config) {
+	sizes := map[string]config.Bytes{
+		StreamHistory: cfg.HistoryMaxBytes, StreamRejected: cfg.RejectedMaxBytes, StreamDead: cfg.DeadMaxBytes,
+		StreamWebhooks: cfg.WebhooksMaxBytes, StreamEvents: cfg.EventsMaxBytes, StreamDeliveries: cfg.DeliveriesMaxBytes, StreamAudit: cfg.AuditMaxBytes,
+	}
 	for _, f := range settings {
+		size, sized := sizes[s.Name]
 		switch {
 		case *f.field(s) == 0: // left to the server
-		case f.key != keyMaxBytes:
+		case f.key == keyMaxBytes && sized:
+			f.note(s, int64(size))
+		case f.key != keyMaxBytes && s.Name != StreamDead: // dead letters have no other setting
 			f.note(s, *f.field(s))
-		case s.Name == StreamHistory:
-			f.note(s, int64(cfg.HistoryMaxBytes))
-		case s.Name == StreamRejected:
-			f.note(s, int64(cfg.RejectedMaxBytes))
 		}
 	}
 	if s.MaxMsgSize > 0 {
@@ -90,8 +94,16 @@ func (f setting) note(c *jetstream.StreamConfig, asked int64) {
 	c.Metadata[f.key] = fmt.Sprintf("%d/%d", asked, *f.field(c))
 }
 
-// noted returns what was asked and what was set.
+// noted returns what was asked and what was set. Earlier versions had no setting for the size of most streams, and noted
+// nothing of dead letters.
 func (f setting) noted(c *jetstream.StreamConfig) (asked, set int64, ok bool) {
+	if _, is := c.Metadata[f.key]; !is && f.key == keyMaxBytes {
+		if c.Name == StreamDead {
+			return 1 << 30, c.MaxBytes, true
+		}
+		_, made := c.Metadata[keyWindow]
+		return 0, -1, made
+	}
 	a, s, ok := strings.Cut(c.Metadata[f.key], "/")
 	asked, err1 := strconv.ParseInt(a, 10, 64)
 	set, err2 := strconv.ParseInt(s, 10, 64)

@@ -40,9 +40,8 @@ var StagedStreams = []string{StreamWebhooks, StreamDeliveries, StreamDead}
 // be delivered.
 const (
 	deadAge = 30 * 24 * time.Hour
-	// ownBytes bounds the dead letters, and opsBytes the operational events; these and the history have at most a
+	// opsBytes bounds the operational events; these, the dead letters and the history have at most a
 	// part of a small store, since JetStream sets aside what a stream may grow to.
-	ownBytes  = 1 << 30
 	ownShare  = 10
 	opsBytes  = 64 << 20
 	opsShare  = 100
@@ -62,25 +61,25 @@ func shareOf(storage, most, share int64, replicas int) int64 {
 
 // StreamConfigs are the streams as Jethook makes them when they are missing, in a store of so many bytes; 0 for
 // one without a limit.
-func StreamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.StreamConfig {
-	bound := func(most, share int64) int64 { return shareOf(storage, most, share, cfg.Replicas) }
-	events := func(name, subjects, description string) jetstream.StreamConfig {
+func StreamConfigs(cfg *config.Config, maxBody int64, room Room) []jetstream.StreamConfig {
+	bound := func(most, share int64) int64 { return shareOf(room.Bytes, most, share, cfg.Replicas) }
+	events := func(name, subjects, description string, size config.Bytes) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
-			Name: name, Description: description, Subjects: []string{subjects},
+			Name: name, Description: description, Subjects: []string{subjects}, MaxBytes: room.Of(int64(size), eventsShare, cfg.Replicas),
 			Discard: jetstream.DiscardNew, MaxAge: cfg.Retention, Duplicates: cfg.DedupWindow,
 			// A retry of the event, which has more headers, must fit into a message too.
 			MaxMsgSize:         int32(maxBody + embedded.HeaderRoom/2),
 			AllowAtomicPublish: true, AllowDirect: true,
 		}
 	}
-	internal := events(StreamEvents, "events.>", "events of internal services")
+	internal := events(StreamEvents, "events.>", "events of internal services", cfg.EventsMaxBytes)
 	// A place is the id of an event that has no other, and receivers remember ids: so no store made anew may give the
 	// places of the one before. That holds as long as a store takes fewer than a million events a second.
 	internal.FirstSeq = uint64(time.Now().UnixMicro())
-	ops := events(StreamOps, "jethook.ops.>", "operational events of Jethook")
+	ops := events(StreamOps, "jethook.ops.>", "operational events of Jethook", 0)
 	ops.Discard, ops.MaxBytes = jetstream.DiscardOld, bound(opsBytes, opsShare)
 	streams := []jetstream.StreamConfig{
-		events(StreamWebhooks, "webhooks.>", "received webhooks"),
+		events(StreamWebhooks, "webhooks.>", "received webhooks", cfg.WebhooksMaxBytes),
 		internal,
 		ops,
 		{
@@ -88,10 +87,12 @@ func StreamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			Subjects:  []string{dueSubjects, retrySubjects},
 			Retention: jetstream.WorkQueuePolicy, Duplicates: max(cfg.DedupWindow, leastReplayWindow),
 			AllowMsgSchedules: true, AllowRollup: true, AllowAtomicPublish: true, AllowDirect: true,
+			// A stream with schedules can't refuse what exceeds this, but would drop the oldest: the bus keeps away from it.
+			MaxBytes: room.Of(int64(cfg.DeliveriesMaxBytes), deliveriesShare, cfg.Replicas),
 		},
 		{
 			Name: StreamDead, Description: "deliveries that failed for good",
-			Subjects: []string{deadSubjects}, MaxMsgsPerSubject: 1, MaxAge: deadAge, MaxBytes: bound(ownBytes, ownShare),
+			Subjects: []string{deadSubjects}, MaxMsgsPerSubject: 1, MaxAge: deadAge, MaxBytes: bound(int64(cfg.DeadMaxBytes), ownShare),
 			AllowAtomicPublish: true, AllowDirect: true,
 		},
 		{
@@ -100,7 +101,7 @@ func StreamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			MaxAge: cfg.HistoryAge, MaxBytes: bound(int64(cfg.HistoryMaxBytes), ownShare),
 		},
 		rejectedConfig(cfg, bound),
-		auditConfig(cfg),
+		auditConfig(cfg, room),
 	}
 	for i := range streams {
 		s := &streams[i]
@@ -117,9 +118,7 @@ func StreamConfigs(cfg *config.Config, maxBody, storage int64) []jetstream.Strea
 			// for the disk. See HistoryIsLate of the bus for what that asks of others.
 			s.PersistMode = jetstream.AsyncPersistMode
 		}
-		if s.Name != StreamDead { // it follows no setting
-			noteSettings(s, cfg)
-		}
+		noteSettings(s, cfg)
 	}
 	return streams
 }
@@ -191,8 +190,8 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 		"its persist_mode is async, so it acknowledges what a crash loses")
 	bad(want.AllowMsgSchedules && !got.AllowMsgSchedules, "allow_msg_schedules is off, so no retry could wait")
 	bad(want.AllowRollup && (!got.AllowRollup || got.DenyPurge), "roll-ups are off, so a schedule could not be replaced")
-	bad(want.Name == StreamDeliveries && (got.MaxAge > 0 || got.MaxBytes > 0 || got.MaxMsgs > 0 || got.MaxMsgsPerSubject > 0),
-		"it has limits, which would drop deliveries that wait")
+	bad(want.Name == StreamDeliveries && (got.MaxAge > 0 || got.MaxMsgs > 0 || got.MaxMsgsPerSubject > 0),
+		"it has limits other than max_bytes, which would drop deliveries that wait")
 	bad(want.Discard == jetstream.DiscardNew && got.Discard != jetstream.DiscardNew && (got.MaxBytes > 0 || got.MaxMsgs > 0),
 		"it drops the oldest events when it is full (discard: old)")
 	bad(want.Discard == jetstream.DiscardNew && got.MaxMsgsPerSubject > 0 && !got.DiscardNewPerSubject,
@@ -215,10 +214,10 @@ var bucketConfigs = []jetstream.KeyValueConfig{
 }
 
 // EnsureBuckets opens the buckets, and makes those that are missing.
-func EnsureBuckets(ctx context.Context, js jetstream.JetStream, replicas int) (map[string]jetstream.KeyValue, error) {
+func EnsureBuckets(ctx context.Context, js jetstream.JetStream, cfg *config.Config, room Room) (map[string]jetstream.KeyValue, error) {
 	have := make(map[string]jetstream.KeyValue)
 	for _, want := range bucketConfigs {
-		want.Storage, want.Replicas = jetstream.FileStorage, replicas
+		want.Storage, want.Replicas, want.MaxBytes = jetstream.FileStorage, cfg.Replicas, room.OfBucket(cfg)
 		kv, err := EnsureBucket(ctx, js, want)
 		if err != nil {
 			return nil, err
