@@ -1,12 +1,14 @@
 package consume
 
 import (
+	"cmp"
 	"time"
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/outcome"
 	"jethook/publish"
+	"jethook/publish/trace"
 )
 
 // deliver makes one attempt and stores what came of it. It returns nil when none was made.
@@ -31,13 +33,29 @@ func (e *Engine) deliver(j *job) *attempt.Result {
 	if !e.withBody(j) {
 		return nil
 	}
-	res := e.client.Do(e.flight, attempt.Request{
-		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
-		ContentType: j.d.Event.ContentType, Traceparent: j.d.Event.Traceparent, Source: j.d.Event.Source,
-		Received: j.d.Event.Received, Header: j.d.Event.Forward, Body: j.d.Event.Body, Attempt: j.d.Attempt,
-	})
+	res := e.attempt(j, ep)
 	e.conclude(j, ep, &res)
 	return &res
+}
+
+// attempt makes the attempt as a step of the event's trace.
+func (e *Engine) attempt(j *job, ep *endpoint.Endpoint) attempt.Result {
+	span := e.tracer.Attempt(&j.d)
+	j.d.First = cmp.Or(j.d.First, span.Reference())
+	res := e.client.Do(e.flight, attempt.Request{
+		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
+		ContentType: j.d.Event.ContentType, Traceparent: cmp.Or(span.Traceparent(), j.d.Event.Traceparent), Source: j.d.Event.Source,
+		Received: j.d.Event.Received, Header: j.d.Event.Forward, Body: j.d.Event.Body, Attempt: j.d.Attempt,
+	})
+	outcome := trace.Outcome{Status: res.Status, Class: string(res.Class), Detail: res.Detail}
+	if res.Verdict == attempt.Delivered {
+		outcome.Class = ""
+	}
+	if res.Sent != nil {
+		outcome.URL = res.Sent.URL
+	}
+	span.Done(outcome)
+	return res
 }
 
 // maxEarly is how early a delivery may come by a difference of clocks and be waited for in its lane.
@@ -152,7 +170,7 @@ func (e *Engine) park(j *job) {
 // it waits, and uses no attempt up.
 func (e *Engine) strand(j *job) {
 	if !e.endpoints.IsUnreadable(j.d.Endpoint) {
-		e.log.Debug("delivery dropped: its endpoint is removed", "delivery", j.d.ID())
+		e.log.Debug("delivery dropped: its endpoint is removed", "delivery", j.d.ID(), "trace_id", j.d.Event.TraceID())
 		e.finish(j)
 		return
 	}

@@ -33,6 +33,7 @@ import (
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
+	"jethook/publish/trace"
 )
 
 const (
@@ -100,6 +101,7 @@ type Engine struct {
 	recoveries *recovery.Worker
 
 	meters *meters
+	tracer *trace.Tracer // nil: attempts are not traced
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
@@ -129,6 +131,9 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 // Rehearse lets the engine have what may end the process rehearsed by children that the command runs, which must call
 // [rehearsal.Serve]. It is called before Run.
 func (e *Engine) Rehearse(command ...string) { e.rehearser = rehearsal.New(command...) }
+
+// Trace lets the engine trace its attempts. It is called before Run.
+func (e *Engine) Trace(t *trace.Tracer) { e.tracer = t }
 
 // NewClient returns the client that makes attempts by these settings: who shows what it sends needs the same.
 func NewClient(cfg *config.Config, version string) *attempt.Client {

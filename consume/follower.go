@@ -9,7 +9,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
-	"jethook/consume/outage"
+	"jethook/publish/outage"
 	"jethook/publish/topology"
 )
 

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
-	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/outage"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )

@@ -28,7 +28,8 @@ func (e *Engine) announceDeath(d *publish.Delivery, res *attempt.Result) {
 	if ok && e.meters.open(ep.ID).firstDeath() {
 		log = e.log.Warn
 	}
-	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason)
+	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason,
+		"trace_id", d.Event.TraceID())
 	if strings.HasPrefix(d.Event.Subject, topology.OpsPrefix) {
 		return
 	}

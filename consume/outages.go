@@ -1,7 +1,7 @@
 package consume
 
 import (
-	"jethook/consume/outage"
+	"jethook/publish/outage"
 )
 
 // faults are those that many deliveries share.

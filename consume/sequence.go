@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/endpoint"
-	"jethook/consume/outage"
 	"jethook/publish"
+	"jethook/publish/outage"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )

@@ -89,9 +89,17 @@ func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent st
 			delete(kept, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
 	}
-	if traces := h["Traceparent"]; len(traces) == 1 && publish.ValidTraceparent(traces[0]) {
-		return kept, traces[0]
+	if traceparent = traceOf(h); traceparent != "" {
+		return kept, traceparent
 	}
 	delete(kept, "Tracestate") // belongs to the trace that is not continued
 	return kept, publish.NewTraceparent()
+}
+
+// traceOf returns the trace context that a request names; empty: it names none.
+func traceOf(h http.Header) string {
+	if traces := h["Traceparent"]; len(traces) == 1 && publish.ValidTraceparent(traces[0]) {
+		return traces[0]
+	}
+	return ""
 }

@@ -25,6 +25,7 @@ import (
 	"jethook/ingest/provider"
 	"jethook/publish"
 	"jethook/publish/groupcommit"
+	"jethook/publish/trace"
 )
 
 // Publisher stores events; *publish.Bus is one.
@@ -52,6 +53,7 @@ type Options struct {
 
 	Ready   func(context.Context) error // whether events can be stored; nil: always
 	Leaving func() bool                 // whether the process is about to stop; nil: never
+	Tracer  *trace.Tracer               // nil: requests are not traced
 
 	DedupWindow time.Duration // for how long Publisher remembers ids; zero: longer than any source needs
 }
@@ -73,6 +75,7 @@ type Server struct {
 	now     func() time.Time
 	echo    *echo.Echo
 	tls     *tls.Config
+	tracer  *trace.Tracer
 
 	addresses addresses
 
@@ -112,6 +115,7 @@ func New(o Options) (*Server, error) {
 		now:     o.Now,
 		echo:    echo.New(),
 		tls:     o.TLS,
+		tracer:  o.Tracer,
 
 		addresses: addresses{o.Proxies},
 

@@ -16,6 +16,7 @@ import (
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
 	"jethook/publish/topology"
+	"jethook/publish/trace"
 )
 
 // receive takes one webhook, or answers a handshake. The order matters: who does not know a source's secret costs
@@ -38,11 +39,24 @@ func (s *Server) receive(c echo.Context) error {
 	if outcome.Handshake != "" {
 		return s.shakeHands(c, src, &outcome, now)
 	}
+	// Only now: anyone can send what leads no further.
+	span := s.tracer.Receive(r, c.Path(), src.name, traceOf(r.Header), now)
+	if err := s.keep(c, src, outcome.Events, span, data, now); err != nil {
+		span.Respond(response(err).Status)
+		return err
+	}
+	defer span.Respond(outcome.Answer.Status)
+	return send(c, outcome.Answer)
+}
+
+// keep stores the events of a verified request.
+func (s *Server) keep(c echo.Context, src *source, found []provider.Event, span trace.Span, data []byte, now time.Time) error {
 	if err := src.admit(now); err != nil {
 		return err
 	}
-	events := src.events(outcome.Events, r.Header, now)
-	receipt, err := s.store(r.Context(), events)
+	r := c.Request()
+	events := src.events(found, r.Header, now)
+	receipt, err := s.store(r.Context(), span, events)
 	if errors.Is(err, failure.ErrTooLarge) {
 		s.reject(c, src, data, now, err)
 	}
@@ -64,12 +78,12 @@ func (s *Server) receive(c echo.Context) error {
 	if s.failures.ends(now) {
 		s.log.Info("storing webhooks again")
 	}
-	return send(c, outcome.Answer)
+	return nil
 }
 
 // logDuplicate tells who has redelivered a request by hand why nothing happened.
 func (s *Server) logDuplicate(src *source, e *publish.Event) {
-	s.log.Info("duplicate webhook ignored: an event with its id is already stored", "source", src.name, "type", e.Type, "id", e.ID,
+	s.log.Info("duplicate webhook ignored: an event with its id is already stored", "source", src.name, "type", e.Type, "id", e.ID, "trace_id", e.TraceID(),
 		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", variable(src.name, "DEDUP")+"=false")
 }
 
@@ -204,19 +218,21 @@ func (src *source) hashID(e *provider.Event) string {
 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is
 // verified, and the sender's next try is then a duplicate instead of another chance to fail.
-func (s *Server) store(ctx context.Context, events []*publish.Event) (receipt groupcommit.Receipt, err error) {
+func (s *Server) store(ctx context.Context, span trace.Span, events []*publish.Event) (receipt groupcommit.Receipt, err error) {
 	ctx = context.WithoutCancel(ctx)
+	sent := s.tracer.Send(span, events)
 	if len(events) == 1 {
 		receipt, err = s.bus.Publish(ctx, events[0])
 	} else {
 		err = s.bus.PublishAll(ctx, events)
 	}
+	trace.Sent(sent, receipt.Duplicate, err)
 	if err != nil {
 		return receipt, fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	if s.log.Enabled(ctx, slog.LevelDebug) {
 		for _, e := range events {
-			s.log.Debug("webhook stored", "source", e.Source, "type", e.Type, "id", e.ID, "subject", e.Subject, "bytes", len(e.Body))
+			s.log.Debug("webhook stored", "source", e.Source, "type", e.Type, "id", e.ID, "subject", e.Subject, "bytes", len(e.Body), "trace_id", e.TraceID())
 		}
 	}
 	return receipt, nil

@@ -9,6 +9,7 @@ import (
 
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/trace"
 )
 
 // Rejecter keeps requests that did not verify; *publish.Bus is one.
@@ -92,6 +93,6 @@ func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reas
 	if outcome.Learned != "" || outcome.Confirm != "" {
 		return provider.Reason(provider.ErrUnexpected), nil
 	}
-	_, err = s.store(ctx, src.events(outcome.Events, rejected.Header, rejected.Received))
+	_, err = s.store(ctx, trace.Span{}, src.events(outcome.Events, rejected.Header, rejected.Received))
 	return "", err
 }

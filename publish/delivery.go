@@ -25,6 +25,7 @@ const (
 	headerStatus   = "Jethook-Status"
 	headerReplays  = "Jethook-Replays"
 	headerPutOff   = "Jethook-Put-Off"
+	headerFirst    = "Jethook-First-Attempt"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -46,6 +47,7 @@ type Delivery struct {
 	Status   int       // of the response to the last attempt; 0: there was none
 	PutOff   time.Time // since when its endpoint has asked for pauses instead of taking it; zero: it has not
 	Since    time.Time // when it was stored; read only
+	First    string    // trace context of its first attempt, which later ones link to; empty: that was not traced
 
 	seq     uint64 // of the stored message; read only
 	came    bool   // it was stored, and came due
@@ -158,6 +160,7 @@ func (d *Delivery) msg() *nats.Msg {
 	if !d.PutOff.IsZero() {
 		set(headerPutOff, d.PutOff.UTC().Format(time.RFC3339Nano))
 	}
+	set(headerFirst, d.First)
 	if !d.Due.IsZero() {
 		set(headerDue, d.Due.UTC().Format(time.RFC3339Nano))
 		set(headerWhy, string(d.Why))
@@ -196,6 +199,7 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 		Why:      Why(h.Get(headerWhy)),
 		Reason:   h.Get(headerReason),
 		Class:    h.Get(headerClass),
+		First:    h.Get(headerFirst),
 	}
 	d.Status, _ = strconv.Atoi(h.Get(headerStatus)) // absent when there was no response
 	d.Event.Subject = h.Get(headerSubject)

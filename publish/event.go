@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/textproto"
@@ -150,26 +149,4 @@ func CleanType(t string) string {
 		return topology.UnknownType
 	}
 	return t
-}
-
-// NewTraceparent returns a fresh W3C trace context (https://www.w3.org/TR/trace-context/) for an event that
-// came without one. It is not marked as sampled, since Jethook records no trace: whoever goes on with it decides.
-func NewTraceparent() string {
-	var b [24]byte
-	rand.Read(b[:])
-	text := append(make([]byte, 0, 55), "00-"...)
-	text = append(hex.AppendEncode(text, b[:16]), '-')
-	text = append(hex.AppendEncode(text, b[16:]), "-00"...)
-	return string(text)
-}
-
-// ValidTraceparent reports whether s has the form of https://www.w3.org/TR/trace-context/#traceparent-header:
-// version 00, trace id, parent id and flags in lower-case hex, neither id all zeros.
-func ValidTraceparent(s string) bool {
-	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
-		return false
-	}
-	trace, parent, flags := s[3:35], s[36:52], s[53:]
-	return strings.Trim(trace+parent+flags, "0123456789abcdef") == "" &&
-		strings.Trim(trace, "0") != "" && strings.Trim(parent, "0") != ""
 }

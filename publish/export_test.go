@@ -18,6 +18,9 @@ func (b *Bus) Silence() { b.reads.Conn.Close() }
 // Overstep has the server close the connection for events, which nats.go then gives up.
 func (b *Bus) Overstep() error { return b.front.Publish(strings.Repeat("x", 5000), nil) }
 
+// TraceparentOf is the trace of an event that was published without one.
+var TraceparentOf = traceparentOf
+
 // SealAll is what Watch does when it is first called.
 func (s *Sources) SealAll(ctx context.Context) error {
 	s.followed.Store(true)

@@ -51,7 +51,7 @@ func decodeEvent(subject string, h nats.Header, body []byte, stream string, seq 
 		e.Received = at
 	}
 	if !ValidTraceparent(e.Traceparent) {
-		e.Traceparent = NewTraceparent()
+		e.Traceparent = traceparentOf(stream, seq, at)
 	}
 	return e
 }

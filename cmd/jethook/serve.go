@@ -26,6 +26,7 @@ import (
 	"jethook/ingest"
 	"jethook/publish"
 	"jethook/publish/report"
+	"jethook/publish/trace"
 )
 
 // part is a half of the bridge; a process runs one or both.
@@ -88,7 +89,7 @@ func loadBridge(parts part) (*config.Config, error) {
 			}
 		}
 	}
-	if len(problems) > 0 {
+	if problems = append(problems, trace.Check()...); len(problems) > 0 {
 		return nil, problems
 	}
 	return cfg, nil
@@ -110,6 +111,7 @@ type bridge struct {
 	private   net.Listener
 	token     config.Secret
 	reload    *reloader
+	tracer    *trace.Tracer         // nil: nothing is traced
 	base      config.BasePath       // of the admin listener, behind a proxy
 	report    func() report.Process // of how this process fares
 	metrics   http.Handler
@@ -126,6 +128,9 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		}
 	}()
 	if b.token, err = cfg.EnsureAdminToken(); err != nil {
+		return b, err
+	}
+	if b.tracer, err = trace.Open(version(), log.With("component", "trace")); err != nil {
 		return b, err
 	}
 	if b.bus, err = publish.Open(ctx, cfg, log); err != nil {
@@ -162,13 +167,14 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 				return b, err
 			}
 			b.engine.Rehearse(child...)
+			b.engine.Trace(b.tracer)
 		}
 	}
 	b.report = b.reporter(parts)
 	o := admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
 		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
-		Warning: b.reload.warning, Ready: b.ready,
+		Warning: b.reload.warning, Ready: b.ready, Tracer: b.tracer,
 	}
 	if b.ingest != nil {
 		o.Reverify, o.Sample = b.ingest.Reverify, b.ingest.Sample
@@ -195,7 +201,7 @@ func (b *bridge) newIngest(cfg *config.Config) (*ingest.Server, error) {
 		return nil, err
 	}
 	o := ingest.Options{
-		Ready: b.ready, Leaving: b.leaving.Load,
+		Ready: b.ready, Leaving: b.leaving.Load, Tracer: b.tracer,
 		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.MaxBody(), Room: bus.Room(), Proxies: cfg.TrustedProxies,
 		Log: log.With("component", "ingest"), DedupWindow: cfg.DedupWindow, TLS: secure,
 	}
@@ -293,6 +299,7 @@ func (b *bridge) close() {
 	if b.bus != nil {
 		b.bus.Close()
 	}
+	b.tracer.Close()
 }
 
 func healthCommand() *cobra.Command {

@@ -32,6 +32,7 @@ import (
 	"jethook/consume/rejected"
 	"jethook/consume/status"
 	"jethook/publish"
+	"jethook/publish/trace"
 )
 
 // Options are what a Server works with.
@@ -55,6 +56,8 @@ type Options struct {
 	Ready func(context.Context) error
 	// Metrics answers /metrics, without a token; nil: nothing does.
 	Metrics http.Handler
+	// Tracer traces the events that are sent; nil: nothing does.
+	Tracer *trace.Tracer
 }
 
 // Server is the admin API.
@@ -77,6 +80,7 @@ type Server struct {
 	ready      func(context.Context) error
 	log        *slog.Logger
 	senders    map[string]Verification
+	tracer     *trace.Tracer
 	reverify   rejected.Reverifier
 	sample     func(string) (http.Header, []byte, bool)
 
@@ -99,7 +103,7 @@ func New(o Options) *Server {
 		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, reverify: o.Reverify, sample: o.Sample, echo: echo.New(),
+		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, tracer: o.Tracer, reverify: o.Reverify, sample: o.Sample, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}

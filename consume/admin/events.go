@@ -11,7 +11,9 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/publish"
+	"jethook/publish/groupcommit"
 	"jethook/publish/topology"
+	"jethook/publish/trace"
 )
 
 func (s *Server) eventRoutes() {
@@ -73,11 +75,19 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 	if event.ID == "" {
 		event.ID = eventIDPrefix + nuid.Next()
 	}
-	receipt, err := s.bus.Publish(ctx, event)
+	receipt, err := s.send(ctx, event)
 	if err != nil {
 		return nil, err
 	}
 	return &sendEventOutput{SentEvent{ID: event.ID, Duplicate: receipt.Duplicate}}, nil
+}
+
+// send stores an event as a step of its trace.
+func (s *Server) send(ctx context.Context, e *publish.Event) (groupcommit.Receipt, error) {
+	sent := s.tracer.Send(trace.Span{}, []*publish.Event{e})
+	receipt, err := s.bus.Publish(ctx, e)
+	trace.Sent(sent, receipt.Duplicate, err)
+	return receipt, err
 }
 
 // eventIDPrefix begins the ids that are made up here.

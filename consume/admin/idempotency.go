@@ -91,7 +91,7 @@ func (s *Server) publishOnce(ctx context.Context, made requestID, e *publish.Eve
 	if byKey {
 		e.ID = eventIDPrefix + made.key
 	}
-	receipt, err := s.bus.Publish(ctx, e)
+	receipt, err := s.send(ctx, e)
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"jethook/consume/history"
-	"jethook/consume/outage"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/outage"
 )
 
 // retryStore is the pause before an outcome that could not be stored is stored again.
@@ -199,7 +199,7 @@ func (x *writing) refused(err error) {
 		x.Next = &bare
 		x.begin(buryingBare, false)
 	case buryingBare:
-		x.log.Error("cannot store a dead letter", "delivery", x.Next.ID(), "error", err)
+		x.log.Error("cannot store a dead letter", "delivery", x.Next.ID(), "trace_id", x.Next.Event.TraceID(), "error", err)
 		x.end()
 	case recording: // the delivery's outcome stands without it
 		x.recording.Tell(x.log, err)
@@ -213,9 +213,9 @@ func (x *writing) record() {
 		x.end()
 		return
 	}
-	if a := &x.Line.Attempt; x.log.Enabled(context.Background(), slog.LevelDebug) { // the arguments cost more than the question
+	if a := &x.Line.Attempt; x.d != nil && x.log.Enabled(context.Background(), slog.LevelDebug) { // the arguments cost more than the question
 		x.log.Debug("attempt", "delivery", a.Delivery, "event_id", a.EventID, "type", a.Type, "attempt", a.Attempt,
-			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS)
+			"outcome", a.Outcome, "status", a.Status, "class", a.Class, "error", a.Error, "duration_ms", a.DurationMS, "trace_id", x.d.Event.TraceID())
 	}
 	var err error
 	if x.text, err = json.Marshal(x.Line); err != nil {
