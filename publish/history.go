@@ -2,6 +2,7 @@ package publish
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,6 +27,16 @@ func (t Trait) subject() string {
 		t.Class = noClass
 	}
 	return topology.HistoryPrefix + t.Endpoint + "." + t.Outcome + "." + t.Class + "." + strconv.Itoa(t.Status)
+}
+
+// TraitOf reads the subject of a line; false if it is none.
+func TraitOf(subject string) (t Trait, ok bool) {
+	tokens := strings.Split(strings.TrimPrefix(subject, topology.HistoryPrefix), ".")
+	if len(tokens) != 4 || !strings.HasPrefix(subject, topology.HistoryPrefix) {
+		return t, false
+	}
+	status, err := strconv.Atoi(tokens[3])
+	return Trait{Endpoint: tokens[0], Outcome: tokens[1], Class: tokens[2], Status: status}, err == nil
 }
 
 // Selection lists the lines that have the trait.

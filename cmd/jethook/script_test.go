@@ -19,7 +19,11 @@ var updateScripts = flag.Bool("update", false, "rewrite the expected output in t
 // receives at $PUBLIC, and an HTTP endpoint at $SINK that takes everything.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "JETHOOK_SOURCES=acme,asana")
+	tokens := filepath.Join(t.TempDir(), "tokens") // token.txtar alone adds to it
+	if err := os.WriteFile(tokens, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := newProcess(t, "JETHOOK_SOURCES=acme,asana", "JETHOOK_ADMIN_TOKENS_FILE="+tokens)
 	p.start(t, "serve")
 	sink := newSink(t, func(int) int { return http.StatusOK })
 	testscript.Run(t, testscript.Params{
@@ -35,6 +39,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JETHOOK_ADMIN_TOKEN", "token-for-tests-only")
 			env.Setenv("PUBLIC", "http://"+p.public)
 			env.Setenv("SINK", sink.url)
+			env.Setenv("TOKENS_FILE", tokens)
 			return nil
 		},
 	})

@@ -55,7 +55,7 @@ func BenchmarkPages(b *testing.B) {
 }
 
 // fill records attempts of endpoints, one in ten failed.
-func (r *rig) fill(b *testing.B, ids []string, n int) {
+func (r *rig) fill(b testing.TB, ids []string, n int) {
 	b.Helper()
 	var done sync.WaitGroup
 	room := make(chan struct{}, 4096)

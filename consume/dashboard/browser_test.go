@@ -66,7 +66,7 @@ func startBridge(t *testing.T) *bridge {
 	b.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "JETHOOK_ADMIN_TOKEN=" + adminToken, "JETHOOK_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
 		"JETHOOK_LISTEN=" + public, "JETHOOK_ADMIN_LISTEN=" + admin, "JETHOOK_NATS_LISTEN=off", "JETHOOK_SYNC=2m", "JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8",
-		"JETHOOK_SOURCES=shop", "JETHOOK_SOURCE_SHOP_PROVIDER=standard-webhooks", "JETHOOK_RETRY_SCHEDULE=3s", "JETHOOK_PUBLIC_URL=https://hooks.example.com",
+		"JETHOOK_SOURCES=shop", "JETHOOK_SOURCE_SHOP_PROVIDER=standard-webhooks", "JETHOOK_RETRY_SCHEDULE=3s", "JETHOOK_PUBLIC_URL=https://hooks.example.com", "JETHOOK_ADMIN_HOSTS=" + plainHost,
 	}
 	b.run(wrongSecret)
 	t.Cleanup(func() { b.stop() })
@@ -173,7 +173,7 @@ func browserFor(t *testing.T) context.Context {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(found), chromedp.UserDataDir(profileDir(t)), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", false))
+		chromedp.Flag("host-resolver-rules", "MAP "+plainHost+" 127.0.0.1"), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", false))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, _ = chromedp.NewContext(ctx)
@@ -329,6 +329,7 @@ func TestJourneys(t *testing.T) {
 	t.Parallel()
 	browser := browserFor(t)
 	b := startBridge(t)
+	b.refuse()
 	journey := func(name string, f func(t *testing.T, b *tab)) {
 		t.Run(name, func(t *testing.T) {
 			one := newTab(t, browser, b.admin)
@@ -342,8 +343,12 @@ func TestJourneys(t *testing.T) {
 	journey("retry a filter", b.retryFilter)
 	journey("disable, enable, recover", b.disableAndRecover)
 	journey("replay the dead", b.replayDead)
+	journey("by keyboard", b.byKeyboard)
+	journey("pause while something is selected", b.pauseLive)
+	journey("copy without a secure context", b.copyOnPlainHTTP)
+	journey("a large body", b.largeBody)
 	journey("without JavaScript", b.withoutScript)
-	journey("nothing serious for axe", b.axe)
+	journey("every page for everyone", b.forEveryone)
 	journey("mend a refused request", b.mendRefused)
 }
 
@@ -434,6 +439,12 @@ func (b *bridge) retryFilter(t *testing.T, page *tab) {
 	page.shows("Retry 4 deliveries?")
 	page.press("Retry 4 deliveries")
 	page.shows("4 of 4 done. Finished.")
+	page.do(chromedp.Reload()) // its progress belongs to the server, and everyone sees it
+	page.shows("4 of 4 done. Finished.")
+	second.open("/")
+	second.shows("Retrying 4 deliveries")
+	page.do(chromedp.Click(`#jobs button`, chromedp.ByQuery, chromedp.NodeVisible)) // it is put away
+	page.wait(`!document.body.innerText.includes("Finished.")`)
 	page.open("/deliveries?status=delivered&type=lead.*")
 	page.wait(`document.querySelectorAll("#main tr[data-row]").length == 4`)
 }
@@ -519,40 +530,17 @@ func (b *bridge) withoutScript(t *testing.T, page *tab) {
 
 // pages are the addresses of every page, with something on it.
 func (b *bridge) pages() []string {
+	b.t.Helper()
 	first := func(list, field string) string {
 		return b.api("GET", list, "")["items"].([]any)[0].(map[string]any)[field].(string)
 	}
 	ep := "/endpoints/" + first("/api/v1/endpoints", "id")
 	event := "/events/" + url.PathEscape(first("/api/v1/events", "id"))
+	refused := "/sources/shop/rejected/" + first("/api/v1/sources/shop/rejected", "id")
 	return []string{
-		"/", "/sources", "/sources/shop", "/endpoints", "/endpoints/new", ep, ep + "/edit", ep + "/test", ep + "/recover",
-		"/deliveries", "/deliveries/" + url.PathEscape(first("/api/v1/deliveries", "id")), "/events", event, "/dead", "/send",
+		"/", "/sources", "/sources/shop", "/sources/shop/sample", refused, "/endpoints", "/endpoints/new", ep, ep + "/edit", ep + "/test", ep + "/recover",
+		"/deliveries", "/deliveries/" + url.PathEscape(first("/api/v1/deliveries", "id")), "/events", event, event + "/text", "/dead", "/send", "/audit",
 	}
-}
-
-// axe looks for what keeps people from using a page.
-func (b *bridge) axe(t *testing.T, page *tab) {
-	script, err := os.ReadFile("testdata/axe/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page.signIn()
-	for _, path := range append(b.pages(), "/no/such/page") {
-		page.open(path)
-		page.do(chromedp.Evaluate(string(script)+`; 0`, nil))
-		for theme, options := range map[string]string{"light": `{}`, "dark": `{runOnly: ["color-contrast"]}`} {
-			page.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
-			var found string
-			page.do(chromedp.Evaluate(`axe.run(`+options+`).then(r => r.violations.filter(v => v.impact == "serious" || v.impact == "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html + " " + n.failureSummary).join(" | ")).join("\n"))`,
-				&found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
-			if found != "" {
-				t.Errorf("%s in %s: %s", path, theme, found)
-			}
-		}
-	}
-	page.mu.Lock()
-	defer page.mu.Unlock()
-	page.console = nil // the page that is not there is told of there
 }
 
 // mendRefused lets a source whose secret was wrong verify again what it refused.

@@ -30,31 +30,53 @@ func barsOf(steps []status.Step) []bar {
 const (
 	barWidth   = 6
 	barGap     = 1
-	sparkTall  = 28
+	sparkTall  = 20
 	chartTall  = 80
 	leastShown = 1.5 // height of the smallest count, so that a single failure is seen
 )
 
-// sparkline draws bars as small as a line of text; about says what they show to who can't see them.
+// sparkline draws bars as small as a line of text, in few bytes, since a list has a hundred of them; about says what they show.
 func sparkline(about string, bars []bar) template.HTML {
-	return drawBars("spark", sparkTall, about, bars)
+	var most uint64
+	for _, b := range bars {
+		most = max(most, b.Good+b.Bad)
+	}
+	var good, bad strings.Builder
+	for i, b := range bars {
+		x := i*(barWidth+barGap) + barWidth/2
+		up := int(height(b.Bad, most, sparkTall) + 0.5)
+		if tall := min(int(height(b.Good, most, sparkTall)+0.5), sparkTall-up); b.Good > 0 {
+			fmt.Fprintf(&good, "M%d %dV%d", x, sparkTall, sparkTall-tall)
+			up += tall
+		}
+		if b.Bad > 0 {
+			fmt.Fprintf(&bad, "M%d %dv%d", x, sparkTall-up, int(height(b.Bad, most, sparkTall)+0.5))
+		}
+	}
+	return template.HTML(fmt.Sprintf(`<svg class="spark" role="img" aria-label="%s" viewBox="0 0 %d %d" preserveAspectRatio="none">%s%s</svg>`,
+		template.HTMLEscapeString(about), len(bars)*(barWidth+barGap)-barGap, sparkTall, stroke("good", good.String()), stroke("bad", bad.String())))
 }
 
-// chart draws bars as wide as there is room.
-func chart(about string, bars []bar) template.HTML { return drawBars("chart", chartTall, about, bars) }
+// stroke is a path of bars; nothing where there is none.
+func stroke(class, path string) string {
+	if path == "" {
+		return ""
+	}
+	return fmt.Sprintf(`<path class="%s" d="%s"/>`, class, path)
+}
 
-// drawBars draws what went well from the bottom, and what failed on top of it.
-func drawBars(class string, tall int, about string, bars []bar) template.HTML {
+// chart draws bars as wide as there is room, with a title for each: what went well from the bottom, and what failed on top of it.
+func chart(about string, bars []bar) template.HTML {
 	var most uint64
 	for _, b := range bars {
 		most = max(most, b.Good+b.Bad)
 	}
 	var s strings.Builder
 	wide := max(1, len(bars)*(barWidth+barGap)-barGap)
-	fmt.Fprintf(&s, `<svg class="%s" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d" preserveAspectRatio="none">`,
-		class, template.HTMLEscapeString(about), wide, tall, wide, tall)
+	fmt.Fprintf(&s, `<svg class="chart" role="img" aria-label="%s" viewBox="0 0 %d %d" width="%d" height="%d" preserveAspectRatio="none">`,
+		template.HTMLEscapeString(about), wide, chartTall, wide, chartTall)
 	for i, b := range bars {
-		drawBar(&s, i*(barWidth+barGap), tall, most, b)
+		drawBar(&s, i*(barWidth+barGap), chartTall, most, b)
 	}
 	s.WriteString("</svg>")
 	return template.HTML(s.String())

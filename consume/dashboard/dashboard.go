@@ -84,13 +84,13 @@ type Server struct {
 	jobs     *jobs
 	seen     seen
 	grouped  lastGroups
-	days     endpointDays
+	days     *status.Days
 }
 
 // New returns the dashboard over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: deliveries.New(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus),
+		cfg: o.Config, bus: o.Bus, registry: o.Registry, api: o.API, ledger: deliveries.New(o.Bus, o.Registry), version: o.Version, explain: o.Explain, trends: status.NewTrends(o.Bus), days: status.NewDays(o.Bus),
 		log: o.Log, now: time.Now, base: string(o.Config.AdminBasePath), mux: http.NewServeMux(), assets: loadAssets(),
 		sessions: newSessions(o.Token, o.Config.AdminReadToken, o.API.Named), slow: newSlowdown(), jobs: newJobs(o.Log),
 	}
@@ -106,6 +106,7 @@ func (s *Server) SetTokens(write, read config.Secret) { s.sessions.setTokens(wri
 func (s *Server) Run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { s.warm(ctx); return nil })
+	g.Go(func() error { s.countDays(ctx); return nil })
 	g.Go(func() error { return s.jobs.run(ctx) })
 	return g.Wait()
 }

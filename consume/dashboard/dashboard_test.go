@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +113,9 @@ func (r *rig) serve(log *slog.Logger) {
 	api := admin.New(admin.Options{
 		Config: r.cfg, Bus: r.bus, Registry: r.registry, Token: config.NewSecret(adminToken), Version: "v1.2.3", Log: log,
 		Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
+		Sample: func(string) (http.Header, []byte, bool) {
+			return http.Header{"X-Signature": {"of a sample " + hostile}}, []byte(`{"a":"` + hostile + `"}`), true
+		},
 		Reverify: func(_ context.Context, rejected *publish.Rejected) (string, error) {
 			if strings.HasPrefix(string(rejected.Body), "right") {
 				return "", nil
@@ -303,3 +308,32 @@ func (r *rig) publish(eventType, id string, body []byte) {
 
 // addresses are those that a page leads to or loads.
 var addresses = regexp.MustCompile(`\s(href|src|action|hx-get)="([^"]*)"`)
+
+// visits fails if a page of the dashboard has no path among these.
+func visits(t *testing.T, paths []string) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no source: %v", err)
+	}
+	routes := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`"GET (/[^"]*)"`).FindAllStringSubmatch(string(source), -1) {
+			if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(m[1], "/assets/") || m[1] == "/login" {
+				continue
+			}
+			routes++
+			pattern := regexp.MustCompile("^" + regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(strings.ReplaceAll(m[1], "{$}", ""), `[^/?]+`) + `(\?.*)?$`)
+			if !slices.ContainsFunc(paths, pattern.MatchString) {
+				t.Errorf("no path of %s is visited", m[1])
+			}
+		}
+	}
+	if routes < 20 {
+		t.Errorf("only %d routes were found", routes)
+	}
+}

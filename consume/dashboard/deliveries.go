@@ -23,6 +23,7 @@ func (s *Server) deliveryRoutes() {
 	s.page("GET /deliveries/{id}", s.delivery)
 	s.operate("POST /deliveries/{id}/retry", s.retryDelivery)
 	s.page("GET /events/{id}/body", s.eventBytes)
+	s.page("GET /events/{id}/text", s.wholeBody)
 }
 
 // deliveriesPage is the list of deliveries.

@@ -55,15 +55,19 @@ func (s *Server) delivery(w http.ResponseWriter, r *http.Request) error {
 			a.Chosen, shown.Chosen = true, a
 		}
 	}
-	body, contentType, gone, err := s.eventBody(r, &report.Delivery, shown.Event)
+	body, contentType, gone, stored, err := s.eventBody(r, &report.Delivery, shown.Event)
 	if err != nil {
 		return err
 	}
-	if shown.Large = len(body) > maxShown; shown.Chosen != nil {
+	if shown.Chosen != nil {
 		shown.Exchange = exchangeOf(&shown.Chosen.Attempt, body, contentType, gone)
-	} else if shown.Exchange.Body = viewOfBody("request", contentType, body); gone != "" {
+	} else {
+		shown.Exchange.Body = viewOfBody("request", contentType, body)
+	}
+	if gone != "" {
 		shown.Exchange.Body = bodyView{Empty: gone}
 	}
+	shown.Large = shown.Exchange.Body.Cut && stored
 	return s.render(w, r, "delivery", view{Title: report.Type, Nav: "/deliveries", Live: true, Data: &shown})
 }
 
@@ -87,23 +91,23 @@ func eventPlace(d *deliveries.Delivery) string {
 	return fmt.Sprintf("%s-%d", d.Stream(), place)
 }
 
-// eventBody returns the body of a delivery's event. That it is gone is no fault of the page.
-func (s *Server) eventBody(r *http.Request, d *deliveries.Delivery, place string) (body []byte, contentType, gone string, err error) {
+// eventBody returns the body of a delivery's event, and whether the event is still stored. That it is gone is no fault of the page.
+func (s *Server) eventBody(r *http.Request, d *deliveries.Delivery, place string) (body []byte, contentType, gone string, stored bool, err error) {
 	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: place})
 	switch {
 	case err == nil && event.ID == d.EventID:
-		return event.Body, cmp.Or(event.ContentType, "Body"), "", nil
+		return event.Body, cmp.Or(event.ContentType, "Body"), "", true, nil
 	case err == nil, errors.Is(err, archive.ErrNoEvent), errors.Is(err, archive.ErrSearchTime), errors.Is(err, publish.ErrBodyGone):
 		if d.Body == "" {
-			return nil, "", "The event is not stored any more: its retention has ended.", nil
+			return nil, "", "The event is not stored any more: its retention has ended.", false, nil
 		}
 		about := "Body, as the dead letter has it"
 		if d.Cut {
 			about += ": the beginning"
 		}
-		return []byte(d.Body), about, "", nil
+		return []byte(d.Body), about, "", false, nil
 	default:
-		return nil, "", "", err
+		return nil, "", "", false, err
 	}
 }
 

@@ -69,9 +69,8 @@ func (s *Server) endpoint(w http.ResponseWriter, r *http.Request) error {
 		shown.Notes = s.endpointNotes(&st.Endpoints[i], 0, st.At)
 	}
 	shown.settings(&e)
-	if shown.Day, err = s.endpointDay(r.Context(), e.ID); err != nil {
-		return err
-	}
+	s.days.Look(r.Context())
+	shown.Day = s.endpointDay(e.ID)
 	page, err := s.api.Deliveries(r.Context(), &admin.DeliveryFilter{
 		PageParams: admin.PageParams{Limit: lastDeliveries}, FilterParams: admin.FilterParams{Endpoint: e.ID},
 	})

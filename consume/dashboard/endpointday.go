@@ -4,63 +4,60 @@ import (
 	"context"
 	"fmt"
 	"html/template"
-	"sync"
-	"time"
 
 	"jethook/consume/status"
 )
 
-// endpointDays are the trends of the endpoints whose pages were looked at.
-type endpointDays struct {
-	mu  sync.Mutex // guards what follows
-	all map[string]*status.Trends
-}
-
-const (
-	// keptDays bounds them: beyond it they are counted anew.
-	keptDays = 200
-
-	endpointStep, endpointSteps = time.Hour, 24
-)
-
-// of returns the trends of an endpoint.
-func (d *endpointDays) of(s *Server, id string) *status.Trends {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.all == nil || len(d.all) >= keptDays {
-		d.all = make(map[string]*status.Trends)
-	}
-	t, ok := d.all[id]
-	if !ok {
-		t = status.NewEndpointTrends(s.bus, id)
-		d.all[id] = t
-	}
-	return t
-}
-
 // endpointDay is an endpoint's last day: how many requests went well or failed, and its chart.
 type endpointDay struct {
-	Delivered, Failed uint64
-	Share             string // that went well; empty: there was none
-	Chart             template.HTML
+	status.Day
+	Share *float64 // of all that went well; nil: there was none, or it is not counted yet
 }
 
-func (s *Server) endpointDay(ctx context.Context, id string) (day endpointDay, err error) {
-	steps, err := s.days.of(s, id).Last(ctx, endpointStep, endpointSteps)
-	if err != nil {
-		return day, err
-	}
-	bars := make([]bar, len(steps))
-	for i := range steps {
-		step := &steps[i]
-		day.Delivered += step.Delivered
-		day.Failed += step.Failed
-		bars[i] = bar{Good: step.Delivered, Bad: step.Failed, Label: fmt.Sprintf("%s UTC: %s delivered, %s failed",
-			step.Start.Format("15:04"), formatCount(step.Delivered), formatCount(step.Failed))}
-	}
+// endpointDay is the day of an endpoint as far as it is counted.
+func (s *Server) endpointDay(id string) endpointDay {
+	day := endpointDay{Day: s.days.Of(id)}
 	if n := day.Delivered + day.Failed; n > 0 {
-		day.Share = formatShare(float64(day.Delivered) / float64(n))
+		share := float64(day.Delivered) / float64(n)
+		day.Share = &share
 	}
-	day.Chart = sparkline(fmt.Sprintf("The last 24 hours: %s delivered, %s failed", formatCount(day.Delivered), formatCount(day.Failed)), bars)
-	return day, nil
+	return day
+}
+
+// Requests is how many requests there were.
+func (d *endpointDay) Requests() uint64 { return d.Delivered + d.Failed }
+
+// About says what the chart shows.
+func (d *endpointDay) About() string {
+	about := fmt.Sprintf("The last 24 hours: %s delivered, %s failed", formatCount(d.Delivered), formatCount(d.Failed))
+	if d.Sampled {
+		about += ", by a sample"
+	}
+	return about
+}
+
+// Spark is the chart in a line of text, and Chart the one with a title at each hour.
+func (d *endpointDay) Spark() template.HTML {
+	if d.Requests() == 0 {
+		return ""
+	}
+	return sparkline(d.About(), d.bars())
+}
+
+// Chart is described at Spark.
+func (d *endpointDay) Chart() template.HTML { return chart(d.About(), d.bars()) }
+
+func (d *endpointDay) bars() []bar {
+	bars := make([]bar, len(d.Hours))
+	for i := range d.Hours {
+		h := &d.Hours[i]
+		bars[i] = bar{Good: h.Delivered, Bad: h.Failed, Label: fmt.Sprintf("%s UTC: %s delivered, %s failed",
+			h.Start.Format("15:04"), formatCount(h.Delivered), formatCount(h.Failed))}
+	}
+	return bars
+}
+
+// countDays counts the endpoints' days while pages that show them are looked at, until ctx ends.
+func (s *Server) countDays(ctx context.Context) {
+	s.days.Run(ctx, func(err error) { s.log.Debug("counting the endpoints' last day failed", "error", err) })
 }

@@ -29,7 +29,9 @@ type endpointForm struct {
 	Format                       string
 	Own                          bool   // the secret is the operator's own
 	SecretType                   string // of an own secret
-	Scheme, Header               string // of the signature
+	Signature, Second            *signatureForm
+	CA, Certificate              string // in PEM
+	HasKey                       bool   // the endpoint has a key for its certificate
 	Schedule, Timeout            string
 	RateLimit, Concurrency       string
 	Ordered                      bool
@@ -41,8 +43,9 @@ type endpointForm struct {
 	Rest     []admin.FailureField // what is wrong with no field of the form
 	Draft    draft
 
-	picked []string // patterns chosen in the tree
-	secret string   // never shown again
+	picked    []string // patterns chosen in the tree
+	secret    string   // never shown again
+	clientKey string   // neither
 }
 
 // formDefaults are what fields that are left empty mean.
@@ -80,7 +83,8 @@ func (s *Server) blankForm() endpointForm {
 		pauses = append(pauses, endpoint.Duration(p).String())
 	}
 	return endpointForm{
-		Title: "Add an endpoint", Key: rand.Text(), Scheme: string(endpoint.SchemeStandard), Wrong: map[string]string{},
+		Title: "Add an endpoint", Key: rand.Text(), Wrong: map[string]string{},
+		Signature: &signatureForm{Name: "signature", Scheme: string(endpoint.SchemeStandard)}, Second: &signatureForm{Name: "second_signature"},
 		Defaults: formDefaults{Schedule: cmp.Or(strings.Join(pauses, ", "), "none"), Timeout: endpoint.Duration(s.cfg.DeliveryTimeout).String()},
 	}
 }
@@ -97,7 +101,9 @@ func (s *Server) formOf(e *endpoint.Endpoint, tag string) endpointForm {
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		f.Headers += name + ": " + attempt.Masked + "\n"
 	}
-	f.Scheme, f.Header = string(e.Signature.Scheme), e.Signature.Header
+	f.Signature.of(&e.Signature)
+	f.Second.of(e.Second)
+	f.CA, f.Certificate, f.HasKey = e.CA, e.ClientCertificate, !e.ClientKey.IsZero()
 	if e.RetrySchedule != nil {
 		f.Schedule = cmp.Or(pausesText(e.RetrySchedule), "none")
 	}
@@ -118,7 +124,10 @@ func (s *Server) formOf(e *endpoint.Endpoint, tag string) endpointForm {
 func (f *endpointForm) fill(form url.Values) {
 	get := func(name string) string { return strings.TrimSpace(form.Get(name)) }
 	f.Name, f.URL, f.Patterns, f.Headers = get("name"), get("url"), get("events"), form.Get("headers")
-	f.Format, f.Scheme, f.Header = get("format"), cmp.Or(get("scheme"), f.Scheme), get("header")
+	f.Format = get("format")
+	f.Signature.fill(form)
+	f.Second.fill(form)
+	f.CA, f.Certificate, f.clientKey = get("ca"), get("client_certificate"), get("client_key")
 	f.Schedule, f.Timeout, f.RateLimit, f.Concurrency = get("retry_schedule"), get("timeout"), get("rate_limit"), get("concurrency")
 	f.Own, f.secret, f.SecretType = get("own") == "yes", get("secret"), get("secret_type")
 	f.Ordered = form.Get("ordered") == "yes" || f.ID != "" && f.Ordered
@@ -153,9 +162,8 @@ func (f *endpointForm) spec(old *endpoint.Endpoint) *endpoint.Spec {
 	}
 	spec.Concurrency = &n
 	spec.Headers = f.headers(old)
-	if old == nil || string(old.Signature.Scheme) != f.Scheme || old.Signature.Header != f.Header {
-		spec.Signature = &endpoint.SignatureSpec{Scheme: f.Scheme, Header: f.Header}
-	}
+	f.signing(spec, old)
+	f.identity(spec)
 	if old == nil {
 		spec.Ordered = &f.Ordered
 		if f.Own {
@@ -171,55 +179,14 @@ func (f *endpointForm) spec(old *endpoint.Endpoint) *endpoint.Spec {
 	return spec
 }
 
-// headers reads lines of the form "Name: value". A masked value is the one that old has.
-func (f *endpointForm) headers(old *endpoint.Endpoint) map[string]string {
-	h := map[string]string{}
-	for line := range strings.Lines(f.Headers) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		name, value, ok := strings.Cut(line, ":")
-		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		if !ok || name == "" {
-			f.Wrong["headers"] = fmt.Sprintf("%q is not of the form Name: value", shorten(40, name))
-			continue
-		}
-		if old != nil && value == attempt.Masked {
-			if kept, ok := old.Headers[http.CanonicalHeaderKey(name)]; ok {
-				value = kept
-			}
-		}
-		h[name] = value
-	}
-	return h
-}
-
-// pausesOf reads a schedule: empty is the default, and none a single attempt.
-func pausesOf(text string) []string {
-	switch text {
-	case "":
-		return []string{"default"}
-	case "none":
-		return []string{}
-	}
-	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-func pausesText(pauses []endpoint.Duration) string {
-	all := make([]string, len(pauses))
-	for i, p := range pauses {
-		all[i] = p.String()
-	}
-	return strings.Join(all, ", ")
-}
-
 // blame notes what is wrong with which field.
 func (f *endpointForm) blame(fields []admin.FailureField) {
 	for _, w := range fields {
 		name, _, _ := strings.Cut(w.Field, "[")
 		name, _, _ = strings.Cut(name, ".")
 		switch name {
-		case "name", "url", "events", "secret", "secret_type", "format", "headers", "retry_schedule", "timeout", "rate_limit", "concurrency", "signature":
+		case "name", "url", "events", "secret", "secret_type", "format", "headers", "retry_schedule", "timeout", "rate_limit", "concurrency",
+			"signature", "second_signature", "ca", "client_certificate", "client_key":
 			f.Wrong[name] = strings.TrimPrefix(f.Wrong[name]+"; "+w.Message, "; ")
 		default:
 			f.Rest = append(f.Rest, w)
@@ -347,6 +314,9 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, f *endpointForm
 	f.blame(failed.Detail.Fields)
 	if f.Own {
 		f.Wrong["secret"] = cmp.Or(f.Wrong["secret"], "type or paste it again: it is not kept in the form")
+	}
+	if f.clientKey != "" {
+		f.Wrong["client_key"] = cmp.Or(f.Wrong["client_key"], "paste it again: it is not kept in the form")
 	}
 	return s.showForm(w, r, f, old, http.StatusUnprocessableEntity)
 }

@@ -60,6 +60,8 @@ type endpointsPage struct {
 	Prev   string
 	Next   string
 	Lacks  []string
+	// Counting is true while the last day is not counted as a whole, and Sampled when an endpoint's was counted by a sample.
+	Counting, Sampled bool
 }
 
 // endpointRow is an endpoint with how it fares.
@@ -68,6 +70,7 @@ type endpointRow struct {
 	URL    string
 	Events []string
 	Stuck  uint64 // all that waits
+	Day    endpointDay
 }
 
 // sortHead is a column by which the list can be sorted.
@@ -86,19 +89,19 @@ var sorts = []struct {
 	{"name", "Endpoint", "", func(a, b *endpointRow) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) }},
 	{"", "Events", "", nil},
 	{"success", "Success", "n", func(a, b *endpointRow) int { return cmp.Compare(share(a), share(b)) }},
-	{"requests", "Requests", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Delivered+b.Failed, a.Delivered+a.Failed) }},
+	{"requests", "Requests", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Day.Requests(), a.Day.Requests()) }},
 	{"p99", "p99", "n", func(a, b *endpointRow) int { return cmp.Compare(slowest(b), slowest(a)) }},
 	{"waiting", "Waiting", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Stuck, a.Stuck) }},
 	{"dead", "Dead", "n", func(a, b *endpointRow) int { return cmp.Compare(b.Dead, a.Dead) }},
 	{"", "Last failure", "", nil},
 }
 
-// share is the success of the last hour; whoever had no requests comes last.
+// share is the success of the last day; whoever had no requests comes last.
 func share(r *endpointRow) float64 {
-	if r.Success == nil {
+	if r.Day.Share == nil {
 		return 2
 	}
-	return *r.Success
+	return *r.Day.Share
 }
 
 func slowest(r *endpointRow) float64 {
@@ -119,12 +122,13 @@ func (s *Server) endpoints(w http.ResponseWriter, r *http.Request) error {
 	shown := endpointsPage{Filter: filterOf(r, "/endpoints",
 		field{Name: "q", Label: "Search", Hint: "name, address, event", Wide: true},
 		field{Name: "state", Label: "State", Kind: "select", Options: []option{{"", "any"}, {"healthy", "healthy"}, {"failing", "failing"}, {"open", "open"}, {"disabled", "disabled"}}},
-	), Lacks: st.Incomplete}
+	), Lacks: st.Incomplete, Counting: !s.days.Look(r.Context())}
 	rows := s.endpointRows(st, shown.Filter)
 	shown.sort(r.URL.Query().Get("sort"), rows)
 	from, _ := strconv.Atoi(r.URL.Query().Get("from"))
 	from = min(max(0, from), len(rows))
 	shown.All, shown.Rows = len(rows), rows[from:min(len(rows), from+endpointsShown)]
+	shown.Sampled = slices.ContainsFunc(shown.Rows, func(row endpointRow) bool { return row.Day.Sampled })
 	order := r.URL.Query().Get("sort")
 	if from > 0 {
 		shown.Prev = shown.Filter.Query("sort", order, "from", strconv.Itoa(max(0, from-endpointsShown)))
@@ -140,7 +144,7 @@ func (s *Server) endpointRows(st *status.Status, f *filter) (rows []endpointRow)
 	q := strings.ToLower(strings.TrimSpace(f.get("q")))
 	for i := range st.Endpoints {
 		e := &st.Endpoints[i]
-		row := endpointRow{Endpoint: *e, Stuck: e.Waiting + e.Behind}
+		row := endpointRow{Endpoint: *e, Stuck: e.Waiting + e.Behind, Day: s.endpointDay(e.ID)}
 		if ep, ok := s.registry.Lookup(e.ID); ok {
 			row.URL, row.Events = shownURL(ep), ep.Events
 		}

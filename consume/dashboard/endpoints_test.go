@@ -1,8 +1,16 @@
 package dashboard_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"html"
 	"io"
+	"maps"
+	"math/big"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -322,5 +330,138 @@ func TestDead(t *testing.T) {
 	b.until("/deliveries?status=delivered", func(page string) bool { return len(rowsOf(page)) == 5 })
 	if got := b.send("/", "/dead", url.Values{"what": {"remove filter"}, "filter": {"nonsense=1"}, "confirmed": {"yes"}}); got.status != http.StatusForbidden {
 		t.Errorf("an unknown filter: %d", got.status)
+	}
+}
+
+// testPair is a certificate with its key, in PEM.
+func testPair(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	made, err := x509.CreateCertificate(rand.Reader, about, about, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+var formField = regexp.MustCompile(`(?s)<(?:input|textarea)[^>]* name="([^"]+)"(?:[^>]* value="([^"]*)")?[^>]*>(?:([^<]*)</textarea>)?|<select name="([^"]+)"[^>]*>(.*?)</select>`)
+
+// fields are what a form holds, as a browser sends it back.
+func fields(page string) url.Values {
+	form := url.Values{}
+	for _, m := range formField.FindAllStringSubmatch(page, -1) {
+		switch {
+		case m[4] != "":
+			chosen := regexp.MustCompile(`<option(?: value="([^"]*)")? selected>([^<]*)`).FindStringSubmatch(m[5])
+			if chosen == nil {
+				chosen = regexp.MustCompile(`<option(?: value="([^"]*)")?>([^<]*)`).FindStringSubmatch(m[5])
+			}
+			form.Set(m[4], chosen[1])
+			if !strings.Contains(chosen[0], "value=") {
+				form.Set(m[4], chosen[2])
+			}
+		case strings.Contains(m[0], `type="checkbox"`) && !strings.Contains(m[0], " checked"), strings.Contains(m[0], `type="radio"`) && !strings.Contains(m[0], " checked"):
+		default:
+			form.Add(m[1], html.UnescapeString(m[2]+m[3]))
+		}
+	}
+	return form
+}
+
+// Signatures in all their parts, a second one, and certificates are set in the form; a form that is sent back as it came changes
+// none of them, and the key is in no page.
+func TestEndpointSignaturesAndCertificates(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	b := r.signedIn(adminToken)
+	certificate, key := testPair(t)
+	inKey := strings.Split(key, "\n")[1]
+	form := url.Values{
+		"name": {"billing"}, "url": {r.receiver.URL + "/hook"}, "events": {"events.>"}, "own": {"yes"}, "secret": {"a-secret-of-some-length"}, "secret_type": {"text"},
+		"signature.scheme": {"like:github"}, "second_signature.scheme": {"hmac"}, "second_signature.header": {"X-Second"}, "second_signature.algorithm": {"sha512"},
+		"second_signature.encoding": {"base64"}, "second_signature.signed": {"{timestamp}.{body}"}, "second_signature.template": {"t={timestamp},v1={signature}"},
+		"ca": {certificate}, "client_certificate": {certificate}, "client_key": {key},
+	}
+	preview := b.send("/endpoints/new", "/endpoints/new", with(form, "do", "preview"))
+	holds(t, preview.body, "X-Hub-Signature-256", "X-Second")
+	wrong := maps.Clone(form)
+	wrong.Set("url", "ftp://x")
+	refused := b.send("/endpoints/new", "/endpoints/new", wrong)
+	holds(t, refused.body, `id="url-wrong"`, "paste it again", "X-Second")
+	path := endpointPath(t, b.send("/endpoints/new", "/endpoints/new", with(form, "do", "save")))
+	id := strings.TrimPrefix(path, "/endpoints/")
+	made, _ := r.registry.Lookup(id)
+	if made.Signature.Header != "X-Hub-Signature-256" || made.Signature.Prefix != "sha256=" || made.Second == nil || made.Second.Algorithm != "sha512" ||
+		made.Second.Encoding != "base64" || made.Second.Signed != "{timestamp}.{body}" || made.CA != certificate || made.ClientCertificate != certificate ||
+		made.ClientKey.Reveal() != key {
+		t.Fatalf("made: %+v", made)
+	}
+	page := b.page(path + "/edit")
+	holds(t, page, "sha256=", "X-Second", "BEGIN CERTIFICATE", "it stays")
+	again := fields(page)
+	again.Del("csrf")
+	again.Set("name", "billing 2")
+	again.Set("do", "save")
+	if got := b.send(path+"/edit", path+"/edit", again); got.status != http.StatusSeeOther {
+		t.Fatalf("sent back as it came: %d %s", got.status, got.body)
+	}
+	kept, _ := r.registry.Lookup(id)
+	if kept.Name != "billing 2" || kept.Signature != made.Signature || *kept.Second != *made.Second || kept.CA != made.CA || kept.ClientKey.Reveal() != key {
+		t.Errorf("a form that was sent back as it came made %+v of %+v", kept, made)
+	}
+	for name, shown := range map[string]string{"the form": page, "the preview": preview.body, "the refusal": refused.body, "its page": b.page(path), "the audit": b.page("/audit"), "the log": r.log.String()} {
+		if strings.Contains(shown, inKey) {
+			t.Errorf("%s shows the key", name)
+		}
+	}
+	for name, value := range map[string]string{"second_signature.scheme": "", "client_certificate": "", "ca": "", "signature.scheme": "standard"} {
+		again.Set(name, value)
+	}
+	again.Set("tag", fields(b.page(path+"/edit")).Get("tag"))
+	if got := b.send(path+"/edit", path+"/edit", again); got.status != http.StatusSeeOther {
+		t.Fatalf("taken away: %d %s", got.status, got.body)
+	}
+	if bare, _ := r.registry.Lookup(id); bare.Second != nil || bare.CA != "" || bare.ClientCertificate != "" || !bare.ClientKey.IsZero() || bare.Signature.Scheme != "standard" {
+		t.Errorf("what was taken away is there: %+v", bare)
+	}
+	refused = b.send("/endpoints/new", "/endpoints/new", url.Values{
+		"name": {"a"}, "url": {r.receiver.URL}, "events": {"events.>"}, "signature.scheme": {"hmac"}, "signature.header": {"a b"}, "second_signature.scheme": {"hmac"},
+		"second_signature.template": {"nothing"}, "ca": {"no PEM"}, "client_key": {"no key"},
+	})
+	holds(t, refused.body, `id="signature-wrong"`, `id="second_signature-wrong"`, `id="ca-wrong"`, `id="client_key-wrong"`)
+}
+
+// An endpoint's row has the share of the last day that went well, and its chart; the list is sorted by it.
+func TestEndpointListTellsOfTheDay(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.answers(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/bad" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	good, bad := r.endpoint("well", "/good", "events.order.>"), r.endpoint("ill", "/bad", "events.order.>")
+	idle := r.endpoint("idle", "/good", "events.none")
+	for i := range 3 {
+		r.publish("order.created", fmt.Sprintf("evt_%d", i), []byte(`{}`))
+	}
+	b := r.signedIn(readToken)
+	page := b.until("/endpoints?sort=success", func(page string) bool {
+		return strings.Contains(page, `aria-label="The last 24 hours: 3 delivered, 0 failed"`) && strings.Contains(page, `aria-label="The last 24 hours: 0 delivered, 3 failed"`)
+	})
+	if rows := rowsOf(page); strings.Join(rows, " ") != "row-"+bad+" row-"+good+" row-"+idle {
+		t.Errorf("sorted by success: %v, not %s, %s, %s", rows, bad, good, idle)
+	}
+	holds(t, page, "</svg>100 %", "</svg>0 %", "of the last 24 hours", `<path class="bad"`)
+	if rows := rowsOf(b.page("/endpoints?sort=requests")); rows[2] != "row-"+idle {
+		t.Errorf("sorted by requests: %v", rows)
 	}
 }

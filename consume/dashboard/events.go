@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"errors"
 	"maps"
@@ -97,14 +98,12 @@ func (s *Server) event(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := eventPage{EventDetail: event, Place: placeOf(&event.StoredEvent), Rows: s.deliveryRows(event.Deliveries), CanSend: s.registry != nil}
-	body := []byte(event.Text)
-	if event.Base64 != "" {
-		if body, err = base64.StdEncoding.DecodeString(event.Base64); err != nil {
-			return err
-		}
+	body, err := s.bodyOf(r.Context(), event, shown.Place)
+	if err != nil {
+		return err
 	}
 	shown.Body = viewOfBody("event-body", cmp.Or(event.ContentType, "Body"), body)
-	if shown.Large = event.Size > maxShown; len(body) == 0 && event.Size > 0 {
+	if shown.Large = shown.Body.Cut; len(body) == 0 && event.Size > 0 {
 		shown.Body = bodyView{Empty: "The body is not stored any more."}
 	}
 	for _, name := range slices.Sorted(maps.Keys(event.Headers)) {
@@ -125,6 +124,22 @@ func (s *Server) event(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return s.render(w, r, "event", view{Title: event.Type, Nav: "/events", Live: true, Data: &shown})
+}
+
+// bodyOf is the whole body of an event, of which the API's answer may have the beginning only.
+func (s *Server) bodyOf(ctx context.Context, event *admin.EventDetail, place string) ([]byte, error) {
+	switch {
+	case event.Truncated:
+		stored, err := s.api.StoredEvent(ctx, &admin.EventParams{ID: place})
+		if err != nil {
+			return nil, err
+		}
+		return stored.Body, nil
+	case event.Base64 != "":
+		return base64.StdEncoding.DecodeString(event.Base64)
+	default:
+		return []byte(event.Text), nil
+	}
 }
 
 // resendEvent sends an event again to the endpoints that were selected, or to all whose patterns match, after it has asked.

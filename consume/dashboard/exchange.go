@@ -53,7 +53,7 @@ func exchangeOf(a *history.Attempt, body []byte, contentType, gone string) excha
 		x.asked(shown, body, cmp.Or(contentType, "Body"))
 	}
 	if gone != "" {
-		x.Body, x.Curl = bodyView{Empty: gone}, ""
+		x.Curl = ""
 	}
 	if a.Status != 0 {
 		x.answered(a.Status, nil, []byte(a.Response), a.Truncated)

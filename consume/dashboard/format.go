@@ -24,10 +24,8 @@ func (s *Server) funcs() template.FuncMap {
 		"short":   shorten,
 		"ms":      formatMilliseconds,
 		"percent": formatShare,
-		"sum":     func(a, b uint64) uint64 { return a + b },
 		"slack":   func(a, b int) int { return a - b },
 		"plural":  plural,
-		"spark":   sparkline,
 		"chart":   chart,
 		"list":    func(v ...any) []any { return v },
 	}

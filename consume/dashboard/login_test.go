@@ -14,13 +14,15 @@ import (
 // everyPath is every page and asset that needs a login.
 var everyPath = []string{
 	"/", "/sources", "/sources/shop", "/deliveries", "/deliveries/x", "/endpoints", "/endpoints/new", "/endpoints/ep_x", "/endpoints/ep_x/edit", "/endpoints/ep_x/test", "/endpoints/ep_x/recover",
-	"/events", "/events/EVENTS-1", "/events?subject=events.%3E", "/dead", "/dead?reason=503", "/send", "/audit", "/audit?actor=admin", "/events/EVENTS-1/body", "/jobs", "/no/such/page",
+	"/events", "/events/EVENTS-1", "/events?subject=events.%3E", "/dead", "/dead?reason=503", "/send", "/audit", "/audit?actor=admin", "/events/EVENTS-1/body", "/events/EVENTS-1/text", "/jobs",
+	"/sources/shop/sample", "/sources/shop/rejected/1", "/no/such/page",
 	"/assets/app.js", "/assets/htmx.min.js", "/assets/idiomorph-ext.min.js", "/assets/licenses/htmx.txt", "/assets/no",
 }
 
 func TestWithoutLoginThereIsOnlyTheLogin(t *testing.T) {
 	t.Parallel()
 	r := start(t)
+	visits(t, everyPath)
 	for _, path := range everyPath {
 		b := r.browser()
 		got := b.get(path)
@@ -236,7 +238,7 @@ func TestAnswersAreSafeInBrowsersAndCaches(t *testing.T) {
 		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: policy %q", path, policy)
 		}
-		if h.Get("X-Frame-Options") != "DENY" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+		if h.Get("X-Frame-Options") != "DENY" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: headers %v", path, h)
 		}
 		if h.Get("Cache-Control") != "no-store" {

@@ -43,8 +43,7 @@ func (r *Refusal) Spike() bool {
 // Trends counts what happened, step by step. Steps that are over are counted once; the present one, and what is
 // recent, at most once in some seconds, whoever asks. It is safe for concurrent use.
 type Trends struct {
-	bus      *publish.Bus
-	endpoint string // counts its deliveries alone; empty: everything
+	bus *publish.Bus
 
 	mu     sync.Mutex // guards what follows, and is held while it is counted: who asks meanwhile wants the same
 	over   map[stepKey]Step
@@ -69,13 +68,6 @@ const countedFor = 10 * time.Second
 // NewTrends returns trends of what lies on bus.
 func NewTrends(bus *publish.Bus) *Trends {
 	return &Trends{bus: bus, over: make(map[stepKey]Step), open: make(map[time.Duration]counted[Step])}
-}
-
-// NewEndpointTrends returns trends of one endpoint's deliveries. They tell of nothing that is received or refused.
-func NewEndpointTrends(bus *publish.Bus, endpoint string) *Trends {
-	t := NewTrends(bus)
-	t.endpoint = endpoint
-	return t
 }
 
 // Last returns the last n steps, the oldest first; the newest one still goes on.
@@ -152,13 +144,10 @@ func (t *Trends) mark(ctx context.Context, at time.Time) (*mark, error) {
 		{topology.StreamRejected, []query.Selection{query.All(topology.StreamRejected)}, []*uint64{&m.refused}},
 		{
 			topology.StreamHistory,
-			[]query.Selection{publish.HistoryShelf(t.endpoint, "delivered"), publish.HistoryShelf(t.endpoint, "failed"), publish.HistoryShelf(t.endpoint, "dead")},
+			[]query.Selection{publish.HistoryShelf("", "delivered"), publish.HistoryShelf("", "failed"), publish.HistoryShelf("", "dead")},
 			[]*uint64{&m.delivered, &m.failed, &m.failed},
 		},
 	} {
-		if t.endpoint != "" && part.stream != topology.StreamHistory {
-			continue
-		}
 		first, err := t.bus.Query().FirstSince(ctx, query.All(part.stream), at)
 		if err != nil {
 			return nil, err

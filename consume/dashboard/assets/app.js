@@ -142,6 +142,7 @@
     "?": () => document.getElementById("help").showModal(),
   };
   document.addEventListener("keydown", (e) => {
+    if (e.key === "Escape" && typing(e.target)) e.target.blur();
     if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector("dialog[open]")) return;
     if (keys[e.key]) { e.preventDefault(); keys[e.key](); }
   });
