@@ -62,7 +62,7 @@ func (b *bridge) forEveryone(t *testing.T, tab *tab) {
 func (b *tab) holds(t *testing.T, path, axe string) {
 	t.Helper()
 	b.do(chromedp.Evaluate(axe+`; 0`, nil))
-	for theme, options := range map[string]string{"light": `{}`, "dark": `{runOnly: ["color-contrast"]}`} {
+	for theme, options := range map[string]string{"light": `{resultTypes: ["violations"]}`, "dark": `{runOnly: ["color-contrast"], resultTypes: ["violations"]}`} {
 		b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 		var found string
 		b.do(chromedp.Evaluate(`axe.run(`+options+`).then(r => r.violations.filter(v => v.impact == "serious" || v.impact == "critical").map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html + " " + n.failureSummary).join(" | ")).join("\n"))`,
@@ -151,6 +151,23 @@ func (b *bridge) pauseLive(t *testing.T, tab *tab) {
 		}
 		tab.do(chromedp.Evaluate(held.end+`; document.dispatchEvent(new Event("selectionchange")); 0`, nil))
 		tab.wait(`document.querySelector("#livestate").textContent == "Live"`)
+	}
+	tab.do(chromedp.Evaluate(`Object.defineProperty(document, "hidden", { configurable: true, get: () => true }); window.before = window.asked`, nil))
+	ask()
+	if asked := tab.eval(`String(window.asked - window.before)`); asked != "0" {
+		t.Errorf("out of view it asked %s times", asked)
+	}
+	// What is the same stays where it is when the page is asked for again.
+	tab.do(chromedp.Evaluate(`delete document.hidden; window.moved = 0;
+		new PerformanceObserver((list) => list.getEntries().forEach((e) => { window.moved += e.value; })).observe({ type: "layout-shift" });
+		window.settled = 0; document.body.addEventListener("htmx:afterSettle", () => window.settled++); 0`, nil))
+	ask()
+	tab.wait(`window.settled > 0`)
+	if moved := tab.eval(`String(window.moved)`); moved != "0" {
+		t.Errorf("the page jumps by %s", moved)
+	}
+	if told := tab.eval(`((time) => time.title + "|" + time.getAttribute("aria-label"))(document.querySelector("#main time"))`); strings.Count(told, "UTC)") != 2 || !strings.Contains(told, " ago, ") {
+		t.Errorf("a time tells %q", told)
 	}
 	b.sendEvent("key.late", `{}`)
 	tab.wait(`document.dispatchEvent(new Event("visibilitychange")), document.querySelectorAll("#main tr[data-row]").length == 4`)

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"time"
 
+	"jethook/config"
 	"jethook/consume/status"
 )
 
@@ -27,3 +28,16 @@ func NotesOf(st *status.Status, recent *status.Recent) (all []string) {
 	}
 	return all
 }
+
+// SessionOpen reports whether a session that began and was used last so long ago is open.
+func SessionOpen(began, used time.Duration) bool {
+	now := time.Now()
+	s := newSessions(config.NewSecret("a token"), config.Secret{}, nil)
+	v := s.begin(actorAdmin, now.Add(-began))
+	v.seen = now.Add(-used)
+	_, open := s.open(s.seal(&v), now)
+	return open
+}
+
+// CountText is what a bulk change says of how many things it is about.
+var CountText = countText

@@ -292,3 +292,24 @@ func TestBasePath(t *testing.T) {
 		t.Errorf("the API below the path: %d", got.status)
 	}
 }
+
+// A session ends when it was not used for twelve hours, and after a week at the latest.
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	const hour = time.Hour
+	for _, test := range []struct {
+		began, used time.Duration
+		open        bool
+	}{
+		{0, 0, true},
+		{12*hour - time.Minute, 12*hour - time.Minute, true},
+		{12*hour + time.Minute, 12*hour + time.Minute, false},
+		{100 * hour, time.Minute, true},
+		{100 * hour, 13 * hour, false},
+		{7*24*hour + time.Minute, time.Minute, false},
+	} {
+		if got := dashboard.SessionOpen(test.began, test.used); got != test.open {
+			t.Errorf("began %s and used %s ago: open %t", test.began, test.used, got)
+		}
+	}
+}

@@ -25,7 +25,7 @@ func (s *Server) Around(api http.Handler) http.Handler {
 			return
 		}
 		defer s.catch(w)
-		setHeaders(w.Header())
+		setHeaders(w.Header(), r)
 		if !s.knowsHost(r.Host) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.WriteHeader(http.StatusMisdirectedRequest)
@@ -101,15 +101,22 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 	"base-uri 'none'; frame-ancestors 'none'"
 
 // setHeaders makes answers safe to meet in a browser, and keeps them out of caches.
-func setHeaders(h http.Header) {
+func setHeaders(h http.Header, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	// With no-referrer, browsers call the origin of a form "null", and over plain HTTP they say nothing else of where it is from.
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if overTLS(r) { // elsewhere browsers ignore it, and complain of that
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
+}
+
+// overTLS reports whether the browser speaks TLS, with this listener or with a proxy before it.
+func overTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 // knowsHost reports whether a browser may call this listener by that name. A page elsewhere can have any name of its own

@@ -11,7 +11,7 @@ import (
 	"jethook/config"
 	"jethook/consume/dashboard"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/processes"
 	"jethook/publish/report"
 )
 
@@ -89,7 +89,7 @@ func TestSentences(t *testing.T) {
 			want:   []string{"bad: The store is 93 % full. When it is full, webhooks are refused with 503: make room, or give it more."},
 		},
 		"a process that is gone": {
-			status: status.Status{Missing: []publish.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: *ago(time.Minute)}}},
+			status: status.Status{Missing: []processes.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: *ago(time.Minute)}}},
 			want:   []string{"warn: The consume process on b (pid 7) is gone: it does not answer. Since 03:03:05."},
 		},
 		"a record that can't be read": {

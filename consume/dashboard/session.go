@@ -250,7 +250,7 @@ func (s *Server) setSession(w http.ResponseWriter, r *http.Request, v *session) 
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, name, value string, seconds int) {
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: value, Path: s.base + "/", MaxAge: seconds, HttpOnly: true,
-		SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+		SameSite: http.SameSiteStrictMode, Secure: overTLS(r),
 	})
 }
 

@@ -227,7 +227,7 @@ func (d *Days) countHour(ctx context.Context, h *dayHour, first, end uint64, ove
 func (d *Days) read(ctx context.Context, h *dayHour, from, end uint64, weight float64) error {
 	for from != 0 && from < end {
 		began := time.Now()
-		lines, next, err := d.bus.Query().After(ctx, query.All(topology.StreamHistory), from, int(min(piece, end-from)))
+		lines, next, err := d.bus.Query().Forward(ctx, query.All(topology.StreamHistory), from, int(min(piece, end-from)))
 		if err != nil {
 			return err
 		}
