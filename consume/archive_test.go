@@ -101,10 +101,12 @@ func TestArchiveListsBothStreamsNewestFirst(t *testing.T) {
 		{"jethook.ops.>", 50, func(i int) bool { return i%5 == 3 }},
 		{"events.nothing", 50, func(int) bool { return false }},
 	} {
-		got := pages(t, a, archive.Query{Subject: tt.subject, Limit: tt.limit}, func() {})
-		if want := every(tt.keep); !slices.Equal(got, want) {
-			t.Errorf("%q by %d: got %d, want %d\n%v\n%v", tt.subject, tt.limit, len(got), len(want), got, want)
-		}
+		t.Run(fmt.Sprintf("%s by %d", tt.subject, tt.limit), func(t *testing.T) {
+			got := pages(t, a, archive.Query{Subject: tt.subject, Limit: tt.limit}, func() {})
+			if want := every(tt.keep); !slices.Equal(got, want) {
+				t.Errorf("got %d, want %d\n%v\n%v", len(got), len(want), got, want)
+			}
+		})
 	}
 }
 

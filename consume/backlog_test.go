@@ -20,7 +20,7 @@ import (
 func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	const n = 600
+	const n = 300
 	s, ep := r.lag(t, n)
 	other := r.add(t, s.URL, nil, "events.b") // it waits for nothing
 	waiting := deliveries.Query{Status: deliveries.StatusWaiting}
@@ -48,18 +48,22 @@ func TestWhatWaitsBehindACursorIsListed(t *testing.T) {
 	for name, q := range map[string]deliveries.Query{
 		"its endpoint": {Endpoint: ep.ID}, "its type": {Type: "a"}, "its time": {Since: all[len(all)-1].At},
 	} {
-		q.Status = deliveries.StatusWaiting
-		if got := r.listAll(t, q, 100); len(got) != len(all) {
-			t.Errorf("by %s: %d", name, len(got))
-		}
+		t.Run("by "+name, func(t *testing.T) {
+			q.Status = deliveries.StatusWaiting
+			if got := r.listAll(t, q, 100); len(got) != len(all) {
+				t.Errorf("got %d, want all %d", len(got), len(all))
+			}
+		})
 	}
 	for name, q := range map[string]deliveries.Query{
 		"another endpoint": {Endpoint: other.ID}, "another type": {Type: "b"}, "an earlier time": {Until: all[len(all)-1].At}, "a class": {Class: "timeout"},
 	} {
-		q.Status = deliveries.StatusWaiting
-		if got := r.listAll(t, q, 100); len(got) != 0 {
-			t.Errorf("by %s: %d", name, len(got))
-		}
+		t.Run("by "+name, func(t *testing.T) {
+			q.Status = deliveries.StatusWaiting
+			if got := r.listAll(t, q, 100); len(got) != 0 {
+				t.Errorf("got %d, want none", len(got))
+			}
+		})
 	}
 	if got := r.listAll(t, deliveries.Query{EventID: d.EventID}, 10); len(got) != 1 || got[0].ID != d.ID {
 		t.Errorf("by its event: %+v", got)
@@ -124,7 +128,7 @@ func TestEachEventIsInOneStateWhileACircuitIsOpen(t *testing.T) {
 func TestRetryOfWhatWaitsBehindACursor(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	const n = 600
+	const n = 300
 	s, ep := r.lag(t, n)
 	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	wanted := all[0] // the newest
@@ -161,7 +165,7 @@ func TestRetryOfWhatWaitsBehindACursor(t *testing.T) {
 func TestGoingAheadThatWasCutOff(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	const n = 600
+	const n = 300
 	s, ep := r.lag(t, n)
 	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
@@ -193,7 +197,7 @@ func TestGoingAheadThatWasCutOff(t *testing.T) {
 func TestResendOfWhatWaitsBehindACursor(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(t, time.Hour))
-	const n = 600
+	const n = 300
 	s, ep := r.lag(t, n)
 	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	if taken := redeliver(t, r, ep.ID, r.stored(t, all[0].EventID), "k"); taken == 0 {

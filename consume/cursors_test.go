@@ -33,6 +33,7 @@ func (r *rig) beside(t *testing.T) (stop func()) {
 		t.Fatal(err)
 	}
 	engine := consume.New(bus, registry, cfg, "test", log)
+	engine.ShortenRests()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(ctx) }()

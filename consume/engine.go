@@ -77,6 +77,7 @@ type Engine struct {
 	followers sync.Map   // of *follower, by the key of its record
 	following sync.Mutex // guards which followers there are
 	unbroken  *unbroken
+	calm      time.Duration       // for how long an endpoint keeps up before it joins the shared intake again
 	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring
 
@@ -113,7 +114,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Consumers().Queues())*pullBytes(bus))),
 		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
 		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
-		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), draining: semaphore.NewWeighted(drainingAtOnce),
+		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), calm: calm, draining: semaphore.NewWeighted(drainingAtOnce),
 		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		throttle: lane.NewThrottle(), recall: newRecall(bus),
 		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),

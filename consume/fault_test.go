@@ -5,15 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
 	"jethook/consume/deliveries"
-	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/topology"
 )
@@ -33,30 +32,6 @@ func hangingSettings(t testing.TB) *config.Config {
 	return cfg
 }
 
-// A crowd of hanging endpoints, each with more events than a lane holds, leaves room for one that is well.
-func TestHangingCrowdLeavesRoom(t *testing.T) {
-	t.Parallel()
-	r := start(t, hangingSettings(t))
-	hanging, healthy := never(t), receive(t, always(http.StatusOK))
-	const crowd = 70
-	for range crowd {
-		r.add(t, hanging.URL, nil, "events.hanging")
-	}
-	r.add(t, healthy.URL, nil, "events.healthy")
-	for i := range 80 {
-		r.publish(t, fmt.Sprint("hanging_", i), "hanging")
-	}
-	for range crowd {
-		hanging.next(t)
-	}
-	for i := range 20 {
-		r.publish(t, fmt.Sprint("healthy_", i), "healthy")
-	}
-	for range 20 {
-		healthy.next(t)
-	}
-}
-
 // Large events for a hanging endpoint fill neither the memory nor the way of others.
 func TestLargeEventsForAHangingEndpoint(t *testing.T) {
 	t.Parallel()
@@ -64,12 +39,19 @@ func TestLargeEventsForAHangingEndpoint(t *testing.T) {
 	hanging, healthy := never(t), receive(t, always(http.StatusOK))
 	r.add(t, hanging.URL, nil, "events.large")
 	r.add(t, healthy.URL, nil, "events.small")
+	large := make([]byte, 1<<20)
+	var publishers errgroup.Group
+	publishers.SetLimit(8)
 	for i := range 270 { // more than a process holds
-		e := internal(fmt.Sprint("large_", i), "large")
-		e.Body = make([]byte, 1<<20)
-		if _, err := r.bus.Publish(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
+		publishers.Go(func() error {
+			e := internal(fmt.Sprint("large_", i), "large")
+			e.Body = large
+			_, err := r.bus.Publish(t.Context(), e)
+			return err
+		})
+	}
+	if err := publishers.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	r.publish(t, "small", "small")
 	healthy.next(t)
@@ -216,40 +198,6 @@ func TestRemovedWhileUnderWay(t *testing.T) {
 	}
 }
 
-// A lower concurrency is in force as soon as the requests of before have ended.
-func TestLowerConcurrencyTakesEffect(t *testing.T) {
-	t.Parallel()
-	r := start(t, settings(t))
-	var now, most, since atomic.Int64
-	var lowered atomic.Bool
-	rc := receive(t, func(_ int, _ request, _ http.ResponseWriter) {
-		n := now.Add(1)
-		if lowered.Load() && since.Add(1) > 100 {
-			most.Store(max(most.Load(), n))
-		}
-		time.Sleep(time.Millisecond) // so that requests overlap
-		now.Add(-1)
-	})
-	sixteen := 16
-	ep := r.add(t, rc.URL, func(s *endpoint.Spec) { s.Concurrency = &sixteen }, "events.>")
-	for i := range 800 {
-		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
-	}
-	for range 50 {
-		rc.next(t)
-	}
-	if _, err := r.registry.Update(t.Context(), ep.ID, func(e *endpoint.Endpoint) error { e.Concurrency = 1; return nil }); err != nil {
-		t.Fatal(err)
-	}
-	lowered.Store(true)
-	for range 750 {
-		rc.next(t)
-	}
-	if most.Load() != 1 {
-		t.Errorf("%d requests at once, after it was lowered to 1", most.Load())
-	}
-}
-
 // A page does not end, and does not lose its order, where one stream has nothing near.
 func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
 	t.Parallel()
@@ -268,17 +216,11 @@ func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
 	rc.next(t)
 	r.settled(t, topology.StreamEvents)
 	const others = 12_000
-	done := make(chan error, others)
-	for i := range others {
-		go r.bus.Schedule(&publish.Delivery{
+	r.schedule(t, others, func(i int) publish.Delivery {
+		return publish.Delivery{
 			Endpoint: "ep_other", Event: *internal(fmt.Sprint(i), "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry,
-		}, func(err error) { done <- err })
-	}
-	for range others {
-		if err := <-done; err != nil {
-			t.Fatal(err)
 		}
-	}
+	})
 	if items := r.list(t, deliveries.Query{Endpoint: ep.ID, Since: since}); len(items) != 1 || items[0].EventID != "waiting" {
 		t.Errorf("since: %+v", items)
 	}

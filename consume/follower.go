@@ -231,7 +231,7 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 			continue
 		}
 		looked = time.Now()
-		if ended, err := f.rejoin(ctx, current.Events, time.Since(behind) > calm); ended || err != nil {
+		if ended, err := f.rejoin(ctx, current.Events, time.Since(behind) > f.calm); ended || err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func (f *follower) pull(ctx context.Context, consumer *pull.Consumer, l *lane.La
 
 // await waits for events that have yet to come, for a moment.
 func (f *follower) await(ctx context.Context, n int, consumer *pull.Consumer) ([]jetstream.Msg, error) {
-	wait, cancel := context.WithTimeout(ctx, calm/2)
+	wait, cancel := context.WithTimeout(ctx, f.calm/2)
 	defer cancel()
 	stop := make(chan struct{})
 	defer close(stop)

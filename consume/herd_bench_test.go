@@ -57,7 +57,8 @@ func herd(b *testing.B, r *rig) {
 		b.Fatal("storing took too long")
 	}
 	stop := make(chan struct{})
-	go func() {
+	var publishers sync.WaitGroup
+	publishers.Go(func() {
 		t := time.NewTicker(5 * time.Millisecond)
 		defer t.Stop()
 		for i := 0; ; i++ {
@@ -65,12 +66,16 @@ func herd(b *testing.B, r *rig) {
 			case now := <-t.C:
 				e := internal(fmt.Sprint("healthy_", i), "healthy")
 				e.Body = strconv.AppendInt(make([]byte, 0, 1024), now.UnixNano(), 10)
-				go r.bus.Publish(b.Context(), e)
+				publishers.Go(func() {
+					if _, err := r.bus.Publish(b.Context(), e); err != nil {
+						b.Error(err)
+					}
+				})
 			case <-stop:
 				return
 			}
 		}
-	}()
+	})
 	time.Sleep(time.Until(due) - 5*time.Second)
 	p99()
 	time.Sleep(5 * time.Second)
@@ -80,6 +85,7 @@ func herd(b *testing.B, r *rig) {
 	during := p99()
 	b.StopTimer()
 	close(stop)
+	publishers.Wait()
 	b.ReportMetric(float64(before.Microseconds())/1000, "p99_before_ms")
 	b.ReportMetric(float64(during.Microseconds())/1000, "p99_during_ms")
 	b.ReportMetric(float64(during)/float64(before), "p99_ratio")

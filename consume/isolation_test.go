@@ -23,9 +23,7 @@ func TestHangingEndpointHoldsNobodyUp(t *testing.T) {
 	r.add(t, hanging.URL, nil, "events.>")
 	r.add(t, healthy.URL, nil, "events.>")
 	const n = 4600 // more than one process holds
-	for i := range n {
-		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
-	}
+	r.burst(t, n)
 	seen := map[string]bool{}
 	for len(seen) < n {
 		seen[healthy.next(t).header.Get("webhook-id")] = true
@@ -42,9 +40,7 @@ func TestOverflowWaitsInItsStream(t *testing.T) {
 	ep := r.add(t, slow.URL, func(s *endpoint.Spec) { s.Concurrency = &four }, "events.>")
 	r.add(t, other.URL, nil, "events.unused")
 	const n = 2400
-	for i := range n {
-		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
-	}
+	r.burst(t, n)
 	deferred := false
 	eventually(t, "some wait", func() bool {
 		for _, d := range r.list(t, deliveries.Query{Status: deliveries.StatusWaiting}) {
@@ -69,35 +65,6 @@ func TestOverflowWaitsInItsStream(t *testing.T) {
 	eventually(t, "none waits", func() bool { // the last ones are recorded a moment after they came
 		return len(r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})) == 0
 	})
-}
-
-// A rate limit spaces requests evenly, those that wait in memory and those that wait on the bus alike.
-func TestRateLimit(t *testing.T) {
-	t.Parallel()
-	r := start(t, settings(t))
-	rc := receive(t, always(http.StatusOK))
-	rate := "20/s"
-	r.add(t, rc.URL, func(s *endpoint.Spec) { s.RateLimit = &rate }, "events.>")
-	const n = 70
-	for i := range n {
-		go r.bus.Publish(t.Context(), internal(fmt.Sprint("evt_", i), "a"))
-	}
-	first := rc.next(t)
-	seen := map[string]int{first.header.Get("webhook-id"): 1}
-	var last request
-	for range n - 1 {
-		last = rc.next(t)
-		seen[last.header.Get("webhook-id")]++
-		if a := last.header.Get("Jethook-Attempt"); a != "1" {
-			t.Errorf("waiting was counted as an attempt: %s", a)
-		}
-	}
-	if took, least := last.at.Sub(first.at), (n-1)*50*time.Millisecond-500*time.Millisecond; took < least {
-		t.Errorf("%d requests in %s, want at least %s", n, took, least)
-	}
-	if len(seen) != n {
-		t.Errorf("%d of %d came", len(seen), n)
-	}
 }
 
 // A graceful stop finishes what is in flight, puts the rest back, and makes no delivery twice.

@@ -132,7 +132,9 @@ func (r *rig) join(t testing.TB, url string) (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- consume.New(bus, registry, &cfg, "test", log).Run(ctx) }()
+	engine := consume.New(bus, registry, &cfg, "test", log)
+	engine.ShortenRests()
+	go func() { ended <- engine.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

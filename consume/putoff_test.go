@@ -77,7 +77,7 @@ func TestTooManyRequestsIsNoFailure(t *testing.T) {
 			}
 			rc := receive(t, b.answer)
 			ep := r.add(t, rc.URL, func(s *endpoint.Spec) { s.Format = &test.format }, "events.>")
-			events := 3 * b.most
+			events := 2 * b.most
 			for i := range events {
 				r.publish(t, fmt.Sprint("evt_", i), "a")
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
 	"jethook/consume"
@@ -80,6 +81,7 @@ func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	engine := consume.New(bus, registry, cfg, "test", log)
+	engine.ShortenRests()
 	go func() { ended <- engine.Run(ctx) }()
 	r := &rig{cfg: cfg, bus: bus, registry: registry, ledger: deliveries.New(bus, registry), engine: engine, js: js}
 	r.stop = sync.OnceFunc(func() {
@@ -118,6 +120,24 @@ func (r *rig) publish(t testing.TB, id, eventType string) {
 	if _, err := r.bus.Publish(t.Context(), internal(id, eventType)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// burst publishes n events as fast as the bus takes them, and does not wait for that. The test ends only when all are stored.
+func (r *rig) burst(t testing.TB, n int) {
+	t.Helper()
+	var publishers errgroup.Group
+	ctx := context.WithoutCancel(t.Context()) // the last one may come before it is known to be stored
+	for i := range n {
+		publishers.Go(func() error {
+			_, err := r.bus.Publish(ctx, internal(fmt.Sprint("evt_", i), "a"))
+			return err
+		})
+	}
+	t.Cleanup(func() {
+		if err := publishers.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func internal(id, eventType string) *publish.Event {

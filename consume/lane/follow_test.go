@@ -16,15 +16,17 @@ func TestLaneForgetsWhatIsNoLongerTrue(t *testing.T) {
 		"moved":         {{ID: "ep_a", URL: "https://new.example.com"}},
 		"well again":    {{ID: "ep_a", URL: before.URL, FailingSince: time.Now()}, {ID: "ep_a", URL: before.URL}},
 	} {
-		l := newLane(idlePool(), before)
-		longAgo := time.Now().Add(-time.Hour)
-		l.circuit.failed(longAgo, 0)
-		for _, ep := range changes {
-			l.follow(ep)
-		}
-		if l.circuit.failed(time.Now(), time.Minute); l.circuit.open {
-			t.Errorf("%s: the first failure opens the circuit, since %s", name, l.circuit.since)
-		}
+		t.Run(name, func(t *testing.T) {
+			l := newLane(idlePool(), before)
+			longAgo := time.Now().Add(-time.Hour)
+			l.circuit.failed(longAgo, 0)
+			for _, ep := range changes {
+				l.follow(ep)
+			}
+			if l.circuit.failed(time.Now(), time.Minute); l.circuit.open {
+				t.Errorf("the first failure opens the circuit, since %s", l.circuit.since)
+			}
+		})
 	}
 }
 

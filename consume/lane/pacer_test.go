@@ -92,14 +92,16 @@ func TestPacerFollowsItsRate(t *testing.T) {
 		"raised":            func(p *pacer) { p.set(quick, now) },
 		"removed and given": func(p *pacer) { p.set(nil, now); p.set(quick, now) },
 	} {
-		p := &pacer{}
-		p.set(hourly, now)
-		if !p.ready(now) || p.ready(now) {
-			t.Errorf("%s: the first rate does not hold", name)
-		}
-		change(p)
-		if wait := p.wait(now); wait > 10*time.Millisecond {
-			t.Errorf("%s: the next request still waits %s", name, wait)
-		}
+		t.Run(name, func(t *testing.T) {
+			p := &pacer{}
+			p.set(hourly, now)
+			if !p.ready(now) || p.ready(now) {
+				t.Error("the first rate does not hold")
+			}
+			change(p)
+			if wait := p.wait(now); wait > 10*time.Millisecond {
+				t.Errorf("the next request still waits %s", wait)
+			}
+		})
 	}
 }

@@ -26,12 +26,14 @@ func TestLaneSharesTheProcessorsWhileItCatchesUp(t *testing.T) {
 		"alone":               {true, now.Add(-2 * firstFor), 50 * time.Microsecond, bears},
 		"has caught up":       {false, now.Add(-firstFor / 2), 50 * time.Microsecond, bears},
 	} {
-		p := idlePool()
-		p.throttle.first.Store(test.first.UnixNano())
-		l := newLane(p, &endpoint.Endpoint{ID: "ep_a"})
-		l.limit, l.lags, l.latency = bears, test.lags, test.latency
-		if got := l.parallel(now); got != min(test.want, bears) {
-			t.Errorf("%s: %d requests at once, want %d", name, got, test.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			p := idlePool()
+			p.throttle.first.Store(test.first.UnixNano())
+			l := newLane(p, &endpoint.Endpoint{ID: "ep_a"})
+			l.limit, l.lags, l.latency = bears, test.lags, test.latency
+			if got := l.parallel(now); got != min(test.want, bears) {
+				t.Errorf("%d requests at once, want %d", got, test.want)
+			}
+		})
 	}
 }
