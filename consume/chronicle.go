@@ -28,6 +28,18 @@ type lastAttempt struct {
 	over   bool // no attempt is left to be made
 	at     time.Time
 	began  time.Time // by the clock of who made it
+	place  uint64    // in DELIVERIES, the highest from which an attempt was made
+	placed bool      // place is known: no earlier release wrote the line
+}
+
+// ends reports whether the line is about an attempt that d stands for, or a later one. The order of DELIVERIES tells that,
+// and no clock: the server's and those of several processes may differ, and the line about an attempt may come late. Of
+// what an earlier release has written, the attempt's number and time tell.
+func (l *lastAttempt) ends(d *publish.Delivery, inTime bool) bool {
+	if follows, known := d.Follows(); known && l.placed {
+		return l.place > follows
+	}
+	return inTime && (l.over || l.number >= d.Attempt)
 }
 
 // chronicleMargin is how much earlier than it is asked for a chronicle begins: the next question may be about an earlier
@@ -38,13 +50,13 @@ const chronicleMargin = time.Hour
 // the history as it was at asOf, or later. What the history has lost, it can't tell: then d counts as not attempted.
 func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
 	last, err := r.lastOf(ctx, d, at, asOf)
-	return last.at.After(at) && (last.over || last.number >= d.Attempt), err
+	return last.ends(d, last.at.After(at)), err
 }
 
 // begunSince is attemptedSince for attempts that began after the time: the line about one before may have come later.
 func (r *recall) begunSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
 	last, err := r.lastOf(ctx, d, at, asOf)
-	return last.began.After(at) && (last.over || last.number >= d.Attempt), err
+	return last.ends(d, last.began.After(at)), err
 }
 
 // lastOf returns the last line about a delivery, which is sure of lines after a time alone.
@@ -72,13 +84,14 @@ func (r *recall) lastOf(ctx context.Context, d *publish.Delivery, at, asOf time.
 
 // note notes a line.
 func (of *chronicle) note(s *query.Stored) error {
-	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome", "time")
+	line := gjson.GetManyBytes(s.Data, "delivery", "attempt", "outcome", "time", "place")
 	outcome := history.Outcome(line[2].Str)
 	number := int(line[1].Int())
 	if outcome == history.Deferred { // the same attempt is made again
 		number--
 	}
 	over := outcome == history.Delivered || outcome == history.Dead
-	of.attempts[line[0].Str] = lastAttempt{number, over, s.Time, line[3].Time()}
+	place := max(line[4].Uint(), of.attempts[line[0].Str].place)
+	of.attempts[line[0].Str] = lastAttempt{number, over, s.Time, line[3].Time(), place, line[4].Exists()}
 	return nil
 }

@@ -104,7 +104,15 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 }
 
 // write stores what was decided about a job, and then ends it.
-func (e *Engine) write(j *job, dec outcome.Decision) { e.outcomes.Write(part{e, j}, &j.d, dec) }
+func (e *Engine) write(j *job, dec outcome.Decision) {
+	if dec.Next != nil {
+		dec.Next.Follow(j.place())
+	}
+	if dec.Line != nil {
+		dec.Line.Place = j.place()
+	}
+	e.outcomes.Write(part{e, j}, &j.d, dec)
+}
 
 // part is a job, to those who store its outcome.
 type part struct {

@@ -129,7 +129,7 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 	if !h.again {
 		return false, nil
 	}
-	if !h.repeat && h.in.queue.Stream != topology.StreamDeliveries {
+	if h.in.queue.Stream != topology.StreamDeliveries {
 		known, sure, err := e.recall.knownBefore(ctx, d, h)
 		if err != nil {
 			return false, fmt.Errorf("looking for an earlier outcome: %w", err)

@@ -21,6 +21,9 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 		"living":    {`"attempt":1,"outcome":"failed"`},
 		"deferred":  {`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"deferred"`},
 		"unknown":   nil,
+		// By the places of what was attempted: the line about the death before a replay is none about what came after it.
+		"replayed": {`"attempt":2,"outcome":"dead","place":7`},
+		"ghost":    {`"attempt":1,"outcome":"failed","place":0`, `"attempt":2,"outcome":"failed","place":8`},
 	}
 	for id := range lines {
 		for _, l := range lines[id] {
@@ -33,14 +36,18 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 		}
 	}
 	for id := range lines {
-		if _, err := js.PublishMsg(t.Context(), forgotten(id, due)); err != nil {
+		m := forgotten(id, due)
+		if id == "replayed" || id == "ghost" {
+			m.Header["Jethook-Follows"] = []string{"7"}
+		}
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		d, _, err := bus.OnItsWay(t.Context(), "ep_a.events:"+id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := id == "failed" || id == "delivered" || id == "dead"
+		want := id == "failed" || id == "delivered" || id == "dead" || id == "ghost"
 		h := &held{stored: d.Since, in: &intake{queue: topology.QueueDue}}
 		if got, err := e.hasOutcome(t.Context(), h, &d); got != want || err != nil {
 			t.Errorf("%s: has an outcome: %t, %v", id, got, err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,10 +187,14 @@ func TestLateInAHerd(t *testing.T) {
 func TestReclaim(t *testing.T) {
 	t.Parallel()
 	bus, js, e := idle(t)
-	for _, id := range []string{"open", "waits", "dead", "tried", "replayed"} {
+	open := []string{"open", "replayed", "skewed_open"}
+	for _, id := range []string{"open", "waits", "dead", "tried", "replayed", "skewed", "skewed_open"} {
 		due := &nats.Msg{Subject: "jethook.due.ep_a.events:" + id, Data: []byte("{}"), Header: nats.Header{
 			"Jethook-Id": {id}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"},
 		}}
+		if strings.HasPrefix(id, "skewed") {
+			due.Header["Jethook-Follows"] = []string{"-"}
+		}
 		if _, err := js.PublishMsg(t.Context(), due); err != nil {
 			t.Fatal(err)
 		}
@@ -196,23 +202,26 @@ func TestReclaim(t *testing.T) {
 	d := func(id string) *publish.Delivery {
 		return &publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: id}, Attempt: 3, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
 	}
-	stored := make(chan error, 4)
+	stored := make(chan error, 6)
 	done := func(err error) { stored <- err }
-	record := func(id, outcome string, began time.Time) {
-		bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: outcome}, fmt.Appendf(nil, `{"time":%q,"delivery":"ep_a.events:%s","attempt":2,"outcome":%q}`,
-			began.UTC().Format(time.RFC3339Nano), id, outcome), done)
+	record := func(id, outcome string, began time.Time, more string) {
+		bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: outcome}, fmt.Appendf(nil, `{"time":%q,"delivery":"ep_a.events:%s","attempt":2,"outcome":%q%s}`,
+			began.UTC().Format(time.RFC3339Nano), id, outcome, more), done)
 	}
-	record("tried", "delivered", time.Now())
-	record("replayed", "dead", time.Now().Add(-time.Minute)) // the line about the death before the replay comes late
+	record("tried", "delivered", time.Now(), "")
+	record("replayed", "dead", time.Now().Add(-time.Minute), "") // the line about the death before the replay comes late
+	// The clock of who made an attempt tells nothing; the place of what was attempted does.
+	record("skewed", "delivered", time.Now().Add(-time.Minute), `,"place":6`)
+	record("skewed_open", "dead", time.Now().Add(time.Minute), `,"place":6`)
 	bus.Schedule(d("waits"), done)
 	bus.Bury(d("dead"), done)
-	for range 4 {
+	for range 6 {
 		if err := <-stored; err != nil {
 			t.Fatal(err)
 		}
 	}
 	page, _, err := bus.Query().Forward(t.Context(), query.Due("").WithBodies(), 1, 10)
-	if err != nil || len(page) != 5 {
+	if err != nil || len(page) != 7 || page[5].Seq != 6 {
 		t.Fatal(page, err)
 	}
 	for i := range page {
@@ -220,13 +229,14 @@ func TestReclaim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if over, err := e.reclaimOne(t.Context(), &d); over != (d.Event.ID != "open" && d.Event.ID != "replayed") || err != nil {
+		if over, err := e.reclaimOne(t.Context(), &d); over == slices.Contains(open, d.Event.ID) || err != nil {
 			t.Errorf("%s: %t %v", d.Event.ID, over, err)
 		}
 	}
-	awaitDue(t, bus, "ep_a.events:open")
-	awaitDue(t, bus, "ep_a.events:replayed")
-	for id, want := range map[string]bool{"waits": true, "dead": false, "tried": false} {
+	for _, id := range open {
+		awaitDue(t, bus, "ep_a.events:"+id)
+	}
+	for id, want := range map[string]bool{"waits": true, "dead": false, "tried": false, "skewed": false} {
 		if trace, err := bus.Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Due.IsZero() || trace.Scheduled.IsZero() == want {
 			t.Errorf("%s: %+v %v", id, trace, err)
 		}

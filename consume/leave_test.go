@@ -17,11 +17,7 @@ import (
 func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *held {
 	t.Helper()
 	if publishFirst {
-		_, err := bus.Publish(t.Context(), &publish.Event{
-			ID: "evt_1", Type: "a", Subject: topology.EventSubject("a"), Received: time.Now(),
-			ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
-		})
-		if err != nil {
+		if _, err := bus.Publish(t.Context(), internalEvent("evt_1")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,6 +38,13 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 	h := in.hold(m)
 	in.bytes.TryAcquire(h.size)
 	return h
+}
+
+func internalEvent(id string) *publish.Event {
+	return &publish.Event{
+		ID: id, Type: "a", Subject: topology.EventSubject("a"), Received: time.Now(),
+		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
+	}
 }
 
 func sharedIntake(bus *publish.Bus) *intake {

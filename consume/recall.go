@@ -41,8 +41,23 @@ type recollection struct {
 	mu    sync.Mutex // guards what follows
 	since time.Time  // from when on all lines that matter have been read
 	lines history.Reader
-	read  time.Time            // when that was last done
-	taken map[string]time.Time // when each delivery was last recorded as delivered
+	read  time.Time        // when that was last done
+	taken map[string]taken // deliveries that were recorded as delivered
+}
+
+// taken is the last line that says that a delivery was delivered.
+type taken struct {
+	at     time.Time
+	place  uint64 // see lastAttempt
+	placed bool
+}
+
+// since reports whether the line is about d, which came by a message that was stored at a time, or about a later one.
+func (t taken) since(d *publish.Delivery, stored time.Time) bool {
+	if follows, known := d.Follows(); known && t.placed {
+		return t.place > follows
+	}
+	return t.at.After(stored)
 }
 
 func newRecall(bus *publish.Bus) *recall {
@@ -71,7 +86,7 @@ func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came t
 		}
 		of.read = began
 	}
-	return of.taken[d.ID()].After(at) || of.taken[d.FormerID()].After(at), nil
+	return of.taken[d.ID()].since(d, at) || of.taken[d.FormerID()].since(d, at), nil
 }
 
 // of returns the recollection of an endpoint.
@@ -105,12 +120,13 @@ func (of *recollection) begin(ctx context.Context, bus *publish.Bus, sh query.Se
 	if err != nil {
 		return err
 	}
-	of.since, of.lines, of.read, of.taken = at, lines, time.Time{}, make(map[string]time.Time)
+	of.since, of.lines, of.read, of.taken = at, lines, time.Time{}, make(map[string]taken)
 	return nil
 }
 
 // note notes a line.
 func (of *recollection) note(s *query.Stored) error {
-	of.taken[gjson.GetBytes(s.Data, "delivery").Str] = s.Time
+	line := gjson.GetManyBytes(s.Data, "delivery", "place")
+	of.taken[line[0].Str] = taken{s.Time, max(line[1].Uint(), of.taken[line[0].Str].place), line[1].Exists()}
 	return nil
 }

@@ -26,6 +26,7 @@ const (
 	headerReplays  = "Jethook-Replays"
 	headerPutOff   = "Jethook-Put-Off"
 	headerFirst    = "Jethook-First-Attempt"
+	headerFollows  = "Jethook-Follows"
 
 	headerSchedule       = "Nats-Schedule"
 	headerScheduleTarget = "Nats-Schedule-Target"
@@ -52,7 +53,18 @@ type Delivery struct {
 	seq     uint64 // of the stored message; read only
 	came    bool   // it was stored, and came due
 	replays uint64 // of one that came due: sequence of the dead letter that it replays; read only
+	follows uint64 // see Follows
+	placed  bool   // follows is known
 }
+
+// Follow notes of what is to be stored where the message of the attempt lies in DELIVERIES that it follows; 0: it follows the
+// first attempt of an event, which is made from another stream.
+func (d *Delivery) Follow(place uint64) { d.follows, d.placed = place, true }
+
+// Follows returns the place in DELIVERIES up to which attempts of the delivery are earlier than this message of it. An attempt
+// from a higher place was made because of this message, or after it: no clock has to tell. It is not known of what an
+// earlier release has stored.
+func (d *Delivery) Follows() (place uint64, known bool) { return d.follows, d.placed }
 
 // Why says for what a delivery waits. The set is closed.
 type Why string
@@ -157,6 +169,9 @@ func (d *Delivery) msg() *nats.Msg {
 	if d.Status != 0 {
 		set(headerStatus, strconv.Itoa(d.Status))
 	}
+	if d.placed {
+		set(headerFollows, strconv.FormatUint(d.follows, 10))
+	}
 	if !d.PutOff.IsZero() {
 		set(headerPutOff, d.PutOff.UTC().Format(time.RFC3339Nano))
 	}
@@ -186,8 +201,11 @@ func headerText(s string) string {
 // errNoDelivery means that a message on one of Jethook's own subjects is none of Jethook's.
 var errNoDelivery = errors.New("not a delivery")
 
-// parseDelivery decodes a message that Delivery.msg made.
-func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
+// followsItself stands for the place before that of the message itself, which its writer does not know.
+const followsItself = "-"
+
+// parseDelivery decodes a message that Delivery.msg made, and that lies at a place in its stream.
+func parseDelivery(h nats.Header, body []byte, place uint64) (Delivery, error) {
 	attempt, err := strconv.Atoi(h.Get(headerAttempt))
 	if err != nil || attempt < 1 || h.Get(headerEndpoint) == "" || h.Get(HeaderID) == "" {
 		return Delivery{}, errNoDelivery
@@ -200,6 +218,14 @@ func parseDelivery(h nats.Header, body []byte) (Delivery, error) {
 		Reason:   h.Get(headerReason),
 		Class:    h.Get(headerClass),
 		First:    h.Get(headerFirst),
+		seq:      place,
+	}
+	switch follows := h.Get(headerFollows); follows {
+	case followsItself:
+		d.Follow(place - 1)
+	default:
+		d.follows, err = strconv.ParseUint(follows, 10, 64)
+		d.placed = err == nil
 	}
 	d.Status, _ = strconv.Atoi(h.Get(headerStatus)) // absent when there was no response
 	d.Event.Subject = h.Get(headerSubject)

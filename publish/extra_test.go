@@ -29,7 +29,7 @@ func TestForwardedHeaders(t *testing.T) {
 	}
 	d := Delivery{Endpoint: "ep_1", Event: Event{ID: "e", Forward: got}, Attempt: 1}
 	m := d.msg()
-	back, err := parseDelivery(m.Header, nil)
+	back, err := parseDelivery(m.Header, nil, 1)
 	if err != nil || !maps.Equal(back.Event.Forward, want) {
 		t.Errorf("kept as %v: %v, %v", m.Header, back.Event.Forward, err)
 	}

@@ -92,7 +92,11 @@ func UnreadDelivery(subject string, seq uint64, at time.Time, body []byte) Deliv
 // DecodeDelivery reads a delivery that came due.
 func DecodeDelivery(m jetstream.Msg) (Delivery, error) {
 	crashpoint.Reach("read", "", m.Data())
-	d, err := parseDelivery(m.Headers(), m.Data())
+	meta, err := m.Metadata()
+	if err != nil {
+		return Delivery{}, fmt.Errorf("reading a delivery's place: %w", err)
+	}
+	d, err := parseDelivery(m.Headers(), m.Data(), meta.Sequence.Stream)
 	d.came = true
 	return d, err
 }
@@ -160,7 +164,7 @@ func (b *Bus) forgetCursor(ctx context.Context, stream, endpoint string) error {
 
 // DeliveryOf decodes a stored delivery, waiting or dead.
 func DeliveryOf(s *query.Stored) (Delivery, error) {
-	d, err := parseDelivery(s.Header, s.Data)
+	d, err := parseDelivery(s.Header, s.Data, s.Seq)
 	d.seq, d.Since = s.Seq, s.Time
 	return d, err
 }

@@ -85,6 +85,7 @@ func (b *Bus) fromTheStart(d *Delivery, name string) *nats.Msg {
 	m := b.waiting(&again)
 	m.Subject = topology.DuePrefix + again.ID()
 	m.Header[HeaderMsgID] = []string{name}
+	m.Header[headerFollows] = []string{followsItself}
 	expect(m, d.ID(), 0)
 	return m
 }

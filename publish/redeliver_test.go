@@ -142,3 +142,41 @@ func TestOvertaken(t *testing.T) {
 		t.Errorf("%d are due: %v", n, err)
 	}
 }
+
+// What is stored of a delivery says which attempts are earlier, by their places: those up to the message whose attempt it
+// follows, or all before itself. Scheduled for another time, it says the same.
+func TestFollows(t *testing.T) {
+	t.Parallel()
+	b := open(t, settings(t))
+	expect := func(id string, want uint64, known bool) publish.Delivery {
+		t.Helper()
+		d, _, err := b.OnItsWay(t.Context(), id)
+		if place, is := d.Follows(); place != want || is != known || err != nil {
+			t.Errorf("%s follows %d, %t, want %d, %t (%v)", id, place, is, want, known, err)
+		}
+		return d
+	}
+	former, retried, sent := waiting("former", time.Hour), waiting("retried", time.Hour), waiting("sent", 0)
+	retried.Follow(7)
+	for _, d := range []*publish.Delivery{former, retried} {
+		done := make(chan error)
+		b.Schedule(d, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(former.ID(), 0, false)
+	again := expect(retried.ID(), 7, true)
+	if err := b.Remind(t.Context(), &again); err != nil {
+		t.Fatal(err)
+	}
+	expect(retried.ID(), 7, true)
+	if err := b.Send(t.Context(), sent, "k"); err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := b.OnItsWay(t.Context(), sent.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(sent.ID(), d.Place()-1, true)
+}

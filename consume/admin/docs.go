@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -35,19 +36,24 @@ func docsPolicy() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// docsRoute serves the OpenAPI document as a page for people. It is made once, since the document never changes.
+// docsRoute serves the OpenAPI document as a page for people. It is made when it is first asked for, and once, since the
+// document never changes.
 func (s *Server) docsRoute() {
-	var page bytes.Buffer
-	err := docsTemplate.Execute(&page, newDocs(s.api.OpenAPI()))
+	write := sync.OnceValues(func() ([]byte, error) {
+		var page bytes.Buffer
+		err := docsTemplate.Execute(&page, newDocs(s.api.OpenAPI()))
+		return page.Bytes(), err
+	})
 	policy := docsPolicy()
 	s.echo.GET("/docs", func(c echo.Context) error {
+		page, err := write()
 		if err != nil {
 			return fmt.Errorf("writing the API's page: %w", err)
 		}
 		h := c.Response().Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Referrer-Policy", "no-referrer")
-		return c.HTMLBlob(http.StatusOK, page.Bytes())
+		return c.HTMLBlob(http.StatusOK, page)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -25,10 +26,12 @@ func (s *Server) openRoutes() {
 		}
 		return c.String(http.StatusOK, "ok"+s.unread()+s.warned())
 	})
-	// Not by huma, which encodes the document on the first request, unguarded against a second one.
+	// Not by huma, which encodes the document on the first request, unguarded against a second one. Nor at the start, where
+	// deliveries would wait for it.
 	describe(s.api.OpenAPI())
-	document, err := json.Marshal(s.api.OpenAPI())
+	encode := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
 	s.echo.GET("/openapi.json", func(c echo.Context) error {
+		document, err := encode()
 		if err != nil {
 			return fmt.Errorf("encoding the OpenAPI document: %w", err)
 		}

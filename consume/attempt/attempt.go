@@ -162,7 +162,7 @@ func (c *Client) send(parent context.Context, r *Request, res *Result) {
 		if !c.ours(err, &handshake, parent, ctx, res) {
 			res.fail(err, ctx, timeout)
 		}
-		handshake.explain(res)
+		handshake.explain(res, err)
 		return
 	}
 	enough := time.AfterFunc(bodyTime, cancel)

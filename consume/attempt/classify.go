@@ -208,13 +208,16 @@ func isRefused(err error) bool {
 
 // isHangUp knows the errors of net/http for a connection that the receiver closed. They have no exported type.
 func isHangUp(err error) bool {
-	for _, text := range []string{"server closed idle connection", "stream error: ", "client connection lost"} {
+	for _, text := range []string{"server closed idle connection", "client connection lost", "client conn could not be established"} {
 		if strings.Contains(err.Error(), text) {
 			return true
 		}
 	}
-	return false
+	return isStreamError(err)
 }
+
+// isStreamError reports whether the receiver ended one request alone: others on the connection go on.
+func isStreamError(err error) bool { return strings.Contains(err.Error(), "stream error: ") }
 
 // refusal is the text of the guard's own error, without what net wrapped around it.
 func refusal(err error) string {

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -21,13 +23,37 @@ type handshake struct {
 	showsCertificate atomic.Bool
 	resolving        atomic.Bool // the name is being looked up
 	proxying         atomic.Bool // the proxy is being asked
+
+	conn atomic.Pointer[tls.Conn] // the connection that was made for the request; nil: there is none, or it was used before
 }
 
 type handshakeKey struct{}
 
 // in returns ctx for a request whose handshake, if it makes one, is noted.
 func (h *handshake) in(ctx context.Context) context.Context {
-	return context.WithValue(ctx, handshakeKey{}, h)
+	return httptrace.WithClientTrace(context.WithValue(ctx, handshakeKey{}, h), &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			if c, ok := got.Conn.(*tls.Conn); ok && !got.Reused {
+				h.conn.Store(c)
+			}
+		},
+	})
+}
+
+// alert returns why the server ended the connection that was made for the request, if it said so in TLS after the handshake.
+// Whoever reads from the connection first, which HTTP/2 does beside all requests, need not tell the request of that; the
+// connection keeps it. The connection must have ended.
+func (h *handshake) alert() error {
+	c := h.conn.Load()
+	if c == nil {
+		return nil
+	}
+	_ = c.SetReadDeadline(time.Unix(1, 0)) // what fails is closed
+	_, err := c.Read(make([]byte, 1))
+	if remote, ok := errors.AsType[*net.OpError](err); ok && remote.Op == "remote error" {
+		return err
+	}
+	return nil
 }
 
 // handshakeOf returns the handshake of a context; one that nobody looks at, if there is none.
@@ -54,8 +80,13 @@ func noCertificate(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return &tls.Certificate{}, nil // go on without: some servers only ask
 }
 
-// explain tells of a connection that ended for want of a certificate.
-func (h *handshake) explain(res *Result) {
+// explain tells of a connection that the server ended by an alert, or for want of a certificate.
+func (h *handshake) explain(res *Result, err error) {
+	if res.Class == ClassConnectionReset && !isStreamError(err) {
+		if alert := h.alert(); alert != nil {
+			res.Class, res.Detail = ClassTLS, "no secure connection: "+reason(alert)
+		}
+	}
 	if h.wantsCertificate.Load() && (res.Class == ClassConnectionReset || res.Class == ClassTLS) {
 		res.Class, res.Detail = ClassTLS, "the server wants a client certificate, and the endpoint has none"
 	}

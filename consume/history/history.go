@@ -60,7 +60,8 @@ type SentRequest struct {
 // Line is an Attempt as it is stored: of its request only what can't be told from the rest.
 type Line struct {
 	Attempt
-	Sent *attempt.Sent `json:"sent,omitempty"`
+	Sent  *attempt.Sent `json:"sent,omitempty"`
+	Place uint64        `json:"place"` // in DELIVERIES, of the message that was attempted; 0: an event in its stream. Earlier releases wrote none
 }
 
 // Of describes an attempt to deliver d that ended in res.

@@ -1,0 +1,92 @@
+package consume
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"jethook/publish"
+	"jethook/publish/topology"
+)
+
+// handedOut returns so many events, as a message that came again, and its delivery.
+func handedOut(t *testing.T, bus *publish.Bus, n int) (jobs []*job) {
+	t.Helper()
+	for i := range n {
+		if _, err := bus.Publish(t.Context(), internalEvent(fmt.Sprint("evt_", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	consumer, err := bus.Consumers().Open(t.Context(), topology.QueueEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	batch, err := consumer.Take(ctx, n, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := sharedIntake(bus)
+	for m := range batch.Messages() {
+		h := in.hold(m)
+		h.again, h.repeat = true, true
+		event, err := publish.DecodeEvent(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, &job{d: publish.Delivery{Endpoint: "ep_a", Event: event, Attempt: 1}, h: h})
+	}
+	if len(jobs) != n {
+		t.Fatalf("%d of %d events came: %v", len(jobs), n, batch.Error())
+	}
+	return jobs
+}
+
+// After a kill the server hands out again what was not acknowledged. What became of all that is looked for at once: the
+// deliveries that have yet to be made wait for it.
+func TestWhatComesAgainIsLookedForAtOnce(t *testing.T) {
+	t.Parallel()
+	bus, js, e := idle(t)
+	jobs := handedOut(t, bus, 64)
+	delivered, dead, open := jobs[:32], jobs[32:48], jobs[48:]
+	for _, j := range delivered {
+		noteDelivered(t, bus, j)
+	}
+	for _, j := range dead {
+		must(t, func(done func(error)) { bus.Bury(&j.d, done) })
+	}
+	for _, j := range jobs { // they come after all that
+		j.h.came = time.Now()
+	}
+	asked, err := js.Conn().SubscribeSync("$JS.API.>")
+	if err == nil {
+		err = js.Conn().Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want bool, jobs ...*job) {
+		t.Helper()
+		for _, j := range jobs {
+			if over, err := e.hasOutcome(t.Context(), j.h, &j.d); over != want || err != nil {
+				t.Fatalf("%s has an outcome: %t, want %t (%v)", j.d.ID(), over, want, err)
+			}
+		}
+	}
+	expect(true, delivered...)
+	expect(true, dead...)
+	expect(false, open...)
+	if err := js.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := asked.Pending(); n == 0 || n > 16 || err != nil {
+		t.Errorf("%d requests for %d messages (%v)", n, len(jobs), err)
+	}
+	// What was recorded after the look, of a message that came after it, is found too.
+	late := open[0]
+	noteDelivered(t, bus, late)
+	late.h.came = time.Now()
+	expect(true, late)
+}
