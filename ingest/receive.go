@@ -70,8 +70,12 @@ func (s *Server) keep(c echo.Context, src *source, found []provider.Event, span 
 	if receipt.Duplicate && src.repeats.AllowN(now, 1) {
 		s.logDuplicate(src, events[0])
 	}
-	src.refusals.ends(now)
-	src.hindered.ends(now)
+	if src.refusals.ends(now) {
+		s.log.Info("requests of a source are verified again", "source", src.name)
+	}
+	if src.hindered.ends(now) {
+		s.log.Info("requests of a source are taken again", "source", src.name)
+	}
 	if src.clock.accepted(now) {
 		s.log.Info("the sender's clock agrees with this machine's again", "source", src.name)
 	}

@@ -104,8 +104,9 @@ func (b *Bus) clusterToken() string { return b.token.Load().Reveal() }
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.SetTokens(cfg)
+	lost := &connection.Losses{}
 	for purpose, c := range map[string]**connection.Conn{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
-		if *c, err = connection.Open(cfg, b.srv, b.clusterToken, purpose, b.log); err != nil {
+		if *c, err = connection.Open(cfg, b.srv, b.clusterToken, purpose, lost, b.log); err != nil {
 			return err
 		}
 	}

@@ -279,7 +279,9 @@ func (s *Server) enableEndpoint(ctx context.Context, in *enableEndpointInput) (*
 }
 
 func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoint.Spec, from time.Time) (*endpointOutput, error) {
+	was := false
 	e, err := s.registry.Update(ctx, in.ID, func(e *endpoint.Endpoint) error {
+		was = e.Disabled
 		if err := in.check(e); err != nil {
 			return err
 		}
@@ -308,7 +310,14 @@ func (s *Server) update(ctx context.Context, in *EndpointCondition, spec *endpoi
 	if err := s.switches.Settle(ctx, &e); err != nil {
 		s.log.Debug("new events still reach the disabled endpoint", "endpoint", e.ID, "error", err)
 	}
-	s.log.Info("endpoint changed", "endpoint", e.ID, "name", e.Name, "disabled", e.Disabled)
+	change := "endpoint changed"
+	switch {
+	case e.Disabled && !was:
+		change = "endpoint disabled"
+	case !e.Disabled && was:
+		change = "endpoint enabled"
+	}
+	s.log.Info(change, "endpoint", e.ID, "name", e.Name, "disabled", e.Disabled)
 	return &endpointOutput{etag(&e), e}, nil
 }
 

@@ -17,8 +17,9 @@ import (
 
 // Leave lets an endpoint leave the shared intake of a stream, unless it has, and returns its record.
 func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
+	left := false
 	r, err := t.change(ctx, key, func(r *Record) (bool, error) {
-		if r.Phase != Joined {
+		if left = r.Phase == Joined; !left {
 			return false, nil
 		}
 		r.Phase, r.Why, r.Since, r.Passing = Leaving, why, time.Now().UTC(), false
@@ -26,6 +27,11 @@ func (t *Table) Leave(ctx context.Context, key Key, why Why) (*Record, error) {
 	})
 	if err == nil && r == nil {
 		err = t.begin(ctx, &Record{Phase: Leaving, Epoch: nuid.Next(), Why: why, Since: time.Now().UTC(), Key: key})
+		left = true
+	}
+	// A circuit that opens, and an endpoint that is disabled, have had their line.
+	if err == nil && left && why != CircuitOpen && why != Disabled {
+		t.log.Info("endpoint lagging; its events wait in their stream", "endpoint", key.Endpoint, "stream", key.Stream, "reason", why)
 	}
 	if err != nil && !errors.Is(err, failure.ErrConflict) {
 		return nil, err
@@ -168,8 +174,9 @@ func (t *Table) PassBy(ctx context.Context, r *Record) (*Record, error) {
 }
 
 func (t *Table) join(ctx context.Context, key Key, may func(*Record) bool, passing bool) (*Record, error) {
+	joined := false
 	_, err := t.change(ctx, key, func(r *Record) (bool, error) {
-		if r.Phase != Own || !may(r) {
+		if joined = r.Phase == Own && may(r); !joined {
 			return false, nil
 		}
 		r.Phase, r.Passing = Joining, passing
@@ -177,6 +184,9 @@ func (t *Table) join(ctx context.Context, key Key, may func(*Record) bool, passi
 	})
 	if err != nil {
 		return nil, err
+	}
+	if joined && !passing {
+		t.log.Info("endpoint caught up", "endpoint", key.Endpoint, "stream", key.Stream)
 	}
 	return t.Settle(ctx, key)
 }

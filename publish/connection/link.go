@@ -104,11 +104,41 @@ func (c *Conn) ChangeServer() {
 	}
 }
 
-// Open opens a connection for a purpose.
-func Open(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, log *slog.Logger) (*Conn, error) {
+// Losses let connections that are lost together have one line in the log for that, and one when the last is back. The zero
+// value is usable.
+type Losses struct {
+	mu   sync.Mutex
+	lost map[string]bool // by purpose
+}
+
+// begins notes that a connection is lost, and reports whether it is the first.
+func (l *Losses) begins(purpose string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost == nil {
+		l.lost = make(map[string]bool)
+	}
+	first := len(l.lost) == 0
+	l.lost[purpose] = true
+	return first
+}
+
+// ends notes that a connection is back, and reports whether it was the last that was lost.
+func (l *Losses) ends(purpose string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.lost[purpose]
+	delete(l.lost, purpose)
+	return was && len(l.lost) == 0
+}
+
+// Open opens a connection for a purpose. Connections of one process share their losses.
+func Open(
+	cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, lost *Losses, log *slog.Logger,
+) (*Conn, error) {
 	c := &Conn{link: newLink(), log: log}
 	var err error
-	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, log.With("connection", purpose)); err != nil {
+	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, lost, log.With("connection", purpose)); err != nil {
 		return nil, err
 	}
 	if c.JS, err = jetstream.New(c.Conn); err != nil {
@@ -143,7 +173,7 @@ const Inbox = "jethook.inbox"
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
 // by memory.
-func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, l *link, log *slog.Logger) (*nats.Conn, error) {
+func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, l *link, lost *Losses, log *slog.Logger) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("jethook " + purpose),
 		nats.MaxReconnects(-1),
@@ -153,13 +183,15 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 		nats.SyncQueueLen(answerMsgs),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			l.broke()
-			if err != nil {
+			if err != nil && lost.begins(purpose) {
 				log.Warn("connection to NATS lost", "error", err)
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			l.isBack()
-			log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
+			if lost.ends(purpose) {
+				log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
+			}
 		}),
 		nats.ClosedHandler(func(*nats.Conn) {
 			l.broke()

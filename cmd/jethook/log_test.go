@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// said returns the lines from level info on, each with one of its values.
+func (l *processLog) said() (lines []string) {
+	for text := range strings.Lines(l.String()) {
+		var line struct{ Level, Msg, Name, Endpoint, Source, Stream string }
+		if json.Unmarshal([]byte(text), &line) != nil || line.Level == "DEBUG" {
+			continue
+		}
+		lines = append(lines, strings.TrimSpace(line.Msg+" "+line.Name+line.Source+line.Stream))
+	}
+	return lines
+}
+
+// awaitLine waits until the log has a line.
+func (p *process) awaitLine(t *testing.T, line string) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !slices.Contains(p.log.said(), line); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log never said %q:\n%s", line, p.log)
+		}
+		time.Sleep(5 * time.Millisecond) // another process sends no event that could be waited on
+	}
+}
+
+// A change of state has one line in the log, and no two lines are about the same one.
+func TestOneLineForEachState(t *testing.T) {
+	t.Parallel()
+	address, dir := freePort(t), t.TempDir()
+	stop := natsServer(t, address, dir)
+	p := newProcess(t, "JETHOOK_NATS_URL=nats://"+address, "JETHOOK_LOG_FORMAT=json")
+	p.start(t, "serve")
+	var answer atomic.Int32
+	answer.Store(http.StatusInternalServerError)
+	bad := newSink(t, func(int) int { return int(answer.Load()) })
+	ill := p.endpoint(t, "ill", bad.url, `,"retry_schedule":[]`)
+	n := 0
+	send := func(count int) {
+		for range count {
+			n++
+			p.postSigned(t, fmt.Appendf(nil, `{"id":"evt_%d","type":"a"}`, n))
+		}
+	}
+
+	p.post(t.Context(), http.DefaultClient, "forged", "another key")
+	p.post(t.Context(), http.DefaultClient, "forged", "another key")
+	send(12)
+	p.awaitLine(t, "endpoint failing; circuit opened ill")
+	answer.Store(http.StatusOK)
+	send(3)
+	p.awaitLine(t, "endpoint recovered; circuit closed ill")
+	p.api(t, http.MethodPost, "/api/v1/endpoints/"+ill+"/disable", "", nil)
+	p.api(t, http.MethodPost, "/api/v1/endpoints/"+ill+"/enable", "", nil)
+
+	fine := newSink(t, func(int) int { return http.StatusOK })
+	slow := p.endpoint(t, "slow", fine.url, `,"rate_limit":"1/s"`)
+	send(20)
+	p.awaitLine(t, "endpoint lagging; its events wait in their stream WEBHOOKS")
+	p.api(t, http.MethodPatch, "/api/v1/endpoints/"+slow, `{"rate_limit":""}`, nil)
+	p.awaitLine(t, "endpoint caught up WEBHOOKS")
+
+	stop()
+	p.await(t, "readyz", http.StatusServiceUnavailable)
+	natsServer(t, address, dir)
+	p.await(t, "readyz", http.StatusOK)
+	p.awaitLine(t, "connection to NATS restored")
+
+	said := p.log.said()
+	for _, want := range []string{
+		"webhook refused acme", "delivery is dead ill", "endpoint failing; circuit opened ill", "endpoint recovered; circuit closed ill",
+		"endpoint disabled ill", "endpoint enabled ill", "endpoint lagging; its events wait in their stream WEBHOOKS",
+		"endpoint changed slow", "endpoint caught up WEBHOOKS", "connection to NATS lost", "connection to NATS restored",
+	} {
+		if got := strings.Count(strings.Join(said, "\n")+"\n", want+"\n"); got != 1 {
+			t.Errorf("%q was said %d times", want, got)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the log says:\n%s", strings.Join(said, "\n"))
+	}
+}
