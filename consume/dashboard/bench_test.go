@@ -44,7 +44,7 @@ func BenchmarkPages(b *testing.B) {
 	}
 	for _, path := range []string{
 		"/", "/sources", "/sources/source7", "/deliveries", "/deliveries?endpoint=" + ids[7], "/deliveries?type=order.*&code=503", "/deliveries?class=timeout&since=1h",
-		"/deliveries?status=waiting",
+		"/deliveries?status=waiting", "/endpoints", "/endpoints?sort=success", "/endpoints/new", "/endpoints/" + ids[7], "/events", "/dead", "/audit", "/send",
 	} {
 		measure(path)
 	}
@@ -52,6 +52,7 @@ func BenchmarkPages(b *testing.B) {
 	page := browser.until("/deliveries?status=delivered", func(page string) bool { return strings.Contains(page, "e7.created") })
 	delivered := rowsOf(page)[0]
 	measure("/deliveries/" + delivered)
+	measure("/events/evt_last")
 }
 
 // fill records attempts of endpoints, one in ten failed.

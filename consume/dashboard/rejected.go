@@ -62,7 +62,10 @@ func (s *Server) rejectedRequest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown.Body = viewOfBody("request", cmp.Or(raw.Header.Get("Content-Type"), "Body"), raw.Body)
-	if raw.NoBody {
+	switch {
+	case raw.NoBody && len(raw.Body) == 0 && raw.Size > 0:
+		shown.Body.Empty = fmt.Sprintf("Its %s were not kept, so it can’t be verified again.", formatBytes(raw.Size))
+	case raw.NoBody:
 		shown.Body.About = fmt.Sprintf("The first %s of %s; no more was kept", formatBytes(len(raw.Body)), formatBytes(raw.Size))
 	}
 	if s.explain != nil {

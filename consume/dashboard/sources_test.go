@@ -55,6 +55,24 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// That a body was not kept is told apart from an empty one.
+func TestRefusedWithoutBody(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, one := range []publish.Rejected{{Reason: "missing_header", Size: 2048, NoBody: true}, {Reason: "missing_header"}} {
+		one.Source, one.Received, one.Method = "shop", time.Now(), "POST"
+		done := make(chan error, 1)
+		r.bus.Reject(&one, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := r.signedIn(readToken)
+	links := rejectedLink.FindAllStringSubmatch(b.page("/sources/shop"), -1)
+	holds(t, b.page(links[0][1]), "Empty.")
+	holds(t, b.page(links[1][1]), "Its 2.0 KiB were not kept")
+}
+
 // A refused request shows why, is verified again when its secret is mended, and removed when it is asked for.
 func TestMendARefusedRequest(t *testing.T) {
 	t.Parallel()
