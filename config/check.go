@@ -197,6 +197,7 @@ func checkNATS(p *Problems, c *Config) {
 	p.require(1 <= c.Replicas && c.Replicas <= maxReplicas, "JETHOOK_REPLICAS",
 		"%d is out of range: choose 1 to %d", c.Replicas, maxReplicas)
 	checkPair(p, "JETHOOK_NATS_TLS", c.NATSTLSCert, c.NATSTLSKey)
+	checkNATSLogin(p, c)
 	if c.NATSURL != "" { // whose token is the cluster's to judge
 		return
 	}
@@ -205,6 +206,8 @@ func checkNATS(p *Problems, c *Config) {
 		"%d replicas need a cluster: set JETHOOK_NATS_URL, or leave 1 for the embedded server", c.Replicas)
 	const unused = "applies only to a cluster; set JETHOOK_NATS_URL, or unset this for the embedded server"
 	p.require(c.NATSCreds == "", "JETHOOK_NATS_CREDS", unused)
+	p.require(c.NATSNKey == "", "JETHOOK_NATS_NKEY", unused)
+	p.require(c.NATSDomain == "", "JETHOOK_NATS_DOMAIN", unused)
 	p.require(c.NATSTLSCA == "", "JETHOOK_NATS_TLS_CA", unused)
 	p.require(c.NATSTLSCert == "", "JETHOOK_NATS_TLS_CERT", unused)
 	checkNATSClients(p, c)

@@ -31,12 +31,15 @@ type Config struct {
 	AdminBasePath   BasePath       `envconfig:"ADMIN_BASE_PATH" desc:"path under which a proxy serves the admin listener, such as /jethook"`
 	PublicURL       string         `envconfig:"PUBLIC_URL" desc:"where senders reach JETHOOK_LISTEN, such as https://hooks.example.com: the dashboard shows the sources' addresses by it"`
 	DataDir         string         `envconfig:"DATA_DIR" default:"jethook-data" desc:"the embedded server's store"`
-	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use; empty: the embedded server"`
+	NATSURL         string         `envconfig:"NATS_URL" desc:"the NATS cluster to use: one or several servers, comma-separated, by nats, tls, ws or wss; empty: the embedded server"`
+	NATSURLFile     string         `envconfig:"NATS_URL_FILE" desc:"a file that holds it, instead of the variable without _FILE; it is read at the start"`
+	NATSDomain      string         `envconfig:"NATS_DOMAIN" desc:"cluster: the JetStream domain that holds the streams, such as the hub that a leaf node is connected to; empty: that of NATS_URL"`
 	NATSListen      string         `envconfig:"NATS_LISTEN" default:"127.0.0.1:4222" desc:"where the embedded server listens for NATS clients; other machines can connect only if NATS_TOKEN is set; off: no clients"`
 	NATSListenCert  string         `envconfig:"NATS_LISTEN_TLS_CERT" desc:"embedded server: certificate file (PEM, with its chain), with which NATS_LISTEN takes clients by TLS alone; needs NATS_LISTEN_TLS_KEY"`
 	NATSListenKey   string         `envconfig:"NATS_LISTEN_TLS_KEY" desc:"its key file"`
 	NATSListenCA    string         `envconfig:"NATS_LISTEN_TLS_CA" desc:"CA certificates file: NATS clients must show a certificate of one of them, beside their token; empty: they need none"`
 	NATSCreds       string         `envconfig:"NATS_CREDS" desc:"credentials file to log in to the cluster"`
+	NATSNKey        string         `envconfig:"NATS_NKEY" desc:"file with the seed of an nkey to log in to the cluster with"`
 	NATSToken       Secret         `envconfig:"NATS_TOKEN" desc:"token to log in to the cluster; with the embedded server, the token that services log in with, at least 16 characters"`
 	NATSAdminToken  Secret         `envconfig:"NATS_ADMIN_TOKEN" desc:"embedded server: token of an administrator's NATS client, which may do everything; if unset, generated once and kept in DATA_DIR/nats-admin-token"`
 	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`

@@ -60,6 +60,7 @@ func (l *loader) load(natsURL string) (*Config, error) {
 			"%s is out of range: choose 1s to 1h", shortDuration(source.Tolerance))
 		c.Sources = append(c.Sources, source)
 	}
+	readNATSURL(&l.problems, c)
 	if natsURL != "" {
 		c.NATSURL = natsURL
 	}

@@ -233,7 +233,7 @@ func (h *Head) has(d *Delivery) bool {
 // isGone returns ErrBodyGone when the leader of a stream says so: a replica that lags may not have a message yet, and
 // nothing may be given up because of that.
 func isGone(c *connection.Conn, ask func(nats.JetStreamContext) error) error {
-	js, err := c.JetStream()
+	js, err := c.JetStream(nats.APIPrefix(c.API("")))
 	if err == nil {
 		err = ask(js)
 	}

@@ -106,7 +106,7 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	b.SetTokens(cfg)
 	lost := &connection.Losses{}
 	for purpose, c := range map[string]**connection.Conn{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
-		if *c, err = connection.Open(cfg, b.srv, b.clusterToken, purpose, lost, b.log); err != nil {
+		if *c, err = connection.Wait(ctx, cfg, b.srv, b.clusterToken, purpose, lost, b.log); err != nil {
 			return err
 		}
 	}
@@ -126,6 +126,9 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 		room, err = b.storage(ctx, cfg.Replicas)
 		return err
 	}); err != nil {
+		return err
+	}
+	if err = b.front.MayAnswer(); err != nil {
 		return err
 	}
 	if err = p.Await(ctx, "JetStream", func(ctx context.Context) error {

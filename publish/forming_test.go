@@ -143,6 +143,24 @@ func TestStartingGivesUpWithItsContext(t *testing.T) {
 	}
 }
 
+// A login that may do everything but answer is told so by the subject: processes could not tell each other how they fare.
+func TestStartingNeedsAnswers(t *testing.T) {
+	t.Parallel()
+	url := guarded(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "jethook", Password: "secret", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"_INBOX.>"}},
+		}}}
+	})
+	cfg := onCluster(strings.Replace(url, "nats://", "nats://jethook:secret@", 1))
+	cfg.Replicas = 1
+	if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
+		b.Close()
+		t.Error("it starts")
+	} else if text := strings.ToLower(err.Error()); !strings.Contains(text, "permissions violation") || !strings.Contains(text, "_inbox.") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A login that may not do what is needed is told at once: nothing would come of waiting.
 func TestStartingDoesNotWaitForPermissions(t *testing.T) {
 	t.Parallel()

@@ -158,6 +158,13 @@ func (p *process) start(t testing.TB, command string) {
 // launch is start with a command of the caller's, which becomes the binary.
 func (p *process) launch(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
+	p.begin(t, cmd)
+	p.await(t, "readyz", http.StatusOK)
+}
+
+// begin is launch without waiting.
+func (p *process) begin(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
 	p.log = &processLog{}
 	p.cmd = cmd
 	p.cmd.Env, p.cmd.Stderr = p.env, p.log
@@ -165,7 +172,6 @@ func (p *process) launch(t testing.TB, cmd *exec.Cmd) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	p.await(t, "readyz", http.StatusOK)
 }
 
 // await polls a health route of the admin listener until it answers with status.

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
@@ -53,6 +54,7 @@ func Streams() []string {
 type backup struct {
 	Options
 	nc   *nats.Conn
+	api  func(request string) string
 	js   jetstream.JetStream
 	out  *writer
 	have map[string]bool
@@ -62,11 +64,11 @@ type backup struct {
 
 // Write writes a backup of all that lies on a store to w.
 func Write(ctx context.Context, s *Store, w io.Writer, o Options) (*Manifest, error) {
-	js, err := jetstream.New(s.Conn)
+	js, err := connection.JetStream(s.Conn, s.Domain)
 	if err != nil {
 		return nil, err
 	}
-	b := &backup{Options: o, nc: s.Conn, js: js, out: newWriter(w), have: make(map[string]bool), ends: make(map[string]uint64)}
+	b := &backup{Options: o, nc: s.Conn, api: s.api, js: js, out: newWriter(w), have: make(map[string]bool), ends: make(map[string]uint64)}
 	b.m = Manifest{Format: format, Jethook: o.Version, Server: s.Conn.ConnectedServerVersion(), Began: time.Now().UTC()}
 	names := js.StreamNames(ctx)
 	for name := range names.Name() {
@@ -110,7 +112,7 @@ func (b *backup) streams(ctx context.Context, names []string) error {
 
 // stream writes the snapshot of a stream, and reads it through as it passes.
 func (b *backup) stream(ctx context.Context, name string, out *writer) error {
-	s, err := openSnapshot(ctx, b.nc, name)
+	s, err := openSnapshot(ctx, b.nc, b.api, name)
 	if err != nil {
 		return err
 	}
@@ -273,7 +275,7 @@ func (b *backup) consumers(ctx context.Context) (map[string][]consumer, error) {
 		if !b.have[name] {
 			continue
 		}
-		s, err := openSnapshot(ctx, b.nc, name)
+		s, err := openSnapshot(ctx, b.nc, b.api, name)
 		if err != nil {
 			return nil, err
 		}

@@ -66,7 +66,7 @@ func (b *backup) after(ctx context.Context, stream string, seq uint64) (*message
 	var answer struct {
 		Message *message `json:"message"`
 	}
-	err := ask(ctx, b.nc, "$JS.API.STREAM.MSG.GET."+stream, map[string]any{"seq": seq, "next_by_subj": ">"}, &answer)
+	err := ask(ctx, b.nc, b.api("STREAM.MSG.GET."+stream), map[string]any{"seq": seq, "next_by_subj": ">"}, &answer)
 	if refusal, ok := errors.AsType[*apiError](err); ok && refusal.Code == codeNoMessage {
 		return nil, nil
 	}

@@ -67,6 +67,7 @@ func each(r io.Reader, do func(*partReader) error) (*Manifest, error) {
 type restore struct {
 	Options
 	nc        *nats.Conn
+	api       func(request string) string
 	replicas  int
 	keys      *config.Keyring
 	consumers map[string][]consumer
@@ -76,7 +77,7 @@ type restore struct {
 // Restore puts what a backup holds on a store that [BeginRestore] has prepared. The caller finishes it, if there is no
 // error.
 func Restore(ctx context.Context, s *Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
-	t := &restore{Options: o, nc: s.Conn, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
+	t := &restore{Options: o, nc: s.Conn, api: s.api, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
 	return each(r, func(p *partReader) error { return t.part(ctx, p) })
 }
 
@@ -125,7 +126,7 @@ func (t *restore) stream(ctx context.Context, p io.Reader) error {
 		Subject string `json:"deliver_subject"`
 	}
 	request := map[string]any{"config": cfg, "state": t.of.State}
-	if err := ask(ctx, t.nc, "$JS.API.STREAM.RESTORE."+t.of.Name, request, &to); err != nil {
+	if err := ask(ctx, t.nc, t.api("STREAM.RESTORE."+t.of.Name), request, &to); err != nil {
 		return err
 	}
 	piped, pipe := io.Pipe()

@@ -61,13 +61,13 @@ type snapshot struct {
 
 // openSnapshot has the server begin to send a stream. What the server holds back for a reader is bounded: one that stops
 // for 5 s is cut off.
-func openSnapshot(ctx context.Context, nc *nats.Conn, stream string) (*snapshot, error) {
+func openSnapshot(ctx context.Context, nc *nats.Conn, api func(string) string, stream string) (*snapshot, error) {
 	sub, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
 		return nil, err
 	}
 	s := &snapshot{ctx: ctx, sub: sub}
-	err = ask(ctx, nc, "$JS.API.STREAM.SNAPSHOT."+stream, map[string]any{"deliver_subject": sub.Subject}, &s.Stream)
+	err = ask(ctx, nc, api("STREAM.SNAPSHOT."+stream), map[string]any{"deliver_subject": sub.Subject}, &s.Stream)
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("reading stream %s: %w", stream, err)

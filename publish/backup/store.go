@@ -1,7 +1,9 @@
 package backup
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,10 +25,14 @@ var ErrNoStore = errors.New("no streams of Jethook found")
 // Store is a connection to JetStream for work on the streams as wholes. Opening it makes and changes none.
 type Store struct {
 	Conn     *nats.Conn
-	Replicas int // of each stream
+	Replicas int    // of each stream
+	Domain   string // of JetStream; empty: that of the server
 
 	close func()
 }
+
+// api is the subject of a request to JetStream.
+func (s *Store) api(request string) string { return connection.API(s.Domain, request) }
 
 // Close ends the connection, and the embedded server if it runs for the store alone.
 func (s *Store) Close() { s.close() }
@@ -62,7 +68,26 @@ func dialStore(cfg *config.Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.End(log) }}, nil
+	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, Domain: c.Domain, close: func() { c.End(log) }}, nil
+}
+
+// pin trusts the embedded server of this machine by the certificate that it has, whatever name that is for; and shows it,
+// where NATS clients must show one.
+func pin(cfg *config.Config) (*tls.Config, error) {
+	own, err := tls.LoadX509KeyPair(cfg.NATSListenCert, cfg.NATSListenKey)
+	if err != nil {
+		return nil, fmt.Errorf("reading JETHOOK_NATS_LISTEN_TLS_CERT: %w", err)
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own},
+		InsecureSkipVerify: true, //nolint:gosec // it is compared instead
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own.Certificate[0]) {
+				return errors.New("the server shows another certificate than that of JETHOOK_NATS_LISTEN_TLS_CERT")
+			}
+			return nil
+		},
+	}, nil
 }
 
 // dialRunning connects to the embedded server of a process that runs on this machine.
@@ -81,7 +106,15 @@ func dialRunning(cfg *config.Config) (*Store, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	nc, err := nats.Connect("nats://"+net.JoinHostPort(host, port), nats.Name("jethook store"), nats.Token(token.Reveal()))
+	opts := []nats.Option{nats.Name("jethook store"), nats.Token(token.Reveal())}
+	if cfg.NATSListenCert != "" {
+		pinned, err := pin(cfg)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, nats.Secure(pinned))
+	}
+	nc, err := nats.Connect("nats://"+net.JoinHostPort(host, port), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the running jethook at JETHOOK_NATS_LISTEN: %w", err)
 	}

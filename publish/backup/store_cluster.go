@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/processes"
 	"jethook/publish/topology"
@@ -25,7 +26,7 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 			s.Close()
 		}
 	}()
-	js, err := jetstream.New(s.Conn)
+	js, err := connection.JetStream(s.Conn, s.Domain)
 	if err != nil {
 		return nil, err
 	}

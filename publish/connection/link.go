@@ -1,10 +1,12 @@
 package connection
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,9 +85,10 @@ func (l *link) Restored() <-chan struct{} {
 type Conn struct {
 	*nats.Conn
 	*link
-	JS    jetstream.JetStream
-	log   *slog.Logger
-	moved atomic.Int64 // when it last left its server, in nanoseconds since the epoch
+	JS     jetstream.JetStream
+	Domain string // of JetStream; empty: that of the server
+	log    *slog.Logger
+	moved  atomic.Int64 // when it last left its server, in nanoseconds since the epoch
 }
 
 // moveAgain is the least time between two changes of the server.
@@ -136,16 +139,79 @@ func (l *Losses) ends(purpose string) bool {
 func Open(
 	cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, lost *Losses, log *slog.Logger,
 ) (*Conn, error) {
-	c := &Conn{link: newLink(), log: log}
+	c := &Conn{link: newLink(), log: log, Domain: cfg.NATSDomain}
 	var err error
 	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, lost, log.With("connection", purpose)); err != nil {
 		return nil, err
 	}
-	if c.JS, err = jetstream.New(c.Conn); err != nil {
+	if c.JS, err = JetStream(c.Conn, c.Domain); err != nil {
 		c.Conn.Close()
 		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
 	return c, nil
+}
+
+// JetStream is that of a domain; empty: that of the server.
+func JetStream(nc *nats.Conn, domain string) (jetstream.JetStream, error) {
+	if domain == "" {
+		return jetstream.New(nc)
+	}
+	return jetstream.NewWithDomain(nc, domain)
+}
+
+// API is the subject of a request to JetStream in a domain, such as STREAM.INFO.EVENTS.
+func API(domain, request string) string {
+	if domain == "" {
+		return "$JS.API." + request
+	}
+	return "$JS." + domain + ".API." + request
+}
+
+// API is the subject of a request to JetStream.
+func (c *Conn) API(request string) string { return API(c.Domain, request) }
+
+// MayAnswer returns an error that names the subject if the login may not publish to inboxes, as whoever answers requests must:
+// processes tell each other so how they fare.
+func (c *Conn) MayAnswer() error {
+	if err := c.Publish(c.NewInbox(), nil); err != nil {
+		return err
+	}
+	if err := c.FlushTimeout(attemptTime); err != nil {
+		return fmt.Errorf("asking the NATS server for an answer: %w", err)
+	}
+	if err := c.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+		return fmt.Errorf("answering the requests of other processes: %w", err)
+	}
+	return nil
+}
+
+// Wait is Open for a cluster that may not be there yet: it tries again, and logs why, until ctx ends. A login that is refused,
+// or a server that is too old, is an error at once.
+func Wait(
+	ctx context.Context, cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, lost *Losses, log *slog.Logger,
+) (*Conn, error) {
+	said := ""
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		c, err := Open(cfg, srv, token, purpose, lost, log)
+		if err == nil || srv != nil || !unreachable(err) {
+			return c, err
+		}
+		if err.Error() != said {
+			said = err.Error()
+			log.Warn("waiting for the NATS cluster of JETHOOK_NATS_URL", "error", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// unreachable reports whether no server could be asked. A refusal, such as that of a certificate, is an answer.
+func unreachable(err error) bool {
+	op, network := errors.AsType[*net.OpError](err)
+	return network && op.Op == "dial" || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout)
 }
 
 // End closes the connection after what was sent has arrived.
@@ -208,7 +274,11 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 		return nats.Connect("", opts...)
 	}
 	opts = append(opts, nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsMissed))
-	opts = append(opts, clusterLogin(cfg, token)...)
+	login, err := clusterLogin(cfg, token)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, login...)
 	nc, err := nats.Connect(cfg.NATSURL, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the NATS cluster of JETHOOK_NATS_URL: %w", err)
@@ -222,8 +292,14 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 
 // clusterLogin is how Jethook logs in to a cluster. The token may have changed when a connection comes back; nats.go reads a
 // credentials file again by itself.
-func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) []nats.Option {
-	var opts []nats.Option
+func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) (opts []nats.Option, err error) {
+	if cfg.NATSNKey != "" {
+		seed, err := nats.NkeyOptionFromSeed(cfg.NATSNKey)
+		if err != nil {
+			return nil, fmt.Errorf("reading JETHOOK_NATS_NKEY: %w", err)
+		}
+		opts = append(opts, seed)
+	}
 	if cfg.NATSCreds != "" {
 		opts = append(opts, nats.UserCredentials(cfg.NATSCreds))
 	}
@@ -242,7 +318,7 @@ func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) []nats.Option
 			return nil
 		})
 	}
-	return opts
+	return opts, nil
 }
 
 // errOldServer refuses a cluster without message schedules, on which all waiting rests.

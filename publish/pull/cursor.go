@@ -91,7 +91,7 @@ func (s *Set) atLeader(ctx context.Context, stream string, q query.Question) (*l
 	if err != nil {
 		return nil, err
 	}
-	got, err := s.front.RequestWithContext(ctx, messagePrefix+stream, request)
+	got, err := s.front.RequestWithContext(ctx, s.front.API(messagePrefix+stream), request)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
@@ -114,7 +114,7 @@ func (s *Set) atLeader(ctx context.Context, stream string, q query.Question) (*l
 }
 
 // messagePrefix begins the subject of a request to a stream's leader for one message.
-const messagePrefix = "$JS.API.STREAM.MSG.GET."
+const messagePrefix = "STREAM.MSG.GET."
 
 // HoldsBetween reports whether a stream has an event that one of the patterns matches, or any if there are none, from a place
 // on and before another.

@@ -37,7 +37,7 @@ func (s *Set) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) er
 		shelves[i] = query.Selection{Stream: own.Stream, Subject: own.name()}
 	}
 	return s.reader.AskEach(ctx, shelves, func(sh query.Selection) (string, any) {
-		return "$JS.API.CONSUMER.INFO." + sh.Stream + "." + sh.Subject, struct{}{}
+		return "CONSUMER.INFO." + sh.Stream + "." + sh.Subject, struct{}{}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", failure.ErrUnavailable, all[i])

@@ -41,7 +41,7 @@ type Consumer struct {
 }
 
 // nextPrefix begins the subject of a request for messages: https://docs.nats.io/reference/reference-protocols/nats_api_reference
-const nextPrefix = "$JS.API.CONSUMER.MSG.NEXT."
+const nextPrefix = "CONSUMER.MSG.NEXT."
 
 // pullRequest is one for messages.
 type pullRequest struct {
@@ -165,7 +165,7 @@ func (c *Consumer) ask(r *pullRequest) (*gathering, error) {
 		return nil, err
 	}
 	info := c.CachedInfo()
-	return g, c.conn.PublishRequest(nextPrefix+info.Stream+"."+info.Name, g.reply, data)
+	return g, c.conn.PublishRequest(c.conn.API(nextPrefix+info.Stream+"."+info.Name), g.reply, data)
 }
 
 // late collects up to n messages that came to requests which had ended, and returns how many they are.

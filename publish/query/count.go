@@ -77,7 +77,7 @@ const beyond = 1 << 30
 // place of its selection, from this goroutine.
 func (rd *Reader) CountEach(ctx context.Context, selections []Selection, tell func(i int, n uint64)) error {
 	return rd.AskEach(ctx, selections, func(sh Selection) (string, any) {
-		return "$JS.API.STREAM.INFO." + sh.Stream, map[string]any{"subjects_filter": sh.Subject, "offset": beyond}
+		return "STREAM.INFO." + sh.Stream, map[string]any{"subjects_filter": sh.Subject, "offset": beyond}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: %s", failure.ErrUnavailable, fault.Get("description").Str)
@@ -110,7 +110,7 @@ func (rd *Reader) AskEach(ctx context.Context, selections []Selection, question 
 			subject, content := question(selections[asked])
 			data, err := json.Marshal(content)
 			if err == nil {
-				err = rd.conn.PublishRequest(subject, inbox+strconv.Itoa(asked), data)
+				err = rd.conn.PublishRequest(rd.conn.API(subject), inbox+strconv.Itoa(asked), data)
 			}
 			if err != nil {
 				return fmt.Errorf("counting %s: %w", selections[asked].Subject, failure.Classify(err))

@@ -40,7 +40,7 @@ func NewReader(ctx context.Context, p *connection.Patience, conn *connection.Con
 // Stream is one of the streams, for what a Reader has no method for. nil: it was not opened.
 func (rd *Reader) Stream(name string) jetstream.Stream { return rd.streams[name] }
 
-const directPrefix = "$JS.API.DIRECT.GET."
+const directPrefix = "DIRECT.GET."
 
 // Question is a direct get. nats.go has no call for several messages, none for times, and takes no wildcards:
 // https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md
@@ -75,7 +75,7 @@ func Fetch(ctx context.Context, c *connection.Conn, sh Selection, q Question) (g
 		return got, failure.Classify(err)
 	}
 	defer sub.Unsubscribe()
-	if err := c.PublishRequest(directPrefix+sh.Stream, sub.Subject, req); err != nil {
+	if err := c.PublishRequest(c.API(directPrefix+sh.Stream), sub.Subject, req); err != nil {
 		return got, failure.Classify(err)
 	}
 	for read := uint64(0); ; {
@@ -182,7 +182,7 @@ func Get(ctx context.Context, c *connection.Conn, stream string, q Question) (St
 	if err != nil {
 		return Stored{}, err
 	}
-	m, err := c.RequestMsgWithContext(ctx, &nats.Msg{Subject: directPrefix + stream, Data: req})
+	m, err := c.RequestMsgWithContext(ctx, &nats.Msg{Subject: c.API(directPrefix + stream), Data: req})
 	if err != nil {
 		return Stored{}, fmt.Errorf("reading %s: %w", stream, failure.Classify(err))
 	}
