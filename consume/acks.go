@@ -37,7 +37,7 @@ type resting struct {
 // what is stored of it decides.
 func (r *resting) end() {
 	bus, stream := r.h.in.bus, r.h.in.queue.Stream
-	if bus.Reconnects(stream) != r.reconnects || !bus.IsConnected(stream) {
+	if bus.Queues().Reconnects(stream) != r.reconnects || !bus.Queues().IsConnected(stream) {
 		r.h.giveBack()
 		return
 	}
@@ -46,7 +46,7 @@ func (r *resting) end() {
 
 // newAcks returns acks for messages of bus that rest so long, if its history is written late.
 func newAcks(bus *publish.Bus, rest time.Duration) *acks {
-	if !bus.HistoryIsLate() {
+	if !bus.Deliveries().HistoryIsLate() {
 		rest = 0
 	}
 	return &acks{rest: rest, wake: make(chan struct{}, 1)}
@@ -60,7 +60,7 @@ func (a *acks) settle(h *held) {
 		h.settle()
 		return
 	}
-	a.queue = append(a.queue, resting{h, time.Now().Add(a.rest), h.in.bus.Reconnects(h.in.queue.Stream)})
+	a.queue = append(a.queue, resting{h, time.Now().Add(a.rest), h.in.bus.Queues().Reconnects(h.in.queue.Stream)})
 	a.mu.Unlock()
 	select {
 	case a.wake <- struct{}{}:

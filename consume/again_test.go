@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -22,7 +23,7 @@ func offline(t *testing.T, r *rig, do func(bus *publish.Bus, js jetstream.JetStr
 		t.Fatal(err)
 	}
 	defer bus.Close()
-	nc, err := nats.Connect(bus.ClientURL(), nats.Token(r.cfg.NATSAdminToken.Reveal()))
+	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(r.cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,10 +35,10 @@ func offline(t *testing.T, r *rig, do func(bus *publish.Bus, js jetstream.JetStr
 	do(bus, js)
 }
 
-func schedule(t *testing.T, bus *publish.Bus, d *publish.Delivery) {
+func schedule(t *testing.T, bus *publish.Bus, d *delivery.Delivery) {
 	t.Helper()
 	stored := make(chan error)
-	bus.Schedule(d, func(err error) { stored <- err })
+	bus.Deliveries().Schedule(d, func(err error) { stored <- err })
 	if err := <-stored; err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +52,8 @@ func TestDueAndStillScheduled(t *testing.T) {
 	rc := receive(t, always(http.StatusOK))
 	ep := r.add(t, rc.URL, nil, "events.>")
 	r.stop()
-	d := publish.Delivery{
-		Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry,
+	d := delivery.Delivery{
+		Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry,
 	}
 	offline(t, r, func(bus *publish.Bus, js jetstream.JetStream) {
 		schedule(t, bus, &d)
@@ -121,8 +122,8 @@ func TestReleaseCutOff(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.>")
 	r.stop()
 	offline(t, r, func(bus *publish.Bus, _ jetstream.JetStream) {
-		parked := publish.Delivery{
-			Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyDisabled,
+		parked := delivery.Delivery{
+			Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Due: time.Now().Add(time.Hour), Why: delivery.WhyDisabled,
 		}
 		schedule(t, bus, &parked)
 	})

@@ -43,7 +43,7 @@ func TestEventsThatLookLikeAnswersOfTheServer(t *testing.T) {
 		shared.next(t)
 		ordered.next(t)
 	}
-	tail, err := r.bus.Tail(t.Context(), part(t, "events.>"), time.Time{}, time.Time{})
+	tail, err := r.bus.EventLog().Tail(t.Context(), part(t, "events.>"), time.Time{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"jethook/consume/archive"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -19,7 +19,7 @@ func BenchmarkFindEvent(b *testing.B) {
 	stored := make(chan error, 1000)
 	for i := range b.N {
 		e := internal("", "a.b")
-		e.ID, e.Body = publish.HashID(b.Name(), time.Duration(i).String()), body
+		e.ID, e.Body = event.HashID(b.Name(), time.Duration(i).String()), body
 		if i >= cap(stored) {
 			if err := <-stored; err != nil {
 				b.Fatal(err)

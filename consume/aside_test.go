@@ -10,12 +10,13 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
 // aside is a webhook whose body fits into no message.
-func aside(id string) *publish.Event {
+func aside(id string) *event.Event {
 	e := large(id)
 	e.Source, e.Subject, e.Body = "acme", "webhooks.acme.big", bytes.Repeat(e.Body, 9<<20/len(e.Body)+1)
 	return e
@@ -50,7 +51,7 @@ func TestBodyAsideIsDelivered(t *testing.T) {
 		}
 		check("first")
 		d := r.one(t, deliveries.StatusWaiting)
-		if n := r.waitingBytes(t); n > publish.LargeBody {
+		if n := r.waitingBytes(t); n > delivery.LargeBody {
 			t.Errorf("%d bytes wait", n)
 		}
 		r.retry(t, d.ID)

@@ -18,6 +18,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -39,8 +40,8 @@ func record(t testing.TB, bus *publish.Bus, attempts []history.Attempt) {
 			t.Fatal(err)
 		}
 		stored.Add(1)
-		trait := publish.Trait{Endpoint: a.Endpoint, Outcome: string(a.Outcome), Class: string(a.Class), Status: a.Status}
-		bus.Record(trait, line, func(err error) {
+		trait := delivery.HistoryKey{Endpoint: a.Endpoint, Outcome: string(a.Outcome), Class: string(a.Class), Status: a.Status}
+		bus.Deliveries().Record(trait, line, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

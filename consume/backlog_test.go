@@ -11,7 +11,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -170,13 +170,13 @@ func TestGoingAheadThatWasCutOff(t *testing.T) {
 	all := r.listAll(t, deliveries.Query{Status: deliveries.StatusWaiting}, 500)
 	key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 	for i, sent := range []bool{false, true} {
-		_, _, place, _ := publish.PlaceOf(all[i].ID)
+		_, _, place, _ := delivery.PlaceOf(all[i].ID)
 		if noted, err := r.table().GoAhead(t.Context(), key, place); !noted || err != nil {
 			t.Fatalf("%s: %t, %v", all[i].ID, noted, err)
 		}
 		if sent {
-			d := publish.Delivery{Endpoint: ep.ID, Event: *r.stored(t, all[i].EventID), Attempt: 1}
-			if err := r.bus.Send(t.Context(), &d, "ahead"); err != nil {
+			d := delivery.Delivery{Endpoint: ep.ID, Event: *r.stored(t, all[i].EventID), Attempt: 1}
+			if err := r.bus.Deliveries().Send(t.Context(), &d, "ahead"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -287,7 +287,7 @@ func TestRemovalOfAnEndpointThatLags(t *testing.T) {
 				t.Fatal(err)
 			}
 			if spoilt { // whoever removes an endpoint does so, too
-				if err := r.bus.Forget(t.Context(), ep.ID); err != nil {
+				if err := r.bus.Deliveries().Forget(t.Context(), ep.ID); err != nil {
 					t.Fatal(err)
 				}
 			}

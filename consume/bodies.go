@@ -10,6 +10,8 @@ import (
 
 	"jethook/consume/outcome"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/failure"
 )
 
 const (
@@ -40,13 +42,13 @@ type body struct {
 }
 
 func newBodies(bus *publish.Bus) *bodies {
-	most := max(fetchedBytes, int64(bus.MaxMessage()))
+	most := max(fetchedBytes, int64(bus.Limits().Message))
 	return &bodies{bus: bus, most: most, room: semaphore.NewWeighted(most), open: make(map[string]*body)}
 }
 
-// hold gives d its body and returns what lets go of it; nil when d has it anyway. The error is publish.ErrBodyGone when
+// hold gives d its body and returns what lets go of it; nil when d has it anyway. The error is failure.ErrBodyGone when
 // there is none any more.
-func (b *bodies) hold(ctx context.Context, d *publish.Delivery) (release func(), err error) {
+func (b *bodies) hold(ctx context.Context, d *delivery.Delivery) (release func(), err error) {
 	if !d.Detached() {
 		return nil, nil
 	}
@@ -78,12 +80,12 @@ func (b *bodies) hold(ctx context.Context, d *publish.Delivery) (release func(),
 	return release, nil
 }
 
-func (b *bodies) fetch(ctx context.Context, d *publish.Delivery, one *body, size int64) {
+func (b *bodies) fetch(ctx context.Context, d *delivery.Delivery, one *body, size int64) {
 	defer close(one.read)
 	if one.err = b.room.Acquire(ctx, size); one.err != nil {
 		return
 	}
-	if one.data, one.err = b.bus.Body(ctx, d); one.err != nil {
+	if one.data, one.err = b.bus.Deliveries().Body(ctx, d); one.err != nil {
 		b.room.Release(size)
 	}
 }
@@ -108,7 +110,7 @@ func (e *Engine) withBody(j *job) bool {
 	case err == nil:
 		j.onEnd(release)
 		return true
-	case errors.Is(err, publish.ErrBodyGone):
+	case errors.Is(err, failure.ErrBodyGone):
 		e.write(j, outcome.Bodiless(&j.d, err))
 	default:
 		e.giveBack(j, outcome.LocalPause)
@@ -118,9 +120,9 @@ func (e *Engine) withBody(j *job) bool {
 
 // carry gives d what a large copy of it needs, and waits until there is room to store one. A body that is gone stays so. It
 // returns false when the process stops first: then the message comes again.
-func (e *Engine) carry(j *job, d *publish.Delivery) bool {
+func (e *Engine) carry(j *job, d *delivery.Delivery) bool {
 	release, err := e.bodies.hold(e.flight, d)
-	for err != nil && !errors.Is(err, publish.ErrBodyGone) {
+	for err != nil && !errors.Is(err, failure.ErrBodyGone) {
 		if e.stopping() {
 			return false
 		}

@@ -11,14 +11,16 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
+	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
 
 // large is an event whose body waits with it.
-func large(id string) *publish.Event {
+func large(id string) *event.Event {
 	e := internal(id, "big")
-	e.Body = make([]byte, 3*publish.LargeBody)
+	e.Body = make([]byte, 3*delivery.LargeBody)
 	for i := range e.Body {
 		e.Body[i] = 'a' + byte(rand.IntN(26))
 	}
@@ -36,7 +38,7 @@ func mended(t *testing.T) (rc *receiver, ok *atomic.Bool) {
 }
 
 // put publishes the event and returns once it has been attempted.
-func (r *rig) put(t *testing.T, rc *receiver, e *publish.Event) {
+func (r *rig) put(t *testing.T, rc *receiver, e *event.Event) {
 	t.Helper()
 	if _, err := r.bus.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)
@@ -88,7 +90,7 @@ func TestLargeBodyWaitsWithItsEvent(t *testing.T) {
 	e := large("evt_1")
 	r.put(t, rc, e)
 	d := r.one(t, deliveries.StatusWaiting)
-	if n := r.waitingBytes(t); n > publish.LargeBody {
+	if n := r.waitingBytes(t); n > delivery.LargeBody {
 		t.Errorf("%d bytes wait", n)
 	}
 	ok.Store(true)
@@ -130,12 +132,12 @@ func TestLargeBodyIsFetchedToOutliveItsEvent(t *testing.T) {
 	e := large("evt_1")
 	r.put(t, rc, e)
 	d := r.one(t, deliveries.StatusWaiting)
-	if n := r.waitingBytes(t); n > publish.LargeBody {
+	if n := r.waitingBytes(t); n > delivery.LargeBody {
 		t.Fatalf("%d bytes wait at first", n)
 	}
 	r.switchOff(t, ep.ID, true) // it waits for an hour without an attempt
 	r.retry(t, d.ID)
-	eventually(t, "it has a copy", func() bool { return r.waitingBytes(t) > publish.LargeBody })
+	eventually(t, "it has a copy", func() bool { return r.waitingBytes(t) > delivery.LargeBody })
 	r.purge(t)
 	ok.Store(true)
 	r.switchOff(t, ep.ID, false)
@@ -157,7 +159,7 @@ func TestLargeBodyIsGone(t *testing.T) {
 	ok.Store(true)
 	r.retry(t, d.ID)
 	dead := r.one(t, deliveries.StatusDead)
-	if !strings.Contains(dead.Reason, publish.ErrBodyGone.Error()) || !strings.Contains(dead.Reason, "500") || dead.Attempts != 1 || dead.Body != "" {
+	if !strings.Contains(dead.Reason, failure.ErrBodyGone.Error()) || !strings.Contains(dead.Reason, "500") || dead.Attempts != 1 || dead.Body != "" {
 		t.Errorf("got %+v", dead)
 	}
 	r.retry(t, d.ID) // replayed, it is dead again, and no empty request is made
@@ -226,8 +228,8 @@ func TestLargeBodyInTheMessage(t *testing.T) {
 	rc, ok := mended(t)
 	ep := r.add(t, rc.URL, nil, "events.none")
 	e := large("evt_1")
-	d := publish.Delivery{Endpoint: ep.ID, Event: *e, Attempt: 1, Due: time.Now(), Why: publish.WhyRetry}
-	r.schedule(t, 1, func(int) publish.Delivery { return d })
+	d := delivery.Delivery{Endpoint: ep.ID, Event: *e, Attempt: 1, Due: time.Now(), Why: delivery.WhyRetry}
+	r.schedule(t, 1, func(int) delivery.Delivery { return d })
 	rc.next(t)
 	r.settled(t, topology.StreamDeliveries)
 	w := r.one(t, deliveries.StatusWaiting)

@@ -12,7 +12,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // A chat service's webhook that was removed is as gone as one that answers 410: its endpoint is disabled, with the reason.
@@ -136,7 +136,7 @@ func TestReceivedCloudEvents(t *testing.T) {
 	format := "cloudevents"
 	r.add(t, rc.URL+"/binary", nil, "webhooks.>")
 	r.add(t, rc.URL+"/structured", func(s *endpoint.Spec) { s.Format = &format }, "webhooks.>")
-	e := &publish.Event{
+	e := &event.Event{
 		ID: "shop-7", Type: "com.example.a", Source: "shop", Subject: "webhooks.shop.com.example.a", Received: time.Now(),
 		ContentType: "application/json", Body: []byte(`{"n":1}`),
 		Header: nats.Header{"Ce-Specversion": {"1.0"}, "Ce-Id": {"7"}, "Ce-Type": {"com.example.a"}, "Ce-Source": {"/shop"}, "X-Other": {"x"}},

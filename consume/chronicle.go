@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
@@ -35,7 +35,7 @@ type lastAttempt struct {
 // ends reports whether the line is about an attempt that d stands for, or a later one. The order of DELIVERIES tells that,
 // and no clock: the server's and those of several processes may differ, and the line about an attempt may come late. Of
 // what an earlier release has written, the attempt's number and time tell.
-func (l *lastAttempt) ends(d *publish.Delivery, inTime bool) bool {
+func (l *lastAttempt) ends(d *delivery.Delivery, inTime bool) bool {
 	if follows, known := d.Follows(); known && l.placed {
 		return l.place > follows
 	}
@@ -48,25 +48,25 @@ const chronicleMargin = time.Hour
 
 // attemptedSince reports whether the history has the attempt that d is to be made, or a later one, or the end of d, after a time:
 // the history as it was at asOf, or later. What the history has lost, it can't tell: then d counts as not attempted.
-func (r *recall) attemptedSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
+func (r *recall) attemptedSince(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (bool, error) {
 	last, err := r.lastOf(ctx, d, at, asOf)
 	return last.ends(d, last.at.After(at)), err
 }
 
 // begunSince is attemptedSince for attempts that began after the time: the line about one before may have come later.
-func (r *recall) begunSince(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (bool, error) {
+func (r *recall) begunSince(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (bool, error) {
 	last, err := r.lastOf(ctx, d, at, asOf)
 	return last.ends(d, last.began.After(at)), err
 }
 
 // lastOf returns the last line about a delivery, which is sure of lines after a time alone.
-func (r *recall) lastOf(ctx context.Context, d *publish.Delivery, at, asOf time.Time) (last lastAttempt, err error) {
+func (r *recall) lastOf(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (last lastAttempt, err error) {
 	of := r.chronicles.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
 	if of.attempts == nil || at.Before(of.since) {
 		since := at.Add(-chronicleMargin)
-		lines, err := history.Since(ctx, r.bus, publish.HistoryShelf(d.Endpoint, ""), since)
+		lines, err := history.Since(ctx, r.bus, delivery.HistoryShelf(d.Endpoint, ""), since)
 		if err != nil {
 			return last, err
 		}

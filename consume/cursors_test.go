@@ -22,13 +22,13 @@ import (
 func (r *rig) beside(t *testing.T) (stop func()) {
 	t.Helper()
 	cfg := settings(t, r.cfg.RetrySchedule...)
-	cfg.NATSURL = strings.Replace(r.bus.ClientURL(), "nats://", "nats://"+r.cfg.NATSAdminToken.Reveal()+"@", 1)
+	cfg.NATSURL = strings.Replace(r.bus.Server().ClientURL(), "nats://", "nats://"+r.cfg.NATSAdminToken.Reveal()+"@", 1)
 	log := slog.New(slog.DiscardHandler)
 	bus, err := publish.Open(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

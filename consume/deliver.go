@@ -7,7 +7,7 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/outcome"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/trace"
 )
 
@@ -124,7 +124,7 @@ type part struct {
 func (p part) Elsewhere() (place uint64, ok bool) { return p.j.place(), p.j.h.isElsewhere() }
 
 // Carry is of [outcome.Part].
-func (p part) Carry(d *publish.Delivery) bool { return p.e.carry(p.j, d) }
+func (p part) Carry(d *delivery.Delivery) bool { return p.e.carry(p.j, d) }
 
 // Stored is of [outcome.Part]. If an endpoint was enabled while a delivery was stored that waits for that, what waited may
 // have been released before, so this goes on at once.
@@ -134,7 +134,7 @@ func (p part) Stored(dec *outcome.Decision) {
 		p.e.announceDeath(dec.Next, dec.Result)
 		return
 	}
-	if dec.Next.Why != publish.WhyDisabled {
+	if dec.Next.Why != delivery.WhyDisabled {
 		return
 	}
 	if ep, ok := p.e.endpoints.Lookup(p.j.d.Endpoint); ok && !ep.Disabled {
@@ -163,7 +163,7 @@ func (e *Engine) giveBack(j *job, delay time.Duration) {
 
 // postpone puts a delivery back into the schedule that its lane can't hold. It is no attempt.
 func (e *Engine) postpone(j *job, until time.Time) {
-	e.write(j, outcome.Wait(&j.d, until, publish.WhyTurn))
+	e.write(j, outcome.Wait(&j.d, until, delivery.WhyTurn))
 }
 
 // putBack puts a delivery that came too early back on the bus for the time it was due.
@@ -171,7 +171,7 @@ func (e *Engine) putBack(j *job) { e.write(j, outcome.Wait(&j.d, j.d.Due, j.d.Wh
 
 // park puts a delivery of a disabled endpoint back on the bus.
 func (e *Engine) park(j *job) {
-	e.write(j, outcome.Wait(&j.d, time.Now().Add(parkedFor), publish.WhyDisabled))
+	e.write(j, outcome.Wait(&j.d, time.Now().Add(parkedFor), delivery.WhyDisabled))
 }
 
 // strand ends a delivery without an endpoint: it is dropped when that is removed. When only its record can't be read,
@@ -182,7 +182,7 @@ func (e *Engine) strand(j *job) {
 		e.finish(j)
 		return
 	}
-	e.write(j, outcome.Wait(&j.d, time.Now().Add(unreadFor), publish.WhyUnreadable))
+	e.write(j, outcome.Wait(&j.d, time.Now().Add(unreadFor), delivery.WhyUnreadable))
 }
 
 // finish ends a job whose outcome is stored and makes room for the next.

@@ -7,13 +7,14 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/lane"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
 // job is one delivery that this process works on, a part of a held message.
 type job struct {
-	d      publish.Delivery
+	d      delivery.Delivery
 	h      *held
 	window *places // in which it has a place; nil: it needs none
 	epoch  string  // of the record that had yet to say whether it is the cursor's; empty: it is not
@@ -35,7 +36,7 @@ func (j *job) Facts() lane.Facts {
 	case j.isDue():
 		f.Origin = lane.Due
 	}
-	if j.d.Attempt > 1 || j.d.Why == publish.WhyRetry || j.d.Why == publish.WhyAsked {
+	if j.d.Attempt > 1 || j.d.Why == delivery.WhyRetry || j.d.Why == delivery.WhyAsked {
 		f.Class = lane.Retry
 	}
 	return f
@@ -56,7 +57,7 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 	if !e.mayRead(ctx, h) {
 		return
 	}
-	event, err := publish.DecodeEvent(h.msg)
+	event, err := event.Decode(h.msg)
 	if err != nil {
 		e.log.Error("cannot decode an event", "subject", h.msg.Subject(), "error", err)
 		h.settle()
@@ -71,7 +72,7 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		if r.Divides() && r.HasCursor(h.seq) || ep.PassesBy() && !r.CameBefore(h.seq) {
 			continue
 		}
-		j := &job{d: publish.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
+		j := &job{d: delivery.Delivery{Endpoint: ep.ID, Event: event, Attempt: 1}, h: h}
 		if !r.Divides() {
 			j.epoch = r.Epoch
 		}
@@ -92,7 +93,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	if !e.mayRead(ctx, h) {
 		return
 	}
-	d, err := publish.DecodeDelivery(h.msg)
+	d, err := delivery.Decode(h.msg)
 	if err != nil {
 		e.faults.reading.Tell(e.log, err, "subject", h.msg.Subject())
 		h.settle()
@@ -100,7 +101,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	}
 	settled, err := e.hasOutcome(ctx, h, &d)
 	if err == nil && !settled {
-		err = e.bus.Replayed(ctx, &d)
+		err = e.bus.Deliveries().Replayed(ctx, &d)
 	}
 	switch {
 	case err != nil:
@@ -117,7 +118,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 // may have come due, and have been delivered. What was stored before the message is none: it belongs to an earlier
 // copy of the event, or is the dead letter that is being replayed. What came due late may have come back with a killed
 // server, and been attempted long ago.
-func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
+func (e *Engine) hasOutcome(ctx context.Context, h *held, d *delivery.Delivery) (bool, error) {
 	if !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire {
 		if since := e.unbroken.now(topology.StreamDeliveries).since; d.Due.Before(since) {
 			over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), since)
@@ -142,12 +143,12 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *publish.Delivery) (
 }
 
 // isRecorded is hasOutcome for a message that somebody else may have had, by what is recorded at this moment.
-func (e *Engine) isRecorded(ctx context.Context, h *held, d *publish.Delivery) (bool, error) {
+func (e *Engine) isRecorded(ctx context.Context, h *held, d *delivery.Delivery) (bool, error) {
 	ids := []string{d.ID()}
 	if h.in.queue.Stream != topology.StreamDeliveries { // one that came due was stored under the id that it has
 		ids = append(ids, d.FormerID())
 	}
-	trace, err := e.bus.Trace(ctx, ids...)
+	trace, err := e.bus.Find().Trace(ctx, ids...)
 	if err != nil {
 		return false, fmt.Errorf("looking for an earlier outcome: %w", err)
 	}

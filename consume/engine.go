@@ -30,6 +30,7 @@ import (
 	"jethook/consume/recovery"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
@@ -111,7 +112,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
 		events: newPlaces(window), dues: newPlaces(dueWindow),
-		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Consumers().Queues())*pullBytes(bus))),
+		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues().All())*pullBytes(bus))),
 		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
 		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
 		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), calm: calm, draining: semaphore.NewWeighted(drainingAtOnce),
@@ -121,7 +122,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		stop: make(chan struct{}), faults: newFaults(),
 		meters: newMeters(cfg.MetricsSeries),
 	}
-	e.outcomes = outcome.NewWriter(bus, e.stop, &e.unsaved, log)
+	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.stop, &e.unsaved, log)
 	e.lanes = lane.NewPool(worker{e}, lane.Limits{
 		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
 	}, e.throttle, e.stop)
@@ -157,7 +158,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var keepers errgroup.Group
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return e.endpoints.Run(gctx, e.bus.Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
+		return e.endpoints.Run(gctx, e.bus.Queues().Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
 	})
 	g.Go(func() error { return e.tend(gctx) })
 	g.Go(func() error { return e.cursors.Run(gctx, func(k cursor.Key) { e.cursorChanged(gctx, g, k) }) })
@@ -170,7 +171,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.watchLate(gctx); return nil })
 	g.Go(func() error { e.watchMissed(gctx); return nil })
-	for _, queue := range e.bus.Consumers().Queues() {
+	for _, queue := range e.bus.Queues().All() {
 		in := newIntake(e, queue, e.submitDue)
 		if queue.Stream != topology.StreamDeliveries {
 			in.submit, in.sync = e.submitEvent, e.cursors.Sync
@@ -290,7 +291,7 @@ func (e *Engine) releaseParked(ctx context.Context, id string) {
 // releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
 // not changed for long have come due by themselves.
 func (e *Engine) releaseCutOff(ctx context.Context) {
-	turns := slices.Contains(e.bus.Consumers().Queues(), topology.QueueTurns)
+	turns := slices.Contains(e.bus.Queues().All(), topology.QueueTurns)
 	for _, ep := range e.endpoints.All() {
 		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parkedFor) {
 			e.releaseParked(ctx, ep.ID)
@@ -325,8 +326,8 @@ func (e *Engine) release(ctx context.Context, id string) error {
 			return fmt.Errorf("listing what waits: %w", err)
 		}
 		for i := range page {
-			d, err := publish.DeliveryOf(&page[i])
-			if err != nil || d.Why != publish.WhyDisabled && (d.Why != publish.WhyTurn || time.Until(d.Due) < lane.RestPause) {
+			d, err := delivery.Of(&page[i])
+			if err != nil || d.Why != delivery.WhyDisabled && (d.Why != delivery.WhyTurn || time.Until(d.Due) < lane.RestPause) {
 				continue
 			}
 			if err := e.releaseOne(ctx, d.ID()); err != nil {

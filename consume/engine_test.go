@@ -14,7 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -230,7 +230,7 @@ func TestGoneDisablesAndEnablingGoesOn(t *testing.T) {
 	})
 	eventually(t, "its delivery waits for it", func() bool {
 		w := r.list(t, deliveries.Query{Status: deliveries.StatusWaiting})
-		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled) && w[0].Attempts == 1
+		return len(w) == 1 && w[0].Waits == string(delivery.WhyDisabled) && w[0].Attempts == 1
 	})
 	r.publish(t, "evt_2", "a") // waits in its stream
 	r.settled(t, topology.StreamEvents)

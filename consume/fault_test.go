@@ -14,6 +14,7 @@ import (
 	"jethook/config"
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -129,17 +130,17 @@ func TestOldDeadLetterIsNoOutcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &publish.Delivery{Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Why: publish.WhyRetry, Due: time.Now()}
+	d := &delivery.Delivery{Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 1, Why: delivery.WhyRetry, Due: time.Now()}
 	done := make(chan error, 1)
-	bus.Bury(d, func(err error) { done <- err })
+	bus.Deliveries().DeadLetter(d, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	bus.Schedule(d, func(err error) { done <- err })
+	bus.Deliveries().Schedule(d, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := bus.Consumers().Open(t.Context(), topology.QueueDue)
+	consumer, err := bus.Queues().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,7 @@ func TestRemovedWhileUnderWay(t *testing.T) {
 	if err := r.registry.Delete(t.Context(), ep.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.bus.Forget(t.Context(), ep.ID); err != nil {
+	if err := r.bus.Deliveries().Forget(t.Context(), ep.ID); err != nil {
 		t.Fatal(err)
 	}
 	close(release)
@@ -218,9 +219,9 @@ func TestListLooksBeyondWhatOthersLeft(t *testing.T) {
 	rc.next(t)
 	r.settled(t, topology.StreamEvents)
 	const others = 12_000
-	r.schedule(t, others, func(i int) publish.Delivery {
-		return publish.Delivery{
-			Endpoint: "ep_other", Event: *internal(fmt.Sprint(i), "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry,
+	r.schedule(t, others, func(i int) delivery.Delivery {
+		return delivery.Delivery{
+			Endpoint: "ep_other", Event: *internal(fmt.Sprint(i), "a"), Attempt: 2, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry,
 		}
 	})
 	if items := r.list(t, deliveries.Query{Endpoint: ep.ID, Since: since}); len(items) != 1 || items[0].EventID != "waiting" {

@@ -9,7 +9,8 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
 	"jethook/consume/lane"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/pull"
 )
 
@@ -179,13 +180,13 @@ func (f *follower) passOver(ctx context.Context, h *held) {
 
 // sendGoing makes due what somebody was about to take from a cursor, unless that was done.
 func (e *Engine) sendGoing(ctx context.Context, key cursor.Key, h *held) error {
-	event, err := publish.DecodeEvent(h.msg)
+	event, err := event.Decode(h.msg)
 	if err != nil {
 		return nil // nobody could
 	}
-	d := publish.Delivery{Endpoint: key.Endpoint, Event: event, Attempt: 1}
-	trace, err := e.bus.Trace(ctx, d.ID())
-	if err != nil || trace != (publish.Trace{}) {
+	d := delivery.Delivery{Endpoint: key.Endpoint, Event: event, Attempt: 1}
+	trace, err := e.bus.Find().Trace(ctx, d.ID())
+	if err != nil || trace != (delivery.Trace{}) {
 		return err
 	}
 	ended, err := deliveries.RecentlyEnded(ctx, e.bus, key.Endpoint)

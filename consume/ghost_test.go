@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -28,7 +28,7 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 	for id := range lines {
 		for _, l := range lines[id] {
 			stored := make(chan error, 1)
-			bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: "failed", Class: "ok", Status: 200},
+			bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: "failed", Class: "ok", Status: 200},
 				[]byte(`{"delivery":"ep_a.events:`+id+`",`+l+`}`), func(err error) { stored <- err })
 			if err := <-stored; err != nil {
 				t.Fatal(err)
@@ -43,7 +43,7 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 		if _, err := js.PublishMsg(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
-		d, _, err := bus.OnItsWay(t.Context(), "ep_a.events:"+id)
+		d, _, err := bus.Find().OnItsWay(t.Context(), "ep_a.events:"+id)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -92,12 +92,12 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 		t.Errorf("%d attempts failed, %d deliveries wait, %d were written", failed, len(waiting), r.lastOf(t, topology.StreamDeliveries))
 	}
 	for _, d := range waiting {
-		if d.Attempts != 1 || d.Reason == "" || d.Waits != string(publish.WhyRetry) {
+		if d.Attempts != 1 || d.Reason == "" || d.Waits != string(delivery.WhyRetry) {
 			t.Fatalf("got %+v", d)
 		}
 	}
 	recorded := func(o history.Outcome) uint64 {
-		n, _, err := r.bus.Query().Count(t.Context(), publish.HistoryShelf(ep.ID, string(o)))
+		n, _, err := r.bus.Query().Count(t.Context(), delivery.HistoryShelf(ep.ID, string(o)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestDisabledAfterFailingForLong(t *testing.T) {
 	}
 	eventually(t, "it waits for being enabled", func() bool {
 		w := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
-		return len(w) == 1 && w[0].Waits == string(publish.WhyDisabled)
+		return len(w) == 1 && w[0].Waits == string(delivery.WhyDisabled)
 	})
 	r.publish(t, "meanwhile", "a") // waits in its stream
 	r.settled(t, topology.StreamEvents)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // BenchmarkHerd makes b.N retries of 4,000 endpoints due at one moment, while another endpoint gets 200 events a
@@ -48,10 +48,10 @@ func herd(b *testing.B, r *rig) {
 
 	due := time.Now().Add(max(20*time.Second, time.Duration(b.N)*100*time.Microsecond))
 	body := make([]byte, 1024)
-	r.schedule(b, b.N, func(i int) publish.Delivery {
+	r.schedule(b, b.N, func(i int) delivery.Delivery {
 		e := internal(fmt.Sprint("herd_", i), "unused")
 		e.Body = body
-		return publish.Delivery{Endpoint: ids[i%endpoints], Event: *e, Attempt: 2, Due: due, Why: publish.WhyRetry}
+		return delivery.Delivery{Endpoint: ids[i%endpoints], Event: *e, Attempt: 2, Due: due, Why: delivery.WhyRetry}
 	})
 	if time.Until(due) < 6*time.Second {
 		b.Fatal("storing took too long")

@@ -14,7 +14,7 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // BenchmarkHistory reports how long a page of 50 attempts takes to be found among many, the half and 99 of a hundred
@@ -124,8 +124,8 @@ func fillHistory(b *testing.B, r *rig, n int) {
 		}
 		room <- struct{}{}
 		stored.Add(1)
-		t := publish.Trait{Endpoint: a.Endpoint, Outcome: string(a.Outcome), Class: string(a.Class), Status: a.Status}
-		r.bus.Record(t, line, func(err error) {
+		t := delivery.HistoryKey{Endpoint: a.Endpoint, Outcome: string(a.Outcome), Class: string(a.Class), Status: a.Status}
+		r.bus.Deliveries().Record(t, line, func(err error) {
 			if err != nil {
 				b.Error(err)
 			}

@@ -9,7 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -36,7 +37,7 @@ func TestSameIDAfterTheWindowWhileTheFirstWaits(t *testing.T) {
 	eventually(t, "each waits by itself", func() bool {
 		ids := map[string]bool{}
 		for _, d := range waiting() {
-			ids[d.ID] = d.Waits == string(publish.WhyRetry)
+			ids[d.ID] = d.Waits == string(delivery.WhyRetry)
 		}
 		return len(ids) == copies
 	})
@@ -60,7 +61,7 @@ func TestSameIDAfterTheWindowWhileTheFirstWaits(t *testing.T) {
 }
 
 // numbered returns the same event as often as it is asked, with a body of its own.
-func numbered(n int) *publish.Event {
+func numbered(n int) *event.Event {
 	e := internal("evt_1", "order.changed")
 	e.Body = fmt.Appendf(nil, `{"n":%d}`, n)
 	return e
@@ -73,7 +74,7 @@ func TestSameIDWithoutAMessageID(t *testing.T) {
 	rc := receive(t, always(http.StatusInternalServerError))
 	ep := r.add(t, rc.URL, nil, "events.>")
 	for n := range 2 {
-		m := &nats.Msg{Subject: "events.a", Header: nats.Header{publish.HeaderID: {"evt_1"}}, Data: fmt.Appendf(nil, `{"n":%d}`, n)}
+		m := &nats.Msg{Subject: "events.a", Header: nats.Header{event.HeaderID: {"evt_1"}}, Data: fmt.Appendf(nil, `{"n":%d}`, n)}
 		if _, err := r.js.PublishMsg(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -155,9 +156,9 @@ func TestDeliveriesOfAnEarlierReleaseGoOn(t *testing.T) {
 }
 
 // formerDelivery is a delivery as a release stored it that named it by the event's id alone.
-func formerDelivery(subject, endpoint, event string) *nats.Msg {
+func formerDelivery(subject, endpoint, anEvent string) *nats.Msg {
 	return &nats.Msg{Subject: subject, Header: nats.Header{
-		publish.HeaderID: {event}, publish.HeaderType: {"a"}, "Jethook-Subject": {"events.a"}, "Jethook-Endpoint": {endpoint},
+		event.HeaderID: {anEvent}, event.HeaderType: {"a"}, "Jethook-Subject": {"events.a"}, "Jethook-Endpoint": {endpoint},
 		"Jethook-Attempt": {"2"}, "Jethook-Received": {time.Now().UTC().Format(time.RFC3339Nano)}, "Jethook-Why": {"retry"},
 		"Jethook-Due": {time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)},
 	}, Data: []byte("{}")}

@@ -85,7 +85,7 @@ type held struct {
 
 // pullBytes is how many bytes one request for messages may bring: less than the largest message would never
 // bring that one.
-func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.MaxMessage()) }
+func pullBytes(bus *publish.Bus) int { return max(fetchBytes, bus.Limits().Message) }
 
 func newIntake(e *Engine, q topology.Queue, submit func(context.Context, *held)) *intake {
 	in := &intake{
@@ -149,7 +149,7 @@ func (in *intake) fetch(ctx context.Context) error {
 func (in *intake) open(ctx context.Context) (*pull.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, openWait)
 	defer cancel()
-	return in.bus.Consumers().Open(ctx, in.queue)
+	return in.bus.Queues().Open(ctx, in.queue)
 }
 
 // fetchOnce makes one request for messages, for which there is room beforehand.
@@ -197,7 +197,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		in.log.Error("message without a stream position", "subject", m.Subject(), "error", err)
 		return nil
 	}
-	if n := in.bus.Reconnects(in.queue.Stream); n != in.reconnects { // the server may have been killed
+	if n := in.bus.Queues().Reconnects(in.queue.Stream); n != in.reconnects { // the server may have been killed
 		in.opened, in.reconnects = time.Now(), n
 	}
 	h := &held{
@@ -207,7 +207,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		size: min(int64(len(m.Data())), int64(in.pull)), link: in.reconnects,
 	}
 	h.kept.Store(int64(time.Since(began)))
-	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Deaths() >= blameless
+	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Server().Deaths() >= blameless
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if _, twice := in.held[h.seq]; twice {
@@ -293,12 +293,12 @@ func (h *held) hasLapsed() bool {
 // isForgotten reports whether the server may have handed the message out again since it came: it was told nothing for too
 // long, or was killed and has forgotten that it did.
 func (h *held) isForgotten() bool {
-	return h.hasLapsed() || h.in.bus.Reconnects(h.in.queue.Stream) != h.link
+	return h.hasLapsed() || h.in.bus.Queues().Reconnects(h.in.queue.Stream) != h.link
 }
 
 // isElsewhere reports whether somebody else may have, or may have had, the message too.
 func (h *held) isElsewhere() bool {
-	return h.again || h.isForgotten() || !h.in.bus.IsConnected(h.in.queue.Stream)
+	return h.again || h.isForgotten() || !h.in.bus.Queues().IsConnected(h.in.queue.Stream)
 }
 
 // began is when this process began: a clock that nobody sets.

@@ -8,7 +8,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -49,9 +49,9 @@ func TestLastAttemptsOutliveTheCircuit(t *testing.T) {
 	}
 	const n = 300
 	due := time.Now().Add(time.Second)
-	r.schedule(t, n, func(i int) publish.Delivery {
-		return publish.Delivery{
-			Endpoint: ep.ID, Event: *internal(fmt.Sprint("last_", i), "a"), Attempt: 2, Due: due, Why: publish.WhyRetry,
+	r.schedule(t, n, func(i int) delivery.Delivery {
+		return delivery.Delivery{
+			Endpoint: ep.ID, Event: *internal(fmt.Sprint("last_", i), "a"), Attempt: 2, Due: due, Why: delivery.WhyRetry,
 		}
 	})
 	for range n {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
@@ -33,7 +33,7 @@ const (
 // had been carried out. It looks again while there is one of which it can't be told yet.
 func (e *Engine) watchLate(ctx context.Context) {
 	for {
-		back := e.bus.Restored()
+		back := e.bus.Queues().Restored()
 		for open := true; open; {
 			select {
 			case <-time.After(lateAfter):
@@ -62,11 +62,11 @@ func (e *Engine) watchLate(ctx context.Context) {
 // would stand for a delivery that is being attempted; what has none was passed over by it, and is made due once more.
 func (e *Engine) reclaim(ctx context.Context) error {
 	removed, resumed := 0, 0
-	for _, q := range e.bus.Consumers().Queues() {
+	for _, q := range e.bus.Queues().All() {
 		if q.Stream != topology.StreamDeliveries {
 			continue
 		}
-		err := e.bus.Overtaken(ctx, q, func(d *publish.Delivery) error {
+		err := e.bus.Deliveries().Overtaken(ctx, q, func(d *delivery.Delivery) error {
 			over, err := e.reclaimOne(ctx, d)
 			switch {
 			case errors.Is(err, failure.ErrConflict): // it moves, and is looked at again the next time
@@ -89,8 +89,8 @@ func (e *Engine) reclaim(ctx context.Context) error {
 }
 
 // reclaimOne reports whether the delivery had its outcome.
-func (e *Engine) reclaimOne(ctx context.Context, d *publish.Delivery) (over bool, err error) {
-	trace, err := e.bus.Trace(ctx, d.ID())
+func (e *Engine) reclaimOne(ctx context.Context, d *delivery.Delivery) (over bool, err error) {
+	trace, err := e.bus.Find().Trace(ctx, d.ID())
 	if err != nil {
 		return false, err
 	}
@@ -99,18 +99,18 @@ func (e *Engine) reclaimOne(ctx context.Context, d *publish.Delivery) (over bool
 		over, err = e.recall.begunSince(ctx, d, d.Since, time.Now().Add(-rereadAfter))
 	}
 	if err == nil && !over {
-		err = e.bus.Remind(ctx, d)
+		err = e.bus.Deliveries().Reschedule(ctx, d)
 	}
 	if err != nil {
 		return false, err
 	}
-	return over, e.bus.Unschedule(ctx, d)
+	return over, e.bus.Deliveries().Unschedule(ctx, d)
 }
 
 // lookLate is bringLate, and puts it off while some of what came due is not even taken: where hundreds of thousands come
 // due together, the server takes minutes to make them so, and whatever it has still to do looks forgotten.
 func (e *Engine) lookLate(ctx context.Context, before time.Time) (open bool, err error) {
-	switch untaken, err := e.bus.Consumers().Untaken(ctx, topology.QueueDue); {
+	switch untaken, err := e.bus.Queues().Untaken(ctx, topology.QueueDue); {
 	case err != nil:
 		return true, err
 	case untaken > 0:
@@ -130,7 +130,7 @@ func (e *Engine) bringLate(ctx context.Context, before time.Time) (open bool, er
 			return open, err
 		}
 		for i := range page {
-			d, err := publish.DeliveryOf(&page[i])
+			d, err := delivery.Of(&page[i])
 			if err != nil || !d.Due.Before(before) {
 				continue
 			}
@@ -161,7 +161,7 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 	if err != nil || len(page) == 0 || page[0].Seq != seq { // it moved on
 		return err
 	}
-	d, err := publish.DeliveryOf(&page[0])
+	d, err := delivery.Of(&page[0])
 	if err != nil || d.ID() != id {
 		return nil
 	}
@@ -171,9 +171,9 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 		return err
 	case over:
 		e.log.Warn("removed the schedule of a finished delivery", "delivery", id, "due", d.Due)
-		return e.bus.Unschedule(ctx, &d)
+		return e.bus.Deliveries().Unschedule(ctx, &d)
 	}
-	err = e.bus.Remind(ctx, &d)
+	err = e.bus.Deliveries().Reschedule(ctx, &d)
 	if errors.Is(err, failure.ErrConflict) { // it moved on, or the server knows nothing of it any more
 		return e.scheduleAnew(ctx, &d)
 	}
@@ -184,8 +184,8 @@ func (e *Engine) settleLate(ctx context.Context, seq uint64, id string) error {
 }
 
 // overSince reports whether the delivery has an outcome that came after this schedule.
-func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, error) {
-	trace, err := e.bus.Trace(ctx, d.ID())
+func (e *Engine) overSince(ctx context.Context, d *delivery.Delivery) (bool, error) {
+	trace, err := e.bus.Find().Trace(ctx, d.ID())
 	switch {
 	case err != nil:
 		return false, err
@@ -198,18 +198,18 @@ func (e *Engine) overSince(ctx context.Context, d *publish.Delivery) (bool, erro
 }
 
 // scheduleAnew replaces a message that the server has in its stream and not in its index.
-func (e *Engine) scheduleAnew(ctx context.Context, d *publish.Delivery) error {
-	trace, err := e.bus.Trace(ctx, d.ID())
-	if err != nil || trace != (publish.Trace{}) {
+func (e *Engine) scheduleAnew(ctx context.Context, d *delivery.Delivery) error {
+	trace, err := e.bus.Find().Trace(ctx, d.ID())
+	if err != nil || trace != (delivery.Trace{}) {
 		return err
 	}
 	stored := make(chan error, 1)
 	again := *d
 	again.Due = time.Now()
-	e.bus.Schedule(&again, func(err error) { stored <- err })
+	e.bus.Deliveries().Schedule(&again, func(err error) { stored <- err })
 	if err := <-stored; err != nil {
 		return err
 	}
 	e.log.Warn("resumed a delivery that was missing from the server's index", "delivery", d.ID(), "due", d.Due)
-	return e.bus.Unschedule(ctx, d)
+	return e.bus.Deliveries().Unschedule(ctx, d)
 }

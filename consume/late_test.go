@@ -15,6 +15,8 @@ import (
 	"jethook/config"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -31,7 +33,7 @@ func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Engine) {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	nc, err := nats.Connect(bus.ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
+	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func forgotten(id string, due time.Time) *nats.Msg {
 func awaitDue(t *testing.T, bus *publish.Bus, id string) {
 	t.Helper()
 	for due := false; !due; <-time.After(5 * time.Millisecond) {
-		trace, err := bus.Trace(t.Context(), id)
+		trace, err := bus.Find().Trace(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,8 +78,8 @@ func TestBringLate(t *testing.T) {
 	}
 	// What became of two of them is stored: their schedules came back by themselves.
 	stored := make(chan error, 2)
-	bus.Bury(&publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: "dead"}, Attempt: 3}, func(err error) { stored <- err })
-	bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: string(history.Delivered), Class: "ok", Status: 200},
+	bus.Deliveries().DeadLetter(&delivery.Delivery{Endpoint: "ep_a", Event: event.Event{ID: "dead"}, Attempt: 3}, func(err error) { stored <- err })
+	bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: string(history.Delivered), Class: "ok", Status: 200},
 		[]byte(`{"delivery":"ep_a.events:delivered","attempt":2,"outcome":"delivered"}`), func(err error) { stored <- err })
 	for range 2 {
 		if err := <-stored; err != nil {
@@ -88,12 +90,12 @@ func TestBringLate(t *testing.T) {
 		t.Fatal(open, err)
 	}
 	for _, id := range []string{"dead", "delivered"} {
-		if trace, err := bus.Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Scheduled.IsZero() || !trace.Due.IsZero() {
+		if trace, err := bus.Find().Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Scheduled.IsZero() || !trace.Due.IsZero() {
 			t.Errorf("the %s one: %+v %v", id, trace, err)
 		}
 	}
 	awaitDue(t, bus, "ep_a.events:late")
-	if trace, err := bus.Trace(t.Context(), "ep_a.events:early"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
+	if trace, err := bus.Find().Trace(t.Context(), "ep_a.events:early"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
 		t.Errorf("the early one: %+v %v", trace, err)
 	}
 }
@@ -115,7 +117,7 @@ func TestLateAndDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, _, err := bus.OnItsWay(t.Context(), id)
+	d, _, err := bus.Find().OnItsWay(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +136,7 @@ func TestLateAndDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if trace, err := bus.Trace(t.Context(), id); err != nil || trace.Scheduled.IsZero() {
+	if trace, err := bus.Find().Trace(t.Context(), id); err != nil || trace.Scheduled.IsZero() {
 		t.Fatalf("it is in no state: %+v %v", trace, err)
 	}
 	if open, err := e.bringLate(t.Context(), before); open || err != nil {
@@ -147,7 +149,7 @@ func TestLateAndDue(t *testing.T) {
 func TestLateInAHerd(t *testing.T) {
 	t.Parallel()
 	bus, js, e := idle(t)
-	if _, err := bus.Consumers().Open(t.Context(), topology.QueueDue); err != nil {
+	if _, err := bus.Queues().Open(t.Context(), topology.QueueDue); err != nil {
 		t.Fatal(err)
 	}
 	late := forgotten("late", time.Now().Add(-time.Hour))
@@ -159,7 +161,7 @@ func TestLateInAHerd(t *testing.T) {
 	}
 	for untaken := uint64(0); untaken == 0 && t.Context().Err() == nil; { // the server counts it a moment later
 		var err error
-		if untaken, err = bus.Consumers().Untaken(t.Context(), topology.QueueDue); err != nil {
+		if untaken, err = bus.Queues().Untaken(t.Context(), topology.QueueDue); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +169,7 @@ func TestLateInAHerd(t *testing.T) {
 	if open, err := e.lookLate(t.Context(), before); !open || err != nil {
 		t.Error("in the herd:", open, err)
 	}
-	if trace, err := bus.Trace(t.Context(), "ep_a.events:late"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
+	if trace, err := bus.Find().Trace(t.Context(), "ep_a.events:late"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
 		t.Errorf("in the herd: %+v %v", trace, err)
 	}
 	s, err := js.Stream(t.Context(), topology.StreamDeliveries)
@@ -199,13 +201,13 @@ func TestReclaim(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d := func(id string) *publish.Delivery {
-		return &publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: id}, Attempt: 3, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
+	d := func(id string) *delivery.Delivery {
+		return &delivery.Delivery{Endpoint: "ep_a", Event: event.Event{ID: id}, Attempt: 3, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry}
 	}
 	stored := make(chan error, 6)
 	done := func(err error) { stored <- err }
 	record := func(id, outcome string, began time.Time, more string) {
-		bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: outcome}, fmt.Appendf(nil, `{"time":%q,"delivery":"ep_a.events:%s","attempt":2,"outcome":%q%s}`,
+		bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: outcome}, fmt.Appendf(nil, `{"time":%q,"delivery":"ep_a.events:%s","attempt":2,"outcome":%q%s}`,
 			began.UTC().Format(time.RFC3339Nano), id, outcome, more), done)
 	}
 	record("tried", "delivered", time.Now(), "")
@@ -213,8 +215,8 @@ func TestReclaim(t *testing.T) {
 	// The clock of who made an attempt tells nothing; the place of what was attempted does.
 	record("skewed", "delivered", time.Now().Add(-time.Minute), `,"place":6`)
 	record("skewed_open", "dead", time.Now().Add(time.Minute), `,"place":6`)
-	bus.Schedule(d("waits"), done)
-	bus.Bury(d("dead"), done)
+	bus.Deliveries().Schedule(d("waits"), done)
+	bus.Deliveries().DeadLetter(d("dead"), done)
 	for range 6 {
 		if err := <-stored; err != nil {
 			t.Fatal(err)
@@ -225,7 +227,7 @@ func TestReclaim(t *testing.T) {
 		t.Fatal(page, err)
 	}
 	for i := range page {
-		d, err := publish.DeliveryOf(&page[i])
+		d, err := delivery.Of(&page[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +239,7 @@ func TestReclaim(t *testing.T) {
 		awaitDue(t, bus, "ep_a.events:"+id)
 	}
 	for id, want := range map[string]bool{"waits": true, "dead": false, "tried": false, "skewed": false} {
-		if trace, err := bus.Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Due.IsZero() || trace.Scheduled.IsZero() == want {
+		if trace, err := bus.Find().Trace(t.Context(), "ep_a.events:"+id); err != nil || !trace.Due.IsZero() || trace.Scheduled.IsZero() == want {
 			t.Errorf("%s: %+v %v", id, trace, err)
 		}
 	}

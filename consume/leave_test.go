@@ -10,6 +10,8 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -21,7 +23,7 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 			t.Fatal(err)
 		}
 	}
-	consumer, err := bus.Consumers().Open(t.Context(), topology.QueueEvents)
+	consumer, err := bus.Queues().Open(t.Context(), topology.QueueEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,10 +42,10 @@ func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *hel
 	return h
 }
 
-func internalEvent(id string) *publish.Event {
-	return &publish.Event{
+func internalEvent(id string) *event.Event {
+	return &event.Event{
 		ID: id, Type: "a", Subject: topology.EventSubject("a"), Received: time.Now(),
-		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
+		ContentType: "application/json", Traceparent: event.NewTraceparent(), Body: []byte("{}"),
 	}
 }
 
@@ -61,7 +63,7 @@ func TestTheCursorsEventReachesTheLane(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { ended <- e.cursors.Run(ctx, func(cursor.Key) {}) }()
 	defer func() { cancel(); <-ended }()
-	if _, err := bus.Consumers().Open(t.Context(), topology.QueueEvents); err != nil {
+	if _, err := bus.Queues().Open(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.cursors.Leave(t.Context(), key, cursor.Behind); err != nil {
@@ -74,7 +76,7 @@ func TestTheCursorsEventReachesTheLane(t *testing.T) {
 	}
 	h.split(1)
 	l := e.lanes.Open(key.Endpoint, func() *endpoint.Endpoint { return &endpoint.Endpoint{ID: key.Endpoint} })
-	e.startShared(t.Context(), l, &job{d: publish.Delivery{Endpoint: key.Endpoint, Attempt: 1}, h: h})
+	e.startShared(t.Context(), l, &job{d: delivery.Delivery{Endpoint: key.Endpoint, Attempt: 1}, h: h})
 	if in.holds(h) || e.lanes.Busy() > 0 || l.HoldsShared(key.Stream) > 0 {
 		t.Error("the lane took it")
 	}
@@ -86,7 +88,7 @@ func TestAnAcknowledgementDoesNotOutliveItsServer(t *testing.T) {
 	bus, _, _ := idle(t)
 	in := sharedIntake(bus)
 	first := takeOne(t, bus, in, true)
-	r := resting{h: first, reconnects: bus.Reconnects(topology.StreamEvents) + 1}
+	r := resting{h: first, reconnects: bus.Queues().Reconnects(topology.StreamEvents) + 1}
 	r.end()
 	if again := takeOne(t, bus, in, false); again.seq != first.seq || !again.repeat {
 		t.Errorf("another one came: %d after %d", again.seq, first.seq)

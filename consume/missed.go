@@ -214,7 +214,7 @@ func (e *Engine) noteMissed(ctx context.Context, id, event string, about *notice
 		return err
 	}
 	stored := make(chan error, 1)
-	e.bus.Record(l.Trait(), text, func(err error) { stored <- err })
+	e.bus.Deliveries().Record(l.Trait(), text, func(err error) { stored <- err })
 	select {
 	case err := <-stored:
 		return err

@@ -11,14 +11,14 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
 // announceDeath tells that a delivery is dead, unless it was itself an operational event: an endpoint that can't
 // take those must not cause more of them. The log has a line for the first one of an endpoint since it was well.
-func (e *Engine) announceDeath(d *publish.Delivery, res *attempt.Result) {
+func (e *Engine) announceDeath(d *delivery.Delivery, res *attempt.Result) {
 	about := notice.Data{Endpoint: d.Endpoint}
 	ep, ok := e.endpoints.Lookup(d.Endpoint)
 	if ok {

@@ -89,7 +89,7 @@ func TestFailingEndpointIsAnnounced(t *testing.T) {
 func (r *rig) second(t testing.TB) *endpoint.Registry {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	registry, err := endpoint.OpenRegistry(t.Context(), r.bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), r.bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

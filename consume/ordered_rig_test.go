@@ -126,7 +126,7 @@ func (r *rig) join(t testing.TB, url string) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

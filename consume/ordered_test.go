@@ -18,6 +18,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -57,7 +58,7 @@ func TestOrderedAcrossProcesses(t *testing.T) {
 		return http.StatusOK
 	})
 	ep := r.add(t, j.URL, ordered, "events.>")
-	stop := r.join(t, r.bus.ClientURL())
+	stop := r.join(t, r.bus.Server().ClientURL())
 	r.publishRange(t, 0, 300)
 	<-half
 	stop()
@@ -84,7 +85,7 @@ func TestOrderedWhenAProcessIsCutOff(t *testing.T) {
 		return http.StatusOK
 	})
 	r.add(t, j.URL, ordered, "events.>")
-	url, cut := cable(t, r.bus.ClientURL())
+	url, cut := cable(t, r.bus.Server().ClientURL())
 	r.join(t, url)
 	r.publishRange(t, 0, 200)
 	<-half
@@ -177,7 +178,7 @@ func TestOrderedHoldsUpNobodyElse(t *testing.T) {
 	failing.next(t)
 	eventually(t, "the first one waits", func() bool {
 		all := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
-		return len(all) == 50 && countOf(all, waits(string(publish.WhyRetry))) == 1 && countOf(all, waits("order", "first")) == 49
+		return len(all) == 50 && countOf(all, waits(string(delivery.WhyRetry))) == 1 && countOf(all, waits("order", "first")) == 49
 	})
 	if n := len(failing.got); n != 0 {
 		t.Errorf("%d more requests although the first failed", n)
@@ -290,7 +291,7 @@ func removeOffline(t *testing.T, cfg *config.Config, id string) {
 		t.Fatal(err)
 	}
 	defer bus.Close()
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -121,7 +121,7 @@ func TestPutOffIsSeenToWait(t *testing.T) {
 	at := rc.next(t).at
 	eventually(t, "it waits", func() bool {
 		found := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting})
-		return len(found) == 1 && found[0].Waits == string(publish.WhyAsked) && found[0].HTTP == 429 && found[0].Attempts == 0 &&
+		return len(found) == 1 && found[0].Waits == string(delivery.WhyAsked) && found[0].HTTP == 429 && found[0].Attempts == 0 &&
 			found[0].Next.Sub(at).Round(time.Minute) == 10*time.Minute
 	})
 }

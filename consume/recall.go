@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
@@ -53,7 +54,7 @@ type taken struct {
 }
 
 // since reports whether the line is about d, which came by a message that was stored at a time, or about a later one.
-func (t taken) since(d *publish.Delivery, stored time.Time) bool {
+func (t taken) since(d *delivery.Delivery, stored time.Time) bool {
 	if follows, known := d.Follows(); known && t.placed {
 		return t.place > follows
 	}
@@ -69,11 +70,11 @@ func newRecall(bus *publish.Bus) *recall {
 
 // takenSince reports whether the delivery, which came to this process at a time, was recorded as delivered after an
 // earlier one.
-func (r *recall) takenSince(ctx context.Context, d *publish.Delivery, at, came time.Time) (bool, error) {
+func (r *recall) takenSince(ctx context.Context, d *delivery.Delivery, at, came time.Time) (bool, error) {
 	of := r.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
-	sh := publish.HistoryShelf(d.Endpoint, string(history.Delivered))
+	sh := delivery.HistoryShelf(d.Endpoint, string(history.Delivered))
 	if of.taken == nil || at.Before(of.since) {
 		if err := of.begin(ctx, r.bus, sh, at); err != nil {
 			return false, err

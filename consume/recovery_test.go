@@ -14,7 +14,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -309,8 +309,8 @@ func TestRecoveryGoesOnAfterARestart(t *testing.T) {
 	const n = 1500 // more than are due at once
 	done := make(chan error, n)
 	for i := range n {
-		d := &publish.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint("dead_", i), "none"), Attempt: 2, Reason: "status 500"}
-		r.bus.Bury(d, func(err error) { done <- err })
+		d := &delivery.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint("dead_", i), "none"), Attempt: 2, Reason: "status 500"}
+		r.bus.Deliveries().DeadLetter(d, func(err error) { done <- err })
 	}
 	for range n {
 		if err := <-done; err != nil {

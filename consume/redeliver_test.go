@@ -15,7 +15,8 @@ import (
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
@@ -37,16 +38,16 @@ func TestRetryAroundTheDueTime(t *testing.T) {
 	ep := r.add(t, rc.URL, nil, "events.none")
 	const rounds, hammers = 40, 3
 	var taken, underWay, over atomic.Int32
-	r.schedule(t, rounds, func(i int) publish.Delivery {
+	r.schedule(t, rounds, func(i int) delivery.Delivery {
 		// The due times lie before, at and after the moment from which a schedule is left alone.
-		return publish.Delivery{
-			Endpoint: ep.ID, Event: *internal(fmt.Sprint("evt_", i), "none"), Attempt: 2, Why: publish.WhyRetry,
+		return delivery.Delivery{
+			Endpoint: ep.ID, Event: *internal(fmt.Sprint("evt_", i), "none"), Attempt: 2, Why: delivery.WhyRetry,
 			Due: time.Now().Add(900*time.Millisecond + time.Duration(i)*20*time.Millisecond),
 		}
 	})
 	var wg sync.WaitGroup
 	for i := range rounds {
-		id := (&publish.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint("evt_", i), "none")}).ID()
+		id := (&delivery.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint("evt_", i), "none")}).ID()
 		for range hammers {
 			wg.Go(func() {
 				for {
@@ -83,7 +84,7 @@ func TestRetryAroundTheDueTime(t *testing.T) {
 }
 
 // stored returns an event as it lies in its stream.
-func (r *rig) stored(t testing.TB, id string) *publish.Event {
+func (r *rig) stored(t testing.TB, id string) *event.Event {
 	t.Helper()
 	h, _, err := archive.New(r.bus, nil).Find(t.Context(), id, archive.Query{})
 	if err != nil {
@@ -93,7 +94,7 @@ func (r *rig) stored(t testing.TB, id string) *publish.Event {
 }
 
 // redeliver asks for one event's redelivery from several goroutines at once, and returns how many were taken.
-func redeliver(t testing.TB, r *rig, endpoint string, e *publish.Event, key string) (taken int32) {
+func redeliver(t testing.TB, r *rig, endpoint string, e *event.Event, key string) (taken int32) {
 	t.Helper()
 	mark, err := r.ledger.Mark(t.Context())
 	if err != nil {
@@ -181,7 +182,7 @@ func TestRedeliverWhatIsUnderWay(t *testing.T) {
 	if err != nil || len(events) != 1 {
 		t.Fatalf("got %d events, %v", len(events), err)
 	}
-	event := publish.EventOf(&events[0], topology.StreamEvents)
+	event := event.Of(&events[0], topology.StreamEvents)
 	if taken := redeliver(t, r, ep.ID, &event, "k"); taken != 0 {
 		t.Errorf("taken %d times during the first attempt", taken)
 	}
@@ -207,9 +208,9 @@ func TestReplayThatWasCutOff(t *testing.T) {
 	r := start(t, settings(t, time.Hour))
 	rc := receive(t, always(http.StatusOK))
 	ep := r.add(t, rc.URL, nil, "events.other")
-	d := &publish.Delivery{Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 2, Reason: "status 500"}
+	d := &delivery.Delivery{Endpoint: ep.ID, Event: *internal("evt_1", "a"), Attempt: 2, Reason: "status 500"}
 	done := make(chan error, 1)
-	r.bus.Bury(d, func(err error) { done <- err })
+	r.bus.Deliveries().DeadLetter(d, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -237,9 +238,9 @@ func TestDeadInBulk(t *testing.T) {
 	bury := func(n int, reason string) {
 		done := make(chan error, n)
 		for i := range n {
-			d := &publish.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint(reason, i), "none"), Attempt: 2, Reason: reason}
-			d.Event.ID = publish.HashID(reason, fmt.Sprint(i))
-			r.bus.Bury(d, func(err error) { done <- err })
+			d := &delivery.Delivery{Endpoint: ep.ID, Event: *internal(fmt.Sprint(reason, i), "none"), Attempt: 2, Reason: reason}
+			d.Event.ID = event.HashID(reason, fmt.Sprint(i))
+			r.bus.Deliveries().DeadLetter(d, func(err error) { done <- err })
 		}
 		for range n {
 			if err := <-done; err != nil {

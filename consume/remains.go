@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
@@ -39,7 +40,7 @@ type remains struct {
 // knownBefore reports whether an outcome of the delivery was recorded before its message came, or a moment before that. It is
 // not sure of a delivery that is in several places, nor of one that may share its name with an earlier one, nor that there
 // is none of a message which was handed out before, unless it has looked since, and as far back as the message.
-func (r *recall) knownBefore(ctx context.Context, d *publish.Delivery, h *held) (known, sure bool, err error) {
+func (r *recall) knownBefore(ctx context.Context, d *delivery.Delivery, h *held) (known, sure bool, err error) {
 	of := r.before.of(d.Endpoint)
 	of.mu.Lock()
 	defer of.mu.Unlock()
@@ -84,7 +85,7 @@ func (of *remains) places(id string) int {
 // begin reads what remains of an endpoint: the history from a time on, and not of longer than a server can have forgotten.
 func (of *remains) begin(ctx context.Context, bus *publish.Bus, endpoint string, from time.Time) error {
 	of.read = time.Time{}
-	sh := publish.HistoryShelf(endpoint, string(history.Delivered))
+	sh := delivery.HistoryShelf(endpoint, string(history.Delivered))
 	newest, err := bus.Query().LastTime(ctx, sh)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (of *remains) begin(ctx context.Context, bus *publish.Bus, endpoint string,
 // look reads what was added since the last look.
 func (of *remains) look(ctx context.Context, bus *publish.Bus, endpoint string) error {
 	began, lot := time.Now(), 2
-	ids, err := bus.OnRecord(ctx, endpoint)
+	ids, err := bus.Find().OnRecord(ctx, endpoint)
 	if err != nil {
 		return err
 	}

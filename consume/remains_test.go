@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -18,7 +20,7 @@ func handedOut(t *testing.T, bus *publish.Bus, n int) (jobs []*job) {
 			t.Fatal(err)
 		}
 	}
-	consumer, err := bus.Consumers().Open(t.Context(), topology.QueueEvents)
+	consumer, err := bus.Queues().Open(t.Context(), topology.QueueEvents)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +34,11 @@ func handedOut(t *testing.T, bus *publish.Bus, n int) (jobs []*job) {
 	for m := range batch.Messages() {
 		h := in.hold(m)
 		h.again, h.repeat = true, true
-		event, err := publish.DecodeEvent(m)
+		event, err := event.Decode(m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		jobs = append(jobs, &job{d: publish.Delivery{Endpoint: "ep_a", Event: event, Attempt: 1}, h: h})
+		jobs = append(jobs, &job{d: delivery.Delivery{Endpoint: "ep_a", Event: event, Attempt: 1}, h: h})
 	}
 	if len(jobs) != n {
 		t.Fatalf("%d of %d events came: %v", len(jobs), n, batch.Error())
@@ -55,7 +57,7 @@ func TestWhatComesAgainIsLookedForAtOnce(t *testing.T) {
 		noteDelivered(t, bus, j)
 	}
 	for _, j := range dead {
-		must(t, func(done func(error)) { bus.Bury(&j.d, done) })
+		must(t, func(done func(error)) { bus.Deliveries().DeadLetter(&j.d, done) })
 	}
 	for _, j := range jobs { // they come after all that
 		j.h.came = time.Now()

@@ -26,6 +26,8 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -67,11 +69,11 @@ func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect(bus.ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
+	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,10 +143,10 @@ func (r *rig) burst(t testing.TB, n int) {
 	})
 }
 
-func internal(id, eventType string) *publish.Event {
-	return &publish.Event{
+func internal(id, eventType string) *event.Event {
+	return &event.Event{
 		ID: id, Type: eventType, Subject: topology.EventSubject(eventType), Received: time.Now(),
-		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: fmt.Appendf(nil, `{"id":%q}`, id),
+		ContentType: "application/json", Traceparent: event.NewTraceparent(), Body: fmt.Appendf(nil, `{"id":%q}`, id),
 	}
 }
 
@@ -173,7 +175,7 @@ func (r *rig) retry(t testing.TB, id string) {
 // history returns the recorded attempts of an endpoint, the oldest first.
 func (r *rig) history(t testing.TB, id string) (out []history.Attempt) {
 	t.Helper()
-	page, _, err := r.bus.Query().Reverse(t.Context(), publish.HistoryShelf(id, ""), 0, 500)
+	page, _, err := r.bus.Query().Reverse(t.Context(), delivery.HistoryShelf(id, ""), 0, 500)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +299,7 @@ func after(t testing.TB, d time.Duration) func(int, request, http.ResponseWriter
 }
 
 // schedule stores n deliveries as each describes them.
-func (r *rig) schedule(t testing.TB, n int, each func(i int) publish.Delivery) {
+func (r *rig) schedule(t testing.TB, n int, each func(i int) delivery.Delivery) {
 	t.Helper()
 	var stored sync.WaitGroup
 	room := make(chan struct{}, 8000) // fewer than the bus lets wait for it
@@ -305,7 +307,7 @@ func (r *rig) schedule(t testing.TB, n int, each func(i int) publish.Delivery) {
 		d := each(i)
 		room <- struct{}{}
 		stored.Add(1)
-		r.bus.Schedule(&d, func(err error) {
+		r.bus.Deliveries().Schedule(&d, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

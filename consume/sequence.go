@@ -10,7 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/outage"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
@@ -247,7 +248,7 @@ func (q *sequence) pass(state context.Context, h *held) {
 		h.giveBack()
 		return
 	}
-	idle, err := q.engine.bus.Idle(state, q.id)
+	idle, err := q.engine.bus.Find().Idle(state, q.id)
 	switch {
 	case state.Err() != nil:
 		h.giveBack()
@@ -267,13 +268,13 @@ func (q *sequence) pass(state context.Context, h *held) {
 
 // wanted returns the delivery that a message of an endpoint's own consumer stands for, if the endpoint wants it and an
 // earlier holder did not store its outcome.
-func (e *Engine) wanted(ctx context.Context, h *held, id string) (d publish.Delivery, wanted bool, err error) {
-	event, err := publish.DecodeEvent(h.msg)
+func (e *Engine) wanted(ctx context.Context, h *held, id string) (d delivery.Delivery, wanted bool, err error) {
+	event, err := event.Decode(h.msg)
 	if err != nil {
 		h.in.log.Error("cannot decode an event", "subject", h.msg.Subject(), "error", err)
 		return d, false, nil
 	}
-	d = publish.Delivery{Endpoint: id, Event: event, Attempt: 1}
+	d = delivery.Delivery{Endpoint: id, Event: event, Attempt: 1}
 	ep, ok := e.endpoints.Lookup(id)
 	if !ok || !topology.MatchesAny(event.Subject, ep.Events) {
 		// While patterns change, the consumer lets through what either the old or the new ones match.
@@ -308,7 +309,7 @@ func (q *sequence) awaitOutcome(h *held) {
 func (q *sequence) awaitIdle(ctx context.Context) {
 	for look := firstLook; ctx.Err() == nil; {
 		ended := q.nextEnd()
-		if idle, err := q.engine.bus.Idle(ctx, q.id); err == nil && idle {
+		if idle, err := q.engine.bus.Find().Idle(ctx, q.id); err == nil && idle {
 			return
 		}
 		select {

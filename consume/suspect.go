@@ -7,7 +7,9 @@ import (
 
 	"jethook/consume/outcome"
 	"jethook/consume/rehearsal"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
+	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
 
@@ -68,7 +70,7 @@ func (e *Engine) rehearseForms(ctx context.Context, h *held, jobs []*job) (deadl
 		case err == nil:
 			defer release()
 			body = d.Event.Body
-		case !errors.Is(err, publish.ErrBodyGone): // else there is no request to be made
+		case !errors.Is(err, failure.ErrBodyGone): // else there is no request to be made
 			h.giveBackLater(time.Second, err)
 			return nil, false
 		}
@@ -114,10 +116,10 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 }
 
 // unread are the deliveries that a message stands for, as far as that is told without decoding it.
-func (e *Engine) unread(h *held, endpoints []string) (deliveries []publish.Delivery) {
+func (e *Engine) unread(h *held, endpoints []string) (deliveries []delivery.Delivery) {
 	subject, stream := h.msg.Subject(), h.in.queue.Stream
 	if stream == topology.StreamDeliveries {
-		return []publish.Delivery{publish.UnreadDelivery(subject, h.seq, h.stored, h.msg.Data())}
+		return []delivery.Delivery{delivery.Unread(subject, h.seq, h.stored, h.msg.Data())}
 	}
 	if endpoints == nil {
 		for _, ep := range e.endpoints.Match(subject) {
@@ -126,9 +128,9 @@ func (e *Engine) unread(h *held, endpoints []string) (deliveries []publish.Deliv
 			}
 		}
 	}
-	event := publish.Unread(stream, subject, h.seq, h.stored, h.msg.Data())
+	event := event.Unread(stream, subject, h.seq, h.stored, h.msg.Data())
 	for _, id := range endpoints {
-		deliveries = append(deliveries, publish.Delivery{Endpoint: id, Event: event, Attempt: 1})
+		deliveries = append(deliveries, delivery.Delivery{Endpoint: id, Event: event, Attempt: 1})
 	}
 	return deliveries
 }

@@ -26,7 +26,7 @@ type spell struct {
 func newUnbroken(bus *publish.Bus) *unbroken {
 	u := &unbroken{bus: bus, streams: make(map[string]spell)}
 	for _, stream := range append([]string{topology.StreamDeliveries}, topology.EventStreams...) {
-		u.streams[stream] = spell{time.Now(), bus.Reconnects(stream)}
+		u.streams[stream] = spell{time.Now(), bus.Queues().Reconnects(stream)}
 	}
 	return u
 }
@@ -35,7 +35,7 @@ func newUnbroken(bus *publish.Bus) *unbroken {
 func (u *unbroken) now(stream string) spell {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if n := u.bus.Reconnects(stream); n != u.streams[stream].reconnects {
+	if n := u.bus.Queues().Reconnects(stream); n != u.streams[stream].reconnects {
 		u.streams[stream] = spell{time.Now(), n}
 	}
 	return u.streams[stream]

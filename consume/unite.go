@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 )
 
@@ -61,7 +61,7 @@ func (e *Engine) uniteAll() {
 		for i, j := range jobs {
 			ids[i] = j.d.ID()
 		}
-		traces, err := e.bus.Traces(e.flight, ids)
+		traces, err := e.bus.Find().Traces(e.flight, ids)
 		for i, j := range jobs {
 			var open bool
 			failed := err
@@ -97,7 +97,7 @@ func (e *Engine) uniteLater(j *job) {
 
 // uniteOne removes what is stored of a job's delivery beside what counts most. It reports whether somebody else is attempting
 // the delivery, whose outcome has to be looked at too.
-func (e *Engine) uniteOne(ctx context.Context, j *job, trace *publish.Trace) (open bool, err error) {
+func (e *Engine) uniteOne(ctx context.Context, j *job, trace *delivery.Trace) (open bool, err error) {
 	id, beside := j.d.ID(), trace.DueAfter(j.place())
 	dead, waits := trace.Dead.After(j.h.stored), !trace.Scheduled.IsZero()
 	if !dead && !waits && !beside {
@@ -108,18 +108,18 @@ func (e *Engine) uniteOne(ctx context.Context, j *job, trace *publish.Trace) (op
 		return false, err
 	}
 	if took && dead {
-		letter, err := e.bus.Dead(ctx, id)
+		letter, err := e.bus.Find().Dead(ctx, id)
 		if err == nil {
-			err = e.bus.Exhume(ctx, &letter)
+			err = e.bus.Deliveries().RemoveDead(ctx, &letter)
 		}
 		if err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return false, err
 		}
 	}
 	if waits && (took || dead) {
-		waiting, err := e.bus.Waiting(ctx, id)
+		waiting, err := e.bus.Find().Waiting(ctx, id)
 		if err == nil {
-			err = e.bus.Unschedule(ctx, &waiting)
+			err = e.bus.Deliveries().Unschedule(ctx, &waiting)
 		}
 		if err != nil && !errors.Is(err, failure.ErrNotFound) {
 			return false, err

@@ -7,6 +7,8 @@ import (
 
 	"jethook/consume/outcome"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 )
 
@@ -18,11 +20,11 @@ func elsewhere(t *testing.T, bus *publish.Bus, e *Engine) *job {
 	h := takeOne(t, bus, in, true)
 	h.split(1)
 	h.link++ // the connection broke
-	event, err := publish.DecodeEvent(h.msg)
+	event, err := event.Decode(h.msg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &job{d: publish.Delivery{Endpoint: "ep_a", Event: event, Attempt: 1}, h: h}
+	return &job{d: delivery.Delivery{Endpoint: "ep_a", Event: event, Attempt: 1}, h: h}
 }
 
 func stored(t *testing.T, store func(done func(error))) error {
@@ -43,15 +45,15 @@ func must(t *testing.T, store func(done func(error))) {
 func noteDelivered(t *testing.T, bus *publish.Bus, j *job) {
 	t.Helper()
 	must(t, func(done func(error)) {
-		bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: "delivered", Class: "ok", Status: 200},
+		bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: "delivered", Class: "ok", Status: 200},
 			[]byte(`{"delivery":"`+j.d.ID()+`","attempt":1,"outcome":"delivered"}`), done)
 	})
 }
 
 // waitingOf is a job's delivery with its next attempt in an hour.
-func waitingOf(j *job) *publish.Delivery {
+func waitingOf(j *job) *delivery.Delivery {
 	d := j.d
-	d.Attempt, d.Due, d.Why = 2, time.Now().Add(time.Hour), publish.WhyRetry
+	d.Attempt, d.Due, d.Why = 2, time.Now().Add(time.Hour), delivery.WhyRetry
 	return &d
 }
 
@@ -76,14 +78,14 @@ func TestTwoOutcomes(t *testing.T) {
 				noteDelivered(t, bus, j)
 			}
 			if test.dead {
-				must(t, func(done func(error)) { bus.Bury(&j.d, done) })
+				must(t, func(done func(error)) { bus.Deliveries().DeadLetter(&j.d, done) })
 			}
 			if test.waits {
-				must(t, func(done func(error)) { bus.Schedule(waitingOf(j), done) })
+				must(t, func(done func(error)) { bus.Deliveries().Schedule(waitingOf(j), done) })
 			}
 			e.finish(j)
 			e.unsaved.Wait()
-			trace, err := bus.Trace(t.Context(), j.d.ID())
+			trace, err := bus.Find().Trace(t.Context(), j.d.ID())
 			if err != nil || trace.Dead.IsZero() == test.leftDead || trace.Scheduled.IsZero() == test.leftWaiting {
 				t.Errorf("left: %+v %v", trace, err)
 			}
@@ -103,7 +105,7 @@ func TestOutcomeStoredElsewhere(t *testing.T) {
 	if !e.isStillOpen(j) {
 		t.Fatal("nobody has stored anything")
 	}
-	must(t, func(done func(error)) { bus.Bury(&j.d, done) })
+	must(t, func(done func(error)) { bus.Deliveries().DeadLetter(&j.d, done) })
 	if e.isStillOpen(j) {
 		t.Error("it is dead, and would be attempted")
 	}
@@ -119,7 +121,7 @@ func TestOutcomeStoredAfterTheServersStart(t *testing.T) {
 	if over, err := e.hasOutcome(t.Context(), j.h, &j.d); over || err != nil {
 		t.Fatal(over, err)
 	}
-	must(t, func(done func(error)) { bus.Bury(&j.d, done) })
+	must(t, func(done func(error)) { bus.Deliveries().DeadLetter(&j.d, done) })
 	e.recall.before.of("ep_a").read = time.Now().Add(-2 * rereadAfter)
 	j.h.came = time.Now()
 	if over, err := e.hasOutcome(t.Context(), j.h, &j.d); !over || err != nil {
@@ -134,15 +136,15 @@ func TestScheduleUnlessMoved(t *testing.T) {
 	j := elsewhere(t, bus, e)
 	e.flight = t.Context()
 	first, second := waitingOf(j), waitingOf(j)
-	must(t, func(done func(error)) { bus.ScheduleUnlessMoved(first, 0, done) })
+	must(t, func(done func(error)) { bus.Deliveries().ScheduleUnlessMoved(first, 0, done) })
 	second.Attempt = 3
-	err := stored(t, func(done func(error)) { bus.ScheduleUnlessMoved(second, 0, done) })
+	err := stored(t, func(done func(error)) { bus.Deliveries().ScheduleUnlessMoved(second, 0, done) })
 	if !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("it was replaced: %v", err)
 	}
 	e.write(j, outcome.Decision{Action: outcome.Schedule, Next: second})
 	e.unsaved.Wait()
-	if now, _, err := bus.OnItsWay(t.Context(), j.d.ID()); err != nil || now.Attempt != 2 {
+	if now, _, err := bus.Find().OnItsWay(t.Context(), j.d.ID()); err != nil || now.Attempt != 2 {
 		t.Errorf("it was replaced: %+v %v", now, err)
 	}
 }

@@ -46,7 +46,7 @@ func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
 	ep := r.add(t, rc.URL, func(s *endpoint.Spec) { s.Ordered = &ordered }, "events.>")
 	r.publish(t, "evt_0", "a")
 	rc.next(t)
-	kv := r.bus.Endpoints()
+	kv := r.bus.Buckets().Endpoints
 	entry, err := kv.Get(t.Context(), ep.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
 	if strings.Count(log.String(), "cannot read a stored record") != 1 || strings.Contains(log.String(), "removed endpoints") {
 		t.Errorf("the log says\n%s", log.String())
 	}
-	if _, err := r.bus.Endpoints().Put(t.Context(), ep.ID, entry.Value()); err != nil {
+	if _, err := r.bus.Buckets().Endpoints.Put(t.Context(), ep.ID, entry.Value()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
@@ -97,7 +97,7 @@ func TestBadRecoveriesStopNoOther(t *testing.T) {
 		ep.ID: `{"id":"rec_` + ep.ID[3:] + `_x","endpoint":"` + ep.ID + `","state":"running","phase":"dead","started":"2026-01-01T00:00:00Z","until":"2026-01-01T00:00:00Z","place":{"leg":-1}}`,
 	}
 	for key, data := range bad {
-		if _, err := r.bus.Recoveries().Put(t.Context(), key, []byte(data)); err != nil {
+		if _, err := r.bus.Buckets().Recoveries.Put(t.Context(), key, []byte(data)); err != nil {
 			t.Fatal(err)
 		}
 	}

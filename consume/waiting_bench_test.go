@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // BenchmarkWaiting measures what many retries that wait cost: to store one, in memory, at a restart, and in
@@ -57,11 +57,11 @@ func heap() int64 {
 func scheduleMany(b *testing.B, r *rig, n int) {
 	body := make([]byte, 1024)
 	due := time.Now().Add(24 * time.Hour)
-	r.schedule(b, n, func(i int) publish.Delivery {
+	r.schedule(b, n, func(i int) delivery.Delivery {
 		e := internal(fmt.Sprint("evt_", i), "a")
 		e.Body = body
-		return publish.Delivery{
-			Endpoint: fmt.Sprintf("ep_%020d", i%100), Event: *e, Attempt: 2, Why: publish.WhyRetry,
+		return delivery.Delivery{
+			Endpoint: fmt.Sprintf("ep_%020d", i%100), Event: *e, Attempt: 2, Why: delivery.WhyRetry,
 			Due: due.Add(time.Duration(i) * time.Millisecond),
 		}
 	})

@@ -12,19 +12,19 @@ import (
 	"testing"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
 )
 
 // publisherFunc is a store that answers as a test wants.
-type publisherFunc func(context.Context, *publish.Event) (groupcommit.Receipt, error)
+type publisherFunc func(context.Context, *event.Event) (groupcommit.Receipt, error)
 
-func (f publisherFunc) Publish(ctx context.Context, e *publish.Event) (groupcommit.Receipt, error) {
+func (f publisherFunc) Publish(ctx context.Context, e *event.Event) (groupcommit.Receipt, error) {
 	return f(ctx, e)
 }
 
-func (f publisherFunc) PublishAll(ctx context.Context, events []*publish.Event) error {
+func (f publisherFunc) PublishAll(ctx context.Context, events []*event.Event) error {
 	for _, e := range events {
 		if _, err := f(ctx, e); err != nil {
 			return err
@@ -57,7 +57,7 @@ func TestStoreFailures(t *testing.T) {
 			url := serve(t, Options{
 				Sources: []config.Source{plain("plain")},
 				Log:     newTestLog(&log),
-				Publisher: publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+				Publisher: publisherFunc(func(context.Context, *event.Event) (groupcommit.Receipt, error) {
 					return groupcommit.Receipt{}, fmt.Errorf("publishing: %w: detail", test.err)
 				}),
 			})
@@ -86,7 +86,7 @@ func TestPanic(t *testing.T) {
 	url := serve(t, Options{
 		Sources: []config.Source{plain("plain")},
 		Log:     newTestLog(&log),
-		Publisher: publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+		Publisher: publisherFunc(func(context.Context, *event.Event) (groupcommit.Receipt, error) {
 			panic("detail")
 		}),
 	})
@@ -101,7 +101,7 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	url := serve(t, Options{
 		Sources: []config.Source{plain("plain")},
-		Publisher: publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+		Publisher: publisherFunc(func(context.Context, *event.Event) (groupcommit.Receipt, error) {
 			t.Error("something was published")
 			return groupcommit.Receipt{}, nil
 		}),

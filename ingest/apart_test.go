@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // life is requests of each sender about one object, such as a message that is sent and then opened. Those with the same
@@ -113,7 +113,7 @@ func TestEventsOfOneObject(t *testing.T) {
 			if want := "webhooks." + life.Sender + "." + q.Type; q.Type != "" && stored.Subject != want {
 				t.Errorf("%s: an event lies on %s, want %s", life.Sender, stored.Subject, want)
 			}
-			return stored.Header.Get(publish.HeaderID)
+			return stored.Header.Get(event.HeaderID)
 		}
 		for i, q := range life.Requests {
 			id := send(i)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // TestCloudEventsBatch: each event of a batch is a message of its own, whoever sends it.
@@ -67,7 +67,7 @@ func TestCloudEventsBatch(t *testing.T) {
 				}
 				h := msg.Header
 				got = append(got, fmt.Sprintf("%s %s %s", msg.Subject, h.Get("Content-Type"), msg.Data))
-				ids = append(ids, h.Get(publish.HeaderID))
+				ids = append(ids, h.Get(event.HeaderID))
 				if h.Get("Ce-Custom") != "kept" {
 					t.Errorf("headers %v", h)
 				}

@@ -9,7 +9,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // dedup gives events that are not the same ids that are not the same, where the sender's own word for it does not: equal
@@ -65,7 +65,7 @@ func (d *dedup) name(id string, hashed bool, now time.Time) string {
 	}
 	switch {
 	case d.off:
-		return publish.CleanID(id + "-" + rand.Text())
+		return event.CleanID(id + "-" + rand.Text())
 	case length == 0:
 		return id
 	}
@@ -88,9 +88,9 @@ func (d *dedup) name(id string, hashed bool, now time.Time) string {
 func nameIn(id string, hashed bool, slot int64, length time.Duration) string {
 	begins := strconv.FormatInt(slot*int64(length)/int64(time.Millisecond), 10)
 	if hashed {
-		return publish.HashID(id, begins)
+		return event.HashID(id, begins)
 	}
-	return publish.CleanID(id + "-" + begins)
+	return event.CleanID(id + "-" + begins)
 }
 
 // remember keeps the name in its slot, and of the slots those that may be asked for.

@@ -8,7 +8,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // tokenSource takes what has the token, and has no ids.
@@ -32,7 +32,7 @@ func (r *rig) ids(t testing.TB) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids = append(ids, m.Header.Get(publish.HeaderID))
+		ids = append(ids, m.Header.Get(event.HeaderID))
 	}
 	return ids
 }

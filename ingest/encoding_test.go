@@ -12,24 +12,25 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
+	"jethook/publish/quarantine"
 )
 
 // pile keeps published events in memory.
 type pile struct {
 	mu     sync.Mutex // guards events
-	events []*publish.Event
+	events []*event.Event
 }
 
-func (p *pile) Publish(_ context.Context, e *publish.Event) (groupcommit.Receipt, error) {
+func (p *pile) Publish(_ context.Context, e *event.Event) (groupcommit.Receipt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.events = append(p.events, e)
 	return groupcommit.Receipt{}, nil
 }
 
-func (p *pile) PublishAll(ctx context.Context, events []*publish.Event) error {
+func (p *pile) PublishAll(ctx context.Context, events []*event.Event) error {
 	for _, e := range events {
 		p.Publish(ctx, e)
 	}
@@ -191,7 +192,7 @@ func TestOlderRejectedBodies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reason, err := s.Reverify(t.Context(), &publish.Rejected{
+	reason, err := s.Reverify(t.Context(), &quarantine.Request{
 		Source: "s", Method: http.MethodPost, Received: time.Now(), Body: []byte("{}"),
 		Header: http.Header{"Content-Encoding": {"gzip"}, "X-Polaris-Signature": {signatureOf("{}")}},
 	})

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 	"jethook/publish/topology"
 )
 
@@ -21,7 +21,7 @@ type counting struct {
 	kept, bytes, held atomic.Int64 // held are those that are not stored yet
 }
 
-func (c *counting) Reject(r *publish.Rejected, done func(error)) {
+func (c *counting) Reject(r *quarantine.Request, done func(error)) {
 	c.kept.Add(1)
 	c.bytes.Add(int64(len(r.Body)))
 	c.held.Add(1)
@@ -40,7 +40,7 @@ func TestFloodOfBadSignatures(t *testing.T) {
 		tick            = 10 * time.Millisecond
 	)
 	rig := newRig(t, func(cfg *config.Config) { cfg.RejectedMaxBytes = maxBytes })
-	drawer := &counting{Rejecter: rig.bus}
+	drawer := &counting{Rejecter: rig.bus.Rejected()}
 	// Whoever looks at the server's clock moves it on by a tick.
 	var ticks atomic.Int64
 	began := time.Now()

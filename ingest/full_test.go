@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // TestFullStore fills the stream up to a tiny limit: from then on senders are asked to come back, what they were told
@@ -15,7 +15,7 @@ func TestFullStore(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t)
 	url := serve(t, Options{Publisher: rig.bus, Sources: []config.Source{plain("plain")}}) + "/webhooks/plain"
-	event := func(n int) string {
+	anEvent := func(n int) string {
 		return fmt.Sprintf(`{"type":"a","id":"evt_%d","more":"%s"}`, n, strings.Repeat("x", 1000))
 	}
 	limits := rig.stream.CachedInfo().Config
@@ -29,7 +29,7 @@ func TestFullStore(t *testing.T) {
 	limit(16 << 10)
 
 	taken := 0
-	for resp, body := do(t, signed(t, url, event(taken))); ; resp, body = do(t, signed(t, url, event(taken))) {
+	for resp, body := do(t, signed(t, url, anEvent(taken))); ; resp, body = do(t, signed(t, url, anEvent(taken))) {
 		if resp.StatusCode != 202 {
 			wantError(t, resp, body, 503, "store_full")
 			break
@@ -46,7 +46,7 @@ func TestFullStore(t *testing.T) {
 	}
 
 	limit(1 << 20)
-	if resp, body := do(t, signed(t, url, event(taken))); resp.StatusCode != 202 {
+	if resp, body := do(t, signed(t, url, anEvent(taken))); resp.StatusCode != 202 {
 		t.Errorf("there is room, and still %d %s", resp.StatusCode, body)
 	}
 	if err := rig.bus.Ready(t.Context()); err != nil {
@@ -54,7 +54,7 @@ func TestFullStore(t *testing.T) {
 	}
 	for n := range taken + 1 { // what was accepted is there: in the order it came
 		msg, err := rig.stream.GetMsg(t.Context(), uint64(n+1))
-		if err != nil || msg.Header.Get(publish.HeaderID) != fmt.Sprint("evt_", n) {
+		if err != nil || msg.Header.Get(event.HeaderID) != fmt.Sprint("evt_", n) {
 			t.Errorf("event %d: %v %v", n, msg, err)
 		}
 	}

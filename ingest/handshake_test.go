@@ -23,8 +23,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/sources"
 	"jethook/publish/topology"
 )
 
@@ -85,7 +85,7 @@ func TestSenderHandsItsSecretOver(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t)
 	o := Options{
-		Sources: []config.Source{{Name: "asana", Provider: "asana", Split: true}}, Publisher: rig.bus, Learner: rig.bus.Sources(), Rejecter: rig.bus,
+		Sources: []config.Source{{Name: "asana", Provider: "asana", Split: true}}, Publisher: rig.bus, Learner: rig.bus.Sources(), Rejecter: rig.bus.Rejected(),
 	}
 	one, other := following(t, o)+"/webhooks/asana", following(t, o)+"/webhooks/asana"
 
@@ -248,16 +248,16 @@ func TestHandshakeWithoutAStoreIsNotAnswered(t *testing.T) {
 
 // failing is a store of secrets that goes away as soon as it has told what it knows.
 type failing struct {
-	*publish.Sources
+	*sources.Sources
 	end context.CancelFunc
 }
 
-func (failing) Learn(context.Context, string, config.Secret, string, time.Time) (publish.SourceState, error) {
-	return publish.SourceState{}, failure.ErrUnavailable
+func (failing) Learn(context.Context, string, config.Secret, string, time.Time) (sources.State, error) {
+	return sources.State{}, failure.ErrUnavailable
 }
 
-func (f failing) Watch(ctx context.Context, changed func(string, publish.SourceState, error)) error {
-	return f.Sources.Watch(ctx, func(source string, state publish.SourceState, err error) {
+func (f failing) Watch(ctx context.Context, changed func(string, sources.State, error)) error {
+	return f.Sources.Watch(ctx, func(source string, state sources.State, err error) {
 		changed(source, state, err)
 		f.end()
 	})

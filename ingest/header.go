@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // loginHeaders are credentials whatever a sender's row has to read there.
@@ -53,7 +53,7 @@ func newHeaderRules(s *provider.Sender) headerRules {
 func (rules headerRules) stores(name string) bool {
 	// Jethook- and Nats- headers steer Jethook and the server.
 	return !rules.dropped[name] && !strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-") &&
-		(rules.reads[name] || !publish.IsCredential(name))
+		(rules.reads[name] || !event.IsCredential(name))
 }
 
 // leftOut stands for a credential in a rejected request.
@@ -67,7 +67,7 @@ func (rules headerRules) rejected(header http.Header) (kept http.Header, credent
 		switch {
 		case rules.credentials[name]:
 			credentials = append(credentials, name)
-		case publish.IsCredential(name) && !rules.reads[name]:
+		case event.IsCredential(name) && !rules.reads[name]:
 			kept[name] = []string{leftOut}
 		}
 	}
@@ -78,7 +78,7 @@ func (rules headerRules) rejected(header http.Header) (kept http.Header, credent
 // stored returns those of a request's headers that are stored with its event, and the trace it belongs to: the
 // sender's, or a new one.
 func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent string) {
-	kept = make(nats.Header, len(h)+publish.OwnHeaders)
+	kept = make(nats.Header, len(h)+event.OwnHeaders)
 	for name, values := range h {
 		if rules.stores(name) {
 			kept[name] = values
@@ -93,12 +93,12 @@ func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent st
 		return kept, traceparent
 	}
 	delete(kept, "Tracestate") // belongs to the trace that is not continued
-	return kept, publish.NewTraceparent()
+	return kept, event.NewTraceparent()
 }
 
 // traceOf returns the trace context that a request names; empty: it names none.
 func traceOf(h http.Header) string {
-	if traces := h["Traceparent"]; len(traces) == 1 && publish.ValidTraceparent(traces[0]) {
+	if traces := h["Traceparent"]; len(traces) == 1 && event.ValidTraceparent(traces[0]) {
 		return traces[0]
 	}
 	return ""

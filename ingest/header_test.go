@@ -8,7 +8,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // TestStoredHeaders sends what a sender might send to steer the store, to leave secrets in it, or to pass for
@@ -146,7 +146,7 @@ func TestTrace(t *testing.T) {
 			h["Traceparent"] = test.lines
 		}
 		kept, got := src.headers.stored(h)
-		if !publish.ValidTraceparent(got) || (got == sent) != test.keep || (kept.Get("Tracestate") != "") != test.keep {
+		if !event.ValidTraceparent(got) || (got == sent) != test.keep || (kept.Get("Tracestate") != "") != test.keep {
 			t.Errorf("%q: %q with tracestate %q", test.lines, got, kept.Get("Tracestate"))
 		}
 	}

@@ -23,18 +23,18 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 	"jethook/publish/trace"
 )
 
 // Publisher stores events; *publish.Bus is one.
 type Publisher interface {
-	// Publish returns once e is stored, or with an error that errors.Is tells to be publish.ErrUnavailable,
-	// publish.ErrFull, publish.ErrBusy or publish.ErrTooLarge. A duplicate is a success.
-	Publish(ctx context.Context, e *publish.Event) (groupcommit.Receipt, error)
+	// Publish returns once e is stored, or with an error that errors.Is tells to be failure.ErrUnavailable,
+	// failure.ErrFull, failure.ErrBusy or failure.ErrTooLarge. A duplicate is a success.
+	Publish(ctx context.Context, e *event.Event) (groupcommit.Receipt, error)
 	// PublishAll does so for all events of one request, which are stored together.
-	PublishAll(ctx context.Context, events []*publish.Event) error
+	PublishAll(ctx context.Context, events []*event.Event) error
 }
 
 // Options are what a Server works with.

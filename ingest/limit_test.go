@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
 
-var accepting = publisherFunc(func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+var accepting = publisherFunc(func(context.Context, *event.Event) (groupcommit.Receipt, error) {
 	return groupcommit.Receipt{}, nil
 })
 

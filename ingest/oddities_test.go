@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -66,8 +66,8 @@ func TestBeforeJSON(t *testing.T) {
 			t.Fatal(text)
 		}
 		m := r.last(t)
-		if m.Subject != "webhooks.polaris.order.created" || m.Header.Get(publish.HeaderID) != fmt.Sprintf("e-%d", i) || string(m.Data) != body {
-			t.Errorf("%q: %s, id %s, %q", prefix, m.Subject, m.Header.Get(publish.HeaderID), m.Data)
+		if m.Subject != "webhooks.polaris.order.created" || m.Header.Get(event.HeaderID) != fmt.Sprintf("e-%d", i) || string(m.Data) != body {
+			t.Errorf("%q: %s, id %s, %q", prefix, m.Subject, m.Header.Get(event.HeaderID), m.Data)
 		}
 	}
 }
@@ -96,8 +96,8 @@ func TestSeveralPlaces(t *testing.T) {
 			t.Fatal(text)
 		}
 		m := r.last(t)
-		if m.Subject != "webhooks.acme."+test.wantType || m.Header.Get(publish.HeaderID) != test.wantID {
-			t.Errorf("%s: %s, id %s; want %s, %s", test.body, m.Subject, m.Header.Get(publish.HeaderID), test.wantType, test.wantID)
+		if m.Subject != "webhooks.acme."+test.wantType || m.Header.Get(event.HeaderID) != test.wantID {
+			t.Errorf("%s: %s, id %s; want %s, %s", test.body, m.Subject, m.Header.Get(event.HeaderID), test.wantType, test.wantID)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
 	"jethook/publish/groupcommit"
+	"jethook/publish/sources"
 )
 
 // Some senders choose the secret and hand it over in their first request, which nothing verifies. So none is taken, not
@@ -22,7 +22,7 @@ const nonceParameter = "pair"
 
 // pairing is a source that takes another secret for a while.
 type pairing struct {
-	publish.Pairing
+	sources.Pairing
 	receiver *provider.Receiver // bound to no secret
 }
 
@@ -43,9 +43,9 @@ func nonceOf(query string) string {
 // Learner keeps what senders hand over; *publish.Sources is one.
 type Learner interface {
 	// Learn returns what is known of the source, once the secret is kept, or with publish.ErrNotPairing.
-	Learn(ctx context.Context, source string, secret config.Secret, nonce string, now time.Time) (publish.SourceState, error)
+	Learn(ctx context.Context, source string, secret config.Secret, nonce string, now time.Time) (sources.State, error)
 	// Watch tells what is known of each source, and of changes, until ctx ends.
-	Watch(ctx context.Context, changed func(source string, state publish.SourceState, err error)) error
+	Watch(ctx context.Context, changed func(source string, state sources.State, err error)) error
 }
 
 // receiveFrom verifies r with what the source knows at this moment.
@@ -74,7 +74,7 @@ func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, n
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupcommit.Timeout)
 	defer cancel()
 	state, err := s.learner.Learn(ctx, src.name, config.NewSecret(secret), nonce, now)
-	if errors.Is(err, publish.ErrNotPairing) {
+	if errors.Is(err, sources.ErrNotPairing) {
 		// Another process has learned one by this nonce, or an operator ended it, and this one has not heard of it yet.
 		return errors.Join(src.refusal(provider.ErrUnexpected), src.know(state))
 	}
@@ -86,7 +86,7 @@ func (s *Server) learn(ctx context.Context, src *source, secret, nonce string, n
 }
 
 // know takes over what is known of the source.
-func (src *source) know(state publish.SourceState) error {
+func (src *source) know(state sources.State) error {
 	src.mu.Lock()
 	defer src.mu.Unlock()
 	if state.Pairing.Until.IsZero() {
@@ -114,7 +114,7 @@ func (s *Server) Follow(ctx context.Context) error {
 		return nil
 	}
 	for ctx.Err() == nil {
-		err := s.learner.Watch(ctx, func(name string, state publish.SourceState, err error) {
+		err := s.learner.Watch(ctx, func(name string, state sources.State, err error) {
 			src, ok := s.sources[name]
 			if !ok { // of an earlier configuration
 				return

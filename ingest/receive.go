@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
 	"jethook/publish/topology"
@@ -86,7 +86,7 @@ func (s *Server) keep(c echo.Context, src *source, found []provider.Event, span 
 }
 
 // logDuplicate tells who has redelivered a request by hand why nothing happened.
-func (s *Server) logDuplicate(src *source, e *publish.Event) {
+func (s *Server) logDuplicate(src *source, e *event.Event) {
 	s.log.Info("duplicate webhook ignored: an event with its id is already stored", "source", src.name, "type", e.Type, "id", e.ID, "trace_id", e.TraceID(),
 		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", variable(src.name, "DEDUP")+"=false")
 }
@@ -185,17 +185,17 @@ func (s *Server) shakeHands(c echo.Context, src *source, o *provider.Outcome, no
 }
 
 // events are what is stored of a verified request.
-func (src *source) events(found []provider.Event, h http.Header, now time.Time) []*publish.Event {
+func (src *source) events(found []provider.Event, h http.Header, now time.Time) []*event.Event {
 	header, traceparent := src.headers.stored(h)
-	events := make([]*publish.Event, len(found))
+	events := make([]*event.Event, len(found))
 	for i, e := range found {
-		id := publish.CleanID(e.ID)
+		id := event.CleanID(e.ID)
 		if id == "" {
 			id = src.hashID(&e)
 		}
-		events[i] = &publish.Event{
+		events[i] = &event.Event{
 			ID:          src.dedup.name(id, e.Hashed, now),
-			Type:        publish.CleanType(e.Type),
+			Type:        event.CleanType(e.Type),
 			Source:      src.name,
 			Subject:     topology.WebhookSubject(src.name, e.Type),
 			Received:    now,
@@ -217,12 +217,12 @@ func (src *source) hashID(e *provider.Event) string {
 	if e.Query != "" {
 		parts = append(parts, e.Query)
 	}
-	return publish.HashID(parts...)
+	return event.HashID(parts...)
 }
 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is
 // verified, and the sender's next try is then a duplicate instead of another chance to fail.
-func (s *Server) store(ctx context.Context, span trace.Span, events []*publish.Event) (receipt groupcommit.Receipt, err error) {
+func (s *Server) store(ctx context.Context, span trace.Span, events []*event.Event) (receipt groupcommit.Receipt, err error) {
 	ctx = context.WithoutCancel(ctx)
 	sent := s.tracer.Send(span, events)
 	if len(events) == 1 {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // TestSenders sends each sender's documented sample and receives it with a NATS client that knows nothing of
@@ -66,7 +66,7 @@ func TestSenders(t *testing.T) {
 			if _, err := time.Parse(time.RFC3339, msg.Header.Get("Jethook-Received")); err != nil {
 				t.Error(err)
 			}
-			if !publish.ValidTraceparent(msg.Header.Get("traceparent")) {
+			if !event.ValidTraceparent(msg.Header.Get("traceparent")) {
 				t.Errorf("traceparent %q", msg.Header.Get("traceparent"))
 			}
 

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/time/rate"
 
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 	"jethook/publish/trace"
 )
 
 // Rejecter keeps requests that did not verify; *publish.Bus is one.
 type Rejecter interface {
 	// Reject keeps r, without waiting, and tells done once it is kept or why it is not.
-	Reject(r *publish.Rejected, done func(error))
+	Reject(r *quarantine.Request, done func(error))
 }
 
 // What is kept of rejected requests, which anyone can send. A sender with the wrong secret seldom sends more; what
@@ -48,7 +48,7 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 	}
 	r := c.Request()
 	header, credentials := src.headers.rejected(r.Header)
-	kept := &publish.Rejected{
+	kept := &quarantine.Request{
 		Source: src.name, Reason: reasonOf(answerTo(err), err), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
 		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(body), Body: body, AsSent: true,
 	}
@@ -68,7 +68,7 @@ func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time,
 // Reverify verifies a rejected request again, with the secrets of now and the clock of its arrival, and stores its
 // events. It returns why it still does not verify, in one word, or an error when the events can't be stored. A request
 // that hands over a secret is not taken: the sender has been told that it was refused.
-func (s *Server) Reverify(ctx context.Context, rejected *publish.Rejected) (reason string, err error) {
+func (s *Server) Reverify(ctx context.Context, rejected *quarantine.Request) (reason string, err error) {
 	src, ok := s.sources[rejected.Source]
 	if !ok {
 		return "", errNoSource

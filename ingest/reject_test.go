@@ -9,23 +9,23 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 // drawer keeps rejected requests in memory.
 type drawer struct {
 	mu   sync.Mutex // guards kept
-	kept []*publish.Rejected
+	kept []*quarantine.Request
 }
 
-func (d *drawer) Reject(r *publish.Rejected, done func(error)) {
+func (d *drawer) Reject(r *quarantine.Request, done func(error)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.kept = append(d.kept, r)
 	done(nil)
 }
 
-func (d *drawer) all() []*publish.Rejected {
+func (d *drawer) all() []*quarantine.Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.kept

@@ -14,7 +14,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 )
 
@@ -67,7 +67,7 @@ func (r *recorded) server(t *testing.T, secret string, rig *rig, now time.Time) 
 			Name: r.Preset, Provider: r.Preset, Secrets: []config.Secret{config.NewSecret(secret)}, URL: r.URL, Split: true,
 			Audience: r.Options.Audience, Email: r.Options.Email,
 		}},
-		Publisher: rig.bus, Rejecter: rig.bus, MaxBody: 1 << 20, Log: slog.New(slog.DiscardHandler),
+		Publisher: rig.bus, Rejecter: rig.bus.Rejected(), MaxBody: 1 << 20, Log: slog.New(slog.DiscardHandler),
 		Web: &http.Client{Transport: &amazon{certs: r.Options.Certs}}, Now: func() time.Time { return now },
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ func (r *recorded) came(t *testing.T) time.Time {
 }
 
 // kept waits for the newest rejected request of a source, and returns it as it is stored.
-func (r *rig) kept(t *testing.T, source string) (kept publish.Rejected) {
+func (r *rig) kept(t *testing.T, source string) (kept quarantine.Request) {
 	t.Helper()
 	until(t, "the request is kept", func() bool {
 		page, _, err := r.bus.Query().Reverse(t.Context(), query.Rejected(source), 0, 1)
@@ -181,7 +181,7 @@ func (r *rig) kept(t *testing.T, source string) (kept publish.Rejected) {
 		if len(page) == 0 {
 			return false
 		}
-		kept, err = r.bus.GetRejected(t.Context(), page[0].Seq)
+		kept, err = r.bus.Rejected().Get(t.Context(), page[0].Seq)
 		return err == nil
 	})
 	return kept

@@ -49,7 +49,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	nc, err := nats.Connect(bus.ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
+	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
 
@@ -43,7 +43,7 @@ func start(t *testing.T, s *Server) (url string, stop func(), served <-chan erro
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
 	storing, finish := make(chan struct{}), make(chan struct{})
-	s := newServer(t, func(ctx context.Context, _ *publish.Event) (groupcommit.Receipt, error) {
+	s := newServer(t, func(ctx context.Context, _ *event.Event) (groupcommit.Receipt, error) {
 		close(storing)
 		<-finish
 		return groupcommit.Receipt{}, ctx.Err()
@@ -88,7 +88,7 @@ func TestServeDrains(t *testing.T) {
 func TestSenderHangsUp(t *testing.T) {
 	t.Parallel()
 	result := make(chan error, 1)
-	s := newServer(t, func(ctx context.Context, _ *publish.Event) (groupcommit.Receipt, error) {
+	s := newServer(t, func(ctx context.Context, _ *event.Event) (groupcommit.Receipt, error) {
 		result <- ctx.Err()
 		return groupcommit.Receipt{}, nil
 	})
@@ -102,7 +102,7 @@ func TestSenderHangsUp(t *testing.T) {
 
 func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+	s := newServer(t, func(context.Context, *event.Event) (groupcommit.Receipt, error) {
 		t.Error("something was published")
 		return groupcommit.Receipt{}, nil
 	})

@@ -20,7 +20,7 @@ func TestBodyLimitOfASource(t *testing.T) {
 	rig := newRig(t, func(cfg *config.Config) { cfg.MaxBody, cfg.Sources = 1<<20, sources })
 	kept := &drawer{}
 	s, err := New(Options{
-		Sources: sources, Publisher: rig.bus, MaxBody: rig.bus.MaxBody(), Room: rig.bus.Room(), Rejecter: kept, Log: slog.New(slog.DiscardHandler),
+		Sources: sources, Publisher: rig.bus, MaxBody: rig.bus.Limits().Body, Room: rig.bus.Limits().Room, Rejecter: kept, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestBodyLimitBeyondTheBus(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	_, err = New(Options{Sources: cfg.Sources, Publisher: bus, MaxBody: bus.MaxBody(), Room: bus.Room(), Log: slog.New(slog.DiscardHandler)})
+	_, err = New(Options{Sources: cfg.Sources, Publisher: bus, MaxBody: bus.Limits().Body, Room: bus.Limits().Room, Log: slog.New(slog.DiscardHandler)})
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok || len(problems) != 1 || problems[0].Variable != "JETHOOK_SOURCE_MY_LARGE_MAX_BODY" || !strings.Contains(problems[0].Reason, "9152KiB") {
 		t.Errorf("got %v", err)

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
 
@@ -56,7 +56,7 @@ func TestSlowSenders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := newServer(t, func(context.Context, *publish.Event) (groupcommit.Receipt, error) {
+				s := newServer(t, func(context.Context, *event.Event) (groupcommit.Receipt, error) {
 					t.Error("something was published")
 					return groupcommit.Receipt{}, nil
 				})

@@ -13,7 +13,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/sources"
 )
 
 // source is one sender as configured, ready to verify.
@@ -47,7 +47,7 @@ type source struct {
 	mu      sync.Mutex              // guards what follows, and that receiver is bound to it
 	binding provider.Binding        // with the configured secrets alone
 	set     []setSecret             // the secrets as they are set
-	learned []publish.LearnedSecret // that the sender handed over
+	learned []sources.LearnedSecret // that the sender handed over
 
 	receiver atomic.Pointer[provider.Receiver] // bound to all secrets that are known
 	pairing  atomic.Pointer[pairing]           // nil: closed

@@ -111,7 +111,7 @@ func readWithScript(t *testing.T, r *rig, needs, interpreter, script string) fun
 	if out, err := exec.CommandContext(t.Context(), interpreter, flag, needs).CombinedOutput(); err != nil {
 		t.Skipf("%s can't %s: %v %.200s", interpreter, needs, err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), interpreter, script, r.bus.ClientURL(), r.operator)
+	cmd := exec.CommandContext(t.Context(), interpreter, script, r.bus.Server().ClientURL(), r.operator)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

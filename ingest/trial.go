@@ -9,7 +9,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // Trial verifies requests as a source of a Server does, and tells all about it. It stores nothing, keeps no secret
@@ -55,7 +55,7 @@ type Verdict struct {
 	// words; empty where there are none.
 	Type, ID string
 	// Stored is what Outcome.Events would be stored as.
-	Stored []*publish.Event
+	Stored []*event.Event
 	// Rule says by which of its sender's rules the request is signed, where there are several.
 	Rule string
 	// Signed is what the sender signed; a secret in it reads {secret}. It is nil where nothing of the request is

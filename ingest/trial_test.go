@@ -10,7 +10,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
 
@@ -59,11 +59,11 @@ func TestTrialAnswersAsTheServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var stored []*publish.Event
+			var stored []*event.Event
 			offline := &http.Client{Transport: http.NewFileTransport(http.Dir(t.TempDir()))}
 			url := serve(t, Options{
 				Sources: []config.Source{test.source}, MaxBody: maxBody, Web: offline,
-				Publisher: publisherFunc(func(_ context.Context, e *publish.Event) (groupcommit.Receipt, error) {
+				Publisher: publisherFunc(func(_ context.Context, e *event.Event) (groupcommit.Receipt, error) {
 					stored = append(stored, e)
 					return groupcommit.Receipt{}, nil
 				}),

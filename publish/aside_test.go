@@ -17,6 +17,9 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
+	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
 
@@ -24,16 +27,16 @@ import (
 func onSmallServer(t *testing.T) (*publish.Bus, jetstream.JetStream) {
 	t.Helper()
 	cfg := config.Default()
-	cfg.NATSURL = guarded(t, func(*server.Options) {})
+	cfg.NATSURL = bustest.NATSServer(t, func(*server.Options) {})
 	cfg.MaxBody, cfg.LargeBodies = 25<<20, true
-	b := open(t, cfg)
-	_, js := clientOf(t, cfg.NATSURL)
+	b := bustest.Open(t, cfg)
+	_, js := bustest.ClientOf(t, cfg.NATSURL)
 	return b, js
 }
 
 // large is a webhook that fits into no message of 1 MiB.
-func large(id string, size int) *publish.Event {
-	e := event(id)
+func large(id string, size int) *event.Event {
+	e := bustest.Event(id)
 	e.Body = make([]byte, size)
 	random := rand.NewChaCha8([32]byte{byte(size)})
 	random.Read(e.Body)
@@ -59,8 +62,8 @@ func bodies(t *testing.T, js jetstream.JetStream) (jetstream.ObjectStore, []*jet
 func TestBodyAside(t *testing.T) {
 	t.Parallel()
 	b, js := onSmallServer(t)
-	if b.Room() != 64<<20 || b.MaxBody() != 25<<20 || b.MaxEvent() != 1<<20-64<<10 {
-		t.Errorf("room for %d, %d, and %d in an event", b.Room(), b.MaxBody(), b.MaxEvent())
+	if b.Limits().Room != 64<<20 || b.Limits().Body != 25<<20 || b.Limits().Event != 1<<20-64<<10 {
+		t.Errorf("room for %d, %d, and %d in an event", b.Limits().Room, b.Limits().Body, b.Limits().Event)
 	}
 	const fits = 1<<20 - 64<<10
 	for i, size := range []int{fits, fits + 1, 20 << 20} {
@@ -70,11 +73,11 @@ func TestBodyAside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := b.Read(t.Context(), r.Stream, r.Seq)
+		h, err := b.EventLog().Read(t.Context(), r.Stream, r.Seq)
 		if err != nil || h.Size != size || (len(h.Body) == 0) != (size > fits) {
 			t.Fatalf("%d bytes: size %d, %d in the message, %v", size, h.Size, len(h.Body), err)
 		}
-		if err := b.Complete(t.Context(), &h.Event); err != nil || !bytes.Equal(h.Body, body) {
+		if err := b.EventLog().Complete(t.Context(), &h.Event); err != nil || !bytes.Equal(h.Body, body) {
 			t.Errorf("%d bytes: got %d, %v", size, len(h.Body), err)
 		}
 	}
@@ -113,14 +116,14 @@ func TestBodyAside(t *testing.T) {
 func TestBodiesAsideOfOneRequest(t *testing.T) {
 	t.Parallel()
 	b, _ := onSmallServer(t)
-	events := []*publish.Event{large("evt_1", 2<<20), event("evt_2"), large("evt_3", 3<<20)}
+	events := []*event.Event{large("evt_1", 2<<20), bustest.Event("evt_2"), large("evt_3", 3<<20)}
 	if err := b.PublishAll(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
 	for i, e := range events {
-		h, err := b.Read(t.Context(), topology.StreamWebhooks, uint64(i+1))
+		h, err := b.EventLog().Read(t.Context(), topology.StreamWebhooks, uint64(i+1))
 		if err == nil {
-			err = b.Complete(t.Context(), &h.Event)
+			err = b.EventLog().Complete(t.Context(), &h.Event)
 		}
 		if err != nil || h.ID != e.ID || !bytes.Equal(h.Body, e.Body) || h.Size != len(e.Body) {
 			t.Errorf("%s: got %s with %d bytes, size %d: %v", e.ID, h.ID, len(h.Body), h.Size, err)
@@ -146,9 +149,9 @@ func TestBodyAsideWithoutItsEvent(t *testing.T) {
 	if err != nil || r.Duplicate {
 		t.Fatalf("the next try: %+v, %v", r, err)
 	}
-	h, err := b.Read(t.Context(), r.Stream, r.Seq)
+	h, err := b.EventLog().Read(t.Context(), r.Stream, r.Seq)
 	if err == nil {
-		err = b.Complete(t.Context(), &h.Event)
+		err = b.EventLog().Complete(t.Context(), &h.Event)
 	}
 	if err != nil || !bytes.Equal(h.Body, body) {
 		t.Errorf("got %d bytes: %v", len(h.Body), err)
@@ -162,7 +165,7 @@ func TestForgedReferenceIsIgnored(t *testing.T) {
 	if _, err := b.Publish(t.Context(), large("evt_1", 2<<20)); err != nil {
 		t.Fatal(err)
 	}
-	whole, err := b.Read(t.Context(), topology.StreamWebhooks, 1)
+	whole, err := b.EventLog().Read(t.Context(), topology.StreamWebhooks, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +175,7 @@ func TestForgedReferenceIsIgnored(t *testing.T) {
 			t.Fatalf("%s: %v", name, reference[name])
 		}
 	}
-	sent := event("evt_2")
+	sent := bustest.Event("evt_2")
 	sent.Body, sent.Header = nil, reference
 	r, err := b.Publish(t.Context(), sent)
 	if err != nil {
@@ -191,9 +194,9 @@ func TestForgedReferenceIsIgnored(t *testing.T) {
 		stream string
 		seq    uint64
 	}{{r.Stream, r.Seq}, {ack.Stream, ack.Sequence}} {
-		h, err := b.Read(t.Context(), place.stream, place.seq)
+		h, err := b.EventLog().Read(t.Context(), place.stream, place.seq)
 		if err == nil {
-			err = b.Complete(t.Context(), &h.Event)
+			err = b.EventLog().Complete(t.Context(), &h.Event)
 		}
 		if err != nil || len(h.Body) != 0 || h.Size != 0 {
 			t.Errorf("%v: %d bytes, size %d: %v", place, len(h.Body), h.Size, err)
@@ -242,7 +245,7 @@ func TestAlteredBodyAside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := b.Read(t.Context(), r.Stream, r.Seq)
+		h, err := b.EventLog().Read(t.Context(), r.Stream, r.Seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,18 +257,18 @@ func TestAlteredBodyAside(t *testing.T) {
 		if err != nil {
 			t.Fatal(what, err)
 		}
-		if err := b.Complete(t.Context(), &h.Event); !errors.Is(err, publish.ErrBodyGone) || len(h.Body) > 0 {
+		if err := b.EventLog().Complete(t.Context(), &h.Event); !errors.Is(err, failure.ErrBodyGone) || len(h.Body) > 0 {
 			t.Errorf("%s: %d bytes, %v", what, len(h.Body), err)
 		}
 	}
 	if err := js.DeleteObjectStore(t.Context(), topology.BucketBodies); err != nil {
 		t.Fatal(err)
 	}
-	h, err := b.Read(t.Context(), topology.StreamWebhooks, 1)
+	h, err := b.EventLog().Read(t.Context(), topology.StreamWebhooks, 1)
 	if err == nil {
-		err = b.Complete(t.Context(), &h.Event)
+		err = b.EventLog().Complete(t.Context(), &h.Event)
 	}
-	if !errors.Is(err, publish.ErrBodyGone) {
+	if !errors.Is(err, failure.ErrBodyGone) {
 		t.Errorf("without the bucket: %v", err)
 	}
 }
@@ -274,12 +277,12 @@ func TestAlteredBodyAside(t *testing.T) {
 func TestBucketOfBodies(t *testing.T) {
 	t.Parallel()
 	cfg := config.Default()
-	cfg.NATSURL = guarded(t, func(*server.Options) {})
+	cfg.NATSURL = bustest.NATSServer(t, func(*server.Options) {})
 	cfg.LargeBodies = true
-	open(t, cfg).Close()
+	bustest.Open(t, cfg).Close()
 	cfg.Retention *= 2
-	open(t, cfg).Close()
-	_, js := clientOf(t, cfg.NATSURL)
+	bustest.Open(t, cfg).Close()
+	_, js := bustest.ClientOf(t, cfg.NATSURL)
 	s, err := js.Stream(t.Context(), "OBJ_jethook_bodies")
 	if err != nil || s.CachedInfo().Config.MaxAge != cfg.Retention+30*24*time.Hour {
 		t.Errorf("%v, %v", s.CachedInfo().Config.MaxAge, err)
@@ -299,15 +302,15 @@ func TestBucketOfBodies(t *testing.T) {
 // On the embedded server a service gets a body with the client's object store, and can neither write nor remove one.
 func TestServiceReadsBodiesAside(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.LargeBodies, cfg.MaxBody = true, 16<<20
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	e := large("evt_1", 9<<20)
 	body := e.Body
 	if _, err := b.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	o := outside(t, b.ClientURL())
+	o := outside(t, b.Server().ClientURL())
 	s, err := o.js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)

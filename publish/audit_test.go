@@ -12,16 +12,17 @@ import (
 	"jethook/config"
 	"jethook/publish"
 	"jethook/publish/audit"
+	"jethook/publish/bustest"
 	"jethook/publish/topology"
 )
 
 // Processes that add entries at once make one chain of them.
 func TestAuditChainHasNoFork(t *testing.T) {
 	t.Parallel()
-	first := open(t, settings(t))
-	cfg := settings(t)
-	cfg.NATSURL = strings.Replace(first.ClientURL(), "nats://", "nats://"+adminToken+"@", 1)
-	buses := []*publish.Bus{first, open(t, cfg)}
+	first := bustest.Open(t, bustest.Settings(t))
+	cfg := bustest.Settings(t)
+	cfg.NATSURL = strings.Replace(first.Server().ClientURL(), "nats://", "nats://"+bustest.AdminToken+"@", 1)
+	buses := []*publish.Bus{first, bustest.Open(t, cfg)}
 	var g errgroup.Group
 	const each = 40
 	for i, bus := range buses {
@@ -75,8 +76,8 @@ func TestAuditChainBreaks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := open(t, settings(t))
-			_, js := client(t, b)
+			b := bustest.Open(t, bustest.Settings(t))
+			_, js := bustest.Client(t, b)
 			for n := range 5 {
 				if _, err := b.AuditTrail().Add(t.Context(), audit.Entry{Action: "endpoint.update", Target: fmt.Sprint(n)}); err != nil {
 					t.Fatal(err)
@@ -104,13 +105,13 @@ func TestAuditChainBreaks(t *testing.T) {
 // A service neither reads nor writes the audit trail.
 func TestServicesDoNotReachTheAuditTrail(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.NATSToken = config.NewSecret("a-service-of-the-tests")
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	if _, err := b.AuditTrail().Add(t.Context(), audit.Entry{Action: "endpoint.update"}); err != nil {
 		t.Fatal(err)
 	}
-	nc, js := clientOf(t, strings.Replace(b.ClientURL(), "nats://", "nats://a-service-of-the-tests@", 1))
+	nc, js := bustest.ClientOf(t, strings.Replace(b.Server().ClientURL(), "nats://", "nats://a-service-of-the-tests@", 1))
 	if _, err := js.Publish(t.Context(), "jethook.audit.endpoint.update", []byte("{}")); err == nil {
 		t.Error("a service wrote an entry")
 	}

@@ -10,18 +10,20 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
 // record stores lines of the history and returns when they are stored, in their order.
-func record(t testing.TB, b *publish.Bus, n int, each func(i int) (publish.Trait, []byte)) {
+func record(t testing.TB, b *publish.Bus, n int, each func(i int) (delivery.HistoryKey, []byte)) {
 	t.Helper()
 	var stored sync.WaitGroup
 	for i := range n {
 		stored.Add(1)
 		trait, line := each(i)
-		b.Record(trait, line, func(err error) {
+		b.Deliveries().Record(trait, line, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -67,23 +69,23 @@ func TestBeforeFindsEveryMessage(t *testing.T) {
 	for name, has := range layouts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := open(t, settings(t))
+			b := bustest.Open(t, bustest.Settings(t))
 			draw := rand.New(rand.NewPCG(3, 4))
 			var want []string
-			record(t, b, n, func(i int) (publish.Trait, []byte) {
+			record(t, b, n, func(i int) (delivery.HistoryKey, []byte) {
 				line := fmt.Append(nil, i)
 				if has(i, draw) {
 					want = append(want, string(line))
-					return publish.Trait{Endpoint: "ep_1", Outcome: "dead", Class: "timeout"}, line
+					return delivery.HistoryKey{Endpoint: "ep_1", Outcome: "dead", Class: "timeout"}, line
 				}
-				return publish.Trait{Endpoint: fmt.Sprint("ep_", 2+i%5), Outcome: "delivered", Class: "ok", Status: 200}, line
+				return delivery.HistoryKey{Endpoint: fmt.Sprint("ep_", 2+i%5), Outcome: "delivered", Class: "ok", Status: 200}, line
 			})
 			slices.Reverse(want)
 			for _, limit := range []int{1, 7, 50, 500} {
 				if limit == 1 && len(want) > 100 {
 					continue
 				}
-				all, pages := pages(t, b, publish.Trait{Endpoint: "ep_1"}.Selection(), 0, limit)
+				all, pages := pages(t, b, delivery.HistoryKey{Endpoint: "ep_1"}.Selection(), 0, limit)
 				var got []string
 				for _, m := range all {
 					got = append(got, string(m.Data))
@@ -102,16 +104,16 @@ func TestBeforeFindsEveryMessage(t *testing.T) {
 // Each token of a line's subject can be asked for, alone and with others.
 func TestTraits(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	lines := []publish.Trait{
+	b := bustest.Open(t, bustest.Settings(t))
+	lines := []delivery.HistoryKey{
 		{Endpoint: "ep_1", Outcome: "delivered", Class: "ok", Status: 200},
 		{Endpoint: "ep_1", Outcome: "failed", Class: "status", Status: 429},
 		{Endpoint: "ep_2", Outcome: "failed", Class: "timeout"},
 		{Endpoint: "ep_2", Outcome: "dead", Class: "status", Status: 429},
 		{Endpoint: "ep_2", Outcome: "circuit_opened"},
 	}
-	record(t, b, len(lines), func(i int) (publish.Trait, []byte) { return lines[i], fmt.Append(nil, i) })
-	for trait, want := range map[publish.Trait]string{
+	record(t, b, len(lines), func(i int) (delivery.HistoryKey, []byte) { return lines[i], fmt.Append(nil, i) })
+	for trait, want := range map[delivery.HistoryKey]string{
 		{}:                                       "43210",
 		{Endpoint: "ep_1"}:                       "10",
 		{Outcome: "failed"}:                      "21",
@@ -136,11 +138,11 @@ func TestTraits(t *testing.T) {
 
 func TestBeforeWithinTimes(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	record(t, b, 600, func(i int) (publish.Trait, []byte) {
-		return publish.Trait{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i)
+	b := bustest.Open(t, bustest.Settings(t))
+	record(t, b, 600, func(i int) (delivery.HistoryKey, []byte) {
+		return delivery.HistoryKey{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i)
 	})
-	all, _ := pages(t, b, publish.Trait{}.Selection(), 0, 500)
+	all, _ := pages(t, b, delivery.HistoryKey{}.Selection(), 0, 500)
 	for name, within := range map[string][2]time.Time{
 		"since":     {all[200].Time, {}},
 		"until":     {{}, all[200].Time},
@@ -160,7 +162,7 @@ func TestBeforeWithinTimes(t *testing.T) {
 			}
 		}
 		var got []uint64
-		found, _ := pages(t, b, publish.Trait{Endpoint: "ep_1"}.Selection().Within(within[0], within[1]), 0, 17)
+		found, _ := pages(t, b, delivery.HistoryKey{Endpoint: "ep_1"}.Selection().Within(within[0], within[1]), 0, 17)
 		for _, m := range found {
 			got = append(got, m.Seq)
 		}
@@ -173,12 +175,12 @@ func TestBeforeWithinTimes(t *testing.T) {
 // Messages that went, and others that come while pages are read, neither hide nor repeat the rest.
 func TestBeforeWhileTheStreamChanges(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	_, js := client(t, b)
+	b := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, b)
 	const n = 600
 	add := func(from, n int) {
-		record(t, b, n, func(i int) (publish.Trait, []byte) {
-			return publish.Trait{Endpoint: fmt.Sprint("ep_", (from+i)%4), Outcome: "delivered"}, fmt.Append(nil, from+i)
+		record(t, b, n, func(i int) (delivery.HistoryKey, []byte) {
+			return delivery.HistoryKey{Endpoint: fmt.Sprint("ep_", (from+i)%4), Outcome: "delivered"}, fmt.Append(nil, from+i)
 		})
 	}
 	add(0, n)
@@ -196,7 +198,7 @@ func TestBeforeWhileTheStreamChanges(t *testing.T) {
 	}
 	var got []string
 	for before := uint64(0); ; {
-		page, next, err := b.Query().Reverse(t.Context(), publish.Trait{Endpoint: "ep_1"}.Selection(), before, 20)
+		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryKey{Endpoint: "ep_1"}.Selection(), before, 20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,13 +224,15 @@ func TestBeforeWhileTheStreamChanges(t *testing.T) {
 // A page of large lines is cut short, and the next goes on.
 func TestBeforeIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	line := make([]byte, 20<<10)
 	const n = 700 // 14 MB
-	record(t, b, n, func(int) (publish.Trait, []byte) { return publish.Trait{Endpoint: "ep_1", Outcome: "failed"}, line })
+	record(t, b, n, func(int) (delivery.HistoryKey, []byte) {
+		return delivery.HistoryKey{Endpoint: "ep_1", Outcome: "failed"}, line
+	})
 	total := 0
 	for before := uint64(0); ; {
-		page, next, err := b.Query().Reverse(t.Context(), publish.HistoryShelf("ep_1", ""), before, 500)
+		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryShelf("ep_1", ""), before, 500)
 		if err != nil || len(page) == 0 || len(page)*len(line) > 4<<20 {
 			t.Fatalf("%d messages on a page: %v", len(page), err)
 		}
@@ -245,8 +249,8 @@ func TestBeforeIsBoundedInBytes(t *testing.T) {
 // The deliveries of an event are found by its key, whichever source it is of.
 func TestOfEvents(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+	b := bustest.Open(t, bustest.Settings(t))
+	if _, err := b.Publish(t.Context(), bustest.Event("evt_1")); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 40 {
@@ -257,7 +261,7 @@ func TestOfEvents(t *testing.T) {
 	other := waiting("evt_1", time.Hour)
 	other.Event.Source, other.Event.Subject = "", "events.device.down"
 	schedule(t, b, other)
-	keys, err := b.EventKeys(t.Context(), "evt_1")
+	keys, err := b.EventLog().KeysOf(t.Context(), "evt_1")
 	slices.Sort(keys)
 	if err != nil || !slices.Equal(keys, []string{"events:evt_1", "events:evt_1.*", "polaris:evt_1", "polaris:evt_1.*"}) {
 		t.Fatalf("got %v %v", keys, err)
@@ -268,7 +272,7 @@ func TestOfEvents(t *testing.T) {
 		t.Fatalf("got %d, next %d: %v", len(all), next, err)
 	}
 	for _, m := range all {
-		if d, err := publish.DeliveryOf(&m); err != nil || d.Event.ID != "evt_1" {
+		if d, err := delivery.Of(&m); err != nil || d.Event.ID != "evt_1" {
 			t.Errorf("got %+v %v", d, err)
 		}
 	}

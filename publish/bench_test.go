@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/publish/bustest"
 )
 
 // BenchmarkPublish stores 1 KiB events from 256 goroutines at once, as ingest does under load, with and without an encrypted store.
@@ -17,14 +18,14 @@ func BenchmarkPublish(b *testing.B) {
 		keys []string
 	}{
 		{"sync=always", 0, nil},
-		{"sync=always/encrypted", 0, []string{oneKey}},
+		{"sync=always/encrypted", 0, []string{bustest.OneKey}},
 		{"sync=2m", config.Sync(2 * time.Minute), nil},
-		{"sync=2m/encrypted", config.Sync(2 * time.Minute), []string{oneKey}},
+		{"sync=2m/encrypted", config.Sync(2 * time.Minute), []string{bustest.OneKey}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			cfg := withKeys(settings(b), c.keys...)
+			cfg := withKeys(bustest.Settings(b), c.keys...)
 			cfg.Sync = c.sync
-			bus := open(b, cfg)
+			bus := bustest.Open(b, cfg)
 			body := make([]byte, 1024)
 			var n atomic.Int64
 			b.SetParallelism(128)
@@ -32,7 +33,7 @@ func BenchmarkPublish(b *testing.B) {
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					e := event(fmt.Sprint("evt_", n.Add(1)))
+					e := bustest.Event(fmt.Sprint("evt_", n.Add(1)))
 					e.Body = body
 					if _, err := bus.Publish(b.Context(), e); err != nil {
 						b.Error(err)

@@ -10,7 +10,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
+	"jethook/publish/eventlog"
+	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
 
@@ -18,31 +22,31 @@ import (
 // made anew, and not what a message names that somebody has written.
 func TestBodyIsThatOfTheEvent(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
-	b := open(t, cfg)
-	_, js := client(t, b)
+	cfg := bustest.Settings(t)
+	b := bustest.Open(t, cfg)
+	_, js := bustest.Client(t, b)
 	const subject = "events.big"
-	put := func(id string) publish.Head {
+	put := func(id string) eventlog.Head {
 		t.Helper()
-		e := publish.Event{ID: id, Type: "big", Subject: subject, Received: time.Now(), Body: bytes.Repeat([]byte(id[len(id)-1:]), publish.LargeBody)}
+		e := event.Event{ID: id, Type: "big", Subject: subject, Received: time.Now(), Body: bytes.Repeat([]byte(id[len(id)-1:]), delivery.LargeBody)}
 		r, err := b.Publish(t.Context(), &e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h, err := b.Read(t.Context(), r.Stream, r.Seq)
+		h, err := b.EventLog().Read(t.Context(), r.Stream, r.Seq)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return h
 	}
 	h := put("evt_1")
-	d := publish.Delivery{Endpoint: "ep_1", Event: h.Event, Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
+	d := delivery.Delivery{Endpoint: "ep_1", Event: h.Event, Attempt: 2, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry}
 	schedule(t, b, &d)
-	found, err := b.Waiting(t.Context(), d.ID())
-	if err != nil || !found.Detached() || found.BodySize() != publish.LargeBody || len(found.Event.Body) > 0 {
+	found, err := b.Find().Waiting(t.Context(), d.ID())
+	if err != nil || !found.Detached() || found.BodySize() != delivery.LargeBody || len(found.Event.Body) > 0 {
 		t.Fatalf("detached: %v, %d bytes, has %d: %v", found.Detached(), found.BodySize(), len(found.Event.Body), err)
 	}
-	if body, err := b.Body(t.Context(), &found); err != nil || !bytes.Equal(body, h.Body) {
+	if body, err := b.Deliveries().Body(t.Context(), &found); err != nil || !bytes.Equal(body, h.Body) {
 		t.Errorf("got %d bytes: %v", len(body), err)
 	}
 
@@ -60,7 +64,7 @@ func TestBodyIsThatOfTheEvent(t *testing.T) {
 	} {
 		m := &nats.Msg{Subject: "jethook.dead.ep_1.forged", Header: nats.Header{
 			"Jethook-Endpoint": {"ep_1"}, "Jethook-Attempt": {"1"}, "Jethook-Id": {"evt_1"}, "Jethook-Subject": {subject},
-			"Jethook-Sequence": {strconv.FormatUint(h.Seq, 10)}, "Jethook-Body-Size": {strconv.Itoa(publish.LargeBody)},
+			"Jethook-Sequence": {strconv.FormatUint(h.Seq, 10)}, "Jethook-Body-Size": {strconv.Itoa(delivery.LargeBody)},
 		}}
 		for name, values := range header {
 			m.Header[name] = values
@@ -68,11 +72,11 @@ func TestBodyIsThatOfTheEvent(t *testing.T) {
 		if _, err := js.PublishMsg(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
-		forged, err := b.Dead(t.Context(), "ep_1.forged")
+		forged, err := b.Find().Dead(t.Context(), "ep_1.forged")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body, err := b.Body(t.Context(), &forged); !errors.Is(err, publish.ErrBodyGone) {
+		if body, err := b.Deliveries().Body(t.Context(), &forged); !errors.Is(err, failure.ErrBodyGone) {
 			t.Errorf("%s: got %d bytes, %v", what, len(body), err)
 		}
 	}
@@ -92,7 +96,7 @@ func TestBodyIsThatOfTheEvent(t *testing.T) {
 	if other := put("evt_2"); other.Seq != h.Seq {
 		t.Fatalf("the other event lies at %d, not at %d", other.Seq, h.Seq)
 	}
-	if body, err := b.Body(t.Context(), &found); !errors.Is(err, publish.ErrBodyGone) {
+	if body, err := b.Deliveries().Body(t.Context(), &found); !errors.Is(err, failure.ErrBodyGone) {
 		t.Errorf("got %d bytes of another event: %v", len(body), err)
 	}
 }
@@ -113,7 +117,7 @@ func TestBodyIsCarried(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			reopen(t, cfg, func(js jetstream.JetStream) {
 				changed := streamConfig(t, js, topology.StreamEvents)
 				c.change(&changed)
@@ -121,21 +125,21 @@ func TestBodyIsCarried(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			b := open(t, cfg)
-			e := publish.Event{ID: "evt_1", Type: "big", Subject: "events.big", Received: time.Now(), Body: make([]byte, publish.LargeBody)}
+			b := bustest.Open(t, cfg)
+			e := event.Event{ID: "evt_1", Type: "big", Subject: "events.big", Received: time.Now(), Body: make([]byte, delivery.LargeBody)}
 			r, err := b.Publish(t.Context(), &e)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h, err := b.Read(t.Context(), r.Stream, r.Seq)
+			h, err := b.EventLog().Read(t.Context(), r.Stream, r.Seq)
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := publish.Delivery{Endpoint: "ep_1", Event: h.Event, Attempt: 2, Due: time.Now().Add(c.wait), Why: publish.WhyRetry}
+			d := delivery.Delivery{Endpoint: "ep_1", Event: h.Event, Attempt: 2, Due: time.Now().Add(c.wait), Why: delivery.WhyRetry}
 			schedule(t, b, &d)
-			found, err := b.Waiting(t.Context(), d.ID())
-			if err != nil || b.MustCarry(&d) != c.carry || found.Detached() == c.carry {
-				t.Errorf("must carry: %v, detached: %v, want %v: %v", b.MustCarry(&d), found.Detached(), c.carry, err)
+			found, err := b.Find().Waiting(t.Context(), d.ID())
+			if err != nil || b.Deliveries().MustCarry(&d) != c.carry || found.Detached() == c.carry {
+				t.Errorf("must carry: %v, detached: %v, want %v: %v", b.Deliveries().MustCarry(&d), found.Detached(), c.carry, err)
 			}
 		})
 	}

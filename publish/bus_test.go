@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,69 +14,20 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
-// settings are those of a bus on its own embedded server that nothing else reaches.
-func settings(t testing.TB) *config.Config {
-	t.Helper()
-	cfg := config.Default()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.NATSListen = "127.0.0.1:0"
-	cfg.NATSAdminToken = config.NewSecret(adminToken)
-	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
-	return cfg
-}
-
-// adminToken is that of the embedded servers of the tests.
-const adminToken = "an-operator-of-the-tests"
-
-func open(t testing.TB, cfg *config.Config) *publish.Bus {
-	t.Helper()
-	b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	return b
-}
-
-// client is an operator's NATS client.
-func client(t testing.TB, b *publish.Bus) (*nats.Conn, jetstream.JetStream) {
-	t.Helper()
-	return clientOf(t, b.ClientURL(), nats.Token(adminToken))
-}
-
-func clientOf(t testing.TB, url string, opts ...nats.Option) (*nats.Conn, jetstream.JetStream) {
-	t.Helper()
-	nc, err := nats.Connect(url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return nc, js
-}
-
-func event(id string) *publish.Event {
-	return &publish.Event{
-		ID: id, Type: "device.down", Source: "polaris", Subject: "webhooks.polaris.device.down",
-		Received: time.Now(), ContentType: "application/json", Body: []byte(`{"id":"` + id + `"}`),
-		Header: nats.Header{"X-Kept": {"yes"}},
-	}
-}
-
 func TestPublishIsStoredAsDocumented(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	_, js := client(t, b)
-	e := event("evt_1")
-	e.Traceparent = publish.NewTraceparent()
+	b := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, b)
+	e := bustest.Event("evt_1")
+	e.Traceparent = event.NewTraceparent()
 	r, err := b.Publish(t.Context(), e)
 	if err != nil || r.Duplicate || r.Stream != "WEBHOOKS" || r.Seq != 1 {
 		t.Fatalf("got %+v, %v", r, err)
@@ -109,10 +59,10 @@ func TestPublishIsStoredAsDocumented(t *testing.T) {
 
 func TestPublishDropsHeadersThatSteer(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	_, js := client(t, b)
+	b := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, b)
 	for i := range 2 {
-		e := event(fmt.Sprint("evt_", i))
+		e := bustest.Event(fmt.Sprint("evt_", i))
 		e.Header = nats.Header{
 			"Nats-Rollup": {"all"}, "nats-msg-id": {"x"}, "Nats-Expected-Stream": {"OTHER"},
 			"Jethook-Id": {"forged"}, "Jethook-Attempt": {"9"},
@@ -140,7 +90,7 @@ func TestPublishDropsHeadersThatSteer(t *testing.T) {
 // Many publish at once, each id three times over: each is stored once, and each publisher is told which.
 func TestGroupCommitResolvesDuplicates(t *testing.T) {
 	t.Parallel()
-	eachSync(t, func(t *testing.T, cfg *config.Config) { testDuplicates(t, open(t, cfg)) })
+	eachSync(t, func(t *testing.T, cfg *config.Config) { testDuplicates(t, bustest.Open(t, cfg)) })
 }
 
 // eachSync runs a test with what waits stored as one atomic batch, which is the default, and message by message.
@@ -149,7 +99,7 @@ func eachSync(t *testing.T, test func(t *testing.T, cfg *config.Config)) {
 	for name, sync := range map[string]config.Sync{"always": 0, "2m": config.Sync(2 * time.Minute)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			cfg.Sync = sync
 			test(t, cfg)
 		})
@@ -157,7 +107,7 @@ func eachSync(t *testing.T, test func(t *testing.T, cfg *config.Config)) {
 }
 
 func testDuplicates(t *testing.T, b *publish.Bus) {
-	_, js := client(t, b)
+	_, js := bustest.Client(t, b)
 	const ids, copies = 300, 3
 	var mu sync.Mutex
 	stored, seqs := map[string]int{}, map[uint64]string{}
@@ -165,7 +115,7 @@ func testDuplicates(t *testing.T, b *publish.Bus) {
 	for i := range ids * copies {
 		wg.Go(func() {
 			id := fmt.Sprint("evt_", i%ids)
-			r, err := b.Publish(t.Context(), event(id))
+			r, err := b.Publish(t.Context(), bustest.Event(id))
 			if err != nil {
 				t.Error(err)
 				return
@@ -210,7 +160,7 @@ func testFullStore(t *testing.T, cfg *config.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, js := client(t, first)
+	_, js := bustest.Client(t, first)
 	s, err := js.Stream(t.Context(), "WEBHOOKS")
 	if err != nil {
 		t.Fatal(err)
@@ -222,8 +172,8 @@ func testFullStore(t *testing.T, cfg *config.Config) {
 	}
 	first.Close()
 
-	b := open(t, cfg)
-	_, js = client(t, b)
+	b := bustest.Open(t, cfg)
+	_, js = bustest.Client(t, b)
 	if err := b.Ready(t.Context()); err != nil {
 		t.Fatalf("not ready while there is room: %v", err)
 	}
@@ -232,7 +182,7 @@ func testFullStore(t *testing.T, cfg *config.Config) {
 	ok, full := 0, 0
 	for i := range 200 {
 		wg.Go(func() {
-			_, err := b.Publish(t.Context(), event(fmt.Sprint("evt_", i)))
+			_, err := b.Publish(t.Context(), bustest.Event(fmt.Sprint("evt_", i)))
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -258,7 +208,7 @@ func testFullStore(t *testing.T, cfg *config.Config) {
 	if err := s.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Publish(t.Context(), event("after")); err != nil {
+	if _, err := b.Publish(t.Context(), bustest.Event("after")); err != nil {
 		t.Errorf("room again, but: %v", err)
 	}
 	if err := b.Ready(t.Context()); err != nil {
@@ -268,8 +218,8 @@ func testFullStore(t *testing.T, cfg *config.Config) {
 
 func TestSecondProcessOnTheSameStoreIsRefused(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
-	open(t, cfg)
+	cfg := bustest.Settings(t)
+	bustest.Open(t, cfg)
 	if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
 		b.Close()
 		t.Fatal("two servers run on one store")
@@ -277,9 +227,9 @@ func TestSecondProcessOnTheSameStoreIsRefused(t *testing.T) {
 }
 
 // next fetches one delivery that came due.
-func next(t *testing.T, b *publish.Bus) (publish.Delivery, jetstream.Msg) {
+func next(t *testing.T, b *publish.Bus) (delivery.Delivery, jetstream.Msg) {
 	t.Helper()
-	c, err := b.Consumers().Open(t.Context(), topology.QueueDue)
+	c, err := b.Queues().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,31 +239,31 @@ func next(t *testing.T, b *publish.Bus) (publish.Delivery, jetstream.Msg) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := publish.DecodeDelivery(m)
+	d, err := delivery.Decode(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d, m
 }
 
-func schedule(t *testing.T, b *publish.Bus, d *publish.Delivery) {
+func schedule(t *testing.T, b *publish.Bus, d *delivery.Delivery) {
 	t.Helper()
 	done := make(chan error, 1)
-	b.Schedule(d, func(err error) { done <- err })
+	b.Deliveries().Schedule(d, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
 }
 
-func waiting(id string, in time.Duration) *publish.Delivery {
-	return &publish.Delivery{
-		Endpoint: "ep_1", Event: *event(id), Attempt: 3, Due: time.Now().Add(in), Why: publish.WhyRetry, Reason: "status 500",
+func waiting(id string, in time.Duration) *delivery.Delivery {
+	return &delivery.Delivery{
+		Endpoint: "ep_1", Event: *bustest.Event(id), Attempt: 3, Due: time.Now().Add(in), Why: delivery.WhyRetry, Reason: "status 500",
 	}
 }
 
 func TestScheduleFiresOnceAndNeverEarly(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	const n = 20
 	for i := range n {
 		d := waiting(fmt.Sprint("evt_", i), time.Duration(i)*77*time.Millisecond)
@@ -344,23 +294,23 @@ func TestScheduleFiresOnceAndNeverEarly(t *testing.T) {
 
 func TestRetryNowReplacesTheSchedule(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	d := waiting("evt_1", time.Hour)
 	schedule(t, b, d)
-	found, err := b.Waiting(t.Context(), d.ID())
+	found, err := b.Find().Waiting(t.Context(), d.ID())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.RetryNow(t.Context(), &found); err != nil {
+	if err := b.Deliveries().RetryNow(t.Context(), &found); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.RetryNow(t.Context(), &found); !errors.Is(err, failure.ErrConflict) {
+	if err := b.Deliveries().RetryNow(t.Context(), &found); !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("pressed twice: got %v, want %v", err, failure.ErrConflict)
 	}
 	if got, _ := next(t, b); got.ID() != d.ID() || got.Attempt != 3 {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := b.Waiting(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
+	if _, err := b.Find().Waiting(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("its schedule is still there: %v", err)
 	}
 	if due, _, err := b.Query().Reverse(t.Context(), query.Due("ep_1"), 0, 10); err != nil || len(due) != 1 {
@@ -370,11 +320,11 @@ func TestRetryNowReplacesTheSchedule(t *testing.T) {
 
 func TestReplayTwiceDeliversOnce(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	d := waiting("evt_1", 0)
 	done := make(chan error, 1)
 	for range 2 {
-		b.Bury(d, func(err error) { done <- err })
+		b.Deliveries().DeadLetter(d, func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -383,31 +333,31 @@ func TestReplayTwiceDeliversOnce(t *testing.T) {
 	if err != nil || len(dead) != 1 {
 		t.Fatalf("%d dead letters, want 1 (%v)", len(dead), err)
 	}
-	found, err := b.Dead(t.Context(), d.ID())
+	found, err := b.Find().Dead(t.Context(), d.ID())
 	if err != nil || string(found.Event.Body) != string(d.Event.Body) || found.Reason != d.Reason {
 		t.Fatalf("got %+v, %v", found, err)
 	}
 	for range 2 { // as if the process was killed between its two writes
-		if err := b.Replay(t.Context(), &found); err != nil {
+		if err := b.Deliveries().Replay(t.Context(), &found); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if due, _, err := b.Query().Reverse(t.Context(), query.Due("ep_1"), 0, 10); err != nil || len(due) != 1 {
 		t.Errorf("%d are due, want 1 (%v)", len(due), err)
 	}
-	if _, err := b.Dead(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
+	if _, err := b.Find().Dead(t.Context(), d.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("still dead: %v", err)
 	}
 }
 
 func TestBeforePagesThroughEverything(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	const n = 1500
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Add(1)
-		b.Record(publish.Trait{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i), func(err error) {
+		b.Deliveries().Record(delivery.HistoryKey{Endpoint: fmt.Sprint("ep_", i%3), Outcome: "delivered"}, fmt.Append(nil, i), func(err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -417,7 +367,7 @@ func TestBeforePagesThroughEverything(t *testing.T) {
 	wg.Wait()
 	var got []string
 	for before := uint64(0); ; {
-		page, next, err := b.Query().Reverse(t.Context(), publish.HistoryShelf("ep_1", ""), before, 37)
+		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryShelf("ep_1", ""), before, 37)
 		if err != nil || len(page) > 37 {
 			t.Fatalf("%d %v", len(page), err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"jethook/publish/bustest"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
@@ -15,10 +16,10 @@ import (
 // taken for it.
 func TestCursorConsumerHasAnEpoch(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	var first uint64
 	for i := range 4 {
-		r, err := b.Publish(t.Context(), event(fmt.Sprint("evt_", i)))
+		r, err := b.Publish(t.Context(), bustest.Event(fmt.Sprint("evt_", i)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,9 +74,9 @@ func takeOne(t *testing.T, c *pull.Consumer) uint64 {
 // Where a stream may have no more consumers, the error says what to raise.
 func TestTooManyCursors(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
-	b := open(t, cfg)
-	_, js := client(t, b)
+	cfg := bustest.Settings(t)
+	b := bustest.Open(t, cfg)
+	_, js := bustest.Client(t, b)
 	if err := js.DeleteStream(t.Context(), topology.StreamOps); err != nil {
 		t.Fatal(err)
 	}

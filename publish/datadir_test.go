@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/embedded"
 )
 
@@ -22,7 +23,7 @@ func TestLinksInDataDir(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			cfg.Sync = 0
 			publishAndClose(t, cfg.DataDir)
 			outside := filepath.Join(t.TempDir(), "outside")
@@ -47,7 +48,7 @@ func TestLinksInDataDir(t *testing.T) {
 			}
 			before := files(t, outside)
 			if encrypt {
-				cfg = withKeys(cfg, oneKey)
+				cfg = withKeys(cfg, bustest.OneKey)
 			}
 			b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 			if err == nil {
@@ -66,14 +67,14 @@ func TestLinksInDataDir(t *testing.T) {
 // publishAndClose makes a store with one event.
 func publishAndClose(t *testing.T, dir string) {
 	t.Helper()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.DataDir = dir
 	b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+	if _, err := b.Publish(t.Context(), bustest.Event("evt_1")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -97,9 +98,9 @@ func TestOnlyWhatARunLeftIsRemoved(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(precious, "WEBHOOKS"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	live := settings(t)
+	live := bustest.Settings(t)
 	live.Sync = 0
-	running := open(t, live)
+	running := bustest.Open(t, live)
 	target, err := os.Readlink(filepath.Join(live.DataDir, "jetstream/$G/streams/WEBHOOKS/batches"))
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +122,7 @@ func TestOnlyWhatARunLeftIsRemoved(t *testing.T) {
 		"the whole of memory's own root": {"/dev/shm/WEBHOOKS", "/dev/shm", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			publishAndClose(t, cfg.DataDir)
 			cfg.Sync = 0
 			if err := os.Symlink(test.target, filepath.Join(cfg.DataDir, "jetstream/$G/streams/WEBHOOKS/batches")); err != nil {
@@ -139,7 +140,7 @@ func TestOnlyWhatARunLeftIsRemoved(t *testing.T) {
 			}
 		})
 	}
-	if _, err := running.Publish(t.Context(), event("evt_2")); err != nil {
+	if _, err := running.Publish(t.Context(), bustest.Event("evt_2")); err != nil {
 		t.Error(err)
 	}
 }

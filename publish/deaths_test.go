@@ -5,7 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestDeathsAreCounted(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{"": 0, "2\n": 2, "-3\n": 0, "x": 0} {
-		cfg := settings(t)
+		cfg := bustest.Settings(t)
 		file := filepath.Join(cfg.DataDir, "deaths")
 		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 			t.Fatal(err)
@@ -23,8 +24,8 @@ func TestDeathsAreCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		b := open(t, cfg)
-		if got := b.Deaths(); got != want {
+		b := bustest.Open(t, cfg)
+		if got := b.Server().Deaths(); got != want {
 			t.Errorf("%q: %d deaths, want %d", text, got, want)
 		}
 		// What a process leaves that dies now: read by its successor, it is one more.
@@ -39,7 +40,7 @@ func TestDeathsAreCounted(t *testing.T) {
 		if err := os.WriteFile(file, left, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := open(t, cfg).Deaths(); got != want+1 {
+		if got := bustest.Open(t, cfg).Server().Deaths(); got != want+1 {
 			t.Errorf("%q: %d deaths after one more, want %d", text, got, want+1)
 		}
 	}
@@ -48,15 +49,15 @@ func TestDeathsAreCounted(t *testing.T) {
 // A webhook can't pose as an answer of the server, which no client would take for a message.
 func TestPublishDropsAStatus(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	e := event("evt_1")
+	b := bustest.Open(t, bustest.Settings(t))
+	e := bustest.Event("evt_1")
 	e.Body = nil
 	e.Header.Set("Status", "409")
 	e.Header.Set("Description", "Leadership Change")
 	if _, err := b.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Consumers().Open(t.Context(), topology.QueueWebhooks)
+	c, err := b.Queues().Open(t.Context(), topology.QueueWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestPublishDropsAStatus(t *testing.T) {
 	if err != nil {
 		t.Fatalf("it never comes: %v", err)
 	}
-	if got, err := publish.DecodeEvent(m); err != nil || got.ID != "evt_1" {
+	if got, err := event.Decode(m); err != nil || got.ID != "evt_1" {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // An event is on disk when Publish returns. Any NATS client can read it.
@@ -30,13 +31,13 @@ func ExampleBus_Publish() {
 		return
 	}
 	defer bus.Close()
-	stored, err := bus.Publish(ctx, &publish.Event{ID: "order-7", Type: "order.created", Subject: "events.order.created", Body: []byte(`{"id": 7}`)})
+	stored, err := bus.Publish(ctx, &event.Event{ID: "order-7", Type: "order.created", Subject: "events.order.created", Body: []byte(`{"id": 7}`)})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(stored.Stream, stored.Duplicate)
-	if err := readFirst(ctx, bus.ClientURL()); err != nil {
+	if err := readFirst(ctx, bus.Server().ClientURL()); err != nil {
 		fmt.Println(err)
 	}
 	// Output:

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 )
 
 // What goes on to receivers is bounded, no credential, and the same after it was stored with a delivery.
@@ -18,18 +21,18 @@ func TestForwardedHeaders(t *testing.T) {
 		"Jethook-Header-X-Long": {strings.Repeat("x", 1025)}, "Ce-Id": {"1"},
 	}
 	want := map[string]string{"X-Order": "7", "X-Lower": "8"}
-	if got := forwarded(h); !maps.Equal(got, want) {
+	if got := event.Forwarded(h); !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 	h["Ce-Specversion"], h["Ce-Token"] = []string{"1.0"}, []string{"x"}
 	want["Ce-Specversion"], want["Ce-Id"] = "1.0", "1"
-	got := forwarded(h)
+	got := event.Forwarded(h)
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
-	d := Delivery{Endpoint: "ep_1", Event: Event{ID: "e", Forward: got}, Attempt: 1}
-	m := d.msg()
-	back, err := parseDelivery(m.Header, nil, 1)
+	d := delivery.Delivery{Endpoint: "ep_1", Event: event.Event{ID: "e", Forward: got}, Attempt: 1}
+	m := d.Msg()
+	back, err := delivery.ParseDelivery(m.Header, nil, 1)
 	if err != nil || !maps.Equal(back.Event.Forward, want) {
 		t.Errorf("kept as %v: %v, %v", m.Header, back.Event.Forward, err)
 	}
@@ -38,10 +41,10 @@ func TestForwardedHeaders(t *testing.T) {
 	for i := range 50 {
 		many[fmt.Sprintf("Jethook-Header-X-%02d", i)] = []string{"x"}
 	}
-	if got := forwarded(many); len(got) != maxForwarded || got["X-19"] == "" {
+	if got := event.Forwarded(many); len(got) != event.MaxForwarded || got["X-19"] == "" {
 		t.Errorf("got %d: %v", len(got), got)
 	}
-	if forwarded(nats.Header{"X-A": {"b"}}) != nil {
+	if event.Forwarded(nats.Header{"X-A": {"b"}}) != nil {
 		t.Error("there are none")
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 )
 
 // reopen opens the bus with the settings, lets use see its streams, closes it, and returns what was logged.
@@ -21,7 +23,7 @@ func reopen(t *testing.T, cfg *config.Config, use func(js jetstream.JetStream)) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, js := client(t, b)
+	_, js := bustest.Client(t, b)
 	use(js)
 	b.Close()
 	return log.String()
@@ -43,7 +45,7 @@ const (
 
 func TestStreamsFollowTheirSettings(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	reopen(t, cfg, func(js jetstream.JetStream) {
 		if h := streamConfig(t, js, "HISTORY"); h.MaxAge != 720*time.Hour || h.MaxBytes != 1<<30 {
 			t.Errorf("history: %v %d", h.MaxAge, h.MaxBytes)
@@ -77,7 +79,7 @@ func TestStreamsFollowTheirSettings(t *testing.T) {
 // What an operator changed by hand stays, and what they left alone goes on following.
 func TestAnOperatorsSettingStays(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	reopen(t, cfg, func(js jetstream.JetStream) {
 		c := streamConfig(t, js, "EVENTS")
 		c.MaxAge = 3 * time.Hour
@@ -102,7 +104,7 @@ func TestAnOperatorsSettingStays(t *testing.T) {
 // A stream that Jethook has not made is never changed.
 func TestAnOperatorsStreamStays(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	reopen(t, cfg, func(js jetstream.JetStream) {
 		c := streamConfig(t, js, "HISTORY")
 		c.Metadata = nil
@@ -124,7 +126,7 @@ func TestAnOperatorsStreamStays(t *testing.T) {
 // However short the settings, a replay that is asked for twice is one delivery, so the bus opens.
 func TestShortDedupWindow(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.DedupWindow, cfg.Retention = time.Second, 30*time.Second
 	reopen(t, cfg, func(js jetstream.JetStream) {
 		if c := streamConfig(t, js, "DELIVERIES"); c.Duplicates != time.Minute {
@@ -140,7 +142,7 @@ func TestShortDedupWindow(t *testing.T) {
 // them where another process's don't, and keeps a limit that its operator set.
 func TestLargerBodiesFollow(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.MaxBody = 1 << 20
 	size := func(js jetstream.JetStream) int32 { return streamConfig(t, js, "WEBHOOKS").MaxMsgSize }
 	reopen(t, cfg, func(js jetstream.JetStream) {
@@ -155,12 +157,12 @@ func TestLargerBodiesFollow(t *testing.T) {
 		}
 	})
 	cfg.Sources = []config.Source{{Name: "github", MaxBody: 25 << 20}}
-	b := open(t, cfg)
-	if _, err := b.Publish(t.Context(), &publish.Event{ID: "1", Type: "push", Source: "github", Subject: "webhooks.github.push", Body: make([]byte, 25<<20)}); err != nil {
+	b := bustest.Open(t, cfg)
+	if _, err := b.Publish(t.Context(), &event.Event{ID: "1", Type: "push", Source: "github", Subject: "webhooks.github.push", Body: make([]byte, 25<<20)}); err != nil {
 		t.Errorf("25 MiB: %v", err)
 	}
-	if b.MaxBody() != 1<<20 || b.Room() != 25<<20 {
-		t.Errorf("takes %d, room for %d", b.MaxBody(), b.Room())
+	if b.Limits().Body != 1<<20 || b.Limits().Room != 25<<20 {
+		t.Errorf("takes %d, room for %d", b.Limits().Body, b.Limits().Room)
 	}
 	b.Close()
 	cfg.Sources = nil

@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 )
 
 // nodes are the options of a cluster of three that are to be started one after the other.
@@ -122,7 +123,7 @@ func TestStartingWaitsForTheCluster(t *testing.T) {
 	running.Wait()
 	close(opened)
 	for b := range opened {
-		if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+		if _, err := b.Publish(t.Context(), bustest.Event("evt_1")); err != nil {
 			t.Error(err)
 		}
 		b.Close()
@@ -146,7 +147,7 @@ func TestStartingGivesUpWithItsContext(t *testing.T) {
 // A login that may do everything but answer is told so by the subject: processes could not tell each other how they fare.
 func TestStartingNeedsAnswers(t *testing.T) {
 	t.Parallel()
-	url := guarded(t, func(o *server.Options) {
+	url := bustest.NATSServer(t, func(o *server.Options) {
 		o.Users = []*server.User{{Username: "jethook", Password: "secret", Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Deny: []string{"_INBOX.>"}},
 		}}}
@@ -164,7 +165,7 @@ func TestStartingNeedsAnswers(t *testing.T) {
 // A login that may not do what is needed is told at once: nothing would come of waiting.
 func TestStartingDoesNotWaitForPermissions(t *testing.T) {
 	t.Parallel()
-	url := guarded(t, func(o *server.Options) {
+	url := bustest.NATSServer(t, func(o *server.Options) {
 		o.Users = []*server.User{{Username: "jethook", Password: "secret", Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Allow: []string{"$JS.API.INFO", "$JS.API.STREAM.INFO.>"}},
 		}}}

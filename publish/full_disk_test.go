@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 )
 
@@ -24,11 +25,11 @@ func TestFullDiskRecovers(t *testing.T) {
 		t.Skipf("a small file system can't be mounted here: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.DataDir = filepath.Join(dir, "data")
-	b := open(t, cfg)
-	large := func(id string) *publish.Event {
-		e := event(id)
+	b := bustest.Open(t, cfg)
+	large := func(id string) *event.Event {
+		e := bustest.Event(id)
 		e.Body = make([]byte, 1<<20)
 		return e
 	}

@@ -9,7 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/net/http/httpguts"
 
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -37,18 +39,18 @@ func FuzzEvent(f *testing.F) {
 			return
 		}
 		for _, stream := range topology.EventStreams {
-			e := publish.EventOf(&s, stream)
-			if e.ID == "" || e.ID != publish.CleanID(e.ID) || e.Type == "" || !httpguts.ValidHeaderFieldValue(e.Type) ||
-				!publish.ValidTraceparent(e.Traceparent) || e.Received.IsZero() {
+			e := event.Of(&s, stream)
+			if e.ID == "" || e.ID != event.CleanID(e.ID) || e.Type == "" || !httpguts.ValidHeaderFieldValue(e.Type) ||
+				!event.ValidTraceparent(e.Traceparent) || e.Received.IsZero() {
 				t.Errorf("%+v", e)
 			}
 			if e.Source != "" && stream != topology.StreamWebhooks || !isToken(e.Key()) {
 				t.Errorf("source %q, key %q", e.Source, e.Key())
 			}
-			if other := (&publish.Event{ID: e.ID + "x", Source: e.Source}).Key(); other == e.Key() {
+			if other := (&event.Event{ID: e.ID + "x", Source: e.Source}).Key(); other == e.Key() {
 				t.Errorf("two events have the key %q", other)
 			}
-			u := publish.Unread(stream, subject, 7, s.Time, body)
+			u := event.Unread(stream, subject, 7, s.Time, body)
 			if !isToken(u.Key()) || u.Type == "" {
 				t.Errorf("unread: %+v", u)
 			}
@@ -61,7 +63,7 @@ func TestUnreadDeliveryKeepsItsID(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"ep_1.acme:evt_1.2s", "ep_1.events:evt_1", "ep_1.events:EVENTS-7.7"} {
 		for _, prefix := range []string{"jethook.due.", "jethook.turn."} {
-			d := publish.UnreadDelivery(prefix+id, 99, time.Now(), nil)
+			d := delivery.Unread(prefix+id, 99, time.Now(), nil)
 			if d.ID() != id {
 				t.Errorf("%s%s became %s", prefix, id, d.ID())
 			}
@@ -80,10 +82,10 @@ func FuzzDelivery(f *testing.F) {
 		if !ok {
 			return
 		}
-		if d, err := publish.DeliveryOf(&s); err == nil && (d.Endpoint == "" || d.Attempt < 1 || d.Event.ID == "" || !isToken(d.Event.Key()) || !strings.HasPrefix(d.ID(), d.Endpoint+"."+d.Event.Key())) {
+		if d, err := delivery.Of(&s); err == nil && (d.Endpoint == "" || d.Attempt < 1 || d.Event.ID == "" || !isToken(d.Event.Key()) || !strings.HasPrefix(d.ID(), d.Endpoint+"."+d.Event.Key())) {
 			t.Errorf("%+v", d)
 		}
-		d := publish.UnreadDelivery(subject, 7, s.Time, body)
+		d := delivery.Unread(subject, 7, s.Time, body)
 		if !isToken(d.Event.Key()) || d.Attempt != 1 {
 			t.Errorf("unread: %+v", d)
 		}
@@ -100,7 +102,7 @@ func FuzzRejected(f *testing.F) {
 		if !ok {
 			return
 		}
-		if r, err := publish.RejectedOf(&s); err == nil && (r.Seq != 7 || string(r.Body) != string(body) || !strings.HasSuffix(subject, r.Source)) {
+		if r, err := quarantine.RequestOf(&s); err == nil && (r.Seq != 7 || string(r.Body) != string(body) || !strings.HasSuffix(subject, r.Source)) {
 			t.Errorf("%+v", r)
 		}
 	})

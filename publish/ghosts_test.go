@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+
+	"jethook/publish/bustest"
 )
 
 // The server brings removed messages back after a kill: docs/resurrected-messages.md says which and why. The tests fail
@@ -168,7 +170,7 @@ func (g *grave) serve(dir string, every time.Duration) jetstream.JetStream {
 	if !srv.ReadyForConnections(time.Minute) {
 		g.t.Fatal("the server does not start")
 	}
-	_, js := clientOf(g.t, "", nats.InProcessServer(srv))
+	_, js := bustest.ClientOf(g.t, "", nats.InProcessServer(srv))
 	return js
 }
 

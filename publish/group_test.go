@@ -10,13 +10,15 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
 
-func group(ids ...string) (events []*publish.Event) {
+func group(ids ...string) (events []*event.Event) {
 	for _, id := range ids {
-		events = append(events, event(id))
+		events = append(events, bustest.Event(id))
 	}
 	return events
 }
@@ -36,15 +38,15 @@ func stored(t *testing.T, js jetstream.JetStream) jetstream.StreamState {
 
 func TestGroupIsStoredWithOrWithoutOthers(t *testing.T) {
 	t.Parallel()
-	eachSync(t, func(t *testing.T, cfg *config.Config) { testGroups(t, open(t, cfg)) })
+	eachSync(t, func(t *testing.T, cfg *config.Config) { testGroups(t, bustest.Open(t, cfg)) })
 }
 
 func testGroups(t *testing.T, b *publish.Bus) {
-	_, js := client(t, b)
+	_, js := bustest.Client(t, b)
 	var done sync.WaitGroup
 	for i := range 50 { // single ones before, between and after
 		done.Go(func() {
-			if _, err := b.Publish(t.Context(), event(fmt.Sprintf("single-%d", i))); err != nil {
+			if _, err := b.Publish(t.Context(), bustest.Event(fmt.Sprintf("single-%d", i))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -99,10 +101,10 @@ func testGroups(t *testing.T, b *publish.Bus) {
 // One event that the store does not take keeps all of its request out.
 func TestGroupIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	_, js := client(t, b)
+	b := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, b)
 	events := group("a", "b", "c")
-	events[1].Body = make([]byte, b.MaxBody()+64<<10)
+	events[1].Body = make([]byte, b.Limits().Body+64<<10)
 	err := b.PublishAll(t.Context(), events)
 	if err == nil || errors.Is(err, failure.ErrUnavailable) {
 		t.Fatalf("got %v, want a refusal", err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"jethook/publish/bustest"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -14,8 +15,8 @@ import (
 // else be taken for a verified webhook when it is read again, and be sent to the endpoints of those.
 func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	_, js := client(t, b)
+	b := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, b)
 	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "events.a", Header: nats.Header{
 		"Nats-Subject": {"webhooks.acme.forged"}, "Nats-Stream": {"WEBHOOKS"}, "Nats-Sequence": {"1"},
 		"Nats-Time-Stamp": {"2001-01-01T00:00:00Z"}, "Status": {"404"}, "Nats-Num-Pending": {"0"},
@@ -23,7 +24,7 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := b.Read(t.Context(), topology.StreamEvents, ack.Sequence)
+	h, err := b.EventLog().Read(t.Context(), topology.StreamEvents, ack.Sequence)
 	if err != nil || h.Subject != "events.a" || h.Source != "" || h.Seq != ack.Sequence || time.Since(h.Time) > time.Hour {
 		t.Errorf("%+v, %v", h, err)
 	}
@@ -34,10 +35,10 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	if newest, err := b.Query().NewestOf(t.Context(), shelves[0]); err != nil || time.Since(newest) > time.Hour {
 		t.Errorf("the newest is of %v, %v", newest, err)
 	}
-	if _, err := b.Consumers().Open(t.Context(), topology.QueueEvents); err != nil {
+	if _, err := b.Queues().Open(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
-	states, err := b.Consumers().QueueStates(t.Context())
+	states, err := b.Queues().QueueStates(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"testing"
 
+	"jethook/publish/bustest"
 	"jethook/publish/failure"
 )
 
 // A process whose connection is closed for good hears of it: otherwise it would answer for ever that the store is away.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	ended := make(chan error, 1)
 	go func() { ended <- b.Watch(t.Context()) }()
 	if err := b.Overstep(); err != nil {
@@ -21,7 +22,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
-	whole := open(t, settings(t))
+	whole := bustest.Open(t, bustest.Settings(t))
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	if err := whole.Watch(ctx); err != nil {

@@ -23,24 +23,8 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 )
-
-// guarded starts a nats-server that not everybody may use.
-func guarded(t *testing.T, guard func(*server.Options)) (url string) {
-	t.Helper()
-	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
-	guard(opts)
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(30 * time.Second) {
-		t.Fatal("nats-server did not start")
-	}
-	return srv.ClientURL()
-}
 
 // A cluster is used with the login that the settings hold, and a wrong or missing one ends the start and is not told.
 func TestLogin(t *testing.T) {
@@ -84,7 +68,7 @@ func TestLogin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := config.Default()
-			cfg.NATSURL, cfg.MaxBody = guarded(t, test.guard), 1<<19
+			cfg.NATSURL, cfg.MaxBody = bustest.NATSServer(t, test.guard), 1<<19
 			test.wrong(cfg)
 			if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
 				b.Close()
@@ -93,8 +77,8 @@ func TestLogin(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			test.right(cfg)
-			b := open(t, cfg)
-			if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+			b := bustest.Open(t, cfg)
+			if _, err := b.Publish(t.Context(), bustest.Event("evt_1")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -104,14 +88,14 @@ func TestLogin(t *testing.T) {
 // The embedded server lets nobody in without the token, if there is one.
 func TestTokenOfTheEmbeddedServer(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.NATSToken = config.NewSecret("a-token")
-	b := open(t, cfg)
-	if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+	b := bustest.Open(t, cfg)
+	if _, err := b.Publish(t.Context(), bustest.Event("evt_1")); err != nil {
 		t.Error(err)
 	}
 	for token, in := range map[string]bool{"": false, "another": false, "a-token": true} {
-		nc, err := nats.Connect(b.ClientURL(), nats.Token(token))
+		nc, err := nats.Connect(b.Server().ClientURL(), nats.Token(token))
 		if err == nil {
 			nc.Close()
 		}

@@ -11,6 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 )
 
 // The manual's subscribers get what came before they started, and what came while they were away. One whose interpreter or client is not there is skipped.
@@ -34,18 +35,18 @@ func TestManualSubscribers(t *testing.T) {
 	} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			const token = "a-token-of-the-services"
 			cfg.NATSToken = config.NewSecret(token)
-			b := open(t, cfg)
+			b := bustest.Open(t, cfg)
 			_, text, _ := strings.Cut(publish.Manual, "```"+language+"\n")
 			text, _, found := strings.Cut(text, "\n```\n")
 			if !found || !strings.Contains(text, "nats://127.0.0.1:4222") {
 				t.Fatalf("the manual has no subscriber: %q", text)
 			}
-			args := command(t, strings.Replace(text, "nats://127.0.0.1:4222", b.ClientURL(), 1))
+			args := command(t, strings.Replace(text, "nats://127.0.0.1:4222", b.Server().ClientURL(), 1))
 			for _, id := range []string{"evt_1", "evt_2"} {
-				e := event(id)
+				e := bustest.Event(id)
 				e.Source, e.Subject = "polar", "webhooks.polar.order.created"
 				if _, err := b.Publish(t.Context(), e); err != nil {
 					t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/topology"
 )
 
@@ -23,7 +24,7 @@ func operated(t *testing.T) (*config.Config, jetstream.JetStream) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.NATSURL, cfg.MaxBody = cluster(t), 1<<19
-	_, js := clientOf(t, cfg.NATSURL)
+	_, js := bustest.ClientOf(t, cfg.NATSURL)
 	return cfg, js
 }
 
@@ -178,14 +179,14 @@ func TestBucketsOfAnOperator(t *testing.T) {
 // A consumer that would not do what Jethook's does is refused when it is first wanted.
 func TestConsumerOfAnOperator(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	_, js := client(t, b)
+	b := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, b)
 	if _, err := js.CreateConsumer(t.Context(), "EVENTS", jetstream.ConsumerConfig{
 		Durable: "jethook", AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: 3, FilterSubject: "events.>",
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Consumers().Open(t.Context(), topology.QueueEvents); !errors.Is(err, topology.ErrStreamMismatch) || !strings.Contains(err.Error(), "consumer jethook of EVENTS") {
+	if _, err := b.Queues().Open(t.Context(), topology.QueueEvents); !errors.Is(err, topology.ErrStreamMismatch) || !strings.Contains(err.Error(), "consumer jethook of EVENTS") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/processes"
 	"jethook/publish/report"
 )
@@ -37,7 +38,7 @@ type peer struct {
 
 func join(t *testing.T, url string, endpoints int) (p *peer, stop func()) {
 	t.Helper()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.NATSURL, cfg.MaxBody = url, 1<<19
 	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -118,7 +119,7 @@ func TestProcessesKnowEachOther(t *testing.T) {
 // Nobody answers in a process that only looks.
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	all, missing, err := open(t, settings(t)).Processes().Ask(t.Context())
+	all, missing, err := bustest.Open(t, bustest.Settings(t)).Processes().Ask(t.Context())
 	if err != nil || len(all)+len(missing) != 0 {
 		t.Errorf("got %v, %v, %v", all, missing, err)
 	}
@@ -130,7 +131,7 @@ func TestAnswersGoToInboxesOnly(t *testing.T) {
 	url := cluster(t)
 	_, stop := join(t, url, 1)
 	defer stop()
-	nc, js := clientOf(t, url)
+	nc, js := bustest.ClientOf(t, url)
 	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
 		t.Fatal(err)

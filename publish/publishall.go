@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
 
@@ -16,9 +17,9 @@ import (
 // because it knows one of them already, as after a redelivery, each is stored by itself; then an error can leave
 // some of them stored, and publishing all again completes them. An id that comes twice is stored once.
 // Errors are those of [Bus.Publish].
-func (b *Bus) PublishAll(ctx context.Context, events []*Event) error {
+func (b *Bus) PublishAll(ctx context.Context, events []*event.Event) error {
 	for part := range slices.Chunk(once(events), groupcommit.MaxGroup) { // a copy, which may be changed
-		err := b.lightenAll(ctx, part)
+		err := b.aside.LightenAll(ctx, part)
 		if err == nil {
 			err = b.committerFor(part[0]).PublishGroup(ctx, messages(part))
 		}
@@ -31,9 +32,9 @@ func (b *Bus) PublishAll(ctx context.Context, events []*Event) error {
 }
 
 // once leaves out events whose id came before: the store would refuse them together with all the others.
-func once(events []*Event) []*Event {
+func once(events []*event.Event) []*event.Event {
 	seen := make(map[string]bool, len(events))
-	return slices.DeleteFunc(slices.Clone(events), func(e *Event) bool {
+	return slices.DeleteFunc(slices.Clone(events), func(e *event.Event) bool {
 		twice := seen[e.ID]
 		seen[e.ID] = true
 		return twice
@@ -41,12 +42,12 @@ func once(events []*Event) []*Event {
 }
 
 // messages encodes events, which may share a header.
-func messages(events []*Event) []*nats.Msg {
+func messages(events []*event.Event) []*nats.Msg {
 	msgs := make([]*nats.Msg, len(events))
 	for i, e := range events {
 		own := *e
 		own.Header = maps.Clone(e.Header) // the events of one request have one header
-		msgs[i] = own.msg()
+		msgs[i] = own.Msg()
 	}
 	return msgs
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -25,14 +27,14 @@ func TestPullLosesNothingInACluster(t *testing.T) {
 	}
 	defer b.Close()
 	const total, at = 2560, 256
-	events := make([]*publish.Event, total)
+	events := make([]*event.Event, total)
 	for i := range events {
-		events[i] = event(fmt.Sprint("evt_", i))
+		events[i] = bustest.Event(fmt.Sprint("evt_", i))
 	}
 	if err := b.PublishAll(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	c, err := b.Consumers().Open(t.Context(), topology.QueueWebhooks)
+	c, err := b.Queues().Open(t.Context(), topology.QueueWebhooks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,14 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/failure"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 )
 
 // kept lists the rejected requests of a source, the newest first.
-func kept(t *testing.T, b *publish.Bus, source string) (all []publish.Rejected) {
+func kept(t *testing.T, b *publish.Bus, source string) (all []quarantine.Request) {
 	t.Helper()
 	for before := uint64(0); ; {
 		page, end, err := b.Query().Reverse(t.Context(), query.Rejected(source), before, 100)
@@ -24,7 +26,7 @@ func kept(t *testing.T, b *publish.Bus, source string) (all []publish.Rejected) 
 			t.Fatal(err)
 		}
 		for i := range page {
-			r, err := publish.RejectedOf(&page[i])
+			r, err := quarantine.RequestOf(&page[i])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -41,30 +43,30 @@ func kept(t *testing.T, b *publish.Bus, source string) (all []publish.Rejected) 
 // rejected at another stays, and of the first one's the newest.
 func TestAFloodPushesOutItsOwn(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.RejectedMaxBytes = 1 << 20
 	cfg.Sources = []config.Source{{Name: "a"}, {Name: "b"}}
 	const size, ofB = 8 << 10, 20
-	bus := open(t, cfg)
+	bus := bustest.Open(t, cfg)
 	body := func(i int) []byte { return append(fmt.Appendf(nil, "%06d", i), bytes.Repeat([]byte("x"), size)...) }
 	for i := range ofB {
 		for { // until its source has counted what it has, which takes a moment
-			err := reject(t.Context(), bus, &publish.Rejected{Source: "b", Reason: "bad_signature", Size: size, Body: body(i)})
+			err := reject(t.Context(), bus, &quarantine.Request{Source: "b", Reason: "bad_signature", Size: size, Body: body(i)})
 			if err == nil {
 				break
 			}
-			if !errors.Is(err, publish.ErrQuota) {
+			if !errors.Is(err, quarantine.ErrQuota) {
 				t.Fatal(err)
 			}
 		}
 	}
 	flood := func(bus *publish.Bus, from, to int) (last int) {
 		for i := from; i < to; i++ {
-			err := reject(t.Context(), bus, &publish.Rejected{Source: "a", Reason: "bad_signature", Method: fmt.Sprint(i), Size: size, Body: body(i)})
+			err := reject(t.Context(), bus, &quarantine.Request{Source: "a", Reason: "bad_signature", Method: fmt.Sprint(i), Size: size, Body: body(i)})
 			switch {
 			case err == nil:
 				last = i
-			case !errors.Is(err, publish.ErrQuota):
+			case !errors.Is(err, quarantine.ErrQuota):
 				t.Fatal(err)
 			}
 		}
@@ -80,7 +82,7 @@ func TestAFloodPushesOutItsOwn(t *testing.T) {
 		}
 		stored := 0
 		for _, r := range kept(t, bus, "a") {
-			whole, err := bus.GetRejected(t.Context(), r.Seq)
+			whole, err := bus.Rejected().Get(t.Context(), r.Seq)
 			switch {
 			case errors.Is(err, failure.ErrNotFound): // pushed out a moment ago
 			case err != nil:
@@ -95,28 +97,28 @@ func TestAFloodPushesOutItsOwn(t *testing.T) {
 	}
 	check(flood(bus, 0, 500))
 	bus.Close()
-	bus = open(t, cfg)
+	bus = bustest.Open(t, cfg)
 	check(flood(bus, 500, 1000))
 }
 
 // TestOversizedBodyIsCut: what is more than its share stays as hash and beginning.
 func TestOversizedBodyIsCut(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.RejectedMaxBytes = 1 << 20
 	cfg.Sources = []config.Source{{Name: "a"}, {Name: "b"}}
-	bus := open(t, cfg)
+	bus := bustest.Open(t, cfg)
 	large := bytes.Repeat([]byte("large "), 1<<16)
 	sum := sha256.Sum256(large)
 	began := time.Now().UTC().Round(0)
-	if err := reject(t.Context(), bus, &publish.Rejected{Source: "a", Received: began, Size: len(large), Body: bytes.Clone(large)}); err != nil {
+	if err := reject(t.Context(), bus, &quarantine.Request{Source: "a", Received: began, Size: len(large), Body: bytes.Clone(large)}); err != nil {
 		t.Fatal(err)
 	}
 	listed := kept(t, bus, "a")
 	if len(listed) != 1 {
 		t.Fatalf("%d kept", len(listed))
 	}
-	got, err := bus.GetRejected(t.Context(), listed[0].Seq)
+	got, err := bus.Rejected().Get(t.Context(), listed[0].Seq)
 	if err != nil || !got.NoBody || got.Size != len(large) || got.Sum != hex.EncodeToString(sum[:]) ||
 		len(got.Body) == 0 || len(got.Body) > 4<<10 || !bytes.HasPrefix(large, got.Body) {
 		t.Errorf("kept %d of %d bytes, no body %t, hash %s, %v", len(got.Body), got.Size, got.NoBody, got.Sum, err)

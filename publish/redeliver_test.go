@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
@@ -16,14 +17,14 @@ import (
 // hold each against what lay there before it.
 func TestConditionsInOneBatch(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.Sync = 0
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	d := waiting("evt_1", time.Hour)
 	const n = 50
 	done := make(chan error, n)
 	for i := range n {
-		go func() { done <- b.Send(t.Context(), d, fmt.Sprint(i)) }()
+		go func() { done <- b.Deliveries().Send(t.Context(), d, fmt.Sprint(i)) }()
 	}
 	stored := 0
 	for range n {
@@ -44,49 +45,49 @@ func TestConditionsInOneBatch(t *testing.T) {
 // its letter would be lost with it.
 func TestReplayOfWhatIsDying(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	d := waiting("evt_1", time.Hour)
-	if err := b.Send(t.Context(), d, "k"); err != nil {
+	if err := b.Deliveries().Send(t.Context(), d, "k"); err != nil {
 		t.Fatal(err)
 	}
 	_, m := next(t, b)
 	done := make(chan error, 1)
-	b.Bury(d, func(err error) { done <- err })
+	b.Deliveries().DeadLetter(d, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	dead, err := b.Dead(t.Context(), d.ID())
+	dead, err := b.Find().Dead(t.Context(), d.ID())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Replay(t.Context(), &dead); !errors.Is(err, failure.ErrConflict) {
+	if err := b.Deliveries().Replay(t.Context(), &dead); !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("got %v, want %v", err, failure.ErrConflict)
 	}
-	if _, err := b.Dead(t.Context(), d.ID()); err != nil {
+	if _, err := b.Find().Dead(t.Context(), d.ID()); err != nil {
 		t.Errorf("its letter is gone: %v", err)
 	}
 	if err := m.DoubleAck(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Replay(t.Context(), &dead); err != nil {
+	if err := b.Deliveries().Replay(t.Context(), &dead); err != nil {
 		t.Error(err)
 	}
-	if _, due, err := b.OnItsWay(t.Context(), d.ID()); err != nil || !due {
+	if _, due, err := b.Find().OnItsWay(t.Context(), d.ID()); err != nil || !due {
 		t.Errorf("it is not due: %v", err)
 	}
 }
 
 func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	d := waiting("evt_1", time.Hour)
 	schedule(t, b, d)
-	if err := b.Send(t.Context(), d, "k"); !errors.Is(err, failure.ErrConflict) {
+	if err := b.Deliveries().Send(t.Context(), d, "k"); !errors.Is(err, failure.ErrConflict) {
 		t.Errorf("one that waits: got %v", err)
 	}
 	other := waiting("evt_2", time.Hour)
 	for _, key := range []string{"k", "another"} {
-		err := b.Send(t.Context(), other, key)
+		err := b.Deliveries().Send(t.Context(), other, key)
 		if want := key == "another"; errors.Is(err, failure.ErrConflict) != want || err != nil != want {
 			t.Errorf("%s: got %v", key, err)
 		}
@@ -95,10 +96,10 @@ func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
 	if err := m.DoubleAck(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Send(t.Context(), other, "k"); err != nil {
+	if err := b.Deliveries().Send(t.Context(), other, "k"); err != nil {
 		t.Errorf("with the key of before, after it was delivered: %v", err)
 	}
-	if _, _, err := b.OnItsWay(t.Context(), other.ID()); !errors.Is(err, failure.ErrNotFound) {
+	if _, _, err := b.Find().OnItsWay(t.Context(), other.ID()); !errors.Is(err, failure.ErrNotFound) {
 		t.Errorf("the same request sent it twice: %v", err)
 	}
 }
@@ -106,19 +107,19 @@ func TestSendOnlyWhatIsNotOnItsWay(t *testing.T) {
 // What nobody has acknowledged, or what lies behind that, is not overtaken.
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
+	b := bustest.Open(t, bustest.Settings(t))
 	for _, id := range []string{"evt_1", "evt_2"} {
-		if err := b.Send(t.Context(), waiting(id, time.Hour), "k"); err != nil {
+		if err := b.Deliveries().Send(t.Context(), waiting(id, time.Hour), "k"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c, err := b.Consumers().Open(t.Context(), topology.QueueDue)
+	c, err := b.Queues().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}
 	overtaken := func() (n int) {
 		t.Helper()
-		if err := b.Overtaken(t.Context(), topology.QueueDue, func(*publish.Delivery) error { n++; return nil }); err != nil {
+		if err := b.Deliveries().Overtaken(t.Context(), topology.QueueDue, func(*delivery.Delivery) error { n++; return nil }); err != nil {
 			t.Error(err)
 		}
 		return n
@@ -147,10 +148,10 @@ func TestOvertaken(t *testing.T) {
 // follows, or all before itself. Scheduled for another time, it says the same.
 func TestFollows(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	expect := func(id string, want uint64, known bool) publish.Delivery {
+	b := bustest.Open(t, bustest.Settings(t))
+	expect := func(id string, want uint64, known bool) delivery.Delivery {
 		t.Helper()
-		d, _, err := b.OnItsWay(t.Context(), id)
+		d, _, err := b.Find().OnItsWay(t.Context(), id)
 		if place, is := d.Follows(); place != want || is != known || err != nil {
 			t.Errorf("%s follows %d, %t, want %d, %t (%v)", id, place, is, want, known, err)
 		}
@@ -158,23 +159,23 @@ func TestFollows(t *testing.T) {
 	}
 	former, retried, sent := waiting("former", time.Hour), waiting("retried", time.Hour), waiting("sent", 0)
 	retried.Follow(7)
-	for _, d := range []*publish.Delivery{former, retried} {
+	for _, d := range []*delivery.Delivery{former, retried} {
 		done := make(chan error)
-		b.Schedule(d, func(err error) { done <- err })
+		b.Deliveries().Schedule(d, func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect(former.ID(), 0, false)
 	again := expect(retried.ID(), 7, true)
-	if err := b.Remind(t.Context(), &again); err != nil {
+	if err := b.Deliveries().Reschedule(t.Context(), &again); err != nil {
 		t.Fatal(err)
 	}
 	expect(retried.ID(), 7, true)
-	if err := b.Send(t.Context(), sent, "k"); err != nil {
+	if err := b.Deliveries().Send(t.Context(), sent, "k"); err != nil {
 		t.Fatal(err)
 	}
-	d, _, err := b.OnItsWay(t.Context(), sent.ID())
+	d, _, err := b.Find().OnItsWay(t.Context(), sent.ID())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,9 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -37,11 +40,11 @@ func TestRemovedStaysRemoved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			cfg.Sync = config.Sync(50 * time.Millisecond)
-			b := open(t, cfg)
+			b := bustest.Open(t, cfg)
 			g := &grave{t: t, dir: cfg.DataDir, name: c.stream, root: c.root}
-			_, g.js = client(t, b)
+			_, g.js = bustest.Client(t, b)
 			g.s = prompt(t, g.js, c.stream)
 			g.bury(false, func() {
 				for i := range buried {
@@ -128,7 +131,7 @@ func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
 		}
 		b.Close()
 	}()
-	_, g.js = clientOf(t, srv.ClientURL())
+	_, g.js = bustest.ClientOf(t, srv.ClientURL())
 	g.s = prompt(t, g.js, g.name)
 	g.bury(false, func() {
 		for i := range buried {
@@ -168,14 +171,14 @@ func die(t *testing.T, b *publish.Bus, id string) {
 // replaceAndExhume removes a dead letter that has replaced another one, as when two processes had the last attempt.
 func replaceAndExhume(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	d, err := publish.DeliveryOf(s)
+	d, err := delivery.Of(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	die(t, b, d.Event.ID)
-	now, err := b.Dead(t.Context(), d.ID())
+	now, err := b.Find().Dead(t.Context(), d.ID())
 	if err == nil {
-		err = b.Exhume(t.Context(), &now)
+		err = b.Deliveries().RemoveDead(t.Context(), &now)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -184,9 +187,9 @@ func replaceAndExhume(t *testing.T, b *publish.Bus, s *query.Stored) {
 
 func exhume(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	d, err := publish.DeliveryOf(s)
+	d, err := delivery.Of(s)
 	if err == nil {
-		err = b.Exhume(t.Context(), &d)
+		err = b.Deliveries().RemoveDead(t.Context(), &d)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -195,12 +198,12 @@ func exhume(t *testing.T, b *publish.Bus, s *query.Stored) {
 
 func replay(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	d, err := publish.DeliveryOf(s)
+	d, err := delivery.Of(s)
 	if err == nil {
-		d, err = b.Dead(t.Context(), d.ID()) // with its whole body
+		d, err = b.Find().Dead(t.Context(), d.ID()) // with its whole body
 	}
 	if err == nil {
-		err = b.Replay(t.Context(), &d)
+		err = b.Deliveries().Replay(t.Context(), &d)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -210,11 +213,11 @@ func replay(t *testing.T, b *publish.Bus, s *query.Stored) {
 // replayTogether replays all that are there, and then removes one of them, as whoever gets its replay does.
 func replayTogether(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	var dead []publish.Delivery
+	var dead []delivery.Delivery
 	for _, other := range page(t, b, query.Dead("ep_1")) {
-		d, err := publish.DeliveryOf(&other)
+		d, err := delivery.Of(&other)
 		if err == nil {
-			d, err = b.Dead(t.Context(), d.ID())
+			d, err = b.Find().Dead(t.Context(), d.ID())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -224,7 +227,7 @@ func replayTogether(t *testing.T, b *publish.Bus, s *query.Stored) {
 	if len(dead) == 0 { // by an earlier call
 		return
 	}
-	if n, err := b.ReplayAll(t.Context(), dead); err != nil || n != len(dead) {
+	if n, err := b.Deliveries().ReplayAll(t.Context(), dead); err != nil || n != len(dead) {
 		t.Fatal(n, err)
 	}
 	exhume(t, b, s)
@@ -233,12 +236,12 @@ func replayTogether(t *testing.T, b *publish.Bus, s *query.Stored) {
 // forget removes the endpoint.
 func forget(t *testing.T, b *publish.Bus, _ *query.Stored) {
 	t.Helper()
-	_, err := b.Endpoints().Put(t.Context(), "ep_1", []byte("{}"))
+	_, err := b.Buckets().Endpoints.Put(t.Context(), "ep_1", []byte("{}"))
 	if err == nil {
-		err = b.Endpoints().Purge(t.Context(), "ep_1")
+		err = b.Buckets().Endpoints.Purge(t.Context(), "ep_1")
 	}
 	if err == nil {
-		err = b.Forget(t.Context(), "ep_1")
+		err = b.Deliveries().Forget(t.Context(), "ep_1")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -247,14 +250,14 @@ func forget(t *testing.T, b *publish.Bus, _ *query.Stored) {
 
 func rejectOne(t *testing.T, b *publish.Bus, id string) {
 	t.Helper()
-	if err := reject(t.Context(), b, &publish.Rejected{Source: "stripe", Reason: "bad_signature", Body: []byte(id)}); err != nil {
+	if err := reject(t.Context(), b, &quarantine.Request{Source: "stripe", Reason: "bad_signature", Body: []byte(id)}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func dropRejected(t *testing.T, b *publish.Bus, s *query.Stored) {
 	t.Helper()
-	if err := b.DropRejected(t.Context(), s.Seq); err != nil {
+	if err := b.Rejected().Drop(t.Context(), s.Seq); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -36,7 +38,7 @@ func outside(t *testing.T, url string, opts ...nats.Option) *outsider {
 		defer o.mu.Unlock()
 		o.refused = append(o.refused, err.Error())
 	}))
-	o.Conn, o.js = clientOf(t, url, opts...)
+	o.Conn, o.js = bustest.ClientOf(t, url, opts...)
 	return o
 }
 
@@ -120,9 +122,9 @@ func violation(subject string) string {
 // a witness of all that a subscriber sees on webhooks.>.
 func stocked(t *testing.T) (b *publish.Bus, operator jetstream.JetStream) {
 	t.Helper()
-	b = open(t, settings(t))
-	for _, e := range []*publish.Event{
-		event("evt_1"),
+	b = bustest.Open(t, bustest.Settings(t))
+	for _, e := range []*event.Event{
+		bustest.Event("evt_1"),
 		{ID: "evt_2", Type: "a", Subject: "events.a", Received: time.Now(), Body: []byte(`{"forged":true}`)},
 		{ID: "evt_3", Type: "b", Subject: "jethook.ops.b", Received: time.Now(), Body: []byte("{}")},
 	} {
@@ -131,17 +133,17 @@ func stocked(t *testing.T) (b *publish.Bus, operator jetstream.JetStream) {
 		}
 	}
 	for _, q := range []topology.Queue{topology.QueueWebhooks, topology.QueueEvents, topology.QueueOps} {
-		if _, err := b.Consumers().Open(t.Context(), q); err != nil {
+		if _, err := b.Queues().Open(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := b.Consumers().OpenOrdered(t.Context(), topology.StreamEvents, "ep_ordered", []string{"events.>"}, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Endpoints().Put(t.Context(), "ep_1", []byte("an endpoint's secret")); err != nil {
+	if _, err := b.Buckets().Endpoints.Put(t.Context(), "ep_1", []byte("an endpoint's secret")); err != nil {
 		t.Fatal(err)
 	}
-	_, operator = client(t, b)
+	_, operator = bustest.Client(t, b)
 	return b, operator
 }
 
@@ -160,10 +162,10 @@ func TestServiceMay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			cfg.NATSToken = config.NewSecret(test.token)
-			b := open(t, cfg)
-			o := outside(t, b.ClientURL(), test.login...)
+			b := bustest.Open(t, cfg)
+			o := outside(t, b.Server().ClientURL(), test.login...)
 			for _, subject := range []string{"webhooks.>", "events.>", "jethook.ops.>"} {
 				sub, err := o.SubscribeSync(subject)
 				if err != nil {
@@ -172,7 +174,7 @@ func TestServiceMay(t *testing.T) {
 				if refused := o.settle(t); len(refused) > 0 {
 					t.Fatal(refused)
 				}
-				e := event("seen " + subject)
+				e := bustest.Event("seen " + subject)
 				switch subject {
 				case "webhooks.>":
 				default:
@@ -276,7 +278,7 @@ func consumes(t *testing.T, o *outsider, stream, id string) {
 func TestServiceMayByTheOldAPI(t *testing.T) {
 	t.Parallel()
 	b, _ := stocked(t)
-	o := outside(t, b.ClientURL())
+	o := outside(t, b.Server().ClientURL())
 	js, err := o.Conn.JetStream()
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +347,7 @@ func TestServiceMayByTheOldAPI(t *testing.T) {
 func TestServiceMayNotPublish(t *testing.T) {
 	t.Parallel()
 	b, operator := stocked(t)
-	c := bareTo(t, b.ClientURL(), anonymous)
+	c := bareTo(t, b.Server().ClientURL(), anonymous)
 	before := everything(t, operator)
 	subjects := []string{
 		"webhooks.polaris.device.down", "webhooks", "jethook.ops.endpoint.failing", "jethook.due.ep_1", "jethook.retry.ep_1.x",
@@ -421,7 +423,7 @@ func everything(t *testing.T, js jetstream.JetStream) string {
 func TestServiceMayNotSubscribe(t *testing.T) {
 	t.Parallel()
 	b, _ := stocked(t)
-	c := bareTo(t, b.ClientURL(), anonymous)
+	c := bareTo(t, b.Server().ClientURL(), anonymous)
 	for i, subject := range []string{
 		">", "*.>", "$KV.>", "jethook.>", "jethook.due.>", "jethook.*.*", "jethook.inbox.>", "jethook.rpc.status", "$SYS.>", "$JS.>", "$JS.API.>",
 		"$JS.EVENT.>", "$JS.ACK.>", "_R_.>", "*", "_INBOX", "_INBOX_.>",
@@ -437,7 +439,7 @@ func TestServiceMayNotSubscribe(t *testing.T) {
 func TestServiceMayNotPublishByTheServer(t *testing.T) {
 	t.Parallel()
 	b, operator := stocked(t)
-	c := bareTo(t, b.ClientURL(), anonymous)
+	c := bareTo(t, b.Server().ClientURL(), anonymous)
 	c.ask("SUB webhooks.> 1\r\n")
 	create := func(name, config string) string {
 		return fmt.Sprintf(`{"stream_name":"EVENTS","config":{"ack_policy":"none","filter_subject":"events.a",%s,"name":%q}}`, config, name)
@@ -541,7 +543,7 @@ func TestServiceMayNotPublishByTheServer(t *testing.T) {
 func TestServicesLeaveRoomForConsumers(t *testing.T) {
 	t.Parallel()
 	b, operator := stocked(t)
-	c := bareTo(t, b.ClientURL(), anonymous)
+	c := bareTo(t, b.Server().ClientURL(), anonymous)
 	var all strings.Builder
 	for i := range 1100 {
 		name := fmt.Sprint("mine_", i)
@@ -581,19 +583,19 @@ func withoutEvents(text string) string {
 func TestServiceSeesNoAnswersOfOthers(t *testing.T) {
 	t.Parallel()
 	b, _ := stocked(t)
-	o := outside(t, b.ClientURL())
+	o := outside(t, b.Server().ClientURL())
 	seen, err := o.SubscribeSync("_INBOX.>")
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.settle(t)
-	if e, err := b.Endpoints().Get(t.Context(), "ep_1"); err != nil || string(e.Value()) != "an endpoint's secret" {
+	if e, err := b.Buckets().Endpoints.Get(t.Context(), "ep_1"); err != nil || string(e.Value()) != "an endpoint's secret" {
 		t.Fatal(e, err)
 	}
 	if _, _, err := b.Processes().Ask(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Publish(t.Context(), event("evt_9")); err != nil {
+	if _, err := b.Publish(t.Context(), bustest.Event("evt_9")); err != nil {
 		t.Fatal(err)
 	}
 	o.settle(t)
@@ -611,15 +613,15 @@ func TestServiceSeesNoAnswersOfOthers(t *testing.T) {
 // What is not the protocol ends the connection, as does a login that nobody has; the next client is none the wiser.
 func TestGateRefusesStrangers(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.NATSToken = config.NewSecret("a-token-of-the-services")
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	for _, connect := range []string{
 		anonymous, "PING", "SUB webhooks.> 1", "CONNECT", "CONNECT []", `CONNECT {"auth_token":"wrong"}`, `CONNECT {"auth_token":["a-token-of-the-services"]}`,
 		`CONNECT {"Auth_Token":"a-token-of-the-services"}`, `CONNECT {"user":"jethook","pass":""}`, `CONNECT {"user":"jethook"}`,
 		`CONNECT {"user":"service","pass":"x","auth_token":"a-token-of-the-services"}`, `CONNECT {"user":"a-token-of-the-services"}`,
 	} {
-		if got := bareTo(t, b.ClientURL(), connect).ask(""); !strings.HasSuffix(got, "<end>") || !strings.Contains(got, "-ERR '") {
+		if got := bareTo(t, b.Server().ClientURL(), connect).ask(""); !strings.HasSuffix(got, "<end>") || !strings.Contains(got, "-ERR '") {
 			t.Errorf("%s: %q", connect, got)
 		}
 	}
@@ -629,12 +631,12 @@ func TestGateRefusesStrangers(t *testing.T) {
 		"PUB events.a x y z 2\r\nxx\r\n", "PUB events.a\r\n", "PUB events.a -1\r\n", "PUB events.a 2\r\nxxxx\r\n", "PUB events.a 99999999999\r\n",
 		"HPUB events.a 3 2\r\nxx\r\n", "PUB events.\ra 2\r\nxx\r\n", "SUB\r\n", "PUB " + strings.Repeat("x", 1<<17) + " 0\r\n\r\n",
 	} {
-		if got := bareTo(t, b.ClientURL(), in).ask(text); !strings.HasSuffix(got, "<end>") {
+		if got := bareTo(t, b.Server().ClientURL(), in).ask(text); !strings.HasSuffix(got, "<end>") {
 			t.Errorf("%.40q: %.200q", text, got)
 		}
 	}
 	for _, text := range []string{"pub events.a 2\nxx\r\n", "PUB  events.a\t 2\r\nxx\r\n", "ping\r\nSUB events.> workers 7\r\nUNSUB 7 3\r\nUNSUB 7\r\n"} {
-		if got := bareTo(t, b.ClientURL(), in).ask(text); strings.Contains(got, "-ERR") || strings.HasSuffix(got, "<end>") {
+		if got := bareTo(t, b.Server().ClientURL(), in).ask(text); strings.Contains(got, "-ERR") || strings.HasSuffix(got, "<end>") {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
@@ -643,14 +645,14 @@ func TestGateRefusesStrangers(t *testing.T) {
 // An administrator may do everything, and the token for it is kept where only its owner reads it.
 func TestAdministrator(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	cfg.NATSAdminToken = config.Secret{}
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	token, err := cfg.EnsureNATSAdminToken()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, js := clientOf(t, b.ClientURL(), nats.Token(token.Reveal()))
+	_, js := bustest.ClientOf(t, b.Server().ClientURL(), nats.Token(token.Reveal()))
 	if _, err := js.Publish(t.Context(), "webhooks.a.b", nil); err != nil {
 		t.Error(err)
 	}
@@ -665,7 +667,7 @@ func TestAdministrator(t *testing.T) {
 	if err := js.DeleteStream(t.Context(), topology.StreamHistory); err != nil {
 		t.Error(err)
 	}
-	if _, err := nats.Connect(b.ClientURL(), nats.Token(token.Reveal()+"x")); err == nil {
+	if _, err := nats.Connect(b.Server().ClientURL(), nats.Token(token.Reveal()+"x")); err == nil {
 		t.Error("another token is let in")
 	}
 }
@@ -673,8 +675,8 @@ func TestAdministrator(t *testing.T) {
 // Large messages go through whole, in both directions, and many at once.
 func TestGateCarriesMuch(t *testing.T) {
 	t.Parallel()
-	b := open(t, settings(t))
-	o := outside(t, b.ClientURL())
+	b := bustest.Open(t, bustest.Settings(t))
+	o := outside(t, b.Server().ClientURL())
 	body := make([]byte, 1<<20)
 	for i := range body {
 		body[i] = byte(i)

@@ -14,6 +14,9 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
@@ -34,7 +37,7 @@ func limited(t *testing.T, limits server.JetStreamAccountLimits) (*config.Config
 	}
 	cfg := config.Default()
 	cfg.NATSURL, cfg.MaxBody, cfg.LargeBodies = srv.ClientURL(), 1<<19, true
-	_, js := clientOf(t, cfg.NATSURL)
+	_, js := bustest.ClientOf(t, cfg.NATSURL)
 	return cfg, js
 }
 
@@ -52,7 +55,7 @@ func TestAnAccountThatRequiresSizes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			if _, err := b.Publish(t.Context(), event("evt_1")); err != nil {
+			if _, err := b.Publish(t.Context(), bustest.Event("evt_1")); err != nil {
 				t.Fatal(err)
 			}
 			sizes := map[string]int64{}
@@ -87,7 +90,7 @@ func TestFullStreamsOfEvents(t *testing.T) {
 	defer b.Close()
 	stored := 0
 	for err == nil {
-		e := event(fmt.Sprint("evt_", stored))
+		e := bustest.Event(fmt.Sprint("evt_", stored))
 		e.Body = []byte(strings.Repeat("x", 50_000))
 		if _, err = b.Publish(t.Context(), e); err == nil {
 			stored++
@@ -113,14 +116,14 @@ func TestFullDeliveries(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	schedule := func(d *publish.Delivery) error {
+	schedule := func(d *delivery.Delivery) error {
 		stored := make(chan error, 1)
-		b.Schedule(d, func(err error) { stored <- err })
+		b.Deliveries().Schedule(d, func(err error) { stored <- err })
 		return <-stored
 	}
 	waiting := 0
 	for ; err == nil; waiting++ {
-		d := publish.Delivery{Endpoint: "ep_1", Attempt: 2, Due: time.Now().Add(time.Hour), Event: publish.Event{
+		d := delivery.Delivery{Endpoint: "ep_1", Attempt: 2, Due: time.Now().Add(time.Hour), Event: event.Event{
 			ID: fmt.Sprint("evt_", waiting), Type: "thing", Source: "acme", Subject: "webhooks.acme.thing", Body: []byte(strings.Repeat("x", 20_000)),
 		}}
 		if waiting == 0 {
@@ -131,7 +134,7 @@ func TestFullDeliveries(t *testing.T) {
 	if waiting--; !errors.Is(err, failure.ErrFull) || waiting < 10 {
 		t.Fatalf("%d are stored, then %v", waiting, err)
 	}
-	c, err := b.Consumers().Open(t.Context(), topology.QueueDue)
+	c, err := b.Queues().Open(t.Context(), topology.QueueDue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +149,7 @@ func TestFullDeliveries(t *testing.T) {
 	if m == nil {
 		t.Fatal(batch.Error())
 	}
-	d, err := publish.DecodeDelivery(m)
+	d, err := delivery.Decode(m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/event"
 	"jethook/publish/query"
 )
 
@@ -43,7 +45,7 @@ func TestBatchesWaitInMemory(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
-				e := &publish.Event{ID: fmt.Sprint(prefix, i), Source: "s", Type: "t", Subject: "webhooks.s.t"}
+				e := &event.Event{ID: fmt.Sprint(prefix, i), Source: "s", Type: "t", Subject: "webhooks.s.t"}
 				if _, err := b.Publish(t.Context(), e); err != nil {
 					t.Error(err)
 				}
@@ -94,13 +96,13 @@ func TestBatchesInMemoryAreEncrypted(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err != nil {
 		t.Skip("there is no place in memory")
 	}
-	for name, keys := range map[string][]string{"in clear": nil, "encrypted": {oneKey}} {
+	for name, keys := range map[string][]string{"in clear": nil, "encrypted": {bustest.OneKey}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := withKeys(settings(t), keys...)
+			cfg := withKeys(bustest.Settings(t), keys...)
 			cfg.Sync = 0
-			b := open(t, cfg)
-			nc, _ := client(t, b)
+			b := bustest.Open(t, cfg)
+			nc, _ := bustest.Client(t, b)
 			for i := range 2 { // and no commit
 				m := nats.NewMsg("webhooks.s.t")
 				m.Reply = nc.NewInbox()

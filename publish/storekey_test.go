@@ -16,16 +16,12 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/embedded"
 )
 
 // mark is in every event that these tests store: no file may show it.
 const mark = "customer-4711"
-
-const (
-	oneKey     = "one-key-of-the-tests-0123456789ab"
-	anotherKey = "another-key-of-the-tests-01234567"
-)
 
 // withKeys are settings for the same store with other keys.
 func withKeys(cfg *config.Config, keys ...string) *config.Config {
@@ -42,15 +38,15 @@ func withKeys(cfg *config.Config, keys ...string) *config.Config {
 // held anything.
 func stock(t *testing.T, cfg *config.Config) {
 	t.Helper()
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	for i := range 10 {
-		e := event(fmt.Sprint(mark, "-", i))
+		e := bustest.Event(fmt.Sprint(mark, "-", i))
 		e.Body = bytes.Repeat([]byte(mark), 1<<16)
 		if _, err := b.Publish(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	nc, js := client(t, b)
+	nc, js := bustest.Client(t, b)
 	for _, subject := range []string{"events.gone", "jethook.due.ep_done", "jethook.due.ep_waits"} {
 		if _, err := js.Publish(t.Context(), subject, []byte(mark)); err != nil {
 			t.Fatal(err)
@@ -91,9 +87,9 @@ func stock(t *testing.T, cfg *config.Config) {
 // intact opens the store and fails the test unless all that stock stored is there, and more can be.
 func intact(t *testing.T, cfg *config.Config) {
 	t.Helper()
-	b := open(t, cfg)
+	b := bustest.Open(t, cfg)
 	defer b.Close()
-	_, js := client(t, b)
+	_, js := bustest.Client(t, b)
 	c, err := js.Consumer(t.Context(), "WEBHOOKS", "taker")
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +107,7 @@ func intact(t *testing.T, cfg *config.Config) {
 			t.Errorf("event %d: %v", i, err)
 		}
 	}
-	if _, err := b.Publish(t.Context(), event("one more")); err != nil {
+	if _, err := b.Publish(t.Context(), bustest.Event("one more")); err != nil {
 		t.Error(err)
 	}
 	for subject, after := range map[string]uint64{"events.more": 1, "jethook.due.ep_more": 2, "jethook.ops.more": 0} {
@@ -186,7 +182,7 @@ func inClear(t *testing.T, dir string) (files []string) {
 
 func TestStoreIsEncrypted(t *testing.T) {
 	t.Parallel()
-	cfg := withKeys(settings(t), oneKey)
+	cfg := withKeys(bustest.Settings(t), bustest.OneKey)
 	stock(t, cfg)
 	intact(t, cfg)
 	if files := inClear(t, cfg.DataDir); len(files) > 0 {
@@ -201,12 +197,12 @@ func TestStoreIsEncrypted(t *testing.T) {
 // A store from before is encrypted whole, and nothing of it is lost.
 func TestPlainStoreIsEncrypted(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
+	cfg := bustest.Settings(t)
 	stock(t, cfg)
 	if len(inClear(t, cfg.DataDir)) == 0 {
 		t.Fatal("nothing is in clear without a key: the test sees nothing")
 	}
-	cfg = withKeys(cfg, oneKey)
+	cfg = withKeys(cfg, bustest.OneKey)
 	for range 2 {
 		intact(t, cfg)
 		if files := inClear(t, cfg.DataDir); len(files) > 0 {
@@ -217,21 +213,21 @@ func TestPlainStoreIsEncrypted(t *testing.T) {
 
 func TestStoreUnderOtherKeys(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
-	stock(t, withKeys(cfg, oneKey))
+	cfg := bustest.Settings(t)
+	stock(t, withKeys(cfg, bustest.OneKey))
 	refused(t, withKeys(cfg), "set JETHOOK_ENCRYPTION_KEY")
-	refused(t, withKeys(cfg, anotherKey), "JETHOOK_ENCRYPTION_KEY does not hold the key")
-	intact(t, withKeys(cfg, oneKey))
+	refused(t, withKeys(cfg, bustest.AnotherKey), "JETHOOK_ENCRYPTION_KEY does not hold the key")
+	intact(t, withKeys(cfg, bustest.OneKey))
 
 	// Changed: once with both, from then on with the new one alone.
-	intact(t, withKeys(cfg, anotherKey, oneKey))
-	refused(t, withKeys(cfg, oneKey), "JETHOOK_ENCRYPTION_KEY does not hold the key")
-	intact(t, withKeys(cfg, anotherKey))
+	intact(t, withKeys(cfg, bustest.AnotherKey, bustest.OneKey))
+	refused(t, withKeys(cfg, bustest.OneKey), "JETHOOK_ENCRYPTION_KEY does not hold the key")
+	intact(t, withKeys(cfg, bustest.AnotherKey))
 }
 
 func TestStoreWithoutItsKeyFile(t *testing.T) {
 	t.Parallel()
-	cfg := withKeys(settings(t), oneKey)
+	cfg := withKeys(bustest.Settings(t), bustest.OneKey)
 	stock(t, cfg)
 	file := filepath.Join(cfg.DataDir, "store-key")
 	content, err := os.ReadFile(file)
@@ -286,28 +282,28 @@ func TestKilledWhileEncrypting(t *testing.T) {
 			junk(t, filepath.Join(cfg.DataDir, "encrypting"))
 		},
 		"before the old store went": func(t *testing.T, cfg *config.Config) {
-			stock(t, withKeys(cfg, oneKey))
+			stock(t, withKeys(cfg, bustest.OneKey))
 			move(t, cfg.DataDir, "jetstream", "store-key")
 			junk(t, cfg.DataDir)
 		},
 		"before the new store came": func(t *testing.T, cfg *config.Config) {
-			stock(t, withKeys(cfg, oneKey))
+			stock(t, withKeys(cfg, bustest.OneKey))
 			move(t, cfg.DataDir, "jetstream", "store-key")
 		},
 		"before its key came": func(t *testing.T, cfg *config.Config) {
-			stock(t, withKeys(cfg, oneKey))
+			stock(t, withKeys(cfg, bustest.OneKey))
 			move(t, cfg.DataDir, "store-key")
 		},
 		"before it had cleaned up": func(t *testing.T, cfg *config.Config) {
-			stock(t, withKeys(cfg, oneKey))
+			stock(t, withKeys(cfg, bustest.OneKey))
 			move(t, cfg.DataDir)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := settings(t)
+			cfg := bustest.Settings(t)
 			kill(t, cfg)
-			intact(t, withKeys(cfg, oneKey))
+			intact(t, withKeys(cfg, bustest.OneKey))
 			for _, left := range []string{"encrypting", "encrypted"} {
 				if _, err := os.Stat(filepath.Join(cfg.DataDir, left)); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%s is left: %v", left, err)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -65,8 +65,8 @@ func FuzzTypeTokens(f *testing.F) {
 func TestKeysTellEventsApart(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 120)
-	keys := map[string]publish.Event{}
-	for _, e := range []publish.Event{
+	keys := map[string]event.Event{}
+	for _, e := range []event.Event{
 		{Source: "polar", ID: "1"},
 		{Source: "polar", ID: "2"},
 		{Source: "stripe", ID: "1"},
@@ -88,7 +88,7 @@ func TestKeysTellEventsApart(t *testing.T) {
 			t.Errorf("%+v: %q is no subject token", e, key)
 		}
 	}
-	readable := publish.Event{Source: "polar", ID: "evt_1-a"}
+	readable := event.Event{Source: "polar", ID: "evt_1-a"}
 	if got := readable.Key(); got != "polar:evt_1-a" {
 		t.Errorf("got %q", got)
 	}
@@ -97,13 +97,13 @@ func TestKeysTellEventsApart(t *testing.T) {
 func TestCleanID(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"", "evt_1", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "a:b/c"} {
-		if got := publish.CleanID(id); got != id {
+		if got := event.CleanID(id); got != id {
 			t.Errorf("%q became %q", id, got)
 		}
 	}
 	for _, id := range []string{"a b", "a\r\nNats-Rollup: all", "é", strings.Repeat("x", 129)} {
-		got := publish.CleanID(id)
-		if !strings.HasPrefix(got, "sha256-") || got != publish.CleanID(id) || got == publish.CleanID(id+"!") {
+		got := event.CleanID(id)
+		if !strings.HasPrefix(got, "sha256-") || got != event.CleanID(id) || got == event.CleanID(id+"!") {
 			t.Errorf("%q became %q", id, got)
 		}
 	}

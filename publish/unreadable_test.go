@@ -12,20 +12,22 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/publish"
+	"jethook/publish/bustest"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
 // plant stores a message as it stands here, with whatever headers: a client library would refuse to.
 func plant(t testing.TB, b *publish.Bus, subject, headers, body string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(b.ClientURL(), "nats://"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.Server().ClientURL(), "nats://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // a test
 	fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"auth_token\":%q}\r\nSUB reply 1\r\nHPUB %s reply %d %d\r\n%s%s\r\nPING\r\n",
-		adminToken, subject, len(headers), len(headers)+len(body), headers, body)
+		bustest.AdminToken, subject, len(headers), len(headers)+len(body), headers, body)
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		if strings.Contains(lines.Text(), `"seq":`) {
 			return
@@ -41,10 +43,10 @@ func plant(t testing.TB, b *publish.Bus, subject, headers, body string) {
 const IsUnreadable = "NATS/1.0\r\nthere is no colon in this line\r\n\r\n"
 
 // bury stores a dead letter.
-func bury(t testing.TB, b *publish.Bus, d *publish.Delivery) {
+func bury(t testing.TB, b *publish.Bus, d *delivery.Delivery) {
 	t.Helper()
 	done := make(chan error, 1)
-	b.Bury(d, func(err error) { done <- err })
+	b.Deliveries().DeadLetter(d, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +56,9 @@ func bury(t testing.TB, b *publish.Bus, d *publish.Delivery) {
 // passed over by their place: whatever reads a stream comes to its end and sees all the others.
 func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	t.Parallel()
-	cfg := settings(t)
-	b := open(t, cfg)
-	nc, _ := client(t, b)
+	cfg := bustest.Settings(t)
+	b := bustest.Open(t, cfg)
+	nc, _ := bustest.Client(t, b)
 	const good = 7
 	for i := range good {
 		plant(t, b, fmt.Sprint("jethook.dead.ep_1.bad:", i), IsUnreadable, "x")
@@ -72,7 +74,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := waiting(fmt.Sprint("evt_", i), time.Hour)
-		d.Endpoint, d.Why = "ep_1", publish.WhyTurn
+		d.Endpoint, d.Why = "ep_1", delivery.WhyTurn
 		schedule(t, b, d)
 		bury(t, b, d)
 	}
@@ -83,7 +85,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	shelf := query.Dead("ep_1")
 	letters := func(page []query.Stored) (n int) {
 		for i := range page {
-			if d, err := publish.DeliveryOf(&page[i]); err == nil && d.Endpoint == "ep_1" {
+			if d, err := delivery.Of(&page[i]); err == nil && d.Endpoint == "ep_1" {
 				n++
 			}
 		}
@@ -128,7 +130,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	if _, _, err := b.Query().Count(ctx, shelf); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.Dead(ctx, "ep_1.bad:1"); err == nil {
+	if _, err := b.Find().Dead(ctx, "ep_1.bad:1"); err == nil {
 		t.Error("a letter that can't be read was read")
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/processes"
 	"jethook/publish/report"
 )
@@ -38,13 +40,13 @@ func serveAdmin(t *testing.T) *publish.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- registry.Run(ctx, bus.Restored, func(endpoint.Change) {}) }()
+	go func() { ended <- registry.Run(ctx, bus.Queues().Restored, func(endpoint.Change) {}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -100,8 +102,8 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7`)
 	holds(t, ok(t, "event", "send", "order.created", "--id", "o-7", "--data", `{"a": [1, 2]}`), `o-7 already exists; nothing was added`)
 
-	dead := store(t, "ep_1", "evt_dead", bus.Bury)
-	waits := store(t, "ep_1", "evt_waits", bus.Schedule)
+	dead := store(t, "ep_1", "evt_dead", bus.Deliveries().DeadLetter)
+	waits := store(t, "ep_1", "evt_waits", bus.Deliveries().Schedule)
 	out := ok(t, "delivery", "ls")
 	holds(t, out, `ID ENDPOINT STATUS TYPE ATTEMPTS AT NEXT REASON`,
 		waits+` - waiting order\.created 1 \S+Z \S+Z status 500`, dead+` - dead order\.created 2 \S+Z - status 500`)
@@ -115,18 +117,18 @@ func TestEventAndDeliveryCommands(t *testing.T) {
 	holds(t, ok(t, "dead", "ls", "--endpoint", "ep_1"), dead+` - dead .*`)
 	holds(t, ok(t, "dead", "replay", "--since", "1h", "--endpoint", "ep_2"), `replayed: 0`)
 	holds(t, ok(t, "dead", "replay", dead), `replayed: 1`)
-	store(t, "ep_1", "evt_dead2", bus.Bury)
+	store(t, "ep_1", "evt_dead2", bus.Deliveries().DeadLetter)
 	holds(t, ok(t, "dead", "replay", "--endpoint", "ep_1"), `replayed: 1`)
 	holds(t, ok(t, "dead", "replay", "--all"), `replayed: 0`)
 	holds(t, ok(t, "source", "ls"), `NAME PROVIDER COVERS BODY RECEIVED DUPLICATES LAST SEEN REFUSED HANDSHAKE`, `shop standard-webhooks yes 0 0 - - -`)
 }
 
 // store puts a delivery on the bus by write, and returns its id.
-func store(t *testing.T, endpoint, event string, write func(*publish.Delivery, func(error))) string {
+func store(t *testing.T, endpoint, anEvent string, write func(*delivery.Delivery, func(error))) string {
 	t.Helper()
-	d := &publish.Delivery{
-		Endpoint: endpoint, Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry, Reason: "status 500",
-		Event: publish.Event{ID: event, Type: "order.created", Subject: "events.order.created", Received: time.Now(), Body: []byte(`{}`)},
+	d := &delivery.Delivery{
+		Endpoint: endpoint, Attempt: 2, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry, Reason: "status 500",
+		Event: event.Event{ID: anEvent, Type: "order.created", Subject: "events.order.created", Received: time.Now(), Body: []byte(`{}`)},
 	}
 	done := make(chan error, 1)
 	write(d, func(err error) { done <- err })

@@ -9,7 +9,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // addEndpointFlags adds the flags that say what an endpoint is to be.
@@ -112,7 +112,7 @@ func headerFlags(cmd *cobra.Command) (map[string]string, error) {
 		if !ok {
 			return nil, cli.Usagef("--header must be NAME=VALUE") // the text may hold a credential
 		}
-		if publish.IsCredential(name) {
+		if event.IsCredential(name) {
 			cli.WarnOfArgument(cmd, "header")
 		}
 		headers[name] = value

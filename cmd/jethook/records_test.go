@@ -16,7 +16,7 @@ import (
 
 	"jethook/consume/recovery"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
 
@@ -152,7 +152,7 @@ func TestBadRecordsStopNothing(t *testing.T) {
 	p.api(t, "POST", "/api/v1/deliveries/"+id+"/retry", "", nil)
 	p.until(t, "it waits for its record", func() bool {
 		items := waiting().Items
-		return len(items) == 1 && items[0].Waits == string(publish.WhyUnreadable)
+		return len(items) == 1 && items[0].Waits == string(delivery.WhyUnreadable)
 	})
 	for _, c := range [][2]string{{"GET", ""}, {"PATCH", ""}, {"POST", "/recover"}, {"POST", "/rotate"}} {
 		if code, body := p.refused(t, c[0], "/api/v1/endpoints/"+spoiltID.ID+c[1], "{}"); code != http.StatusConflict || !strings.Contains(body, `"unreadable"`) {

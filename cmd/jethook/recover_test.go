@@ -14,6 +14,8 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/recovery"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 )
 
 // The real binary, killed again and again in the middle of a recovery: it comes to its end, every event is delivered,
@@ -88,7 +90,7 @@ func buryMany(t *testing.T, p *process, endpoint string, n int) {
 	done := make(chan error, n)
 	for i := range n {
 		id := fmt.Sprint("evt_", i)
-		bus.Bury(&publish.Delivery{Endpoint: endpoint, Attempt: 1, Reason: "status 500", Event: publish.Event{
+		bus.Deliveries().DeadLetter(&delivery.Delivery{Endpoint: endpoint, Attempt: 1, Reason: "status 500", Event: event.Event{
 			ID: id, Type: "a", Source: "acme", Subject: "webhooks.acme.a", Received: time.Now(), Body: []byte("{}"),
 		}}, func(err error) { done <- err })
 	}

@@ -136,7 +136,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	if b.bus, err = publish.Open(ctx, cfg, log); err != nil {
 		return b, err
 	}
-	if c := b.bus.Certificate(); c != nil {
+	if c := b.bus.Server().Certificate(); c != nil {
 		b.reload.certificates["JETHOOK_NATS_LISTEN_TLS_CERT"] = c
 	}
 	if parts&receiving != 0 {
@@ -155,7 +155,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		if err != nil {
 			return b, err
 		}
-		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Endpoints(), keys, log); err != nil {
+		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Buckets().Endpoints, keys, log); err != nil {
 			return b, err
 		}
 		if err := b.endpoints.Locked(); err != nil {
@@ -189,7 +189,7 @@ func openDemo(ctx context.Context, cfg *config.Config, log *slog.Logger) (*demo.
 		return nil, err
 	}
 	return &demo.Jethook{
-		Run: b.run, Close: b.close, Endpoints: b.endpoints, Token: b.token, NATS: b.bus.ClientURL(),
+		Run: b.run, Close: b.close, Endpoints: b.endpoints, Token: b.token, NATS: b.bus.Server().ClientURL(),
 		Public: b.public.Addr().String(), Admin: b.private.Addr().String(), Dashboard: b.dashboardURL(),
 	}, nil
 }
@@ -202,11 +202,11 @@ func (b *bridge) newIngest(cfg *config.Config) (*ingest.Server, error) {
 	}
 	o := ingest.Options{
 		Ready: b.ready, Leaving: b.leaving.Load, Tracer: b.tracer,
-		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.MaxBody(), Room: bus.Room(), Proxies: cfg.TrustedProxies,
+		Sources: cfg.Sources, Publisher: bus, Learner: bus.Sources(), MaxBody: bus.Limits().Body, Room: bus.Limits().Room, Proxies: cfg.TrustedProxies,
 		Log: log.With("component", "ingest"), DedupWindow: cfg.DedupWindow, TLS: secure,
 	}
 	if cfg.RejectedMaxBytes > 0 {
-		o.Rejecter = bus
+		o.Rejecter = bus.Rejected()
 	}
 	for _, doubt := range ingest.Doubts(cfg.Sources) {
 		o.Log.Warn("a source's secret may be wrong", "variable", doubt.Variable, "reason", doubt.Reason)
@@ -249,7 +249,7 @@ func (b *bridge) run(ctx context.Context) error {
 		b.log.Info("serving metrics", "listen", b.measured.Addr().String())
 	}
 	g.Go(func() error { return b.dashboard.Run(ctx) })
-	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "dashboard", b.dashboardURL()+"/", "nats", b.bus.ClientURL())
+	b.log.Info("started", "version", version(), "admin", b.private.Addr().String(), "dashboard", b.dashboardURL()+"/", "nats", b.bus.Server().ClientURL())
 	err := g.Wait()
 	b.log.Info("stopped")
 	return err

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"jethook/consume/status"
-	"jethook/publish"
 	"jethook/publish/processes"
+	"jethook/publish/query"
 	"jethook/publish/report"
 )
 
@@ -35,7 +35,7 @@ func TestStatusTable(t *testing.T) {
 			{ID: "ep_3", Name: "idle", State: status.Healthy},
 		},
 		Streams:   []status.Stream{{Name: "DEAD", Messages: 12, Bytes: 3 << 20, MaxBytes: 1 << 30, Percent: new(0.3), Oldest: ago(72 * time.Hour), MaxAge: "720h"}},
-		Store:     status.Store{StoreState: publish.StoreState{Used: 5 << 20}},
+		Store:     status.Store{StoreState: query.StoreState{Used: 5 << 20}},
 		Queues:    []status.Queue{{Stream: "EVENTS", Name: "jethook", Pending: 5, Unacked: 3, Oldest: ago(2 * time.Second)}},
 		Sources:   []status.Source{{Name: "polar", LastSeen: ago(time.Minute), Accepted: 7, Refused: map[string]uint64{"too_large": 1, "bad_signature": 3}, ClockOff: -380}},
 		Processes: []status.Process{{Peer: report.Peer{Role: "serve", Host: "a", PID: 6}, Version: "v1", Started: at.Add(-20 * time.Minute), Endpoints: 3, Stalled: map[string]float64{"WEBHOOKS": 42.4}}},

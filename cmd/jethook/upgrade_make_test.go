@@ -20,7 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 var oldBinary = flag.String("make-store", "", "absolute path of a jethook of an earlier release, which TestMakeUpgradeStore makes its store with")
@@ -122,7 +122,7 @@ func (m *maker) endpoint(t *testing.T, name, fields string) {
 // smallBody and bigBody are what the events carry. A big one waits with its event.
 const smallBody = `{"n":1}`
 
-var bigBody = `{"text":"` + strings.Repeat("jethook ", publish.LargeBody/8) + `"}`
+var bigBody = `{"text":"` + strings.Repeat("jethook ", delivery.LargeBody/8) + `"}`
 
 // publish stores so many events for an endpoint, and notes what became of them unless look finds something else.
 func (m *maker) publish(t *testing.T, endpoint string, n int, otherwise fate) {

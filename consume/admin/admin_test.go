@@ -35,7 +35,7 @@ type api struct {
 func start(t testing.TB, changes ...func(*config.Config)) *api {
 	t.Helper()
 	return startRunning(t, func(ctx context.Context, a *api, _ *config.Config) {
-		_ = a.registry.Run(ctx, a.bus.Restored, func(endpoint.Change) {})
+		_ = a.registry.Run(ctx, a.bus.Queues().Restored, func(endpoint.Change) {})
 	}, changes...)
 }
 
@@ -55,7 +55,7 @@ func startRunning(t testing.TB, run func(context.Context, *api, *config.Config),
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, slog.New(slog.DiscardHandler))
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

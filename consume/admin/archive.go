@@ -15,7 +15,8 @@ import (
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/eventlog"
+	"jethook/publish/failure"
 	"jethook/publish/query"
 )
 
@@ -134,7 +135,7 @@ func (s *Server) getEvent(ctx context.Context, in *EventParams) (*eventOutput, e
 	if err != nil {
 		return nil, err
 	}
-	if err := s.bus.Complete(ctx, &found.Event); err != nil && !errors.Is(err, publish.ErrBodyGone) { // the rest is worth showing
+	if err := s.bus.EventLog().Complete(ctx, &found.Event); err != nil && !errors.Is(err, failure.ErrBodyGone) { // the rest is worth showing
 		return nil, err
 	}
 	trace, err := s.archive.Trace(ctx, &found)
@@ -146,10 +147,10 @@ func (s *Server) getEvent(ctx context.Context, in *EventParams) (*eventOutput, e
 	}}, nil
 }
 
-func (s *Server) find(ctx context.Context, in *EventParams) (publish.Head, []string, error) {
+func (s *Server) find(ctx context.Context, in *EventParams) (eventlog.Head, []string, error) {
 	q, err := in.query()
 	if err != nil {
-		return publish.Head{}, nil, err
+		return eventlog.Head{}, nil, err
 	}
 	return s.archive.Find(ctx, in.ID, q)
 }
@@ -187,7 +188,7 @@ type bodyOutput struct {
 func (s *Server) getEventBody(ctx context.Context, in *EventParams) (*bodyOutput, error) {
 	found, _, err := s.find(ctx, in)
 	if err == nil {
-		err = s.bus.Complete(ctx, &found.Event)
+		err = s.bus.EventLog().Complete(ctx, &found.Event)
 	}
 	if err != nil {
 		return nil, err

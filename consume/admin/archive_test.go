@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // put stores an event.
-func (a *api) put(e *publish.Event) {
+func (a *api) put(e *event.Event) {
 	a.t.Helper()
 	if e.Received.IsZero() {
 		e.Received = time.Now()
@@ -26,11 +26,11 @@ func (a *api) put(e *publish.Event) {
 func TestListEvents(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	a.put(&publish.Event{ID: "w1", Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", ContentType: "text/plain", Body: []byte("four")})
+	a.put(&event.Event{ID: "w1", Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", ContentType: "text/plain", Body: []byte("four")})
 	for i := range 5 {
-		a.put(&publish.Event{ID: fmt.Sprint("e", i), Type: "order", Subject: "events.order"})
+		a.put(&event.Event{ID: fmt.Sprint("e", i), Type: "order", Subject: "events.order"})
 	}
-	a.put(&publish.Event{ID: "o1", Type: "x", Subject: "jethook.ops.x"})
+	a.put(&event.Event{ID: "o1", Type: "x", Subject: "jethook.ops.x"})
 	var all []string
 	for cursor, page := "", 0; page == 0 || cursor != ""; page++ {
 		got := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?limit=2&cursor="+cursor, "")
@@ -66,7 +66,7 @@ func TestReadEvent(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	e := a.create(`{"name":"n","url":"https://example.com/x","events":["events.order.*"]}`)
-	d := delivery(e.ID, "my/id%2F:7")
+	d := aDelivery(e.ID, "my/id%2F:7")
 	d.Event.Header = map[string][]string{"X-Custom": {"1", "2"}, "Nats-Rollup": {"all"}}
 	a.put(&d.Event)
 	a.schedule(d)
@@ -114,7 +114,7 @@ func TestBodiesOfEvents(t *testing.T) {
 		{body: odd, text: odd[:1<<20-1], cut: true},
 	} {
 		id := fmt.Sprint("id", i)
-		a.put(&publish.Event{ID: id, Type: "a", Subject: "events.a", ContentType: "text/html", Body: []byte(tt.body)})
+		a.put(&event.Event{ID: id, Type: "a", Subject: "events.a", ContentType: "text/html", Body: []byte(tt.body)})
 		got := get[admin.EventDetail](a, http.StatusOK, "GET", "/api/v1/events/"+id, "")
 		if got.Text != tt.text || got.Base64 != tt.base64 || got.Truncated != tt.cut || got.Size != len(tt.body) {
 			t.Errorf("%d: got %d and %d bytes, %v", i, len(got.Text), len(got.Base64), got.Truncated)

@@ -13,7 +13,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 func (s *Server) attemptRoutes() {
@@ -84,7 +84,7 @@ func attemptMark(in *listAttemptsInput) string {
 
 // apply checks the filter and adds it to q.
 func (p *TraitParams) apply(q *deliveries.Query) (fields []FailureField) {
-	if publish.CleanID(p.Event) != p.Event {
+	if event.CleanID(p.Event) != p.Event {
 		fields = append(fields, FailureField{Field: "event", Message: "is not an event's id"})
 	}
 	if !validPattern(p.Type) {

@@ -11,7 +11,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // The document names exactly the classes there are.
@@ -37,7 +37,7 @@ func TestListAttempts(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for i := range 12 {
-		a.deliver(delivery(fmt.Sprint("ep_", i%2), fmt.Sprint("evt_", i%6)))
+		a.deliver(aDelivery(fmt.Sprint("ep_", i%2), fmt.Sprint("evt_", i%6)))
 	}
 	for query, n := range map[string]int{
 		"": 12, "endpoint=ep_1": 6, "delivery=ep_1.events:evt_1": 2, "event=evt_3": 2, "event=evt_9": 0, "outcome=delivered": 12,
@@ -63,7 +63,7 @@ func TestCursorOfOtherFilters(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for i := range 6 {
-		a.deliver(delivery("ep_1", fmt.Sprint("evt_", i)))
+		a.deliver(aDelivery("ep_1", fmt.Sprint("evt_", i)))
 	}
 	for _, path := range []string{"/api/v1/attempts", "/api/v1/deliveries"} {
 		query := "?limit=2&endpoint=ep_1&since=1h&type=order.*"
@@ -109,10 +109,10 @@ func TestDeliveriesOfAnEvent(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for i := range 9 {
-		[]func(*publish.Delivery){a.schedule, a.bury, a.deliver}[i%3](delivery(fmt.Sprint("ep_", i), "evt_1"))
-		[]func(*publish.Delivery){a.schedule, a.bury, a.deliver}[i%3](delivery(fmt.Sprint("ep_", i), fmt.Sprint("evt_1", i)))
+		[]func(*delivery.Delivery){a.schedule, a.bury, a.deliver}[i%3](aDelivery(fmt.Sprint("ep_", i), "evt_1"))
+		[]func(*delivery.Delivery){a.schedule, a.bury, a.deliver}[i%3](aDelivery(fmt.Sprint("ep_", i), fmt.Sprint("evt_1", i)))
 	}
-	hook := delivery("ep_1", "evt_1")
+	hook := aDelivery("ep_1", "evt_1")
 	hook.Event.Source, hook.Event.Subject, hook.Class, hook.Status = "shop", "webhooks.shop.order.created", "status", 500
 	if _, err := a.bus.Publish(t.Context(), &hook.Event); err != nil {
 		t.Fatal(err)
@@ -132,13 +132,13 @@ func TestDeliveriesOfAnEvent(t *testing.T) {
 func TestReadADelivery(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	waits, dead, taken := delivery("ep_1", "waits"), delivery("ep_1", "dead"), delivery("ep_1", "taken")
+	waits, dead, taken := aDelivery("ep_1", "waits"), aDelivery("ep_1", "dead"), aDelivery("ep_1", "taken")
 	a.schedule(waits)
 	a.bury(dead)
 	for range 60 {
 		a.deliver(taken)
 	}
-	for status, d := range map[deliveries.Status]*publish.Delivery{
+	for status, d := range map[deliveries.Status]*delivery.Delivery{
 		deliveries.StatusWaiting: waits, deliveries.StatusDead: dead, deliveries.StatusDelivered: taken,
 	} {
 		got := get[admin.DeliveryReport](a, http.StatusOK, "GET", "/api/v1/deliveries/"+url.PathEscape(d.ID()), "")

@@ -142,7 +142,7 @@ func TestWithoutAuditNothingHappens(t *testing.T) {
 	const operator = "an-operator-of-the-tests"
 	a := start(t, func(c *config.Config) { c.NATSListen, c.NATSAdminToken = "127.0.0.1:0", config.NewSecret(operator) })
 	e := a.create(minimal)
-	nc, err := nats.Connect(a.bus.ClientURL(), nats.Token(operator))
+	nc, err := nats.Connect(a.bus.Server().ClientURL(), nats.Token(operator))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/deliveries"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -17,7 +17,7 @@ import (
 func (a *api) publishAll(prefix, eventType string, n int) {
 	a.t.Helper()
 	for i := range n {
-		e := &publish.Event{
+		e := &event.Event{
 			ID: fmt.Sprint(prefix, i), Type: eventType, Subject: topology.EventSubject(eventType), Received: time.Now(),
 			ContentType: "application/json", Body: []byte(`{}`),
 		}

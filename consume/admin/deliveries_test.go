@@ -13,29 +13,32 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/query"
 )
 
-// delivery is one of an event of type order.created, that failed once and waits an hour.
-func delivery(endpoint, event string) *publish.Delivery {
-	return &publish.Delivery{
-		Endpoint: endpoint, Attempt: 2, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry, Reason: "status 500",
-		Event: publish.Event{
-			ID: event, Type: "order.created", Subject: "events.order.created", Received: time.Now(),
+// aDelivery is one of an event of type order.created, that failed once and waits an hour.
+func aDelivery(endpoint, anEvent string) *delivery.Delivery {
+	return &delivery.Delivery{
+		Endpoint: endpoint, Attempt: 2, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry, Reason: "status 500",
+		Event: event.Event{
+			ID: anEvent, Type: "order.created", Subject: "events.order.created", Received: time.Now(),
 			ContentType: "application/json", Body: []byte(`{}`),
 		},
 	}
 }
 
-func (a *api) schedule(d *publish.Delivery) {
-	a.stored(func(done func(error)) { a.bus.Schedule(d, done) })
+func (a *api) schedule(d *delivery.Delivery) {
+	a.stored(func(done func(error)) { a.bus.Deliveries().Schedule(d, done) })
 }
 
-func (a *api) bury(d *publish.Delivery) { a.stored(func(done func(error)) { a.bus.Bury(d, done) }) }
+func (a *api) bury(d *delivery.Delivery) {
+	a.stored(func(done func(error)) { a.bus.Deliveries().DeadLetter(d, done) })
+}
 
 // deliver records that d was delivered.
-func (a *api) deliver(d *publish.Delivery) {
+func (a *api) deliver(d *delivery.Delivery) {
 	a.t.Helper()
 	line, err := json.Marshal(history.Attempt{
 		Time: time.Now(), Delivery: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type,
@@ -45,7 +48,7 @@ func (a *api) deliver(d *publish.Delivery) {
 		a.t.Fatal(err)
 	}
 	a.stored(func(done func(error)) {
-		a.bus.Record(publish.Trait{Endpoint: d.Endpoint, Outcome: string(history.Delivered), Class: "ok", Status: 204}, line, done)
+		a.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: d.Endpoint, Outcome: string(history.Delivered), Class: "ok", Status: 204}, line, done)
 	})
 }
 
@@ -79,8 +82,8 @@ func TestListDeliveries(t *testing.T) {
 	// 30 deliveries of two endpoints, in every state by turns.
 	var want []string
 	for i := range 30 {
-		d := delivery(fmt.Sprint("ep_", i%2), fmt.Sprint("evt_", i))
-		[]func(*publish.Delivery){a.schedule, a.bury, a.deliver}[i%3](d)
+		d := aDelivery(fmt.Sprint("ep_", i%2), fmt.Sprint("evt_", i))
+		[]func(*delivery.Delivery){a.schedule, a.bury, a.deliver}[i%3](d)
 		want = append(want, d.ID())
 	}
 	slices.Reverse(want) // newest first
@@ -111,7 +114,7 @@ func TestListDeliveries(t *testing.T) {
 func TestDeliveriesSayWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	d := delivery("ep_1", "evt_1")
+	d := aDelivery("ep_1", "evt_1")
 	a.schedule(d)
 	got := a.listed("")[0]
 	if got.Attempts != 1 || got.Next == nil || got.Next.Sub(d.Due).Abs() > time.Second || got.Waits != "retry" ||
@@ -124,10 +127,10 @@ func TestPagesStayStableWhileNewOnesCome(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for i := range 6 {
-		a.schedule(delivery("ep_1", fmt.Sprint("evt_", i)))
+		a.schedule(aDelivery("ep_1", fmt.Sprint("evt_", i)))
 	}
 	first := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3", "")
-	a.schedule(delivery("ep_1", "evt_new"))
+	a.schedule(aDelivery("ep_1", "evt_new"))
 	second := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3&cursor="+first.NextCursor, "")
 	var got []string
 	for _, d := range append(first.Items, second.Items...) {
@@ -141,11 +144,11 @@ func TestPagesStayStableWhileNewOnesCome(t *testing.T) {
 func TestRetryDelivery(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	waits, dead, hashed := delivery("ep_1", "evt_waits"), delivery("ep_1", "evt_dead"), delivery("ep_1", "id with spaces")
+	waits, dead, hashed := aDelivery("ep_1", "evt_waits"), aDelivery("ep_1", "evt_dead"), aDelivery("ep_1", "id with spaces")
 	a.schedule(waits)
 	a.bury(dead)
 	a.schedule(hashed)
-	for _, d := range []*publish.Delivery{waits, dead, hashed} {
+	for _, d := range []*delivery.Delivery{waits, dead, hashed} {
 		got := get[admin.RetriedDelivery](a, http.StatusAccepted, "POST", "/api/v1/deliveries/"+d.ID()+"/retry", "")
 		if got.ID != d.ID() {
 			t.Errorf("got %+v", got)
@@ -161,12 +164,12 @@ func TestRetryDelivery(t *testing.T) {
 	if n, _, err := a.bus.Query().Count(t.Context(), query.Waiting("ep_1")); n != 0 || err != nil {
 		t.Errorf("%d wait: %v", n, err)
 	}
-	for _, d := range []*publish.Delivery{waits, dead} {
+	for _, d := range []*delivery.Delivery{waits, dead} {
 		if got := a.do("POST", "/api/v1/deliveries/"+d.ID()+"/retry", ""); got.status != http.StatusConflict || got.code() != "under_way" {
 			t.Errorf("one that lies due: %d %s", got.status, got.body)
 		}
 	}
-	soon := delivery("ep_1", "evt_soon")
+	soon := aDelivery("ep_1", "evt_soon")
 	soon.Due = time.Now()
 	a.schedule(soon)
 	if got := a.do("POST", "/api/v1/deliveries/"+soon.ID()+"/retry", ""); got.status != http.StatusConflict || got.code() != "under_way" {
@@ -179,7 +182,7 @@ func TestRetryOfADisabledEndpoint(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	e := a.create(`{"name":"x","url":"https://example.com/","events":["events.>"],"disabled":true}`)
-	d := delivery(e.ID, "evt_1")
+	d := aDelivery(e.ID, "evt_1")
 	a.schedule(d)
 	if got := a.do("POST", "/api/v1/deliveries/"+d.ID()+"/retry", ""); got.status != http.StatusConflict || !strings.Contains(string(got.body), "endpoint_disabled") {
 		t.Errorf("%d %s", got.status, got.body)
@@ -190,7 +193,7 @@ func TestRetryOfADisabledEndpoint(t *testing.T) {
 func TestDeadLetterShowsItsBody(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	short, long := delivery("ep_1", "short"), delivery("ep_1", "long")
+	short, long := aDelivery("ep_1", "short"), aDelivery("ep_1", "long")
 	short.Event.Body, long.Event.Body = []byte(`{"n":1}`), []byte(strings.Repeat("x", 20_000))
 	a.bury(short)
 	a.bury(long)
@@ -203,7 +206,7 @@ func TestDeadLetterShowsItsBody(t *testing.T) {
 func TestRetryPressedManyTimesAttemptsOnce(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	d := delivery("ep_1", "evt_1")
+	d := aDelivery("ep_1", "evt_1")
 	a.schedule(d)
 	answers := make(chan answer, 8)
 	for range cap(answers) {
@@ -260,7 +263,7 @@ func TestReplayDead(t *testing.T) {
 			t.Parallel()
 			a := start(t)
 			for i := range 4 {
-				a.bury(delivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
+				a.bury(aDelivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
 			}
 			got := get[admin.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body)
 			left := len(a.listed("status=dead"))
@@ -279,7 +282,7 @@ func TestRemoveDead(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for i := range 6 {
-		a.bury(delivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
+		a.bury(aDelivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
 	}
 	for _, tt := range []struct {
 		body          string
@@ -295,7 +298,7 @@ func TestRemoveDead(t *testing.T) {
 			t.Errorf("%s: removed %+v, %d left; want %d and %d", tt.body, got, left, tt.removed, tt.left)
 		}
 	}
-	d := delivery("ep_1", "evt_9")
+	d := aDelivery("ep_1", "evt_9")
 	a.bury(d)
 	if got := a.do("DELETE", "/api/v1/dead/"+d.ID(), ""); got.status != http.StatusNoContent {
 		t.Errorf("%d %s", got.status, got.body)

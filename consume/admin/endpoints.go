@@ -330,7 +330,7 @@ func (s *Server) deleteEndpoint(ctx context.Context, in *EndpointCondition) (*st
 		return nil, err
 	}
 	// Also for one that is removed already: a request that failed between the two is made again.
-	if err := s.bus.Forget(ctx, in.ID); err != nil {
+	if err := s.bus.Deliveries().Forget(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	if err != nil {

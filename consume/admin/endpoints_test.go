@@ -259,8 +259,8 @@ func TestDeleteEndpoint(t *testing.T) {
 	a := start(t)
 	e, other := a.create(minimal), a.create(minimal)
 	for i, id := range []string{e.ID, other.ID} {
-		a.schedule(delivery(id, fmt.Sprint("waits", i)))
-		a.bury(delivery(id, fmt.Sprint("dead", i)))
+		a.schedule(aDelivery(id, fmt.Sprint("waits", i)))
+		a.bury(aDelivery(id, fmt.Sprint("dead", i)))
 	}
 	get[struct{}](a, http.StatusNoContent, "DELETE", "/api/v1/endpoints/"+e.ID, "")
 	if n := len(a.listed("")); n != 2 {

@@ -21,8 +21,8 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
 	"jethook/consume/rejected"
-	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/seal"
 )
 
 // Faults of a request that no other package names.
@@ -114,7 +114,7 @@ var failures = []struct {
 	{deliveries.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{errManyTrials, http.StatusServiceUnavailable, "overloaded", "too many tests at once; try again"},
 	{deliveries.ErrNotFound, http.StatusNotFound, "not_found", "no such delivery"},
-	{publish.ErrBodyGone, http.StatusConflict, "no_request", "the body is no longer stored, so no request can be made"},
+	{failure.ErrBodyGone, http.StatusConflict, "no_request", "the body is no longer stored, so no request can be made"},
 	{recovery.ErrNotFound, http.StatusNotFound, "not_found", "no such recovery"},
 	{recovery.ErrTooMuch, http.StatusUnprocessableEntity, "too_much", "too many deliveries in this period; choose a shorter one"},
 	{errNoSource, http.StatusNotFound, "not_found", "no such source; add it to JETHOOK_SOURCES of this process"},
@@ -122,8 +122,8 @@ var failures = []struct {
 	{errNotReceiving, http.StatusConflict, "not_receiving", "this process receives no webhooks; call one that runs jethook serve or jethook ingest"},
 	{errNoHandshake, http.StatusConflict, "no_handshake", "the sender does not hand over a secret; set JETHOOK_SOURCE_<NAME>_SECRET"},
 	{errNoSample, http.StatusConflict, "no_sample", "requests of this sender can't be made here: it signs with a key of its own"},
-	{publish.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process does not match the store; set the right key and restart"},
-	{publish.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read (see GET /api/v1/status); set the key that sealed it, restore it, or remove and recreate it"},
+	{seal.ErrWrongKey, http.StatusConflict, "wrong_key", "JETHOOK_ENCRYPTION_KEY of this process does not match the store; set the right key and restart"},
+	{seal.ErrUnreadable, http.StatusConflict, "unreadable", "the stored record can't be read (see GET /api/v1/status); set the key that sealed it, restore it, or remove and recreate it"},
 	{errNoPublicKey, http.StatusConflict, "no_public_key", "the endpoint has no Ed25519 secret; rotate it with secret_type ed25519"},
 	{errNotDead, http.StatusNotFound, "not_found", "no such delivery is dead"},
 	{deliveries.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},

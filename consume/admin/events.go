@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/nats-io/nuid"
 
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 	"jethook/publish/topology"
 	"jethook/publish/trace"
@@ -22,7 +22,7 @@ func (s *Server) eventRoutes() {
 		Summary:       "Publish an event",
 		Description:   "Publishes the exact bytes of data on events.<type>, and responds once the event is stored.",
 		DefaultStatus: http.StatusAccepted,
-		MaxBodyBytes:  s.bus.MaxEvent() + maxBody, // room for what stands around data
+		MaxBodyBytes:  s.bus.Limits().Event + maxBody, // room for what stands around data
 	}, requestTimeout, s.sendEvent)
 }
 
@@ -51,13 +51,13 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 	if fields := checkEvent(&in.Body); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
-	if int64(len(in.Body.Data)) > s.bus.MaxEvent() {
+	if int64(len(in.Body.Data)) > s.bus.Limits().Event {
 		return nil, errBodyTooLarge
 	}
-	if !publish.ValidTraceparent(in.Traceparent) {
-		in.Traceparent = publish.NewTraceparent()
+	if !event.ValidTraceparent(in.Traceparent) {
+		in.Traceparent = event.NewTraceparent()
 	}
-	event := &publish.Event{
+	event := &event.Event{
 		ID: in.Body.ID, Type: in.Body.Type, Subject: topology.EventSubject(in.Body.Type), Received: time.Now(),
 		ContentType: "application/json", Traceparent: in.Traceparent, Body: in.Body.Data,
 	}
@@ -83,8 +83,8 @@ func (s *Server) sendEvent(ctx context.Context, in *sendEventInput) (*sendEventO
 }
 
 // send stores an event as a step of its trace.
-func (s *Server) send(ctx context.Context, e *publish.Event) (groupcommit.Receipt, error) {
-	sent := s.tracer.Send(trace.Span{}, []*publish.Event{e})
+func (s *Server) send(ctx context.Context, e *event.Event) (groupcommit.Receipt, error) {
+	sent := s.tracer.Send(trace.Span{}, []*event.Event{e})
 	receipt, err := s.bus.Publish(ctx, e)
 	trace.Sent(sent, receipt.Duplicate, err)
 	return receipt, err
@@ -105,7 +105,7 @@ func checkEvent(e *NewEvent) (fields []FailureField) {
 	case strings.HasPrefix(e.Type, topology.EventsPrefix):
 		fields = append(fields, FailureField{Field: "type", Message: "must not start with events.; the prefix is added"})
 	}
-	if publish.CleanID(e.ID) != e.ID {
+	if event.CleanID(e.ID) != e.ID {
 		fields = append(fields, FailureField{Field: "id", Message: "must be at most 128 visible ASCII characters"})
 	}
 	return fields

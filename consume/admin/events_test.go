@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
 // last returns the event that was sent last, and nobody read yet.
-func (a *api) last() publish.Event {
+func (a *api) last() event.Event {
 	a.t.Helper()
-	c, err := a.bus.Consumers().Open(a.t.Context(), topology.QueueEvents)
+	c, err := a.bus.Queues().Open(a.t.Context(), topology.QueueEvents)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func (a *api) last() publish.Event {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	e, err := publish.DecodeEvent(m)
+	e, err := event.Decode(m)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestListSources(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for _, id := range []string{"1", "2"} {
-		if _, err := a.bus.Publish(t.Context(), &publish.Event{
+		if _, err := a.bus.Publish(t.Context(), &event.Event{
 			ID: id, Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", Received: time.Now(), Body: []byte("{}"),
 		}); err != nil {
 			t.Fatal(err)

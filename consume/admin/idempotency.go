@@ -12,8 +12,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/failure"
+	"jethook/publish/seal"
 )
 
 // A request with an Idempotency-Key can be made again when its answer was lost. Nothing has to be locked for that,
@@ -78,8 +79,8 @@ type remembered[T any] struct {
 // publishOnce publishes the event of a request with an Idempotency-Key, whose id follows from the key unless it
 // was given. The note before makes sure that the key stands for this request alone; until the note after, a
 // repeated request publishes again, and the stream drops the copy.
-func (s *Server) publishOnce(ctx context.Context, made requestID, e *publish.Event) (*SentEvent, error) {
-	kv, err := s.bus.Requests(ctx)
+func (s *Server) publishOnce(ctx context.Context, made requestID, e *event.Event) (*SentEvent, error) {
+	kv, err := s.bus.Buckets().Requests(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -123,13 +124,13 @@ func remember[T any](ctx context.Context, kv jetstream.KeyValue, made requestID,
 		return note, 0, fmt.Errorf("%w: reading the note of a request: %w", failure.ErrUnavailable, err)
 	}
 	if json.Unmarshal(entry.Value(), &there) != nil {
-		return note, 0, fmt.Errorf("reading the note of a request: %w", publish.ErrUnreadable)
+		return note, 0, fmt.Errorf("reading the note of a request: %w", seal.ErrUnreadable)
 	}
 	_, err = made.isRepeat(there.Request)
 	return there, entry.Revision(), err
 }
 
-// amend replaces the note of that revision and returns the new one. The error is publish.ErrConflict when somebody else
+// amend replaces the note of that revision and returns the new one. The error is failure.ErrConflict when somebody else
 // has replaced it.
 func amend[T any](ctx context.Context, kv jetstream.KeyValue, made requestID, note remembered[T], revision uint64) (uint64, error) {
 	data, err := json.Marshal(note)

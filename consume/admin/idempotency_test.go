@@ -116,7 +116,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 	a := start(t)
 	stored := func() uint64 {
 		t.Helper()
-		c, err := a.bus.Consumers().Open(t.Context(), topology.QueueEvents)
+		c, err := a.bus.Queues().Open(t.Context(), topology.QueueEvents)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 		}
 	}
 
-	kv, err := a.bus.Requests(t.Context())
+	kv, err := a.bus.Buckets().Requests(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 // notes changes what is remembered of all requests.
 func (a *api) notes(change func(map[string]any)) {
 	a.t.Helper()
-	kv, err := a.bus.Requests(a.t.Context())
+	kv, err := a.bus.Buckets().Requests(a.t.Context())
 	if err != nil {
 		a.t.Fatal(err)
 	}

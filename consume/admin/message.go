@@ -9,7 +9,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/attempt"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // Header is one line of a header.
@@ -56,7 +56,7 @@ func show(m *attempt.Message, reveal bool) (*RequestShown, error) {
 // mask hides the values of credentials, by their headers' names and by those that are known to be some.
 func mask(h http.Header, known ...string) {
 	for name := range h {
-		if publish.IsCredential(name) || slices.Contains(known, name) {
+		if event.IsCredential(name) || slices.Contains(known, name) {
 			h[name] = []string{config.Secret{}.String()}
 		}
 	}

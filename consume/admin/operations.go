@@ -7,7 +7,7 @@ import (
 
 	"jethook/consume/attempt"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/eventlog"
 )
 
 // What follows is the API's operations for callers in the same process, such as the dashboard: the same checks, the same
@@ -94,12 +94,12 @@ func (s *Server) Event(ctx context.Context, p *EventParams) (*EventDetail, error
 }
 
 // StoredEvent finds an event as GET /api/v1/events/{id} does, with its whole body, and without what became of it.
-func (s *Server) StoredEvent(ctx context.Context, p *EventParams) (*publish.Head, error) {
+func (s *Server) StoredEvent(ctx context.Context, p *EventParams) (*eventlog.Head, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	found, _, err := s.find(ctx, p)
 	if err == nil {
-		err = s.bus.Complete(ctx, &found.Event)
+		err = s.bus.EventLog().Complete(ctx, &found.Event)
 	}
 	return &found, err
 }

@@ -11,7 +11,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 func (s *Server) pairingRoutes() {
@@ -54,7 +54,7 @@ func (s *Server) handshake(ctx context.Context, c *config.Source) (string, error
 	}
 	state, err := s.bus.Sources().Get(ctx, c.Name)
 	switch {
-	case errors.Is(err, publish.ErrUnreadable):
+	case errors.Is(err, seal.ErrUnreadable):
 		return handshakeUnreadable, nil
 	case err != nil:
 		return "", err

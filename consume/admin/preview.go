@@ -13,7 +13,7 @@ import (
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 )
 
@@ -116,23 +116,23 @@ func (in *previewInput) check() (fields []FailureField) {
 }
 
 // deliveryToShow is what the parameters choose, with the attempt that would come next.
-func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *previewInput, now time.Time) (publish.Delivery, error) {
+func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *previewInput, now time.Time) (delivery.Delivery, error) {
 	switch {
 	case in.Delivery != "":
-		id, err := s.bus.FullID(ctx, in.Delivery)
+		id, err := s.bus.Find().FullID(ctx, in.Delivery)
 		if err != nil {
-			return publish.Delivery{}, err
+			return delivery.Delivery{}, err
 		}
 		return s.pending(ctx, id)
 	case in.Event != "":
 		event, _, err := s.archive.Find(ctx, in.Event, archive.Query{})
 		if err == nil {
-			err = s.bus.Complete(ctx, &event.Event)
+			err = s.bus.EventLog().Complete(ctx, &event.Event)
 		}
 		if err != nil {
-			return publish.Delivery{}, err
+			return delivery.Delivery{}, err
 		}
-		d := publish.Delivery{Endpoint: e.ID, Event: event.Event, Attempt: 1}
+		d := delivery.Delivery{Endpoint: e.ID, Event: event.Event, Attempt: 1}
 		for _, id := range []string{d.ID(), d.FormerID()} {
 			switch waits, err := s.pending(ctx, id); {
 			case err == nil:
@@ -149,25 +149,25 @@ func (s *Server) deliveryToShow(ctx context.Context, e *endpoint.Endpoint, in *p
 			data = json.RawMessage(in.Data)
 		}
 		event, err := sample(e, in.Type, data, now)
-		return publish.Delivery{Endpoint: e.ID, Event: event, Attempt: 1}, err
+		return delivery.Delivery{Endpoint: e.ID, Event: event, Attempt: 1}, err
 	}
 }
 
 // pending returns a delivery that waits, or that is dead and would begin anew.
-func (s *Server) pending(ctx context.Context, id string) (publish.Delivery, error) {
-	d, err := s.bus.Waiting(ctx, id)
+func (s *Server) pending(ctx context.Context, id string) (delivery.Delivery, error) {
+	d, err := s.bus.Find().Waiting(ctx, id)
 	if errors.Is(err, failure.ErrNotFound) {
-		d, err = s.bus.Dead(ctx, id)
+		d, err = s.bus.Find().Dead(ctx, id)
 		d.Attempt = 1
 	}
 	if errors.Is(err, failure.ErrNotFound) {
 		if d, err = s.ledger.Unbegun(ctx, id); err == nil {
-			err = s.bus.Complete(ctx, &d.Event)
+			err = s.bus.EventLog().Complete(ctx, &d.Event)
 		}
 		return d, err
 	}
 	if err == nil {
-		d.Event.Body, err = s.bus.Body(ctx, &d)
+		d.Event.Body, err = s.bus.Deliveries().Body(ctx, &d)
 	}
 	return d, err
 }

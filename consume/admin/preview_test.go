@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"jethook/consume/admin"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -30,12 +30,12 @@ func TestPreviewFindsWhatWouldGoOut(t *testing.T) {
 	t.Parallel()
 	a := start(t, local)
 	id, got := a.endpointAt(ok, "")
-	d := delivery(id, "waits")
+	d := aDelivery(id, "waits")
 	a.schedule(d)
-	dead := delivery(id, "dead")
+	dead := aDelivery(id, "dead")
 	a.bury(dead)
 	sent := get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"order.created","data":{"n": 7}}`)
-	if _, err := a.bus.Publish(t.Context(), &publish.Event{
+	if _, err := a.bus.Publish(t.Context(), &event.Event{
 		ID: "hook-1", Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", Received: time.Now(), Body: []byte("{}"),
 	}); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestPreviewAsCurl(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			id, got := a.endpointAt(ok, tt.endpoint)
-			e := publish.Event{
+			e := event.Event{
 				ID: "evt_" + name, Type: "order.created", Subject: "events.order.created", Received: time.Now(),
 				ContentType: tt.contentType, Body: []byte(tt.body),
 			}

@@ -15,8 +15,8 @@ func TestRecoveries(t *testing.T) {
 	a := start(t)
 	e := a.create(`{"name":"x","url":"https://example.com/","events":["events.>"]}`)
 	path := "/api/v1/endpoints/" + e.ID + "/recover"
-	a.bury(delivery(e.ID, "evt_1"))
-	a.schedule(delivery(e.ID, "evt_2"))
+	a.bury(aDelivery(e.ID, "evt_1"))
+	a.schedule(aDelivery(e.ID, "evt_2"))
 
 	counted := get[recovery.Recovery](a, http.StatusOK, "POST", path, `{"dry_run":true}`)
 	if !counted.DryRun || counted.ID != "" || counted.Counts != (recovery.RecoveryCounts{Dead: 1, Waiting: 1}) {

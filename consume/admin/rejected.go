@@ -18,7 +18,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
 	"jethook/consume/rejected"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 func (s *Server) rejectedRoutes() {
@@ -92,7 +92,7 @@ type RejectedRequest struct {
 	Names    []string  `json:"header_names" doc:"the names of its headers" example:"Content-Type"`
 }
 
-func describeRejected(r *publish.Rejected) RejectedRequest {
+func describeRejected(r *quarantine.Request) RejectedRequest {
 	names := slices.AppendSeq([]string{}, maps.Keys(r.Header))
 	slices.Sort(names)
 	return RejectedRequest{

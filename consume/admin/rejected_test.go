@@ -12,13 +12,13 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
-	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 )
 
 // verifyRight stands in for a process that receives: it verifies requests with the body "right".
-func verifyRight(_ context.Context, r *publish.Rejected) (reason string, err error) {
+func verifyRight(_ context.Context, r *quarantine.Request) (reason string, err error) {
 	switch string(r.Body) {
 	case "right":
 		return "", nil
@@ -30,10 +30,10 @@ func verifyRight(_ context.Context, r *publish.Rejected) (reason string, err err
 }
 
 // reject keeps a rejected request, and returns its id.
-func (a *api) reject(r *publish.Rejected) string {
+func (a *api) reject(r *quarantine.Request) string {
 	a.t.Helper()
 	kept := make(chan error, 1)
-	a.bus.Reject(r, func(err error) { kept <- err })
+	a.bus.Rejected().Reject(r, func(err error) { kept <- err })
 	if err := <-kept; err != nil {
 		a.t.Fatal(err)
 	}
@@ -45,8 +45,8 @@ func (a *api) reject(r *publish.Rejected) string {
 }
 
 // refused is a request to shop with that body, whose Authorization and X-Shop are credentials.
-func refused(body string) *publish.Rejected {
-	return &publish.Rejected{
+func refused(body string) *quarantine.Request {
+	return &quarantine.Request{
 		Source: "shop", Reason: "bad_signature", Received: time.Now().UTC(), Method: "POST", Query: "token=hush-query&bare",
 		Remote: "192.0.2.1", Size: len(body), Body: []byte(body),
 		Header: http.Header{

@@ -16,7 +16,8 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
@@ -172,12 +173,12 @@ func (s *Server) subscribed(subject string) (all []endpoint.Endpoint) {
 const resendsAtOnce = 16
 
 // resend sends an event to endpoints again. Cut off half-way, the same request does the rest.
-func (s *Server) resend(ctx context.Context, e *publish.Event, to []endpoint.Endpoint, asked deliveries.Asked) ([]ResentDelivery, error) {
+func (s *Server) resend(ctx context.Context, e *event.Event, to []endpoint.Endpoint, asked deliveries.Asked) ([]ResentDelivery, error) {
 	out := make([]ResentDelivery, len(to))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(resendsAtOnce)
 	for i := range to {
-		d := publish.Delivery{Endpoint: to[i].ID, Event: *e}
+		d := delivery.Delivery{Endpoint: to[i].ID, Event: *e}
 		out[i] = ResentDelivery{ID: d.ID(), Endpoint: d.Endpoint, Result: ResultDisabled}
 		if to[i].Disabled {
 			continue
@@ -214,7 +215,7 @@ func (r *resending) asked() deliveries.Asked {
 // beginResend notes that a request is made, or returns the note of the same request of before; one that is older than it
 // lasts is forgotten.
 func (s *Server) beginResend(ctx context.Context, made requestID, lasts time.Duration) (*resending, error) {
-	kv, err := s.bus.Requests(ctx)
+	kv, err := s.bus.Buckets().Requests(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -82,7 +82,7 @@ func (a *api) quiet() {
 	a.t.Helper()
 	a.until("nothing is due", func() bool {
 		due, _, err1 := a.bus.Query().Count(a.t.Context(), query.Due(""))
-		settled, err2 := a.bus.Consumers().Settled(a.t.Context(), topology.StreamEvents)
+		settled, err2 := a.bus.Queues().Settled(a.t.Context(), topology.StreamEvents)
 		_, last, err3 := a.bus.Query().Ends(a.t.Context(), query.Events(topology.StreamEvents, []string{"events.>"}), time.Time{})
 		return err1 == nil && err2 == nil && err3 == nil && due == 0 && settled >= last
 	})
@@ -107,7 +107,7 @@ func (a *api) resent(id, query, body string) map[string]string {
 	got := get[admin.Resent](a, http.StatusAccepted, "POST", resendPath(id)+query, body)
 	results := make(map[string]string)
 	for _, d := range got.Deliveries {
-		if !strings.HasPrefix(d.ID, d.Endpoint+"."+(&publish.Event{ID: got.ID}).Key()+".") {
+		if !strings.HasPrefix(d.ID, d.Endpoint+"."+(&event.Event{ID: got.ID}).Key()+".") {
 			a.t.Errorf("delivery %s of %s to %s", d.ID, got.ID, d.Endpoint)
 		}
 		results[d.Endpoint] = d.Result

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -26,10 +26,10 @@ type sampleBody struct {
 
 // sample returns an event that is on no stream, made to try an endpoint with. An empty type and no data stand
 // for Jethook's own; the error is a Failure that names the field.
-func sample(e *endpoint.Endpoint, eventType string, data json.RawMessage, now time.Time) (publish.Event, error) {
+func sample(e *endpoint.Endpoint, eventType string, data json.RawMessage, now time.Time) (event.Event, error) {
 	eventType = cmp.Or(eventType, sampleType)
 	if fields := checkEvent(&NewEvent{Type: eventType}); len(fields) > 0 {
-		return publish.Event{}, invalid(fields...)
+		return event.Event{}, invalid(fields...)
 	}
 	if data == nil {
 		var err error
@@ -37,11 +37,11 @@ func sample(e *endpoint.Endpoint, eventType string, data json.RawMessage, now ti
 			Type: eventType, Message: "This is a test by Jethook. Nothing has happened.", Endpoint: e.ID, SentAt: now.UTC(),
 		})
 		if err != nil {
-			return publish.Event{}, fmt.Errorf("encoding a sample: %w", err)
+			return event.Event{}, fmt.Errorf("encoding a sample: %w", err)
 		}
 	}
-	return publish.Event{
+	return event.Event{
 		ID: "evt_test_" + nuid.Next(), Type: eventType, Subject: topology.EventSubject(eventType), Received: now,
-		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: data,
+		ContentType: "application/json", Traceparent: event.NewTraceparent(), Body: data,
 	}, nil
 }

@@ -12,7 +12,8 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/history"
 	"jethook/consume/recovery"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/processes"
 	"jethook/publish/report"
 )
@@ -106,7 +107,7 @@ func previewSamples(a *api) []exchange {
 	path := "/api/v1/endpoints/" + id + "/preview"
 	return []exchange{
 		{path: path, status: 200},
-		{path: path + "?delivery=" + delivery(id, "waits").ID(), status: 200},
+		{path: path + "?delivery=" + aDelivery(id, "waits").ID(), status: 200},
 		{path: path + "?event=none", status: 404},
 		{path: path + "?data=x", status: 422},
 	}
@@ -126,14 +127,14 @@ func sendSamples(*api) []exchange {
 // pendingDeliveries stores a delivery in each state, and returns their endpoint's id.
 func pendingDeliveries(a *api) string {
 	e := a.create(minimal)
-	a.schedule(delivery(e.ID, "waits"))
-	a.bury(delivery(e.ID, "dead"))
-	a.deliver(delivery(e.ID, "delivered"))
+	a.schedule(aDelivery(e.ID, "waits"))
+	a.bury(aDelivery(e.ID, "dead"))
+	a.deliver(aDelivery(e.ID, "delivered"))
 	return e.ID
 }
 
 // fail records an attempt with all that a line of the history can have, and the opening of the endpoint's circuit.
-func (a *api) fail(d *publish.Delivery) {
+func (a *api) fail(d *delivery.Delivery) {
 	a.t.Helper()
 	next := time.Now().Add(time.Hour)
 	failed := history.Attempt{
@@ -153,7 +154,7 @@ func (a *api) fail(d *publish.Delivery) {
 			a.t.Fatal(err)
 		}
 		a.stored(func(done func(error)) {
-			a.bus.Record(publish.Trait{Endpoint: l.Endpoint, Outcome: string(l.Outcome), Class: string(l.Class), Status: l.Status}, line, done)
+			a.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: l.Endpoint, Outcome: string(l.Outcome), Class: string(l.Class), Status: l.Status}, line, done)
 		})
 	}
 }
@@ -169,19 +170,19 @@ func deliveriesSamples(a *api) []exchange {
 
 func deliverySamples(a *api) []exchange {
 	id := pendingDeliveries(a)
-	a.fail(delivery(id, "waits"))
+	a.fail(aDelivery(id, "waits"))
 	const path = "/api/v1/deliveries/"
 	return []exchange{
-		{path: path + delivery(id, "waits").ID(), status: 200},
-		{path: path + delivery(id, "dead").ID(), status: 200},
-		{path: path + delivery(id, "delivered").ID(), status: 200},
-		{path: path + delivery(id, "never").ID(), status: 404},
+		{path: path + aDelivery(id, "waits").ID(), status: 200},
+		{path: path + aDelivery(id, "dead").ID(), status: 200},
+		{path: path + aDelivery(id, "delivered").ID(), status: 200},
+		{path: path + aDelivery(id, "never").ID(), status: 404},
 	}
 }
 
 func retrySamples(a *api) []exchange {
 	e := a.create(minimal)
-	waits, parked := delivery(e.ID, "waits"), delivery(a.create(everything).ID, "waits")
+	waits, parked := aDelivery(e.ID, "waits"), aDelivery(a.create(everything).ID, "waits")
 	a.schedule(waits)
 	a.schedule(parked)
 	return []exchange{
@@ -192,7 +193,7 @@ func retrySamples(a *api) []exchange {
 
 func attemptSamples(a *api) []exchange {
 	id := pendingDeliveries(a)
-	a.fail(delivery(id, "waits"))
+	a.fail(aDelivery(id, "waits"))
 	return []exchange{
 		{status: 200},
 		{path: "/api/v1/attempts?limit=1&outcome=failed&class=status&code=500", status: 200},
@@ -220,21 +221,21 @@ func removeDeadSamples(a *api) []exchange {
 }
 
 func removeDeadLetterSamples(a *api) []exchange {
-	path := "/api/v1/dead/" + delivery(pendingDeliveries(a), "dead").ID()
+	path := "/api/v1/dead/" + aDelivery(pendingDeliveries(a), "dead").ID()
 	return []exchange{{path: path, status: 204}, {path: path, status: 404}}
 }
 
 // storedEvent stores an event that is delivered to one endpoint, waits for another and is dead for a third one.
-func storedEvent(a *api) *publish.Event {
-	d := delivery(a.create(minimal).ID, "evt_1")
+func storedEvent(a *api) *event.Event {
+	d := aDelivery(a.create(minimal).ID, "evt_1")
 	d.Event.Header = map[string][]string{"X-Custom": {"1", "2"}}
 	a.put(&d.Event)
 	a.deliver(d)
-	waits, dead := delivery(a.create(minimal).ID, "evt_1"), delivery(a.create(minimal).ID, "evt_1")
+	waits, dead := aDelivery(a.create(minimal).ID, "evt_1"), aDelivery(a.create(minimal).ID, "evt_1")
 	a.schedule(waits)
 	a.fail(waits)
 	a.bury(dead)
-	a.put(&publish.Event{ID: "evt_1", Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", Body: []byte{0xff}})
+	a.put(&event.Event{ID: "evt_1", Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", Body: []byte{0xff}})
 	return &d.Event
 }
 
@@ -339,7 +340,7 @@ func sourcesSamples(a *api) []exchange {
 }
 
 func resendSamples(a *api) []exchange {
-	a.put(&publish.Event{ID: "e1", Type: "order.created", Subject: "events.order.created"})
+	a.put(&event.Event{ID: "e1", Type: "order.created", Subject: "events.order.created"})
 	path := "/api/v1/events/e1/resend"
 	body := `{"endpoints":["` + a.create(minimal).ID + `"]}`
 	return []exchange{{path: path, body: body, status: 202}, {path: path, status: 202}, {path: path, body: `{"endpoints":["none"]}`, status: 422}}

@@ -89,9 +89,9 @@ func TestNothingElseShowsASecret(t *testing.T) {
 	one := "/api/v1/endpoints/" + e.ID
 	get[admin.EndpointWithSecret](a, http.StatusOK, "POST", one+"/rotate", `{"secret":"Geheimnis-2"}`)
 	a.revealed(e.ID)
-	waits := delivery(e.ID, "waits")
+	waits := aDelivery(e.ID, "waits")
 	a.schedule(waits)
-	a.bury(delivery(e.ID, "dead"))
+	a.bury(aDelivery(e.ID, "dead"))
 
 	var removal string
 	try := func(route, method, path string) {

@@ -11,7 +11,7 @@ import (
 
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 const (
@@ -93,7 +93,7 @@ func (s *Server) testEndpoint(ctx context.Context, in *trialInput) (*trialOutput
 }
 
 // try sends the event to the endpoint, and nobody else hears of it.
-func (s *Server) try(ctx context.Context, e *endpoint.Endpoint, event *publish.Event) Trial {
+func (s *Server) try(ctx context.Context, e *endpoint.Endpoint, event *event.Event) Trial {
 	timeout := s.cfg.DeliveryTimeout
 	if own := time.Duration(e.Timeout); own > 0 {
 		timeout = own
@@ -118,7 +118,7 @@ func (s *Server) try(ctx context.Context, e *endpoint.Endpoint, event *publish.E
 }
 
 // requestOf is the attempt at delivering an event to an endpoint.
-func requestOf(e *endpoint.Endpoint, event *publish.Event, number int) attempt.Request {
+func requestOf(e *endpoint.Endpoint, event *event.Event, number int) attempt.Request {
 	return attempt.Request{
 		Endpoint: e, EventID: event.ID, EventType: event.Type, Subject: event.Subject,
 		ContentType: event.ContentType, Traceparent: event.Traceparent, Source: event.Source, Received: event.Received,

@@ -15,6 +15,8 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/event"
+	"jethook/publish/eventlog"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 )
@@ -33,7 +35,7 @@ type StoredEvent struct {
 }
 
 // Describe returns an event as an operator sees it.
-func Describe(h *publish.Head) StoredEvent {
+func Describe(h *eventlog.Head) StoredEvent {
 	return StoredEvent{
 		ID: h.ID, Type: h.Type, Subject: h.Subject, Source: h.Source, Received: h.Received.UTC(),
 		Stream: h.Stream, Sequence: h.Seq, Size: h.Size, ContentType: h.ContentType,
@@ -90,15 +92,15 @@ func (a *Archive) List(ctx context.Context, q Query) ([]StoredEvent, string, err
 
 // Find returns the newest chosen event with an id: its own, or its stream and sequence; and the subjects of other
 // events with that id that were met on the way. Errors are ErrNoEvent, a [SearchError], and those of List.
-func (a *Archive) Find(ctx context.Context, id string, q Query) (found publish.Head, others []string, err error) {
-	if stream, seq, ok := publish.ParsePlace(id); ok {
-		found, err = a.bus.Read(ctx, stream, seq)
+func (a *Archive) Find(ctx context.Context, id string, q Query) (found eventlog.Head, others []string, err error) {
+	if stream, seq, ok := event.ParsePlace(id); ok {
+		found, err = a.bus.EventLog().Read(ctx, stream, seq)
 		if errors.Is(err, failure.ErrNotFound) {
 			err = ErrNoEvent
 		}
 		return found, nil, err
 	}
-	id = publish.CleanID(id)
+	id = event.CleanID(id)
 	head, others, err := a.search(ctx, id, q)
 	if late := err; errors.Is(late, ErrSearchTime) {
 		if head, err = a.searchStuck(ctx, id, q); head == nil && err == nil {
@@ -106,9 +108,9 @@ func (a *Archive) Find(ctx context.Context, id string, q Query) (found publish.H
 		}
 	}
 	if err != nil {
-		return publish.Head{}, nil, err
+		return eventlog.Head{}, nil, err
 	}
-	found, err = a.bus.Read(ctx, head.Stream, head.Seq)
+	found, err = a.bus.EventLog().Read(ctx, head.Stream, head.Seq)
 	if errors.Is(err, failure.ErrNotFound) { // it went this moment
 		err = ErrNoEvent
 	}
@@ -120,8 +122,8 @@ type merged struct{ strands []*strand }
 
 // strand is the part of one shelf that was read and not yet taken.
 type strand struct {
-	tail  *publish.Tail
-	heads []publish.Head
+	tail  *eventlog.Tail
+	heads []eventlog.Head
 }
 
 // merge begins to read what q chooses, where its cursor says.
@@ -136,7 +138,7 @@ func (a *Archive) merge(ctx context.Context, q Query) (*merged, error) {
 	}
 	m := &merged{}
 	for i, sh := range shelves {
-		tail, err := a.bus.Tail(ctx, sh, q.Since, q.Until)
+		tail, err := a.bus.EventLog().Tail(ctx, sh, q.Since, q.Until)
 		if err != nil {
 			return nil, fmt.Errorf("listing events: %w", err)
 		}
@@ -151,7 +153,7 @@ func (a *Archive) merge(ctx context.Context, q Query) (*merged, error) {
 }
 
 // next takes the newest event that is left; nil when none is.
-func (m *merged) next(ctx context.Context) (*publish.Head, error) {
+func (m *merged) next(ctx context.Context) (*eventlog.Head, error) {
 	var newest *strand
 	for _, s := range m.strands {
 		if len(s.heads) == 0 && !s.tail.Done() {

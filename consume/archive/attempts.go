@@ -9,6 +9,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/eventlog"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 
 // attemptsOf returns the attempts at an event, newest first, and whether that is all of them. The history of the first
 // minutes is read by itself: there the attempts are that went well, and it is found however old the event is.
-func attemptsOf(ctx context.Context, bus *publish.Bus, h *publish.Head) (attempts []history.Attempt, all bool, err error) {
+func attemptsOf(ctx context.Context, bus *publish.Bus, h *eventlog.Head) (attempts []history.Attempt, all bool, err error) {
 	attempts, all = []history.Attempt{}, true
 	stored := h.Time.Add(-deliveries.ClockSlack)
 	for _, span := range [][2]time.Time{{stored.Add(deliveries.Soon), {}}, {stored, stored.Add(deliveries.Soon)}} {

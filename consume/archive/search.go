@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"jethook/consume/deliveries"
-	"jethook/publish"
+	"jethook/publish/event"
+	"jethook/publish/eventlog"
 	"jethook/publish/topology"
 )
 
@@ -34,7 +35,7 @@ func (e *SearchError) Is(target error) bool { return target == ErrSearchTime }
 
 // search reads back until it meets the id. The store has no index of ids: the one that it has for deduplication
 // only answers who publishes, and every plain subscriber would see that.
-func (a *Archive) search(ctx context.Context, id string, q Query) (found *publish.Head, others []string, err error) {
+func (a *Archive) search(ctx context.Context, id string, q Query) (found *eventlog.Head, others []string, err error) {
 	q.Cursor = ""
 	m, err := a.merge(ctx, q)
 	if err != nil {
@@ -62,9 +63,9 @@ func (a *Archive) search(ctx context.Context, id string, q Query) (found *publis
 
 // searchStuck finds an event by a delivery of it that waits or is dead, which has the event's subject and tells when
 // it was received; nil when there is none.
-func (a *Archive) searchStuck(ctx context.Context, id string, q Query) (*publish.Head, error) {
+func (a *Archive) searchStuck(ctx context.Context, id string, q Query) (*eventlog.Head, error) {
 	for _, source := range append([]string{""}, a.sources...) {
-		waiting, dead, err := a.bus.Chains(ctx, &publish.Event{Source: source, ID: id})
+		waiting, dead, err := a.bus.Find().OfEvent(ctx, &event.Event{Source: source, ID: id})
 		if err != nil {
 			return nil, fmt.Errorf("looking for deliveries: %w", err)
 		}

@@ -11,6 +11,8 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 )
 
 // A search that ran out of time says how far it came, and still finds what waits or is dead.
@@ -23,18 +25,18 @@ func TestSearchEndsInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	put := func(source, subject, id string) publish.Event {
-		e := publish.Event{ID: id, Type: "a", Source: source, Subject: subject, Received: time.Now(), Body: []byte(id)}
+	put := func(source, subject, id string) event.Event {
+		e := event.Event{ID: id, Type: "a", Source: source, Subject: subject, Received: time.Now(), Body: []byte(id)}
 		if _, err := bus.Publish(t.Context(), &e); err != nil {
 			t.Error(err)
 		}
 		return e
 	}
 	put("", "events.a", "gone_by")
-	for i, e := range []publish.Event{put("", "events.a", "waits"), put("shop", "webhooks.shop.a", "is_dead")} {
-		d := publish.Delivery{Endpoint: "ep_1", Event: e, Attempt: 1, Due: time.Now().Add(time.Hour), Why: publish.WhyRetry}
+	for i, e := range []event.Event{put("", "events.a", "waits"), put("shop", "webhooks.shop.a", "is_dead")} {
+		d := delivery.Delivery{Endpoint: "ep_1", Event: e, Attempt: 1, Due: time.Now().Add(time.Hour), Why: delivery.WhyRetry}
 		done := make(chan error, 1)
-		[]func(*publish.Delivery, func(error)){bus.Schedule, bus.Bury}[i](&d, func(err error) { done <- err })
+		[]func(*delivery.Delivery, func(error)){bus.Deliveries().Schedule, bus.Deliveries().DeadLetter}[i](&d, func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,8 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/eventlog"
 	"jethook/publish/topology"
 )
 
@@ -25,12 +26,12 @@ type Trace struct {
 // lies on the bus, and of others the newest attempt tells. An endpoint that matches and left no trace waits for its
 // first attempt while it has not come to the event, or while that is not yet taken; after that it did not match when the
 // event came.
-func (a *Archive) Trace(ctx context.Context, h *publish.Head) (Trace, error) {
+func (a *Archive) Trace(ctx context.Context, h *eventlog.Head) (Trace, error) {
 	first, err := a.awaiting(ctx, h)
 	if err != nil {
 		return Trace{}, fmt.Errorf("reading deliveries: %w", err)
 	}
-	waiting, dead, err := a.bus.Chains(ctx, &h.Event)
+	waiting, dead, err := a.bus.Find().OfEvent(ctx, &h.Event)
 	if err != nil {
 		return Trace{}, fmt.Errorf("reading deliveries: %w", err)
 	}
@@ -75,14 +76,14 @@ func after(a *history.Attempt) deliveries.Delivery {
 	case history.Dead:
 		d.Status = deliveries.StatusDead
 	default:
-		d.Status, d.Next, d.Waits = deliveries.StatusWaiting, a.Next, string(publish.WhyRetry)
+		d.Status, d.Next, d.Waits = deliveries.StatusWaiting, a.Next, string(delivery.WhyRetry)
 	}
 	return d
 }
 
 // awaiting returns a delivery to each endpoint that will get an event which it has not come to, or which nobody has taken
 // yet.
-func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []deliveries.Delivery, err error) {
+func (a *Archive) awaiting(ctx context.Context, h *eventlog.Head) (out []deliveries.Delivery, err error) {
 	if a.endpoints == nil {
 		return nil, nil
 	}
@@ -104,7 +105,7 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []deliveri
 			out = append(out, deliveries.WaitsBehind(b, h, stand))
 		}
 	}
-	floor, err := a.bus.Consumers().Settled(ctx, h.Stream)
+	floor, err := a.bus.Queues().Settled(ctx, h.Stream)
 	if err != nil || h.Seq <= floor {
 		return out, err
 	}
@@ -112,7 +113,7 @@ func (a *Archive) awaiting(ctx context.Context, h *publish.Head) (out []deliveri
 		if ep.Ordered || ep.Disabled || stands[ep.ID] {
 			continue
 		}
-		d := deliveries.Describe(&publish.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, deliveries.StatusWaiting)
+		d := deliveries.Describe(&delivery.Delivery{Endpoint: ep.ID, Event: h.Event, Attempt: 1, Since: h.Time}, deliveries.StatusWaiting)
 		d.Next, d.Waits = nil, deliveries.WaitsFirst
 		out = append(out, d)
 	}

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // Headers of a delivery.
@@ -64,8 +64,8 @@ func (c *Client) header(r *Request, body []byte, contentType string, now time.Ti
 	h[headerWebhookID] = []string{r.EventID}
 	h[headerWebhookTimestamp] = []string{timestamp}
 	h[headerAttempt] = []string{strconv.Itoa(r.Attempt)}
-	h[headerType] = []string{publish.HeaderValue(r.EventType)}
-	h[headerContentType] = []string{publish.HeaderValue(contentType)}
+	h[headerType] = []string{event.HeaderValue(r.EventType)}
+	h[headerContentType] = []string{event.HeaderValue(contentType)}
 	if r.Traceparent != "" && httpguts.ValidHeaderFieldValue(r.Traceparent) {
 		h[headerTraceparent] = []string{r.Traceparent}
 	}

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
@@ -39,7 +40,7 @@ func publishTo(t testing.TB, bus *publish.Bus, n int) (first uint64) {
 		if i%3 == 2 {
 			eventType = "b"
 		}
-		e := &publish.Event{
+		e := &event.Event{
 			ID: fmt.Sprint("evt_", i), Type: eventType, Subject: topology.EventSubject(eventType), Received: time.Now(), Body: []byte(`{}`),
 		}
 		if _, err := bus.Publish(t.Context(), e); err != nil {
@@ -103,7 +104,7 @@ func TestBacklogIsExact(t *testing.T) {
 			t.Parallel()
 			r := c.record
 			r.Epoch = "e"
-			ep := &endpoint.Endpoint{ID: "ep_" + publish.HashID(name)[7:20], Events: c.events}
+			ep := &endpoint.Endpoint{ID: "ep_" + event.HashID(name)[7:20], Events: c.events}
 			key := cursor.Key{Endpoint: ep.ID, Stream: topology.StreamEvents}
 			store(t, bus, key, &r)
 			settled := make(map[uint64]bool)

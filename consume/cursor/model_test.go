@@ -18,6 +18,7 @@ import (
 	"jethook/config"
 	"jethook/consume/cursor"
 	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
@@ -169,9 +170,9 @@ func (m *model) publish(bus *publish.Bus, seed uint64, n int) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for i := range n {
 		kind := []string{"a", "b", "c"}[rng.IntN(3)]
-		e := &publish.Event{
+		e := &event.Event{
 			ID: fmt.Sprint("evt_", seed, "_", i), Type: kind, Subject: topology.EventSubject(kind), Received: time.Now(),
-			ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
+			ContentType: "application/json", Traceparent: event.NewTraceparent(), Body: []byte("{}"),
 		}
 		stored, err := bus.Publish(m.t.Context(), e)
 		if err != nil {
@@ -311,7 +312,7 @@ func (p *actor) deliver(id string, meta *jetstream.MsgMetadata, how string) {
 
 // shared takes messages from the shared intake.
 func (p *actor) shared(ctx context.Context, rng *rand.Rand) {
-	c, err := p.bus.Consumers().Open(ctx, topology.QueueEvents)
+	c, err := p.bus.Queues().Open(ctx, topology.QueueEvents)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.t.Error(err)

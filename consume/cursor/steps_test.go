@@ -9,6 +9,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
@@ -39,9 +40,9 @@ func newStepped(t *testing.T, n int) *stepped {
 
 func (s *stepped) publish(kind string) uint64 {
 	s.Helper()
-	r, err := s.bus.Publish(s.Context(), &publish.Event{
+	r, err := s.bus.Publish(s.Context(), &event.Event{
 		ID: time.Now().String(), Type: kind, Subject: topology.EventSubject(kind), Received: time.Now(),
-		ContentType: "application/json", Traceparent: publish.NewTraceparent(), Body: []byte("{}"),
+		ContentType: "application/json", Traceparent: event.NewTraceparent(), Body: []byte("{}"),
 	})
 	if err != nil {
 		s.Fatal(err)
@@ -82,7 +83,7 @@ func (s *stepped) take(c *pull.Consumer, err error, n int, done bool) (places []
 
 func (s *stepped) takeShared(n int, done bool) []uint64 {
 	s.Helper()
-	c, err := s.bus.Consumers().Open(s.Context(), topology.QueueEvents)
+	c, err := s.bus.Queues().Open(s.Context(), topology.QueueEvents)
 	return s.take(c, err, n, done)
 }
 

@@ -43,7 +43,7 @@ func NewIdleTable(bus *publish.Bus) *Table { return NewTable(bus, slog.New(slog.
 // Run keeps the table current until ctx ends, and tells changed of each record that is new, changed, or removed.
 func (t *Table) Run(ctx context.Context, changed func(Key)) error {
 	for complained := false; ctx.Err() == nil; {
-		back := t.bus.Restored() // what the connection loses, the watch would notice after ten seconds
+		back := t.bus.Queues().Restored() // what the connection loses, the watch would notice after ten seconds
 		err := t.follow(ctx, back, changed)
 		if err != nil && ctx.Err() == nil {
 			if !complained {

@@ -10,7 +10,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // BenchmarkPages measures how long the server takes for each page, with 1,000,000 attempts, 1,000 endpoints and 100 sources, on an
@@ -75,7 +75,7 @@ func (r *rig) fill(b testing.TB, ids []string, n int) {
 		}
 		room <- struct{}{}
 		done.Add(1)
-		r.bus.Record(publish.Trait{Endpoint: a.Endpoint, Outcome: string(a.Outcome), Class: string(a.Class), Status: a.Status}, line, func(err error) {
+		r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: a.Endpoint, Outcome: string(a.Outcome), Class: string(a.Class), Status: a.Status}, line, func(err error) {
 			if err != nil {
 				b.Error(err)
 			}

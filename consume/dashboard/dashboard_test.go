@@ -26,6 +26,8 @@ import (
 	"jethook/consume/dashboard"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/event"
+	"jethook/publish/quarantine"
 	"jethook/publish/report"
 	"jethook/publish/topology"
 )
@@ -91,7 +93,7 @@ func start(t testing.TB, changes ...func(*config.Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.bus.Close)
-	if r.registry, err = endpoint.OpenRegistry(t.Context(), r.bus.Endpoints(), nil, log); err != nil {
+	if r.registry, err = endpoint.OpenRegistry(t.Context(), r.bus.Buckets().Endpoints, nil, log); err != nil {
 		t.Fatal(err)
 	}
 	r.receiver = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -116,7 +118,7 @@ func (r *rig) serve(log *slog.Logger) {
 		Sample: func(string) (http.Header, []byte, bool) {
 			return http.Header{"X-Signature": {"of a sample " + hostile}}, []byte(`{"a":"` + hostile + `"}`), true
 		},
-		Reverify: func(_ context.Context, rejected *publish.Rejected) (string, error) {
+		Reverify: func(_ context.Context, rejected *quarantine.Request) (string, error) {
 			if strings.HasPrefix(string(rejected.Body), "right") {
 				return "", nil
 			}
@@ -125,7 +127,7 @@ func (r *rig) serve(log *slog.Logger) {
 	})
 	pages := dashboard.New(dashboard.Options{
 		Config: r.cfg, Bus: r.bus, Registry: r.registry, API: api, Token: config.NewSecret(adminToken), Version: "v1.2.3", Log: log,
-		Explain: func(context.Context, *publish.Rejected) (*dashboard.Explanation, error) {
+		Explain: func(context.Context, *quarantine.Request) (*dashboard.Explanation, error) {
 			return &dashboard.Explanation{Reason: "bad_signature", Text: "explained " + hostile, Hints: []string{"a hint"}, Signed: "the signed bytes " + hostile, SignedSize: 16}, nil
 		},
 	})
@@ -300,7 +302,7 @@ func (r *rig) endpoint(name, path string, events ...string) string {
 // publish stores an event.
 func (r *rig) publish(eventType, id string, body []byte) {
 	r.t.Helper()
-	e := &publish.Event{ID: id, Type: eventType, Subject: topology.EventSubject(eventType), ContentType: "application/json", Received: time.Now(), Body: body}
+	e := &event.Event{ID: id, Type: eventType, Subject: topology.EventSubject(eventType), ContentType: "application/json", Received: time.Now(), Body: body}
 	if _, err := r.bus.Publish(r.t.Context(), e); err != nil {
 		r.t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/failure"
 )
 
 // deliveryPage is one delivery.
@@ -84,7 +85,7 @@ func (s *Server) formatNote(id string) string {
 
 // eventPlace is the place of a delivery's event in its stream, by which it is found at once; or its id.
 func eventPlace(d *deliveries.Delivery) string {
-	_, _, place, ok := publish.PlaceOf(d.ID)
+	_, _, place, ok := delivery.PlaceOf(d.ID)
 	if !ok {
 		return d.EventID
 	}
@@ -97,7 +98,7 @@ func (s *Server) eventBody(r *http.Request, d *deliveries.Delivery, place string
 	switch {
 	case err == nil && event.ID == d.EventID:
 		return event.Body, cmp.Or(event.ContentType, "Body"), "", true, nil
-	case err == nil, errors.Is(err, archive.ErrNoEvent), errors.Is(err, archive.ErrSearchTime), errors.Is(err, publish.ErrBodyGone):
+	case err == nil, errors.Is(err, archive.ErrNoEvent), errors.Is(err, archive.ErrSearchTime), errors.Is(err, failure.ErrBodyGone):
 		if d.Body == "" {
 			return nil, "", "The event is not stored any more: its retention has ended.", false, nil
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 // hostile is what somebody outside may send, to run in an operator's browser or to deceive.
@@ -37,7 +37,7 @@ func TestHostileContentIsText(t *testing.T) {
 	r.publish(`a<script>alert(1)</script>`, "evt_<img src=x onerror=alert(1)>", []byte(`{}`))
 	for _, reason := range []string{"bad_signature", `"><script>alert(1)</script>`} {
 		done := make(chan error, 1)
-		r.bus.Reject(&publish.Rejected{
+		r.bus.Rejected().Reject(&quarantine.Request{
 			Source: "shop", Reason: reason, Received: time.Now(), Method: "POST", Query: "a=" + hostile, Remote: "192.0.2.1",
 			Header: http.Header{"X-Hostile": {hostile}, "Authorization": {"Bearer rejected-secret"}}, Size: len(hostile), Body: []byte(hostile),
 		}, func(err error) { done <- err })

@@ -168,7 +168,7 @@ func (s *Server) spend(ctx context.Context, link string, now time.Time) (bool, e
 	if !right || err != nil || now.Unix() > until {
 		return false, nil
 	}
-	kv, err := s.bus.Requests(ctx)
+	kv, err := s.bus.Buckets().Requests(ctx)
 	if err != nil {
 		return false, err
 	}

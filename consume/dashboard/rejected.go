@@ -11,11 +11,11 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/consume/rejected"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 // Explainer says why a rejected request does not verify; nil when there is nothing to say.
-type Explainer func(context.Context, *publish.Rejected) (*Explanation, error)
+type Explainer func(context.Context, *quarantine.Request) (*Explanation, error)
 
 // Explanation is what verification makes of a request with the secrets of now. None of its texts holds a secret.
 type Explanation struct {

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 // reject keeps a request of the source shop that did not verify; one with the body right verifies from then on.
 func (r *rig) reject(reason, body string) {
 	r.t.Helper()
 	done := make(chan error, 1)
-	r.bus.Reject(&publish.Rejected{
+	r.bus.Rejected().Reject(&quarantine.Request{
 		Source: "shop", Reason: reason, Received: time.Now(), Method: "POST", Remote: "192.0.2.1",
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer rejected-secret"}}, Size: len(body), Body: []byte(body),
 	}, func(err error) { done <- err })
@@ -59,10 +59,10 @@ func TestSources(t *testing.T) {
 func TestRefusedWithoutBody(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for _, one := range []publish.Rejected{{Reason: "missing_header", Size: 2048, NoBody: true}, {Reason: "missing_header"}} {
+	for _, one := range []quarantine.Request{{Reason: "missing_header", Size: 2048, NoBody: true}, {Reason: "missing_header"}} {
 		one.Source, one.Received, one.Method = "shop", time.Now(), "POST"
 		done := make(chan error, 1)
-		r.bus.Reject(&one, func(err error) { done <- err })
+		r.bus.Rejected().Reject(&one, func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

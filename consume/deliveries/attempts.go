@@ -13,7 +13,7 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/history"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -83,7 +83,7 @@ func (l *Store) Attempts(ctx context.Context, q AttemptQuery) (items []history.A
 }
 
 func (q *AttemptQuery) shelf() query.Selection {
-	t := publish.Trait{Endpoint: q.Endpoint, Outcome: string(q.Outcome), Class: string(q.Class), Status: q.Status}
+	t := delivery.HistoryKey{Endpoint: q.Endpoint, Outcome: string(q.Outcome), Class: string(q.Class), Status: q.Status}
 	if t.Endpoint == "" && q.Delivery != "" {
 		t.Endpoint, _, _ = strings.Cut(q.Delivery, ".")
 	}
@@ -125,7 +125,7 @@ func (q *AttemptQuery) matcher() func(data []byte) bool {
 // matchesDelivery reports whether a delivery is the wanted one, or, of an id without a place, one of those.
 func matchesDelivery(want, id string) bool {
 	place, ok := strings.CutPrefix(id, want)
-	return ok && (place == "" || !publish.HasPlace(want) && place[0] == '.')
+	return ok && (place == "" || !delivery.HasPlace(want) && place[0] == '.')
 }
 
 // MatchesType reports whether an event type matches a pattern: "*" is one of the parts between its dots, ">" the

@@ -14,6 +14,9 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
+	"jethook/publish/eventlog"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
@@ -38,7 +41,7 @@ func newBacklogs(bus *publish.Bus, table *cursor.Table) *backlogs {
 }
 
 // of returns how an event stands that an endpoint's own consumer may have, and the backlog that it waits in; nil: none.
-func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *publish.Event) (*cursor.Backlog, cursor.Stand, error) {
+func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *event.Event) (*cursor.Backlog, cursor.Stand, error) {
 	stream, place := e.Place()
 	if place == 0 || !topology.MatchesAny(e.Subject, ep.Events) {
 		return nil, cursor.Elsewhere, nil
@@ -56,18 +59,18 @@ func (s *backlogs) of(ctx context.Context, ep *endpoint.Endpoint, e *publish.Eve
 
 // stand tells how an event stands that matches. One that was taken, or was about to be delivered ahead, and of which
 // something is recorded, is Elsewhere.
-func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Event) (cursor.Stand, error) {
+func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *event.Event) (cursor.Stand, error) {
 	_, place := e.Place()
 	stand := b.Of(place)
 	if stand == cursor.Elsewhere || stand == cursor.Waits && !b.Record.Goes(place) && !b.MayBeForgotten(place) {
 		return stand, nil
 	}
-	d := publish.Delivery{Endpoint: b.Endpoint.ID, Event: *e}
+	d := delivery.Delivery{Endpoint: b.Endpoint.ID, Event: *e}
 	if stand == cursor.Waits && !b.Record.Goes(place) { // many may: what is on record is read once for all
 		return s.unlessOnRecord(ctx, &d)
 	}
-	trace, err := s.bus.Trace(ctx, d.ID())
-	if err != nil || trace != (publish.Trace{}) {
+	trace, err := s.bus.Find().Trace(ctx, d.ID())
+	if err != nil || trace != (delivery.Trace{}) {
 		return cursor.Elsewhere, err
 	}
 	if s.ended[d.Endpoint] == nil {
@@ -82,11 +85,11 @@ func (s *backlogs) stand(ctx context.Context, b *cursor.Backlog, e *publish.Even
 }
 
 // unlessOnRecord tells how an event stands that waits unless something is recorded of its delivery.
-func (s *backlogs) unlessOnRecord(ctx context.Context, d *publish.Delivery) (cursor.Stand, error) {
+func (s *backlogs) unlessOnRecord(ctx context.Context, d *delivery.Delivery) (cursor.Stand, error) {
 	ids, ok := s.onRecord[d.Endpoint]
 	if !ok {
 		var err error
-		if ids, err = s.bus.OnRecord(ctx, d.Endpoint); err != nil {
+		if ids, err = s.bus.Find().OnRecord(ctx, d.Endpoint); err != nil {
 			return cursor.Elsewhere, err
 		}
 		s.onRecord[d.Endpoint] = ids
@@ -105,7 +108,7 @@ const recentLines = 5000
 func RecentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[string]bool, error) {
 	ended := make(map[string]bool)
 	for before, read := uint64(0), 0; read < recentLines; {
-		page, next, err := bus.Query().Reverse(ctx, publish.HistoryShelf(endpoint, ""), before, paging.Max)
+		page, next, err := bus.Query().Reverse(ctx, delivery.HistoryShelf(endpoint, ""), before, paging.Max)
 		if err != nil {
 			return nil, fmt.Errorf("reading what was delivered: %w", err)
 		}
@@ -123,8 +126,8 @@ func RecentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[
 }
 
 // WaitsBehind describes the delivery of an event that waits in its stream.
-func WaitsBehind(b *cursor.Backlog, h *publish.Head, stand cursor.Stand) Delivery {
-	d := Describe(&publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
+func WaitsBehind(b *cursor.Backlog, h *eventlog.Head, stand cursor.Stand) Delivery {
+	d := Describe(&delivery.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1, Since: h.Time}, StatusWaiting)
 	d.Next, d.Waits = nil, string(b.Why())
 	if b.Why() == cursor.Order && stand == cursor.Taken { // it is its turn
 		d.Waits = WaitsFirst
@@ -133,8 +136,8 @@ func WaitsBehind(b *cursor.Backlog, h *publish.Head, stand cursor.Stand) Deliver
 }
 
 // behind finds the event that a delivery's id names, if it waits in its stream; nil: it does not.
-func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *publish.Head, cursor.Stand, error) {
-	name, key, place, ok := publish.PlaceOf(id)
+func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *eventlog.Head, cursor.Stand, error) {
+	name, key, place, ok := delivery.PlaceOf(id)
 	if !ok || l.endpoints == nil {
 		return nil, nil, cursor.Elsewhere, nil
 	}
@@ -150,14 +153,14 @@ func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *publis
 		if b == nil || b.Of(place) == cursor.Elsewhere {
 			continue
 		}
-		h, err := l.bus.Read(ctx, stream, place)
+		h, err := l.bus.EventLog().Read(ctx, stream, place)
 		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, nil, cursor.Elsewhere, err
 		}
-		if d := (publish.Delivery{Endpoint: name, Event: h.Event}); d.ID() != id || !topology.MatchesAny(h.Subject, ep.Events) {
+		if d := (delivery.Delivery{Endpoint: name, Event: h.Event}); d.ID() != id || !topology.MatchesAny(h.Subject, ep.Events) {
 			continue
 		}
 		stand, err := l.backlogs().stand(ctx, b, &h.Event)
@@ -169,12 +172,12 @@ func (l *Store) behind(ctx context.Context, id string) (*cursor.Backlog, *publis
 }
 
 // Unbegun returns a delivery whose event waits in its stream, with that event as it is stored. ErrNoDelivery: it does not.
-func (l *Store) Unbegun(ctx context.Context, id string) (publish.Delivery, error) {
+func (l *Store) Unbegun(ctx context.Context, id string) (delivery.Delivery, error) {
 	b, h, _, err := l.behind(ctx, id)
 	if err != nil || b == nil {
-		return publish.Delivery{}, cmp.Or(err, ErrNoDelivery)
+		return delivery.Delivery{}, cmp.Or(err, ErrNoDelivery)
 	}
-	return publish.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1}, nil
+	return delivery.Delivery{Endpoint: b.Endpoint.ID, Event: h.Event, Attempt: 1}, nil
 }
 
 // streamsOf returns where the event of a delivery may lie, by its key.
@@ -212,13 +215,13 @@ func (l *Store) goAhead(ctx context.Context, id string) error {
 	case !noted, !lag.NotThere && place <= lag.Taken: // it came to it in between
 		return ErrUnderWay
 	}
-	d := publish.Delivery{Endpoint: key.Endpoint, Event: h.Event, Attempt: 1}
+	d := delivery.Delivery{Endpoint: key.Endpoint, Event: h.Event, Attempt: 1}
 	return SendAhead(ctx, l.bus, l.cursors, key, &d)
 }
 
 // SendAhead makes a delivery due that is noted to be about to, and notes that it is.
-func SendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key cursor.Key, d *publish.Delivery) error {
-	if err := bus.Send(ctx, d, "ahead"); err != nil && !errors.Is(err, failure.ErrConflict) { // else it is on its way
+func SendAhead(ctx context.Context, bus *publish.Bus, table *cursor.Table, key cursor.Key, d *delivery.Delivery) error {
+	if err := bus.Deliveries().Send(ctx, d, "ahead"); err != nil && !errors.Is(err, failure.ErrConflict) { // else it is on its way
 		return err
 	}
 	_, place := d.Event.Place()

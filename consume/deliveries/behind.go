@@ -7,7 +7,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/eventlog"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -21,8 +21,8 @@ type streamPart struct {
 	behind []*cursor.Backlog // by endpoint
 	part   *part
 
-	tail  *publish.Tail  // nil: reading has not begun
-	heads []publish.Head // that were read, and are not on a page yet
+	tail  *eventlog.Tail  // nil: reading has not begun
+	heads []eventlog.Head // that were read, and are not on a page yet
 }
 
 // streamParts returns the parts of a list that lie in the streams of events, always the same of a query.
@@ -109,7 +109,7 @@ func (s *streamPart) open(ctx context.Context, before, end uint64) (err error) {
 	for _, b := range s.behind {
 		patterns = append(patterns, b.Endpoint.Events...)
 	}
-	if s.tail, err = s.bus.Tail(ctx, query.Events(s.stream, patterns), s.q.Since, s.q.Until); err != nil {
+	if s.tail, err = s.bus.EventLog().Tail(ctx, query.Events(s.stream, patterns), s.q.Since, s.q.Until); err != nil {
 		return err
 	}
 	if before == 0 || end != 0 && end < before {
@@ -122,7 +122,7 @@ func (s *streamPart) open(ctx context.Context, before, end uint64) (err error) {
 }
 
 // add adds the deliveries of an event that wait.
-func (s *streamPart) add(ctx context.Context, page []item, h *publish.Head) ([]item, error) {
+func (s *streamPart) add(ctx context.Context, page []item, h *eventlog.Head) ([]item, error) {
 	if s.q.Type != "" && !MatchesType(s.q.Type, h.Type) || s.q.EventID != "" && h.ID != s.q.EventID {
 		return page, nil
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 )
@@ -30,7 +30,7 @@ type DeadQuery struct {
 	Cursor       string    // where the call before ended
 }
 
-func (q *DeadQuery) matches(d *publish.Delivery) bool {
+func (q *DeadQuery) matches(d *delivery.Delivery) bool {
 	return (q.Since.IsZero() || !d.Since.Before(q.Since)) && (q.Until.IsZero() || d.Since.Before(q.Until)) &&
 		strings.Contains(strings.ToLower(d.Reason), strings.ToLower(q.Reason))
 }
@@ -48,7 +48,7 @@ func (l *Store) Remove(ctx context.Context, ids []string) (removed int, err erro
 
 func (l *Store) each(ctx context.Context, ids []string, do func(context.Context, string) error) (n int, err error) {
 	for _, id := range ids {
-		if id, err = l.bus.FullID(ctx, id); err != nil {
+		if id, err = l.bus.Find().FullID(ctx, id); err != nil {
 			return n, err
 		}
 		switch err := do(ctx, id); {
@@ -62,28 +62,28 @@ func (l *Store) each(ctx context.Context, ids []string, do func(context.Context,
 }
 
 func (l *Store) remove(ctx context.Context, id string) error {
-	d, err := l.bus.Dead(ctx, id)
+	d, err := l.bus.Find().Dead(ctx, id)
 	if errors.Is(err, failure.ErrNotFound) {
 		return ErrNoDelivery
 	}
 	if err != nil {
 		return fmt.Errorf("removing: %w", err)
 	}
-	return l.bus.Exhume(ctx, &d)
+	return l.bus.Deliveries().RemoveDead(ctx, &d)
 }
 
 // ReplaySome replays the first of the chosen dead letters, the oldest first, and RemoveSome drops them: as many as one
 // call may. Each returns how many, and the cursor to go on with; empty when all are done. What dies after the
 // first call is not touched. Done again after a crash, they do the rest.
 func (l *Store) ReplaySome(ctx context.Context, q DeadQuery) (replayed int, next string, err error) {
-	return l.someDead(ctx, q, l.bus.ReplayAll)
+	return l.someDead(ctx, q, l.bus.Deliveries().ReplayAll)
 }
 
 // RemoveSome is described at ReplaySome.
 func (l *Store) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next string, err error) {
-	return l.someDead(ctx, q, func(ctx context.Context, dead []publish.Delivery) (int, error) {
+	return l.someDead(ctx, q, func(ctx context.Context, dead []delivery.Delivery) (int, error) {
 		for i := range dead {
-			if err := l.bus.Exhume(ctx, &dead[i]); err != nil {
+			if err := l.bus.Deliveries().RemoveDead(ctx, &dead[i]); err != nil {
 				return i, err
 			}
 		}
@@ -91,7 +91,7 @@ func (l *Store) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next 
 	})
 }
 
-func (l *Store) someDead(ctx context.Context, q DeadQuery, do func(context.Context, []publish.Delivery) (int, error)) (n int, next string, err error) {
+func (l *Store) someDead(ctx context.Context, q DeadQuery, do func(context.Context, []delivery.Delivery) (int, error)) (n int, next string, err error) {
 	shelf := query.Dead(q.Endpoint).WithBodies()
 	from, end, err := paging.ParseSpan(q.Cursor)
 	if err != nil {
@@ -107,9 +107,9 @@ func (l *Store) someDead(ctx context.Context, q DeadQuery, do func(context.Conte
 		if err != nil {
 			return n, "", fmt.Errorf("listing dead letters: %w", err)
 		}
-		var chosen []publish.Delivery
+		var chosen []delivery.Delivery
 		for i := range page {
-			if d, err := publish.DeliveryOf(&page[i]); err == nil && page[i].Seq <= end && q.matches(&d) {
+			if d, err := delivery.Of(&page[i]); err == nil && page[i].Seq <= end && q.matches(&d) {
 				chosen = append(chosen, d)
 			}
 		}

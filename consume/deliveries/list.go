@@ -8,7 +8,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
@@ -69,7 +69,7 @@ func view(s *query.Stored, status Status) (Delivery, bool) {
 		d.At = s.Time
 		return d, err == nil
 	}
-	d, err := publish.DeliveryOf(s)
+	d, err := delivery.Of(s)
 	if err != nil {
 		return Delivery{}, false
 	}
@@ -80,7 +80,7 @@ func view(s *query.Stored, status Status) (Delivery, bool) {
 	return v, true
 }
 
-func Describe(d *publish.Delivery, status Status) Delivery {
+func Describe(d *delivery.Delivery, status Status) Delivery {
 	v := Delivery{
 		ID: d.ID(), Endpoint: d.Endpoint, EventID: d.Event.ID, Type: d.Event.Type, Subject: d.Event.Subject,
 		Status: status, Attempts: d.Attempt, At: d.Since, Reason: d.Reason, Class: d.Class, HTTP: d.Status,

@@ -9,7 +9,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 )
@@ -27,7 +27,7 @@ var ErrNotFound = errors.New("no such delivery")
 // Delivery returns one delivery by its id. Waiting and dead ones are found by their subjects, or by the place of their
 // event in its stream, and a delivered one in the history. An id without a place is that of the newest such delivery. The error is ErrNotFound when it is in no state.
 func (l *Store) Delivery(ctx context.Context, id string) (Delivery, error) {
-	id, err := l.bus.FullID(ctx, id)
+	id, err := l.bus.Find().FullID(ctx, id)
 	if err != nil {
 		return Delivery{}, err
 	}
@@ -109,19 +109,19 @@ func (l *Store) delivered(ctx context.Context, id string) (d Delivery, found boo
 
 // storedAt returns when the event of a delivery was stored; zero if its id has no place, or the event has gone.
 func (l *Store) storedAt(ctx context.Context, id string) (time.Time, error) {
-	endpoint, key, place, ok := publish.PlaceOf(id)
+	endpoint, key, place, ok := delivery.PlaceOf(id)
 	if !ok {
 		return time.Time{}, nil
 	}
 	for _, stream := range streamsOf(key) {
-		h, err := l.bus.Read(ctx, stream, place)
+		h, err := l.bus.EventLog().Read(ctx, stream, place)
 		if errors.Is(err, failure.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return time.Time{}, fmt.Errorf("reading the event of %s: %w", id, err)
 		}
-		if d := (publish.Delivery{Endpoint: endpoint, Event: h.Event}); d.ID() == id {
+		if d := (delivery.Delivery{Endpoint: endpoint, Event: h.Event}); d.ID() == id {
 			return h.Time, nil
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/consume/paging"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
@@ -94,7 +94,7 @@ func (l *Store) parts(ctx context.Context, q *Query) (all parts, err error) {
 		return nil, err
 	}
 	if q.EventID != "" {
-		if keys, err = l.bus.EventKeys(ctx, q.EventID); err != nil {
+		if keys, err = l.bus.EventLog().KeysOf(ctx, q.EventID); err != nil {
 			return nil, err
 		}
 	}
@@ -108,7 +108,7 @@ func (l *Store) parts(ctx context.Context, q *Query) (all parts, err error) {
 	add(StatusWaiting, query.Turns(q.Endpoint))
 	all = append(all, behind...)
 	add(StatusDead, query.Dead(q.Endpoint))
-	add(StatusDelivered, publish.Trait{
+	add(StatusDelivered, delivery.HistoryKey{
 		Endpoint: q.Endpoint, Outcome: string(history.Delivered), Class: string(q.Class), Status: q.Code,
 	}.Selection())
 	return all, nil

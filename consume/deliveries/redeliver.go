@@ -12,6 +12,8 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 )
@@ -21,7 +23,7 @@ import (
 // is ordered and has not come to it. Asked twice, it attempts once: while the attempt is under way, or begins
 // within a second by itself, the answer is ErrUnderWay. An id without a place is that of the newest such delivery.
 func (l *Store) Retry(ctx context.Context, id string) error {
-	id, err := l.bus.FullID(ctx, id)
+	id, err := l.bus.Find().FullID(ctx, id)
 	if err != nil {
 		return fmt.Errorf("retrying: %w", err)
 	}
@@ -45,14 +47,14 @@ func (l *Store) retry(ctx context.Context, id string) error {
 
 // RetryNow makes a waiting delivery due at once. One that came due already, or does so this moment, is ErrUnderWay.
 func RetryNow(ctx context.Context, bus *publish.Bus, id string) error {
-	d, due, err := bus.OnItsWay(ctx, id)
+	d, due, err := bus.Find().OnItsWay(ctx, id)
 	if err != nil {
 		return err
 	}
 	if due {
 		return ErrUnderWay
 	}
-	err = bus.RetryNow(ctx, &d)
+	err = bus.Deliveries().RetryNow(ctx, &d)
 	if errors.Is(err, failure.ErrConflict) {
 		return ErrUnderWay
 	}
@@ -60,14 +62,14 @@ func RetryNow(ctx context.Context, bus *publish.Bus, id string) error {
 }
 
 func (l *Store) replay(ctx context.Context, id string) error {
-	d, err := l.bus.Dead(ctx, id)
+	d, err := l.bus.Find().Dead(ctx, id)
 	if errors.Is(err, failure.ErrNotFound) {
 		return ErrNoDelivery
 	}
 	if err != nil {
 		return fmt.Errorf("replaying: %w", err)
 	}
-	err = l.bus.Replay(ctx, &d)
+	err = l.bus.Deliveries().Replay(ctx, &d)
 	if errors.Is(err, failure.ErrConflict) { // its last attempt is not over yet
 		return ErrUnderWay
 	}
@@ -85,7 +87,7 @@ type Asked struct {
 
 // Mark returns the place where the history ends now.
 func (l *Store) Mark(ctx context.Context) (uint64, error) {
-	_, last, err := l.bus.Query().Ends(ctx, publish.HistoryShelf("", ""), time.Now())
+	_, last, err := l.bus.Query().Ends(ctx, delivery.HistoryShelf("", ""), time.Now())
 	return last, err
 }
 
@@ -94,8 +96,8 @@ func (l *Store) Mark(ctx context.Context) (uint64, error) {
 // attempted at this moment is left as it is: ErrUnderWay. What was delivered since the request was first made is not
 // sent once more, and within the deduplication window nothing is that the request has begun anew. An event that was
 // read from its stream is known to be under way for the first time, too.
-func (l *Store) Redeliver(ctx context.Context, endpoint string, e *publish.Event, asked Asked) error {
-	d := publish.Delivery{Endpoint: endpoint, Event: *e, Attempt: 1}
+func (l *Store) Redeliver(ctx context.Context, endpoint string, e *event.Event, asked Asked) error {
+	d := delivery.Delivery{Endpoint: endpoint, Event: *e, Attempt: 1}
 	for range redeliverTries {
 		for _, id := range []string{d.ID(), d.FormerID()} {
 			// Whoever attempts a delivery stores its death before the delivery leaves the bus: looked for in this order,
@@ -121,8 +123,8 @@ func (l *Store) Redeliver(ctx context.Context, endpoint string, e *publish.Event
 }
 
 // deliveredSince reports whether a delivery was recorded as delivered behind a place in the history.
-func (l *Store) deliveredSince(ctx context.Context, d *publish.Delivery, mark uint64) (bool, error) {
-	lines := history.From(l.bus, publish.HistoryShelf(d.Endpoint, string(history.Delivered)), mark+1)
+func (l *Store) deliveredSince(ctx context.Context, d *delivery.Delivery, mark uint64) (bool, error) {
+	lines := history.From(l.bus, delivery.HistoryShelf(d.Endpoint, string(history.Delivered)), mark+1)
 	done, id := false, d.ID()
 	err := lines.ReadOn(ctx, history.PageSize, func(s *query.Stored) error {
 		done = done || gjson.GetBytes(s.Data, "delivery").Str == id
@@ -132,14 +134,14 @@ func (l *Store) deliveredSince(ctx context.Context, d *publish.Delivery, mark ui
 }
 
 // sendMissed sends a delivery of which nothing is stored but its history. False: it is on its way by now.
-func (l *Store) sendMissed(ctx context.Context, d *publish.Delivery, key string) (bool, error) {
+func (l *Store) sendMissed(ctx context.Context, d *delivery.Delivery, key string) (bool, error) {
 	switch underWay, err := l.underWay(ctx, d.Endpoint, &d.Event); {
 	case err != nil:
 		return false, fmt.Errorf("redelivering: %w", err)
 	case underWay:
 		return false, ErrUnderWay
 	}
-	err := l.bus.Send(ctx, d, key)
+	err := l.bus.Deliveries().Send(ctx, d, key)
 	if errors.Is(err, failure.ErrConflict) {
 		return false, nil
 	}
@@ -148,7 +150,7 @@ func (l *Store) sendMissed(ctx context.Context, d *publish.Delivery, key string)
 
 // underWay reports whether an event that was read from its stream is still on its way to the endpoint for the first time.
 // What waits behind a cursor was found before.
-func (l *Store) underWay(ctx context.Context, id string, e *publish.Event) (bool, error) {
+func (l *Store) underWay(ctx context.Context, id string, e *event.Event) (bool, error) {
 	stream, place := e.Place()
 	if place == 0 {
 		return false, nil
@@ -163,6 +165,6 @@ func (l *Store) underWay(ctx context.Context, id string, e *publish.Event) (bool
 	if err != nil || stand != cursor.Elsewhere || ep.Ordered {
 		return b != nil, err
 	}
-	settled, err := l.bus.Consumers().Settled(ctx, stream)
+	settled, err := l.bus.Queues().Settled(ctx, stream)
 	return place > settled, err
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/publish"
 	"jethook/publish/report"
+	"jethook/publish/seal"
 	"jethook/publish/topology"
 )
 
@@ -39,7 +39,7 @@ func (r *Registry) seal(ctx context.Context, ids []string) error {
 		switch {
 		case err == nil:
 			r.log.Info("endpoint sealed", "endpoint", id)
-		case !errors.Is(err, ErrNotFound) && !errors.Is(err, publish.ErrUnreadable):
+		case !errors.Is(err, ErrNotFound) && !errors.Is(err, seal.ErrUnreadable):
 			return fmt.Errorf("sealing endpoint %s: %w", id, err)
 		}
 	}
@@ -88,7 +88,7 @@ func (r *Registry) reread(ctx context.Context, changed func(Change)) error {
 	r.watch.Stop()
 	for complained := false; ctx.Err() == nil; complained = true {
 		err := r.rereadOnce(ctx, changed)
-		if err == nil || errors.Is(err, publish.ErrWrongKey) {
+		if err == nil || errors.Is(err, seal.ErrWrongKey) {
 			return err
 		}
 		if !complained {
@@ -165,7 +165,7 @@ func (r *Registry) take(ctx context.Context, entry jetstream.KeyValueEntry, chan
 		return nil
 	}
 	err = r.seals.Look(ctx) // anybody could write such a record; only the mark tells that the key is the wrong one
-	if errors.Is(err, publish.ErrWrongKey) {
+	if errors.Is(err, seal.ErrWrongKey) {
 		return err
 	}
 	return nil

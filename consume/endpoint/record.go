@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 // record is an Endpoint without its methods.
@@ -77,7 +77,7 @@ func Encode(e Endpoint, keys *config.Keyring) ([]byte, error) {
 func Decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endpoint, error) {
 	e, err := decode(id, data, keys, sealedOnly)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("endpoint %s: %w: %w", id, publish.ErrUnreadable, err)
+		return Endpoint{}, fmt.Errorf("endpoint %s: %w: %w", id, seal.ErrUnreadable, err)
 	}
 	return e, nil
 }
@@ -99,7 +99,7 @@ func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endp
 			return Endpoint{}, err
 		}
 	case sealedOnly:
-		return Endpoint{}, publish.ErrUnsealed
+		return Endpoint{}, seal.ErrUnsealed
 	}
 	var s stored
 	if json.Unmarshal(data, &s) != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/seal"
 	"jethook/publish/topology"
 )
 
@@ -34,8 +34,8 @@ type Change struct{ Before, After *Endpoint }
 type Registry struct {
 	kv      jetstream.KeyValue
 	keys    *config.Keyring
-	seals   *publish.Seals
-	bad     *publish.BadRecords
+	seals   *seal.Seals
+	bad     *seal.BadRecords
 	watch   jetstream.KeyWatcher
 	index   *index
 	changes chan Change // made by this process, for Run to tell of
@@ -49,12 +49,12 @@ const maxChanges = 1024
 // older key sealed, or none, are sealed anew, the latter only at the first start with a key. A record that can't be
 // read is passed over; see [Registry.Unreadable], and [Registry.Locked] for keys that don't fit the bucket.
 func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyring, log *slog.Logger) (*Registry, error) {
-	seals, err := publish.OpenSeals(ctx, kv, keys, log)
+	seals, err := seal.Open(ctx, kv, keys, log)
 	if err != nil {
 		return nil, err
 	}
 	r := &Registry{
-		kv: kv, keys: keys, seals: seals, bad: publish.NewBadRecords(topology.BucketEndpoints, log),
+		kv: kv, keys: keys, seals: seals, bad: seal.NewBadRecords(topology.BucketEndpoints, log),
 		index: newIndex(), changes: make(chan Change, maxChanges), log: log,
 	}
 	if r.Locked() != nil {
@@ -208,7 +208,7 @@ func (r *Registry) DeleteIf(ctx context.Context, id string, check func(*Endpoint
 	}
 	for {
 		e, err := r.Get(ctx, id)
-		if err != nil && !errors.Is(err, publish.ErrUnreadable) {
+		if err != nil && !errors.Is(err, seal.ErrUnreadable) {
 			return err
 		}
 		if err := check(&e); err != nil {

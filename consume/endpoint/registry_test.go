@@ -33,14 +33,14 @@ func openBus(t testing.TB) *publish.Bus {
 // process opens the registry as one process does and passes on the changes it is told of.
 func process(t testing.TB, bus *publish.Bus) (*endpoint.Registry, <-chan endpoint.Change) {
 	t.Helper()
-	r, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, slog.New(slog.DiscardHandler))
+	r, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	changes := make(chan endpoint.Change, 100)
 	ended := make(chan error, 1)
 	ctx := t.Context()
-	go func() { ended <- r.Run(ctx, bus.Restored, func(c endpoint.Change) { changes <- c }) }()
+	go func() { ended <- r.Run(ctx, bus.Queues().Restored, func(c endpoint.Change) { changes <- c }) }()
 	t.Cleanup(func() {
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -203,7 +203,7 @@ func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprint("endpoints=", n), func(b *testing.B) {
 			bus := openBus(b)
-			r, err := endpoint.OpenRegistry(b.Context(), bus.Endpoints(), nil, slog.New(slog.DiscardHandler))
+			r, err := endpoint.OpenRegistry(b.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -268,7 +268,7 @@ func TestReconnectedProcessSeesChanges(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	natsServer(t, port, dir)
-	other, err := endpoint.OpenRegistry(t.Context(), openHere().Endpoints(), nil, slog.New(slog.DiscardHandler))
+	other, err := endpoint.OpenRegistry(t.Context(), openHere().Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

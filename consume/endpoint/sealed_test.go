@@ -14,6 +14,7 @@ import (
 	"jethook/config"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 const (
@@ -90,17 +91,17 @@ func TestEncodeSealsTheWholeRecord(t *testing.T) {
 		"no key":                  {e.ID, string(data), nil, config.ErrNoKey},
 		"of another's endpoint":   {otherID, other, ring(t, oneKey), config.ErrTampered},
 		"under another's key":     {otherID, string(data), ring(t, oneKey), config.ErrTampered},
-		"as if of before":         {e.ID, strings.Replace(string(data), `"whole":true`, `"whole":false`, 1), ring(t, oneKey), publish.ErrUnsealed},
+		"as if of before":         {e.ID, strings.Replace(string(data), `"whole":true`, `"whole":false`, 1), ring(t, oneKey), seal.ErrUnsealed},
 		"changed":                 {e.ID, string(data[:len(data)-6]) + "AAAA\"}", ring(t, oneKey), config.ErrTampered},
-		"in clear, with a key":    {e.ID, string(clear), ring(t, oneKey), publish.ErrUnsealed},
+		"in clear, with a key":    {e.ID, string(clear), ring(t, oneKey), seal.ErrUnsealed},
 		"something else's seal":   {e.ID, `{"id":"` + e.ID + `","whole":true,"sealed":"` + ring(t, oneKey).Seal(clear, "endpoint "+e.ID) + `"}`, ring(t, oneKey), config.ErrTampered},
 		"a seal that is none":     {e.ID, `{"id":"` + e.ID + `","whole":true,"sealed":"x"}`, nil, config.ErrNotSealed},
 		"a part that is not one":  {e.ID, `{"id":"` + e.ID + `","sealed":"x"}`, nil, config.ErrNotSealed},
-		"sealed, and another's":   {e.ID, `{"whole":true,"sealed":"` + ring(t, oneKey).Seal([]byte(strings.ReplaceAll(string(clear), e.ID, otherID)), "endpoint record "+e.ID) + `"}`, ring(t, oneKey), publish.ErrUnreadable},
-		"in clear, under another": {otherID, string(clear), nil, publish.ErrUnreadable},
+		"sealed, and another's":   {e.ID, `{"whole":true,"sealed":"` + ring(t, oneKey).Seal([]byte(strings.ReplaceAll(string(clear), e.ID, otherID)), "endpoint record "+e.ID) + `"}`, ring(t, oneKey), seal.ErrUnreadable},
+		"in clear, under another": {otherID, string(clear), nil, seal.ErrUnreadable},
 	} {
 		_, err := endpoint.Decode(c.id, []byte(c.data), c.keys, c.keys != nil)
-		if !errors.Is(err, publish.ErrUnreadable) || !errors.Is(err, c.want) || strings.Contains(err.Error(), "Geheim") {
+		if !errors.Is(err, seal.ErrUnreadable) || !errors.Is(err, c.want) || strings.Contains(err.Error(), "Geheim") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -129,7 +130,7 @@ func TestRecordsOfTheReleaseBefore(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 		moved := strings.Replace(data, "example.com", "evil.example", 1)
-		if _, err := endpoint.Decode(fixtureID, []byte(moved), ring(t, oneKey), true); !errors.Is(err, publish.ErrUnsealed) {
+		if _, err := endpoint.Decode(fixtureID, []byte(moved), ring(t, oneKey), true); !errors.Is(err, seal.ErrUnsealed) {
 			t.Errorf("%s, moved: %v", name, err)
 		}
 	}
@@ -147,7 +148,7 @@ func same(a, b endpoint.Endpoint) bool {
 // stored returns what the bucket holds of an endpoint.
 func stored(t *testing.T, bus *publish.Bus, id string) string {
 	t.Helper()
-	entry, err := bus.Endpoints().Get(t.Context(), id)
+	entry, err := bus.Buckets().Endpoints.Get(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,13 +157,13 @@ func stored(t *testing.T, bus *publish.Bus, id string) string {
 
 func openWith(t *testing.T, bus *publish.Bus, keys *config.Keyring) (*endpoint.Registry, error) {
 	t.Helper()
-	return endpoint.OpenRegistry(t.Context(), bus.Endpoints(), keys, slog.New(slog.DiscardHandler))
+	return endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, keys, slog.New(slog.DiscardHandler))
 }
 
 // plant writes a record as somebody does who reaches the bucket.
 func plant(t testing.TB, bus *publish.Bus, id, data string) {
 	t.Helper()
-	if _, err := bus.Endpoints().Put(t.Context(), id, []byte(data)); err != nil {
+	if _, err := bus.Buckets().Endpoints.Put(t.Context(), id, []byte(data)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -252,13 +253,13 @@ func TestUnsealedRecordsAreRefused(t *testing.T) {
 		if len(r.All()) != 0 || n != 2 || bad[0].Key != fixtureID || !strings.Contains(bad[0].Why, "not sealed") || !r.IsUnreadable(fixtureID) {
 			t.Errorf("%s: %d endpoints are taken, unreadable: %+v", what, len(r.All()), bad)
 		}
-		if _, err := r.Get(t.Context(), fixtureID); !errors.Is(err, publish.ErrUnsealed) {
+		if _, err := r.Get(t.Context(), fixtureID); !errors.Is(err, seal.ErrUnsealed) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	check("after a start", oneKey)
 	for _, id := range []string{fixtureID, "ep_bbbbbbbbbbbbbbbbbbbb"} {
-		if err := bus.Endpoints().Purge(t.Context(), id); err != nil {
+		if err := bus.Buckets().Endpoints.Purge(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -288,13 +289,13 @@ func TestWrongKeyLocksTheRegistry(t *testing.T) {
 			t.Fatal(err)
 		}
 		bad, n := r.Unreadable()
-		if err := r.Locked(); !errors.Is(err, publish.ErrWrongKey) || !strings.Contains(err.Error(), "JETHOOK_ENCRYPTION_KEY") || n != 1 || bad[0].Key != "" {
+		if err := r.Locked(); !errors.Is(err, seal.ErrWrongKey) || !strings.Contains(err.Error(), "JETHOOK_ENCRYPTION_KEY") || n != 1 || bad[0].Key != "" {
 			t.Errorf("%s: %v, %+v", name, err, bad)
 		}
 		other := confidentialEndpoint(t)
 		_, created := r.Create(t.Context(), other)
 		_, updated := r.Update(t.Context(), e.ID, func(*endpoint.Endpoint) error { return nil })
-		if !errors.Is(created, publish.ErrWrongKey) || !errors.Is(updated, publish.ErrUnreadable) || !errors.Is(r.Delete(t.Context(), e.ID), publish.ErrWrongKey) {
+		if !errors.Is(created, seal.ErrWrongKey) || !errors.Is(updated, seal.ErrUnreadable) || !errors.Is(r.Delete(t.Context(), e.ID), seal.ErrWrongKey) {
 			t.Errorf("%s: create %v, update %v", name, created, updated)
 		}
 	}
@@ -319,7 +320,7 @@ func TestRunStopsWhenAnotherProcessSeals(t *testing.T) {
 	defer stop()
 	changes := make(chan endpoint.Change, 10)
 	ended := make(chan error, 1)
-	go func() { ended <- behind.Run(ctx, bus.Restored, func(c endpoint.Change) { changes <- c }) }()
+	go func() { ended <- behind.Run(ctx, bus.Queues().Restored, func(c endpoint.Change) { changes <- c }) }()
 	planted, err := endpoint.Encode(confidentialEndpoint(t), ring(t, anotherKey))
 	if err != nil {
 		t.Fatal(err)
@@ -336,7 +337,7 @@ func TestRunStopsWhenAnotherProcessSeals(t *testing.T) {
 	if _, err := ahead.Create(t.Context(), confidentialEndpoint(t)); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; !errors.Is(err, publish.ErrWrongKey) {
+	if err := <-ended; !errors.Is(err, seal.ErrWrongKey) {
 		t.Errorf("Run ended with %v", err)
 	}
 }

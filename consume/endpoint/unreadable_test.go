@@ -10,7 +10,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 // badRecords are records that no release wrote, for the endpoint of the fixture.
@@ -96,7 +96,7 @@ func TestBadRecordsArePassedOver(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			_, err := endpoint.Decode(id, []byte(data), nil, false)
-			if !errors.Is(err, publish.ErrUnreadable) || strings.Contains(err.Error(), "Geheimnis") {
+			if !errors.Is(err, seal.ErrUnreadable) || strings.Contains(err.Error(), "Geheimnis") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -107,7 +107,7 @@ func TestBadRecordsArePassedOver(t *testing.T) {
 	}
 	plant(t, bus, "not.an.endpoint", fixture(t, "clear.json"))
 	var log bytes.Buffer
-	r, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, slog.New(slog.NewTextHandler(&log, nil)))
+	r, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestSpoiltRecord(t *testing.T) {
 	if got := matches(r, "events.a"); len(got) != 1 {
 		t.Errorf("matches %v", got)
 	}
-	if _, err := r.Update(t.Context(), spoilt.ID, func(*endpoint.Endpoint) error { return nil }); !errors.Is(err, publish.ErrUnreadable) {
+	if _, err := r.Update(t.Context(), spoilt.ID, func(*endpoint.Endpoint) error { return nil }); !errors.Is(err, seal.ErrUnreadable) {
 		t.Errorf("update: %v", err)
 	}
 	plant(t, bus, spoilt.ID, before)
@@ -187,7 +187,7 @@ func FuzzDecode(f *testing.F) {
 		for _, ring := range []*config.Keyring{nil, keys} {
 			e, err := endpoint.Decode(fixtureID, data, ring, sealed)
 			if err != nil {
-				if !errors.Is(err, publish.ErrUnreadable) || len(err.Error()) > 1<<20 {
+				if !errors.Is(err, seal.ErrUnreadable) || len(err.Error()) > 1<<20 {
 					t.Errorf("got %v", err)
 				}
 				continue

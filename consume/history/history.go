@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"jethook/consume/attempt"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // Outcome says where an attempt left its delivery, or what became of the endpoint's circuit. The set is closed; it
@@ -65,7 +65,7 @@ type Line struct {
 }
 
 // Of describes an attempt to deliver d that ended in res.
-func Of(d *publish.Delivery, res *attempt.Result, outcome Outcome) Line {
+func Of(d *delivery.Delivery, res *attempt.Result, outcome Outcome) Line {
 	return Line{Sent: res.Sent, Attempt: Attempt{
 		Time: res.Started.UTC(), Delivery: d.ID(), Endpoint: d.Endpoint,
 		EventID: d.Event.ID, Type: d.Event.Type, Subject: d.Event.Subject, Attempt: d.Attempt,
@@ -81,8 +81,8 @@ func (a *Attempt) Ended() time.Time {
 }
 
 // Trait is what the line's subject tells.
-func (l *Line) Trait() publish.Trait {
-	return publish.Trait{Endpoint: l.Endpoint, Outcome: string(l.Outcome), Class: string(l.Class), Status: l.Status}
+func (l *Line) Trait() delivery.HistoryKey {
+	return delivery.HistoryKey{Endpoint: l.Endpoint, Outcome: string(l.Outcome), Class: string(l.Class), Status: l.Status}
 }
 
 // Parse reads what the history holds.

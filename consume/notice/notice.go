@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/topology"
 )
 
@@ -70,7 +70,7 @@ func About(ep *endpoint.Endpoint) Data {
 }
 
 // Event returns the operational event of a kind, to be published. Published twice with one id, it is stored once.
-func (d *Data) Event(kind, id string, now time.Time) (*publish.Event, error) {
+func (d *Data) Event(kind, id string, now time.Time) (*event.Event, error) {
 	kind = topology.OpsPrefix + kind
 	subject := d.Endpoint
 	if d.Delivery != "" {
@@ -83,7 +83,7 @@ func (d *Data) Event(kind, id string, now time.Time) (*publish.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &publish.Event{
+	return &event.Event{
 		ID: id, Type: kind, Subject: kind, Received: now, ContentType: "application/json", Body: body,
 	}, nil
 }

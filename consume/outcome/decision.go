@@ -11,7 +11,7 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // Action says what becomes of a delivery.
@@ -28,11 +28,11 @@ const (
 // Decision is what becomes of a delivery, and why.
 type Decision struct {
 	Action  Action
-	Pause   time.Duration     // of Return
-	Next    *publish.Delivery // of Schedule and Bury: as it is stored
-	Line    *history.Line     // of the history; nil: none is written
-	Result  *attempt.Result   // of the last attempt; nil: there was none
-	Disable string            // why the endpoint wants no event any more; empty: it does
+	Pause   time.Duration      // of Return
+	Next    *delivery.Delivery // of Schedule and Bury: as it is stored
+	Line    *history.Line      // of the history; nil: none is written
+	Result  *attempt.Result    // of the last attempt; nil: there was none
+	Disable string             // why the endpoint wants no event any more; empty: it does
 
 	// MostPause is set when the endpoint asked for a pause: it may be so long at most, and [Decision.Until] says when it ends.
 	MostPause time.Duration
@@ -45,7 +45,7 @@ const LocalPause = 5 * time.Second
 const leastPatience = time.Hour
 
 // Decide decides what becomes of d after an attempt that ended in res. Schedule holds the pauses of endpoints that set none.
-func Decide(d *publish.Delivery, ep *endpoint.Endpoint, res *attempt.Result, schedule []time.Duration, now time.Time) Decision {
+func Decide(d *delivery.Delivery, ep *endpoint.Endpoint, res *attempt.Result, schedule []time.Duration, now time.Time) Decision {
 	switch res.Verdict {
 	case attempt.Aborted: // our own doing: it uses no attempt up
 		if res.Class == attempt.ClassAborted {
@@ -72,14 +72,14 @@ func Decide(d *publish.Delivery, ep *endpoint.Endpoint, res *attempt.Result, sch
 	}
 	dec.Action, dec.Line = Schedule, line(d, res, history.Failed)
 	dec.Next.Attempt++
-	dec.Next.Due, dec.Next.Why = now.Add(pause), publish.WhyRetry
+	dec.Next.Due, dec.Next.Why = now.Add(pause), delivery.WhyRetry
 	return dec
 }
 
 // putOff lets a delivery wait for its endpoint, and uses no attempt up: an endpoint that says "too many requests" has taken
 // nothing and is well. It returns false once the endpoint has put the delivery off for longer than its whole schedule takes:
 // then that is a failure like any other.
-func putOff(d *publish.Delivery, ep *endpoint.Endpoint, res *attempt.Result, schedule []time.Duration, now time.Time) (dec Decision, patient bool) {
+func putOff(d *delivery.Delivery, ep *endpoint.Endpoint, res *attempt.Result, schedule []time.Duration, now time.Time) (dec Decision, patient bool) {
 	next := after(d, res)
 	if next.PutOff.IsZero() {
 		next.PutOff = res.Started
@@ -87,7 +87,7 @@ func putOff(d *publish.Delivery, ep *endpoint.Endpoint, res *attempt.Result, sch
 	if now.Sub(next.PutOff) > max(leastPatience, ep.ScheduleTime(schedule)) {
 		return dec, false
 	}
-	next.Due, next.Why = now, publish.WhyAsked
+	next.Due, next.Why = now, delivery.WhyAsked
 	return Decision{
 		Action: Schedule, Next: next, Line: line(d, res, history.Deferred), Result: res, MostPause: max(leastPatience, ep.LongestPause(schedule)),
 	}, true
@@ -97,14 +97,14 @@ func putOff(d *publish.Delivery, ep *endpoint.Endpoint, res *attempt.Result, sch
 func (dec *Decision) Until(end time.Time) { dec.Next.Due = end }
 
 // Wait lets a delivery wait that was not attempted.
-func Wait(d *publish.Delivery, until time.Time, why publish.Why) Decision {
+func Wait(d *delivery.Delivery, until time.Time, why delivery.Why) Decision {
 	next := *d // the lane goes on reading the job's own
 	next.Due, next.Why = until, why
 	return Decision{Action: Schedule, Next: &next}
 }
 
 // Poison makes a dead letter of a delivery that no process survives.
-func Poison(d *publish.Delivery, cause string, now time.Time) Decision {
+func Poison(d *delivery.Delivery, cause string, now time.Time) Decision {
 	res := &attempt.Result{
 		Verdict: attempt.Failed, Class: attempt.ClassPoison, Detail: "poison: making the request ends the process: " + cause, Started: now,
 	}
@@ -114,7 +114,7 @@ func Poison(d *publish.Delivery, cause string, now time.Time) Decision {
 }
 
 // Bodiless makes a dead letter of a delivery whose body is gone.
-func Bodiless(d *publish.Delivery, cause error) Decision {
+func Bodiless(d *delivery.Delivery, cause error) Decision {
 	reason := cause.Error()
 	if d.Reason != "" {
 		reason += "; the last attempt: " + d.Reason
@@ -126,24 +126,24 @@ func Bodiless(d *publish.Delivery, cause error) Decision {
 
 // unstorable makes a dead letter of a delivery that the store refuses to hold for another attempt: it would hold its place
 // for ever.
-func unstorable(d *publish.Delivery, cause error) Decision {
+func unstorable(d *delivery.Delivery, cause error) Decision {
 	return buried(d, "it can't be stored for another attempt: "+cause.Error())
 }
 
-func buried(d *publish.Delivery, reason string) Decision {
+func buried(d *delivery.Delivery, reason string) Decision {
 	next := *d
 	next.Due, next.Why, next.Reason = time.Time{}, "", reason
 	return Decision{Action: Bury, Next: &next}
 }
 
 // after is d with what its last attempt ended in.
-func after(d *publish.Delivery, res *attempt.Result) *publish.Delivery {
+func after(d *delivery.Delivery, res *attempt.Result) *delivery.Delivery {
 	next := *d
 	next.Reason, next.Class, next.Status = res.Detail, string(res.Class), res.Status
 	return &next
 }
 
-func line(d *publish.Delivery, res *attempt.Result, outcome history.Outcome) *history.Line {
+func line(d *delivery.Delivery, res *attempt.Result, outcome history.Outcome) *history.Line {
 	l := history.Of(d, res, outcome)
 	return &l
 }

@@ -8,7 +8,8 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 )
 
 var (
@@ -36,52 +37,52 @@ func TestDecide(t *testing.T) {
 		action  Action
 		next    int           // attempt
 		due     time.Duration // from now
-		why     publish.Why
+		why     delivery.Why
 		line    history.Outcome
 		pause   time.Duration // of Return
 		most    time.Duration // pause
 		disable bool
 	}{
 		"delivered":              {attempt: 1, res: result(attempt.Delivered, attempt.ClassOK, 200), action: Record, line: history.Delivered},
-		"first fails":            {attempt: 1, res: failed, action: Schedule, next: 2, due: time.Minute, why: publish.WhyRetry, line: history.Failed},
-		"second fails":           {attempt: 2, res: failed, action: Schedule, next: 3, due: time.Hour, why: publish.WhyRetry, line: history.Failed},
+		"first fails":            {attempt: 1, res: failed, action: Schedule, next: 2, due: time.Minute, why: delivery.WhyRetry, line: history.Failed},
+		"second fails":           {attempt: 2, res: failed, action: Schedule, next: 3, due: time.Hour, why: delivery.WhyRetry, line: history.Failed},
 		"last fails":             {attempt: 3, res: failed, action: Bury, next: 3, line: history.Dead},
 		"beyond the last":        {attempt: 9, res: failed, action: Bury, next: 9, line: history.Dead},
 		"no schedule of its own": {attempt: 1, own: []endpoint.Duration{}, res: failed, action: Bury, next: 1, line: history.Dead},
 		"a schedule of its own": {
 			attempt: 1, own: []endpoint.Duration{endpoint.Duration(5 * time.Second)}, res: failed,
-			action: Schedule, next: 2, due: 5 * time.Second, why: publish.WhyRetry, line: history.Failed,
+			action: Schedule, next: 2, due: 5 * time.Second, why: delivery.WhyRetry, line: history.Failed,
 		},
 		"fails and asks for longer": {
-			attempt: 1, res: asking(failed, 10*time.Minute), action: Schedule, next: 2, due: 10 * time.Minute, why: publish.WhyRetry, line: history.Failed,
+			attempt: 1, res: asking(failed, 10*time.Minute), action: Schedule, next: 2, due: 10 * time.Minute, why: delivery.WhyRetry, line: history.Failed,
 		},
 		"asks for longer than any pause": {
-			attempt: 1, res: asking(failed, 24*time.Hour), action: Schedule, next: 2, due: time.Hour, why: publish.WhyRetry, line: history.Failed,
+			attempt: 1, res: asking(failed, 24*time.Hour), action: Schedule, next: 2, due: time.Hour, why: delivery.WhyRetry, line: history.Failed,
 		},
 		"timeout": {
 			attempt: 1, res: result(attempt.Failed, attempt.ClassTimeout, 0),
-			action: Schedule, next: 2, due: time.Minute, why: publish.WhyRetry, line: history.Failed,
+			action: Schedule, next: 2, due: time.Minute, why: delivery.WhyRetry, line: history.Failed,
 		},
 		"gone": {
 			attempt: 1, res: result(attempt.Gone, attempt.ClassStatus, 410),
-			action: Schedule, next: 2, due: time.Minute, why: publish.WhyRetry, line: history.Failed, disable: true,
+			action: Schedule, next: 2, due: time.Minute, why: delivery.WhyRetry, line: history.Failed, disable: true,
 		},
 		"the process stops":        {attempt: 1, res: result(attempt.Aborted, attempt.ClassAborted, 0), action: Return},
 		"this machine lacks files": {attempt: 3, res: result(attempt.Aborted, attempt.ClassLocal, 0), action: Return, pause: LocalPause},
 		"put off": {
-			attempt: 2, res: later, action: Schedule, next: 2, why: publish.WhyAsked, line: history.Deferred, most: time.Hour,
+			attempt: 2, res: later, action: Schedule, next: 2, why: delivery.WhyAsked, line: history.Deferred, most: time.Hour,
 		},
 		"put off for a while": {
-			attempt: 3, putOff: time.Hour, res: later, action: Schedule, next: 3, why: publish.WhyAsked, line: history.Deferred, most: time.Hour,
+			attempt: 3, putOff: time.Hour, res: later, action: Schedule, next: 3, why: delivery.WhyAsked, line: history.Deferred, most: time.Hour,
 		},
 		"put off for longer than the schedule": {
-			attempt: 2, putOff: 2 * time.Hour, res: later, action: Schedule, next: 3, due: time.Hour, why: publish.WhyRetry, line: history.Failed,
+			attempt: 2, putOff: 2 * time.Hour, res: later, action: Schedule, next: 3, due: time.Hour, why: delivery.WhyRetry, line: history.Failed,
 		},
 		"put off for too long, at the last attempt": {attempt: 3, putOff: 2 * time.Hour, res: later, action: Bury, next: 3, line: history.Dead},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: "evt_1"}, Attempt: test.attempt, Reason: "of before"}
+			d := delivery.Delivery{Endpoint: "ep_a", Event: event.Event{ID: "evt_1"}, Attempt: test.attempt, Reason: "of before"}
 			if test.putOff > 0 {
 				d.PutOff = now.Add(-test.putOff)
 			}
@@ -129,11 +130,11 @@ func TestDecide(t *testing.T) {
 // What becomes of a delivery that was not attempted.
 func TestDecideWithoutAnAttempt(t *testing.T) {
 	t.Parallel()
-	d := publish.Delivery{
-		Endpoint: "ep_a", Event: publish.Event{ID: "evt_1"}, Attempt: 3, Due: now, Why: publish.WhyRetry, Reason: "no answer", Status: 503,
+	d := delivery.Delivery{
+		Endpoint: "ep_a", Event: event.Event{ID: "evt_1"}, Attempt: 3, Due: now, Why: delivery.WhyRetry, Reason: "no answer", Status: 503,
 	}
-	wait := Wait(&d, now.Add(time.Hour), publish.WhyTurn)
-	if n := wait.Next; wait.Action != Schedule || n.Attempt != 3 || n.Why != publish.WhyTurn || !n.Due.Equal(now.Add(time.Hour)) || n.Reason != "no answer" || wait.Line != nil {
+	wait := Wait(&d, now.Add(time.Hour), delivery.WhyTurn)
+	if n := wait.Next; wait.Action != Schedule || n.Attempt != 3 || n.Why != delivery.WhyTurn || !n.Due.Equal(now.Add(time.Hour)) || n.Reason != "no answer" || wait.Line != nil {
 		t.Errorf("waits: %+v", wait)
 	}
 	poison := Poison(&d, "nil map", now)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/outage"
 )
@@ -18,13 +18,13 @@ import (
 // retryStore is the pause before an outcome that could not be stored is stored again.
 const retryStore = 250 * time.Millisecond
 
-// Store is what a [publish.Bus] does for a Writer. Each calls done once.
+// Store is what a [delivery.Store] does for a Writer. Each calls done once.
 type Store interface {
-	MustCarry(*publish.Delivery) bool
-	Schedule(d *publish.Delivery, done func(error))
-	ScheduleUnlessMoved(d *publish.Delivery, place uint64, done func(error))
-	Bury(d *publish.Delivery, done func(error))
-	Record(t publish.Trait, line []byte, done func(error))
+	MustCarry(*delivery.Delivery) bool
+	Schedule(d *delivery.Delivery, done func(error))
+	ScheduleUnlessMoved(d *delivery.Delivery, place uint64, done func(error))
+	DeadLetter(d *delivery.Delivery, done func(error))
+	Record(t delivery.HistoryKey, line []byte, done func(error))
 }
 
 // Part is the part of a held message that an outcome ends.
@@ -33,7 +33,7 @@ type Part interface {
 	// then it is scheduled only unless they have gone on with it.
 	Elsewhere() (place uint64, ok bool)
 	// Carry gives a delivery its body, and waits for room to store a copy of it. It returns false when the process stops first.
-	Carry(*publish.Delivery) bool
+	Carry(*delivery.Delivery) bool
 	// Stored is told when the delivery waits, or is dead, and before the line of the history is written.
 	Stored(*Decision)
 	// End is called last, unless the process stops first: then the message comes again.
@@ -66,14 +66,14 @@ func (w *Writer) Failing() bool { return w.failing.Load() }
 
 // Write stores what was decided about d, which is the part's delivery, and then ends the part. It does not wait for that.
 // An action other than Return is expected.
-func (w *Writer) Write(p Part, d *publish.Delivery, dec Decision) {
+func (w *Writer) Write(p Part, d *delivery.Delivery, dec Decision) {
 	w.pending.Add(1)
 	x := &writing{Writer: w, part: p, d: d, Decision: dec}
 	switch {
 	case dec.Action == Schedule:
 		x.begin(scheduling, w.store.MustCarry(dec.Next))
 	case dec.Action == Bury:
-		x.begin(burying, dec.Next.BodySize() >= publish.LargeBody)
+		x.begin(burying, dec.Next.BodySize() >= delivery.LargeBody)
 	default:
 		x.record()
 	}
@@ -87,10 +87,10 @@ func (w *Writer) Note(l history.Line) {
 // nobody is the part that a line ends which belongs to no delivery.
 type nobody struct{}
 
-func (nobody) Elsewhere() (uint64, bool)    { return 0, false }
-func (nobody) Carry(*publish.Delivery) bool { return true }
-func (nobody) Stored(*Decision)             {}
-func (nobody) End()                         {}
+func (nobody) Elsewhere() (uint64, bool)     { return 0, false }
+func (nobody) Carry(*delivery.Delivery) bool { return true }
+func (nobody) Stored(*Decision)              {}
+func (nobody) End()                          {}
 
 // step is what is being stored of an outcome.
 type step int
@@ -107,7 +107,7 @@ type writing struct {
 	*Writer
 	Decision
 	part Part
-	d    *publish.Delivery // as it came
+	d    *delivery.Delivery // as it came
 	step step
 	text []byte // of the line
 }
@@ -147,7 +147,7 @@ func (x *writing) put() {
 	case x.step == recording:
 		x.store.Record(x.Line.Trait(), x.text, x.answered)
 	default:
-		x.store.Bury(x.Next, x.answered)
+		x.store.DeadLetter(x.Next, x.answered)
 	}
 }
 
@@ -191,7 +191,7 @@ func (x *writing) refused(err error) {
 	switch x.step {
 	case scheduling:
 		x.Decision = unstorable(x.d, err)
-		x.begin(burying, x.Next.BodySize() >= publish.LargeBody)
+		x.begin(burying, x.Next.BodySize() >= delivery.LargeBody)
 	case burying:
 		bare := *x.Next
 		bare.Detach()

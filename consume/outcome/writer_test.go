@@ -14,7 +14,8 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 )
 
@@ -24,7 +25,7 @@ type shelf struct {
 
 	mu     sync.Mutex // guards what follows
 	writes []string   // that were tried
-	last   *publish.Delivery
+	last   *delivery.Delivery
 	line   string
 }
 
@@ -36,25 +37,25 @@ func (s *shelf) write(what string, done func(error)) {
 	time.AfterFunc(time.Millisecond, func() { done(err) })
 }
 
-func (s *shelf) MustCarry(d *publish.Delivery) bool { return d.BodySize() >= publish.LargeBody }
+func (s *shelf) MustCarry(d *delivery.Delivery) bool { return d.BodySize() >= delivery.LargeBody }
 
-func (s *shelf) Schedule(d *publish.Delivery, done func(error)) {
+func (s *shelf) Schedule(d *delivery.Delivery, done func(error)) {
 	s.last = d
 	d.Due = d.Due.Add(time.Second) // very many come due at that time
 	s.write("schedule", done)
 }
 
-func (s *shelf) ScheduleUnlessMoved(d *publish.Delivery, place uint64, done func(error)) {
+func (s *shelf) ScheduleUnlessMoved(d *delivery.Delivery, place uint64, done func(error)) {
 	s.last = d
 	s.write(fmt.Sprint("schedule after ", place), done)
 }
 
-func (s *shelf) Bury(d *publish.Delivery, done func(error)) {
+func (s *shelf) DeadLetter(d *delivery.Delivery, done func(error)) {
 	s.last = d
 	s.write("bury", done)
 }
 
-func (s *shelf) Record(_ publish.Trait, line []byte, done func(error)) {
+func (s *shelf) Record(_ delivery.HistoryKey, line []byte, done func(error)) {
 	s.line = string(line)
 	s.write("record", done)
 }
@@ -66,20 +67,20 @@ type piece struct {
 	told      []string
 }
 
-func (p *piece) Elsewhere() (uint64, bool)    { return 7, p.elsewhere }
-func (p *piece) Carry(*publish.Delivery) bool { p.told = append(p.told, "carry"); return !p.stops }
-func (p *piece) Stored(d *Decision)           { p.told = append(p.told, fmt.Sprint("stored ", d.Action)) }
-func (p *piece) End()                         { p.told = append(p.told, "end") }
+func (p *piece) Elsewhere() (uint64, bool)     { return 7, p.elsewhere }
+func (p *piece) Carry(*delivery.Delivery) bool { p.told = append(p.told, "carry"); return !p.stops }
+func (p *piece) Stored(d *Decision)            { p.told = append(p.told, fmt.Sprint("stored ", d.Action)) }
+func (p *piece) End()                          { p.told = append(p.told, "end") }
 
 // What is written, in which order, and what the part is told, whatever the store answers.
 func TestWriter(t *testing.T) {
 	t.Parallel()
-	small := publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: "evt_1", Body: []byte("{}")}, Attempt: 1}
+	small := delivery.Delivery{Endpoint: "ep_a", Event: event.Event{ID: "evt_1", Body: []byte("{}")}, Attempt: 1}
 	large := small
-	large.Event.Body = make([]byte, publish.LargeBody)
+	large.Event.Body = make([]byte, delivery.LargeBody)
 	res := attempt.Result{Verdict: attempt.Failed, Class: attempt.ClassStatus, Status: 500, Started: now}
-	retry := func(d publish.Delivery) Decision { return Decide(&d, &endpoint.Endpoint{}, &res, schedule, now) }
-	dead := func(d publish.Delivery) Decision { return Decide(&d, &endpoint.Endpoint{}, &res, nil, now) }
+	retry := func(d delivery.Delivery) Decision { return Decide(&d, &endpoint.Endpoint{}, &res, schedule, now) }
+	dead := func(d delivery.Delivery) Decision { return Decide(&d, &endpoint.Endpoint{}, &res, nil, now) }
 	down := errors.New("no answer")
 	for name, test := range map[string]struct {
 		dec    Decision
@@ -162,7 +163,7 @@ func TestLineTellsWhenItIsDue(t *testing.T) {
 		s := &shelf{answer: func(string) error { return nil }}
 		var pending sync.WaitGroup
 		w := NewWriter(s, make(chan struct{}), &pending, slog.New(slog.DiscardHandler))
-		d := publish.Delivery{Endpoint: "ep_a", Event: publish.Event{ID: "evt_1"}, Attempt: 1}
+		d := delivery.Delivery{Endpoint: "ep_a", Event: event.Event{ID: "evt_1"}, Attempt: 1}
 		res := attempt.Result{Verdict: attempt.Failed, Class: attempt.ClassStatus, Started: now}
 		w.Write(&piece{}, &d, Decide(&d, &endpoint.Endpoint{}, &res, schedule, now))
 		pending.Wait()
@@ -181,8 +182,8 @@ func TestWriterInsistsUntilTheProcessStops(t *testing.T) {
 		var pending sync.WaitGroup
 		stop := make(chan struct{})
 		w := NewWriter(s, stop, &pending, slog.New(slog.DiscardHandler))
-		p, d := &piece{}, publish.Delivery{Endpoint: "ep_a", Attempt: 1}
-		w.Write(p, &d, Wait(&d, now, publish.WhyTurn))
+		p, d := &piece{}, delivery.Delivery{Endpoint: "ep_a", Attempt: 1}
+		w.Write(p, &d, Wait(&d, now, delivery.WhyTurn))
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		s.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/paging"
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/topology"
@@ -32,18 +33,18 @@ type leg struct {
 	phase  Phase
 	stream string // of events; empty: of deliveries
 	shelf  query.Selection
-	choose func(context.Context, []query.Stored) ([]publish.Delivery, error)
-	move   func(context.Context, []publish.Delivery) (int, error)
+	choose func(context.Context, []query.Stored) ([]delivery.Delivery, error)
+	move   func(context.Context, []delivery.Delivery) (int, error)
 }
 
 // legs are always the same number in the same order: a recovery's place counts them.
 func (s *salvage) legs() []leg {
 	legs := []leg{
-		{PhaseDead, "", query.Dead(s.ep.ID).WithBodies(), s.chooseStored, s.bus.ReplayAll},
+		{PhaseDead, "", query.Dead(s.ep.ID).WithBodies(), s.chooseStored, s.bus.Deliveries().ReplayAll},
 		{PhaseWaiting, "", query.Waiting(s.ep.ID).WithBodies(), s.chooseWaiting, s.advance},
 	}
 	for _, stream := range topology.EventStreams {
-		choose := func(ctx context.Context, page []query.Stored) ([]publish.Delivery, error) {
+		choose := func(ctx context.Context, page []query.Stored) ([]delivery.Delivery, error) {
 			return s.chooseMissed(ctx, stream, page)
 		}
 		legs = append(legs, leg{PhaseMissed, stream, query.Events(stream, s.ep.Events), choose, s.send})
@@ -82,9 +83,9 @@ func (s *salvage) inRange(taken time.Time) bool {
 }
 
 // chooseStored returns the deliveries that were stored before the recovery began, so that it comes to an end.
-func (s *salvage) chooseStored(_ context.Context, page []query.Stored) (chosen []publish.Delivery, err error) {
+func (s *salvage) chooseStored(_ context.Context, page []query.Stored) (chosen []delivery.Delivery, err error) {
 	for i := range page {
-		d, err := publish.DeliveryOf(&page[i])
+		d, err := delivery.Of(&page[i])
 		if err == nil && d.Since.Before(s.rec.Started) && s.inRange(d.Event.Received) {
 			chosen = append(chosen, d)
 		}
@@ -93,10 +94,10 @@ func (s *salvage) chooseStored(_ context.Context, page []query.Stored) (chosen [
 }
 
 // chooseWaiting passes over what waits for its turn: its lane sees to that.
-func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chosen []publish.Delivery, err error) {
+func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chosen []delivery.Delivery, err error) {
 	all, err := s.chooseStored(ctx, page)
 	for i := range all {
-		if all[i].Why != publish.WhyTurn {
+		if all[i].Why != delivery.WhyTurn {
 			chosen = append(chosen, all[i])
 		}
 	}
@@ -104,10 +105,10 @@ func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chose
 }
 
 // advance makes waiting deliveries due. Those that came due or changed meanwhile are well as they are.
-func (s *salvage) advance(ctx context.Context, waiting []publish.Delivery) (moved int, err error) {
+func (s *salvage) advance(ctx context.Context, waiting []delivery.Delivery) (moved int, err error) {
 	outcomes := make(chan error, len(waiting))
 	for i := range waiting {
-		s.bus.Advance(&waiting[i], func(err error) { outcomes <- err })
+		s.bus.Deliveries().Advance(&waiting[i], func(err error) { outcomes <- err })
 	}
 	for range waiting {
 		select {
@@ -133,13 +134,13 @@ const atOnce = 32
 
 // send sends events that the endpoint missed. The recovery's id names the request: done again after a crash, it is one
 // delivery.
-func (s *salvage) send(ctx context.Context, missed []publish.Delivery) (sent int, err error) {
+func (s *salvage) send(ctx context.Context, missed []delivery.Delivery) (sent int, err error) {
 	outcomes := make([]error, len(missed))
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i := range missed {
 		g.Go(func() error {
-			outcomes[i] = s.bus.Send(ctx, &missed[i], s.rec.ID)
+			outcomes[i] = s.bus.Deliveries().Send(ctx, &missed[i], s.rec.ID)
 			return nil
 		})
 	}
@@ -180,12 +181,12 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 	next, last, err := s.span(ctx, l)
 	if err == nil && l.phase == PhaseMissed && !s.ep.Ordered { // what has no outcome yet is not missed
 		var settled uint64
-		settled, err = s.bus.Consumers().Settled(ctx, l.stream)
+		settled, err = s.bus.Queues().Settled(ctx, l.stream)
 		last = min(last, settled)
 	}
 	for err == nil && next != 0 && next <= last {
 		var page []query.Stored
-		var chosen []publish.Delivery
+		var chosen []delivery.Delivery
 		if page, next, err = s.bus.Query().Forward(ctx, l.shelf, next, batch); err == nil {
 			chosen, err = l.choose(ctx, upTo(page, last))
 			n += len(chosen)
@@ -206,7 +207,7 @@ func upTo(page []query.Stored, last uint64) []query.Stored {
 
 // missedSince counts what retention took while it waited for an endpoint, as far as the history tells.
 func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
-	sh := publish.HistoryShelf(id, string(history.Missed))
+	sh := delivery.HistoryShelf(id, string(history.Missed))
 	told := make(map[string]bool)
 	lines, err := history.Since(ctx, bus, sh, since)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -30,7 +32,7 @@ func (s *salvage) window() (since, until time.Time) {
 }
 
 // chooseMissed returns deliveries of the events that match and left no trace for the endpoint.
-func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.Stored) ([]publish.Delivery, error) {
+func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.Stored) ([]delivery.Delivery, error) {
 	if s.traces == nil {
 		since, _ := s.window()
 		s.traces = newTraces(s.bus, s.ep.ID, since)
@@ -45,7 +47,7 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.
 	if err != nil {
 		return nil, err
 	}
-	var perhaps []publish.Delivery
+	var perhaps []delivery.Delivery
 	for i := range page {
 		if page[i].Time.Before(since) || !page[i].Time.Before(until) || !topology.MatchesAny(page[i].Subject, s.ep.Events) {
 			continue
@@ -53,7 +55,7 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.
 		if behind != nil && behind.Of(page[i].Seq) != cursor.Elsewhere {
 			continue
 		}
-		d := publish.Delivery{Endpoint: s.ep.ID, Event: publish.EventOf(&page[i], stream), Attempt: 1}
+		d := delivery.Delivery{Endpoint: s.ep.ID, Event: event.Of(&page[i], stream), Attempt: 1}
 		if !s.traces.has(&d) {
 			perhaps = append(perhaps, d)
 		}
@@ -69,7 +71,7 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.
 	if err := s.traces.follow(ctx); err != nil {
 		return nil, err
 	}
-	var missed []publish.Delivery
+	var missed []delivery.Delivery
 	for i := range perhaps {
 		if !known[i] && !s.traces.has(&perhaps[i]) {
 			missed = append(missed, perhaps[i])
@@ -80,15 +82,15 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.
 
 // lookUp reports which deliveries wait, are being attempted, or are dead. One that dies meanwhile is dead before it
 // leaves the bus, and so found in one of the two places.
-func (s *salvage) lookUp(ctx context.Context, deliveries []publish.Delivery) ([]bool, error) {
+func (s *salvage) lookUp(ctx context.Context, deliveries []delivery.Delivery) ([]bool, error) {
 	known := make([]bool, len(deliveries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for i := range deliveries {
 		g.Go(func() error {
 			d := &deliveries[i]
-			trace, err := s.bus.Trace(ctx, d.ID(), d.FormerID())
-			known[i] = trace != publish.Trace{}
+			trace, err := s.bus.Find().Trace(ctx, d.ID(), d.FormerID())
+			known[i] = trace != delivery.Trace{}
 			return err
 		})
 	}
@@ -111,12 +113,12 @@ type traces struct {
 
 func newTraces(bus *publish.Bus, endpoint string, since time.Time) *traces {
 	return &traces{
-		bus: bus, shelf: publish.HistoryShelf(endpoint, string(history.Delivered)), since: since,
+		bus: bus, shelf: delivery.HistoryShelf(endpoint, string(history.Delivered)), since: since,
 		seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}),
 	}
 }
 
-func (t *traces) has(d *publish.Delivery) bool { return t.hasID(d.ID()) || t.hasID(d.FormerID()) }
+func (t *traces) has(d *delivery.Delivery) bool { return t.hasID(d.ID()) || t.hasID(d.FormerID()) }
 
 func (t *traces) hasID(delivery string) bool {
 	_, ok := t.seen[maphash.String(t.seed, delivery)]

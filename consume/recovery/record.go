@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 const (
@@ -29,7 +29,7 @@ func decodeRecovery(key string, value []byte, revision uint64) (job recoveryJob,
 		err = job.check(key, time.Now())
 	}
 	if err != nil {
-		return recoveryJob{}, fmt.Errorf("recovery %s: %w: %w", key, publish.ErrUnreadable, err)
+		return recoveryJob{}, fmt.Errorf("recovery %s: %w: %w", key, seal.ErrUnreadable, err)
 	}
 	job.key, job.revision = key, revision
 	return job, nil

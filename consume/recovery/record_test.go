@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 // goodRecovery is a record as Start and the engine write it.
@@ -46,7 +46,7 @@ func TestDecodeRecovery(t *testing.T) {
 		t.Errorf("below its endpoint: %v", err)
 	}
 	for _, key := range []string{"ep_b", "ep_a.rec_a_other", "ep_a.b"} {
-		if _, err := decodeRecovery(key, []byte(record), 7); !errors.Is(err, publish.ErrUnreadable) {
+		if _, err := decodeRecovery(key, []byte(record), 7); !errors.Is(err, seal.ErrUnreadable) {
 			t.Errorf("under %s: %v", key, err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestDecodeRecovery(t *testing.T) {
 		if bad == record {
 			t.Fatalf("%s changes nothing", name)
 		}
-		if _, err := decodeRecovery(key, []byte(bad), 7); !errors.Is(err, publish.ErrUnreadable) {
+		if _, err := decodeRecovery(key, []byte(bad), 7); !errors.Is(err, seal.ErrUnreadable) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -70,7 +70,7 @@ func FuzzDecodeRecovery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key string, data []byte) {
 		job, err := decodeRecovery(key, data, 1)
 		if err != nil {
-			if !errors.Is(err, publish.ErrUnreadable) {
+			if !errors.Is(err, seal.ErrUnreadable) {
 				t.Errorf("got %v", err)
 			}
 			return

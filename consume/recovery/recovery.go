@@ -167,7 +167,7 @@ func (r *Recoveries) Start(ctx context.Context, ep *endpoint.Endpoint, since, un
 
 // store makes data the endpoint's newest recovery, and keeps the one before, which must have ended, below it.
 func (r *Recoveries) store(ctx context.Context, key string, data []byte) error {
-	kv := r.bus.Recoveries()
+	kv := r.bus.Buckets().Recoveries
 	entry, err := kv.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		_, err = kv.Create(ctx, key, data)
@@ -249,7 +249,7 @@ func (r *Recoveries) job(ctx context.Context, id string) (recoveryJob, error) {
 	}
 	endpoint := endpointOf(id)
 	for _, key := range []string{endpoint, endpoint + "." + id} {
-		entry, err := r.bus.Recoveries().Get(ctx, key)
+		entry, err := r.bus.Buckets().Recoveries.Get(ctx, key)
 		if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
 			continue
 		}
@@ -301,7 +301,7 @@ func (r *Recoveries) save(ctx context.Context, job *recoveryJob) error {
 	if err != nil {
 		return fmt.Errorf("encoding recovery %s: %w", job.ID, err)
 	}
-	revision, err := r.bus.Recoveries().Update(ctx, job.key, data, job.revision)
+	revision, err := r.bus.Buckets().Recoveries.Update(ctx, job.key, data, job.revision)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
 		return fmt.Errorf("storing recovery %s: %w", job.ID, failure.ErrConflict)

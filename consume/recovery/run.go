@@ -18,6 +18,7 @@ import (
 	"jethook/publish/failure"
 	"jethook/publish/query"
 	"jethook/publish/report"
+	"jethook/publish/seal"
 	"jethook/publish/topology"
 )
 
@@ -50,7 +51,7 @@ type Worker struct {
 	cursors   *cursor.Table
 	circuits  Circuits
 	log       *slog.Logger
-	bad       *publish.BadRecords
+	bad       *seal.BadRecords
 
 	jobs  *Recoveries
 	owner string
@@ -63,7 +64,7 @@ type Worker struct {
 func NewWorker(bus *publish.Bus, endpoints *endpoint.Registry, cursors *cursor.Table, circuits Circuits, log *slog.Logger) *Worker {
 	return &Worker{
 		bus: bus, endpoints: endpoints, cursors: cursors, circuits: circuits, log: log,
-		bad:  publish.NewBadRecords(topology.BucketRecoveries, log),
+		bad:  seal.NewBadRecords(topology.BucketRecoveries, log),
 		jobs: New(bus), owner: nuid.Next(), running: make(map[string]bool),
 	}
 }
@@ -112,7 +113,7 @@ func (r *Worker) note(bad map[string]error) {
 
 // lastChange tells the bucket's last sequence, which is cheaper than reading it.
 func (r *Worker) lastChange(ctx context.Context) (uint64, error) {
-	status, err := r.bus.Recoveries().Status(ctx)
+	status, err := r.bus.Buckets().Recoveries.Status(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -179,7 +180,7 @@ func (r *Worker) work(ctx context.Context, job *recoveryJob) {
 			job.end(Failed, err.Error())
 		case errors.Is(err, endpoint.ErrNotFound):
 			job.end(Cancelled, "the endpoint is removed")
-		case errors.Is(err, publish.ErrUnreadable):
+		case errors.Is(err, seal.ErrUnreadable):
 			job.end(Failed, "the endpoint's stored record can't be read")
 		case err != nil:
 			r.log.Debug("recovery: retrying", "recovery", job.ID, "error", err)
@@ -346,7 +347,7 @@ func (r *Worker) awaitSettled(ctx context.Context, job *recoveryJob, s *salvage,
 		_, end, err := s.span(ctx, l)
 		for end != 0 && err == nil {
 			var settled uint64
-			if settled, err = r.bus.Consumers().Settled(ctx, l.stream); err != nil || settled >= end {
+			if settled, err = r.bus.Queues().Settled(ctx, l.stream); err != nil || settled >= end {
 				break
 			}
 			if sleep(ctx, recoveryPause); ctx.Err() != nil {

@@ -23,8 +23,9 @@ import (
 	"jethook/config"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
-	"jethook/publish"
 	"jethook/publish/crashpoint"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -116,12 +117,12 @@ func rehearse(client *attempt.Client, m *Message, stage Stage) {
 }
 
 // read decodes the message, which may be none of Jethook's: then there is nothing to make of it.
-func read(m *Message) publish.Event {
+func read(m *Message) event.Event {
 	crashpoint.Reach("read", "", m.Data)
 	s := query.Stored{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Header: m.Header, Data: m.Data}
 	if m.Stream == topology.StreamDeliveries {
-		d, _ := publish.DeliveryOf(&s)
+		d, _ := delivery.Of(&s)
 		return d.Event
 	}
-	return publish.EventOf(&s, m.Stream)
+	return event.Of(&s, m.Stream)
 }

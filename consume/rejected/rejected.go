@@ -14,6 +14,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/publish"
 	"jethook/publish/failure"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 )
 
@@ -42,7 +43,7 @@ type Query struct {
 	Cursor       string    // where the call before ended
 }
 
-func (q *Query) matches(m *query.Stored, r *publish.Rejected) bool {
+func (q *Query) matches(m *query.Stored, r *quarantine.Request) bool {
 	return (q.Reason == "" || r.Reason == q.Reason) &&
 		(q.Since.IsZero() || !m.Time.Before(q.Since)) && (q.Until.IsZero() || m.Time.Before(q.Until))
 }
@@ -50,7 +51,7 @@ func (q *Query) matches(m *query.Stored, r *publish.Rejected) bool {
 // List returns the chosen requests without their bodies, newest first, and the cursor of the next page; empty when
 // there is none. A page may be short, or even empty, and still have a next one. The error is ErrBadCursor for a cursor
 // that Rejected has not returned.
-func (s *Store) List(ctx context.Context, q Query) (items []publish.Rejected, next string, err error) {
+func (s *Store) List(ctx context.Context, q Query) (items []quarantine.Request, next string, err error) {
 	var before uint64
 	if q.Cursor != "" {
 		if before, err = paging.ParsePlace(q.Cursor); err != nil {
@@ -71,7 +72,7 @@ func (s *Store) List(ctx context.Context, q Query) (items []publish.Rejected, ne
 				return items, paging.FormatPlace(before), nil
 			}
 			before = page[i].Seq
-			if r, err := publish.RejectedOf(&page[i]); err == nil && q.matches(&page[i], &r) {
+			if r, err := quarantine.RequestOf(&page[i]); err == nil && q.matches(&page[i], &r) {
 				items = append(items, r)
 			}
 		}
@@ -88,10 +89,10 @@ func (s *Store) List(ctx context.Context, q Query) (items []publish.Rejected, ne
 var ErrNotFound = errors.New("no such rejected request")
 
 // Get returns a rejected request of a source with its body, or ErrNoRejected.
-func (s *Store) Get(ctx context.Context, source string, id uint64) (publish.Rejected, error) {
-	r, err := s.bus.GetRejected(ctx, id)
+func (s *Store) Get(ctx context.Context, source string, id uint64) (quarantine.Request, error) {
+	r, err := s.bus.Rejected().Get(ctx, id)
 	if errors.Is(err, failure.ErrNotFound) || err == nil && r.Source != source {
-		return publish.Rejected{}, ErrNotFound
+		return quarantine.Request{}, ErrNotFound
 	}
 	return r, err
 }
@@ -101,12 +102,12 @@ func (s *Store) Drop(ctx context.Context, source string, id uint64) error {
 	if _, err := s.Get(ctx, source, id); err != nil {
 		return err
 	}
-	return s.bus.DropRejected(ctx, id)
+	return s.bus.Rejected().Drop(ctx, id)
 }
 
 // Reverifier verifies a rejected request again and stores its events. It returns the word for why it still does not
 // verify, or an error when the events can't be stored.
-type Reverifier func(ctx context.Context, r *publish.Rejected) (reason string, err error)
+type Reverifier func(ctx context.Context, r *quarantine.Request) (reason string, err error)
 
 // Reverified is what came of verifying again.
 type Reverified struct {
@@ -142,7 +143,7 @@ func (s *Store) Reverify(ctx context.Context, q Query, verify Reverifier) (Rever
 			done.Refused[reason]++
 			continue
 		}
-		if err := s.bus.DropRejected(ctx, r.Seq); err != nil {
+		if err := s.bus.Rejected().Drop(ctx, r.Seq); err != nil {
 			return done, err
 		}
 		done.Verified++
@@ -163,12 +164,12 @@ func (s *Store) span(ctx context.Context, q *Query) (from, end uint64, err error
 }
 
 // chosen goes over what q chooses between two places, in the order of the stream.
-func (s *Store) chosen(ctx context.Context, q *Query, from, end uint64) iter.Seq2[*publish.Rejected, error] {
+func (s *Store) chosen(ctx context.Context, q *Query, from, end uint64) iter.Seq2[*quarantine.Request, error] {
 	if len(q.IDs) > 0 {
 		return s.named(ctx, q, from)
 	}
 	shelf := query.Rejected(q.Source).WithBodies()
-	return func(yield func(*publish.Rejected, error) bool) {
+	return func(yield func(*quarantine.Request, error) bool) {
 		for from != 0 && from <= end {
 			page, after, err := s.bus.Query().Forward(ctx, shelf, from, rejectedPortion)
 			if err != nil {
@@ -176,7 +177,7 @@ func (s *Store) chosen(ctx context.Context, q *Query, from, end uint64) iter.Seq
 				return
 			}
 			for i := range page {
-				r, err := publish.RejectedOf(&page[i])
+				r, err := quarantine.RequestOf(&page[i])
 				if err == nil && r.Seq <= end && q.matches(&page[i], &r) && !yield(&r, nil) {
 					return
 				}
@@ -186,8 +187,8 @@ func (s *Store) chosen(ctx context.Context, q *Query, from, end uint64) iter.Seq
 	}
 }
 
-func (s *Store) named(ctx context.Context, q *Query, from uint64) iter.Seq2[*publish.Rejected, error] {
-	return func(yield func(*publish.Rejected, error) bool) {
+func (s *Store) named(ctx context.Context, q *Query, from uint64) iter.Seq2[*quarantine.Request, error] {
+	return func(yield func(*quarantine.Request, error) bool) {
 		for _, id := range slices.Compact(slices.Sorted(slices.Values(q.IDs))) {
 			if id < from {
 				continue

@@ -14,6 +14,7 @@ import (
 	"jethook/consume/paging"
 	"jethook/consume/rejected"
 	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 // A retry over thousands is several short calls, which try each request once, and none that came meanwhile.
@@ -29,7 +30,7 @@ func TestReverifyInParts(t *testing.T) {
 	t.Cleanup(bus.Close)
 	kept := make(chan error, n+1)
 	reject := func(id int) {
-		bus.Reject(&publish.Rejected{
+		bus.Rejected().Reject(&quarantine.Request{
 			Source: "shop", Reason: "bad_signature", Received: time.Now(), Header: http.Header{}, Body: fmt.Append(nil, id),
 		}, func(err error) { kept <- err })
 	}
@@ -42,7 +43,7 @@ func TestReverifyInParts(t *testing.T) {
 		}
 	}
 	store, tried, calls := rejected.New(bus), map[string]int{}, 0
-	verify := func(_ context.Context, r *publish.Rejected) (string, error) {
+	verify := func(_ context.Context, r *quarantine.Request) (string, error) {
 		if tried[string(r.Body)]++; len(tried)%2 == 0 {
 			return "too_old", nil
 		}

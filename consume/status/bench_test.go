@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // BenchmarkStatus measures what it costs to see what is stuck: among 10,000 endpoints with a million deliveries that
@@ -30,8 +30,8 @@ func BenchmarkStatus(b *testing.B) {
 			created.Wait()
 			due := time.Now().Add(24 * time.Hour)
 			body := make([]byte, 1024)
-			r.schedule(b, n, func(i int) publish.Delivery {
-				d := delivery(ids[i%endpoints], i, due)
+			r.schedule(b, n, func(i int) delivery.Delivery {
+				d := aDelivery(ids[i%endpoints], i, due)
 				d.Event.Body = body
 				return d
 			})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -258,7 +259,7 @@ var outcomes = map[string]bool{"delivered": true, "failed": false, "dead": false
 
 // add counts one line of the history.
 func (h *dayHour) add(subject string, weight float64) {
-	trait, ok := publish.TraitOf(subject)
+	trait, ok := delivery.HistoryKeyOf(subject)
 	if !ok {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/delivery"
 )
 
 // days are counted while the test runs.
@@ -27,11 +27,11 @@ func (r *rig) days(t *testing.T, hour, look uint64) *status.Days {
 func (r *rig) record(t *testing.T, n int, endpoints ...string) {
 	t.Helper()
 	r.store(t, n, func(i int, done func(error)) {
-		trait := publish.Trait{Endpoint: endpoints[i%len(endpoints)], Outcome: "delivered", Class: "ok", Status: 200}
+		trait := delivery.HistoryKey{Endpoint: endpoints[i%len(endpoints)], Outcome: "delivered", Class: "ok", Status: 200}
 		if i/len(endpoints)%4 == 3 {
 			trait.Outcome, trait.Class, trait.Status = "failed", "status", 503
 		}
-		r.bus.Record(trait, []byte(`{}`), done)
+		r.bus.Deliveries().Record(trait, []byte(`{}`), done)
 	})
 }
 
@@ -56,7 +56,7 @@ func TestDays(t *testing.T) {
 	r := start(t)
 	r.record(t, 1200, "ep_a", "ep_b", "ep_c")
 	r.store(t, 3, func(i int, done func(error)) {
-		r.bus.Record(publish.Trait{Endpoint: "ep_a", Outcome: []string{"dead", "circuit_opened", "deferred"}[i]}, []byte(`{}`), done)
+		r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: []string{"dead", "circuit_opened", "deferred"}[i]}, []byte(`{}`), done)
 	})
 	d := r.days(t, 20_000, 20_000)
 	day := counted(t, d, "ep_a", func(status.Day) bool { return true })
@@ -107,7 +107,7 @@ func BenchmarkDays(b *testing.B) {
 	}
 	add := func(n int) {
 		r.store(b, n, func(i int, done func(error)) {
-			r.bus.Record(publish.Trait{Endpoint: ids[i%len(ids)], Outcome: "delivered", Class: "ok", Status: 200}, make([]byte, 500), done)
+			r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: ids[i%len(ids)], Outcome: "delivered", Class: "ok", Status: 200}, make([]byte, 500), done)
 		})
 	}
 	add(1_000_000)

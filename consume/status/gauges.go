@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/report"
 )
 
@@ -191,7 +191,7 @@ func (p pen) endpoint(s *Status, name string, sum *sums) {
 	p.gauge(descOpen, float64(sum.open), name)
 	p.gauge(descDisabled, float64(sum.disabled), name)
 	if !s.lacks(lackDue, lackTurn, lackBehind, lackWaiting) {
-		sum.waiting[string(publish.WhyRetry)] += 0 // so that an endpoint for which nothing waits has a series
+		sum.waiting[string(delivery.WhyRetry)] += 0 // so that an endpoint for which nothing waits has a series
 		for why, n := range sum.waiting {
 			p.gauge(descWaiting, float64(n), name, why)
 		}

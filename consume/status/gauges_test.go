@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/report"
 )
 
@@ -40,14 +40,14 @@ func TestGauges(t *testing.T) {
 	r := start(t)
 	ahead, late := r.add(t, "ahead", nil).ID, r.add(t, "late", nil).ID
 	now := time.Now()
-	whys := []publish.Why{publish.WhyRetry, publish.WhyRetry, publish.WhyAsked}
-	r.schedule(t, len(whys), func(i int) publish.Delivery {
-		d := delivery(ahead, i, now.Add(2*time.Hour))
+	whys := []delivery.Why{delivery.WhyRetry, delivery.WhyRetry, delivery.WhyAsked}
+	r.schedule(t, len(whys), func(i int) delivery.Delivery {
+		d := aDelivery(ahead, i, now.Add(2*time.Hour))
 		d.Event.Received, d.Why = now.Add(-24*time.Hour), whys[i]
 		return d
 	})
-	r.schedule(t, 1, func(int) publish.Delivery { return delivery(late, 9, now.Add(-time.Hour)) })
-	r.bury(t, delivery(late, 10, time.Time{}))
+	r.schedule(t, 1, func(int) delivery.Delivery { return aDelivery(late, 9, now.Add(-time.Hour)) })
+	r.bury(t, aDelivery(late, 10, time.Time{}))
 	var shown map[string]float64
 	for deadline := now.Add(20 * time.Second); shown["deliveries_waiting "+late+" due"] != 1; {
 		if time.Now().After(deadline) {

@@ -123,10 +123,10 @@ func (d *draft) readStreams(ctx context.Context) {
 		}
 		d.Streams = append(d.Streams, st)
 	}
-	store, err := d.bus.StoreState(ctx)
+	store, err := d.bus.Query().StoreState(ctx)
 	d.note(lackStore, err)
 	d.Store = Store{StoreState: store, Percent: percent(float64(store.Used), float64(store.Limit))}
-	queues, err := d.bus.Consumers().QueueStates(ctx)
+	queues, err := d.bus.Queues().QueueStates(ctx)
 	d.note("queues", err)
 	for _, q := range queues {
 		qu := Queue{Stream: q.Stream, Name: q.Name, Pending: q.Pending, Unacked: q.Unacked}

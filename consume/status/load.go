@@ -10,7 +10,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
 
@@ -62,7 +62,7 @@ func (l *load) describe(e *Endpoint) {
 	}
 }
 
-// What deliveries wait for beside [publish.Why].
+// What deliveries wait for beside [delivery.Why].
 const (
 	whyDue    = "due"    // nothing: their time has come
 	whyUnread = "unread" // so many wait that they were not looked at
@@ -77,7 +77,7 @@ func (l *load) waits(why string, n uint64) {
 }
 
 // see takes in a delivery that was read.
-func (l *load) see(d *publish.Delivery) {
+func (l *load) see(d *delivery.Delivery) {
 	received := d.Event.Received
 	if received.IsZero() {
 		received = d.Since
@@ -91,7 +91,7 @@ func (l *load) seeFirst(p query.Count) {
 	if p.First == nil {
 		return
 	}
-	if d, err := publish.DeliveryOf(p.First); err == nil {
+	if d, err := delivery.Of(p.First); err == nil {
 		l.see(&d)
 	}
 }
@@ -112,7 +112,7 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 	}
 	ids := byTrouble(endpoints)
 	d.note(lackDue, d.countDue(ctx, loads, query.Due, whyDue))
-	d.note(lackTurn, d.countDue(ctx, loads, query.Turns, string(publish.WhyTurn)))
+	d.note(lackTurn, d.countDue(ctx, loads, query.Turns, string(delivery.WhyTurn)))
 	d.note(lackBehind, d.countBehind(ctx, endpoints, loads))
 	// What may take long comes last, and for each endpoint at once: the most troubled first.
 	d.note(lackWaiting, d.countScheduled(ctx, ids, loads))
@@ -131,12 +131,12 @@ func (d *draft) countScheduled(ctx context.Context, ids []string, loads map[stri
 			l.counted, l.scheduled = true, counts[id]
 		}
 		_, err := d.bus.Query().ReadAll(ctx, query.Waiting(""), readBytes, func(m *query.Stored) {
-			delivery, err := publish.DeliveryOf(m)
-			if l := loads[delivery.Endpoint]; err == nil && l != nil {
+			d, err := delivery.Of(m)
+			if l := loads[d.Endpoint]; err == nil && l != nil {
 				l.read++
 				l.told++
-				l.see(&delivery)
-				l.waits(string(cmp.Or(delivery.Why, publish.WhyRetry)), 1)
+				l.see(&d)
+				l.waits(string(cmp.Or(d.Why, delivery.WhyRetry)), 1)
 			}
 		})
 		return err

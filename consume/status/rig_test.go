@@ -12,6 +12,8 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 )
 
 // rig is a bus on which nothing is delivered: what is put on it stays.
@@ -33,7 +35,7 @@ func start(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Endpoints(), nil, log)
+	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,11 +59,11 @@ func (r *rig) add(t testing.TB, name string, change func(*endpoint.Endpoint)) en
 	return e
 }
 
-// delivery is one that failed once and waits.
-func delivery(ep string, i int, due time.Time) publish.Delivery {
-	return publish.Delivery{
-		Endpoint: ep, Attempt: 2, Due: due, Why: publish.WhyRetry, Reason: "answered 503",
-		Event: publish.Event{
+// aDelivery is one that failed once and waits.
+func aDelivery(ep string, i int, due time.Time) delivery.Delivery {
+	return delivery.Delivery{
+		Endpoint: ep, Attempt: 2, Due: due, Why: delivery.WhyRetry, Reason: "answered 503",
+		Event: event.Event{
 			ID: fmt.Sprint("evt_", i), Type: "a", Subject: "events.a", Received: time.Now(), Body: []byte(`{}`),
 		},
 	}
@@ -86,10 +88,10 @@ func (r *rig) store(t testing.TB, n int, put func(i int, done func(error))) {
 	stored.Wait()
 }
 
-func (r *rig) schedule(t testing.TB, n int, each func(i int) publish.Delivery) {
+func (r *rig) schedule(t testing.TB, n int, each func(i int) delivery.Delivery) {
 	t.Helper()
 	r.store(t, n, func(i int, done func(error)) {
 		d := each(i)
-		r.bus.Schedule(&d, done)
+		r.bus.Deliveries().Schedule(&d, done)
 	})
 }

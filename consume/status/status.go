@@ -9,8 +9,8 @@ package status
 import (
 	"time"
 
-	"jethook/publish"
 	"jethook/publish/processes"
+	"jethook/publish/query"
 	"jethook/publish/report"
 )
 
@@ -92,7 +92,7 @@ func (e *Endpoint) Idle() bool {
 
 // Store is how full the bus's store is.
 type Store struct {
-	publish.StoreState
+	query.StoreState
 	Percent *float64 `json:"percent,omitempty" doc:"bytes in percent of the limit; absent if there is no limit"`
 }
 

@@ -11,7 +11,8 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/processes"
 	"jethook/publish/report"
 	"jethook/publish/topology"
@@ -26,9 +27,9 @@ func (r *rig) status(t testing.TB) *status.Status {
 	return s
 }
 
-func (r *rig) bury(t testing.TB, d publish.Delivery) {
+func (r *rig) bury(t testing.TB, d delivery.Delivery) {
 	t.Helper()
-	r.store(t, 1, func(_ int, done func(error)) { r.bus.Bury(&d, done) })
+	r.store(t, 1, func(_ int, done func(error)) { r.bus.Deliveries().DeadLetter(&d, done) })
 }
 
 // answer makes a process report what own says, until the test ends.
@@ -69,15 +70,15 @@ func TestWhatWaitsIsCounted(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond).UTC()
 	dues := []time.Duration{3 * time.Hour, time.Hour, 2 * time.Hour}
 	ages := []time.Duration{time.Minute, time.Hour, 3 * time.Hour}
-	r.schedule(t, 3, func(i int) publish.Delivery {
-		d := delivery(few.ID, i, now.Add(dues[i]))
+	r.schedule(t, 3, func(i int) delivery.Delivery {
+		d := aDelivery(few.ID, i, now.Add(dues[i]))
 		d.Event.Received = now.Add(-ages[i])
 		return d
 	})
-	r.schedule(t, 1200, func(i int) publish.Delivery { return delivery(many.ID, i, now.Add(time.Hour)) })
-	r.schedule(t, 1, func(int) publish.Delivery { return delivery("ep_removed", 0, now.Add(time.Hour)) })
+	r.schedule(t, 1200, func(i int) delivery.Delivery { return aDelivery(many.ID, i, now.Add(time.Hour)) })
+	r.schedule(t, 1, func(int) delivery.Delivery { return aDelivery("ep_removed", 0, now.Add(time.Hour)) })
 	for i := range 2 {
-		r.bury(t, delivery(few.ID, 10+i, time.Time{}))
+		r.bury(t, aDelivery(few.ID, 10+i, time.Time{}))
 	}
 	s := r.status(t)
 	e := find(t, s, few.ID)
@@ -107,11 +108,11 @@ func TestManySubjectsAreCounted(t *testing.T) {
 		ids = append(ids, r.add(t, fmt.Sprint("e", i), nil).ID)
 	}
 	due := time.Now().Add(time.Hour)
-	r.schedule(t, 20_500, func(i int) publish.Delivery {
+	r.schedule(t, 20_500, func(i int) delivery.Delivery {
 		if i < 20_000 {
-			return delivery(ids[0], i, due)
+			return aDelivery(ids[0], i, due)
 		}
-		return delivery(ids[1+i%10], i, due)
+		return aDelivery(ids[1+i%10], i, due)
 	})
 	s := r.status(t)
 	if len(s.Incomplete) != 1 { // no process answers
@@ -143,13 +144,13 @@ func TestTroubleComesFirst(t *testing.T) {
 	failing := r.add(t, "failing", nil)
 	open := r.add(t, "open", func(e *endpoint.Endpoint) { e.FailingSince = now.Add(-time.Hour) })
 	for _, id := range []string{waits.ID, off.ID} {
-		r.schedule(t, 1, func(int) publish.Delivery {
-			d := delivery(id, 0, now.Add(time.Hour))
-			d.Attempt, d.Why = 1, publish.WhyTurn
+		r.schedule(t, 1, func(int) delivery.Delivery {
+			d := aDelivery(id, 0, now.Add(time.Hour))
+			d.Attempt, d.Why = 1, delivery.WhyTurn
 			return d
 		})
 	}
-	r.bury(t, delivery(dead.ID, 0, time.Time{}))
+	r.bury(t, aDelivery(dead.ID, 0, time.Time{}))
 	var hour report.Window
 	for i := range 10 {
 		hour.Add(now, i > 0, 20*time.Millisecond)
@@ -257,12 +258,12 @@ func TestStreamsAndQueues(t *testing.T) {
 	r := start(t)
 	now := time.Now()
 	for i := range 3 {
-		if _, err := r.bus.Publish(t.Context(), &publish.Event{ID: fmt.Sprint(i), Type: "a", Subject: "events.a", Received: now, Body: []byte("{}")}); err != nil {
+		if _, err := r.bus.Publish(t.Context(), &event.Event{ID: fmt.Sprint(i), Type: "a", Subject: "events.a", Received: now, Body: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r.bury(t, delivery("ep_1", 1, time.Time{}))
-	if _, err := r.bus.Consumers().Open(t.Context(), topology.QueueEvents); err != nil {
+	r.bury(t, aDelivery("ep_1", 1, time.Time{}))
+	if _, err := r.bus.Queues().Open(t.Context(), topology.QueueEvents); err != nil {
 		t.Fatal(err)
 	}
 	s := r.status(t)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/quarantine"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -144,7 +146,7 @@ func (t *Trends) mark(ctx context.Context, at time.Time) (*mark, error) {
 		{topology.StreamRejected, []query.Selection{query.All(topology.StreamRejected)}, []*uint64{&m.refused}},
 		{
 			topology.StreamHistory,
-			[]query.Selection{publish.HistoryShelf("", "delivered"), publish.HistoryShelf("", "failed"), publish.HistoryShelf("", "dead")},
+			[]query.Selection{delivery.HistoryShelf("", "delivered"), delivery.HistoryShelf("", "failed"), delivery.HistoryShelf("", "dead")},
 			[]*uint64{&m.delivered, &m.failed, &m.failed},
 		},
 	} {
@@ -233,7 +235,7 @@ func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Re
 		return nil, err
 	}
 	for i := range page {
-		if rejected, err := publish.RejectedOf(&page[i]); err == nil {
+		if rejected, err := quarantine.RequestOf(&page[i]); err == nil {
 			r.Reasons[rejected.Reason]++
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"jethook/consume/status"
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
+	"jethook/publish/quarantine"
 )
 
 // What is stored, delivered, failed and refused is counted in the step in which it was, and once.
@@ -17,7 +19,7 @@ func TestTrends(t *testing.T) {
 	sent := 0
 	record := func(outcome string, n int) {
 		for range n {
-			r.bus.Record(publish.Trait{Endpoint: "ep_1", Outcome: outcome, Class: "ok", Status: 200}, []byte(`{}`), told)
+			r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_1", Outcome: outcome, Class: "ok", Status: 200}, []byte(`{}`), told)
 			sent++
 		}
 	}
@@ -26,7 +28,7 @@ func TestTrends(t *testing.T) {
 	record("dead", 1)
 	record("circuit_opened", 1) // which is no attempt
 	for range 4 {
-		r.bus.Reject(&publish.Rejected{Source: "shop", Reason: "bad_signature", Received: time.Now()}, told)
+		r.bus.Rejected().Reject(&quarantine.Request{Source: "shop", Reason: "bad_signature", Received: time.Now()}, told)
 		sent++
 	}
 	for range sent {
@@ -35,7 +37,7 @@ func TestTrends(t *testing.T) {
 		}
 	}
 	for range 5 {
-		if _, err := r.bus.Publish(t.Context(), &publish.Event{Type: "a", Subject: "events.a", Received: time.Now(), Body: []byte(`{}`)}); err != nil {
+		if _, err := r.bus.Publish(t.Context(), &event.Event{Type: "a", Subject: "events.a", Received: time.Now(), Body: []byte(`{}`)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -162,7 +162,7 @@ func post(handler http.Handler, source string, r *provider.Request) (status int)
 // stored is how many events there are.
 func stored(t *testing.T, bus *publish.Bus) uint64 {
 	t.Helper()
-	nc, err := nats.Connect(bus.ClientURL())
+	nc, err := nats.Connect(bus.Server().ClientURL())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // formType is the media type of a form, and of the parameters of a request without a body.
@@ -34,7 +34,7 @@ func (rc *Receiver) keptQuery(r *Request) string {
 func (rc *Receiver) isCredential(parameter string) bool {
 	name, value, _ := strings.Cut(parameter, "=")
 	name, err := url.QueryUnescape(name)
-	if err != nil || publish.IsCredential(name) || slices.ContainsFunc(queryCredentials, func(s string) bool { return strings.EqualFold(s, name) }) {
+	if err != nil || event.IsCredential(name) || slices.ContainsFunc(queryCredentials, func(s string) bool { return strings.EqualFold(s, name) }) {
 		return true
 	}
 	if name == "pair" && rc.Sender.LearnsSecret() { // the nonce of an address that takes a secret

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/seal"
 )
 
 // Verify reads a backup through, and returns what it holds. It changes nothing. An error wraps [ErrDamaged] when the file
@@ -203,8 +203,8 @@ func (t *restore) config() (map[string]any, error) {
 			delete(metadata, key)
 		}
 	}
-	if mark, _ := metadata[publish.SealMark].(string); mark != "" {
-		if _, err := t.keys.Open(mark, publish.SealPlace(strings.TrimPrefix(t.of.Name, bucketPrefix))); err != nil {
+	if mark, _ := metadata[seal.Mark].(string); mark != "" {
+		if _, err := t.keys.Open(mark, seal.Place(strings.TrimPrefix(t.of.Name, bucketPrefix))); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrOtherKey, err)
 		}
 	}

@@ -61,5 +61,11 @@ func (d *deaths) stop() {
 	os.Remove(d.path)
 }
 
-// Deaths is how many processes in a row died, all but the first soon after they had opened the store.
-func (e *Server) Deaths() int { return e.deaths.before }
+// Deaths is how many processes in a row died, all but the first soon after they had opened the store; 0 without a
+// server: those of a cluster know how often they gave out a message.
+func (e *Server) Deaths() int {
+	if e == nil {
+		return 0
+	}
+	return e.deaths.before
+}

@@ -202,10 +202,10 @@ func (e *Server) SetTokens(cfg *config.Config) {
 // Login lets a connection of this process in.
 func (e *Server) Login() nats.Option { return e.gate.Login() }
 
-// ClientURL is where services reach the server; empty when it takes none.
+// ClientURL is where services reach the server; empty when it takes none, or there is no server.
 func (e *Server) ClientURL() string {
 	switch {
-	case e.listen == "":
+	case e == nil || e.listen == "":
 		return ""
 	case e.certificate != nil:
 		return "tls://" + e.listen
@@ -213,8 +213,13 @@ func (e *Server) ClientURL() string {
 	return "nats://" + e.listen
 }
 
-// Certificate is what the server shows its clients; nil: it takes them without TLS.
-func (e *Server) Certificate() *certificate.Certificate { return e.certificate }
+// Certificate is what the server shows its clients; nil: it takes them without TLS, or there is no server.
+func (e *Server) Certificate() *certificate.Certificate {
+	if e == nil {
+		return nil
+	}
+	return e.certificate
+}
 
 // MaxStore is how many bytes all streams together may hold.
 func (e *Server) MaxStore() int64 { return e.current().JetStreamConfig().MaxStore }

@@ -2,7 +2,6 @@ package pull
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,36 +14,25 @@ import (
 	"jethook/publish/topology"
 )
 
-// Set is the consumers of Jethook's streams: those that all its processes share, and those of single endpoints.
+// Set is the consumers of single endpoints, and those that read for a moment.
 type Set struct {
-	front, reads  *connection.Conn
-	connectionFor func(stream string) *connection.Conn
-	reader        *query.Reader
-	streams       map[string]jetstream.Stream
-	cursors       jetstream.Stream   // behind the bucket of that name
-	bucket        jetstream.KeyValue // the same
+	front, reads *connection.Conn
+	reader       *query.Reader
+	streams      map[string]jetstream.Stream
+	cursors      jetstream.Stream   // behind the bucket of that name
+	bucket       jetstream.KeyValue // the same
 }
 
 // OpenSet opens what the set needs. front is for what must be known at once, and reads for counting.
-func OpenSet(ctx context.Context, front, reads *connection.Conn, connectionFor func(stream string) *connection.Conn,
+func OpenSet(ctx context.Context, front, reads *connection.Conn,
 	streams map[string]jetstream.Stream, reader *query.Reader, cursors jetstream.KeyValue,
 ) (*Set, error) {
-	s := &Set{front: front, reads: reads, connectionFor: connectionFor, streams: streams, reader: reader, bucket: cursors}
+	s := &Set{front: front, reads: reads, streams: streams, reader: reader, bucket: cursors}
 	var err error
 	if s.cursors, err = front.JS.Stream(ctx, "KV_"+topology.BucketCursors); err != nil {
 		return nil, fmt.Errorf("opening bucket %s: %w", topology.BucketCursors, err)
 	}
 	return s, nil
-}
-
-// Open opens the consumer of a queue.
-func (s *Set) Open(ctx context.Context, q topology.Queue) (*Consumer, error) {
-	conn := s.connectionFor(q.Stream)
-	c, err := topology.EnsureConsumer(ctx, conn.JS, q)
-	if err != nil {
-		return nil, err
-	}
-	return &Consumer{Consumer: c, conn: conn}, nil
 }
 
 // OpenReader makes a consumer for a moment, without acknowledgements and without bodies.
@@ -69,16 +57,3 @@ func (s *Set) DropReader(ctx context.Context, stream string, c *Consumer) {
 
 // readerIdle is how long a reader's consumer stays when its owner was killed.
 const readerIdle = 10 * time.Second
-
-// Settled returns the sequence in a stream of events up to which each event has an outcome that is stored for every
-// endpoint that takes part in the shared intake; 0 when nobody has begun.
-func (s *Set) Settled(ctx context.Context, stream string) (uint64, error) {
-	c, err := s.reader.Stream(stream).Consumer(ctx, topology.ConsumerName)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("asking for consumer %s of %s: %w", topology.ConsumerName, stream, failure.Classify(err))
-	}
-	return c.CachedInfo().AckFloor.Stream, nil
-}

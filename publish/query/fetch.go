@@ -21,11 +21,14 @@ import (
 type Reader struct {
 	conn    *connection.Conn
 	streams map[string]jetstream.Stream
+	limit   func(context.Context) (int64, error) // how many bytes all streams together may hold; 0: no limit
 }
 
-// NewReader opens streams for reading.
-func NewReader(ctx context.Context, p *connection.Patience, conn *connection.Conn, names []string) (*Reader, error) {
-	r := &Reader{conn: conn, streams: make(map[string]jetstream.Stream)}
+// NewReader opens streams for reading. limit tells how many bytes all streams together may hold; 0: there is no limit.
+func NewReader(ctx context.Context, p *connection.Patience, conn *connection.Conn, names []string,
+	limit func(context.Context) (int64, error),
+) (*Reader, error) {
+	r := &Reader{conn: conn, limit: limit, streams: make(map[string]jetstream.Stream)}
 	for _, name := range names {
 		if err := p.Await(ctx, "stream "+name+" in JetStream", func(ctx context.Context) (err error) {
 			r.streams[name], err = conn.JS.Stream(ctx, name)

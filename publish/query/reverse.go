@@ -203,7 +203,7 @@ func (rd *Reader) tail(ctx context.Context, sh Selection, from, hi, n uint64, wa
 // errTooMany means that more subjects match than the server answers for at once: 1,024.
 var errTooMany = errors.New("too many subjects match")
 
-// ByKey is Before for the events with these keys only, on a selection of deliveries: see [Bus.EventKeys]. It returns all there are, as
+// ByKey is Reverse for the events with these keys only, on a selection of deliveries: see KeysOf of package eventlog. It returns all there are, as
 // the server knows by the subject where each lies: that costs the same whatever else is on the selection. Of an event
 // with more than a thousand deliveries there it returns the whole selection page by page, as Before does.
 func (rd *Reader) ByKey(ctx context.Context, sh Selection, keys []string, before uint64) (found []Stored, next uint64, err error) {

@@ -15,7 +15,8 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	api "go.opentelemetry.io/otel/trace"
 
-	"jethook/publish"
+	"jethook/publish/delivery"
+	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/topology"
 )
@@ -60,7 +61,7 @@ func (s Span) Respond(status int) {
 
 // Send begins the producer spans of events that are about to be stored, and gives each event the context of its own. They lie
 // below a server span, or if there is none, below the spans that the events name. Sent ends them.
-func (t *Tracer) Send(below Span, events []*publish.Event) []Span {
+func (t *Tracer) Send(below Span, events []*event.Event) []Span {
 	if t == nil {
 		return nil
 	}
@@ -100,7 +101,7 @@ func Sent(spans []Span, duplicate bool, err error) {
 }
 
 // Attempt begins the client span of an attempt, below the event's. After the first attempt it links to that one. Done ends it.
-func (t *Tracer) Attempt(d *publish.Delivery) Span {
+func (t *Tracer) Attempt(d *delivery.Delivery) Span {
 	if t == nil {
 		return Span{}
 	}

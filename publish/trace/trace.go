@@ -24,7 +24,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	api "go.opentelemetry.io/otel/trace"
 
-	"jethook/publish"
+	"jethook/publish/event"
 	"jethook/publish/outage"
 )
 
@@ -113,7 +113,7 @@ func traceparent(c api.SpanContext) string {
 
 // contextOf is the context that a traceparent names; invalid: it names none.
 func contextOf(traceparent string) (c api.SpanContext) {
-	if !publish.ValidTraceparent(traceparent) {
+	if !event.ValidTraceparent(traceparent) {
 		return c
 	}
 	trace, _ := api.TraceIDFromHex(traceparent[3:35]) // it is valid
@@ -129,7 +129,7 @@ func contextOf(traceparent string) (c api.SpanContext) {
 func (t *Tracer) start(traceparent, name string, options ...api.SpanStartOption) Span {
 	ctx := context.Background()
 	switch parent := contextOf(traceparent); {
-	case publish.IsFreshTrace(traceparent):
+	case event.IsFreshTrace(traceparent):
 		ctx = context.WithValue(ctx, traceIDKey{}, parent.TraceID())
 	case parent.IsValid():
 		ctx = api.ContextWithSpanContext(ctx, parent)

@@ -23,7 +23,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/eventlog"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -116,7 +116,7 @@ func listenTo(cmd *cobra.Command, subject string, o *options) error {
 		}
 		cfg.NATSURL = "nats://" + strings.TrimPrefix(client.URLOf(cfg.NATSListen), "http://")
 	}
-	feed, err := publish.OpenFeed(cfg, cli.NewLogger(cfg, cmd.ErrOrStderr()))
+	feed, err := eventlog.OpenFeed(cfg, cli.NewLogger(cfg, cmd.ErrOrStderr()))
 	if errors.Is(err, nats.ErrNoServers) {
 		return errors.New("no NATS server answers; is 'jethook serve' running? If it runs elsewhere, set JETHOOK_NATS_URL or pass --nats")
 	}
@@ -131,7 +131,7 @@ func listenTo(cmd *cobra.Command, subject string, o *options) error {
 		defer l.client.Close()
 	}
 	ready := func() { o.announce(cmd.ErrOrStderr(), subject, target) }
-	err = feed.Follow(cmd.Context(), subject, since, ready, func(h *publish.Head) error { return l.take(cmd.Context(), h) })
+	err = feed.Follow(cmd.Context(), subject, since, ready, func(h *eventlog.Head) error { return l.take(cmd.Context(), h) })
 	fmt.Fprintln(cmd.ErrOrStderr(), l.summary())
 	if errors.Is(err, errEnough) {
 		return nil
@@ -217,7 +217,7 @@ type listener struct {
 }
 
 // take handles one event. An error ends listening.
-func (l *listener) take(ctx context.Context, h *publish.Head) error {
+func (l *listener) take(ctx context.Context, h *eventlog.Head) error {
 	l.events++
 	if !l.asJSON { // before it is forwarded, which may take long
 		if err := l.print(cli.Stamp(&h.Time), h.Subject, h.ID, cli.Counted(h.Size, "byte")); err != nil {
@@ -252,7 +252,7 @@ func (l *listener) print(cells ...any) error {
 }
 
 // forward makes the request that a real delivery would be, once.
-func (l *listener) forward(ctx context.Context, h *publish.Head) *attempt.Result {
+func (l *listener) forward(ctx context.Context, h *eventlog.Head) *attempt.Result {
 	res := l.client.Do(ctx, attempt.Request{
 		Endpoint: l.target, EventID: h.ID, EventType: h.Type, Subject: h.Subject,
 		ContentType: h.ContentType, Traceparent: h.Traceparent, Source: h.Source, Received: h.Received,

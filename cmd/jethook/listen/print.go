@@ -11,7 +11,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/archive"
 	"jethook/consume/attempt"
-	"jethook/publish"
+	"jethook/publish/eventlog"
 )
 
 // Heard is an event as the command prints it with --json.
@@ -32,7 +32,7 @@ type forwarded struct {
 	Response   string        `json:"response,omitempty"`
 }
 
-func printHeard(w io.Writer, h *publish.Head, res *attempt.Result) error {
+func printHeard(w io.Writer, h *eventlog.Head, res *attempt.Result) error {
 	line := Heard{StoredEvent: archive.Describe(h), Headers: h.Header, EventBody: admin.ShowBody(h.Body, math.MaxInt)}
 	if res != nil {
 		line.Forwarded = &forwarded{

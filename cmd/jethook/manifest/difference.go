@@ -11,7 +11,7 @@ import (
 	"jethook/config"
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
-	"jethook/publish"
+	"jethook/publish/event"
 )
 
 // Difference is one field that is not what it should be. Values are as in the API; secrets and headers that carry
@@ -103,7 +103,7 @@ func shown(field string, value json.RawMessage) *string {
 	var list []string
 	name, isHeader := strings.CutPrefix(field, "headers.")
 	switch {
-	case isHeader && publish.IsCredential(name):
+	case isHeader && event.IsCredential(name):
 		text = config.Secret{}.String()
 	case json.Unmarshal(value, &list) == nil:
 		text = cmp.Or(strings.Join(list, ", "), "none")

@@ -9,6 +9,7 @@ import (
 	"jethook/ingest"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/quarantine"
 )
 
 // Explainer explains the requests that the sources rejected.
@@ -24,7 +25,7 @@ func NewExplainer(current func() *config.Config, bus *publish.Bus) *Explainer {
 }
 
 // Explain says why a rejected request does not verify with the current secrets, as of the time when it arrived.
-func (e *Explainer) Explain(ctx context.Context, r *publish.Rejected) (*dashboard.Explanation, error) {
+func (e *Explainer) Explain(ctx context.Context, r *quarantine.Request) (*dashboard.Explanation, error) {
 	cfg := e.config()
 	i := slices.IndexFunc(cfg.Sources, func(s config.Source) bool { return s.Name == r.Source })
 	if i < 0 || r.NoBody {

@@ -1,0 +1,4 @@
+package event
+
+// TraceparentOf is the trace of an event that was published without one.
+var TraceparentOf = traceparentOf
