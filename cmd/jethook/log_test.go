@@ -57,6 +57,12 @@ func TestOneLineForEachState(t *testing.T) {
 	p.post(t.Context(), http.DefaultClient, "forged", "another key")
 	send(12)
 	p.awaitLine(t, "endpoint failing; circuit opened ill")
+	eventually(t, "all that failed is dead", func() bool { // else one may die after the endpoint is well, and be the first again
+		dead, err := p.walk(t.Context(), "dead")
+		bad.mu.Lock()
+		defer bad.mu.Unlock()
+		return err == nil && len(dead) == bad.n
+	})
 	answer.Store(http.StatusOK)
 	send(3)
 	p.awaitLine(t, "endpoint recovered; circuit closed ill")
