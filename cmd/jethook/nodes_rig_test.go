@@ -104,13 +104,6 @@ func (n *node) start(t testing.TB) {
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 }
 
-// end sends a signal, and waits until the process is gone.
-func (n *node) end(t testing.TB, s syscall.Signal) {
-	t.Helper()
-	n.signal(t, s)
-	n.cmd.Wait()
-}
-
 func (n *node) signal(t testing.TB, s syscall.Signal) {
 	t.Helper()
 	if err := n.cmd.Process.Signal(s); err != nil {

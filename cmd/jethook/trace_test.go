@@ -79,9 +79,8 @@ func traceparentOf(s *tracepb.Span) string {
 // traced is a Jethook whose spans go to a collector, when it stops at the latest, and a receiver that fails at first.
 type traced struct {
 	*process
-	spans    *spans
-	receiver *sink
-	came     func(n int) []string // the traceparents of the first requests at the receiver
+	spans *spans
+	came  func(n int) []string // the traceparents of the first requests at the receiver
 }
 
 func startTraced(t *testing.T) *traced {
