@@ -3,6 +3,8 @@ package consume_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +34,9 @@ func TestSameIDAfterTheWindowWhileTheFirstWaits(t *testing.T) {
 		rc.next(t)
 	}
 	waiting := func() []deliveries.Delivery {
-		return r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting, EventID: "evt_1"})
+		all := r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusWaiting, EventID: "evt_1"})
+		slices.SortFunc(all, func(a, b deliveries.Delivery) int { return strings.Compare(a.ID, b.ID) }) // by place
+		return all
 	}
 	eventually(t, "each waits by itself", func() bool {
 		ids := map[string]bool{}

@@ -314,12 +314,12 @@ func (c *clustered) logs() (text string) {
 }
 
 // The cluster is hurt in every way that one can be hurt, under load: nothing that a sender was told is stored is lost, each
-// event ends in one state for each endpoint, senders are told when nothing can be stored, and all comes back by itself.
+// event ends in one state for each endpoint, senders are told when nothing can be stored, and all comes back by itself. It runs
+// beside no other test of this package: it needs the processors for itself.
 func TestThreeNodes(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the processes of this test are not built with -race; it runs without")
+		t.Skip("it takes more than the detector leaves of two processors; it runs without")
 	}
-	t.Parallel()
 	c := newClustered(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -415,7 +415,11 @@ func (c *clustered) checkDeliveries() {
 	}
 }
 
-// checkHandedOut holds that the nodes hand out little more than what is stored.
+// mostHandedOut is how often a message is handed out, at most, for each that is stored. What processes hold when a leader
+// changes is handed out again; a storm, in which messages are lost and handed out without end, reached 75.
+const mostHandedOut = 3
+
+// checkHandedOut holds that no storm arose.
 func (c *clustered) checkHandedOut() {
 	for _, name := range []string{"WEBHOOKS", "DELIVERIES"} {
 		s, err := c.watch.js.Stream(c.t.Context(), name)
@@ -431,7 +435,7 @@ func (c *clustered) checkHandedOut() {
 			stored /= 2
 		}
 		c.t.Logf("%s: %d were handed out, of %d stored", name, out, stored)
-		if float64(out) > 1.2*float64(stored)+100 {
+		if out > mostHandedOut*stored+100 {
 			c.t.Errorf("%s: %d were handed out, of %d stored", name, out, stored)
 		}
 	}

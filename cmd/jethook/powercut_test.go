@@ -135,9 +135,9 @@ func floors(calls []*call, stream string, look func(floor uint64, line int)) {
 
 // A power cut at any moment takes nothing that was answered: the answer to a sender leaves after the fsync of the event, an
 // event is acknowledged after that of its retry, a retry after that of the dead letter, and an operator has the answer to a
-// replay after that of what comes due.
+// replay after that of what comes due. It runs beside no other test of this package: traced, a process needs the processors
+// for itself.
 func TestNothingIsSaidBeforeItIsSynced(t *testing.T) {
-	t.Parallel()
 	tool, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("there is no strace here")
@@ -177,7 +177,7 @@ func TestNothingIsSaidBeforeItIsSynced(t *testing.T) {
 	}
 	eventually(t, "the end of the trace", func() bool {
 		text, err := os.ReadFile(trace)
-		return err == nil && strings.Contains(string(text[max(0, len(text)-2000):]), strconv.Itoa(p.cmd.Process.Pid)+" +++ exited")
+		return err == nil && strings.Contains(string(text[max(0, len(text)-1<<16):]), strconv.Itoa(p.cmd.Process.Pid)+" +++ exited")
 	})
 	calls := readTrace(t, trace)
 	checkAnswers(t, calls, events, failing)
