@@ -117,7 +117,7 @@ func (b *bridge) byKeyboard(t *testing.T, tab *tab) {
 		{"?", `document.querySelector("#help").open`},
 		{kb.Escape, `!document.querySelector("#help").open`},
 		{"k", row + " == 0"},
-		{"r", `document.querySelector("h1").textContent == "Retry 1 delivery?"`},
+		{"r", `document.querySelector("h1").textContent == "Retry 1 delivery?" && document.activeElement.matches(".go button")`},
 		{kb.Enter, `document.body.innerText.includes("Retrying 1 delivery")`},
 	} {
 		tab.do(chromedp.KeyEvent(step.key))

@@ -40,7 +40,7 @@ type leg struct {
 // legs are always the same number in the same order: a recovery's place counts them.
 func (s *salvage) legs() []leg {
 	legs := []leg{
-		{PhaseDead, "", query.Dead(s.ep.ID).WithBodies(), s.chooseStored, s.bus.Deliveries().ReplayAll},
+		{PhaseDead, "", query.Dead(s.ep.ID).WithBodies(), s.chooseStored, s.replay},
 		{PhaseWaiting, "", query.Waiting(s.ep.ID).WithBodies(), s.chooseWaiting, s.advance},
 	}
 	for _, stream := range topology.EventStreams {
@@ -102,6 +102,11 @@ func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chose
 		}
 	}
 	return chosen, err
+}
+
+// replay makes dead letters due, and returns how many are.
+func (s *salvage) replay(ctx context.Context, dead []delivery.Delivery) (moved int, err error) {
+	return s.bus.Deliveries().ReplayAll(ctx, dead)
 }
 
 // advance makes waiting deliveries due. Those that came due or changed meanwhile are well as they are.
