@@ -157,6 +157,8 @@ func (w *watcher) quiet(ctx context.Context) bool {
 	if !w.matched(ctx) {
 		return false
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a list that isn't read to its end goes on waiting
 	for _, name := range []string{"EVENTS", "WEBHOOKS"} {
 		s, err := w.js.Stream(ctx, name)
 		if err != nil {
