@@ -151,7 +151,7 @@ func count(b *testing.B, want int) *counter {
 func (c *counter) await(b *testing.B) {
 	select {
 	case <-c.done:
-	case <-time.After(5 * time.Minute):
+	case <-time.After(15 * time.Minute):
 		b.Fatal("not all arrived")
 	}
 }

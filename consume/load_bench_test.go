@@ -187,10 +187,12 @@ func (p *phase) p99() time.Duration {
 	return time.Duration(all[len(all)*99/100])
 }
 
-// tail is the rate of the slowest whole second before the end, divided by the median second's; 1 if there are too few.
+// tail is the rate of the slowest whole second between the last publish and the end, divided by the median second's; 1 if
+// there are too few. While events are published, a second without any may be the disk's.
 func (p *phase) tail() float64 {
+	began := p.sent[len(p.sent)-1].Load()
 	end := slices.Max(p.came)
-	seconds := make([]float64, (end-p.began.UnixNano())/1e9)
+	seconds := make([]float64, (end-began)/1e9)
 	if len(seconds) < 3 {
 		return 1
 	}
@@ -199,7 +201,6 @@ func (p *phase) tail() float64 {
 			seconds[k]++
 		}
 	}
-	seconds = seconds[:len(seconds)-1] // in which it begins
 	return slices.Min(seconds) / median(seconds)
 }
 

@@ -26,7 +26,7 @@ type Table struct {
 	records atomic.Pointer[map[Key]*Record] // which is replaced, and never changed
 
 	mu   sync.Mutex    // guards what follows, and who replaces records
-	seen uint64        // the revision of the bucket up to which records is current
+	seen uint64        // the revision of the bucket up to which records is current, by the watch that runs
 	news chan struct{} // closed when seen grows
 }
 
@@ -66,17 +66,13 @@ const rereadPause = 250 * time.Millisecond
 
 // follow reads the bucket and what changes in it until the connection is back that was lost.
 func (t *Table) follow(ctx context.Context, back <-chan struct{}, changed func(Key)) error {
-	last, err := t.bus.Consumers().RecordsRevision(ctx)
-	if err != nil {
-		return err
-	}
-	t.forgetAfter(last, changed)
+	t.forgetSeen()
 	w, err := t.kv.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watching the cursors' bucket: %w", err)
 	}
 	defer w.Stop() //nolint:errcheck // it ends with its connection
-	there := make(map[Key]bool)
+	there, last := make(map[Key]bool), uint64(0)
 	for {
 		select {
 		case entry, ok := <-w.Updates():
@@ -86,14 +82,12 @@ func (t *Table) follow(ctx context.Context, back <-chan struct{}, changed func(K
 			case entry == nil: // the end of what was there
 				t.keep(there, changed)
 				there = nil
-				t.see(last)
 			default:
 				t.apply(entry, there, changed)
-				if there == nil {
-					t.see(entry.Revision())
-				} else { // what was removed meanwhile is known at the end
-					last = max(last, entry.Revision())
-				}
+				last = max(last, entry.Revision())
+			}
+			if there == nil { // what was removed while nobody watched is known at the end
+				t.see(last)
 			}
 		case <-back:
 			return nil
@@ -117,34 +111,25 @@ func (t *Table) apply(entry jetstream.KeyValueEntry, there map[Key]bool, changed
 		if there != nil && next != nil {
 			there[key] = true
 		}
-		t.put(key, next, entry.Revision())
+		t.put(key, next)
 		changed(key)
 	}
 }
 
-// forgetAfter forgets everything if the bucket has gone back to an earlier state, as it does when its machine loses power.
-func (t *Table) forgetAfter(last uint64, changed func(Key)) {
-	t.mu.Lock()
-	var gone map[Key]*Record
-	if t.seen > last {
-		gone = *t.records.Swap(&map[Key]*Record{})
-		t.seen = 0
-	}
-	t.mu.Unlock()
-	for key := range gone {
-		changed(key)
-	}
-}
-
-// put takes over a record that is not older than the known one; nil: it is removed.
-func (t *Table) put(key Key, next *Record, revision uint64) {
+// forgetSeen forgets how current the table is: what an earlier watch told says nothing about this one. The server may have
+// lost what it told, as when its machine loses power, and this watch may be answered by a server that lags behind the
+// bucket's leader.
+func (t *Table) forgetSeen() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	have := *t.records.Load()
-	if have[key] != nil && have[key].Revision > revision {
-		return
-	}
-	records := maps.Clone(have)
+	t.seen = 0
+}
+
+// put takes over a record; nil: it is removed.
+func (t *Table) put(key Key, next *Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	records := maps.Clone(*t.records.Load())
 	if next == nil {
 		delete(records, key)
 	} else {

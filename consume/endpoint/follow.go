@@ -22,7 +22,7 @@ func (r *Registry) readAll(ctx context.Context) error {
 			if entry == nil { // the end of what was there
 				return r.seal(ctx, stale)
 			}
-			_, _, err := r.apply(entry)
+			_, _, err := r.apply(entry, 0)
 			if err == nil && entry.Operation() == jetstream.KeyValuePut && !isCurrent(r.keys, entry.Value()) {
 				stale = append(stale, entry.Key())
 			}
@@ -62,7 +62,7 @@ func (r *Registry) Run(ctx context.Context, restored func() <-chan struct{}, cha
 			if !ok {
 				err = r.reread(ctx, changed)
 			} else if entry != nil {
-				err = r.take(ctx, entry, changed)
+				err = r.take(ctx, entry, 0, changed)
 			}
 			if err != nil {
 				return err
@@ -103,7 +103,9 @@ func (r *Registry) reread(ctx context.Context, changed func(Change)) error {
 }
 
 func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
-	known := r.index.all() // before the bucket is read: what comes meanwhile is not missing from it
+	// Before the bucket is read: what this process changes meanwhile is not missing from it. What it has is the truth, also when it
+	// is older than what was known: the server may have lost that, as when its machine loses power.
+	known, revisions := r.index.all(), r.index.revisions()
 	w, err := r.kv.WatchAll(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
@@ -124,7 +126,7 @@ func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
 				return nil
 			}
 			there[entry.Key()] = entry.Operation() == jetstream.KeyValuePut
-			if err := r.take(ctx, entry, changed); err != nil {
+			if err := r.take(ctx, entry, revisions[entry.Key()], changed); err != nil {
 				w.Stop()
 				return err
 			}
@@ -141,13 +143,14 @@ func (r *Registry) rereadOnce(ctx context.Context, changed func(Change)) error {
 // rereadTimeout is how long the bucket's content may take to come.
 const rereadTimeout = 10 * time.Second
 
-// forget removes the endpoints that were known and are not in the bucket any more.
+// forget removes the endpoints that were known and are not in the bucket any more. A server that lags behind the bucket's
+// leader may yet bring one.
 func (r *Registry) forget(known []*Endpoint, there map[string]bool, changed func(Change)) {
 	for _, e := range known {
 		if there[e.ID] {
 			continue
 		}
-		before, err := r.index.remove(e.ID, e.Revision)
+		before, err := r.index.remove(e.ID, e.Revision-1)
 		r.complain(e.ID, err)
 		if before != nil {
 			changed(Change{Before: before})
@@ -155,9 +158,9 @@ func (r *Registry) forget(known []*Endpoint, there map[string]bool, changed func
 	}
 }
 
-// take applies one entry of the bucket and tells changed if it is news.
-func (r *Registry) take(ctx context.Context, entry jetstream.KeyValueEntry, changed func(Change)) error {
-	c, news, err := r.apply(entry)
+// take applies one entry of the bucket, also if it is older than the revision lost, and tells changed if it is news.
+func (r *Registry) take(ctx context.Context, entry jetstream.KeyValueEntry, lost uint64, changed func(Change)) error {
+	c, news, err := r.apply(entry, lost)
 	if news {
 		changed(c)
 	}
@@ -173,7 +176,7 @@ func (r *Registry) take(ctx context.Context, entry jetstream.KeyValueEntry, chan
 
 // apply takes over one entry of the bucket and reports whether it is news. One that can't be read is noted and passed
 // over: the others must go on, and the endpoint stays as it was last read.
-func (r *Registry) apply(entry jetstream.KeyValueEntry) (c Change, news bool, err error) {
+func (r *Registry) apply(entry jetstream.KeyValueEntry, lost uint64) (c Change, news bool, err error) {
 	if entry.Operation() != jetstream.KeyValuePut {
 		before, err := r.index.remove(entry.Key(), entry.Revision())
 		r.complain(entry.Key(), err)
@@ -186,7 +189,7 @@ func (r *Registry) apply(entry jetstream.KeyValueEntry) (c Change, news bool, er
 		return Change{}, false, err
 	}
 	e.Revision = entry.Revision()
-	c, news = r.put(&e)
+	c, news = r.put(&e, lost)
 	return c, news, nil
 }
 

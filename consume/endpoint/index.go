@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,15 +24,17 @@ func newIndex() *index {
 }
 
 // put makes e the current state of its endpoint and returns the one before, if any. A state that is not newer
-// than the known one changes nothing, and news is false. The new patterns are in force before the old ones go,
-// so that no event falls in between.
-func (x *index) put(e *Endpoint) (before *Endpoint, news bool, err error) {
+// than the known one changes nothing, and news is false, unless that is of the revision lost. The new patterns are in force
+// before the old ones go, so that no event falls in between.
+func (x *index) put(e *Endpoint, lost uint64) (before *Endpoint, news bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before = x.byID[e.ID]
-	if e.Revision <= x.removed[e.ID] || before != nil && e.Revision <= before.Revision {
+	latest := x.latest(e.ID)
+	if before != nil && e.Revision == before.Revision || e.Revision <= latest && latest != lost {
 		return before, false, nil
 	}
+	delete(x.removed, e.ID)
 	x.byID[e.ID] = e
 	if !e.Disabled {
 		x.enabled++
@@ -42,6 +45,25 @@ func (x *index) put(e *Endpoint) (before *Endpoint, news bool, err error) {
 		}
 	}
 	return before, true, x.drop(before)
+}
+
+// latest is the last revision of an endpoint that is known, with that of its removal; 0: none.
+func (x *index) latest(id string) uint64 {
+	if e := x.byID[id]; e != nil {
+		return max(e.Revision, x.removed[id])
+	}
+	return x.removed[id]
+}
+
+// revisions returns the last revision that is known of each endpoint.
+func (x *index) revisions() map[string]uint64 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	all := maps.Clone(x.removed)
+	for id := range x.byID {
+		all[id] = x.latest(id)
+	}
+	return all
 }
 
 // remove forgets an endpoint as of a revision and returns its last state, if any.

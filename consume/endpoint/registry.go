@@ -71,8 +71,8 @@ func OpenRegistry(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyri
 	return r, nil
 }
 
-func (r *Registry) put(e *Endpoint) (Change, bool) {
-	before, news, err := r.index.put(e)
+func (r *Registry) put(e *Endpoint, lost uint64) (Change, bool) {
+	before, news, err := r.index.put(e, lost)
 	r.complain(e.ID, err)
 	return Change{Before: before, After: e}, news
 }
@@ -86,7 +86,7 @@ func (r *Registry) complain(id string, err error) {
 // changed takes over what this process stored. Without it an event that is published right after the change
 // could be matched before the watch brings it.
 func (r *Registry) changed(e Endpoint) {
-	if c, news := r.put(&e); news {
+	if c, news := r.put(&e, 0); news {
 		r.tell(c)
 	}
 }
@@ -221,7 +221,7 @@ func (r *Registry) DeleteIf(ctx context.Context, id string, check func(*Endpoint
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		before, err := r.index.remove(id, e.Revision)
+		before, err := r.index.remove(id, e.Revision+1) // at least
 		r.complain(id, err)
 		r.bad.Note(id, nil)
 		if before != nil {

@@ -46,7 +46,7 @@ const cursorPending = 4096
 // Records is the bucket that says where endpoints stand that don't keep up.
 func (s *Set) Records() jetstream.KeyValue { return s.bucket }
 
-// RecordsRevision returns the last revision of that bucket, as its leader knows it.
+// RecordsRevision returns the last revision that lies in that bucket, as its leader knows it.
 func (s *Set) RecordsRevision(ctx context.Context) (uint64, error) {
 	if cfg := s.cursors.CachedInfo().Config; cfg.Replicas == 1 && cfg.AllowDirect {
 		// Asked for each burst of events: this is answered by the bucket itself and not among all requests of the API.
@@ -56,11 +56,14 @@ func (s *Set) RecordsRevision(ctx context.Context) (uint64, error) {
 		}
 		return 0, fmt.Errorf("asking for the cursors' bucket: %w", err)
 	}
-	info, err := s.cursors.Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("asking for the cursors' bucket: %w", failure.Classify(err))
+	m, err := s.atLeader(ctx, "KV_"+topology.BucketCursors, query.Question{Last: "$KV." + topology.BucketCursors + ".>"})
+	switch {
+	case errors.Is(err, failure.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("asking for the cursors' bucket: %w", err)
 	}
-	return info.State.LastSeq, nil
+	return m.Seq, nil
 }
 
 // Record returns a record of that bucket and its revision, as its leader knows them. ErrNotFound: there is none, and the
