@@ -60,12 +60,14 @@ type Archive struct {
 	endpoints *endpoint.Registry
 	sources   []string
 	patience  time.Duration
+	lines     int // of the history, that are read for one event
+	skew      time.Duration
 }
 
 // New returns the archive of what lies on bus. Without endpoints (nil) it knows only of deliveries that
 // left something behind. Of webhooks of the sources it finds also old ones that still wait to be delivered, or are dead.
 func New(bus *publish.Bus, endpoints *endpoint.Registry, sources ...string) *Archive {
-	return &Archive{bus: bus, cursors: cursor.NewIdleTable(bus), endpoints: endpoints, sources: sources, patience: searchTime}
+	return &Archive{bus: bus, cursors: cursor.NewIdleTable(bus), endpoints: endpoints, sources: sources, patience: searchTime, lines: linesRead, skew: clockSkew}
 }
 
 // List returns the chosen events, newest first, and the cursor of the next page; empty when there is none. A

@@ -15,9 +15,8 @@ import (
 	"jethook/publish/event"
 )
 
-// A search that ran out of time says how far it came, and still finds what waits or is dead.
-func TestSearchEndsInTime(t *testing.T) {
-	t.Parallel()
+func open(t *testing.T) *publish.Bus {
+	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", config.Sync(2*time.Minute)
 	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
@@ -25,6 +24,13 @@ func TestSearchEndsInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
+	return bus
+}
+
+// A search that ran out of time says how far it came, and still finds what waits or is dead.
+func TestSearchEndsInTime(t *testing.T) {
+	t.Parallel()
+	bus := open(t)
 	put := func(source, subject, id string) event.Event {
 		e := event.Event{ID: id, Type: "a", Source: source, Subject: subject, Received: time.Now(), Body: []byte(id)}
 		if _, err := bus.Publish(t.Context(), &e); err != nil {
@@ -54,7 +60,7 @@ func TestSearchEndsInTime(t *testing.T) {
 			t.Errorf("%s: %+v, %v", id, h, err)
 		}
 	}
-	_, _, err = a.Find(t.Context(), "gone_by", Query{})
+	_, _, err := a.Find(t.Context(), "gone_by", Query{})
 	far, ok := errors.AsType[*SearchError](err)
 	if !ok || !errors.Is(err, ErrSearchTime) || far.Passed != 1024 || time.Since(far.Back) > time.Minute {
 		t.Errorf("got %v", err)

@@ -19,15 +19,17 @@ import (
 type Trace struct {
 	Deliveries []deliveries.Delivery `json:"deliveries" doc:"one for each endpoint that gets or got the event"`
 	Attempts   []history.Attempt     `json:"attempts" doc:"newest first"`
-	Incomplete bool                  `json:"incomplete,omitempty" doc:"not all attempts and deliveries could be read in time"`
+	Incomplete bool                  `json:"incomplete,omitempty" doc:"some attempts and deliveries may be missing: the history is too long to be read whole"`
 }
 
 // Trace returns the deliveries of an event and its attempts. Each delivery is in one state: what waits or is dead
 // lies on the bus, and of others the newest attempt tells. An endpoint that matches and left no trace waits for its
 // first attempt while it has not come to the event, or while that is not yet taken; after that it did not match when the
-// event came.
+// event came. It reads a bounded part of the history: of a long one, what is of endpoints that match now, or for which a
+// delivery waits or is dead.
 func (a *Archive) Trace(ctx context.Context, h *eventlog.Head) (Trace, error) {
-	first, err := a.awaiting(ctx, h)
+	matching := a.matching(h)
+	first, err := a.awaiting(ctx, h, matching)
 	if err != nil {
 		return Trace{}, fmt.Errorf("reading deliveries: %w", err)
 	}
@@ -35,10 +37,11 @@ func (a *Archive) Trace(ctx context.Context, h *eventlog.Head) (Trace, error) {
 	if err != nil {
 		return Trace{}, fmt.Errorf("reading deliveries: %w", err)
 	}
-	attempts, all, err := attemptsOf(ctx, a.bus, h)
+	found, err := a.lookup(ctx, h, tried(first, waiting, dead, matching))
 	if err != nil {
 		return Trace{}, err
 	}
+	attempts, all := found.attempts()
 	t := Trace{Deliveries: []deliveries.Delivery{}, Attempts: attempts, Incomplete: !all}
 	for i := range waiting {
 		t.add(deliveries.Describe(&waiting[i], deliveries.StatusWaiting))
@@ -81,17 +84,38 @@ func after(a *history.Attempt) deliveries.Delivery {
 	return d
 }
 
-// awaiting returns a delivery to each endpoint that will get an event which it has not come to, or which nobody has taken
-// yet.
-func (a *Archive) awaiting(ctx context.Context, h *eventlog.Head) (out []deliveries.Delivery, err error) {
+// matching are the endpoints whose patterns match an event now.
+func (a *Archive) matching(h *eventlog.Head) (all []*endpoint.Endpoint) {
 	if a.endpoints == nil {
-		return nil, nil
+		return nil
 	}
-	var matching []*endpoint.Endpoint
 	for _, ep := range a.endpoints.All() {
 		if topology.MatchesAny(h.Subject, ep.Events) {
-			matching = append(matching, ep)
+			all = append(all, ep)
 		}
+	}
+	return all
+}
+
+// tried are the endpoints that may have been sent an event: those for which it waits again or is dead, and then those that match
+// and don't wait for their first attempt.
+func tried(first []deliveries.Delivery, waiting, dead []delivery.Delivery, matching []*endpoint.Endpoint) (ids []string) {
+	for _, d := range slices.Concat(waiting, dead) {
+		ids = append(ids, d.Endpoint)
+	}
+	for _, ep := range matching {
+		if !slices.ContainsFunc(first, func(d deliveries.Delivery) bool { return d.Endpoint == ep.ID }) && !slices.Contains(ids, ep.ID) {
+			ids = append(ids, ep.ID)
+		}
+	}
+	return ids
+}
+
+// awaiting returns a delivery to each endpoint that will get an event which it has not come to, or which nobody has taken
+// yet.
+func (a *Archive) awaiting(ctx context.Context, h *eventlog.Head, matching []*endpoint.Endpoint) (out []deliveries.Delivery, err error) {
+	if len(matching) == 0 {
+		return nil, nil
 	}
 	behind, err := a.cursors.Backlogs(ctx, matching)
 	if err != nil {

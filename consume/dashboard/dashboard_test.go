@@ -49,6 +49,7 @@ type rig struct {
 	receiver *httptest.Server
 	mu       sync.Mutex
 	answer   http.HandlerFunc // of the receiver; nil: 200
+	stalled  map[string]float64
 }
 
 // syncBuffer is a log that may be read while it is written.
@@ -140,6 +141,9 @@ func (r *rig) serve(log *slog.Logger) {
 		return r.bus.Processes().Answer(ctx, func() report.Process {
 			p := report.Process{Peer: report.Peer{ID: "p1", Role: "serve", Host: "here"}, Version: "v1.2.3"}
 			p.Known, p.Endpoints = len(r.registry.All()), engine.Report()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			p.Stalled = r.stalled
 			return p
 		})
 	})
@@ -159,6 +163,13 @@ func (r *rig) answers(h http.HandlerFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = h
+}
+
+// stalls lets the process report for how many seconds each stream has brought it nothing.
+func (r *rig) stalls(seconds map[string]float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stalled = seconds
 }
 
 // browser is one browser: it keeps cookies, and asks for pages.

@@ -37,6 +37,9 @@ func (s *Server) notesOf(st *status.Status, recent *status.Recent) (notes []note
 		notes = append(notes, s.endpointNotes(e, recent.Dead[e.ID], st.At)...)
 	}
 	notes = append(notes, s.storeNotes(st)...)
+	for i := range st.Processes {
+		notes = append(notes, stalledNotes(&st.Processes[i], st.At)...)
+	}
 	for _, m := range st.Missing {
 		notes = append(notes, note{
 			Level: "warn", Since: &m.Heard, Text: fmt.Sprintf("The %s process on %s (pid %d) is gone: it does not answer.", m.Role, m.Host, m.PID),
@@ -147,6 +150,17 @@ func whenFull(stream string) string {
 	default:
 		return "the oldest records go"
 	}
+}
+
+// stalledNotes says which streams bring a process nothing.
+func stalledNotes(p *status.Process, now time.Time) (notes []note) {
+	for _, stream := range slices.Sorted(maps.Keys(p.Stalled)) {
+		since := now.Add(-time.Duration(p.Stalled[stream] * float64(time.Second)))
+		notes = append(notes, note{Level: "bad", Since: &since, Text: fmt.Sprintf(
+			"The %s process on %s (pid %d) gets nothing from the stream %s: NATS does not answer its requests, and what waits there is not delivered by it.",
+			p.Role, p.Host, p.PID, stream)})
+	}
+	return notes
 }
 
 // clockNotes says that a sender's clock is wrong.

@@ -92,6 +92,11 @@ func TestSentences(t *testing.T) {
 			status: status.Status{Missing: []processes.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: *ago(time.Minute)}}},
 			want:   []string{"warn: The consume process on b (pid 7) is gone: it does not answer. Since 03:03:05."},
 		},
+		"a stream that brings nothing": {
+			status: status.Status{Processes: []status.Process{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Stalled: map[string]float64{"WEBHOOKS": 42}}}},
+			want: []string{"bad: The consume process on b (pid 7) gets nothing from the stream WEBHOOKS: NATS does not answer its requests, and what waits there is not " +
+				"delivered by it. Since 03:03:23."},
+		},
 		"a record that can't be read": {
 			status: status.Status{Unreadable: []status.Unreadable{{Unreadable: report.Unreadable{Bucket: "endpoints", Key: "ep_9", Why: "sealed by another key"}, Processes: []string{"a"}}}},
 			want:   []string{"bad: A record of endpoints, ep_9, can't be read: sealed by another key. a passes it over."},
@@ -107,6 +112,22 @@ func TestSentences(t *testing.T) {
 	if got := dashboard.NotesOf(&both, &status.Recent{}); len(got) != 2 || !strings.HasPrefix(got[0], "bad") || !strings.HasPrefix(got[1], "warn") {
 		t.Errorf("the worst is not first: %q", got)
 	}
+}
+
+// A process that gets no events is named, with the stream and since when, until it gets some again.
+func TestOverviewSaysWhatIsStalled(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	b := r.signedIn(adminToken)
+	r.stalls(map[string]float64{"WEBHOOKS": 90})
+	page := b.until("/", func(page string) bool { return strings.Contains(page, "gets nothing from the stream WEBHOOKS") })
+	if strings.Contains(page, "All is well") || !strings.Contains(page, `<span class="state stalled">stalled</span>`) || !strings.Contains(page, "Since <time") {
+		t.Errorf("the overview does not mark what is stalled:\n%s", page)
+	}
+	r.stalls(nil)
+	b.until("/", func(page string) bool {
+		return strings.Contains(page, "All is well") && !strings.Contains(page, "stalled")
+	})
 }
 
 // What is wrong is said in sentences, with the way to where it is mended, and is gone when it is mended.

@@ -42,6 +42,8 @@ func TestScreenshots(t *testing.T) {
 	tab.shoot("empty", []string{"/", "/sources", "/endpoints", "/endpoints/new", "/deliveries", "/events", "/dead", "/send"})
 	b.populate(tab)
 	tab.shoot("full", append(b.pages(), "/no/such/page"))
+	tab.shoot("open", []string{"/endpoints/new"}, `document.querySelectorAll("details").forEach((d) => { d.open = true; })`,
+		`document.querySelectorAll("select[name$=scheme]").forEach((s, i) => { s.value = ["hmac", "bearer"][i]; })`, `document.querySelector("[name=own][value=yes]").checked = true`)
 	tab.forReadme()
 }
 
@@ -77,8 +79,8 @@ func (b *bridge) populate(tab *tab) {
 	b.api("POST", "/api/v1/endpoints/"+billing+"/rotate", `{}`)
 }
 
-// shoot takes pictures of pages, whole.
-func (b *tab) shoot(kind string, paths []string) {
+// shoot takes pictures of pages, whole, after it has run some statements there.
+func (b *tab) shoot(kind string, paths []string, statements ...string) {
 	b.t.Helper()
 	for _, theme := range []string{"light", "dark"} {
 		b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}))
@@ -86,6 +88,9 @@ func (b *tab) shoot(kind string, paths []string) {
 			for i, path := range paths {
 				b.do(chromedp.EmulateViewport(width, 800))
 				b.open(path)
+				for _, statement := range statements {
+					b.do(chromedp.Evaluate(statement+"; true", nil))
+				}
 				var shot []byte
 				b.do(chromedp.FullScreenshot(&shot, 100))
 				name := fmt.Sprintf("%s-%s-%d-%02d%s.png", kind, theme, width, i, strings.ReplaceAll(cmp.Or(strings.TrimSuffix(path, "/"), "/overview"), "/", "-"))
