@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"jethook/consume/attempt"
+	"jethook/consume/dedup"
 	"jethook/consume/endpoint"
 	"jethook/consume/outcome"
 	"jethook/publish/delivery"
@@ -58,8 +59,28 @@ func (e *Engine) attempt(j *job, ep *endpoint.Endpoint) attempt.Result {
 	return res
 }
 
-// maxEarly is how early a delivery may come by a difference of clocks and be waited for in its lane.
-const maxEarly = 2 * time.Second
+// isStillOpen reports whether the job's delivery still has to be attempted. Somebody else who has the message may have stored an
+// outcome since that was last looked for, which ends the job.
+func (e *Engine) isStillOpen(j *job) bool {
+	looked := j.h.came
+	if j.checked.After(looked) {
+		looked = j.checked
+	}
+	if !j.h.isForgotten() && (!j.h.again || time.Since(looked) < dedup.RereadAfter) {
+		return true
+	}
+	message := j.h.message()
+	over, err := e.dedup.IsRecorded(e.flight, &j.d, &message)
+	switch {
+	case err != nil:
+		e.giveBack(j, time.Second)
+	case over:
+		e.finish(j)
+	default:
+		j.checked = time.Now()
+	}
+	return err == nil && !over
+}
 
 // awaitDue holds a delivery that came a moment early. It returns false when that moment is too long, or when
 // the process stops first.
@@ -68,7 +89,7 @@ func (e *Engine) awaitDue(j *job) bool {
 	if j.d.Due.IsZero() || early <= 0 {
 		return true
 	}
-	if early > maxEarly {
+	if early > dedup.MaxEarly {
 		return false
 	}
 	select {
@@ -95,7 +116,7 @@ func (e *Engine) conclude(j *job, ep *endpoint.Endpoint, res *attempt.Result) {
 	case outcome.Record:
 		j.h.late.Store(true)
 	default:
-		if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok || e.tookMeanwhile(j) { // removed, with all that waits for it
+		if _, ok := e.endpoints.Lookup(j.d.Endpoint); !ok || e.wasDeliveredElsewhere(j) { // removed, with all that waits for it
 			e.finish(j)
 			return
 		}
@@ -145,14 +166,15 @@ func (p part) Stored(dec *outcome.Decision) {
 // End is of [outcome.Part].
 func (p part) End() { p.e.finish(p.j) }
 
-// tookMeanwhile reports whether the delivery was recorded as delivered while it was attempted here: somebody else has its
+// wasDeliveredElsewhere reports whether the delivery was recorded as delivered while it was attempted here: somebody else has its
 // message too.
-func (e *Engine) tookMeanwhile(j *job) bool {
+func (e *Engine) wasDeliveredElsewhere(j *job) bool {
 	if !j.h.isElsewhere() {
 		return false
 	}
-	took, err := e.recall.takenSince(e.flight, &j.d, j.h.stored, time.Now())
-	return took && err == nil
+	message := j.h.message()
+	delivered, err := e.dedup.WasDelivered(e.flight, &j.d, &message, time.Now())
+	return delivered && err == nil
 }
 
 // giveBack ends a job without an outcome: its message comes again after a while. It is no attempt.
@@ -194,11 +216,29 @@ func (e *Engine) finish(j *job) {
 		j.window.release()
 	}
 	if j.h.isElsewhere() && !e.stopping() {
-		e.unite(j)
+		e.uniter.Unite(e.flight, united{e, j})
 		return
 	}
 	e.end(j)
 }
+
+// united is a job to those who bring its delivery into one state.
+type united struct {
+	e *Engine
+	j *job
+}
+
+// Delivery is of [dedup.Part].
+func (u united) Delivery() *delivery.Delivery { return &u.j.d }
+
+// Message is of [dedup.Part].
+func (u united) Message() dedup.Message { return u.j.h.message() }
+
+// ComeBack is of [dedup.Part].
+func (u united) ComeBack() { u.j.h.comeBack(0) }
+
+// End is of [dedup.Part].
+func (u united) End() { u.e.end(u.j) }
 
 // end ends a job's part of its message.
 func (e *Engine) end(j *job) {

@@ -2,7 +2,6 @@ package consume
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"jethook/consume/cursor"
@@ -20,7 +19,6 @@ type job struct {
 	epoch  string  // of the record that had yet to say whether it is the cursor's; empty: it is not
 
 	checked  time.Time // when an outcome of its delivery was last looked for; zero: when its message came
-	unites   int       // how often it was looked whether its delivery is in one state
 	copies   bool      // it has room for a large copy
 	releases []func()  // of the room that it has, when it ends
 }
@@ -60,10 +58,10 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 	event, err := event.Decode(h.msg)
 	if err != nil {
 		e.log.Error("cannot decode an event", "subject", h.msg.Subject(), "error", err)
-		h.settle()
+		h.Settle()
 		return
 	}
-	var jobs []*job
+	jobs, message := []*job(nil), h.message()
 	for _, ep := range e.endpoints.MatchAll(event.Subject) {
 		if ep.Ordered { // it takes its events itself
 			continue
@@ -76,9 +74,9 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		if !r.Divides() {
 			j.epoch = r.Epoch
 		}
-		settled, err := e.hasOutcome(ctx, h, &j.d)
+		settled, err := e.dedup.Has(ctx, &j.d, &message)
 		if err != nil {
-			h.giveBackLater(time.Second, err)
+			h.GiveBackLater(time.Second, err)
 			return
 		}
 		if !settled {
@@ -96,82 +94,28 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	d, err := delivery.Decode(h.msg)
 	if err != nil {
 		e.faults.reading.Tell(e.log, err, "subject", h.msg.Subject())
-		h.settle()
+		h.Settle()
 		return
 	}
-	settled, err := e.hasOutcome(ctx, h, &d)
+	message := h.message()
+	settled, err := e.dedup.Has(ctx, &d, &message)
 	if err == nil && !settled {
 		err = e.bus.Deliveries().Replayed(ctx, &d)
 	}
 	switch {
 	case err != nil:
-		h.giveBackLater(time.Second, err)
+		h.GiveBackLater(time.Second, err)
 	case settled:
-		h.settle()
+		h.Settle()
 	default:
 		e.submit(ctx, h, []*job{{d: d, h: h}})
 	}
 }
 
-// hasOutcome reports whether an earlier holder of the message stored an outcome for d before it was killed: then
-// attempting d again would double its chain of attempts. What became of that outcome meanwhile stands for it: it
-// may have come due, and have been delivered. What was stored before the message is none: it belongs to an earlier
-// copy of the event, or is the dead letter that is being replayed. What came due late may have come back with a killed
-// server, and been attempted long ago.
-func (e *Engine) hasOutcome(ctx context.Context, h *held, d *delivery.Delivery) (bool, error) {
-	if !d.Due.IsZero() && h.stored.Sub(d.Due) > lateFire {
-		if since := e.unbroken.now(topology.StreamDeliveries).since; d.Due.Before(since) {
-			over, err := e.recall.attemptedSince(ctx, d, d.Due.Add(-maxEarly), since)
-			if over || err != nil {
-				return over, err
-			}
-		}
-	}
-	if !h.again {
-		return false, nil
-	}
-	if h.in.queue.Stream != topology.StreamDeliveries {
-		known, sure, err := e.recall.knownBefore(ctx, d, h)
-		if err != nil {
-			return false, fmt.Errorf("looking for an earlier outcome: %w", err)
-		}
-		if sure {
-			return known, nil
-		}
-	}
-	return e.isRecorded(ctx, h, d)
-}
-
-// isRecorded is hasOutcome for a message that somebody else may have had, by what is recorded at this moment.
-func (e *Engine) isRecorded(ctx context.Context, h *held, d *delivery.Delivery) (bool, error) {
-	ids := []string{d.ID()}
-	if h.in.queue.Stream != topology.StreamDeliveries { // one that came due was stored under the id that it has
-		ids = append(ids, d.FormerID())
-	}
-	trace, err := e.bus.Find().Trace(ctx, ids...)
-	if err != nil {
-		return false, fmt.Errorf("looking for an earlier outcome: %w", err)
-	}
-	if !trace.Scheduled.IsZero() || trace.Dead.After(h.stored) { // whoever stored it may have been killed before it united them
-		if _, err := e.uniteOne(ctx, &job{d: *d, h: h}, &trace); err != nil {
-			return false, err
-		}
-	}
-	switch after := h.stored; {
-	case trace.Scheduled.After(after), trace.Due.After(after), trace.Dead.After(after):
-		return true, nil
-	case !trace.Scheduled.IsZero() && h.in.queue.Stream == topology.StreamDeliveries:
-		// The server was killed after it made the delivery due and before it removed the schedule, which will
-		// make it due once more.
-		return true, nil
-	}
-	return e.recall.takenSince(ctx, d, h.stored, h.came)
-}
-
 // submit hands the jobs of one message to their lanes.
 func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 	if len(jobs) == 0 {
-		h.settle()
+		h.Settle()
 		return
 	}
 	for e.outcomes.Failing() && ctx.Err() == nil { // what is attempted now could not be noted
@@ -223,6 +167,14 @@ func (e *Engine) start(ctx context.Context, j *job) {
 
 // isDue reports whether the job came due by the schedule.
 func (j *job) isDue() bool { return j.h.in.queue.Stream == topology.StreamDeliveries }
+
+// place is where the job's delivery lies in DELIVERIES; 0: it does not.
+func (j *job) place() uint64 {
+	if j.isDue() {
+		return j.h.seq
+	}
+	return 0
+}
 
 // isShared reports whether the job is an event that the shared intake, or an ordered endpoint's consumer, brought.
 func (j *job) isShared() bool { return !j.isDue() && !j.h.in.cursor }

@@ -20,18 +20,22 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"jethook/config"
+	"jethook/consume/ack"
 	"jethook/consume/attempt"
 	"jethook/consume/cursor"
+	"jethook/consume/dedup"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
 	"jethook/consume/outcome"
+	"jethook/consume/overdue"
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 	"jethook/publish/delivery"
 	"jethook/publish/failure"
+	"jethook/publish/outage"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 	"jethook/publish/trace"
@@ -50,6 +54,9 @@ const (
 	// drainTimeout is how long attempts in flight may take to finish when the process stops. It is longer
 	// than the default DELIVERY_TIMEOUT and shorter than the 30 s that orchestrators usually wait.
 	drainTimeout = 25 * time.Second
+	// ackRest is how long a message rests before it is acknowledged. nats-server writes what it holds back after 8 ms, or later
+	// when the processors are busy. orderedRest is for ordered endpoints, whose next event waits for it.
+	ackRest, orderedRest = 250 * time.Millisecond, 25 * time.Millisecond
 	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
 	// the endpoint releases it at once; this is for what slips through.
 	parkedFor = time.Hour
@@ -82,8 +89,10 @@ type Engine struct {
 	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring
 
-	acks, orderedAcks *acks
-	recall            *recall // of what was delivered before a kill
+	acks, orderedAcks *ack.Queue
+	dedup             *dedup.Outcomes // of what comes again after a kill
+	uniter            *dedup.Uniter
+	overdue           *overdue.Watch
 
 	rehearser *rehearsal.Rehearser // nil: what may end the process is not rehearsed
 
@@ -98,7 +107,6 @@ type Engine struct {
 	outcomes *outcome.Writer
 	faults   faults
 	unsaved  sync.WaitGroup // outcomes that are being stored, and what else must end before the process does
-	uniter   uniter
 
 	recoveries *recovery.Worker
 
@@ -117,17 +125,31 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
 		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), calm: calm, draining: semaphore.NewWeighted(drainingAtOnce),
 		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
-		throttle: lane.NewThrottle(), recall: newRecall(bus),
-		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
+		throttle: lane.NewThrottle(),
+		acks:     newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 		stop: make(chan struct{}), faults: newFaults(),
 		meters: newMeters(cfg.MetricsSeries),
 	}
+	e.dedup = dedup.New(bus.Query(), bus.Find(), struct {
+		*delivery.Finder
+		*delivery.Store
+	}{bus.Find(), bus.Deliveries()}, func() time.Time { return e.unbroken.now(topology.StreamDeliveries).since })
+	e.uniter = dedup.NewUniter(e.dedup, e.stop, &e.unsaved, log)
+	e.overdue = overdue.New(bus, e.dedup, log)
 	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.stop, &e.unsaved, log)
 	e.lanes = lane.NewPool(worker{e}, lane.Limits{
 		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
 	}, e.throttle, e.stop)
 	e.recoveries = recovery.NewWorker(bus, endpoints, e.cursors, circuits{e}, log)
 	return e
+}
+
+// newAcks returns a queue for messages that rest so long, if their history is written late.
+func newAcks(bus *publish.Bus, rest time.Duration) *ack.Queue {
+	if !bus.Deliveries().HistoryIsLate() {
+		rest = 0
+	}
+	return ack.NewQueue(rest)
 }
 
 // Rehearse lets the engine have what may end the process rehearsed by children that the command runs, which must call
@@ -164,12 +186,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.cursors.Run(gctx, func(k cursor.Key) { e.cursorChanged(gctx, g, k) }) })
 	e.startOrdered(gctx, g)
 	keepers.Go(func() error { return e.keepOrdered(kept) })
-	keepers.Go(func() error { return e.acks.run(kept) })
-	keepers.Go(func() error { return e.orderedAcks.run(kept) })
+	keepers.Go(func() error { return e.acks.Run(kept) })
+	keepers.Go(func() error { return e.orderedAcks.Run(kept) })
 	g.Go(func() error { return e.throttle.Run(gctx) })
 	g.Go(func() error { return e.recoveries.Run(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
-	g.Go(func() error { e.watchLate(gctx); return nil })
+	g.Go(func() error { e.overdue.Run(gctx); return nil })
 	g.Go(func() error { e.watchMissed(gctx); return nil })
 	for _, queue := range e.bus.Queues().All() {
 		in := newIntake(e, queue, e.submitDue)
@@ -283,7 +305,7 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpo
 
 // releaseParked releases what waits for an endpoint to be enabled, however often that takes.
 func (e *Engine) releaseParked(ctx context.Context, id string) {
-	insist(ctx, func() error { return e.release(ctx, id) }, func(err error) {
+	outage.Insist(ctx, func() error { return e.release(ctx, id) }, func(err error) {
 		e.log.Warn("cannot release deliveries of an enabled endpoint; retrying", "endpoint", id, "error", err)
 	})
 }

@@ -12,8 +12,6 @@ func (e *Engine) CountMissed(ctx context.Context) error { return e.countAllMisse
 // Servers of these tests are stopped and cut off, but not killed: they write all that they have taken. It is called before
 // Run.
 func (e *Engine) ShortenRests() {
-	for _, a := range []*acks{e.acks, e.orderedAcks} {
-		a.rest = min(a.rest, 2*time.Millisecond)
-	}
+	e.acks, e.orderedAcks = newAcks(e.bus, 2*time.Millisecond), newAcks(e.bus, 2*time.Millisecond)
 	e.calm /= 5
 }

@@ -22,8 +22,8 @@ const (
 	calm = 2 * time.Second
 	// nearly is how many events may wait for an endpoint that keeps up.
 	nearly = 64
-	// overdue is how long a record may be in a phase that divides nothing before somebody else settles it.
-	overdue = time.Second
+	// settleAfter is how long a record may be in a phase that divides nothing before somebody else settles it.
+	settleAfter = time.Second
 )
 
 // follower delivers what a cursor brings, in this process.
@@ -160,7 +160,7 @@ func (f *follower) passBy(ctx context.Context) error {
 // settle brings a record into a phase that divides, unless whoever changed it does so in time.
 func (f *follower) settle(ctx context.Context, r *cursor.Record) error {
 	select {
-	case <-time.After(overdue):
+	case <-time.After(settleAfter):
 	case <-f.changed:
 		f.wake()
 		return nil

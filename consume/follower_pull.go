@@ -97,9 +97,9 @@ func (f *follower) receive(ctx context.Context, l *lane.Lane[*job], messages []j
 				f.giveBack(all[i:])
 				return err
 			}
-			h.settle()
+			h.Settle()
 		case r == nil, !r.HasCursor(h.seq), !r.Delivers(h.seq):
-			h.settle()
+			h.Settle()
 		case r.Goes(h.seq):
 			f.passOver(ctx, h)
 		default:
@@ -129,7 +129,7 @@ func (f *follower) giveBack(all []*held) {
 		if i > 0 {
 			h.size = 0
 		}
-		h.giveBack()
+		h.GiveBack()
 	}
 }
 
@@ -153,11 +153,11 @@ func (f *follower) deliverOne(ctx context.Context, h *held) {
 	d, wanted, err := f.wanted(ctx, h, f.key.Endpoint)
 	switch {
 	case ctx.Err() != nil:
-		h.giveBack()
+		h.GiveBack()
 	case err != nil:
-		h.giveBackLater(time.Second, err)
+		h.GiveBackLater(time.Second, err)
 	case !wanted:
-		h.settle()
+		h.Settle()
 	default:
 		f.submit(ctx, h, []*job{{d: d, h: h}})
 	}
@@ -170,11 +170,11 @@ func (f *follower) passOver(ctx context.Context, h *held) {
 	}
 	switch err := f.sendGoing(ctx, f.key, h); {
 	case ctx.Err() != nil:
-		h.giveBack()
+		h.GiveBack()
 	case err != nil:
-		h.giveBackLater(time.Second, err)
+		h.GiveBackLater(time.Second, err)
 	default:
-		h.settle()
+		h.Settle()
 	}
 }
 

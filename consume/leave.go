@@ -5,6 +5,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/lane"
+	"jethook/publish/outage"
 )
 
 // leave lets the lane's endpoint leave the shared intake of a stream. It returns at once: whoever takes an event meanwhile
@@ -20,7 +21,7 @@ func (e *Engine) leave(l *lane.Lane[*job], key cursor.Key) {
 	}
 	e.unsaved.Go(func() {
 		defer l.EndLeaving(key.Stream)
-		insist(e.flight, func() error {
+		outage.Insist(e.flight, func() error {
 			if e.stopping() {
 				return nil
 			}
@@ -115,7 +116,7 @@ func (e *Engine) handOver(l *lane.Lane[*job], key cursor.Key, jobs []*job) {
 // leaveTo leaves events to their endpoint's cursor, but for those that pass it by, and returns its record. It insists, but on
 // [cursor.ErrOpened] and errStopped.
 func (e *Engine) leaveTo(l *lane.Lane[*job], key cursor.Key, why cursor.Why, jobs []*job) (r *cursor.Record, err error) {
-	insist(e.flight, func() error {
+	outage.Insist(e.flight, func() error {
 		if err = errStopped; e.stopping() {
 			return nil
 		}

@@ -2,11 +2,16 @@ package consume
 
 import (
 	"context"
+	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
+	"jethook/config"
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
@@ -14,6 +19,30 @@ import (
 	"jethook/publish/event"
 	"jethook/publish/topology"
 )
+
+// idle opens a bus on which no engine runs, and a client of its own.
+func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Engine) {
+	t.Helper()
+	cfg := config.Default()
+	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", config.Sync(time.Minute)
+	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
+	log := slog.New(slog.DiscardHandler)
+	bus, err := publish.Open(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bus, js, New(bus, nil, cfg, "test", log)
+}
 
 // takeOne publishes an event and takes it off the shared intake.
 func takeOne(t *testing.T, bus *publish.Bus, in *intake, publishFirst bool) *held {
@@ -79,18 +108,5 @@ func TestTheCursorsEventReachesTheLane(t *testing.T) {
 	e.startShared(t.Context(), l, &job{d: delivery.Delivery{Endpoint: key.Endpoint, Attempt: 1}, h: h})
 	if in.holds(h) || e.lanes.Busy() > 0 || l.HoldsShared(key.Stream) > 0 {
 		t.Error("the lane took it")
-	}
-}
-
-// What rests while the connection is lost comes again: the server may have been killed, and the outcome with it.
-func TestAnAcknowledgementDoesNotOutliveItsServer(t *testing.T) {
-	t.Parallel()
-	bus, _, _ := idle(t)
-	in := sharedIntake(bus)
-	first := takeOne(t, bus, in, true)
-	r := resting{h: first, reconnects: bus.Queues().Reconnects(topology.StreamEvents) + 1}
-	r.end()
-	if again := takeOne(t, bus, in, false); again.seq != first.seq || !again.repeat {
-		t.Errorf("another one came: %d after %d", again.seq, first.seq)
 	}
 }

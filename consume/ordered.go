@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/publish/outage"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
@@ -22,30 +22,12 @@ func (e *Engine) startOrdered(ctx context.Context, g *errgroup.Group) {
 	}
 	g.Go(func() error {
 		for _, stream := range topology.EventStreams {
-			insist(ctx, func() error { return e.dropOrphans(ctx, stream) }, func(err error) {
+			outage.Insist(ctx, func() error { return e.dropOrphans(ctx, stream) }, func(err error) {
 				e.log.Warn("cannot remove consumers of removed endpoints; retrying", "stream", stream, "error", err)
 			})
 		}
 		return nil
 	})
-}
-
-// insist calls do until it succeeds or ctx ends, and complain when it fails for the first time.
-func insist(ctx context.Context, do func() error, complain func(error)) {
-	for complained := false; ; complained = true {
-		err := do()
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		if !complained {
-			complain(err)
-		}
-		select {
-		case <-time.After(lastLook):
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 func (e *Engine) dropOrphans(ctx context.Context, stream string) error {

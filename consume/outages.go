@@ -12,7 +12,6 @@ type faults struct {
 	reading    outage.Outage // what came due
 	places     outage.Outage // of lagging endpoints, asking for them
 	counting   outage.Outage // what lagging endpoints missed
-	uniting    outage.Outage // what two processes have stored of one delivery
 	rehearsing outage.Outage // messages that earlier processes may have died of
 }
 
@@ -27,10 +26,6 @@ func newFaults() faults {
 		},
 		reading:  outage.Outage{Fails: "dropping messages that are not deliveries"},
 		counting: outage.Outage{Fails: "cannot count the events that lagging endpoints missed; retrying", Works: "counting the events that lagging endpoints missed again"},
-		uniting: outage.Outage{
-			Fails: "cannot look for other outcomes of deliveries; retrying",
-			Works: "looking for other outcomes of deliveries again",
-		},
 		rehearsing: outage.Outage{
 			Fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			Works: "messages that earlier processes may have died of are rehearsed again",

@@ -218,7 +218,7 @@ func (q *sequence) receive(state context.Context, in *intake, m jetstream.Msg) {
 	// than there is.
 	if state.Err() != nil || in.bytes.Acquire(state, h.size) != nil {
 		h.size = 0
-		h.giveBack()
+		h.GiveBack()
 		return
 	}
 	q.pass(state, h)
@@ -233,29 +233,29 @@ func (q *sequence) pass(state context.Context, h *held) {
 	d, wanted, err := q.engine.wanted(state, h, q.id)
 	switch {
 	case state.Err() != nil:
-		h.giveBack()
+		h.GiveBack()
 		return
 	case err != nil:
-		h.giveBackLater(time.Second, err)
+		h.GiveBackLater(time.Second, err)
 		return
 	case !wanted:
-		h.settle()
+		h.Settle()
 		return
 	}
 	select {
 	case q.turn <- struct{}{}:
 	case <-state.Done():
-		h.giveBack()
+		h.GiveBack()
 		return
 	}
 	idle, err := q.engine.bus.Find().Idle(state, q.id)
 	switch {
 	case state.Err() != nil:
-		h.giveBack()
+		h.GiveBack()
 	case err != nil:
-		h.giveBackLater(time.Second, err)
+		h.GiveBackLater(time.Second, err)
 	case !idle:
-		h.giveBack()
+		h.GiveBack()
 		<-q.turn
 		q.awaitIdle(state)
 		return
@@ -286,7 +286,8 @@ func (e *Engine) wanted(ctx context.Context, h *held, id string) (d delivery.Del
 			return d, false, err
 		}
 	}
-	settled, err := e.hasOutcome(ctx, h, &d)
+	message := h.message()
+	settled, err := e.dedup.Has(ctx, &d, &message)
 	return d, !settled, err
 }
 

@@ -43,7 +43,7 @@ func (e *Engine) rehearse(ctx context.Context, h *held, body []byte, stages ...r
 		Stream: h.in.queue.Stream, Subject: h.msg.Subject(), Seq: h.seq, Time: h.stored, Header: h.msg.Headers(), Data: body,
 	}, stages...)
 	if ctx.Err() != nil {
-		h.giveBack()
+		h.GiveBack()
 		return nil, false
 	}
 	e.faults.rehearsing.Tell(e.log, err)
@@ -71,7 +71,7 @@ func (e *Engine) rehearseForms(ctx context.Context, h *held, jobs []*job) (deadl
 			defer release()
 			body = d.Event.Body
 		case !errors.Is(err, failure.ErrBodyGone): // else there is no request to be made
-			h.giveBackLater(time.Second, err)
+			h.GiveBackLater(time.Second, err)
 			return nil, false
 		}
 	}
@@ -95,18 +95,19 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 	e.log.Error("cannot decode a message: decoding it crashes the process", "stream", h.in.queue.Stream, "sequence", h.seq,
 		"subject", h.msg.Subject(), "cause", cause)
 	var jobs []*job
+	message := h.message()
 	for _, d := range e.unread(h, endpoints) {
 		j := &job{d: d, h: h}
-		switch settled, err := e.hasOutcome(ctx, h, &j.d); {
+		switch settled, err := e.dedup.Has(ctx, &j.d, &message); {
 		case err != nil:
-			h.giveBackLater(time.Second, err)
+			h.GiveBackLater(time.Second, err)
 			return
 		case !settled:
 			jobs = append(jobs, j)
 		}
 	}
 	if len(jobs) == 0 {
-		h.settle()
+		h.Settle()
 		return
 	}
 	h.split(len(jobs))

@@ -112,23 +112,6 @@ func TestOutcomeStoredElsewhere(t *testing.T) {
 	e.unsaved.Wait()
 }
 
-// Whoever had a message when the server was killed may store its outcome after that was read what had been stored until then.
-func TestOutcomeStoredAfterTheServersStart(t *testing.T) {
-	t.Parallel()
-	bus, _, e := idle(t)
-	j := elsewhere(t, bus, e)
-	j.h.again, j.h.opened = true, time.Now()
-	if over, err := e.hasOutcome(t.Context(), j.h, &j.d); over || err != nil {
-		t.Fatal(over, err)
-	}
-	must(t, func(done func(error)) { bus.Deliveries().DeadLetter(&j.d, done) })
-	e.recall.before.of("ep_a").read = time.Now().Add(-2 * rereadAfter)
-	j.h.came = time.Now()
-	if over, err := e.hasOutcome(t.Context(), j.h, &j.d); !over || err != nil {
-		t.Error("it is dead, and would be attempted", err)
-	}
-}
-
 // A process that lost a message to another one does not replace what that has stored.
 func TestScheduleUnlessMoved(t *testing.T) {
 	t.Parallel()

@@ -214,7 +214,7 @@ func upTo(page []query.Stored, last uint64) []query.Stored {
 func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
 	sh := delivery.HistoryShelf(id, string(history.Missed))
 	told := make(map[string]bool)
-	lines, err := history.Since(ctx, bus, sh, since)
+	lines, err := history.Since(ctx, bus.Query(), sh, since)
 	if err != nil {
 		return 0, err
 	}

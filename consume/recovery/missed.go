@@ -130,7 +130,7 @@ func (t *traces) add(delivery string) { t.seen[maphash.String(t.seed, delivery)]
 // follow reads what the history has got since it was read last.
 func (t *traces) follow(ctx context.Context) error {
 	if t.lines == nil {
-		lines, err := history.Since(ctx, t.bus, t.shelf, t.since)
+		lines, err := history.Since(ctx, t.bus.Query(), t.shelf, t.since)
 		if err != nil {
 			return err
 		}

@@ -1,9 +1,11 @@
-// Package outage logs what fails for a while once, and once more when it works again. It retries nothing.
+// Package outage logs what fails for a while once, and once more when it works again.
 package outage
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 )
 
 // Outage is something that fails for a while and then works again. The log has a line for each of these changes; what
@@ -22,5 +24,26 @@ func (f *Outage) Tell(log *slog.Logger, err error, args ...any) {
 		log.Debug(f.Fails, append(args, "error", err)...)
 	case f.failing.Load() && f.failing.CompareAndSwap(true, false) && f.Works != "":
 		log.Info(f.Works, args...)
+	}
+}
+
+// insistPause is the pause before what failed is done again.
+const insistPause = time.Second
+
+// Insist calls do until it succeeds or ctx ends, and complain when it fails for the first time.
+func Insist(ctx context.Context, do func() error, complain func(error)) {
+	for complained := false; ; complained = true {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !complained {
+			complain(err)
+		}
+		select {
+		case <-time.After(insistPause):
+		case <-ctx.Done():
+			return
+		}
 	}
 }

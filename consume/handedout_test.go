@@ -72,7 +72,8 @@ func TestWhatComesAgainIsLookedForAtOnce(t *testing.T) {
 	expect := func(want bool, jobs ...*job) {
 		t.Helper()
 		for _, j := range jobs {
-			if over, err := e.hasOutcome(t.Context(), j.h, &j.d); over != want || err != nil {
+			message := j.h.message()
+			if over, err := e.dedup.Has(t.Context(), &j.d, &message); over != want || err != nil {
 				t.Fatalf("%s has an outcome: %t, want %t (%v)", j.d.ID(), over, want, err)
 			}
 		}

@@ -1,9 +1,8 @@
-package consume
+package overdue
 
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,9 +11,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
+	"jethook/consume/dedup"
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 	"jethook/publish/query"
@@ -22,27 +22,16 @@ import (
 )
 
 // idle opens a bus on which no engine runs, and a client of its own.
-func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Engine) {
+func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Watch) {
 	t.Helper()
-	cfg := config.Default()
-	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", config.Sync(time.Minute)
-	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
-	log := slog.New(slog.DiscardHandler)
-	bus, err := publish.Open(t.Context(), cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bus, js, New(bus, nil, cfg, "test", log)
+	bus := bustest.Open(t, bustest.Settings(t))
+	_, js := bustest.Client(t, bus)
+	store := struct {
+		*delivery.Finder
+		*delivery.Store
+	}{bus.Find(), bus.Deliveries()}
+	outcomes := dedup.New(bus.Query(), bus.Find(), store, time.Now)
+	return bus, js, New(bus, outcomes, slog.New(slog.DiscardHandler))
 }
 
 // forgotten is a delivery that is due at a time, and that the server does not make due before the test is over.
@@ -67,9 +56,9 @@ func awaitDue(t *testing.T, bus *publish.Bus, id string) {
 }
 
 // A delivery whose schedule the server has forgotten is made due; one whose time is yet to come stays.
-func TestBringLate(t *testing.T) {
+func TestLook(t *testing.T) {
 	t.Parallel()
-	bus, js, e := idle(t)
+	bus, js, w := idle(t)
 	late := time.Now().Add(-time.Hour)
 	for id, due := range map[string]time.Time{"late": late, "dead": late, "delivered": late, "early": time.Now().Add(time.Hour)} {
 		if _, err := js.PublishMsg(t.Context(), forgotten(id, due)); err != nil {
@@ -86,7 +75,7 @@ func TestBringLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if open, err := e.bringLate(t.Context(), time.Now().Add(-lateAfter)); open || err != nil {
+	if open, err := w.look(t.Context(), time.Now().Add(-lateAfter)); open || err != nil {
 		t.Fatal(open, err)
 	}
 	for _, id := range []string{"dead", "delivered"} {
@@ -104,13 +93,13 @@ func TestBringLate(t *testing.T) {
 // came due leaves it to the schedule, which therefore stays.
 func TestLateAndDue(t *testing.T) {
 	t.Parallel()
-	bus, js, e := idle(t)
-	m := forgotten("evt_1", time.Now().Add(-time.Hour))
-	if _, err := js.PublishMsg(t.Context(), m); err != nil {
+	bus, js, w := idle(t)
+	late := forgotten("evt_1", time.Now().Add(-time.Hour))
+	if _, err := js.PublishMsg(t.Context(), late); err != nil {
 		t.Fatal(err)
 	}
 	const id = "ep_a.events:evt_1"
-	due := &nats.Msg{Subject: "jethook.due." + id, Data: m.Data, Header: nats.Header{
+	due := &nats.Msg{Subject: "jethook.due." + id, Data: late.Data, Header: nats.Header{
 		"Jethook-Id": {"evt_1"}, "Jethook-Endpoint": {"ep_a"}, "Jethook-Attempt": {"2"},
 	}}
 	ack, err := js.PublishMsg(t.Context(), due)
@@ -121,12 +110,12 @@ func TestLateAndDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &held{again: true, stored: d.Since, in: &intake{queue: topology.QueueDue}}
-	if dropped, err := e.hasOutcome(t.Context(), h, &d); !dropped || err != nil {
+	m := dedup.Message{Again: true, Stored: d.Since, Place: ack.Sequence}
+	if dropped, err := w.outcomes.Has(t.Context(), &d, &m); !dropped || err != nil {
 		t.Fatal(dropped, err)
 	}
 	before := time.Now().Add(-lateAfter)
-	if open, err := e.bringLate(t.Context(), before); !open || err != nil {
+	if open, err := w.look(t.Context(), before); !open || err != nil {
 		t.Error("while it is due:", open, err)
 	}
 	s, err := js.Stream(t.Context(), topology.StreamDeliveries)
@@ -139,7 +128,7 @@ func TestLateAndDue(t *testing.T) {
 	if trace, err := bus.Find().Trace(t.Context(), id); err != nil || trace.Scheduled.IsZero() {
 		t.Fatalf("it is in no state: %+v %v", trace, err)
 	}
-	if open, err := e.bringLate(t.Context(), before); open || err != nil {
+	if open, err := w.look(t.Context(), before); open || err != nil {
 		t.Error("afterwards:", open, err)
 	}
 	awaitDue(t, bus, id)
@@ -148,7 +137,7 @@ func TestLateAndDue(t *testing.T) {
 // While what came due is not taken, the server may be making more due: nothing counts as forgotten.
 func TestLateInAHerd(t *testing.T) {
 	t.Parallel()
-	bus, js, e := idle(t)
+	bus, js, w := idle(t)
 	if _, err := bus.Queues().Open(t.Context(), topology.QueueDue); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +155,7 @@ func TestLateInAHerd(t *testing.T) {
 		}
 	}
 	before := time.Now().Add(-lateAfter)
-	if open, err := e.lookLate(t.Context(), before); !open || err != nil {
+	if open, err := w.lookUnlessBusy(t.Context(), before); !open || err != nil {
 		t.Error("in the herd:", open, err)
 	}
 	if trace, err := bus.Find().Trace(t.Context(), "ep_a.events:late"); err != nil || trace.Scheduled.IsZero() || !trace.Due.IsZero() {
@@ -179,7 +168,7 @@ func TestLateInAHerd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if open, err := e.lookLate(t.Context(), before); open || err != nil {
+	if open, err := w.lookUnlessBusy(t.Context(), before); open || err != nil {
 		t.Error("after it:", open, err)
 	}
 	awaitDue(t, bus, "ep_a.events:late")
@@ -188,7 +177,7 @@ func TestLateInAHerd(t *testing.T) {
 // What came due and is given to nobody any more is removed if it has its outcome, and else made due once more.
 func TestReclaim(t *testing.T) {
 	t.Parallel()
-	bus, js, e := idle(t)
+	bus, js, w := idle(t)
 	open := []string{"open", "replayed", "skewed_open"}
 	for _, id := range []string{"open", "waits", "dead", "tried", "replayed", "skewed", "skewed_open"} {
 		due := &nats.Msg{Subject: "jethook.due.ep_a.events:" + id, Data: []byte("{}"), Header: nats.Header{
@@ -231,7 +220,7 @@ func TestReclaim(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if over, err := e.reclaimOne(t.Context(), &d); over == slices.Contains(open, d.Event.ID) || err != nil {
+		if over, err := w.reclaimOne(t.Context(), &d); over == slices.Contains(open, d.Event.ID) || err != nil {
 			t.Errorf("%s: %t %v", d.Event.ID, over, err)
 		}
 	}
