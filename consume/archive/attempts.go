@@ -82,6 +82,7 @@ func (a *Archive) lookup(ctx context.Context, h *eventlog.Head, endpoints []stri
 func (l *lookup) attempts() (newest []history.Attempt, all bool) {
 	places := slices.Sorted(maps.Keys(l.found))
 	slices.Reverse(places)
+	newest = []history.Attempt{}
 	for _, place := range places[:min(len(places), maxAttempts)] {
 		newest = append(newest, l.found[place])
 	}

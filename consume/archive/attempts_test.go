@@ -87,6 +87,11 @@ func TestAttemptsAreFoundInALongHistory(t *testing.T) {
 	s.others(2000, crowd...)
 
 	a := New(bus, nil)
+	if l, err := a.lookup(t.Context(), s.event("evt_2"), nil); err != nil {
+		t.Error(err)
+	} else if attempts, whole := l.attempts(); attempts == nil || len(attempts) > 0 || !whole { // the API has a list also where there is none
+		t.Errorf("of no attempts: %#v, whole %v", attempts, whole)
+	}
 	look := func(limit int, endpoints ...string) (to []string, whole bool, read int) {
 		a.lines = limit
 		l, err := a.lookup(t.Context(), h, endpoints)
