@@ -31,6 +31,7 @@ type Bus struct {
 	front    *connection.Conn // for events that come in, and what is done with them first
 	back     *connection.Conn // for deliveries that wait and come due: a crowd of them must not hold up events
 	reads    *connection.Conn // for lists and look-ups: the server answers one after the other, and a stream may be busy
+	shared   connection.Shared
 	buckets  map[string]jetstream.KeyValue
 	streams  map[string]jetstream.Stream // to ask for their state and to remove messages
 	meters   *groupcommit.Meters
@@ -190,9 +191,12 @@ func (b *Bus) Server() *embedded.Server { return b.srv }
 // it, short enough that readiness comes back by itself when traffic does not.
 const recentFailure = 5 * time.Second
 
-// Ready returns nil when events can be stored: connected, the streams answer and have room, and the last
+// Ready returns nil when events can be stored: connected, with all permissions, the streams answer and have room, and the last
 // event was not refused a moment ago.
 func (b *Bus) Ready(ctx context.Context) error {
+	if err := b.shared.Err(purposeEvents, purposeDeliveries); err != nil {
+		return fmt.Errorf("%w: %w", failure.ErrUnavailable, err)
+	}
 	if !b.front.IsConnected() || !b.back.IsConnected() {
 		return fmt.Errorf("%w: not connected to NATS", failure.ErrUnavailable)
 	}

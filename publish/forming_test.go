@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"jethook/config"
 	"jethook/publish"
@@ -157,7 +158,7 @@ func TestStartingNeedsAnswers(t *testing.T) {
 	if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
 		b.Close()
 		t.Error("it starts")
-	} else if text := strings.ToLower(err.Error()); !strings.Contains(text, "permissions violation") || !strings.Contains(text, "_inbox.") {
+	} else if text := strings.ToLower(err.Error()); !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(text, "publish to _inbox.>") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -175,7 +176,7 @@ func TestStartingDoesNotWaitForPermissions(t *testing.T) {
 	if b, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil {
 		b.Close()
 		t.Error("it starts")
-	} else if !strings.Contains(strings.ToLower(err.Error()), "permissions violation") {
+	} else if !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("got %v", err)
 	}
 }

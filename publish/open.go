@@ -13,16 +13,25 @@ import (
 )
 
 func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
+	ctx, release := b.shared.Guard(ctx)
+	defer release()
+	defer func() {
+		if lacks := b.shared.Err(); lacks != nil { // whatever else failed for that
+			err = lacks
+		}
+	}()
 	b.SetTokens(cfg)
-	lost := &connection.Losses{}
-	for purpose, c := range map[string]**connection.Conn{"events": &b.front, "deliveries": &b.back, "reads": &b.reads} {
-		if *c, err = connection.Wait(ctx, cfg, b.srv, b.clusterToken, purpose, lost, b.log); err != nil {
+	for purpose, c := range map[string]**connection.Conn{purposeEvents: &b.front, purposeDeliveries: &b.back, "reads": &b.reads} {
+		if *c, err = connection.Wait(ctx, cfg, b.srv, b.clusterToken, purpose, &b.shared, b.log); err != nil {
 			return err
 		}
 	}
+	if err = b.permitted(ctx, needed); err != nil {
+		return err
+	}
 	b.replicas = cfg.Replicas
 	b.setLimits(cfg)
-	p := connection.NewPatience(b.front, b.log)
+	p := connection.NewPatience(b.log)
 	room, err := b.awaitStorage(ctx, p, cfg.Replicas)
 	if err != nil {
 		return err
@@ -70,9 +79,6 @@ func (b *Bus) awaitStorage(ctx context.Context, p *connection.Patience, replicas
 		room, err = b.storage(ctx, replicas)
 		return err
 	}); err != nil {
-		return room, err
-	}
-	if err = b.front.MayAnswer(); err != nil {
 		return room, err
 	}
 	return room, p.Await(ctx, "JetStream", func(ctx context.Context) error {

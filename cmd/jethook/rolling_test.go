@@ -62,7 +62,7 @@ func (b *balancer) has(p *process) bool {
 // answered is stored.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	address := readmeCluster(t)
+	address := readmeCluster(t, readmeOptions(t))
 	all := make([]*process, 2)
 	for i := range all {
 		all[i] = newProcess(t, "JETHOOK_NATS_URL=nats://jethook:jethook-password@"+address, "JETHOOK_SHUTDOWN_DELAY=2s")

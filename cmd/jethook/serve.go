@@ -136,38 +136,23 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	if b.bus, err = publish.Open(ctx, cfg, log); err != nil {
 		return b, err
 	}
+	ctx, release := b.bus.Guard(ctx)
+	defer func() {
+		if lacks := release(); lacks != nil { // whatever else failed for that
+			err = lacks
+		}
+	}()
 	if c := b.bus.Server().Certificate(); c != nil {
 		b.reload.certificates["JETHOOK_NATS_LISTEN_TLS_CERT"] = c
 	}
 	if parts&receiving != 0 {
-		if b.ingest, err = b.newIngest(cfg); err != nil {
+		if err = b.openIngest(ctx, cfg); err != nil {
 			return b, err
-		}
-		if b.public, err = listenOn("JETHOOK_LISTEN", cfg.Listen); err != nil {
-			return b, err
-		}
-		for _, s := range cfg.Sources {
-			b.paths = append(b.paths, "/webhooks/"+s.Name)
 		}
 	}
 	if parts&delivering != 0 {
-		keys, err := cfg.Keyring()
-		if err != nil {
+		if err = b.openEngine(ctx, cfg); err != nil {
 			return b, err
-		}
-		if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Buckets().Endpoints, keys, log); err != nil {
-			return b, err
-		}
-		if err := b.endpoints.Locked(); err != nil {
-			log.Error("cannot read the endpoints; delivering nothing, events wait", "error", err)
-		} else {
-			b.engine = consume.New(b.bus, b.endpoints, cfg, version(), log.With("component", "consume"))
-			child, err := rehearsal.Self("rehearse")
-			if err != nil {
-				return b, err
-			}
-			b.engine.Rehearse(child...)
-			b.engine.Trace(b.tracer)
 		}
 	}
 	b.report = b.reporter(parts)
@@ -180,6 +165,49 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 		o.Reverify, o.Sample = b.ingest.Reverify, b.ingest.Sample
 	}
 	return b, b.openAdmin(cfg, o)
+}
+
+// openIngest opens what receives.
+func (b *bridge) openIngest(ctx context.Context, cfg *config.Config) (err error) {
+	if err = b.bus.MayReceive(ctx, cfg); err != nil {
+		return err
+	}
+	if b.ingest, err = b.newIngest(cfg); err != nil {
+		return err
+	}
+	if b.public, err = listenOn("JETHOOK_LISTEN", cfg.Listen); err != nil {
+		return err
+	}
+	for _, s := range cfg.Sources {
+		b.paths = append(b.paths, "/webhooks/"+s.Name)
+	}
+	return nil
+}
+
+// openEngine opens what delivers. Endpoints that can't be read are no reason to end: webhooks are still received.
+func (b *bridge) openEngine(ctx context.Context, cfg *config.Config) (err error) {
+	if err = b.bus.MayDeliver(ctx); err != nil {
+		return err
+	}
+	keys, err := cfg.Keyring()
+	if err != nil {
+		return err
+	}
+	if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Buckets().Endpoints, keys, b.log); err != nil {
+		return err
+	}
+	if err := b.endpoints.Locked(); err != nil {
+		b.log.Error("cannot read the endpoints; delivering nothing, events wait", "error", err)
+		return nil
+	}
+	b.engine = consume.New(b.bus, b.endpoints, cfg, version(), b.log.With("component", "consume"))
+	child, err := rehearsal.Self("rehearse")
+	if err != nil {
+		return err
+	}
+	b.engine.Rehearse(child...)
+	b.engine.Trace(b.tracer)
+	return nil
 }
 
 // openDemo opens what the demo shows.

@@ -55,7 +55,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 	if err != nil {
 		return nil, err
 	}
-	c, err := connection.Open(cfg, srv, cfg.NATSToken.Reveal, "store", &connection.Losses{}, log)
+	c, err := connection.Open(cfg, srv, cfg.NATSToken.Reveal, "store", &connection.Shared{}, log)
 	if err != nil {
 		srv.Stop()
 		return nil, err
@@ -64,7 +64,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 }
 
 func dialStore(cfg *config.Config, log *slog.Logger) (*Store, error) {
-	c, err := connection.Open(cfg, nil, cfg.NATSToken.Reveal, "store", &connection.Losses{}, log)
+	c, err := connection.Open(cfg, nil, cfg.NATSToken.Reveal, "store", &connection.Shared{}, log)
 	if err != nil {
 		return nil, err
 	}

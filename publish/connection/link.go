@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,13 +136,19 @@ func (l *Losses) ends(purpose string) bool {
 	return was && len(l.lost) == 0
 }
 
-// Open opens a connection for a purpose. Connections of one process share their losses.
+// Shared is what the connections of one process have in common. The zero value is usable.
+type Shared struct {
+	Losses
+	Denials
+}
+
+// Open opens a connection for a purpose.
 func Open(
-	cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, lost *Losses, log *slog.Logger,
+	cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, shared *Shared, log *slog.Logger,
 ) (*Conn, error) {
 	c := &Conn{link: newLink(), log: log, Domain: cfg.NATSDomain}
 	var err error
-	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, lost, log.With("connection", purpose)); err != nil {
+	if c.Conn, err = dial(cfg, srv, token, purpose, c.link, shared, log.With("connection", purpose)); err != nil {
 		return nil, err
 	}
 	if c.JS, err = JetStream(c.Conn, c.Domain); err != nil {
@@ -170,29 +177,14 @@ func API(domain, request string) string {
 // API is the subject of a request to JetStream.
 func (c *Conn) API(request string) string { return API(c.Domain, request) }
 
-// MayAnswer returns an error that names the subject if the login may not publish to inboxes, as whoever answers requests must:
-// processes tell each other so how they fare.
-func (c *Conn) MayAnswer() error {
-	if err := c.Publish(c.NewInbox(), nil); err != nil {
-		return err
-	}
-	if err := c.FlushTimeout(attemptTime); err != nil {
-		return fmt.Errorf("asking the NATS server for an answer: %w", err)
-	}
-	if err := c.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
-		return fmt.Errorf("answering the requests of other processes: %w", err)
-	}
-	return nil
-}
-
 // Wait is Open for a cluster that may not be there yet: it tries again, and logs why, until ctx ends. A login that is refused,
 // or a server that is too old, is an error at once.
 func Wait(
-	ctx context.Context, cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, lost *Losses, log *slog.Logger,
+	ctx context.Context, cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, shared *Shared, log *slog.Logger,
 ) (*Conn, error) {
 	said := ""
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
-		c, err := Open(cfg, srv, token, purpose, lost, log)
+		c, err := Open(cfg, srv, token, purpose, shared, log)
 		if err == nil || srv != nil || !unreachable(err) {
 			return c, err
 		}
@@ -239,7 +231,7 @@ const Inbox = "jethook.inbox"
 // dial opens a NATS connection: in process when srv is given, else to the configured cluster. It comes back by
 // itself for ever; meanwhile nothing is buffered, so that a publish fails at once instead of being acknowledged
 // by memory.
-func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, l *link, lost *Losses, log *slog.Logger) (*nats.Conn, error) {
+func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler, purpose string, l *link, shared *Shared, log *slog.Logger) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("jethook " + purpose),
 		nats.MaxReconnects(-1),
@@ -249,13 +241,14 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 		nats.SyncQueueLen(answerMsgs),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			l.broke()
-			if err != nil && lost.begins(purpose) {
+			if err != nil && shared.begins(purpose) {
 				log.Warn("connection to NATS lost", "error", err)
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			l.isBack()
-			if lost.ends(purpose) {
+			shared.forget(purpose)
+			if shared.ends(purpose) {
 				log.Info("connection to NATS restored", "server", nc.ConnectedServerName())
 			}
 		}),
@@ -264,7 +257,12 @@ func dial(cfg *config.Config, srv *embedded.Server, token nats.AuthTokenHandler,
 			close(l.Gone)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if l.news(err) {
+			switch lacks, ok := denied(err); {
+			case ok && !slices.Contains(lacks.Publish, userInfo):
+				if shared.note(purpose, lacks) {
+					log.Error("NATS refuses what Jethook needs", "error", lacks)
+				}
+			case !ok && l.news(err):
 				log.Warn("NATS connection error", "error", err)
 			}
 		}),

@@ -33,15 +33,12 @@ const leastPause, mostPause = 250 * time.Millisecond, 5 * time.Second
 // Patience opens a bus on a store that can't serve it yet: a cluster that is forming, that elects a leader, or that many
 // processes ask at once.
 type Patience struct {
-	conn *Conn
 	log  *slog.Logger
 	said string // what was logged last
 }
 
-// NewPatience returns one for what goes through a connection.
-func NewPatience(conn *Conn, log *slog.Logger) *Patience {
-	return &Patience{conn: conn, log: log}
-}
+// NewPatience returns one that says in a log what it waits for.
+func NewPatience(log *slog.Logger) *Patience { return &Patience{log: log} }
 
 // Await calls do until it succeeds, and returns its error when ctx ends or when waiting does not mend it. Each call has
 // five seconds. It logs what it waits for, once for each cause.
@@ -50,9 +47,6 @@ func (p *Patience) Await(ctx context.Context, what string, do func(context.Conte
 		err := p.attempt(ctx, do)
 		if err == nil {
 			return nil
-		}
-		if denied := p.conn.LastError(); errors.Is(denied, nats.ErrPermissionViolation) { // which is no answer to the request
-			return fmt.Errorf("%w: %w", denied, err)
 		}
 		if ctx.Err() == nil && !Passes(err) {
 			return err

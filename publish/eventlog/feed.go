@@ -29,7 +29,7 @@ type Feed struct {
 
 // OpenFeed connects to the bus at cfg.NATSURL with cfg's login.
 func OpenFeed(cfg *config.Config, log *slog.Logger) (*Feed, error) {
-	conn, err := connection.Open(cfg, nil, cfg.NATSToken.Reveal, "listen", &connection.Losses{}, log)
+	conn, err := connection.Open(cfg, nil, cfg.NATSToken.Reveal, "listen", &connection.Shared{}, log)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ import (
 
 // Processes ask each other on subjects that no stream captures: who is not there at that moment says nothing.
 const (
+	Subjects    = "jethook.rpc.>"
 	AskSubject  = "jethook.rpc.status" // a question; each process answers to its reply subject
 	leftSubject = "jethook.rpc.left"   // a process stops, and is not to be missed
 	// headerPeer says who answers. headerMore marks each part but the last of an answer that takes several messages.

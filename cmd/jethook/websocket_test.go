@@ -1,0 +1,104 @@
+package main
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// websockets starts a NATS server that also listens for websockets, and returns where.
+func websockets(t *testing.T, secure *tls.Config) (url string) {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), MaxPayload: 9 << 20,
+		Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: secure, NoTLS: secure == nil},
+		Users:     []*server.User{{Username: "jethook", Password: "secret"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(limit) {
+		t.Fatal("the NATS server did not start")
+	}
+	return srv.WebsocketURL()
+}
+
+// Jethook runs on a cluster that it reaches by websockets alone: in clear, by TLS under a CA of its own, and behind a proxy at
+// a path.
+func TestWebsockets(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, []byte(ca.pem()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(pemPair(ca.issue(t, "localhost")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	named := func(url string) string {
+		return strings.NewReplacer("127.0.0.1", "localhost", "://", "://jethook:secret@").Replace(url)
+	}
+	for name, set := range map[string]func(*testing.T) []string{
+		"ws": func(t *testing.T) []string { return []string{"JETHOOK_NATS_URL=" + named(websockets(t, nil))} },
+		"wss": func(t *testing.T) []string {
+			return []string{"JETHOOK_NATS_URL=" + named(websockets(t, secure)), "JETHOOK_NATS_TLS_CA=" + file}
+		},
+		"proxy": func(t *testing.T) []string {
+			return []string{"JETHOOK_NATS_URL=" + named(proxied(t, websockets(t, nil))) + "/nats/ws"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProcess(t, set(t)...)
+			p.start(t, "serve")
+			_, came := bridged(t, p)
+			if status, _ := p.post(t.Context(), http.DefaultClient, "evt_1", secret); status != http.StatusAccepted {
+				t.Fatal(status)
+			}
+			came("evt_1")
+			p.must(t, "event", "send", "order.paid", "--data", "{}", "--id", "evt_2")
+			came("evt_2")
+			ear := p.listening(t, "webhooks.>", "--since", "1h", "--limit", "1", "--json")
+			if h := ear.heard(); h.ID != "evt_1" {
+				t.Errorf("it hears %+v", h)
+			}
+			ear.end()
+		})
+	}
+}
+
+func pemPair(cert, key string) (certPEM, keyPEM []byte) { return []byte(cert), []byte(key) }
+
+// proxied is a proxy in front of websockets, which it serves at a path alone.
+func proxied(t *testing.T, target string) (address string) {
+	t.Helper()
+	to, err := url.Parse(strings.Replace(target, "ws://", "http://", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/nats/ws", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.URL.Path = "/"
+	}})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: mux}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	return "ws://" + l.Addr().String()
+}
