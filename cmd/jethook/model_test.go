@@ -356,7 +356,11 @@ func (m *model) change(changing map[*modelEndpoint]bool) func(context.Context) {
 	}
 }
 
-// rotate gives an endpoint another secret: the old one is valid until that is answered.
+// cutOff is how long a process may go on by what it knew when the server was killed or stopped: until it is back, and has
+// connected again.
+const cutOff = 15 * time.Second
+
+// rotate gives an endpoint another secret: the old one is valid until that is answered, and heard of.
 func (m *model) rotate(e *modelEndpoint, path string) func(context.Context) {
 	raw := make([]byte, 24)
 	for i := range raw {
@@ -377,7 +381,7 @@ func (m *model) rotate(e *modelEndpoint, path string) func(context.Context) {
 		defer e.mu.Unlock()
 		for i := range e.secrets[:last] {
 			if e.secrets[i].until.IsZero() {
-				e.secrets[i].until = time.Now()
+				e.secrets[i].until = time.Now().Add(cutOff)
 			}
 		}
 	}
