@@ -243,5 +243,5 @@ func (u united) End() { u.e.end(u.j) }
 // end ends a job's part of its message.
 func (e *Engine) end(j *job) {
 	j.h.done()
-	e.orderedEnded(j.d.Endpoint)
+	e.sequences.Ended(j.d.Endpoint)
 }

@@ -27,6 +27,8 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
+	"jethook/consume/missed"
+	"jethook/consume/order"
 	"jethook/consume/outcome"
 	"jethook/consume/overdue"
 	"jethook/consume/paging"
@@ -93,14 +95,15 @@ type Engine struct {
 	dedup             *dedup.Outcomes // of what comes again after a kill
 	uniter            *dedup.Uniter
 	overdue           *overdue.Watch
+	missed            *missed.Counter
 
 	rehearser *rehearsal.Rehearser // nil: what may end the process is not rehearsed
 
 	lanes     *lane.Pool[*job]
-	throttle  *lane.Throttle // of retries
-	mu        sync.Mutex     // guards intakes
-	intakes   []*intake      // of what all processes share
-	sequences sync.Map       // of *sequence, by the id of the ordered endpoint
+	throttle  *lane.Throttle   // of retries
+	mu        sync.Mutex       // guards intakes
+	intakes   []*intake        // of what all processes share
+	sequences *order.Sequences // of ordered endpoints
 
 	stop     chan struct{}   // closed when no attempt may begin any more
 	flight   context.Context // of the attempts; outlives Run's by drainTimeout
@@ -136,6 +139,8 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 	}{bus.Find(), bus.Deliveries()}, func() time.Time { return e.unbroken.now(topology.StreamDeliveries).since })
 	e.uniter = dedup.NewUniter(e.dedup, e.stop, &e.unsaved, log)
 	e.overdue = overdue.New(bus, e.dedup, log)
+	e.missed = missed.NewCounter(bus, e.cursors, endpoints, log)
+	e.sequences = e.newSequences()
 	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.stop, &e.unsaved, log)
 	e.lanes = lane.NewPool(worker{e}, lane.Limits{
 		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
@@ -184,15 +189,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return e.tend(gctx) })
 	g.Go(func() error { return e.cursors.Run(gctx, func(k cursor.Key) { e.cursorChanged(gctx, g, k) }) })
-	e.startOrdered(gctx, g)
-	keepers.Go(func() error { return e.keepOrdered(kept) })
+	e.sequences.Start(gctx, g)
+	g.Go(func() error { e.dropAllOrphans(gctx); return nil })
+	keepers.Go(func() error { return e.keepOwn(kept) })
 	keepers.Go(func() error { return e.acks.Run(kept) })
 	keepers.Go(func() error { return e.orderedAcks.Run(kept) })
 	g.Go(func() error { return e.throttle.Run(gctx) })
 	g.Go(func() error { return e.recoveries.Run(gctx) })
 	g.Go(func() error { e.releaseCutOff(gctx); return nil })
 	g.Go(func() error { e.overdue.Run(gctx); return nil })
-	g.Go(func() error { e.watchMissed(gctx); return nil })
+	g.Go(func() error { e.missed.Run(gctx); return nil })
 	for _, queue := range e.bus.Queues().All() {
 		in := newIntake(e, queue, e.submitDue)
 		if queue.Stream != topology.StreamDeliveries {
@@ -279,7 +285,7 @@ func (e worker) Attempt(l *lane.Lane[*job], j *job) {
 // endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
 // endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
 func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
-	e.orderedChanged(ctx, g, c)
+	e.sequences.Change(ctx, g, c)
 	e.wakeFollowers(c.Before)
 	if c.Before == nil { // new: nothing waits for it
 		return

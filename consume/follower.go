@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -9,6 +10,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
+	"jethook/consume/missed"
 	"jethook/publish/outage"
 	"jethook/publish/topology"
 )
@@ -175,10 +177,17 @@ func (f *follower) settle(ctx context.Context, r *cursor.Record) error {
 	return err
 }
 
+// errLags means that the bucket holds another state of the endpoint than this process has heard of.
+var errLags = errors.New("the endpoint's change is on its way")
+
 // abandon removes the record of an endpoint that is removed, or that does not listen to the stream any more, if the bucket
 // says so too.
 func (f *follower) abandon(ctx context.Context) error {
-	if err := f.hasLeft(ctx, f.key.Endpoint, f.key.Stream); err != nil {
+	left, err := f.endpoints.HasLeft(ctx, f.key.Endpoint, f.key.Stream)
+	if err == nil && !left {
+		err = errLags
+	}
+	if err != nil {
 		return err
 	}
 	r, err := f.cursors.Get(ctx, f.key)
@@ -213,9 +222,9 @@ func (f *follower) drain(ctx context.Context, ep *endpoint.Endpoint) error {
 	if f.doubt.After(f.in.opened) {
 		f.in.opened = f.doubt
 	}
-	if time.Since(f.counted) > lookForMissed { // before what is handed out next, while nobody ran
+	if time.Since(f.counted) > missed.Every { // before what is handed out next, while nobody ran
 		f.counted = time.Now()
-		f.faults.counting.Tell(f.log, f.countMissed(ctx, f.key, false))
+		f.missed.Look(ctx, f.key)
 	}
 	behind, looked := time.Now(), time.Now()
 	for f.awaitAppetite(ctx, l, false) {
@@ -285,8 +294,8 @@ func (f *follower) rejoin(ctx context.Context, patterns []string, keepsUp bool) 
 		_, err := f.stillPasses(ctx, r)
 		return false, err
 	}
-	if m := r.Missed; m.Mark != nil && m.Mark.Waiting > 0 || m.Told < m.Events { // it goes with the record
-		return false, f.countMissed(ctx, f.key, true)
+	if counts, err := f.missed.Last(ctx, r); counts || err != nil { // it goes with the record
+		return false, err
 	}
 	return f.cursors.Finish(ctx, r, patterns)
 }

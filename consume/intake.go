@@ -37,6 +37,9 @@ const (
 
 // intake takes messages off one stream and keeps those it holds from being given to another process.
 type intake struct {
+	engine   *Engine
+	endpoint string // whose own it is; empty: it is shared
+
 	bus    *publish.Bus
 	queue  topology.Queue
 	submit func(context.Context, *held)
@@ -184,7 +187,7 @@ func (in *intake) hold(m jetstream.Msg) *held {
 		msg: m, seq: meta.Sequence.Stream, stored: meta.Timestamp, came: time.Now(), in: in,
 		// A server that was killed may have forgotten that it gave out what it gave out last.
 		again: meta.NumDelivered > 1 || meta.Timestamp.Before(in.opened), repeat: meta.NumDelivered > 1, opened: in.opened,
-		size: min(int64(len(m.Data())), int64(in.pull)), link: in.reconnects,
+		size: in.sizeOf(m), link: in.reconnects,
 	}
 	h.kept.Store(int64(time.Since(began)))
 	h.suspect = meta.NumDelivered > blameless || h.again && in.bus.Server().Deaths() >= blameless
@@ -196,6 +199,9 @@ func (in *intake) hold(m jetstream.Msg) *held {
 	in.held[h.seq] = h
 	return h
 }
+
+// sizeOf is how much room a message takes.
+func (in *intake) sizeOf(m jetstream.Msg) int64 { return min(int64(len(m.Data())), int64(in.pull)) }
 
 // dispatch hands the messages on, in the order of the stream. When ctx has ended it gives them back.
 func (in *intake) dispatch(ctx context.Context) error {

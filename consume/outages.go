@@ -11,7 +11,6 @@ type faults struct {
 	releasing  outage.Outage // what waited for an endpoint to be enabled
 	reading    outage.Outage // what came due
 	places     outage.Outage // of lagging endpoints, asking for them
-	counting   outage.Outage // what lagging endpoints missed
 	rehearsing outage.Outage // messages that earlier processes may have died of
 }
 
@@ -24,8 +23,7 @@ func newFaults() faults {
 			Fails: "cannot read cursor records; events wait",
 			Works: "reading cursor records again",
 		},
-		reading:  outage.Outage{Fails: "dropping messages that are not deliveries"},
-		counting: outage.Outage{Fails: "cannot count the events that lagging endpoints missed; retrying", Works: "counting the events that lagging endpoints missed again"},
+		reading: outage.Outage{Fails: "dropping messages that are not deliveries"},
 		rehearsing: outage.Outage{
 			Fails: "messages that earlier processes may have died of can't be rehearsed, and are worked on without that",
 			Works: "messages that earlier processes may have died of are rehearsed again",
