@@ -26,6 +26,7 @@ import (
 	"jethook/consume/dedup"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/follow"
 	"jethook/consume/lane"
 	"jethook/consume/missed"
 	"jethook/consume/order"
@@ -51,6 +52,8 @@ const (
 	// dueWindow is how many deliveries that came due it holds beside them, and dueBytes how many of the bytes are theirs.
 	dueWindow = 8192
 	dueBytes  = windowBytes / 4
+	// aheadBytes is how many bytes of events cursors may hold.
+	aheadBytes = 64 << 20
 	// tendEvery is how often lanes that have come to rest give back what they hold.
 	tendEvery = 250 * time.Millisecond
 	// drainTimeout is how long attempts in flight may take to finish when the process stops. It is longer
@@ -84,11 +87,8 @@ type Engine struct {
 	copies   *semaphore.Weighted // bytes of large copies that are being stored
 
 	cursors   *cursor.Table
-	followers sync.Map   // of *follower, by the key of its record
-	following sync.Mutex // guards which followers there are
+	followers *follow.Followers // of cursors
 	unbroken  *unbroken
-	calm      time.Duration       // for how long an endpoint keeps up before it joins the shared intake again
-	draining  *semaphore.Weighted // cursors that may ask for events at once
 	ahead     *semaphore.Weighted // bytes of events that cursors bring
 
 	acks, orderedAcks *ack.Queue
@@ -126,7 +126,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues().All())*pullBytes(bus))),
 		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
 		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
-		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus), calm: calm, draining: semaphore.NewWeighted(drainingAtOnce),
+		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus),
 		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		throttle: lane.NewThrottle(),
 		acks:     newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
@@ -140,7 +140,7 @@ func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, ver
 	e.uniter = dedup.NewUniter(e.dedup, e.stop, &e.unsaved, log)
 	e.overdue = overdue.New(bus, e.dedup, log)
 	e.missed = missed.NewCounter(bus, e.cursors, endpoints, log)
-	e.sequences = e.newSequences()
+	e.sequences, e.followers = e.newSequences(), e.newFollowers()
 	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.stop, &e.unsaved, log)
 	e.lanes = lane.NewPool(worker{e}, lane.Limits{
 		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
@@ -286,10 +286,10 @@ func (e worker) Attempt(l *lane.Lane[*job], j *job) {
 // endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
 func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
 	e.sequences.Change(ctx, g, c)
-	e.wakeFollowers(c.Before)
 	if c.Before == nil { // new: nothing waits for it
 		return
 	}
+	e.followers.Wake(c.Before.ID)
 	if c.After == nil {
 		e.lanes.Remove(c.Before.ID)
 		e.meters.forget(c.Before.ID)

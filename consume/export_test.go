@@ -13,5 +13,5 @@ func (e *Engine) CountMissed(ctx context.Context) error { return e.missed.CountA
 // Run.
 func (e *Engine) ShortenRests() {
 	e.acks, e.orderedAcks = newAcks(e.bus, 2*time.Millisecond), newAcks(e.bus, 2*time.Millisecond)
-	e.calm /= 5
+	e.followers.Calm /= 5
 }

@@ -1,7 +1,10 @@
 package consume
 
 import (
+	"context"
 	"errors"
+
+	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/cursor"
 	"jethook/consume/lane"
@@ -31,6 +34,14 @@ func (e *Engine) leave(l *lane.Lane[*job], key cursor.Key) {
 			e.log.Warn("cannot store a cursor record; retrying", "endpoint", key.Endpoint, "error", err)
 		})
 	})
+}
+
+// cursorChanged follows a change of an endpoint's record.
+func (e *Engine) cursorChanged(ctx context.Context, g *errgroup.Group, key cursor.Key) {
+	if l := e.lanes.Find(key.Endpoint); l != nil {
+		e.decideAside(l, key)
+	}
+	e.followers.Change(ctx, g, key)
 }
 
 // decideAside decides about the events of a stream that wait for their endpoint's record to say whose they are.

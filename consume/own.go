@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/follow"
 	"jethook/consume/order"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
@@ -134,9 +135,7 @@ func (m *orderedMessage) GiveBack(failed error) {
 func (e *Engine) keepOwn(ctx context.Context) error {
 	return keepHeld(ctx, func(into []*held) []*held {
 		e.sequences.Intakes(func(in order.Intake) { into = in.(orderedIntake).snapshot(into) })
-		for _, f := range e.followers.Range {
-			into = f.(*follower).in.snapshot(into)
-		}
+		e.followers.Intakes(func(in follow.Intake) { into = in.(cursorIntake).snapshot(into) })
 		return into
 	})
 }
