@@ -249,7 +249,7 @@ func (w *watcher) stored(ctx context.Context, t *testing.T, name string) map[str
 		t.Fatal(err)
 	}
 	ids := map[string]bool{}
-	for seq := s.CachedInfo().State.FirstSeq; seq <= s.CachedInfo().State.LastSeq; seq++ {
+	for seq := max(s.CachedInfo().State.FirstSeq, 1); seq <= s.CachedInfo().State.LastSeq; seq++ {
 		m, err := s.GetMsg(ctx, seq)
 		if err != nil {
 			t.Fatalf("%s %d: %v", name, seq, err)
