@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,20 +41,9 @@ func benchIngestCommand() *cobra.Command {
   jethook bench ingest --url http://10.0.0.5:8080/webhooks/bench --secret-file secret`,
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			secret, _, err := cli.SecretFlags(cmd, "secret")
-			if err != nil {
-				return err
-			}
-			o.Secret = secret
-			err = errors.Join(notWith(cmd, "url", "sync", "compare-sync", "mode", "sources"), onlyWith(cmd, "url", "secret", "secret-file"), o.Check())
-			if err != nil {
-				return cli.Usage(err)
-			}
-			report, err := bench.Ingest(cmd.Context(), o, benchTools(cmd))
-			if err != nil {
-				return err
-			}
-			return printReport(cmd, report)
+			return runBench(cmd, &o, &o.Secret, benchFlags{
+				secret: "secret", running: "url", remote: []string{"secret", "secret-file"}, own: []string{"sync", "compare-sync", "mode", "sources"},
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -93,21 +79,10 @@ func benchDeliverCommand() *cobra.Command {
     --receiver-listen 0.0.0.0:9000 --receiver-url http://10.0.0.9:9000`,
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, _, err := cli.SecretFlags(cmd, "token")
-			if err != nil {
-				return err
-			}
-			o.Token = token
-			err = errors.Join(notWith(cmd, "admin", "sync"),
-				onlyWith(cmd, "admin", "token", "token-file", "nats", "receiver-listen", "receiver-url"), o.Check())
-			if err != nil {
-				return cli.Usage(err)
-			}
-			report, err := bench.Deliver(cmd.Context(), o, benchTools(cmd))
-			if err != nil {
-				return err
-			}
-			return errors.Join(printReport(cmd, report), report.Lost())
+			return runBench(cmd, &o, &o.Token, benchFlags{
+				secret: "token", running: "admin", own: []string{"sync"},
+				remote: []string{"token", "token-file", "nats", "receiver-listen", "receiver-url"},
+			})
 		},
 	}
 	deliverFlags(cmd, &o)
@@ -145,73 +120,73 @@ func benchBareCommand() *cobra.Command {
 	var o bench.BareOptions
 	cmd := &cobra.Command{
 		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: cli.ExactArgs(),
-		Example: "  jethook bench bare --secret-file secret   # it prints its address",
+		Example: "  jethook bench bare --listen 127.0.0.1:9000 --secret-file secret",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Secret, _, err = cli.SecretFlags(cmd, "secret"); err != nil {
 				return err
 			}
-			return bench.ServeBare(cmd.Context(), o, cmd.OutOrStdout())
+			return bench.ServeBare(cmd.Context(), o)
 		},
 	}
 	cli.AddSecretFlags(cmd.Flags(), "secret", "the key of the signature")
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:0", "the address to listen on")
 	cmd.Flags().StringVar(&o.Header, "header", "X-Signature", "the header that carries the signature, in hex")
 	return cmd
 }
 
-// benchTools lends a run what is the commands' own.
-func benchTools(cmd *cobra.Command) bench.Tools {
+// benchFlags are the names of flags that say what a bench measures.
+type benchFlags struct {
+	running     string   // names a Jethook that runs already
+	remote, own []string // those that mean nothing without it, and beside it
+	secret      string   // see [cli.SecretFlags]
+}
+
+func (b benchFlags) check(cmd *cobra.Command) error {
+	var problems []error
+	refuse := func(flags []string, format string) {
+		for _, flag := range flags {
+			if cmd.Flags().Changed(flag) {
+				problems = append(problems, fmt.Errorf(format, flag, b.running))
+			}
+		}
+	}
+	if cmd.Flags().Changed(b.running) {
+		refuse(b.own, "--%s applies to a Jethook that bench starts; it can't be combined with --%s")
+	} else {
+		refuse(b.remote, "--%s applies to a running Jethook; it requires --%s")
+	}
+	return errors.Join(problems...)
+}
+
+// runBench measures and prints the report.
+func runBench(cmd *cobra.Command, load bench.Load, secret *string, flags benchFlags) (err error) {
+	if *secret, _, err = cli.SecretFlags(cmd, flags.secret); err != nil {
+		return err
+	}
+	if err := errors.Join(flags.check(cmd), load.Check()); err != nil {
+		return cli.Usage(err)
+	}
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
 	t := bench.Tools{Version: version(), Progress: cmd.ErrOrStderr(), API: func(url, token string) bench.API {
 		c := client.At(url, config.NewSecret(token))
 		return c.Do
 	}}
 	// A script that reads JSON wants no lines beside it; a person who looks on does.
-	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON && !cli.IsTerminal(t.Progress) {
+	if asJSON && !cli.IsTerminal(t.Progress) {
 		t.Progress = nil
 	}
-	return t
-}
-
-// printReport prints a report as JSON with --json, and as tables otherwise.
-func printReport(cmd *cobra.Command, report interface{ Write(io.Writer) }) error {
-	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || asJSON {
-		text, encoding := json.MarshalIndent(report, "", "  ")
-		return errors.Join(err, encoding, cli.Output(cmd, append(text, '\n')))
-	}
-	var text bytes.Buffer
-	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	report.Write(table)
-	if err := table.Flush(); err != nil {
+	report, err := load.Run(cmd.Context(), t)
+	if report == nil {
 		return err
 	}
-	return cli.Output(cmd, text.Bytes())
-}
-
-// notWith refuses flags that mean nothing beside another one.
-func notWith(cmd *cobra.Command, flag string, others ...string) error {
-	if !cmd.Flags().Changed(flag) {
-		return nil
+	if !asJSON {
+		return errors.Join(cli.PrintTable(cmd, report.Write), err)
 	}
-	var problems []error
-	for _, other := range others {
-		if cmd.Flags().Changed(other) {
-			problems = append(problems, fmt.Errorf("--%s applies to a Jethook that bench starts; it can't be combined with --%s", other, flag))
-		}
-	}
-	return errors.Join(problems...)
-}
-
-// onlyWith refuses flags that mean nothing without another one.
-func onlyWith(cmd *cobra.Command, flag string, others ...string) error {
-	if cmd.Flags().Changed(flag) {
-		return nil
-	}
-	var problems []error
-	for _, other := range others {
-		if cmd.Flags().Changed(other) {
-			problems = append(problems, fmt.Errorf("--%s applies to a running Jethook; it requires --%s", other, flag))
-		}
-	}
-	return errors.Join(problems...)
+	text, encoding := json.MarshalIndent(report, "", "  ")
+	return errors.Join(encoding, cli.Output(cmd, append(text, '\n')), err)
 }
 
 // textFlag is a flag of a type that reads itself.

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,10 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,18 +17,23 @@ import (
 // BareCommand is the name of the command that runs [ServeBare].
 const BareCommand = "bare"
 
-const barePath = "/webhooks/bare"
+const (
+	barePath  = "/webhooks/bare"
+	readyPath = "/readyz" // as Jethook has it
+)
 
-// BareOptions are what the bare handler verifies with.
+// BareOptions are where the bare handler listens and what it verifies with.
 type BareOptions struct {
+	Listen string
 	Secret string
 	Header string // carries the hex HMAC-SHA256 of the body
 }
 
 // ServeBare answers what a verified webhook costs at the least: an Echo handler reads the body, verifies it, answers 202 and
-// stores nothing. It listens on a free port of this machine and writes its address to out. It ends with ctx.
-func ServeBare(ctx context.Context, o BareOptions, out io.Writer) error {
+// stores nothing. It ends with ctx.
+func ServeBare(ctx context.Context, o BareOptions) error {
 	e := echo.New()
+	e.GET(readyPath, func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	e.POST(barePath, func(c echo.Context) error {
 		body, err := io.ReadAll(c.Request().Body)
 		if err != nil {
@@ -49,35 +50,10 @@ func ServeBare(ctx context.Context, o BareOptions, out io.Writer) error {
 		}
 		return c.NoContent(http.StatusAccepted)
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("starting the bare handler: %w", err)
-	}
-	fmt.Fprintln(out, l.Addr())
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Addr: o.Listen, Handler: e, ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("running the bare handler: %w", err)
 	}
 	return nil
-}
-
-// startBare runs the bare handler in a process of its own, as Jethook has one, and returns its address.
-func startBare(o BareOptions) (c *child, address string, err error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, "", fmt.Errorf("starting the bare handler: %w", err)
-	}
-	defer r.Close()
-	c, err = startChild(nil, strings.NewReader(o.Secret), w, "bench", BareCommand, "--secret-file", "-", "--header", o.Header)
-	w.Close() // the child has its own, so that reading ends when it ends
-	if err != nil {
-		return nil, "", err
-	}
-	line, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil {
-		c.stop()
-		return nil, "", c.failure(fmt.Errorf("the bare handler did not start: %w", err))
-	}
-	return c, line[:len(line)-1], nil
 }

@@ -10,7 +10,6 @@ package bench
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,20 @@ import (
 
 // ErrInterrupted means that the run was ended before its end.
 var ErrInterrupted = errors.New("interrupted")
+
+// Load is what a bench is asked to measure: [IngestOptions] or [DeliverOptions].
+type Load interface {
+	// Check returns what is wrong with the options, all of it.
+	Check() error
+	// Run measures. A report may come with an error that says what of it is bad.
+	Run(ctx context.Context, t Tools) (Report, error)
+}
+
+// Report is what a run measured. It can be encoded as JSON.
+type Report interface {
+	// Write writes the report as tables, whose cells end with tabs: what can be compared between machines first.
+	Write(w io.Writer)
+}
 
 // Tools are what the commands lend to a run.
 type Tools struct {
@@ -46,20 +59,6 @@ func (t *Tools) machine() Machine {
 	return Machine{t.Version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0)}
 }
 
-// Latency is how long things took, in milliseconds.
-type Latency struct {
-	P50 float64 `json:"p50_ms"`
-	P90 float64 `json:"p90_ms"`
-	P99 float64 `json:"p99_ms"`
-	Max float64 `json:"max_ms"`
-}
-
-func latencyOf(h *Histogram) Latency {
-	return Latency{P50: ms(h.Quantile(0.5)), P90: ms(h.Quantile(0.9)), P99: ms(h.Quantile(0.99)), Max: ms(h.Max())}
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
 // perSecond is 0 when nothing was done, also in no time.
 func perSecond(n int64, in time.Duration) float64 { return ratio(float64(n), in.Seconds()) }
 
@@ -72,11 +71,7 @@ func ratio(a, b float64) float64 {
 }
 
 // token returns a word that no other run has.
-func token() string {
-	b := make([]byte, 8)
-	rand.Read(b) // it never fails
-	return hex.EncodeToString(b)
-}
+func token() string { return strings.ToLower(rand.Text()) }
 
 // smallestBody is what the frame of a payload takes.
 const smallestBody = 64
@@ -87,20 +82,23 @@ func payload(size int) []byte {
 	return []byte(head + strings.Repeat("x", size-len(head)-len(tail)) + tail)
 }
 
-func checkBody(size int64) error {
-	if size < smallestBody || size > 64<<20 {
-		return fmt.Errorf("--body is %d bytes: write %d bytes to 64MiB", size, smallestBody)
+// problems collects what is wrong with options.
+type problems []error
+
+func (p *problems) unless(ok bool, format string, a ...any) {
+	if !ok {
+		*p = append(*p, fmt.Errorf(format, a...))
 	}
-	return nil
+}
+
+func (p *problems) checkBody(size int64) {
+	p.unless(size >= smallestBody && size <= 64<<20, "--body is %d bytes: write %d bytes to 64MiB", size, smallestBody)
 }
 
 // ended turns what went wrong because the run was stopped into the one thing that is true of it.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
+	if err == nil || ctx.Err() == nil || errors.Is(err, ErrInterrupted) {
 		return err
-	}
-	if left, ok := errors.AsType[*leftError](err); ok {
-		return fmt.Errorf("%w; %w", ErrInterrupted, left)
 	}
 	return ErrInterrupted
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -29,39 +27,156 @@ const (
 	stderrLines = 10
 )
 
-// child is this binary, running another command.
+// child is this binary, running the command that is to be measured, with a temporary folder of its own.
 type child struct {
-	cmd    *exec.Cmd
-	stderr tail
-	ended  chan struct{} // closed when it has ended
+	cmd                 *exec.Cmd
+	dir, token          string
+	public, admin, nats string        // addresses
+	ended               chan struct{} // closed when it has ended
+	empty               int64         // bytes of the store before anything was done
 }
 
-// startChild runs the binary with args. Its environment is this one's without what is meant for another Jethook.
-func startChild(env []string, stdin io.Reader, stdout io.Writer, args ...string) (*child, error) {
+// errNotStarted means that a child did not become ready.
+var errNotStarted = errors.New("the server to measure did not start")
+
+// startJethook runs the command serve or ingest with these settings and returns when it is ready.
+func startJethook(ctx context.Context, command string, env ...string) (*child, error) {
+	return startChild(ctx, func(c *child) (ready string) {
+		c.cmd.Args = append(c.cmd.Args, command)
+		c.cmd.Env = append(append(c.cmd.Env, "JETHOOK_DATA_DIR="+c.store(), "JETHOOK_LISTEN="+c.public, "JETHOOK_ADMIN_LISTEN="+c.admin,
+			"JETHOOK_NATS_LISTEN="+c.nats, "JETHOOK_ADMIN_TOKEN="+c.token, "JETHOOK_NATS_ADMIN_TOKEN="+c.token, "JETHOOK_LOG_LEVEL=warn"), env...)
+		return c.admin
+	})
+}
+
+// startBare runs the bare handler in a process of its own, as Jethook has one. Its secret is the child's token.
+func startBare(ctx context.Context, header string) (*child, error) {
+	return startChild(ctx, func(c *child) (ready string) {
+		c.cmd.Args = append(c.cmd.Args, "bench", BareCommand, "--listen", c.public, "--header", header, "--secret-file", "-")
+		c.cmd.Stdin = strings.NewReader(c.token)
+		return c.public
+	})
+}
+
+// startChild starts what prepare asks for, and returns when the address it returns is ready.
+func startChild(ctx context.Context, prepare func(c *child) (ready string)) (c *child, err error) {
+	for range startTries {
+		c, err = newChild()
+		if err == nil {
+			if err = c.start(ctx, prepare(c)); err == nil {
+				return c, nil
+			}
+			c.close()
+		}
+		if !strings.Contains(err.Error(), "address already in use") {
+			break
+		}
+	}
+	return nil, err
+}
+
+// newChild prepares a child. Its environment is this one's without what is meant for another Jethook.
+func newChild() (*child, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this binary: %w", err)
 	}
-	c := &child{cmd: exec.Command(binary, args...), ended: make(chan struct{})}
+	c := &child{cmd: exec.Command(binary), token: token()}
+	for _, address := range []*string{&c.public, &c.admin, &c.nats} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer l.Close() // only when all are found, so that they differ
+		*address = l.Addr().String()
+	}
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "JETHOOK_") {
 			c.cmd.Env = append(c.cmd.Env, entry)
 		}
 	}
-	c.cmd.Env = append(c.cmd.Env, env...)
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = stdin, stdout, &c.stderr
-	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", args[0], err)
+	if c.dir, err = os.MkdirTemp("", "jethook-bench-"); err != nil {
+		return nil, fmt.Errorf("making a temporary folder: %w", err)
 	}
+	return c, nil
+}
+
+// stderr is the file of what the child says, and store the folder of what it stores.
+func (c *child) stderr() string { return filepath.Join(c.dir, "stderr") }
+func (c *child) store() string  { return filepath.Join(c.dir, "data") }
+
+// start returns when the child is ready.
+func (c *child) start(ctx context.Context, address string) error {
+	stderr, err := os.Create(c.stderr())
+	if err != nil {
+		return fmt.Errorf("keeping what a child says: %w", err)
+	}
+	defer stderr.Close() // the child has its own
+	c.cmd.Stderr = stderr
+	if err := c.cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", c.cmd, err)
+	}
+	c.ended = make(chan struct{})
 	go func() {
 		c.cmd.Wait() // how it ended shows in what it said
 		close(c.ended)
 	}()
-	return c, nil
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errNotStarted)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond) // it tells nobody when it is ready
+	defer tick.Stop()
+	for !isReady(ctx, "http://"+address+readyPath) {
+		select {
+		case <-tick.C:
+		case <-c.ended:
+			return c.failure(errNotStarted)
+		case <-ctx.Done():
+			return c.failure(context.Cause(ctx))
+		}
+	}
+	c.empty = c.stored()
+	return nil
+}
+
+func isReady(ctx context.Context, url string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// pid is the child's, or for none a number that no process has.
+func (c *child) pid() int {
+	if c == nil {
+		return -1
+	}
+	return c.cmd.Process.Pid
+}
+
+// failure is err with what the child, if there is one, said last.
+func (c *child) failure(err error) error {
+	if c == nil {
+		return err
+	}
+	text, _ := os.ReadFile(c.stderr())
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	if said := bytes.Join(lines[max(0, len(lines)-stderrLines):], []byte("\n")); len(said) > 0 {
+		return fmt.Errorf("%w; it said last:\n%s", err, said)
+	}
+	return err
 }
 
 // stop ends the child, if need be by force, and returns when it is gone.
 func (c *child) stop() {
+	if c.ended == nil {
+		return
+	}
 	if c.cmd.Process.Signal(syscall.SIGTERM) != nil {
 		c.cmd.Process.Kill() // not every system has signals
 	}
@@ -73,130 +188,15 @@ func (c *child) stop() {
 	}
 }
 
-// failure is err with what the child said last.
-func (c *child) failure(err error) error {
-	if said := c.stderr.last(stderrLines); said != "" {
-		return fmt.Errorf("%w; it said last:\n%s", err, said)
-	}
-	return err
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex // guards text
-	text []byte
-}
-
-const tailBytes = 16 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if cut := len(t.text) - tailBytes; cut > 0 {
-		t.text = append(t.text[:0], t.text[cut:]...)
-	}
-	return len(p), nil
-}
-
-// last returns the last n lines.
-func (t *tail) last(n int) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(t.text), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-n):], []byte("\n")))
-}
-
-// jethook is a Jethook of our own on a store of its own.
-type jethook struct {
-	*child
-	dir                 string
-	public, admin, nats string // addresses
-	token               string
-	empty               int64 // bytes of the store before anything was done
-}
-
-// errNotStarted means that a Jethook of our own did not become ready.
-var errNotStarted = errors.New("the Jethook to measure did not start")
-
-// startJethook runs the command serve or ingest with these settings and returns when it is ready.
-func startJethook(ctx context.Context, command string, env ...string) (j *jethook, err error) {
-	for range startTries {
-		if j, err = tryJethook(ctx, command, env); err == nil || !strings.Contains(err.Error(), "address already in use") {
-			break
-		}
-	}
-	return j, err
-}
-
-func tryJethook(ctx context.Context, command string, env []string) (_ *jethook, err error) {
-	j := &jethook{token: token()}
-	ports, err := freeAddresses(3)
-	if err != nil {
-		return nil, err
-	}
-	j.public, j.admin, j.nats = ports[0], ports[1], ports[2]
-	if j.dir, err = os.MkdirTemp("", "jethook-bench-"); err != nil {
-		return nil, fmt.Errorf("making a temporary folder: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			j.close()
-		}
-	}()
-	j.child, err = startChild(append([]string{
-		"JETHOOK_DATA_DIR=" + filepath.Join(j.dir, "data"), "JETHOOK_LISTEN=" + j.public, "JETHOOK_ADMIN_LISTEN=" + j.admin,
-		"JETHOOK_NATS_LISTEN=" + j.nats, "JETHOOK_ADMIN_TOKEN=" + j.token, "JETHOOK_NATS_ADMIN_TOKEN=" + j.token,
-		"JETHOOK_LOG_LEVEL=warn",
-	}, env...), nil, nil, command)
-	if err != nil {
-		return nil, err
-	}
-	if err := j.await(ctx); err != nil {
-		return nil, err
-	}
-	j.empty = j.stored()
-	return j, nil
-}
-
-// await returns when the Jethook is ready.
-func (j *jethook) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errNotStarted)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond) // it tells nobody when it is ready
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+j.admin+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		if res, err := http.DefaultClient.Do(req); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-j.ended:
-			return j.failure(errNotStarted)
-		case <-ctx.Done():
-			return j.failure(context.Cause(ctx))
-		}
-	}
-}
-
-// close stops the Jethook and removes its store.
-func (j *jethook) close() {
-	if j.child != nil {
-		j.stop()
-	}
-	os.RemoveAll(j.dir)
+// close stops the child and removes its folder.
+func (c *child) close() {
+	c.stop()
+	os.RemoveAll(c.dir)
 }
 
 // stored is how many bytes the store holds.
-func (j *jethook) stored() (total int64) {
-	filepath.WalkDir(j.dir, func(_ string, entry fs.DirEntry, err error) error {
+func (c *child) stored() (total int64) {
+	filepath.WalkDir(c.store(), func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			if info, err := entry.Info(); err == nil { // else it was removed just now
 				total += info.Size()
@@ -205,18 +205,4 @@ func (j *jethook) stored() (total int64) {
 		return nil
 	})
 	return total
-}
-
-// freeAddresses returns n addresses of this machine that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	addresses := make([]string, n)
-	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer l.Close() // only when all are found, so that they differ
-		addresses[i] = l.Addr().String()
-	}
-	return addresses, nil
 }

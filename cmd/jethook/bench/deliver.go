@@ -1,16 +1,15 @@
 package bench
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"time"
 
+	"jethook/cmd/jethook/cli"
 	"jethook/config"
 )
 
@@ -41,38 +40,34 @@ const (
 	maxCounted = 4_000_000_000
 )
 
-// Check returns what is wrong with the options, all of it.
+// Check implements [Load].
 func (o *DeliverOptions) Check() error {
-	var problems []error
-	bad := func(wrong bool, format string, a ...any) {
-		if wrong {
-			problems = append(problems, fmt.Errorf(format, a...))
-		}
-	}
-	bad(o.Events < 1 || o.Events > maxEvents, "--events is %d: write 1 to %d", o.Events, maxEvents)
-	bad(o.Endpoints < 1 || o.Endpoints > 100_000, "--endpoints is %d: write 1 to 100000", o.Endpoints)
-	bad(!isShare(o.Slow), "--slow is %v: write a share of the endpoints, 0 to 1", o.Slow)
-	bad(!isShare(o.Failing), "--failing is %v: write a share of the endpoints, 0 to 1", o.Failing)
-	bad(!isShare(o.Refusing), "--refusing is %v: write a share of the endpoints, 0 to 1", o.Refusing)
-	bad(!(o.Rate >= 0) || math.IsInf(o.Rate, 0), "--rate is %v: write events a second, or 0 for as fast as they go", o.Rate)
-	bad(o.Batch < 0 || o.Batch > maxBatch, "--batch is %d: write 1 to %d events", o.Batch, maxBatch)
-	bad(o.Batch > 1 && o.Rate > 0, "--batch and --rate don't go together: events that come at a rate come one by one")
-	bad(o.Timeout <= 0, "--timeout is %s: write how long to wait for the next arrival", o.Timeout)
-	bad(o.SlowFor <= 0, "--slow-for is %s: write how late a slow endpoint answers", o.SlowFor)
-	if len(problems) == 0 {
+	var p problems
+	p.unless(o.Events >= 1 && o.Events <= maxEvents, "--events is %d: write 1 to %d", o.Events, maxEvents)
+	p.unless(o.Endpoints >= 1 && o.Endpoints <= 100_000, "--endpoints is %d: write 1 to 100000", o.Endpoints)
+	p.unless(isShare(o.Slow), "--slow is %v: write a share of the endpoints, 0 to 1", o.Slow)
+	p.unless(isShare(o.Failing), "--failing is %v: write a share of the endpoints, 0 to 1", o.Failing)
+	p.unless(isShare(o.Refusing), "--refusing is %v: write a share of the endpoints, 0 to 1", o.Refusing)
+	p.unless(o.Rate >= 0 && !math.IsInf(o.Rate, 0), "--rate is %v: write events a second, or 0 for as fast as they go", o.Rate)
+	p.unless(o.Batch >= 0 && o.Batch <= maxBatch, "--batch is %d: write 1 to %d events", o.Batch, maxBatch)
+	p.unless(o.Batch <= 1 || o.Rate == 0, "--batch and --rate don't go together: events that come at a rate come one by one")
+	p.unless(o.Timeout > 0, "--timeout is %s: write how long to wait for the next arrival", o.Timeout)
+	p.unless(o.SlowFor > 0, "--slow-for is %s: write how late a slow endpoint answers", o.SlowFor)
+	if p == nil {
 		n := o.Endpoints - o.number(o.Slow) - o.number(o.Failing) - o.number(o.Refusing)
-		bad(n < 1, "--slow, --failing and --refusing leave none of %s healthy: there would be nothing to measure", count(o.Endpoints, "endpoint"))
-		bad(n*o.Events > maxCounted, "--events times --endpoints is more than the %d deliveries that can be counted", maxCounted)
+		p.unless(n >= 1, "--slow, --failing and --refusing leave none of %s healthy: there would be nothing to measure", cli.Counted(o.Endpoints, "endpoint"))
+		p.unless(n*o.Events <= maxCounted, "--events times --endpoints is more than the %d deliveries that can be counted", maxCounted)
 	}
-	bad(o.Admin != "" && o.Token == "", "--token is missing: endpoints are made at --admin; --token-file keeps it from others on this machine")
-	bad(o.Admin != "" && o.NATS == "", "--nats is missing: events are published to the Jethook at --admin over NATS")
+	p.unless(o.Admin == "" || o.Token != "", "--token is missing: endpoints are made at --admin; --token-file keeps it from others on this machine")
+	p.unless(o.Admin == "" || o.NATS != "", "--nats is missing: events are published to the Jethook at --admin over NATS")
 	if o.ReceiverURL != "" {
 		u, err := url.Parse(o.ReceiverURL)
-		bad(err != nil || u.Scheme != "http" || u.Host == "", "--receiver-url is %q: write such as http://10.0.0.5:9000", o.ReceiverURL)
+		p.unless(err == nil && u.Scheme == "http" && u.Host != "", "--receiver-url is %q: write such as http://10.0.0.5:9000", o.ReceiverURL)
 	}
 	_, _, err := net.SplitHostPort(o.ReceiverListen)
-	bad(err != nil, "--receiver-listen is %q: write such as 0.0.0.0:9000", o.ReceiverListen)
-	return errors.Join(append(problems, checkBody(int64(o.Body)))...)
+	p.unless(err == nil, "--receiver-listen is %q: write such as 0.0.0.0:9000", o.ReceiverListen)
+	p.checkBody(int64(o.Body))
+	return errors.Join(p...)
 }
 
 func isShare(f float64) bool { return f >= 0 && f <= 1 } // false for what is not a number
@@ -100,10 +95,8 @@ func (o *DeliverOptions) batch() int {
 
 // kinds returns the endpoints to make. Those that are bad stand between the others.
 func (o *DeliverOptions) kinds(withBad bool) []kind {
-	var bad []kind
-	bad = append(bad, slices.Repeat([]kind{slow}, o.number(o.Slow))...)
-	bad = append(bad, slices.Repeat([]kind{failing}, o.number(o.Failing))...)
-	bad = append(bad, slices.Repeat([]kind{refusing}, o.number(o.Refusing))...)
+	bad := slices.Concat(slices.Repeat([]kind{slow}, o.number(o.Slow)),
+		slices.Repeat([]kind{failing}, o.number(o.Failing)), slices.Repeat([]kind{refusing}, o.number(o.Refusing)))
 	if !withBad {
 		return make([]kind, o.Endpoints-len(bad))
 	}
@@ -114,7 +107,7 @@ func (o *DeliverOptions) kinds(withBad bool) []kind {
 	return kinds
 }
 
-// DeliverReport is what a run of [Deliver] measured.
+// DeliverReport is what [DeliverOptions] measured.
 type DeliverReport struct {
 	Bench string `json:"bench"` // "deliver"
 	Machine
@@ -164,80 +157,30 @@ type DeliverFigures struct {
 // ErrLost means that not every event arrived at every healthy endpoint while the run waited.
 var ErrLost = errors.New("lost")
 
-// Lost returns an error if anything was.
-func (r *DeliverReport) Lost() error {
-	f := &r.Jethook
-	if r.Baseline != nil && f.Lost == 0 {
-		f = r.Baseline
-	}
-	if f.Lost == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %d of %d deliveries did not arrive in time", ErrLost, f.Lost, f.Expected)
-}
-
-const (
-	postConnections = 64
-	postTime        = 2 * time.Second
-	fewestPosts     = 5000
-)
-
-// Deliver measures how fast events get from their publication to HTTP endpoints, and holds it against a client that only posts
-// the same bodies. Bad endpoints are measured beside the same load without them.
-func Deliver(ctx context.Context, o DeliverOptions, t Tools) (*DeliverReport, error) {
-	rc, err := newReceiver(o.ReceiverListen)
-	if err != nil {
-		return nil, err
-	}
-	defer rc.close()
-	r := &deliverRun{DeliverOptions: &o, tools: t, receiver: rc, body: payload(int(o.Body))}
-	report := &DeliverReport{
-		Bench: "deliver", Machine: t.machine(), Mode: "serve", Sync: o.Sync.String(), Events: o.Events, Slow: o.number(o.Slow),
-		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), Refusing: o.number(o.Refusing), BodyBytes: int64(o.Body), Rate: o.Rate, Batch: o.batch(),
-		InMemory: o.Admin == "" && inMemory(os.TempDir()),
-	}
-	if o.Admin != "" {
-		report.Mode, report.Sync = "remote", ""
-	}
-	if err := r.measure(ctx, report); err != nil {
-		return nil, ended(ctx, err)
-	}
-	return report, nil
-}
-
-// measure makes all the runs, in an order in which what drifts on the machine meets both sides.
-func (r *deliverRun) measure(ctx context.Context, report *DeliverReport) error {
-	before, err := r.posts(ctx)
-	if err != nil {
-		return err
-	}
-	if report.bad() > 0 {
-		if report.Baseline, err = r.run(ctx, "baseline", r.kinds(false)); err != nil {
-			return err
+// lost returns an error if anything was.
+func (r *DeliverReport) lost() error {
+	for _, f := range []*DeliverFigures{&r.Jethook, r.Baseline} {
+		if f != nil && f.Lost > 0 {
+			return fmt.Errorf("%w: %d of %d deliveries did not arrive in time", ErrLost, f.Lost, f.Expected)
 		}
-	}
-	figures, err := r.run(ctx, "deliveries", r.kinds(true))
-	if err != nil {
-		return err
-	}
-	report.Jethook = *figures
-	after, err := r.posts(ctx)
-	if err != nil {
-		return err
-	}
-	report.BarePostsPerSec = (before + after) / 2
-	report.RatioToBarePosts = ratio(figures.DeliveriesPerSecond, report.BarePostsPerSec)
-	if b := report.Baseline; b != nil {
-		deliveries, p99 := ratio(figures.DeliveriesPerSecond, b.DeliveriesPerSecond), ratio(figures.P99, b.P99)
-		report.RatioWithBad, report.RatioP99WithBad = &deliveries, &p99
-		report.RatioMemory = ratioOf(figures.PeakMemory, b.PeakMemory)
-		report.RatioDisk = ratioOf(figures.PeakDisk, b.PeakDisk)
 	}
 	return nil
 }
 
 // bad is how many of the endpoints are.
 func (r *DeliverReport) bad() int { return r.Slow + r.Failing + r.Refusing }
+
+// compare fills in the ratios.
+func (r *DeliverReport) compare() {
+	f, b := &r.Jethook, r.Baseline
+	r.RatioToBarePosts = ratio(f.DeliveriesPerSecond, r.BarePostsPerSec)
+	if b == nil {
+		return
+	}
+	deliveries, p99 := ratio(f.DeliveriesPerSecond, b.DeliveriesPerSecond), ratio(f.P99, b.P99)
+	r.RatioWithBad, r.RatioP99WithBad = &deliveries, &p99
+	r.RatioMemory, r.RatioDisk = ratioOf(f.PeakMemory, b.PeakMemory), ratioOf(f.PeakDisk, b.PeakDisk)
+}
 
 // ratioOf is nil when one of the two was not measured.
 func ratioOf(a, b *int64) *float64 {

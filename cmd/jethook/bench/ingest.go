@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"os"
@@ -31,30 +32,26 @@ type IngestOptions struct {
 	Duration    time.Duration
 }
 
-// Check returns what is wrong with the options, all of it.
+// Check implements [Load].
 func (o *IngestOptions) Check() error {
-	var problems []error
-	bad := func(wrong bool, format string, a ...any) {
-		if wrong {
-			problems = append(problems, fmt.Errorf(format, a...))
-		}
-	}
-	bad(o.Mode != "serve" && o.Mode != "ingest", "--mode is %q: write serve or ingest", o.Mode)
-	bad(o.Sources < 1 || o.Sources > 1000, "--sources is %d: write 1 to 1000", o.Sources)
-	bad(o.Connections < 1 || o.Connections > 9999, "--connections is %d: write 1 to 9999", o.Connections)
-	bad(o.Duration < 100*time.Millisecond, "--duration is %s: write 100ms or more", o.Duration)
-	bad(!httpguts.ValidHeaderFieldName(o.Header), "--header is %q, which is no header name", o.Header)
-	bad(!httpguts.ValidHeaderFieldName(o.IDHeader), "--id-header is %q, which is no header name", o.IDHeader)
+	var p problems
+	p.unless(o.Mode == "serve" || o.Mode == "ingest", "--mode is %q: write serve or ingest", o.Mode)
+	p.unless(o.Sources >= 1 && o.Sources <= 1000, "--sources is %d: write 1 to 1000", o.Sources)
+	p.unless(o.Connections >= 1 && o.Connections <= 9999, "--connections is %d: write 1 to 9999", o.Connections)
+	p.unless(o.Duration >= 100*time.Millisecond, "--duration is %s: write 100ms or more", o.Duration)
+	p.unless(httpguts.ValidHeaderFieldName(o.Header), "--header is %q, which is no header name", o.Header)
+	p.unless(httpguts.ValidHeaderFieldName(o.IDHeader), "--id-header is %q, which is no header name", o.IDHeader)
 	if o.URL != "" {
 		u, err := url.Parse(o.URL)
-		bad(err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil,
+		p.unless(err == nil && u.Scheme == "http" && u.Host != "" && u.User == nil,
 			"--url is %q: write the address of a source, such as http://127.0.0.1:8080/webhooks/acme (TLS is not measured)", o.URL)
-		bad(o.Secret == "", "--secret is missing: the requests to --url must be signed; --secret-file keeps it from others on this machine")
+		p.unless(o.Secret != "", "--secret is missing: the requests to --url must be signed; --secret-file keeps it from others on this machine")
 	}
-	return errors.Join(append(problems, checkBody(int64(o.Body)))...)
+	p.checkBody(int64(o.Body))
+	return errors.Join(p...)
 }
 
-// IngestReport is what a run of [Ingest] measured. Ratios are of requests per second.
+// IngestReport is what [IngestOptions] measured. Ratios are of requests per second.
 type IngestReport struct {
 	Bench string `json:"bench"` // "ingest"
 	Machine
@@ -83,62 +80,49 @@ type IngestFigures struct {
 	FirstError string `json:"first_error,omitempty"`
 }
 
-func figures(r *loadResult, sync string) IngestFigures {
-	n := r.latency.Count()
-	return IngestFigures{
-		Sync: sync, Requests: n, RequestsPerSecond: perSecond(n, r.elapsed), Latency: latencyOf(&r.latency),
-		Errors: r.errors, FirstError: r.firstError,
+func (r *result) figures(sync string) IngestFigures {
+	f := IngestFigures{Sync: sync, Requests: r.latency.n, RequestsPerSecond: r.rate(), Latency: r.latency.latency(), Errors: r.errors}
+	if r.firstError != nil {
+		f.FirstError = r.firstError.Error()
 	}
+	return f
 }
 
-// ingestRun is a run of [Ingest].
+// ingestRun is a run of [IngestOptions].
 type ingestRun struct {
 	*IngestOptions
-	tools Tools
-	body  []byte
+	tools  Tools
+	body   []byte
+	report *IngestReport
 }
 
-// Ingest measures how fast webhooks are verified and stored, and holds it against a handler that only verifies them.
-// The bare handler runs before and after, half as long each, so that what drifts on the machine meets both.
-func Ingest(ctx context.Context, o IngestOptions, t Tools) (*IngestReport, error) {
-	r := &ingestRun{IngestOptions: &o, tools: t, body: payload(int(o.Body))}
-	report := &IngestReport{
+// Run measures how fast webhooks are verified and stored, and holds it against a handler that only verifies them.
+func (o *IngestOptions) Run(ctx context.Context, t Tools) (Report, error) {
+	r := &ingestRun{IngestOptions: o, tools: t, body: payload(int(o.Body)), report: &IngestReport{
 		Bench: "ingest", Machine: t.machine(), Mode: o.Mode, Sources: o.Sources, Connections: o.Connections,
 		BodyBytes: int64(o.Body), Duration: o.Duration.Seconds(), InMemory: o.URL == "" && inMemory(os.TempDir()),
-	}
-	bare, err := r.bare(ctx)
-	if err != nil {
-		return nil, ended(ctx, err)
-	}
+	}}
+	jethook := r.own
 	if o.URL != "" {
-		report.Mode = "remote"
-		err = r.remote(ctx, report)
-	} else {
-		err = r.own(ctx, report)
+		r.report.Mode, jethook = "remote", r.remote
 	}
+	bare, err := beside(func() (*result, error) { return r.bare(ctx) }, func() error { return jethook(ctx) })
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
-	after, err := r.bare(ctx)
-	if err != nil {
-		return nil, ended(ctx, err)
-	}
-	bare.add(after)
-	report.Bare = figures(bare, "")
-	report.RatioToBare = ratio(report.Jethook.RequestsPerSecond, report.Bare.RequestsPerSecond)
-	return report, nil
+	r.report.Bare = bare.figures("")
+	r.report.RatioToBare = ratio(r.report.Jethook.RequestsPerSecond, r.report.Bare.RequestsPerSecond)
+	return r.report, nil
 }
 
-// bare measures the bare handler.
-func (r *ingestRun) bare(ctx context.Context) (*loadResult, error) {
-	secret := token()
-	c, address, err := startBare(BareOptions{Secret: secret, Header: r.Header})
+// bare measures the bare handler, half as long as Jethook: it is measured twice.
+func (r *ingestRun) bare(ctx context.Context) (*result, error) {
+	c, err := startBare(ctx, r.Header)
 	if err != nil {
 		return nil, err
 	}
-	defer c.stop()
-	to := target{address: address, paths: []string{barePath}, secret: secret, header: r.Header, idHeader: r.IDHeader}
-	result, err := r.measure(ctx, "bare handler", to, r.Duration/2)
+	defer c.close()
+	result, err := r.measure(ctx, "bare handler", target{c.public, []string{barePath}, c.token}, r.Duration/2)
 	if err != nil {
 		return nil, c.failure(err)
 	}
@@ -146,7 +130,7 @@ func (r *ingestRun) bare(ctx context.Context) (*loadResult, error) {
 }
 
 // remote measures a Jethook that runs already.
-func (r *ingestRun) remote(ctx context.Context, report *IngestReport) error {
+func (r *ingestRun) remote(ctx context.Context) error {
 	u, err := url.Parse(r.URL)
 	if err != nil {
 		return err
@@ -155,12 +139,11 @@ func (r *ingestRun) remote(ctx context.Context, report *IngestReport) error {
 	if u.Port() == "" {
 		address = net.JoinHostPort(u.Hostname(), "80")
 	}
-	to := target{address: address, paths: []string{u.RequestURI()}, secret: r.Secret, header: r.Header, idHeader: r.IDHeader}
-	result, err := r.measure(ctx, "jethook at "+r.URL, to, r.Duration)
+	result, err := r.measure(ctx, "jethook at "+r.URL, target{address, []string{u.RequestURI()}, r.Secret}, r.Duration)
 	if err != nil {
 		return err
 	}
-	report.Jethook = figures(result, "")
+	r.report.Jethook = result.figures("")
 	return nil
 }
 
@@ -168,8 +151,8 @@ func (r *ingestRun) remote(ctx context.Context, report *IngestReport) error {
 const defaultInterval = config.Sync(2 * time.Minute)
 
 // own measures a Jethook of our own, and with the other setting of Sync another one.
-func (r *ingestRun) own(ctx context.Context, report *IngestReport) (err error) {
-	if report.Jethook, err = r.ownWith(ctx, r.Sync); err != nil || !r.CompareSync {
+func (r *ingestRun) own(ctx context.Context) (err error) {
+	if r.report.Jethook, err = r.ownWith(ctx, r.Sync); err != nil || !r.CompareSync {
 		return err
 	}
 	other := config.Sync(0)
@@ -180,13 +163,11 @@ func (r *ingestRun) own(ctx context.Context, report *IngestReport) (err error) {
 	if err != nil {
 		return err
 	}
-	report.Compared = &compared
-	always, interval := report.Jethook.RequestsPerSecond, compared.RequestsPerSecond
+	of := ratio(r.report.Jethook.RequestsPerSecond, compared.RequestsPerSecond)
 	if r.Sync != 0 {
-		always, interval = interval, always
+		of = ratio(compared.RequestsPerSecond, r.report.Jethook.RequestsPerSecond)
 	}
-	of := ratio(always, interval)
-	report.RatioAlwaysInterval = &of
+	r.report.Compared, r.report.RatioAlwaysInterval = &compared, &of
 	return nil
 }
 
@@ -200,35 +181,35 @@ func (r *ingestRun) ownWith(ctx context.Context, sync config.Sync) (IngestFigure
 		prefix := "JETHOOK_SOURCE_" + strings.ToUpper(name)
 		env = append(env, prefix+"_PROVIDER=hmac", prefix+"_SECRET="+secret, prefix+"_HEADER="+r.Header, prefix+"_ID=header:"+r.IDHeader)
 	}
-	j, err := startJethook(ctx, r.Mode, append(env, "JETHOOK_SOURCES="+strings.Join(names, ","))...)
+	c, err := startJethook(ctx, r.Mode, append(env, "JETHOOK_SOURCES="+strings.Join(names, ","))...)
 	if err != nil {
 		return IngestFigures{}, err
 	}
-	defer j.close()
-	to := target{address: j.public, paths: paths, secret: secret, header: r.Header, idHeader: r.IDHeader}
-	result, err := r.measure(ctx, fmt.Sprintf("jethook %s, sync %s", r.Mode, sync), to, r.Duration)
+	defer c.close()
+	result, err := r.measure(ctx, fmt.Sprintf("jethook %s, sync %s", r.Mode, sync), target{c.public, paths, secret}, r.Duration)
 	if err != nil {
-		return IngestFigures{}, j.failure(err)
+		return IngestFigures{}, c.failure(err)
 	}
-	return figures(result, sync.String()), nil
+	return result.figures(sync.String()), nil
 }
 
 // errNothingTaken means that there is nothing to measure.
 var errNothingTaken = errors.New("no request succeeded")
 
-// measure sends the load for that long, after a short warm-up.
-func (r *ingestRun) measure(ctx context.Context, name string, to target, duration time.Duration) (*loadResult, error) {
-	l := &load{target: to, connections: r.Connections, body: r.body}
-	warm := l.run(ctx, min(time.Second, duration/5))
-	if ctx.Err() == nil && warm.latency.Count() == 0 {
-		return nil, fmt.Errorf("measuring %s: %w: %s", name, errNothingTaken, warm.firstError)
+// measure sends webhooks for that long, after a short warm-up.
+func (r *ingestRun) measure(ctx context.Context, name string, to target, duration time.Duration) (*result, error) {
+	p := phase{name: name, workers: r.Connections, limit: min(time.Second, duration/5), most: math.MaxInt64}
+	p.worker = func(ctx context.Context, i int) (func() error, func()) {
+		c := r.connection(to, i, p.limit)
+		return func() error { return c.send(ctx) }, c.close
 	}
-	start := time.Now()
-	stop := watch(r.tools.Progress, func() string {
-		spent := time.Since(start)
-		return fmt.Sprintf("%s: %.0f of %.0f s, %.0f requests/s", name, spent.Seconds(), duration.Seconds(), perSecond(l.done.Load(), spent))
-	})
-	result := l.run(ctx, duration)
-	stop()
-	return result, ctx.Err()
+	warm, err := p.run(ctx, nil)
+	if err == nil && warm.latency.n == 0 {
+		err = fmt.Errorf("measuring %s: %w: %w", name, errNothingTaken, warm.firstError)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.limit = duration
+	return p.run(ctx, r.tools.Progress)
 }

@@ -3,12 +3,11 @@ package bench
 import (
 	"fmt"
 	"io"
-	"strings"
+
+	"jethook/cmd/jethook/cli"
 )
 
-// A report's tables are for a tabwriter: cells end with a tab.
-
-// Write writes the report as tables: what can be compared between machines first.
+// Write implements [Report].
 func (r *IngestReport) Write(w io.Writer) {
 	fmt.Fprintf(w, "RATIO OF REQUESTS/S\t\njethook / bare handler\t%.3f\n", r.RatioToBare)
 	if r.RatioAlwaysInterval != nil {
@@ -22,25 +21,25 @@ func (r *IngestReport) Write(w io.Writer) {
 	r.Bare.write(w, "bare handler")
 	for _, f := range []*IngestFigures{&r.Jethook, r.Compared, &r.Bare} {
 		if f != nil && f.FirstError != "" {
-			fmt.Fprintf(w, "\nfirst error\t%s\n", printable(f.FirstError))
+			fmt.Fprintf(w, "\nfirst error\t%s\n", cli.Visible(f.FirstError))
 		}
 	}
 	fmt.Fprintf(w, "\njethook\t%s, %s\nload\t%s over %d connections, bodies of %d bytes, %v s\n",
-		r.Version, r.Mode, count(r.Sources, "source"), r.Connections, r.BodyBytes, r.Duration)
+		r.Version, r.Mode, cli.Counted(r.Sources, "source"), r.Connections, r.BodyBytes, r.Duration)
 	fmt.Fprintf(w, "sync\t%s\n", durability(r.Jethook.Sync, r.InMemory))
 	r.writeMachine(w)
 }
 
-// Write writes the report as tables: what can be compared between machines first.
+// Write implements [Report].
 func (r *DeliverReport) Write(w io.Writer) {
 	fmt.Fprintf(w, "RATIOS\t\ndeliveries/s / bare posts/s\t%.3f\n", r.RatioToBarePosts)
 	if r.RatioWithBad != nil {
 		fmt.Fprintf(w, "deliveries/s with bad endpoints / without\t%.3f\np99 with bad endpoints / without\t%.3f\n",
 			*r.RatioWithBad, *r.RatioP99WithBad)
 		fmt.Fprintf(w, "peak memory with bad endpoints / without\t%s\npeak disk with bad endpoints / without\t%s\n",
-			measurement(r.RatioMemory, "%.3f"), measurement(r.RatioDisk, "%.3f"))
+			measurement(r.RatioMemory, as("%.3f")), measurement(r.RatioDisk, as("%.3f")))
 	}
-	fmt.Fprintf(w, "slowest second / median second\t%s\n", measurement(r.Jethook.Tail, "%.3f"))
+	fmt.Fprintf(w, "slowest second / median second\t%s\n", measurement(r.Jethook.Tail, as("%.3f")))
 	fmt.Fprint(w, "\nFIGURES OF HEALTHY ENDPOINTS\tdeliveries/s\tp50 ms\tp90 ms\tp99 ms\tmax ms\texpected\tlost\tduplicated\tpublished/s\n")
 	if r.Baseline != nil {
 		r.Baseline.write(w, "jethook, no bad endpoints")
@@ -49,10 +48,10 @@ func (r *DeliverReport) Write(w io.Writer) {
 	fmt.Fprintf(w, "bare posts\t%.0f\n", r.BarePostsPerSec)
 	f := &r.Jethook
 	fmt.Fprintf(w, "\nCPU for each delivery\t%s\ndisk for each event\t%s\npeak memory\t%s\npeak disk\t%s\nwritten to wait\t%s\n",
-		measurement(f.CPUPerDelivery, "%.3f ms"), measurement(f.BytesPerEvent, "%.0f bytes"), mebibytes(f.PeakMemory),
-		mebibytes(f.PeakDisk), messages(f.Waits))
+		measurement(f.CPUPerDelivery, as("%.3f ms")), measurement(f.BytesPerEvent, as("%.0f bytes")), measurement(f.PeakMemory, mebibytes),
+		measurement(f.PeakDisk, mebibytes), measurement(f.Waits, messages))
 	fmt.Fprintf(w, "\njethook\t%s, %s\nload\t%s of %d bytes, %s, to %s\n",
-		r.Version, r.Mode, count(r.Events, "event"), r.BodyBytes, pace(r.Rate, r.Batch), count(f.Healthy, "healthy endpoint"))
+		r.Version, r.Mode, cli.Counted(r.Events, "event"), r.BodyBytes, pace(r.Rate, r.Batch), cli.Counted(f.Healthy, "healthy endpoint"))
 	if r.bad() > 0 {
 		fmt.Fprintf(w, "bad endpoints\t%d that answer after %v s, %d that answer 500, %d that refuse connections; %d requests reached them\n",
 			r.Slow, r.SlowFor, r.Failing, r.Refusing, f.BadRequests)
@@ -77,28 +76,21 @@ func pace(rate float64, batch int) string {
 	}
 }
 
-const notMeasured = "not measured"
-
-func measurement(v *float64, format string) string {
+func measurement[T any](v *T, show func(T) string) string {
 	if v == nil {
-		return notMeasured
+		return "not measured"
 	}
-	return fmt.Sprintf(format, *v)
+	return show(*v)
 }
 
-func mebibytes(n *int64) string {
-	if n == nil {
-		return notMeasured
-	}
-	return fmt.Sprintf("%.1f MiB", float64(*n)/(1<<20))
+// as shows a figure by a format.
+func as(format string) func(float64) string {
+	return func(v float64) string { return fmt.Sprintf(format, v) }
 }
 
-func messages(n *int64) string {
-	if n == nil {
-		return notMeasured
-	}
-	return count(int(*n), "message")
-}
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+func messages(n int64) string { return cli.Counted(int(n), "message") }
 
 func (f *IngestFigures) write(w io.Writer, name string) {
 	if f.Sync != "" {
@@ -112,7 +104,7 @@ func (l *Latency) cells() string {
 }
 
 func (m *Machine) writeMachine(w io.Writer) {
-	fmt.Fprintf(w, "machine\t%s/%s, %s, GOMAXPROCS %d\n", m.OS, m.Arch, count(m.CPUs, "core"), m.GOMAXPROCS)
+	fmt.Fprintf(w, "machine\t%s/%s, %s, GOMAXPROCS %d\n", m.OS, m.Arch, cli.Counted(m.CPUs, "core"), m.GOMAXPROCS)
 }
 
 // durability says what a setting of JETHOOK_SYNC promises.
@@ -127,21 +119,4 @@ func durability(sync string, inMemory bool) string {
 	default:
 		return sync + ": a power cut may lose that much"
 	}
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// printable keeps what a server answered from reaching the terminal as control characters, or as further cells.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, s)
 }

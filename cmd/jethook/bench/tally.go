@@ -2,11 +2,12 @@ package bench
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -25,36 +26,23 @@ type tally struct {
 	run       string
 	slowFor   time.Duration
 	begun     time.Time
-	published []atomic.Int64 // by event: when, in nanoseconds since begun
-	endpoints []counted
-	shards    []shard
-	want      int64 // deliveries to healthy endpoints
-
-	probed   atomic.Int64  // healthy endpoints that got a probe
-	arrived  atomic.Int64  // events at healthy endpoints, each once
-	repeated atomic.Int64  // and those that came again
-	bad      atomic.Int64  // requests to endpoints that are slow or failing; what is refused does not get here
-	last     atomic.Int64  // when something last arrived, in nanoseconds since begun
-	complete chan struct{} // closed when all that is wanted has arrived
-	released chan struct{} // closed when slow endpoints shall wait no longer
-	release  func()        // closes released
-}
-
-// counted is what arrived at one endpoint.
-type counted struct {
-	kind  kind
-	shard *shard
-
-	mu     sync.Mutex // guards what follows
-	probed bool
-	seen   []uint64 // a bit for each event
-}
-
-// shard is what some of the endpoints share.
-type shard struct {
-	mu      sync.Mutex // guards what follows
-	latency Histogram
-	slots   []int64 // what arrived in each slot since the run began
+	kinds     []kind // by endpoint
+	healthy   int
+	want      int64           // deliveries to healthy endpoints
+	ready     chan struct{}   // closed when each healthy endpoint has got a probe
+	complete  chan struct{}   // closed when all that is wanted has arrived
+	released  chan struct{}   // closed when slow endpoints shall wait no longer
+	release   func()          // closes released
+	mu        sync.Mutex      // guards what follows
+	published []time.Duration // by event: when, since begun
+	probed    map[int]bool    // by endpoint
+	seen      [][]uint64      // by endpoint: a bit for each event
+	latency   histogram
+	slots     []int64       // what arrived in each slot since begun
+	arrived   int64         // events at healthy endpoints, each once
+	repeated  int64         // and those that came again
+	bad       int64         // requests to endpoints that are slow or failing; what is refused does not get here
+	last      time.Duration // when something last arrived, since begun
 }
 
 // slot is the precision of the rate over time.
@@ -63,35 +51,21 @@ const (
 	slotsPerSecond = int(time.Second / slot)
 )
 
-// maxShards keeps thousands of endpoints from taking much memory, and their requests from waiting for each other.
-const maxShards = 16
-
 func newTally(events int, kinds []kind, slowFor time.Duration) *tally {
 	t := &tally{
-		run: token(), slowFor: slowFor, begun: time.Now(), published: make([]atomic.Int64, events),
-		endpoints: make([]counted, len(kinds)), shards: make([]shard, min(maxShards, len(kinds))),
-		complete: make(chan struct{}), released: make(chan struct{}),
+		run: token(), slowFor: slowFor, begun: time.Now(), kinds: kinds, published: make([]time.Duration, events),
+		probed: map[int]bool{}, seen: make([][]uint64, len(kinds)),
+		ready: make(chan struct{}), complete: make(chan struct{}), released: make(chan struct{}),
 	}
 	t.release = sync.OnceFunc(func() { close(t.released) })
-	for i := range t.endpoints {
-		e := &t.endpoints[i]
-		e.kind, e.shard = kinds[i], &t.shards[i%len(t.shards)]
-		if e.kind == healthy {
-			e.seen = make([]uint64, (events+63)/64)
-			t.want += int64(events)
+	for i, k := range kinds {
+		if k == healthy {
+			t.seen[i] = make([]uint64, (events+63)/64)
+			t.healthy++
 		}
 	}
+	t.want = int64(t.healthy) * int64(events)
 	return t
-}
-
-// healthy is how many endpoints take everything at once.
-func (t *tally) healthy() (n int64) {
-	for i := range t.endpoints {
-		if t.endpoints[i].kind == healthy {
-			n++
-		}
-	}
-	return n
 }
 
 // id names an event, so that its number can be told.
@@ -101,52 +75,115 @@ func (t *tally) id(event int) string { return t.run + "-" + strconv.Itoa(event) 
 func (t *tally) probeID(n int) string { return t.run + "-probe" + strconv.Itoa(n) }
 
 // publish notes that an event is published now.
-func (t *tally) publish(event int) { t.published[event].Store(int64(time.Since(t.begun))) }
+func (t *tally) publish(event int) {
+	now := time.Since(t.begun)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.published[event] = now
+}
 
-// arrive counts one delivery.
-func (t *tally) arrive(e *counted, id string) {
-	now := int64(time.Since(t.begun))
-	word, ok := strings.CutPrefix(id, t.run+"-")
-	if !ok {
-		return // another's event on the same subjects
-	}
-	if strings.HasPrefix(word, "probe") {
-		t.probe(e)
+// count is how much has arrived.
+func (t *tally) count() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.arrived
+}
+
+// arrive counts one delivery at a healthy endpoint.
+func (t *tally) arrive(endpoint int, id string) {
+	now := time.Since(t.begun)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	word, ours := strings.CutPrefix(id, t.run+"-")
+	if ours && strings.HasPrefix(word, "probe") {
+		if !t.probed[endpoint] {
+			t.probed[endpoint] = true
+			if len(t.probed) == t.healthy {
+				close(t.ready)
+			}
+		}
 		return
 	}
 	event, err := strconv.Atoi(word)
-	if err != nil || event < 0 || event >= len(t.published) {
+	if !ours || err != nil || event < 0 || event >= len(t.published) {
+		return // another's event on the same subjects
+	}
+	seen, bit := &t.seen[endpoint][event/64], uint64(1)<<(event%64)
+	if *seen&bit != 0 {
+		t.repeated++
 		return
 	}
-	if e.again(event) {
-		t.repeated.Add(1)
-		return
-	}
-	e.shard.add(time.Duration(now-t.published[event].Load()), int(time.Duration(now)/slot))
-	for last := t.last.Load(); last < now && !t.last.CompareAndSwap(last, now); last = t.last.Load() {
-	}
-	if t.arrived.Add(1) == t.want {
+	*seen |= bit
+	t.add(now-t.published[event], int(now/slot))
+	t.last = max(t.last, now)
+	if t.arrived++; t.arrived == t.want {
 		close(t.complete)
 	}
 }
 
-// again notes that an event came, and reports whether it had come before.
-func (e *counted) again(event int) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	word, bit := &e.seen[event/64], uint64(1)<<(event%64)
-	before := *word&bit != 0
-	*word |= bit
-	return before
+func (t *tally) add(took time.Duration, at int) {
+	t.latency.add(took)
+	t.slots = append(t.slots, make([]int64, max(0, at+1-len(t.slots)))...)
+	t.slots[at]++
 }
 
-func (t *tally) probe(e *counted) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.probed {
-		e.probed = true
-		t.probed.Add(1)
+// fewestSeconds make a median.
+const fewestSeconds = 3
+
+// tail is the rate of the slowest second before the last arrival, divided by the median second's: near 1 when all goes at one
+// pace, near 0 when the last ones trickle in. The second in which the run begins is left out. It is nil when there are
+// too few seconds.
+func (t *tally) tail() *float64 {
+	first := int(t.published[0] / slot)
+	var seconds []int64
+	for end := len(t.slots); end-slotsPerSecond > first; end -= slotsPerSecond {
+		n := int64(0)
+		for _, in := range t.slots[end-slotsPerSecond : end] {
+			n += in
+		}
+		seconds = append(seconds, n)
 	}
+	if len(seconds) < fewestSeconds {
+		return nil
+	}
+	slices.Sort(seconds)
+	tail := ratio(float64(seconds[0]), float64(seconds[len(seconds)/2]))
+	return &tail
+}
+
+// figures are what was counted.
+func (t *tally) figures() *DeliverFigures {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &DeliverFigures{
+		Healthy: t.healthy, Expected: t.want, Arrived: t.arrived, Lost: t.want - t.arrived, Duplicated: t.repeated, BadRequests: t.bad,
+		DeliveriesPerSecond: perSecond(t.arrived, t.last-t.published[0]), Latency: t.latency.latency(), Tail: t.tail(),
+	}
+}
+
+// ServeHTTP takes a request at /<run>/<endpoint>, and anywhere else takes and forgets it.
+func (t *tally) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if _, err := io.Copy(io.Discard, req.Body); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	number, ours := strings.CutPrefix(req.URL.Path, "/"+t.run+"/")
+	i, err := strconv.Atoi(number)
+	if !ours || err != nil || i < 0 || i >= len(t.kinds) {
+		return
+	}
+	if t.kinds[i] == healthy {
+		t.arrive(i, req.Header.Get("webhook-id"))
+		return
+	}
+	t.mu.Lock()
+	t.bad++
+	t.mu.Unlock()
+	if t.kinds[i] == failing {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	t.wait(req.Context())
 }
 
 // wait holds a request to a slow endpoint.
@@ -158,59 +195,4 @@ func (t *tally) wait(ctx context.Context) {
 	case <-t.released:
 	case <-ctx.Done():
 	}
-}
-
-func (s *shard) add(d time.Duration, at int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.latency.Add(d)
-	for len(s.slots) <= at {
-		s.slots = append(s.slots, 0)
-	}
-	s.slots[at]++
-}
-
-// fewestSeconds make a median.
-const fewestSeconds = 3
-
-// tail is the rate of the slowest second before the last arrival, divided by the median second's: near 1 when all goes at one
-// pace, near 0 when the last ones trickle in. The second in which the run begins is left out. It is false when there are
-// too few seconds.
-func (t *tally) tail() (float64, bool) {
-	var slots []int64
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		slots = append(slots, make([]int64, max(0, len(s.slots)-len(slots)))...)
-		for at, n := range s.slots {
-			slots[at] += n
-		}
-		s.mu.Unlock()
-	}
-	first := int(time.Duration(t.published[0].Load()) / slot)
-	var seconds []int64
-	for end := len(slots); end-slotsPerSecond > first; end -= slotsPerSecond {
-		n := int64(0)
-		for _, in := range slots[end-slotsPerSecond : end] {
-			n += in
-		}
-		seconds = append(seconds, n)
-	}
-	if len(seconds) < fewestSeconds {
-		return 0, false
-	}
-	slices.Sort(seconds)
-	return ratio(float64(seconds[0]), float64(seconds[len(seconds)/2])), true
-}
-
-// latency merges that of all endpoints.
-func (t *tally) latency() *Histogram {
-	total := &Histogram{}
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		total.Merge(&s.latency)
-		s.mu.Unlock()
-	}
-	return total
 }

@@ -12,25 +12,24 @@ func TestTallyCountsEachEventOnceAtEachEndpoint(t *testing.T) {
 	tally := newTally(130, []kind{healthy, slow, healthy}, time.Minute)
 	for i := range 130 {
 		tally.publish(i)
-		tally.arrive(&tally.endpoints[0], tally.id(i))
-		tally.arrive(&tally.endpoints[0], tally.id(i))
+		tally.arrive(0, tally.id(i))
+		tally.arrive(0, tally.id(i))
 		if i != 64 {
-			tally.arrive(&tally.endpoints[2], tally.id(i))
+			tally.arrive(2, tally.id(i))
 		}
 	}
 	for _, id := range []string{"", "other-5", tally.id(130), tally.id(-1), tally.run + "-x", tally.probeID(1)} {
-		tally.arrive(&tally.endpoints[2], id)
+		tally.arrive(2, id)
 	}
-	var f DeliverFigures
-	f.count(tally)
-	if f.Healthy != 2 || f.Expected != 260 || f.Lost != 1 || f.Duplicated != 130 || tally.probed.Load() != 1 {
-		t.Errorf("got %+v and %d probed", f, tally.probed.Load())
+	f := tally.figures()
+	if f.Healthy != 2 || f.Expected != 260 || f.Lost != 1 || f.Duplicated != 130 || len(tally.probed) != 1 {
+		t.Errorf("got %+v and %d probed", f, len(tally.probed))
 	}
-	report := DeliverReport{Baseline: &DeliverFigures{}, Jethook: f}
-	if err := report.Lost(); !errors.Is(err, ErrLost) {
+	report := DeliverReport{Baseline: &DeliverFigures{}, Jethook: *f}
+	if err := report.lost(); !errors.Is(err, ErrLost) {
 		t.Errorf("a lost event is reported as %v", err)
 	}
-	tally.arrive(&tally.endpoints[2], tally.id(64))
+	tally.arrive(2, tally.id(64))
 	select {
 	case <-tally.complete:
 	default:
@@ -68,24 +67,23 @@ func TestKindsSpreadBadEndpoints(t *testing.T) {
 func TestTail(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		seconds []int // arrivals in each
-		want    float64
-		ok      bool
+		seconds []int   // arrivals in each
+		want    float64 // -1: none
 	}{
-		"all at one pace":          {[]int{100, 100, 100, 100}, 1, true},
-		"the last ones trickle in": {[]int{100, 100, 100, 10}, 0.1, true},
-		"a pause in the middle":    {[]int{100, 0, 100, 100}, 0, true},
-		"the start is left out":    {[]int{7, 100, 50, 100}, 0.5, true},
-		"too short":                {[]int{100, 100, 100}, 0, false},
+		"all at one pace":          {[]int{100, 100, 100, 100}, 1},
+		"the last ones trickle in": {[]int{100, 100, 100, 10}, 0.1},
+		"a pause in the middle":    {[]int{100, 0, 100, 100}, 0},
+		"the start is left out":    {[]int{7, 100, 50, 100}, 0.5},
+		"too short":                {[]int{100, 100, 100}, -1},
 	} {
-		tally := newTally(1, []kind{healthy, healthy}, time.Minute)
+		tally := newTally(1, []kind{healthy}, time.Minute)
 		for second, n := range c.seconds {
 			for i := range n {
-				tally.shards[i%2].add(time.Millisecond, second*slotsPerSecond+i%slotsPerSecond)
+				tally.add(time.Millisecond, second*slotsPerSecond+i%slotsPerSecond)
 			}
 		}
-		if got, ok := tally.tail(); got != c.want || ok != c.ok {
-			t.Errorf("%s: got %v %v, want %v %v", name, got, ok, c.want, c.ok)
+		if got := tally.tail(); (got == nil) != (c.want < 0) || got != nil && *got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
 }
