@@ -8,14 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/mod/semver"
 
 	"jethook/config"
 	"jethook/publish/embedded"
@@ -92,14 +91,14 @@ type Conn struct {
 	moved  atomic.Int64 // when it last left its server, in nanoseconds since the epoch
 }
 
-// moveAgain is the least time between two changes of the server.
-const moveAgain = 15 * time.Second
+// movePause is the least time between two changes of the server.
+const movePause = 15 * time.Second
 
 // ChangeServer has the connection go to another server of the cluster: this one answers pings and nothing that matters, as
 // one does that is cut off from the others.
 func (c *Conn) ChangeServer() {
 	last, now := c.moved.Load(), time.Now()
-	if len(c.Servers()) < 2 || now.Sub(time.Unix(0, last)) < moveAgain || !c.moved.CompareAndSwap(last, now.UnixNano()) {
+	if len(c.Servers()) < 2 || now.Sub(time.Unix(0, last)) < movePause || !c.moved.CompareAndSwap(last, now.UnixNano()) {
 		return
 	}
 	c.log.Warn("the NATS server answers nothing; changing to another one", "connection", c.Opts.Name, "server", c.ConnectedServerName())
@@ -322,13 +321,12 @@ func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) (opts []nats.
 // errOldServer refuses a cluster without message schedules, on which all waiting rests.
 var errOldServer = errors.New("nats-server 2.12 or newer is required (message schedules)")
 
+// oldest is the first version that is new enough; its own pre-releases count.
+const oldest = "v2.12.0-0"
+
 // CheckVersion refuses a server that is too old.
 func CheckVersion(v string) error {
-	major, rest, _ := strings.Cut(v, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, err1 := strconv.Atoi(major)
-	b, err2 := strconv.Atoi(minor)
-	if err1 != nil || err2 != nil || a < 2 || a == 2 && b < 12 {
+	if semver.Compare("v"+v, oldest) < 0 { // what is no version is older than any
 		return fmt.Errorf("%w: the cluster of JETHOOK_NATS_URL runs %q", errOldServer, v)
 	}
 	return nil
