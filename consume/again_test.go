@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/topology"
 )
@@ -23,15 +24,7 @@ func offline(t *testing.T, r *rig, do func(bus *publish.Bus, js jetstream.JetStr
 		t.Fatal(err)
 	}
 	defer bus.Close()
-	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(r.cfg.NATSAdminToken.Reveal()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := bustest.ClientOf(t, bus.Server().ClientURL(), nats.Token(r.cfg.NATSAdminToken.Reveal()))
 	do(bus, js)
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish"
+	"jethook/publish/bustest"
 )
 
 // BenchmarkIngest is one webhook of 1 KB over HTTP: "bare" is an Echo handler that checks the same signature
@@ -45,11 +46,7 @@ func BenchmarkIngest(b *testing.B) {
 func openBus(b *testing.B, sync config.Sync) *publish.Bus {
 	cfg := config.Default()
 	cfg.DataDir, cfg.NATSListen, cfg.Sync = b.TempDir(), "off", sync
-	bus, err := publish.Open(b.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(bus.Close)
+	bus := bustest.Open(b, cfg)
 	return bus
 }
 

@@ -2,18 +2,15 @@ package ingest
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/topology"
 )
 
@@ -25,11 +22,7 @@ func TestStoreOutage(t *testing.T) {
 	srv := startNATS(t, dir, port)
 	cfg := config.Default()
 	cfg.NATSURL = srv.ClientURL()
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
+	bus := bustest.Open(t, cfg)
 	url := serve(t, Options{Publisher: bus, Sources: []config.Source{plain("plain")}}) + "/webhooks/plain"
 	event := func(n int) string { return fmt.Sprintf(`{"type":"a","id":"evt_%d"}`, n) }
 
@@ -51,15 +44,7 @@ func TestStoreOutage(t *testing.T) {
 			t.Fatalf("still %d %s", resp.StatusCode, body)
 		}
 	}
-	nc, err := nats.Connect(srv.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := bustest.ClientOf(t, srv.ClientURL())
 	stream, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"jethook/config"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/topology"
 )
 
@@ -44,20 +45,8 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	for _, change := range changes {
 		change(cfg)
 	}
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	nc, err := nats.Connect(bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := bustest.Open(t, cfg)
+	nc, js := bustest.ClientOf(t, bus.Server().ClientURL(), nats.Token(cfg.NATSAdminToken.Reveal()))
 	stream, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 
 	"jethook/config"
 	"jethook/ingest/provider"
-	"jethook/publish"
+	"jethook/publish/bustest"
 )
 
 // TestBodyLimitOfASource: a source's own limit counts, above and below the common one, also for what is inflated.
@@ -78,12 +78,8 @@ func TestBodyLimitBeyondTheBus(t *testing.T) {
 	fits, large := plain("fits"), plain("my-large")
 	fits.MaxBody, large.MaxBody = 8<<20, 9<<20
 	cfg.Sources = []config.Source{fits, large}
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	_, err = New(Options{Sources: cfg.Sources, Publisher: bus, MaxBody: bus.Limits().Body, Room: bus.Limits().Room, Log: slog.New(slog.DiscardHandler)})
+	bus := bustest.Open(t, cfg)
+	_, err := New(Options{Sources: cfg.Sources, Publisher: bus, MaxBody: bus.Limits().Body, Room: bus.Limits().Room, Log: slog.New(slog.DiscardHandler)})
 	problems, ok := errors.AsType[config.Problems](err)
 	if !ok || len(problems) != 1 || problems[0].Variable != "JETHOOK_SOURCE_MY_LARGE_MAX_BODY" || !strings.Contains(problems[0].Reason, "9152KiB") {
 		t.Errorf("got %v", err)

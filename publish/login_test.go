@@ -1,20 +1,14 @@
 package publish_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
@@ -22,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"jethook/config"
+	"jethook/config/certificate/certtest"
 	"jethook/publish"
 	"jethook/publish/bustest"
 )
@@ -30,7 +25,9 @@ import (
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	const token = "a-token-nobody-may-read"
-	ca := newAuthority(t)
+	ca := certtest.Authority(t, "test CA")
+	caFile := file(t, ca.CertPEM())
+	client := ca.Sign(t, &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	creds, operator := newOperator(t)
 	for _, test := range []struct {
 		name         string
@@ -45,18 +42,18 @@ func TestLogin(t *testing.T) {
 		},
 		{
 			"own CA",
-			func(o *server.Options) { o.TLS, o.TLSConfig = true, ca.server(t, false) },
-			func(c *config.Config) { c.NATSTLSCA = ca.file },
+			func(o *server.Options) { o.TLS, o.TLSConfig = true, serverTLS(t, ca, false) },
+			func(c *config.Config) { c.NATSTLSCA = caFile },
 			func(*config.Config) {},
 		},
 		{
 			"client certificate",
-			func(o *server.Options) { o.TLS, o.TLSVerify, o.TLSConfig = true, true, ca.server(t, true) },
+			func(o *server.Options) { o.TLS, o.TLSVerify, o.TLSConfig = true, true, serverTLS(t, ca, true) },
 			func(c *config.Config) {
-				c.NATSTLSCA = ca.file
-				c.NATSTLSCert, c.NATSTLSKey = ca.client(t)
+				c.NATSTLSCA = caFile
+				c.NATSTLSCert, c.NATSTLSKey = file(t, client.CertPEM()), file(t, client.KeyPEM(t))
 			},
-			func(c *config.Config) { c.NATSTLSCA = ca.file },
+			func(c *config.Config) { c.NATSTLSCA = caFile },
 		},
 		{
 			"credentials file",
@@ -105,77 +102,25 @@ func TestTokenOfTheEmbeddedServer(t *testing.T) {
 	}
 }
 
-// authority makes certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string // PEM of cert
-}
-
-func newAuthority(t *testing.T) *authority {
+// serverTLS is the TLS of a server, which may ask clients for a certificate.
+func serverTLS(t *testing.T, ca *certtest.Pair, verify bool) *tls.Config {
 	t.Helper()
-	a := &authority{file: filepath.Join(t.TempDir(), "ca.pem")}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	var der []byte
-	a.key, der = a.sign(t, template)
-	var err error
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	write(t, a.file, "CERTIFICATE", der)
-	return a
-}
-
-// sign makes a key and a certificate for it; the authority's own while it has none.
-func (a *authority) sign(t *testing.T, template *x509.Certificate) (*ecdsa.PrivateKey, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent, by := a.cert, a.key
-	if parent == nil {
-		parent, by = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, der
-}
-
-// server is the TLS of a server, which may ask clients for a certificate.
-func (a *authority) server(t *testing.T, verify bool) *tls.Config {
-	t.Helper()
-	key, der := a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	own := ca.Sign(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own.TLS()}}
 	if verify {
-		cfg.ClientCAs = x509.NewCertPool()
-		cfg.ClientCAs.AddCert(a.cert)
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+		cfg.ClientCAs, cfg.ClientAuth = ca.Pool(), tls.RequireAndVerifyClientCert
 	}
 	return cfg
 }
 
-// client is a client's certificate and key, as files.
-func (a *authority) client(t *testing.T) (certFile, keyFile string) {
+// file writes a file and returns its name.
+func file(t *testing.T, content string) (name string) {
 	t.Helper()
-	key, der := a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	secret, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
+	name = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	certFile, keyFile = filepath.Join(t.TempDir(), "client.pem"), filepath.Join(t.TempDir(), "client-key.pem")
-	write(t, certFile, "CERTIFICATE", der)
-	write(t, keyFile, "EC PRIVATE KEY", secret)
-	return certFile, keyFile
-}
-
-func write(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return name
 }
 
 // newOperator makes an account with one user, whose credentials file is returned, and sets a server up to know them.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 	"jethook/publish/processes"
@@ -29,10 +29,7 @@ import (
 func serveAdmin(t *testing.T) *publish.Bus {
 	t.Helper()
 	const token = "a-token-of-the-tests"
-	cfg := config.Default()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.NATSListen = "off"
-	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg := bustest.Settings(t)
 	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}}
 	log := slog.New(slog.DiscardHandler)
 	bus, err := publish.Open(t.Context(), cfg, log)

@@ -2,36 +2,36 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jethook/config/certificate/certtest"
 )
 
 // An endpoint inside a company, whose certificate its own authority signed and which wants one of Jethook: made by flags,
 // tried, described by a manifest that changes nothing, and its key shown nowhere.
 func TestEndpointWithCertificates(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
-	cert, key := ca.issue(t, "localhost")
+	ca := certtest.Authority(t, "test CA")
+	cert, key := issue(t, ca, "localhost")
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
-	s.TLS.ClientCAs.AddCert(ca.cert)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool()}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	url := strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 
 	dir := t.TempDir()
-	own, ownKey := ca.issue(t, "jethook")
+	own, ownKey := issue(t, ca, "jethook")
 	path := func(name string) string { return filepath.Join(dir, name) }
-	for name, content := range map[string]string{"ca": ca.pem(), "cert": own, "key": ownKey} {
+	for name, content := range map[string]string{"ca": ca.CertPEM(), "cert": own, "key": ownKey} {
 		if err := os.WriteFile(path(name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

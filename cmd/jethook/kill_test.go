@@ -167,15 +167,7 @@ func freshStart(t *testing.T) time.Duration {
 // jetStream is an operator's client.
 func jetStream(t *testing.T, p *process) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("nats://"+p.nats, nats.Token(natsAdminToken))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := steadyClient(t, "nats://"+p.nats, nats.Token(natsAdminToken))
 	return js
 }
 

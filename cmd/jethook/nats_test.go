@@ -18,18 +18,23 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish/bustest"
 )
+
+// steadyClient is a client of NATS, which comes back as often as the server does.
+func steadyClient(t *testing.T, url string, opts ...nats.Option) (*nats.Conn, jetstream.JetStream) {
+	t.Helper()
+	steady := []nats.Option{nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond)}
+	return bustest.ClientOf(t, url, append(steady, opts...)...)
+}
 
 // natsClient is a client of the network, and tells what it is refused.
 func natsClient(t *testing.T, url string, opts ...nats.Option) (nc *nats.Conn, refused <-chan string) {
 	t.Helper()
 	errs := make(chan string, 1000)
 	opts = append(opts, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { errs <- err.Error() }))
-	nc, err := nats.Connect(url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc, _ = steadyClient(t, url, opts...)
 	return nc, errs
 }
 
@@ -122,11 +127,7 @@ func TestServiceOfTheEmbeddedServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operator, _ := natsClient(t, "nats://"+strings.TrimSpace(string(token))+"@"+p.nats)
-	ojs, err := jetstream.New(operator)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, ojs := steadyClient(t, "nats://"+strings.TrimSpace(string(token))+"@"+p.nats)
 	for name, want := range map[string]uint64{"WEBHOOKS": 1, "EVENTS": 2, "KV_jethook_sources": 0, "DELIVERIES": 0} {
 		stream, err := ojs.Stream(t.Context(), name)
 		if err != nil {
@@ -330,11 +331,7 @@ func TestStalledMessagesTakeLittleMemory(t *testing.T) {
 		})
 	}
 	all.Wait()
-	nc, _ := natsClient(t, "nats://"+p.nats)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := steadyClient(t, "nats://"+p.nats)
 	if ack, err := js.Publish(t.Context(), "events.small", nil); err != nil || ack.Stream != "EVENTS" {
 		t.Error(ack, err)
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 var (
@@ -70,16 +69,7 @@ func newClustered(t *testing.T) *clustered {
 		starting.Go(func() { out.start(t, "consume") })
 	}
 	starting.Wait()
-	nc, err := nats.Connect(list, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond),
-		nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := steadyClient(t, list, nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2))
 	c.watch = &watcher{js}
 	c.steady = newWitness(t, always(http.StatusOK))
 	c.flaky = newWitness(t, func(r *http.Request) int {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
+
+	"jethook/config/certificate/certtest"
 )
 
 // natsWith runs a nats-server with JetStream and further options.
@@ -144,9 +146,9 @@ func TestStartsBeforeNATS(t *testing.T) {
 // A backup is made beside a process whose NATS listener takes clients by TLS alone.
 func TestBackupBesideTLS(t *testing.T) {
 	t.Parallel()
-	ca, m := newAuthority(t), &mounted{dir: t.TempDir()}
-	files := map[string]string{"ca": ca.pem()}
-	files["cert"], files["key"] = ca.issue(t, "jethook.internal")
+	ca, m := certtest.Authority(t, "test CA"), &mounted{dir: t.TempDir()}
+	files := map[string]string{"ca": ca.CertPEM()}
+	files["cert"], files["key"] = issue(t, ca, "jethook.internal")
 	m.swap(t, files)
 	p := newProcess(t, "JETHOOK_NATS_LISTEN_TLS_CERT="+m.path("cert"), "JETHOOK_NATS_LISTEN_TLS_KEY="+m.path("key"), "JETHOOK_NATS_LISTEN_TLS_CA="+m.path("ca"))
 	p.start(t, "serve")

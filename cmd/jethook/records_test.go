@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/recovery"
@@ -23,15 +22,7 @@ import (
 // bucket opens a bucket as somebody does who reaches the server without Jethook.
 func bucket(t *testing.T, address, name string) jetstream.KeyValue {
 	t.Helper()
-	nc, err := nats.Connect("nats://" + address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := steadyClient(t, "nats://"+address)
 	kv, err := js.KeyValue(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)

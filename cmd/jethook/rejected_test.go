@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"jethook/consume/admin"
 )
 
@@ -86,11 +84,7 @@ func TestRejectedRequestsAreRetried(t *testing.T) {
 	}
 	p.env = append(p.env, "JETHOOK_SOURCE_STRIPE_SECRET="+right)
 	p.start(t, "serve")
-	nc, err := nats.Connect("nats://" + p.nats)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc, _ := steadyClient(t, "nats://"+p.nats)
 	events, err := nc.SubscribeSync("webhooks.stripe.>")
 	if err != nil {
 		t.Fatal(err)

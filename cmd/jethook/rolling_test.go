@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // balancer sends requests to the processes that say they are ready, in turn.
@@ -120,11 +118,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 	stop()
 	running.Wait()
-	nc, _ := natsClient(t, "nats://jethook:jethook-password@"+address)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := steadyClient(t, "nats://jethook:jethook-password@"+address)
 	stream, err := js.Stream(t.Context(), "WEBHOOKS")
 	if err != nil {
 		t.Fatal(err)

@@ -2,84 +2,31 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"jethook/config/certificate/certtest"
 )
 
-// authority signs certificates for the tests.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{}
-	a.cert, a.key = a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign})
-	return a
-}
-
-// sign signs a certificate with a new key; the authority's own is signed by itself.
-func (a *authority) sign(t *testing.T, want *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want.SerialNumber, want.BasicConstraintsValid = big.NewInt(time.Now().UnixNano()), true
-	want.NotBefore, want.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent, by := a.cert, a.key
-	if parent == nil {
-		parent, by = want, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, want, parent, &key.PublicKey, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
-}
-
 // issue returns a certificate for a name, and its key, both in PEM.
-func (a *authority) issue(t *testing.T, name string) (cert, key string) {
+func issue(t *testing.T, ca *certtest.Pair, name string) (cert, key string) {
 	t.Helper()
-	own, private := a.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}})
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pemOf("CERTIFICATE", own.Raw), pemOf("PRIVATE KEY", der)
+	own := ca.Sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}})
+	return own.CertPEM(), own.KeyPEM(t)
 }
 
-func (a *authority) pem() string { return pemOf("CERTIFICATE", a.cert.Raw) }
-
-// client trusts the authority, and takes every server for the one of that name.
-func (a *authority) client(name string) *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return &tls.Config{RootCAs: pool, ServerName: name}
-}
-
-func pemOf(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+// trusting trusts the authority, and takes every server for the one of that name.
+func trusting(ca *certtest.Pair, name string) *tls.Config {
+	return &tls.Config{RootCAs: ca.Pool(), ServerName: name}
 }
 
 // shown is the name on the certificate that a listener shows.
@@ -96,11 +43,11 @@ func shown(t *testing.T, address string) string {
 // Every listener speaks TLS alone, by certificates that are swapped while the process runs, and the commands find it.
 func TestListenersWithTLS(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
+	ca := certtest.Authority(t, "test CA")
 	m := &mounted{dir: t.TempDir()}
-	files := map[string]string{"ca": ca.pem()}
-	issue := func(name string) { files["cert"], files["key"] = ca.issue(t, name) }
-	issue("jethook.internal")
+	files := map[string]string{"ca": ca.CertPEM()}
+	renew := func(name string) { files["cert"], files["key"] = issue(t, ca, name) }
+	renew("jethook.internal")
 	m.swap(t, files)
 	p := newProcess(t, "JETHOOK_NATS_TOKEN=the-token-of-services", "JETHOOK_NATS_LISTEN_TLS_CA="+m.path("ca"))
 	for _, listener := range []string{"", "ADMIN_", "NATS_LISTEN_"} {
@@ -113,7 +60,7 @@ func TestListenersWithTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.cmd.Process.Kill(); p.cmd.Wait() })
-	secure := &http.Client{Transport: &http.Transport{TLSClientConfig: ca.client("jethook.internal"), DisableKeepAlives: true}}
+	secure := &http.Client{Transport: &http.Transport{TLSClientConfig: trusting(ca, "jethook.internal"), DisableKeepAlives: true}}
 	ask := func(method, url string) *http.Response {
 		req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 		if err != nil {
@@ -169,12 +116,12 @@ func TestListenersWithTLS(t *testing.T) {
 	}
 
 	// NATS clients begin TLS after the greeting, with a certificate and a token.
-	cert, key := ca.issue(t, "a service")
+	cert, key := issue(t, ca, "a service")
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := ca.client("jethook.internal")
+	known := trusting(ca, "jethook.internal")
 	known.Certificates = []tls.Certificate{pair}
 	nc, err := nats.Connect("nats://"+p.nats, nats.Secure(known), nats.Token("the-token-of-services"))
 	if err != nil {
@@ -196,14 +143,14 @@ func TestListenersWithTLS(t *testing.T) {
 		nc.Close()
 		t.Error("a wrong token got in")
 	}
-	if nc, err := nats.Connect("nats://"+p.nats, nats.Secure(ca.client("jethook.internal")), nats.Token("the-token-of-services")); err == nil {
+	if nc, err := nats.Connect("nats://"+p.nats, nats.Secure(trusting(ca, "jethook.internal")), nats.Token("the-token-of-services")); err == nil {
 		nc.Close()
 		t.Error("a client without a certificate got in")
 	}
 
 	// Half of a new pair changes nothing, the whole of it everything but the connections that stand.
 	before := files["key"]
-	issue("new.internal")
+	renew("new.internal")
 	whole := files["key"]
 	files["key"] = before
 	m.swap(t, files)

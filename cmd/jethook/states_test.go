@@ -117,15 +117,7 @@ type watcher struct{ js jetstream.JetStream }
 
 func watch(t *testing.T, address string) *watcher {
 	t.Helper()
-	nc, err := nats.Connect("nats://"+address, nats.Token(natsAdminToken), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := steadyClient(t, "nats://"+address, nats.Token(natsAdminToken))
 	return &watcher{js}
 }
 

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -236,11 +235,7 @@ func (r *traced) describe(t *testing.T, server, producer *tracepb.Span, clients 
 func TestTraceBegins(t *testing.T) {
 	t.Parallel()
 	r := startTraced(t)
-	nc, err := nats.Connect("nats://" + r.nats)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc, _ := steadyClient(t, "nats://"+r.nats)
 	if err := nc.Publish("events.bare", []byte("{}")); err != nil {
 		t.Fatal(err)
 	}

@@ -3,34 +3,19 @@ package archive
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"jethook/config"
-	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 )
 
-func open(t *testing.T) *publish.Bus {
-	t.Helper()
-	cfg := config.Default()
-	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", config.Sync(2*time.Minute)
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	return bus
-}
-
 // A search that ran out of time says how far it came, and still finds what waits or is dead.
 func TestSearchEndsInTime(t *testing.T) {
 	t.Parallel()
-	bus := open(t)
+	bus := bustest.Open(t, bustest.Settings(t))
 	put := func(source, subject, id string) event.Event {
 		e := event.Event{ID: id, Type: "a", Source: source, Subject: subject, Received: time.Now(), Body: []byte(id)}
 		if _, err := bus.Publish(t.Context(), &e); err != nil {

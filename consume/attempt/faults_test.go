@@ -3,14 +3,10 @@ package attempt
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +19,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"jethook/config/certificate/certtest"
 	"jethook/consume/endpoint"
 )
 
@@ -146,25 +143,18 @@ func slowFaults(t *testing.T) []fault {
 	}
 }
 
-// issue signs a certificate for 127.0.0.1 unless want says otherwise, valid from and until these times from now.
-func issue(t *testing.T, want *x509.Certificate, from, until time.Duration, parent *x509.Certificate, by *ecdsa.PrivateKey) tls.Certificate {
+// issue signs a certificate for 127.0.0.1 unless want says otherwise.
+func issue(t *testing.T, by *certtest.Pair, want *x509.Certificate) *certtest.Pair {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want.SerialNumber, want.NotBefore, want.NotAfter = big.NewInt(1), time.Now().Add(from), time.Now().Add(until)
 	if want.DNSNames == nil {
 		want.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	}
-	if parent == nil {
-		parent, by = want, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, want, parent, &key.PublicKey, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return by.Sign(t, want)
+}
+
+// named is a certificate of that name that is to be signed.
+func named(name string) *x509.Certificate {
+	return &x509.Certificate{Subject: pkix.Name{CommonName: name}}
 }
 
 func tlsServer(t *testing.T, c *tls.Config) (url string) {
@@ -177,19 +167,16 @@ func tlsServer(t *testing.T, c *tls.Config) (url string) {
 }
 
 func tlsFaults(t *testing.T) []fault {
-	root, rootKey := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true}, nil, nil)
-	trusted := x509.NewCertPool()
-	trusted.AddCert(root)
-	named := func(name string) *x509.Certificate { return &x509.Certificate{Subject: pkix.Name{CommonName: name}} }
-	good := issue(t, named("good"), -time.Hour, time.Hour, root, rootKey)
-	self := issue(t, named("self"), -time.Hour, time.Hour, nil, nil)
-	expired := issue(t, named("expired"), -2*time.Hour, -time.Hour, root, rootKey)
-	early := issue(t, named("early"), time.Hour, 2*time.Hour, root, rootKey)
-	other := issue(t, &x509.Certificate{DNSNames: []string{"a.example", "b.example"}}, -time.Hour, time.Hour, root, rootKey)
+	root, strange := certtest.Authority(t, "root"), certtest.Authority(t, "corporate")
+	good, self := issue(t, root, named("good")).TLS(), issue(t, nil, named("self")).TLS()
+	old, new := named("expired"), named("early")
+	old.NotBefore, old.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	new.NotBefore, new.NotAfter = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	expired, early := issue(t, root, old).TLS(), issue(t, root, new).TLS()
+	other := issue(t, root, &x509.Certificate{DNSNames: []string{"a.example", "b.example"}}).TLS()
 	_, _, incomplete := chain(t)
-	strange, strangeKey := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "corporate"}, IsCA: true}, nil, nil)
-	corporate := issue(t, named("inside"), -time.Hour, time.Hour, strange, strangeKey)
-	corporate.Certificate = append(corporate.Certificate, strange.Raw)
+	corporate := issue(t, strange, named("inside")).TLS()
+	corporate.Certificate = append(corporate.Certificate, strange.Cert.Raw)
 	shows := func(c tls.Certificate) string { return tlsServer(t, &tls.Config{Certificates: []tls.Certificate{c}}) }
 	list := []fault{
 		{name: "a good certificate", url: shows(good), verdict: Delivered, class: ClassOK},
@@ -204,7 +191,7 @@ func tlsFaults(t *testing.T) []fault {
 		{name: "a client certificate is wanted", url: tlsServer(t, &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAnyClientCert}), class: ClassTLS, words: "the server wants a client certificate"},
 	}
 	for i := range list {
-		list[i].roots = trusted
+		list[i].roots = root.Pool()
 	}
 	return list
 }
@@ -236,14 +223,17 @@ func names(t *testing.T, answer func(n int) (addrs []string, rcode dnsmessage.RC
 					continue
 				}
 				m.RCode = rcode
-				if q.Type == dnsmessage.TypeAAAA {
-					addrs = nil
-				} else {
+				if q.Type == dnsmessage.TypeA {
 					n++
 				}
 				for _, text := range addrs {
 					header := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET}
-					m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: netip.MustParseAddr(text).As4()}})
+					switch addr := netip.MustParseAddr(text); {
+					case addr.Is4() && q.Type == dnsmessage.TypeA:
+						m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})
+					case addr.Is6() && q.Type == dnsmessage.TypeAAAA:
+						m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}})
+					}
 				}
 			}
 			if out, err := m.Pack(); err == nil {

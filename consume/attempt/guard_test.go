@@ -18,49 +18,14 @@ import (
 
 var quiet = log.New(io.Discard, "", 0)
 
-// dnsServer answers every question for an address with these, each with those of its kind.
+// dnsServer answers every question for an address with these, each with those of its kind; without any, that there is no such name.
 func dnsServer(t *testing.T, addrs ...string) *net.Resolver {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	rcode := dnsmessage.RCodeSuccess
+	if len(addrs) == 0 {
+		rcode = dnsmessage.RCodeNameError
 	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil {
-				continue
-			}
-			q := m.Questions[0]
-			m = dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true}, Questions: m.Questions}
-			if len(addrs) == 0 {
-				m.RCode = dnsmessage.RCodeNameError
-			}
-			for _, text := range addrs {
-				header := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 1}
-				switch addr := netip.MustParseAddr(text); {
-				case addr.Is4() && q.Type == dnsmessage.TypeA:
-					m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})
-				case addr.Is6() && q.Type == dnsmessage.TypeAAAA:
-					m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}})
-				}
-			}
-			out, err := m.Pack()
-			if err == nil {
-				_, _ = conn.WriteTo(out, from)
-			}
-		}
-	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
+	return names(t, func(int) ([]string, dnsmessage.RCode, bool) { return addrs, rcode, true })
 }
 
 // Every form of an address that is not public is refused, and nothing reaches a server there.

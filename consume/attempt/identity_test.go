@@ -1,59 +1,44 @@
 package attempt
 
 import (
-	"crypto/ecdsa"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"jethook/config"
+	"jethook/config/certificate/certtest"
 	"jethook/consume/endpoint"
 )
 
-func certificatePEM(der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
-
 // withClient returns an endpoint that shows a certificate for that name, and trusts the authority.
-func withClient(t *testing.T, url, name string, ca *x509.Certificate, by *ecdsa.PrivateKey) *endpoint.Endpoint {
+func withClient(t *testing.T, url, name string, ca *certtest.Pair) *endpoint.Endpoint {
 	t.Helper()
-	pair := issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}}, -time.Hour, time.Hour, ca, by)
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := issue(t, ca, named(name))
 	e := endpointAt(url)
-	e.CA, e.ClientCertificate = certificatePEM(ca.Raw), certificatePEM(pair.Certificate[0])
-	e.ClientKey = config.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	e.CA, e.ClientCertificate, e.ClientKey = ca.CertPEM(), own.CertPEM(), config.NewSecret(own.KeyPEM(t))
 	return e
 }
 
 // Each endpoint shows its own certificate, also where several are at one host, and believes its own authority.
 func TestOwnCertificates(t *testing.T) {
 	t.Parallel()
-	ca, key := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "inside"}, IsCA: true}, nil, nil)
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
+	ca := certtest.Authority(t, "inside")
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName)
 	}))
 	s.TLS = &tls.Config{
-		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
-		Certificates: []tls.Certificate{issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "receiver"}}, -time.Hour, time.Hour, ca, key)},
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
+		Certificates: []tls.Certificate{issue(t, ca, named("receiver")).TLS()},
 	}
 	s.Config.ErrorLog = quiet
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	c := local(t)
-	first, second := withClient(t, s.URL, "first", ca, key), withClient(t, s.URL, "second", ca, key)
+	first, second := withClient(t, s.URL, "first", ca), withClient(t, s.URL, "second", ca)
 	for range 3 { // connections and sessions are used again, each by its own
 		for want, e := range map[string]*endpoint.Endpoint{"first": first, "second": second} {
 			res := c.Do(t.Context(), requestTo(e))
@@ -70,12 +55,12 @@ func TestOwnCertificates(t *testing.T) {
 	if !strings.Contains(res.Detail, "wants a client certificate") {
 		t.Errorf("detail %q", res.Detail)
 	}
-	stranger, strangerKey := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "stranger"}, IsCA: true}, nil, nil)
-	wrong := withClient(t, s.URL, "wrong", stranger, strangerKey)
+	stranger := certtest.Authority(t, "stranger")
+	wrong := withClient(t, s.URL, "wrong", stranger)
 	wrong.CA = first.CA
 	expectRefused(t, c, wrong)
-	unknown := withClient(t, s.URL, "first", ca, key)
-	unknown.CA = certificatePEM(stranger.Raw)
+	unknown := withClient(t, s.URL, "first", ca)
+	unknown.CA = stranger.CertPEM()
 	expect(t, c.Do(t.Context(), requestTo(unknown)), Failed, ClassTLS)
 	expect(t, c.Do(t.Context(), requestTo(endpointAt(s.URL))), Failed, ClassTLS)
 }
@@ -94,24 +79,22 @@ func expectRefused(t *testing.T, c *Client, e *endpoint.Endpoint) {
 // told from a connection that ended, by HTTP/1.1 and HTTP/2, at whatever moment the alert comes.
 func TestAlertAfterTheHandshake(t *testing.T) {
 	t.Parallel()
-	ca, key := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "inside"}, IsCA: true}, nil, nil)
-	stranger, strangerKey := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "stranger"}, IsCA: true}, nil, nil)
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
+	ca := certtest.Authority(t, "inside")
+	stranger := certtest.Authority(t, "stranger")
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := httptest.NewUnstartedServer(http.NotFoundHandler())
 			s.TLS = &tls.Config{
-				MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
-				Certificates: []tls.Certificate{issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "receiver"}}, -time.Hour, time.Hour, ca, key)},
+				MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
+				Certificates: []tls.Certificate{issue(t, ca, named("receiver")).TLS()},
 			}
 			s.Config.ErrorLog, s.EnableHTTP2 = quiet, http2
 			s.StartTLS()
 			t.Cleanup(s.Close)
 			c := local(t)
-			wrong := withClient(t, s.URL, "wrong", stranger, strangerKey)
-			wrong.CA = certificatePEM(ca.Raw)
+			wrong := withClient(t, s.URL, "wrong", stranger)
+			wrong.CA = ca.CertPEM()
 			for range 20 {
 				expectRefused(t, c, wrong)
 			}
@@ -122,15 +105,13 @@ func TestAlertAfterTheHandshake(t *testing.T) {
 // What a connection was told by an alert, which somebody else has read, is asked of it.
 func TestAlertThatAnotherRead(t *testing.T) {
 	t.Parallel()
-	ca, _ := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "inside"}, IsCA: true}, nil, nil)
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
+	ca := certtest.Authority(t, "inside")
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool()}
 	s.Config.ErrorLog = quiet
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	own := issue(t, &x509.Certificate{Subject: pkix.Name{CommonName: "wrong"}}, -time.Hour, time.Hour, nil, nil)
+	own := issue(t, nil, named("wrong")).TLS()
 	conn, err := tls.Dial("tcp", s.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}})
 	if err != nil {
 		t.Fatal(err)

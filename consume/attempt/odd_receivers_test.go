@@ -2,15 +2,11 @@ package attempt
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +17,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"jethook/config/certificate/certtest"
 	"jethook/consume/endpoint"
 )
 
@@ -113,14 +110,13 @@ func TestChainWithoutItsIntermediate(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	c := local(t)
-	c.transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-	c.transport.TLSClientConfig.RootCAs.AddCert(root)
+	c.transport.TLSClientConfig.RootCAs = root.Pool()
 	res := c.Do(t.Context(), requestTo(endpointAt(s.URL)))
 	expect(t, res, Failed, ClassTLS)
 	if !strings.Contains(res.Detail, "the certificate chain is incomplete") {
 		t.Errorf("got %q", res.Detail)
 	}
-	s.TLS.Certificates[0].Certificate = append(s.TLS.Certificates[0].Certificate, intermediate.Raw)
+	s.TLS.Certificates[0].Certificate = append(s.TLS.Certificates[0].Certificate, intermediate.Cert.Raw)
 	expect(t, c.Do(t.Context(), requestTo(endpointAt(s.URL))), Delivered, ClassOK)
 }
 
@@ -219,38 +215,15 @@ func trusting(t *testing.T, s *httptest.Server) *Client {
 }
 
 // chain returns an authority, one that it has signed, and a certificate for 127.0.0.1 of that one without the other.
-func chain(t *testing.T) (root, intermediate *x509.Certificate, leaf tls.Certificate) {
+func chain(t *testing.T) (root, intermediate *certtest.Pair, leaf tls.Certificate) {
 	t.Helper()
-	root, rootKey := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "root"}, IsCA: true}, nil, nil)
-	intermediate, intermediateKey := certify(t, &x509.Certificate{Subject: pkix.Name{CommonName: "between"}, IsCA: true}, root, rootKey)
-	own, key := certify(t, &x509.Certificate{
+	root = certtest.Authority(t, "root")
+	intermediate = root.Sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "between"}, IsCA: true})
+	own := intermediate.Sign(t, &x509.Certificate{
 		Subject: pkix.Name{CommonName: "leaf"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		IssuingCertificateURL: []string{"http://ca.example.com/between.crt"},
-	}, intermediate, intermediateKey)
-	return root, intermediate, tls.Certificate{Certificate: [][]byte{own.Raw}, PrivateKey: key}
-}
-
-// certify signs a certificate with a new key; without a parent by itself.
-func certify(t *testing.T, want, parent *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want.SerialNumber, want.BasicConstraintsValid = big.NewInt(time.Now().UnixNano()), true
-	want.NotBefore, want.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	if parent == nil {
-		parent, by = want, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, want, parent, &key.PublicKey, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed, key
+	})
+	return root, intermediate, own.TLS()
 }
 
 // What an operator pasted into a URL's query arrives, escaped: sent as it is, it breaks the request's first line, and the

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"jethook/config"
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/event"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
@@ -19,16 +18,7 @@ import (
 
 func openBus(t testing.TB) *publish.Bus {
 	t.Helper()
-	cfg := config.Default()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.NATSListen = "off"
-	cfg.Sync = config.Sync(2 * time.Minute)
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	return bus
+	return bustest.Open(t, bustest.Settings(t))
 }
 
 // publishTo stores n events, of which every third is on events.b and the others on events.a, and returns the first one's

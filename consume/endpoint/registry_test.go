@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,20 +13,12 @@ import (
 	"jethook/config"
 	"jethook/consume/endpoint"
 	"jethook/publish"
+	"jethook/publish/bustest"
 )
 
 func openBus(t testing.TB) *publish.Bus {
 	t.Helper()
-	cfg := config.Default()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.NATSListen = "off"
-	cfg.Sync = config.Sync(2 * time.Minute)
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	return bus
+	return bustest.Open(t, bustest.Settings(t))
 }
 
 // process opens the registry as one process does and passes on the changes it is told of.

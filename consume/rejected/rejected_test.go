@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"jethook/config"
 	"jethook/consume/paging"
 	"jethook/consume/rejected"
-	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/quarantine"
 )
 
@@ -23,11 +22,7 @@ func TestReverifyInParts(t *testing.T) {
 	const n = 2300
 	cfg := config.Default()
 	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", config.Sync(2*time.Minute)
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
+	bus := bustest.Open(t, cfg)
 	kept := make(chan error, n+1)
 	reject := func(id int) {
 		bus.Rejected().Reject(&quarantine.Request{

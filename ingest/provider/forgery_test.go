@@ -15,13 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"jethook/config"
 	"jethook/ingest"
 	"jethook/ingest/provider"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/topology"
 )
 
@@ -109,11 +107,7 @@ func TestFragmentsForgeNothing(t *testing.T) {
 	if problems := ingest.Check(cfg.Sources); len(problems) > 0 {
 		t.Errorf("the start stops:\n%v", problems)
 	}
-	bus, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
+	bus := bustest.Open(t, cfg)
 	server, err := ingest.New(ingest.Options{
 		Sources: cfg.Sources, Publisher: bus, MaxBody: 1 << 20, Log: slog.New(slog.DiscardHandler),
 		Web: &http.Client{Transport: hosts}, Now: func() time.Time { return provider.SampleTime },
@@ -162,15 +156,7 @@ func post(handler http.Handler, source string, r *provider.Request) (status int)
 // stored is how many events there are.
 func stored(t *testing.T, bus *publish.Bus) uint64 {
 	t.Helper()
-	nc, err := nats.Connect(bus.Server().ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, js := bustest.ClientOf(t, bus.Server().ClientURL())
 	stream, err := js.Stream(t.Context(), topology.StreamWebhooks)
 	if err != nil {
 		t.Fatal(err)
