@@ -62,9 +62,9 @@ func TestEventsThatLookLikeAnswersOfTheServer(t *testing.T) {
 
 func part(t *testing.T, pattern string) query.Selection {
 	t.Helper()
-	shelves, err := query.EventsOn(pattern)
+	selections, err := query.EventsOn(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return shelves[0]
+	return selections[0]
 }

@@ -63,10 +63,10 @@ func (e *Engine) failing(id string, since time.Time, reason string) {
 		return
 	}
 	about.FailingSince, about.Reason = since.UTC(), reason
-	e.addTrouble(&about)
+	e.addFailures(&about)
 	e.log.Warn("endpoint failing; circuit opened", "endpoint", id, "name", about.Name, "host", about.Host,
 		"failing_since", since, "failures", about.Failures, "reason", reason)
-	e.mark(id, history.CircuitOpened, reason)
+	e.record(id, history.CircuitOpened, reason)
 	e.announce(notice.Failing, nuid.Next(), about, true)
 }
 
@@ -84,7 +84,7 @@ func (e *Engine) recovered(id string) {
 	if changed {
 		e.log.Info("endpoint recovered; circuit closed", "endpoint", id, "name", about.Name, "host", about.Host,
 			"failed_since", about.FailedSince)
-		e.mark(id, history.CircuitClosed, "")
+		e.record(id, history.CircuitClosed, "")
 		e.announce(notice.Recovered, nuid.Next(), about, true)
 	}
 }
@@ -127,8 +127,8 @@ func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) 
 	return err == nil
 }
 
-// mark writes a line about the endpoint itself into its history.
-func (e *Engine) mark(id string, outcome history.Outcome, reason string) {
+// record writes a line about the endpoint itself into its history.
+func (e *Engine) record(id string, outcome history.Outcome, reason string) {
 	l := history.Line{Attempt: history.Attempt{Time: time.Now().UTC(), Endpoint: id, Outcome: outcome, Class: attempt.ClassNone, Error: reason}}
 	e.outcomes.Note(l)
 }

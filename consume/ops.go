@@ -52,13 +52,13 @@ func (e *Engine) announceSwitch(before, after *endpoint.Endpoint) {
 	if after.Disabled {
 		kind = notice.Disabled
 		about.Reason, about.FailingSince = after.DisabledReason, before.FailingSince
-		e.addTrouble(&about)
+		e.addFailures(&about)
 	}
 	e.announce(kind, fmt.Sprintf("%s.%s.%d", after.ID, kind, after.Revision), about, true)
 }
 
-// addTrouble adds what this process knows of the endpoint's failures.
-func (e *Engine) addTrouble(about *notice.Data) {
+// addFailures adds what this process knows of the endpoint's failures.
+func (e *Engine) addFailures(about *notice.Data) {
 	if l := e.lanes.Find(about.Endpoint); l != nil {
 		seen := l.Report(time.Now())
 		about.Failures, about.LastStatus, about.LastClass = seen.Streak, seen.Status, seen.Class
@@ -87,9 +87,9 @@ func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 	})
 }
 
-// total counts a shelf; nil when that can't be told.
-func (e *Engine) total(ctx context.Context, sh query.Selection) *uint64 {
-	pile, err := e.bus.Query().Peek(ctx, sh)
+// total counts a selection; nil when that can't be told.
+func (e *Engine) total(ctx context.Context, sel query.Selection) *uint64 {
+	pile, err := e.bus.Query().Peek(ctx, sel)
 	if err != nil {
 		e.log.Debug("cannot count deliveries for an operational event", "error", err)
 		return nil

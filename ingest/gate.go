@@ -33,7 +33,7 @@ type gate struct {
 	log          *slog.Logger
 	now          func() time.Time
 
-	full, failing trouble
+	full, failing streak
 
 	mu      sync.Mutex // guards what follows, and the elements of connections
 	open    int

@@ -87,8 +87,8 @@ type Server struct {
 	ready   readiness
 	leaving func() bool
 
-	failures trouble // of the store
-	unknown  strays  // for sources that do not exist
+	failures streak // of the store
+	unknown  strays // for sources that do not exist
 }
 
 // New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong

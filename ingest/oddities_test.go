@@ -46,8 +46,8 @@ func TestOddJSON(t *testing.T) {
 		}
 	}
 	wantDistinct(t, r.ids(t), len(bodies))
-	shelf := query.Events(topology.StreamWebhooks, []string{"webhooks.odd.>"})
-	listed, _, err := r.bus.Query().Forward(t.Context(), shelf, 0, 2*len(bodies))
+	selection := query.Events(topology.StreamWebhooks, []string{"webhooks.odd.>"})
+	listed, _, err := r.bus.Query().Forward(t.Context(), selection, 0, 2*len(bodies))
 	if err != nil || len(listed) != len(bodies) {
 		t.Errorf("%d events are listed, want %d: %v", len(listed), len(bodies), err)
 	}

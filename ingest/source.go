@@ -35,12 +35,12 @@ type source struct {
 	rejectedBytes *rate.Limiter // of their bodies
 	repeats       *rate.Limiter // of duplicates that are logged
 
-	refusals trouble
-	hindered trouble // by what strangers can bring about
-	astray   trouble // requests for an address that is misspelled
-	barred   strays  // from addresses that may not send
-	// handshakes are no trouble, but as many as whoever sends them likes.
-	handshakes trouble
+	refusals streak
+	hindered streak // by what strangers can bring about
+	astray   streak // requests for an address that is misspelled
+	barred   strays // from addresses that may not send
+	// handshakes are no failures, but as many as whoever sends them likes.
+	handshakes streak
 	figures    figures
 	clock      clockWatch
 

@@ -34,10 +34,10 @@ func record(t testing.TB, b *publish.Bus, n int, each func(i int) (delivery.Hist
 }
 
 // pages reads a selection to its end, and returns the messages and the pages.
-func pages(t testing.TB, b *publish.Bus, sh query.Selection, before uint64, limit int) (all []query.Stored, n int) {
+func pages(t testing.TB, b *publish.Bus, sel query.Selection, before uint64, limit int) (all []query.Stored, n int) {
 	t.Helper()
 	for {
-		page, next, err := b.Query().Reverse(t.Context(), sh, before, limit)
+		page, next, err := b.Query().Reverse(t.Context(), sel, before, limit)
 		if err != nil || len(page) > limit {
 			t.Fatalf("%d messages: %v", len(page), err)
 		}
@@ -266,8 +266,8 @@ func TestOfEvents(t *testing.T) {
 	if err != nil || !slices.Equal(keys, []string{"events:evt_1", "events:evt_1.*", "polaris:evt_1", "polaris:evt_1.*"}) {
 		t.Fatalf("got %v %v", keys, err)
 	}
-	sh := query.Waiting("")
-	all, next, err := b.Query().ByKey(t.Context(), sh, keys, 0)
+	sel := query.Waiting("")
+	all, next, err := b.Query().ByKey(t.Context(), sel, keys, 0)
 	if err != nil || next != 0 || len(all) != 11 || !slices.IsSortedFunc(all, func(x, y query.Stored) int { return int(y.Seq) - int(x.Seq) }) {
 		t.Fatalf("got %d, next %d: %v", len(all), next, err)
 	}
@@ -276,7 +276,7 @@ func TestOfEvents(t *testing.T) {
 			t.Errorf("got %+v %v", d, err)
 		}
 	}
-	below, _, err := b.Query().ByKey(t.Context(), sh.Within(time.Time{}, all[2].Time), keys, all[1].Seq)
+	below, _, err := b.Query().ByKey(t.Context(), sel.Within(time.Time{}, all[2].Time), keys, all[1].Seq)
 	if err != nil || len(below) != 8 || below[0].Seq != all[3].Seq {
 		t.Errorf("got %d: %v", len(below), err)
 	}

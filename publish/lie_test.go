@@ -28,11 +28,11 @@ func TestAnEventCanNotLieAboutItsPlace(t *testing.T) {
 	if err != nil || h.Subject != "events.a" || h.Source != "" || h.Seq != ack.Sequence || time.Since(h.Time) > time.Hour {
 		t.Errorf("%+v, %v", h, err)
 	}
-	shelves, err := query.EventsOn("events.>")
+	selections, err := query.EventsOn("events.>")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if newest, err := b.Query().NewestOf(t.Context(), shelves[0]); err != nil || time.Since(newest) > time.Hour {
+	if newest, err := b.Query().NewestOf(t.Context(), selections[0]); err != nil || time.Since(newest) > time.Hour {
 		t.Errorf("the newest is of %v, %v", newest, err)
 	}
 	if _, err := b.Queues().Open(t.Context(), topology.QueueEvents); err != nil {

@@ -27,7 +27,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		stream, root string
-		shelf        query.Selection
+		selection    query.Selection
 		store        func(*testing.T, *publish.Bus, string)
 		remove       func(*testing.T, *publish.Bus, *query.Stored)
 	}{
@@ -51,7 +51,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 					c.store(t, b, fmt.Sprint("evt_", i))
 				}
 			}, func() {
-				for _, s := range page(t, b, c.shelf) {
+				for _, s := range page(t, b, c.selection) {
 					c.remove(t, b, &s)
 				}
 			})
@@ -66,7 +66,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer again.Close()
-			if there := page(t, again, c.shelf); len(there) > 0 {
+			if there := page(t, again, c.selection); len(there) > 0 {
 				t.Errorf("%d are there again", len(there))
 			}
 			select {
@@ -75,7 +75,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 				t.Error("nothing had come back: this shows nothing")
 			}
 			c.store(t, again, "evt_new")
-			if there := page(t, again, c.shelf); len(there) != 1 {
+			if there := page(t, again, c.selection); len(there) != 1 {
 				t.Errorf("%d of 1 new ones are there", len(there))
 			}
 		})
@@ -154,9 +154,9 @@ func TestRemovedStaysRemovedWhenTheServerIsKilled(t *testing.T) {
 	}
 }
 
-func page(t *testing.T, b *publish.Bus, sh query.Selection) []query.Stored {
+func page(t *testing.T, b *publish.Bus, sel query.Selection) []query.Stored {
 	t.Helper()
-	found, _, err := b.Query().Reverse(t.Context(), sh, 0, 100)
+	found, _, err := b.Query().Reverse(t.Context(), sel, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

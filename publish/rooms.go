@@ -73,10 +73,10 @@ func (b *Bus) openRooms(ctx context.Context, p *connection.Patience, cfg *config
 
 // removeWhatCameBack removes once more what a killed server may have brought back.
 func (b *Bus) removeWhatCameBack(ctx context.Context) error {
-	if err := b.store.ForgetAgain(ctx); err != nil {
+	if err := b.store.FinishForgetting(ctx); err != nil {
 		return err
 	}
-	return b.removal.RemoveAgain(ctx)
+	return b.removal.FinishRemoving(ctx)
 }
 
 // Query reads what is stored.

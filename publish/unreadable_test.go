@@ -82,7 +82,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // none of this may go on for ever
 	defer cancel()
 
-	shelf := query.Dead("ep_1")
+	selection := query.Dead("ep_1")
 	letters := func(page []query.Stored) (n int) {
 		for i := range page {
 			if d, err := delivery.Of(&page[i]); err == nil && d.Endpoint == "ep_1" {
@@ -94,7 +94,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 100} {
 		n := 0
 		for from := uint64(1); from != 0; {
-			page, next, err := b.Query().Forward(ctx, shelf, from, limit)
+			page, next, err := b.Query().Forward(ctx, selection, from, limit)
 			if err != nil || next != 0 && next <= from {
 				t.Fatalf("after %d by %d: on to %d: %v", from, limit, next, err)
 			}
@@ -105,7 +105,7 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 		}
 		n = 0
 		for before := uint64(0); ; {
-			page, next, err := b.Query().Reverse(ctx, shelf, before, limit)
+			page, next, err := b.Query().Reverse(ctx, selection, before, limit)
 			if err != nil || before != 0 && next >= before {
 				t.Fatalf("before %d by %d: on to %d: %v", before, limit, next, err)
 			}
@@ -118,16 +118,16 @@ func TestUnreadableMessagesAreSkipped(t *testing.T) {
 		}
 	}
 	n := 0
-	if _, err := b.Query().ReadAll(ctx, shelf, 1<<20, func(s *query.Stored) { n += letters([]query.Stored{*s}) }); err != nil || n != good {
+	if _, err := b.Query().ReadAll(ctx, selection, 1<<20, func(s *query.Stored) { n += letters([]query.Stored{*s}) }); err != nil || n != good {
 		t.Errorf("all: %d of %d: %v", n, good, err)
 	}
-	if p, err := b.Query().Peek(ctx, shelf); err != nil || p.Total != 3*good+1 {
+	if p, err := b.Query().Peek(ctx, selection); err != nil || p.Total != 3*good+1 {
 		t.Errorf("a pile of %d: %v", p.Total, err)
 	}
-	if first, last, err := b.Query().Ends(ctx, shelf, time.Time{}); err != nil || first != 1 || last != 3*good+1 {
+	if first, last, err := b.Query().Ends(ctx, selection, time.Time{}); err != nil || first != 1 || last != 3*good+1 {
 		t.Errorf("from %d to %d: %v", first, last, err)
 	}
-	if _, _, err := b.Query().Count(ctx, shelf); err != nil {
+	if _, _, err := b.Query().Count(ctx, selection); err != nil {
 		t.Error(err)
 	}
 	if _, err := b.Find().Dead(ctx, "ep_1.bad:1"); err == nil {

@@ -79,7 +79,7 @@ func deliveryRetryCommand() *cobra.Command {
 				d, unknown := client.AskFor[admin.DeliveryReport](cmd, http.MethodGet, path, nil)
 				if unknown == nil && d.Status == deliveries.StatusDelivered {
 					return fmt.Errorf("%s is already delivered; to send its event again, run 'jethook event resend %s --endpoint %s'",
-						cli.Visible(d.ID), shellWord(d.EventID), d.Endpoint)
+						cli.Printable(d.ID), shellWord(d.EventID), d.Endpoint)
 				}
 			}
 			return err
@@ -93,7 +93,7 @@ func shellWord(text string) string {
 	if plainWord.MatchString(text) {
 		return text
 	}
-	return "'" + strings.ReplaceAll(cli.Visible(text), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(cli.Printable(text), "'", `'\''`) + "'"
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.:/@+-]+$`)

@@ -191,7 +191,7 @@ func confirmRemoval(cmd *cobra.Command, id string) error {
 	e, err := client.AskFor[endpoint.Endpoint](cmd, http.MethodGet, client.EndpointPath(id), nil)
 	switch {
 	case err == nil:
-		who = cli.Visible(e.Name) + " (" + id + ")"
+		who = cli.Printable(e.Name) + " (" + id + ")"
 	case !client.RefusedWith(err, "unreadable"):
 		return err
 	}

@@ -119,10 +119,10 @@ func (a *Archive) Find(ctx context.Context, id string, q Query) (found eventlog.
 	return found, others, err
 }
 
-// merged reads the events of several shelves as one list, newest first.
+// merged reads the events of several selections as one list, newest first.
 type merged struct{ strands []*strand }
 
-// strand is the part of one shelf that was read and not yet taken.
+// strand is the part of one selection that was read and not yet taken.
 type strand struct {
 	tail  *eventlog.Tail
 	heads []eventlog.Head
@@ -130,17 +130,17 @@ type strand struct {
 
 // merge begins to read what q chooses, where its cursor says.
 func (a *Archive) merge(ctx context.Context, q Query) (*merged, error) {
-	shelves, err := query.EventsOn(q.Subject)
+	selections, err := query.EventsOn(q.Subject)
 	if err != nil {
 		return nil, err
 	}
-	marks, err := parseMarks(q.Cursor, len(shelves))
+	marks, err := parseMarks(q.Cursor, len(selections))
 	if err != nil {
 		return nil, err
 	}
 	m := &merged{}
-	for i, sh := range shelves {
-		tail, err := a.bus.EventLog().Tail(ctx, sh, q.Since, q.Until)
+	for i, sel := range selections {
+		tail, err := a.bus.EventLog().Tail(ctx, sel, q.Since, q.Until)
 		if err != nil {
 			return nil, fmt.Errorf("listing events: %w", err)
 		}
@@ -188,7 +188,7 @@ func (m *merged) metAhead(id, subject string) (others []string) {
 	return others
 }
 
-// cursor says where to go on: for each shelf the sequence below which it is still to be read. It is empty when
+// cursor says where to go on: for each selection the sequence below which it is still to be read. It is empty when
 // nothing is left.
 func (m *merged) cursor() string {
 	marks := make([]string, len(m.strands))

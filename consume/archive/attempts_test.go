@@ -10,6 +10,7 @@ import (
 
 	"jethook/consume/history"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 	"jethook/publish/eventlog"
@@ -74,7 +75,7 @@ func attemptAt(e *event.Event, endpoint string, outcome history.Outcome) history
 // What is read of the history stays bounded, however much was recorded since the event was stored, and its attempts are found.
 func TestAttemptsAreFoundInALongHistory(t *testing.T) {
 	t.Parallel()
-	bus := open(t)
+	bus := bustest.Open(t, bustest.Settings(t))
 	s := scribe{t, bus}
 	crowd := make([]string, 100)
 	for i := range crowd {
@@ -121,7 +122,7 @@ func TestAttemptsAreFoundInALongHistory(t *testing.T) {
 // An endpoint that gets very much is read where the attempts must be: each says when the next one is due.
 func TestAttemptsAreFoundByWhenTheyAreDue(t *testing.T) {
 	t.Parallel()
-	bus := open(t)
+	bus := bustest.Open(t, bustest.Settings(t))
 	s := scribe{t, bus}
 	h := s.event("evt_1")
 	failed := attemptAt(&h.Event, "ep_1", history.Failed)

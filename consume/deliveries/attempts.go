@@ -50,13 +50,13 @@ func (l *Store) Attempts(ctx context.Context, q AttemptQuery) (items []history.A
 	if q.Limit <= 0 || q.Limit > paging.Max {
 		q.Limit = paging.Max
 	}
-	shelf, matches, ahead := q.shelf(), q.matcher(), q.Limit
+	selection, matches, ahead := q.selection(), q.matcher(), q.Limit
 	if matches != nil { // much of it may not match
 		ahead = paging.Max
 	}
 	items = []history.Attempt{}
 	for began, size := time.Now(), 0; ; {
-		page, end, err := l.bus.Query().Reverse(ctx, shelf, before, ahead)
+		page, end, err := l.bus.Query().Reverse(ctx, selection, before, ahead)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading the history: %w", err)
 		}
@@ -82,7 +82,7 @@ func (l *Store) Attempts(ctx context.Context, q AttemptQuery) (items []history.A
 	}
 }
 
-func (q *AttemptQuery) shelf() query.Selection {
+func (q *AttemptQuery) selection() query.Selection {
 	t := delivery.HistoryKey{Endpoint: q.Endpoint, Outcome: string(q.Outcome), Class: string(q.Class), Status: q.Status}
 	if t.Endpoint == "" && q.Delivery != "" {
 		t.Endpoint, _, _ = strings.Cut(q.Delivery, ".")

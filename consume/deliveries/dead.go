@@ -92,18 +92,18 @@ func (l *Store) RemoveSome(ctx context.Context, q DeadQuery) (removed int, next 
 }
 
 func (l *Store) someDead(ctx context.Context, q DeadQuery, do func(context.Context, []delivery.Delivery) (int, error)) (n int, next string, err error) {
-	shelf := query.Dead(q.Endpoint).WithBodies()
+	selection := query.Dead(q.Endpoint).WithBodies()
 	from, end, err := paging.ParseSpan(q.Cursor)
 	if err != nil {
 		return 0, "", err
 	}
 	if q.Cursor == "" {
-		if from, end, err = l.bus.Query().Ends(ctx, shelf, time.Time{}); err != nil || from == 0 {
+		if from, end, err = l.bus.Query().Ends(ctx, selection, time.Time{}); err != nil || from == 0 {
 			return 0, "", err
 		}
 	}
 	for began := time.Now(); from != 0 && from <= end; {
-		page, after, err := l.bus.Query().Forward(ctx, shelf, from, portion)
+		page, after, err := l.bus.Query().Forward(ctx, selection, from, portion)
 		if err != nil {
 			return n, "", fmt.Errorf("listing dead letters: %w", err)
 		}

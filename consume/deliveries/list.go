@@ -20,23 +20,23 @@ func (l *Store) List(ctx context.Context, q Query) ([]Delivery, string, error) {
 	if q.Limit <= 0 || q.Limit > paging.Max {
 		q.Limit = paging.Max
 	}
-	shelves, err := l.parts(ctx, &q)
+	all, err := l.parts(ctx, &q)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing deliveries: %w", err)
 	}
-	if err := shelves.seek(q.Cursor); err != nil {
+	if err := all.seek(q.Cursor); err != nil {
 		return nil, "", err
 	}
 	items, listed := []Delivery{}, make(map[string]bool)
 	for began := time.Now(); ; {
-		s, err := shelves.newest(ctx)
+		s, err := all.newest(ctx)
 		switch {
 		case err != nil:
 			return nil, "", fmt.Errorf("listing deliveries: %w", err)
 		case s == nil:
 			return items, "", nil
 		case len(items) == q.Limit || time.Since(began) > paging.Patience:
-			return items, shelves.cursor(), nil
+			return items, all.cursor(), nil
 		}
 		it := s.take()
 		if it.d == nil && s.holds != nil && !s.holds(it.Data) {
@@ -56,7 +56,7 @@ func (q *Query) matches(d *Delivery) bool {
 		(q.Reason == "" || strings.Contains(strings.ToLower(d.Reason), strings.ToLower(q.Reason)))
 }
 
-// narrow reports whether the shelves hold more than what q chooses, so that some of it is passed over.
+// narrow reports whether the parts hold more than what q chooses, so that some of it is passed over.
 func (q *Query) narrow() bool {
 	return q.Type != "" || q.EventID != "" || q.Class != "" || q.Code != 0 || q.Reason != ""
 }

@@ -24,7 +24,7 @@ type part struct {
 	last  item   // that was taken
 }
 
-// item is a delivery on a shelf: a message, or one of those that a message stands for.
+// item is a delivery in a part: a message, or one of those that a message stands for.
 type item struct {
 	query.Stored
 	d *Delivery // nil: the message says it
@@ -98,9 +98,9 @@ func (l *Store) parts(ctx context.Context, q *Query) (all parts, err error) {
 			return nil, err
 		}
 	}
-	add := func(status Status, sh query.Selection) {
+	add := func(status Status, sel query.Selection) {
 		if q.Status == "" || q.Status == status {
-			all = append(all, l.part(status, sh.Within(q.Since, q.Until), keys, q))
+			all = append(all, l.part(status, sel.Within(q.Since, q.Until), keys, q))
 		}
 	}
 	add(StatusWaiting, query.Waiting(q.Endpoint))
@@ -115,21 +115,21 @@ func (l *Store) parts(ctx context.Context, q *Query) (all parts, err error) {
 }
 
 // part returns one part of the list that q chooses. Where the subjects tell the event, it is found by its keys.
-func (l *Store) part(status Status, sh query.Selection, keys []string, q *Query) *part {
+func (l *Store) part(status Status, sel query.Selection, keys []string, q *Query) *part {
 	ahead := q.Limit + 1 // one more shows whether there is a next page
 	if q.narrow() {
 		ahead = paging.Max
 	}
 	s := &part{status: status}
 	s.read = items(func(ctx context.Context, before uint64) ([]query.Stored, uint64, error) {
-		return l.bus.Query().Reverse(ctx, sh, before, ahead)
+		return l.bus.Query().Reverse(ctx, sel, before, ahead)
 	})
 	switch {
 	case status == StatusDelivered:
 		s.holds = (&AttemptQuery{EventID: q.EventID, Type: q.Type}).matcher()
 	case len(keys) > 0:
 		s.read = items(func(ctx context.Context, before uint64) ([]query.Stored, uint64, error) {
-			return l.bus.Query().ByKey(ctx, sh, keys, before)
+			return l.bus.Query().ByKey(ctx, sel, keys, before)
 		})
 	}
 	return s
@@ -147,7 +147,7 @@ func items(read func(ctx context.Context, before uint64) ([]query.Stored, uint64
 	}
 }
 
-// newest returns the shelf whose next message is the newest of all that are left; nil when none is.
+// newest returns the part whose next message is the newest of all that are left; nil when none is.
 func (all parts) newest(ctx context.Context) (newest *part, err error) {
 	for _, s := range all {
 		if err := s.fill(ctx); err != nil {
@@ -160,7 +160,7 @@ func (all parts) newest(ctx context.Context) (newest *part, err error) {
 	return newest, nil
 }
 
-// cursor tells where each shelf goes on. What came later than the first page lies above that.
+// cursor tells where each part goes on. What came later than the first page lies above that.
 func (all parts) cursor() string {
 	places := make([]string, len(all))
 	for i, s := range all {

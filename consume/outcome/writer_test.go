@@ -19,8 +19,8 @@ import (
 	"jethook/publish/failure"
 )
 
-// shelf is a store that answers each write by a function, as late as the bus does.
-type shelf struct {
+// scripted is a store that answers each write by a function, as late as the bus does.
+type scripted struct {
 	answer func(what string) error
 
 	mu     sync.Mutex // guards what follows
@@ -29,7 +29,7 @@ type shelf struct {
 	line   string
 }
 
-func (s *shelf) write(what string, done func(error)) {
+func (s *scripted) write(what string, done func(error)) {
 	s.mu.Lock()
 	s.writes = append(s.writes, what)
 	err := s.answer(what)
@@ -37,25 +37,25 @@ func (s *shelf) write(what string, done func(error)) {
 	time.AfterFunc(time.Millisecond, func() { done(err) })
 }
 
-func (s *shelf) MustCarry(d *delivery.Delivery) bool { return d.BodySize() >= delivery.LargeBody }
+func (s *scripted) MustCarry(d *delivery.Delivery) bool { return d.BodySize() >= delivery.LargeBody }
 
-func (s *shelf) Schedule(d *delivery.Delivery, done func(error)) {
+func (s *scripted) Schedule(d *delivery.Delivery, done func(error)) {
 	s.last = d
 	d.Due = d.Due.Add(time.Second) // very many come due at that time
 	s.write("schedule", done)
 }
 
-func (s *shelf) ScheduleUnlessMoved(d *delivery.Delivery, place uint64, done func(error)) {
+func (s *scripted) ScheduleUnlessMoved(d *delivery.Delivery, place uint64, done func(error)) {
 	s.last = d
 	s.write(fmt.Sprint("schedule after ", place), done)
 }
 
-func (s *shelf) DeadLetter(d *delivery.Delivery, done func(error)) {
+func (s *scripted) DeadLetter(d *delivery.Delivery, done func(error)) {
 	s.last = d
 	s.write("bury", done)
 }
 
-func (s *shelf) Record(_ delivery.HistoryKey, line []byte, done func(error)) {
+func (s *scripted) Record(_ delivery.HistoryKey, line []byte, done func(error)) {
 	s.line = string(line)
 	s.write("record", done)
 }
@@ -131,7 +131,7 @@ func TestWriter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &shelf{answer: func(what string) (err error) {
+				s := &scripted{answer: func(what string) (err error) {
 					if left := test.errs[what]; len(left) > 0 {
 						err, test.errs[what] = left[0], left[1:]
 					}
@@ -160,7 +160,7 @@ func TestWriter(t *testing.T) {
 func TestLineTellsWhenItIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{answer: func(string) error { return nil }}
+		s := &scripted{answer: func(string) error { return nil }}
 		var pending sync.WaitGroup
 		w := NewWriter(s, make(chan struct{}), &pending, slog.New(slog.DiscardHandler))
 		d := delivery.Delivery{Endpoint: "ep_a", Event: event.Event{ID: "evt_1"}, Attempt: 1}
@@ -178,7 +178,7 @@ func TestLineTellsWhenItIsDue(t *testing.T) {
 func TestWriterInsistsUntilTheProcessStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{answer: func(string) error { return errors.New("no answer") }}
+		s := &scripted{answer: func(string) error { return errors.New("no answer") }}
 		var pending sync.WaitGroup
 		stop := make(chan struct{})
 		w := NewWriter(s, stop, &pending, slog.New(slog.DiscardHandler))

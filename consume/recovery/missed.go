@@ -20,7 +20,7 @@ import (
 
 // window is when the events were stored that the endpoint may have missed: since it exists, unless those of before
 // are asked for too. An ordered endpoint misses no others: they wait for it in the stream.
-func (s *salvage) window() (since, until time.Time) {
+func (s *redeliverer) window() (since, until time.Time) {
 	since, until = s.rec.Since, s.rec.Until
 	if !s.rec.Missing && since.Before(s.ep.CreatedAt) {
 		since = s.ep.CreatedAt
@@ -32,7 +32,7 @@ func (s *salvage) window() (since, until time.Time) {
 }
 
 // chooseMissed returns deliveries of the events that match and left no trace for the endpoint.
-func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.Stored) ([]delivery.Delivery, error) {
+func (s *redeliverer) chooseMissed(ctx context.Context, stream string, page []query.Stored) ([]delivery.Delivery, error) {
 	if s.traces == nil {
 		since, _ := s.window()
 		s.traces = newTraces(s.bus, s.ep.ID, since)
@@ -82,7 +82,7 @@ func (s *salvage) chooseMissed(ctx context.Context, stream string, page []query.
 
 // lookUp reports which deliveries wait, are being attempted, or are dead. One that dies meanwhile is dead before it
 // leaves the bus, and so found in one of the two places.
-func (s *salvage) lookUp(ctx context.Context, deliveries []delivery.Delivery) ([]bool, error) {
+func (s *redeliverer) lookUp(ctx context.Context, deliveries []delivery.Delivery) ([]bool, error) {
 	known := make([]bool, len(deliveries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
@@ -103,17 +103,17 @@ const maxTraces = 2_000_000
 // traces remembers, by a hash of 64 bits, what the history says was delivered to an endpoint. Two million deliveries
 // share a hash with another of a million events with a chance of one in ten million.
 type traces struct {
-	bus   *publish.Bus
-	shelf query.Selection
-	since time.Time
-	lines *history.Reader // nil: reading begins at since
-	seed  maphash.Seed
-	seen  map[uint64]struct{}
+	bus       *publish.Bus
+	selection query.Selection
+	since     time.Time
+	lines     *history.Reader // nil: reading begins at since
+	seed      maphash.Seed
+	seen      map[uint64]struct{}
 }
 
 func newTraces(bus *publish.Bus, endpoint string, since time.Time) *traces {
 	return &traces{
-		bus: bus, shelf: delivery.HistoryShelf(endpoint, string(history.Delivered)), since: since,
+		bus: bus, selection: delivery.HistoryShelf(endpoint, string(history.Delivered)), since: since,
 		seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}),
 	}
 }
@@ -130,7 +130,7 @@ func (t *traces) add(delivery string) { t.seen[maphash.String(t.seed, delivery)]
 // follow reads what the history has got since it was read last.
 func (t *traces) follow(ctx context.Context) error {
 	if t.lines == nil {
-		lines, err := history.Since(ctx, t.bus.Query(), t.shelf, t.since)
+		lines, err := history.Since(ctx, t.bus.Query(), t.selection, t.since)
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (job *recoveryJob) check(key string, now time.Time) error {
 		return errors.New("it has no state")
 	case !phase:
 		return errors.New("it has no phase")
-	case job.Place.Leg < 0:
+	case job.Place.Scan < 0:
 		return errors.New("its place is before the beginning")
 	case job.Started.IsZero() || job.Until.IsZero():
 		return errors.New("it has no time")

@@ -15,7 +15,7 @@ import (
 func goodRecovery(t testing.TB) (key, record string) {
 	t.Helper()
 	rec := newRecovery(&endpoint.Endpoint{ID: "ep_a"}, time.Time{}, time.Time{}, false)
-	job := recoveryJob{Recovery: rec, Place: recoveryPlace{Leg: 1, Next: 5, End: 9}, Owner: "me", Lease: time.Now().Add(recoveryLease).UTC()}
+	job := recoveryJob{Recovery: rec, Place: recoveryPlace{Scan: 1, Next: 5, End: 9}, Owner: "me", Lease: time.Now().Add(recoveryLease).UTC()}
 	data, err := json.Marshal(job)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func badRecoveries(record string) map[string]string {
 	with := func(old, with string) string { return strings.Replace(record, old, with, 1) }
 	return map[string]string{
 		"empty": "", "null": "null", "cut off": record[:len(record)/2], "brackets": strings.Repeat("[", 1<<15), "large": with(`{`, `{"x":"`+strings.Repeat("x", 1<<17)+`",`),
-		"leg before the first": with(`"leg":1`, `"leg":-1`), "sequence below 0": with(`"next":5`, `"next":-5`),
+		"scan before the first": with(`"leg":1`, `"leg":-1`), "sequence below 0": with(`"next":5`, `"next":-5`),
 		"all endpoints": with(`"endpoint":"ep_a"`, `"endpoint":"*"`), "another endpoint": with(`"endpoint":"ep_a"`, `"endpoint":"ep_b"`),
 		"no id": with(`"id":"rec_a_`, `"no":"rec_a_`), "no state": with(`"running"`, `"done soon"`), "no phase": with(`"phase":"dead"`, `"phase":""`),
 		"no time": with(`"started":"2`, `"then":"2`), "a lease for ever": with(`"lease":"2`, `"lease":"9`),
@@ -75,9 +75,9 @@ func FuzzDecodeRecovery(f *testing.F) {
 			}
 			return
 		}
-		legs := (&salvage{ep: &endpoint.Endpoint{ID: job.Endpoint}}).legs()
-		if job.Place.Leg < len(legs) {
-			_ = legs[job.Place.Leg]
+		scans := (&redeliverer{ep: &endpoint.Endpoint{ID: job.Endpoint}}).scans()
+		if job.Place.Scan < len(scans) {
+			_ = scans[job.Place.Scan]
 		}
 		if again, err := json.Marshal(job); err == nil {
 			if back, err := decodeRecovery(key, again, 1); err != nil || back.Place != job.Place || back.State != job.State {

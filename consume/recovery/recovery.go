@@ -95,9 +95,9 @@ type recoveryJob struct {
 
 // recoveryPlace is where a recovery stands: all before it is done.
 type recoveryPlace struct {
-	Leg  int    `json:"leg"`
-	Next uint64 `json:"next,omitempty"` // sequence to go on from; 0: the leg has not begun
-	End  uint64 `json:"end,omitempty"`  // last sequence of the leg
+	Scan int    `json:"leg"`
+	Next uint64 `json:"next,omitempty"` // sequence to go on from; 0: the scan has not begun
+	End  uint64 `json:"end,omitempty"`  // last sequence of the scan
 }
 
 // Errors of recoveries. Test with errors.Is.

@@ -131,21 +131,21 @@ func (r *Worker) begin(ctx context.Context, workers *errgroup.Group, jobs []reco
 			continue
 		}
 		running = true
-		if time.Now().Before(job.Lease) || !r.mark(job.ID) {
+		if time.Now().Before(job.Lease) || !r.claim(job.ID) {
 			continue
 		}
 		if !workers.TryGo(func() error {
-			defer r.unmark(job.ID)
+			defer r.release(job.ID)
 			r.work(ctx, &job)
 			return nil
 		}) {
-			r.unmark(job.ID)
+			r.release(job.ID)
 		}
 	}
 	return running
 }
 
-func (r *Worker) mark(id string) bool {
+func (r *Worker) claim(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running[id] {
@@ -155,7 +155,7 @@ func (r *Worker) mark(id string) bool {
 	return true
 }
 
-func (r *Worker) unmark(id string) {
+func (r *Worker) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.running, id)
@@ -167,7 +167,7 @@ func (r *Worker) work(ctx context.Context, job *recoveryJob) {
 		return
 	}
 	r.log.Info("recovering an endpoint", "recovery", job.ID, "endpoint", job.Endpoint)
-	var s *salvage
+	var s *redeliverer
 	for ctx.Err() == nil {
 		ended, err := r.advance(ctx, job, &s)
 		if err == nil && !ended {
@@ -217,7 +217,7 @@ func (r *Worker) keep(ctx context.Context, job *recoveryJob) error {
 
 // advance does one portion of the job, and reports whether that was the last. The place is stored after the portion is
 // done: after a crash that portion is done again, which finds what is left of it.
-func (r *Worker) advance(ctx context.Context, job *recoveryJob, s **salvage) (ended bool, err error) {
+func (r *Worker) advance(ctx context.Context, job *recoveryJob, s **redeliverer) (ended bool, err error) {
 	room, err := r.awaitRoom(ctx, job)
 	if err != nil {
 		return false, err
@@ -227,17 +227,17 @@ func (r *Worker) advance(ctx context.Context, job *recoveryJob, s **salvage) (en
 		return false, err
 	}
 	if *s == nil {
-		*s = &salvage{bus: r.bus, cursors: r.cursors, rec: &job.Recovery}
+		*s = &redeliverer{bus: r.bus, cursors: r.cursors, rec: &job.Recovery}
 	}
 	(*s).ep = ep
-	legs := (*s).legs()
-	if job.Place.Leg >= len(legs) {
+	scans := (*s).scans()
+	if job.Place.Scan >= len(scans) {
 		return true, nil
 	}
-	l := legs[job.Place.Leg]
+	l := scans[job.Place.Scan]
 	job.Phase = l.phase
 	if l.phase == PhaseMissed && (*s).traces == nil {
-		if err := r.awaitSettled(ctx, job, *s, legs); err != nil {
+		if err := r.awaitSettled(ctx, job, *s, scans); err != nil {
 			return false, err
 		}
 	}
@@ -247,16 +247,16 @@ func (r *Worker) advance(ctx context.Context, job *recoveryJob, s **salvage) (en
 		}
 	}
 	if job.Place.Next == 0 || job.Place.Next > job.Place.End {
-		job.Place = recoveryPlace{Leg: job.Place.Leg + 1}
+		job.Place = recoveryPlace{Scan: job.Place.Scan + 1}
 		return false, r.keep(ctx, job)
 	}
 	return false, r.movePortion(ctx, job, l, room)
 }
 
-// movePortion redelivers what is chosen of the next messages of a leg, if there is room for it. Where nothing is chosen,
+// movePortion redelivers what is chosen of the next messages of a scan, if there is room for it. Where nothing is chosen,
 // none is needed: what waits for an endpoint that keeps failing does not keep its recovery.
-func (r *Worker) movePortion(ctx context.Context, job *recoveryJob, l leg, room int) error {
-	page, next, err := r.bus.Query().Forward(ctx, l.shelf, job.Place.Next, batch)
+func (r *Worker) movePortion(ctx context.Context, job *recoveryJob, l scan, room int) error {
+	page, next, err := r.bus.Query().Forward(ctx, l.selection, job.Place.Next, batch)
 	if err != nil {
 		return fmt.Errorf("reading what there is to recover: %w", err)
 	}
@@ -331,16 +331,16 @@ func (r *Worker) awaitRoom(ctx context.Context, job *recoveryJob) (int, error) {
 
 // dueTo counts what is due to an endpoint. It is asked ten times a second, and a subject list of a crowd is megabytes.
 func (r *Worker) dueTo(ctx context.Context, id string) (due int, err error) {
-	shelves := []query.Selection{query.Due(id), query.Turns(id)}
-	err = r.bus.Query().PeekEach(ctx, shelves, func(_ int, p query.Count) { due += int(p.Total) })
+	selections := []query.Selection{query.Due(id), query.Turns(id)}
+	err = r.bus.Query().PeekEach(ctx, selections, func(_ int, p query.Count) { due += int(p.Total) })
 	return due, err
 }
 
 // awaitSettled waits until every event that the endpoint may have missed has its outcome for it, if it wanted it: what
 // has none yet is not missed.
-func (r *Worker) awaitSettled(ctx context.Context, job *recoveryJob, s *salvage, legs []leg) error {
+func (r *Worker) awaitSettled(ctx context.Context, job *recoveryJob, s *redeliverer, scans []scan) error {
 	renewed := time.Now()
-	for _, l := range legs {
+	for _, l := range scans {
 		if l.phase != PhaseMissed || s.ep.Ordered {
 			continue
 		}

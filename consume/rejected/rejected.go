@@ -61,9 +61,9 @@ func (s *Store) List(ctx context.Context, q Query) (items []quarantine.Request, 
 	if q.Limit <= 0 || q.Limit > paging.Max {
 		q.Limit = paging.Max
 	}
-	shelf := query.Rejected(q.Source).Within(q.Since, q.Until)
+	selection := query.Rejected(q.Source).Within(q.Since, q.Until)
 	for began := time.Now(); ; {
-		page, end, err := s.bus.Query().Reverse(ctx, shelf, before, q.Limit)
+		page, end, err := s.bus.Query().Reverse(ctx, selection, before, q.Limit)
 		if err != nil {
 			return nil, "", fmt.Errorf("listing rejected requests: %w", err)
 		}
@@ -168,10 +168,10 @@ func (s *Store) chosen(ctx context.Context, q *Query, from, end uint64) iter.Seq
 	if len(q.IDs) > 0 {
 		return s.named(ctx, q, from)
 	}
-	shelf := query.Rejected(q.Source).WithBodies()
+	selection := query.Rejected(q.Source).WithBodies()
 	return func(yield func(*quarantine.Request, error) bool) {
 		for from != 0 && from <= end {
-			page, after, err := s.bus.Query().Forward(ctx, shelf, from, rejectedPortion)
+			page, after, err := s.bus.Query().Forward(ctx, selection, from, rejectedPortion)
 			if err != nil {
 				yield(nil, err)
 				return

@@ -208,9 +208,9 @@ func (d *draft) readUnreadable(reports []report.Process) {
 	})
 }
 
-// readEndpoints puts together what is known of each endpoint, the most troubled first.
+// readEndpoints puts together what is known of each endpoint, the most urgent first.
 func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.Process) {
-	lives := merge(reports)
+	reported := merge(reports)
 	var hour report.Hour
 	for _, ep := range endpoints {
 		about := notice.About(ep)
@@ -220,13 +220,13 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 			l = &load{}
 		}
 		l.describe(&e)
-		live := lives[ep.ID]
-		if live == nil {
-			live = &report.Endpoint{}
+		told := reported[ep.ID]
+		if told == nil {
+			told = &report.Endpoint{}
 		}
-		describe(live, &e)
-		hour.Add(&live.Hour)
-		e.State = stateOf(ep, live, l.tried)
+		describe(told, &e)
+		hour.Add(&told.Hour)
+		e.State = stateOf(ep, told, l.tried)
 		if e.State == Open {
 			since := ep.FailingSince.UTC()
 			e.FailingSince = &since
@@ -237,27 +237,27 @@ func (d *draft) readEndpoints(endpoints []*endpoint.Endpoint, reports []report.P
 	if hour.Delivered+hour.Failed > 0 {
 		d.P50, d.P99 = milliseconds(hour.Latency.Quantile(0.5)), milliseconds(hour.Latency.Quantile(0.99))
 	}
-	slices.SortStableFunc(d.Endpoints, moreTroubled)
+	slices.SortStableFunc(d.Endpoints, moreUrgent)
 }
 
 // stateOf says how an endpoint fares. Tried says that something waits because it failed before: that counts when no
 // process has made a request since it started.
-func stateOf(ep *endpoint.Endpoint, live *report.Endpoint, tried bool) State {
-	never := live.LastOK.IsZero() && live.LastFailed.IsZero()
+func stateOf(ep *endpoint.Endpoint, told *report.Endpoint, tried bool) State {
+	never := told.LastOK.IsZero() && told.LastFailed.IsZero()
 	switch {
 	case ep.Disabled:
 		return Disabled
 	case !ep.FailingSince.IsZero():
 		return Open
-	case live.LastFailed.After(live.LastOK), never && tried:
+	case told.LastFailed.After(told.LastOK), never && tried:
 		return Failing
 	default:
 		return Healthy
 	}
 }
 
-// moreTroubled orders endpoints: what needs somebody first comes first.
-func moreTroubled(a, b Endpoint) int {
+// moreUrgent orders endpoints: what needs somebody first comes first.
+func moreUrgent(a, b Endpoint) int {
 	rank := func(e *Endpoint) int {
 		switch {
 		case e.State == Open:

@@ -110,11 +110,11 @@ func (d *draft) weigh(ctx context.Context, endpoints []*endpoint.Endpoint) map[s
 	for _, ep := range endpoints {
 		loads[ep.ID] = &load{}
 	}
-	ids := byTrouble(endpoints)
+	ids := byUrgency(endpoints)
 	d.note(lackDue, d.countDue(ctx, loads, query.Due, whyDue))
 	d.note(lackTurn, d.countDue(ctx, loads, query.Turns, string(delivery.WhyTurn)))
 	d.note(lackBehind, d.countBehind(ctx, endpoints, loads))
-	// What may take long comes last, and for each endpoint at once: the most troubled first.
+	// What may take long comes last, and for each endpoint at once: the most urgent first.
 	d.note(lackWaiting, d.countScheduled(ctx, ids, loads))
 	d.note(lackDead, d.countDead(ctx, ids, loads))
 	return loads
@@ -172,12 +172,12 @@ func (d *draft) look(ctx context.Context, ids []string, loads map[string]*load) 
 }
 
 // countDue counts what came due and has no outcome yet.
-func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func(string) query.Selection, why string) error {
-	counts, few, err := d.bus.Query().CountByEndpoint(ctx, shelf(""))
+func (d *draft) countDue(ctx context.Context, loads map[string]*load, selection func(string) query.Selection, why string) error {
+	counts, few, err := d.bus.Query().CountByEndpoint(ctx, selection(""))
 	if err == nil && !few { // a crowd came due at one moment
 		counts = make(map[string]uint64)
 		all := slices.Collect(maps.Keys(loads))
-		err = d.countEach(ctx, all, shelf, func(id string, n uint64) { counts[id] = n })
+		err = d.countEach(ctx, all, selection, func(id string, n uint64) { counts[id] = n })
 	}
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (d *draft) countDue(ctx context.Context, loads map[string]*load, shelf func
 			ids = append(ids, id)
 		}
 	}
-	return d.bus.Query().PeekEach(ctx, shelvesOf(ids, shelf), func(i int, p query.Count) { loads[ids[i]].seeFirst(p) })
+	return d.bus.Query().PeekEach(ctx, selectionsOf(ids, selection), func(i int, p query.Count) { loads[ids[i]].seeFirst(p) })
 }
 
 func (d *draft) countDead(ctx context.Context, ids []string, loads map[string]*load) error {
@@ -232,36 +232,36 @@ func (d *draft) countBehind(ctx context.Context, endpoints []*endpoint.Endpoint,
 	return nil
 }
 
-// byTrouble returns the endpoints' ids, those first whose state alone says that something may wait.
-func byTrouble(endpoints []*endpoint.Endpoint) []string {
-	var troubled, others []string
+// byUrgency returns the endpoints' ids, those first whose state alone says that something may wait.
+func byUrgency(endpoints []*endpoint.Endpoint) []string {
+	var urgent, others []string
 	for _, ep := range endpoints {
 		if ep.Disabled || !ep.FailingSince.IsZero() {
-			troubled = append(troubled, ep.ID)
+			urgent = append(urgent, ep.ID)
 		} else {
 			others = append(others, ep.ID)
 		}
 	}
-	return append(troubled, others...)
+	return append(urgent, others...)
 }
 
 // peekEach counts what waits for each endpoint and looks at the first of it.
 func (d *draft) peekEach(ctx context.Context, ids []string, loads map[string]*load) error {
-	return d.bus.Query().PeekEach(ctx, shelvesOf(ids, query.Waiting), func(i int, p query.Count) {
+	return d.bus.Query().PeekEach(ctx, selectionsOf(ids, query.Waiting), func(i int, p query.Count) {
 		l := loads[ids[i]]
 		l.counted, l.scheduled, l.read = true, p.Total, min(p.Total, 1)
 		l.seeFirst(p)
 	})
 }
 
-func (d *draft) countEach(ctx context.Context, ids []string, shelf func(string) query.Selection, tell func(id string, n uint64)) error {
-	return d.bus.Query().CountEach(ctx, shelvesOf(ids, shelf), func(i int, n uint64) { tell(ids[i], n) })
+func (d *draft) countEach(ctx context.Context, ids []string, selection func(string) query.Selection, tell func(id string, n uint64)) error {
+	return d.bus.Query().CountEach(ctx, selectionsOf(ids, selection), func(i int, n uint64) { tell(ids[i], n) })
 }
 
-func shelvesOf(ids []string, shelf func(string) query.Selection) []query.Selection {
-	shelves := make([]query.Selection, len(ids))
+func selectionsOf(ids []string, selection func(string) query.Selection) []query.Selection {
+	selections := make([]query.Selection, len(ids))
 	for i, id := range ids {
-		shelves[i] = shelf(id)
+		selections[i] = selection(id)
 	}
-	return shelves
+	return selections
 }

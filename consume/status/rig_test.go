@@ -3,7 +3,6 @@ package status_test
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
 	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 )
@@ -25,10 +25,7 @@ type rig struct {
 
 func start(t testing.TB) *rig {
 	t.Helper()
-	cfg := config.Default()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.NATSListen = "off"
-	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg := bustest.Settings(t)
 	log := slog.New(slog.DiscardHandler)
 	bus, err := publish.Open(t.Context(), cfg, log)
 	if err != nil {

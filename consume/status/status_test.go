@@ -132,8 +132,8 @@ func TestManySubjectsAreCounted(t *testing.T) {
 	}
 }
 
-// The most troubled endpoint comes first, and each is in the state that its signs say.
-func TestTroubleComesFirst(t *testing.T) {
+// The most urgent endpoint comes first, and each is in the state that its signs say.
+func TestUrgentComesFirst(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	now := time.Now().UTC()

@@ -79,7 +79,7 @@ func (t *Trends) Last(ctx context.Context, every time.Duration, n int) ([]Step, 
 	now := time.Now().UTC()
 	newest := now.Truncate(every)
 	steps := make([]Step, 0, n)
-	var later *mark // that of the step before, whose start is this one's end
+	var later *totals // that of the step before, whose start is this one's end
 	for i := range n {
 		start := newest.Add(-time.Duration(i) * every)
 		step, known := t.over[stepKey{start.Unix(), every}]
@@ -88,15 +88,15 @@ func (t *Trends) Last(ctx context.Context, every time.Duration, n int) ([]Step, 
 		}
 		if !known {
 			if later == nil {
-				later = &mark{}
+				later = &totals{}
 				if i > 0 {
 					var err error
-					if later, err = t.mark(ctx, start.Add(every)); err != nil {
+					if later, err = t.totals(ctx, start.Add(every)); err != nil {
 						return nil, err
 					}
 				}
 			}
-			from, err := t.mark(ctx, start)
+			from, err := t.totals(ctx, start)
 			if err != nil {
 				return nil, err
 			}
@@ -121,11 +121,11 @@ func (t *Trends) Last(ctx context.Context, every time.Duration, n int) ([]Step, 
 	return steps, nil
 }
 
-// mark is how much of each kind lies on the bus from a time on; the zero mark is that of the present.
-type mark struct{ received, delivered, failed, refused uint64 }
+// totals are how much of each kind lies on the bus from a time on; zero ones are those of the present.
+type totals struct{ received, delivered, failed, refused uint64 }
 
-// until is what lies between two marks. What came while they were counted, or went at the end, can't make it negative.
-func (m *mark) until(later *mark) Step {
+// until is what lies between two times. What came while they were counted, or went at the end, can't make it negative.
+func (m *totals) until(later *totals) Step {
 	less := func(a, b uint64) uint64 { return a - min(a, b) }
 	return Step{
 		Received: less(m.received, later.received), Delivered: less(m.delivered, later.delivered),
@@ -133,13 +133,13 @@ func (m *mark) until(later *mark) Step {
 	}
 }
 
-// mark counts from a time on.
-func (t *Trends) mark(ctx context.Context, at time.Time) (*mark, error) {
-	m := &mark{}
+// totals counts from a time on.
+func (t *Trends) totals(ctx context.Context, at time.Time) (*totals, error) {
+	m := &totals{}
 	for _, part := range []struct {
-		stream  string
-		shelves []query.Selection
-		to      []*uint64
+		stream     string
+		selections []query.Selection
+		to         []*uint64
 	}{
 		{topology.StreamWebhooks, []query.Selection{query.All(topology.StreamWebhooks)}, []*uint64{&m.received}},
 		{topology.StreamEvents, []query.Selection{query.All(topology.StreamEvents)}, []*uint64{&m.received}},
@@ -154,8 +154,8 @@ func (t *Trends) mark(ctx context.Context, at time.Time) (*mark, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i, shelf := range part.shelves {
-			n, err := t.bus.Query().CountOn(ctx, shelf, first)
+		for i, selection := range part.selections {
+			n, err := t.bus.Query().CountOn(ctx, selection, first)
 			if err != nil {
 				return nil, err
 			}
@@ -214,7 +214,7 @@ func (t *Trends) Recent(ctx context.Context, st *Status) (*Recent, error) {
 // refusal counts what is kept of a source's refused requests.
 func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Refusal, error) {
 	r := &Refusal{Source: source, Reasons: make(map[string]uint64)}
-	shelf := query.Rejected(source)
+	selection := query.Rejected(source)
 	hour := time.Now().Add(-time.Hour)
 	var total uint64
 	for since, to := range map[time.Time]*uint64{day: &total, hour: &r.Hour} {
@@ -222,7 +222,7 @@ func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Re
 		if err != nil {
 			return nil, err
 		}
-		if *to, err = t.bus.Query().CountOn(ctx, shelf, first); err != nil {
+		if *to, err = t.bus.Query().CountOn(ctx, selection, first); err != nil {
 			return nil, err
 		}
 	}
@@ -230,7 +230,7 @@ func (t *Trends) refusal(ctx context.Context, source string, day time.Time) (*Re
 	if r.Hour == 0 {
 		return r, nil
 	}
-	page, _, err := t.bus.Query().Reverse(ctx, shelf.Within(hour, time.Time{}), 0, sampled)
+	page, _, err := t.bus.Query().Reverse(ctx, selection.Within(hour, time.Time{}), 0, sampled)
 	if err != nil {
 		return nil, err
 	}

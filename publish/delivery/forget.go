@@ -18,8 +18,8 @@ func deathOf(d *Delivery) removal.Removal {
 	return removal.Removal{Seq: d.seq, At: d.Since.UnixNano(), Subject: topology.DeadPrefix + d.ID()}
 }
 
-// ForgetAgain forgets once more the endpoints that were removed: their bucket keeps a mark of each, for ever.
-func (s *Store) ForgetAgain(ctx context.Context) error {
+// FinishForgetting forgets once more the endpoints that were removed: their bucket keeps a mark of each, for ever.
+func (s *Store) FinishForgetting(ctx context.Context) error {
 	w, err := s.p.Endpoints.WatchAll(ctx, jetstream.MetaOnly())
 	if err != nil {
 		return fmt.Errorf("reading bucket %s: %w", topology.BucketEndpoints, failure.Classify(err))
@@ -47,8 +47,8 @@ func (s *Store) ForgetAgain(ctx context.Context) error {
 }
 
 func (s *Store) forgetIfThere(ctx context.Context, endpoint string) error {
-	for _, sh := range []query.Selection{query.Waiting(endpoint), query.Due(endpoint), query.Turns(endpoint), query.Dead(endpoint)} {
-		switch seq, err := s.p.Reader.Place(ctx, sh, query.Question{Seq: 1, Subject: sh.Subject}); {
+	for _, sel := range []query.Selection{query.Waiting(endpoint), query.Due(endpoint), query.Turns(endpoint), query.Dead(endpoint)} {
+		switch seq, err := s.p.Reader.Place(ctx, sel, query.Question{Seq: 1, Subject: sel.Subject}); {
 		case err != nil:
 			return err
 		case seq > 0:

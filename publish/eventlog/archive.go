@@ -46,12 +46,12 @@ type Head struct {
 // reads spans from the end, each with a consumer of its own that leaves the bodies where they are: that passes
 // more than twice as many events a second as reading them whole would.
 type Tail struct {
-	bus    *Archive
-	shelf  query.Selection
-	from   uint64 // the lowest sequence to be read
-	before uint64 // what is below it is still to be read
-	above  uint64 // how many messages of the selection lie at before and above
-	span   uint64 // how many sequences to look at next
+	bus       *Archive
+	selection query.Selection
+	from      uint64 // the lowest sequence to be read
+	before    uint64 // what is below it is still to be read
+	above     uint64 // how many messages of the selection lie at before and above
+	span      uint64 // how many sequences to look at next
 }
 
 const (
@@ -62,19 +62,19 @@ const (
 
 // Tail returns a reader of the selection's events that were stored since a time and before another one; a zero time
 // sets no bound.
-func (a *Archive) Tail(ctx context.Context, sh query.Selection, since, until time.Time) (*Tail, error) {
-	info, err := a.reader.Stream(sh.Stream).Info(ctx)
+func (a *Archive) Tail(ctx context.Context, sel query.Selection, since, until time.Time) (*Tail, error) {
+	info, err := a.reader.Stream(sel.Stream).Info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", sh.Stream, failure.Classify(err))
+		return nil, fmt.Errorf("opening %s: %w", sel.Stream, failure.Classify(err))
 	}
-	t := &Tail{bus: a, shelf: sh, from: max(info.State.FirstSeq, 1), before: info.State.LastSeq + 1, span: firstHeads}
+	t := &Tail{bus: a, selection: sel, from: max(info.State.FirstSeq, 1), before: info.State.LastSeq + 1, span: firstHeads}
 	if !since.IsZero() {
-		if t.from, err = a.firstSince(ctx, sh.Stream, since, t.before); err != nil {
+		if t.from, err = a.firstSince(ctx, sel.Stream, since, t.before); err != nil {
 			return nil, err
 		}
 	}
 	if !until.IsZero() {
-		if t.before, err = a.firstSince(ctx, sh.Stream, until, t.before); err != nil {
+		if t.before, err = a.firstSince(ctx, sel.Stream, until, t.before); err != nil {
 			return nil, err
 		}
 		return t, t.Seek(ctx, t.before)
@@ -98,7 +98,7 @@ func (t *Tail) Seek(ctx context.Context, before uint64) error {
 	if err != nil {
 		return err
 	}
-	defer t.bus.consumers.DropReader(ctx, t.shelf.Stream, c)
+	defer t.bus.consumers.DropReader(ctx, t.selection.Stream, c)
 	t.above = c.CachedInfo().NumPending
 	return nil
 }
@@ -124,7 +124,7 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer t.bus.consumers.DropReader(ctx, t.shelf.Stream, c)
+	defer t.bus.consumers.DropReader(ctx, t.selection.Stream, c)
 	pending := c.CachedInfo().NumPending
 	n := pending - min(t.above, pending)
 	if n > maxHeads && t.span > maxHeads {
@@ -133,7 +133,7 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 	}
 	var heads []Head
 	if n > 0 {
-		if heads, err = readHeads(ctx, c, t.shelf.Stream, int(n), t.before); err != nil {
+		if heads, err = readHeads(ctx, c, t.selection.Stream, int(n), t.before); err != nil {
 			return nil, err
 		}
 	}
@@ -150,12 +150,12 @@ func (t *Tail) read(ctx context.Context) ([]Head, error) {
 // openReader reads the selection from a sequence on.
 func (t *Tail) openReader(ctx context.Context, from uint64) (*pull.Consumer, error) {
 	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from}
-	switch t.shelf.Subject {
+	switch t.selection.Subject {
 	case topology.WebhooksPrefix + ">", topology.EventsPrefix + ">", topology.OpsPrefix + ">": // all of the stream: counting is far cheaper without a filter
 	default:
-		cfg.FilterSubject = t.shelf.Subject
+		cfg.FilterSubject = t.selection.Subject
 	}
-	return t.bus.consumers.OpenReader(ctx, t.shelf.Stream, cfg)
+	return t.bus.consumers.OpenReader(ctx, t.selection.Stream, cfg)
 }
 
 // errGap means that messages were lost on their way here.

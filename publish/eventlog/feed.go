@@ -42,18 +42,18 @@ func (f *Feed) Close() { f.conn.Conn.Close() }
 // ErrNoStream means that a bus lacks a stream of Jethook's.
 var ErrNoStream = errors.New("stream not found; no Jethook has used this NATS server")
 
-// Follow gives handle each event that a subject pattern names (see [EventShelves]), one after the other, until ctx
+// Follow gives handle each event that a subject pattern names (see [query.EventsOn]), one after the other, until ctx
 // ends or handle fails: those stored since a time, or from now on if it is zero. Within a stream the order is kept,
 // and an event that comes while the connection is away is given when it is back. ready is called when no event
 // that is stored from then on will be missed. The end of ctx is no error.
 func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, ready func(), handle func(*Head) error) error {
-	shelves, err := query.EventsOn(pattern)
+	selections, err := query.EventsOn(pattern)
 	if err != nil {
 		return err
 	}
-	consumers := make([]jetstream.Consumer, len(shelves))
-	for i, sh := range shelves {
-		if consumers[i], err = f.consumer(ctx, sh, since); err != nil {
+	consumers := make([]jetstream.Consumer, len(selections))
+	for i, sel := range selections {
+		if consumers[i], err = f.consumer(ctx, sel, since); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (f *Feed) Follow(ctx context.Context, pattern string, since time.Time, read
 	g, gctx := errgroup.WithContext(ctx)
 	heads := make(chan *Head)
 	for i, c := range consumers {
-		g.Go(func() error { return pump(gctx, c, shelves[i].Stream, heads) })
+		g.Go(func() error { return pump(gctx, c, selections[i].Stream, heads) })
 	}
 	g.Go(func() error {
 		for {
@@ -110,15 +110,15 @@ func (f *Feed) complete(ctx context.Context, h *Head) bool {
 }
 
 // consumer opens a consumer of a selection that keeps its place across connections.
-func (f *Feed) consumer(ctx context.Context, sh query.Selection, since time.Time) (jetstream.Consumer, error) {
-	stream, err := f.conn.JS.Stream(ctx, sh.Stream)
+func (f *Feed) consumer(ctx context.Context, sel query.Selection, since time.Time) (jetstream.Consumer, error) {
+	stream, err := f.conn.JS.Stream(ctx, sel.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("opening %s: %w", sh.Stream, ErrNoStream)
+		return nil, fmt.Errorf("opening %s: %w", sel.Stream, ErrNoStream)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", sh.Stream, failure.Classify(err))
+		return nil, fmt.Errorf("opening %s: %w", sel.Stream, failure.Classify(err))
 	}
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{sh.Subject}}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{sel.Subject}}
 	if since.IsZero() {
 		// A sequence, and not "new": when the connection is lost before the first event, that would begin anew.
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, stream.CachedInfo().State.LastSeq+1
@@ -127,7 +127,7 @@ func (f *Feed) consumer(ctx context.Context, sh query.Selection, since time.Time
 	}
 	c, err := stream.OrderedConsumer(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", sh.Stream, failure.Classify(err))
+		return nil, fmt.Errorf("reading %s: %w", sel.Stream, failure.Classify(err))
 	}
 	return c, nil
 }

@@ -32,12 +32,12 @@ func (s *Set) Lag(ctx context.Context, own Own) (lag Lag, err error) {
 // Lags is Lag for many consumers, without waiting for one answer before the next question. It tells each with its place in
 // all, from this goroutine.
 func (s *Set) Lags(ctx context.Context, all []Own, tell func(i int, lag Lag)) error {
-	shelves := make([]query.Selection, len(all))
+	selections := make([]query.Selection, len(all))
 	for i, own := range all {
-		shelves[i] = query.Selection{Stream: own.Stream, Subject: own.name()}
+		selections[i] = query.Selection{Stream: own.Stream, Subject: own.name()}
 	}
-	return s.reader.AskEach(ctx, shelves, func(sh query.Selection) (string, any) {
-		return "CONSUMER.INFO." + sh.Stream + "." + sh.Subject, struct{}{}
+	return s.reader.AskEach(ctx, selections, func(sel query.Selection) (string, any) {
+		return "CONSUMER.INFO." + sel.Stream + "." + sel.Subject, struct{}{}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: the answer about consumer %s can't be read", failure.ErrUnavailable, all[i])

@@ -27,8 +27,8 @@ type Count struct {
 
 // Peek counts a selection and reads its first message, in one request: the server counts in its index in memory, and looks
 // for the first message in the file that has it, which takes it up to a millisecond.
-func (rd *Reader) Peek(ctx context.Context, sh Selection) (p Count, err error) {
-	err = rd.PeekEach(ctx, []Selection{sh}, func(_ int, found Count) { p = found })
+func (rd *Reader) Peek(ctx context.Context, sel Selection) (p Count, err error) {
+	err = rd.PeekEach(ctx, []Selection{sel}, func(_ int, found Count) { p = found })
 	return p, err
 }
 
@@ -36,8 +36,8 @@ func (rd *Reader) Peek(ctx context.Context, sh Selection) (p Count, err error) {
 // the place of its selection, from this goroutine.
 func (rd *Reader) PeekEach(ctx context.Context, selections []Selection, tell func(i int, p Count)) error {
 	counts := make([]Count, len(selections))
-	return rd.AskEach(ctx, selections, func(sh Selection) (string, any) {
-		return directPrefix + sh.Stream, Question{Batch: 1, Subject: sh.Subject, MaxBytes: ReadBytes}
+	return rd.AskEach(ctx, selections, func(sel Selection) (string, any) {
+		return directPrefix + sel.Stream, Question{Batch: 1, Subject: sel.Subject, MaxBytes: ReadBytes}
 	}, func(i int, m *nats.Msg) (whole bool, err error) {
 		if whole, err = counts[i].add(m); whole {
 			tell(i, counts[i])
@@ -49,10 +49,10 @@ func (rd *Reader) PeekEach(ctx context.Context, selections []Selection, tell fun
 
 // ReadAll reads a selection in the order in which it was stored, without bodies, until its end or until it has read so many
 // bytes. It returns how many messages it has read.
-func (rd *Reader) ReadAll(ctx context.Context, sh Selection, maxBytes int, tell func(*Stored)) (read uint64, err error) {
+func (rd *Reader) ReadAll(ctx context.Context, sel Selection, maxBytes int, tell func(*Stored)) (read uint64, err error) {
 	const page = 1000
 	for lo, bytes := uint64(0), 0; bytes < maxBytes; {
-		got, err := rd.DirectGet(ctx, sh, lo, page)
+		got, err := rd.DirectGet(ctx, sel, lo, page)
 		if err != nil {
 			return read, err
 		}
@@ -76,8 +76,8 @@ const beyond = 1 << 30
 // reads none of them, and takes a tenth of a millisecond and a little for each message. It tells each count with the
 // place of its selection, from this goroutine.
 func (rd *Reader) CountEach(ctx context.Context, selections []Selection, tell func(i int, n uint64)) error {
-	return rd.AskEach(ctx, selections, func(sh Selection) (string, any) {
-		return "STREAM.INFO." + sh.Stream, map[string]any{"subjects_filter": sh.Subject, "offset": beyond}
+	return rd.AskEach(ctx, selections, func(sel Selection) (string, any) {
+		return "STREAM.INFO." + sel.Stream, map[string]any{"subjects_filter": sel.Subject, "offset": beyond}
 	}, func(i int, m *nats.Msg) (bool, error) {
 		if fault := gjson.GetBytes(m.Data, "error"); fault.Exists() || !jsontext.Valid(m.Data) {
 			return false, fmt.Errorf("%w: %s", failure.ErrUnavailable, fault.Get("description").Str)
@@ -171,18 +171,18 @@ const fewSubjects = 20_000
 
 // CountByEndpoint counts what each endpoint has of a selection that is everybody's and has a subject for each message. It
 // returns false for a selection of so many that counting each endpoint's own is cheaper.
-func (rd *Reader) CountByEndpoint(ctx context.Context, sh Selection) (counts map[string]uint64, ok bool, err error) {
-	s := rd.streams[sh.Stream]
+func (rd *Reader) CountByEndpoint(ctx context.Context, sel Selection) (counts map[string]uint64, ok bool, err error) {
+	s := rd.streams[sel.Stream]
 	var total uint64
-	if err := rd.CountEach(ctx, []Selection{sh}, func(_ int, n uint64) { total = n }); err != nil {
+	if err := rd.CountEach(ctx, []Selection{sel}, func(_ int, n uint64) { total = n }); err != nil {
 		return nil, false, err
 	}
 	if total > fewSubjects {
 		return nil, false, nil
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.Subject))
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sel.Subject))
 	if err != nil {
-		return nil, false, fmt.Errorf("counting %s: %w", sh.Subject, failure.Classify(err))
+		return nil, false, fmt.Errorf("counting %s: %w", sel.Subject, failure.Classify(err))
 	}
 	counts = make(map[string]uint64)
 	for subject, n := range info.State.Subjects {
@@ -224,27 +224,27 @@ func (rd *Reader) StreamStates(ctx context.Context) ([]StreamState, error) {
 
 // NewestOf returns when the newest message of the selection was stored; zero when there is none, or when it
 // can't be read.
-func (rd *Reader) NewestOf(ctx context.Context, sh Selection) (time.Time, error) {
-	m, err := rd.Message(ctx, sh.Stream, Question{Last: sh.Subject})
+func (rd *Reader) NewestOf(ctx context.Context, sel Selection) (time.Time, error) {
+	m, err := rd.Message(ctx, sel.Stream, Question{Last: sel.Subject})
 	switch {
 	case errors.Is(err, failure.ErrNotFound), errors.Is(err, ErrUnreadable):
 		return time.Time{}, nil
 	case err != nil:
-		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sh.Subject, err)
+		return time.Time{}, fmt.Errorf("reading the newest of %s: %w", sel.Subject, err)
 	}
 	return m.Time, nil
 }
 
 // Count returns how many messages the selection holds and when the newest came; zero when there is none.
-func (rd *Reader) Count(ctx context.Context, sh Selection) (n uint64, newest time.Time, err error) {
-	s := rd.streams[sh.Stream]
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sh.Subject))
+func (rd *Reader) Count(ctx context.Context, sel Selection) (n uint64, newest time.Time, err error) {
+	s := rd.streams[sel.Stream]
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(sel.Subject))
 	if err != nil {
-		return 0, newest, fmt.Errorf("counting %s: %w", sh.Subject, failure.Classify(err))
+		return 0, newest, fmt.Errorf("counting %s: %w", sel.Subject, failure.Classify(err))
 	}
 	for _, c := range info.State.Subjects {
 		n += c
 	}
-	newest, err = rd.NewestOf(ctx, sh)
+	newest, err = rd.NewestOf(ctx, sel)
 	return n, newest, err
 }

@@ -66,7 +66,7 @@ type Answer struct {
 }
 
 // Fetch asks a selection's stream for a batch, as q must say. Bodies are left out as the selection says.
-func Fetch(ctx context.Context, c *connection.Conn, sh Selection, q Question) (got Answer, err error) {
+func Fetch(ctx context.Context, c *connection.Conn, sel Selection, q Question) (got Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ReadTimeout) // an answer that the connection lost never comes
 	defer cancel()
 	req, err := json.Marshal(q)
@@ -78,18 +78,18 @@ func Fetch(ctx context.Context, c *connection.Conn, sh Selection, q Question) (g
 		return got, failure.Classify(err)
 	}
 	defer sub.Unsubscribe()
-	if err := c.PublishRequest(c.API(directPrefix+sh.Stream), sub.Subject, req); err != nil {
+	if err := c.PublishRequest(c.API(directPrefix+sel.Stream), sub.Subject, req); err != nil {
 		return got, failure.Classify(err)
 	}
 	for read := uint64(0); ; {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return got, fmt.Errorf("reading %s: %w", sh.Stream, failure.Classify(err))
+			return got, fmt.Errorf("reading %s: %w", sel.Stream, failure.Classify(err))
 		}
 		switch statusOf(m) {
 		case "":
 			if s, ok := stored(m); ok {
-				got.Msgs = append(got.Msgs, sh.trim(s))
+				got.Msgs = append(got.Msgs, sel.trim(s))
 			}
 			read++
 		case "204": // end of batch
@@ -97,7 +97,7 @@ func Fetch(ctx context.Context, c *connection.Conn, sh Selection, q Question) (g
 			after, err1 := strconv.ParseUint(pending, 10, 64)
 			last, err2 := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64)
 			if err1 != nil || err2 != nil {
-				return got, fmt.Errorf("%w: reading %s: the store does not say where it stopped", failure.ErrUnavailable, sh.Stream)
+				return got, fmt.Errorf("%w: reading %s: the store does not say where it stopped", failure.ErrUnavailable, sel.Stream)
 			}
 			got.Last, got.pending, got.Done = last, read+after, after == 0
 			return got, nil
@@ -107,7 +107,7 @@ func Fetch(ctx context.Context, c *connection.Conn, sh Selection, q Question) (g
 		case "413":
 			return got, errTooMany
 		default:
-			return got, fmt.Errorf("%w: reading %s: %s", failure.ErrUnavailable, sh.Stream, m.Header.Get("Description"))
+			return got, fmt.Errorf("%w: reading %s: %s", failure.ErrUnavailable, sel.Stream, m.Header.Get("Description"))
 		}
 	}
 }
@@ -154,10 +154,10 @@ func IsUnreadable(err error) bool {
 }
 
 // trim leaves out what a list does not show of a body: a page of bodies could be gigabytes.
-func (sh Selection) trim(s Stored) Stored {
+func (sel Selection) trim(s Stored) Stored {
 	switch {
-	case sh.Bodies, sh.Stream == topology.StreamHistory:
-	case sh.Stream == topology.StreamDead:
+	case sel.Bodies, sel.Stream == topology.StreamHistory:
+	case sel.Stream == topology.StreamDead:
 		s.cut(DeadPreview)
 	default:
 		s.cut(0)
@@ -171,9 +171,9 @@ func (rd *Reader) Last(ctx context.Context, stream, subject string) (Stored, err
 }
 
 // Place returns the sequence of the first message that q chooses, which may be one that can't be read; 0 when there is none.
-func (rd *Reader) Place(ctx context.Context, sh Selection, q Question) (uint64, error) {
+func (rd *Reader) Place(ctx context.Context, sel Selection, q Question) (uint64, error) {
 	q.Batch = 1
-	got, err := Fetch(ctx, rd.conn, sh, q)
+	got, err := Fetch(ctx, rd.conn, sel, q)
 	return got.Last, err
 }
 
@@ -230,6 +230,6 @@ func (rd *Reader) Message(ctx context.Context, stream string, q Question) (Store
 
 // DirectGet reads up to n messages of the selection from sequence lo on. What it has read at last, got.last, may lie behind
 // the messages that can be read.
-func (rd *Reader) DirectGet(ctx context.Context, sh Selection, lo uint64, n int) (got Answer, err error) {
-	return Fetch(ctx, rd.conn, sh, Question{Seq: lo, Subject: sh.Subject, Batch: n, MaxBytes: ReadBytes})
+func (rd *Reader) DirectGet(ctx context.Context, sel Selection, lo uint64, n int) (got Answer, err error) {
+	return Fetch(ctx, rd.conn, sel, Question{Seq: lo, Subject: sel.Subject, Batch: n, MaxBytes: ReadBytes})
 }

@@ -35,16 +35,16 @@ const (
 // JetStream reads forwards only. So it looks for the place near the end behind which there are about limit
 // messages: the server counts what matches behind a place in its index, without reading it. Only the messages of
 // the page, and at most as many again, are read.
-func (rd *Reader) Reverse(ctx context.Context, sh Selection, before uint64, limit int) (found []Stored, next uint64, err error) {
-	r, err := rd.bounds(ctx, sh, before)
+func (rd *Reader) Reverse(ctx context.Context, sel Selection, before uint64, limit int) (found []Stored, next uint64, err error) {
+	r, err := rd.bounds(ctx, sel, before)
 	if err != nil || r.lo > r.hi {
 		return nil, 0, err
 	}
-	from, n, err := rd.aim(ctx, sh, r, uint64(limit))
+	from, n, err := rd.aim(ctx, sel, r, uint64(limit))
 	if err != nil {
 		return nil, 0, err
 	}
-	found, cut, err := rd.tail(ctx, sh, from, r.hi, n, limit)
+	found, cut, err := rd.tail(ctx, sel, from, r.hi, n, limit)
 	switch {
 	case err != nil:
 		return nil, 0, err
@@ -64,10 +64,10 @@ type reach struct {
 }
 
 // bounds finds the sequences between which a page may lie.
-func (rd *Reader) bounds(ctx context.Context, sh Selection, before uint64) (r reach, err error) {
-	info, err := rd.streams[sh.Stream].Info(ctx)
+func (rd *Reader) bounds(ctx context.Context, sel Selection, before uint64) (r reach, err error) {
+	info, err := rd.streams[sel.Stream].Info(ctx)
 	if err != nil {
-		return r, fmt.Errorf("opening %s: %w", sh.Stream, failure.Classify(err))
+		return r, fmt.Errorf("opening %s: %w", sel.Stream, failure.Classify(err))
 	}
 	if info.State.Msgs == 0 {
 		return reach{lo: 1}, nil
@@ -77,15 +77,15 @@ func (rd *Reader) bounds(ctx context.Context, sh Selection, before uint64) (r re
 	if before > 0 {
 		r.hi = min(r.hi, before-1)
 	}
-	if !sh.until.IsZero() {
-		seq, err := rd.seek(ctx, sh.Stream, sh.until)
+	if !sel.until.IsZero() {
+		seq, err := rd.seek(ctx, sel.Stream, sel.until)
 		if err != nil {
 			return r, err
 		}
 		r.hi = min(r.hi, seq-1)
 	}
-	if !sh.since.IsZero() {
-		seq, err := rd.seek(ctx, sh.Stream, sh.since)
+	if !sel.since.IsZero() {
+		seq, err := rd.seek(ctx, sel.Stream, sel.since)
 		if err != nil {
 			return r, err
 		}
@@ -109,19 +109,19 @@ func (rd *Reader) seek(ctx context.Context, stream string, t time.Time) (uint64,
 
 // aim returns the place in r from which a page is to be read, and how many messages of the selection lie from there
 // to r.hi: as many as wanted or somewhat more, or fewer when that is all.
-func (rd *Reader) aim(ctx context.Context, sh Selection, r reach, wanted uint64) (from, n uint64, err error) {
-	all, err := rd.countFrom(ctx, sh, r.first)
+func (rd *Reader) aim(ctx context.Context, sel Selection, r reach, wanted uint64) (from, n uint64, err error) {
+	all, err := rd.countFrom(ctx, sel, r.first)
 	if err != nil || all <= wanted {
 		return r.lo, all, err
 	}
 	var behind uint64 // of the selection, behind r.hi
 	if r.hi < r.last {
-		if behind, err = rd.countFrom(ctx, sh, r.hi+1); err != nil {
+		if behind, err = rd.countFrom(ctx, sel, r.hi+1); err != nil {
 			return 0, 0, err
 		}
 	}
 	upToHi := func(from uint64) (uint64, error) {
-		n, err := rd.countFrom(ctx, sh, from)
+		n, err := rd.countFrom(ctx, sel, from)
 		return n - min(n, behind), err
 	}
 	few := r.hi + 1 // from here on there are too few
@@ -162,20 +162,20 @@ func spread(part, wanted, n uint64) uint64 {
 }
 
 // countFrom returns how many messages of the selection lie from a place on to the end of the stream.
-func (rd *Reader) countFrom(ctx context.Context, sh Selection, from uint64) (uint64, error) {
-	sh.Bodies = false
-	got, err := Fetch(ctx, rd.conn, sh, Question{Seq: from, Subject: sh.Subject, Batch: 1})
+func (rd *Reader) countFrom(ctx context.Context, sel Selection, from uint64) (uint64, error) {
+	sel.Bodies = false
+	got, err := Fetch(ctx, rd.conn, sel, Question{Seq: from, Subject: sel.Subject, Batch: 1})
 	return got.pending, err
 }
 
 // tail returns the last messages of the selection from a place on and up to hi, newest first: as many as wanted and as
 // fit into a page. It reports whether it left some out. There are about n: what is behind hi may have changed
 // since they were counted.
-func (rd *Reader) tail(ctx context.Context, sh Selection, from, hi, n uint64, wanted int) (kept []Stored, cut bool, err error) {
+func (rd *Reader) tail(ctx context.Context, sel Selection, from, hi, n uint64, wanted int) (kept []Stored, cut bool, err error) {
 	bytes := 0
 	for from <= hi {
 		batch := int(min(n, maxFetch)) + 1 // one more shows that these were all
-		got, err := Fetch(ctx, rd.conn, sh, Question{Seq: from, Subject: sh.Subject, Batch: batch, MaxBytes: ReadBytes})
+		got, err := Fetch(ctx, rd.conn, sel, Question{Seq: from, Subject: sel.Subject, Batch: batch, MaxBytes: ReadBytes})
 		if err != nil {
 			return nil, false, err
 		}
@@ -206,21 +206,21 @@ var errTooMany = errors.New("too many subjects match")
 // ByKey is Reverse for the events with these keys only, on a selection of deliveries: see KeysOf of package eventlog. It returns all there are, as
 // the server knows by the subject where each lies: that costs the same whatever else is on the selection. Of an event
 // with more than a thousand deliveries there it returns the whole selection page by page, as Before does.
-func (rd *Reader) ByKey(ctx context.Context, sh Selection, keys []string, before uint64) (found []Stored, next uint64, err error) {
+func (rd *Reader) ByKey(ctx context.Context, sel Selection, keys []string, before uint64) (found []Stored, next uint64, err error) {
 	q := Question{MaxBytes: ReadBytes}
 	for _, key := range keys {
-		q.Newest = append(q.Newest, strings.TrimSuffix(sh.Subject, ">")+key)
+		q.Newest = append(q.Newest, strings.TrimSuffix(sel.Subject, ">")+key)
 	}
 	for {
-		got, err := Fetch(ctx, rd.conn, sh, q)
+		got, err := Fetch(ctx, rd.conn, sel, q)
 		switch {
 		case errors.Is(err, errTooMany):
-			return rd.Reverse(ctx, sh, before, maxFetch)
+			return rd.Reverse(ctx, sel, before, maxFetch)
 		case err != nil:
 			return nil, 0, err
 		}
 		for _, m := range got.Msgs {
-			if (before == 0 || m.Seq < before) && sh.holds(m.Time) {
+			if (before == 0 || m.Seq < before) && sel.holds(m.Time) {
 				found = append(found, m)
 			}
 		}

@@ -75,17 +75,17 @@ func (s *Stored) cut(n int) {
 // Events lists the events of a stream, with their bodies, that the patterns may match: what does not is to be
 // passed over.
 func Events(stream string, patterns []string) Selection {
-	sh := Selection{Stream: stream, Subject: topology.EventRoots[stream] + ">", Bodies: true}
+	sel := Selection{Stream: stream, Subject: topology.EventRoots[stream] + ">", Bodies: true}
 	if filters := topology.Filters(stream, patterns); len(filters) == 1 {
-		sh.Subject = filters[0]
+		sel.Subject = filters[0]
 	}
-	return sh
+	return sel
 }
 
 // WithBodies is the selection with whole bodies.
-func (sh Selection) WithBodies() Selection {
-	sh.Bodies = true
-	return sh
+func (sel Selection) WithBodies() Selection {
+	sel.Bodies = true
+	return sel
 }
 
 // All lists all of a stream.
@@ -112,13 +112,13 @@ func Audit() Selection {
 }
 
 // Within is the part of the selection that was stored at since or later, and before until; a zero time is no bound.
-func (sh Selection) Within(since, until time.Time) Selection {
-	sh.since, sh.until = since, until
-	return sh
+func (sel Selection) Within(since, until time.Time) Selection {
+	sel.since, sel.until = since, until
+	return sel
 }
 
-func (sh Selection) holds(t time.Time) bool {
-	return (sh.since.IsZero() || !t.Before(sh.since)) && (sh.until.IsZero() || t.Before(sh.until))
+func (sel Selection) holds(t time.Time) bool {
+	return (sel.since.IsZero() || !t.Before(sel.since)) && (sel.until.IsZero() || t.Before(sel.until))
 }
 
 // EventsOn returns where the events lie that a subject pattern names. An empty one, and > alone, name all

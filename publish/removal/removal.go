@@ -104,8 +104,8 @@ func (rm *Remover) noteRemoved(ctx context.Context, stream string, gone []Remova
 	return nil
 }
 
-// RemoveAgain removes what was removed for good and is there all the same.
-func (rm *Remover) RemoveAgain(ctx context.Context) error {
+// FinishRemoving removes what was removed for good and is there all the same.
+func (rm *Remover) FinishRemoving(ctx context.Context) error {
 	kv, err := rm.reads.JS.KeyValue(ctx, topology.BucketRemoved)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil
@@ -137,9 +137,9 @@ func (rm *Remover) RemoveAgain(ctx context.Context) error {
 // removeNoted removes those of some messages that are there, and returns how many. It goes from one message of the stream to
 // the next, so it takes no more steps than there are of either.
 func (rm *Remover) removeNoted(ctx context.Context, stream string, gone map[uint64]int64) (again int, err error) {
-	sh, seqs := query.Selection{Stream: stream, Subject: ">"}, slices.Sorted(maps.Keys(gone))
+	sel, seqs := query.Selection{Stream: stream, Subject: ">"}, slices.Sorted(maps.Keys(gone))
 	for len(seqs) > 0 {
-		got, err := rm.reader.DirectGet(ctx, sh, seqs[0], 1)
+		got, err := rm.reader.DirectGet(ctx, sel, seqs[0], 1)
 		if err != nil || got.Last == 0 {
 			return again, err
 		}

@@ -21,7 +21,7 @@ func (r *IngestReport) Write(w io.Writer) {
 	r.Bare.write(w, "bare handler")
 	for _, f := range []*IngestFigures{&r.Jethook, r.Compared, &r.Bare} {
 		if f != nil && f.FirstError != "" {
-			fmt.Fprintf(w, "\nfirst error\t%s\n", cli.Visible(f.FirstError))
+			fmt.Fprintf(w, "\nfirst error\t%s\n", cli.Printable(f.FirstError))
 		}
 	}
 	fmt.Fprintf(w, "\njethook\t%s, %s\nload\t%s over %d connections, bodies of %d bytes, %v s\n",

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns text for a terminal: control characters as the pictures that Unicode has of them, so that they can't
+// Printable returns text for a terminal: control characters as the pictures that Unicode has of them, so that they can't
 // be taken for the two characters \n, and what is not printable or not UTF-8 by its number.
-func Visible(text string) string {
+func Printable(text string) string {
 	var b strings.Builder
 	for i, size := 0, 0; i < len(text); i += size {
 		var r rune

@@ -96,7 +96,7 @@ func explain(a *sample, sender provider.Sender, v *ingest.Verdict) *explanation 
 func (r *explanation) print(w io.Writer) error {
 	var text bytes.Buffer
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&text, "%-12s %s\n", label, cli.Visible(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&text, "%-12s %s\n", label, cli.Printable(fmt.Sprintf(format, args...)))
 	}
 	if r.Verified {
 		line("verified", "yes")

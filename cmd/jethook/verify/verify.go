@@ -70,7 +70,7 @@ func Command() *cobra.Command {
 // warnOfSecrets says what a server would say of the secrets at its start.
 func warnOfSecrets(w io.Writer, of string, trial *ingest.Trial) {
 	for _, warning := range trial.Warnings() {
-		fmt.Fprintf(w, "Warning: %s: %s\n", cli.Visible(of), warning)
+		fmt.Fprintf(w, "Warning: %s: %s\n", cli.Printable(of), warning)
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 	"jethook/publish/topology"
 )
 
-// salvage finds what a recovery is to redeliver, leg by leg, and redelivers it.
-type salvage struct {
+// redeliverer finds what a recovery is to redeliver, scan by scan, and redelivers it.
+type redeliverer struct {
 	bus     *publish.Bus
 	cursors *cursor.Table
 	rec     *Recovery
@@ -28,18 +28,18 @@ type salvage struct {
 	traces  *traces // of what was delivered; nil until it is needed
 }
 
-// leg is one walk through a stream.
-type leg struct {
-	phase  Phase
-	stream string // of events; empty: of deliveries
-	shelf  query.Selection
-	choose func(context.Context, []query.Stored) ([]delivery.Delivery, error)
-	move   func(context.Context, []delivery.Delivery) (int, error)
+// scan is one walk through a stream.
+type scan struct {
+	phase     Phase
+	stream    string // of events; empty: of deliveries
+	selection query.Selection
+	choose    func(context.Context, []query.Stored) ([]delivery.Delivery, error)
+	move      func(context.Context, []delivery.Delivery) (int, error)
 }
 
-// legs are always the same number in the same order: a recovery's place counts them.
-func (s *salvage) legs() []leg {
-	legs := []leg{
+// scans are always the same number in the same order: a recovery's place counts them.
+func (s *redeliverer) scans() []scan {
+	scans := []scan{
 		{PhaseDead, "", query.Dead(s.ep.ID).WithBodies(), s.chooseStored, s.replay},
 		{PhaseWaiting, "", query.Waiting(s.ep.ID).WithBodies(), s.chooseWaiting, s.advance},
 	}
@@ -47,13 +47,13 @@ func (s *salvage) legs() []leg {
 		choose := func(ctx context.Context, page []query.Stored) ([]delivery.Delivery, error) {
 			return s.chooseMissed(ctx, stream, page)
 		}
-		legs = append(legs, leg{PhaseMissed, stream, query.Events(stream, s.ep.Events), choose, s.send})
+		scans = append(scans, scan{PhaseMissed, stream, query.Events(stream, s.ep.Events), choose, s.send})
 	}
-	return legs
+	return scans
 }
 
-// span returns from where to where a leg walks; 0 and 0 when there is nothing.
-func (s *salvage) span(ctx context.Context, l leg) (first, last uint64, err error) {
+// span returns from where to where a scan walks; 0 and 0 when there is nothing.
+func (s *redeliverer) span(ctx context.Context, l scan) (first, last uint64, err error) {
 	since, until := s.rec.Since, s.rec.Started
 	if l.phase == PhaseMissed {
 		if len(topology.Filters(l.stream, s.ep.Events)) == 0 {
@@ -64,10 +64,10 @@ func (s *salvage) span(ctx context.Context, l leg) (first, last uint64, err erro
 	if !since.Before(until) {
 		return 0, 0, nil
 	}
-	if first, last, err = s.bus.Query().Ends(ctx, l.shelf, since); err != nil || first == 0 {
+	if first, last, err = s.bus.Query().Ends(ctx, l.selection, since); err != nil || first == 0 {
 		return 0, 0, err
 	}
-	beyond, _, err := s.bus.Query().Ends(ctx, l.shelf, until)
+	beyond, _, err := s.bus.Query().Ends(ctx, l.selection, until)
 	if beyond != 0 {
 		last = beyond - 1
 	}
@@ -78,12 +78,12 @@ func (s *salvage) span(ctx context.Context, l leg) (first, last uint64, err erro
 }
 
 // inRange reports whether the recovery is about an event that was taken at this time.
-func (s *salvage) inRange(taken time.Time) bool {
+func (s *redeliverer) inRange(taken time.Time) bool {
 	return !taken.Before(s.rec.Since) && taken.Before(s.rec.Until)
 }
 
 // chooseStored returns the deliveries that were stored before the recovery began, so that it comes to an end.
-func (s *salvage) chooseStored(_ context.Context, page []query.Stored) (chosen []delivery.Delivery, err error) {
+func (s *redeliverer) chooseStored(_ context.Context, page []query.Stored) (chosen []delivery.Delivery, err error) {
 	for i := range page {
 		d, err := delivery.Of(&page[i])
 		if err == nil && d.Since.Before(s.rec.Started) && s.inRange(d.Event.Received) {
@@ -94,7 +94,7 @@ func (s *salvage) chooseStored(_ context.Context, page []query.Stored) (chosen [
 }
 
 // chooseWaiting passes over what waits for its turn: its lane sees to that.
-func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chosen []delivery.Delivery, err error) {
+func (s *redeliverer) chooseWaiting(ctx context.Context, page []query.Stored) (chosen []delivery.Delivery, err error) {
 	all, err := s.chooseStored(ctx, page)
 	for i := range all {
 		if all[i].Why != delivery.WhyTurn {
@@ -105,12 +105,12 @@ func (s *salvage) chooseWaiting(ctx context.Context, page []query.Stored) (chose
 }
 
 // replay makes dead letters due, and returns how many are.
-func (s *salvage) replay(ctx context.Context, dead []delivery.Delivery) (moved int, err error) {
+func (s *redeliverer) replay(ctx context.Context, dead []delivery.Delivery) (moved int, err error) {
 	return s.bus.Deliveries().ReplayAll(ctx, dead)
 }
 
 // advance makes waiting deliveries due. Those that came due or changed meanwhile are well as they are.
-func (s *salvage) advance(ctx context.Context, waiting []delivery.Delivery) (moved int, err error) {
+func (s *redeliverer) advance(ctx context.Context, waiting []delivery.Delivery) (moved int, err error) {
 	outcomes := make(chan error, len(waiting))
 	for i := range waiting {
 		s.bus.Deliveries().Advance(&waiting[i], func(err error) { outcomes <- err })
@@ -139,7 +139,7 @@ const atOnce = 32
 
 // send sends events that the endpoint missed. The recovery's id names the request: done again after a crash, it is one
 // delivery.
-func (s *salvage) send(ctx context.Context, missed []delivery.Delivery) (sent int, err error) {
+func (s *redeliverer) send(ctx context.Context, missed []delivery.Delivery) (sent int, err error) {
 	outcomes := make([]error, len(missed))
 	var g errgroup.Group
 	g.SetLimit(atOnce)
@@ -169,8 +169,8 @@ func (r *Recoveries) Count(ctx context.Context, ep *endpoint.Endpoint, since, un
 	if rec.Gone, err = missedSince(ctx, r.bus, ep.ID, since); err != nil {
 		return rec, err
 	}
-	s := &salvage{bus: r.bus, cursors: r.cursors, rec: &rec, ep: ep}
-	for _, l := range s.legs() {
+	s := &redeliverer{bus: r.bus, cursors: r.cursors, rec: &rec, ep: ep}
+	for _, l := range s.scans() {
 		rec.Phase = l.phase
 		n, err := s.count(ctx, l)
 		if err != nil {
@@ -182,7 +182,7 @@ func (r *Recoveries) Count(ctx context.Context, ep *endpoint.Endpoint, since, un
 	return rec, nil
 }
 
-func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
+func (s *redeliverer) count(ctx context.Context, l scan) (n int, err error) {
 	next, last, err := s.span(ctx, l)
 	if err == nil && l.phase == PhaseMissed && !s.ep.Ordered { // what has no outcome yet is not missed
 		var settled uint64
@@ -192,7 +192,7 @@ func (s *salvage) count(ctx context.Context, l leg) (n int, err error) {
 	for err == nil && next != 0 && next <= last {
 		var page []query.Stored
 		var chosen []delivery.Delivery
-		if page, next, err = s.bus.Query().Forward(ctx, l.shelf, next, batch); err == nil {
+		if page, next, err = s.bus.Query().Forward(ctx, l.selection, next, batch); err == nil {
 			chosen, err = l.choose(ctx, upTo(page, last))
 			n += len(chosen)
 		}
@@ -212,9 +212,9 @@ func upTo(page []query.Stored, last uint64) []query.Stored {
 
 // missedSince counts what retention took while it waited for an endpoint, as far as the history tells.
 func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
-	sh := delivery.HistoryShelf(id, string(history.Missed))
+	sel := delivery.HistoryShelf(id, string(history.Missed))
 	told := make(map[string]bool)
-	lines, err := history.Since(ctx, bus.Query(), sh, since)
+	lines, err := history.Since(ctx, bus.Query(), sel, since)
 	if err != nil {
 		return 0, err
 	}
