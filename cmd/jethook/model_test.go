@@ -356,9 +356,9 @@ func (m *model) change(changing map[*modelEndpoint]bool) func(context.Context) {
 	}
 }
 
-// cutOff is how long a process may go on by what it knew when the server was killed or stopped: until it is back, and has
+// unheard is how long a process may go on by what it knew when the server was killed or stopped: until it is back, and has
 // connected again.
-const cutOff = 15 * time.Second
+const unheard = 15 * time.Second
 
 // rotate gives an endpoint another secret: the old one is valid until that is answered, and heard of.
 func (m *model) rotate(e *modelEndpoint, path string) func(context.Context) {
@@ -381,7 +381,7 @@ func (m *model) rotate(e *modelEndpoint, path string) func(context.Context) {
 		defer e.mu.Unlock()
 		for i := range e.secrets[:last] {
 			if e.secrets[i].until.IsZero() {
-				e.secrets[i].until = time.Now().Add(cutOff)
+				e.secrets[i].until = time.Now().Add(unheard)
 			}
 		}
 	}
