@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"jethook/config/certificate/certtest"
 )
 
 // websockets starts a NATS server that also listens for websockets, and returns where.
@@ -37,16 +40,13 @@ func websockets(t *testing.T, secure *tls.Config) (url string) {
 // a path.
 func TestWebsockets(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
+	ca := certtest.Authority(t, "test CA")
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, []byte(ca.pem()), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(ca.CertPEM()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair(pemPair(ca.issue(t, "localhost")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	secure := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	own := ca.Sign(t, &x509.Certificate{DNSNames: []string{"localhost"}})
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own.TLS()}}
 	named := func(url string) string {
 		return strings.NewReplacer("127.0.0.1", "localhost", "://", "://jethook:secret@").Replace(url)
 	}
@@ -78,8 +78,6 @@ func TestWebsockets(t *testing.T) {
 		})
 	}
 }
-
-func pemPair(cert, key string) (certPEM, keyPEM []byte) { return []byte(cert), []byte(key) }
 
 // proxied is a proxy in front of websockets, which it serves at a path alone.
 func proxied(t *testing.T, target string) (address string) {
