@@ -16,6 +16,7 @@ import (
 	"jethook/cmd/jethook/verify"
 	"jethook/config"
 	"jethook/consume/dashboard"
+	"jethook/consume/dashboard/session"
 )
 
 // mountDashboard puts the pages around the admin API.
@@ -84,7 +85,7 @@ func loginLink(cmd *cobra.Command) (string, error) {
 	if cmd.Flags().Changed("admin") { // which may go through a proxy, and then has the path
 		base = ""
 	}
-	return c.URL + base + dashboard.LoginPath(c.Token, time.Now()), nil
+	return c.URL + base + session.LoginPath(c.Token, time.Now()), nil
 }
 
 // openBrowser opens an address, where there is something to open it with. The address is printed in any case.

@@ -24,6 +24,8 @@ import (
 
 	"jethook/config"
 	"jethook/consume"
+	"jethook/consume/admin/access"
+	"jethook/consume/admin/openapi"
 	"jethook/consume/archive"
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
@@ -74,7 +76,7 @@ type Server struct {
 	board      *status.Board
 	client     *attempt.Client // of tests and previews
 	trials     chan struct{}   // has one entry for each test under way
-	tokens     *tokens
+	tokens     *access.Tokens
 	tls        *tls.Config
 	warning    func() string
 	ready      func(context.Context) error
@@ -103,7 +105,7 @@ func New(o Options) *Server {
 		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
 		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
 		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		tokens: newTokens(o), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, tracer: o.Tracer, reverify: o.Reverify, sample: o.Sample, echo: echo.New(),
+		tokens: access.NewTokens(o.Token, o.Config.AdminReadToken, o.Config.AdminTokensFile, o.Log), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, tracer: o.Tracer, reverify: o.Reverify, sample: o.Sample, echo: echo.New(),
 		strangers: rate.Sometimes{First: 1, Interval: logPause},
 		faults:    rate.Sometimes{First: 1, Interval: logPause},
 	}
@@ -141,6 +143,15 @@ func New(o Options) *Server {
 	return s
 }
 
+// SetTokens replaces the tokens that variables set, from the next request on. A zero one lets nobody in.
+func (s *Server) SetTokens(write, read config.Secret) { s.tokens.Set(write, read) }
+
+// Identify returns who bears a token; nobody for a wrong one.
+func (s *Server) Identify(token string) access.Actor { return s.tokens.Identify(token) }
+
+// Named is [access.Tokens.Named].
+func (s *Server) Named(name string) (who access.Actor, mark string) { return s.tokens.Named(name) }
+
 // Mount puts a handler around the API's, such as that of pages for browsers on the same listener. It is called before
 // Serve.
 func (s *Server) Mount(around func(api http.Handler) http.Handler) { s.handler = around(s.echo) }
@@ -154,7 +165,7 @@ func newAPI(e *echo.Echo, version string) huma.API {
 				Title: "Jethook", Version: version,
 				Description: "Endpoints, events, deliveries, dead letters and sources of a bridge between webhooks and NATS JetStream.",
 			},
-			Tags: resources,
+			Tags: openapi.Tags,
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"jethook/consume/admin/openapi"
 )
 
 // readyTimeout is how long the store may take to say that it is ready: an orchestrator asks again soon.
@@ -28,7 +30,7 @@ func (s *Server) openRoutes() {
 	})
 	// Not by huma, which encodes the document on the first request, unguarded against a second one. Nor at the start, where
 	// deliveries would wait for it.
-	describe(s.api.OpenAPI())
+	openapi.Describe(s.api.OpenAPI())
 	encode := sync.OnceValues(func() ([]byte, error) { return json.Marshal(s.api.OpenAPI()) })
 	s.echo.GET("/openapi.json", func(c echo.Context) error {
 		document, err := encode()
@@ -38,6 +40,26 @@ func (s *Server) openRoutes() {
 		return c.Blob(http.StatusOK, "application/openapi+json", document)
 	})
 	s.docsRoute()
+}
+
+// docsRoute serves the document as a page for people. It is made when it is first asked for, and once, since the document never
+// changes.
+func (s *Server) docsRoute() {
+	var policy string
+	write := sync.OnceValues(func() (page []byte, err error) {
+		page, policy, err = openapi.Page(s.api.OpenAPI())
+		return page, err
+	})
+	s.echo.GET("/docs", func(c echo.Context) error {
+		page, err := write()
+		if err != nil {
+			return err
+		}
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Referrer-Policy", "no-referrer")
+		return c.HTMLBlob(http.StatusOK, page)
+	})
 }
 
 func (s *Server) warned() string {

@@ -12,7 +12,7 @@ import (
 
 // What follows is the API's operations for callers in the same process, such as the dashboard: the same checks, the same
 // answers and the same errors, which Explain puts into the API's words. A caller passes the access of whoever asks in
-// the context, by WithActor; what that one may not do is refused here.
+// the context, by access.With; what that one may not do is refused here.
 
 // Explain puts an error of an operation into the words of the API, and logs a fault on this side as the API does.
 func (s *Server) Explain(err error) *Failure { return s.failure(err) }

@@ -9,40 +9,41 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/admin/access"
 	"jethook/publish/audit"
 )
 
 // action is what an operation asks of who wants it done.
 type action struct {
-	needs Access
+	needs access.Level
 	name  string // in the audit trail; empty: it is not noted
 }
 
 // actions are the operations for which it is not enough to be let in, by their ids. Each that changes something is here.
 var actions = map[string]action{
-	"create-endpoint":      {AccessWrite, "endpoint.create"},
-	"change-endpoint":      {AccessWrite, "endpoint.update"},
-	"delete-endpoint":      {AccessWrite, "endpoint.delete"},
-	"rotate-endpoint":      {AccessWrite, "endpoint.rotate"},
-	"get-endpoint-secret":  {AccessWrite, "endpoint.reveal"},
-	"enable-endpoint":      {AccessOperate, "endpoint.enable"},
-	"disable-endpoint":     {AccessOperate, "endpoint.disable"},
-	"test-endpoint":        {AccessOperate, "endpoint.test"},
-	"recover-endpoint":     {AccessOperate, "endpoint.recover"},
-	"cancel-recovery":      {AccessOperate, "recovery.cancel"},
-	"retry-delivery":       {AccessOperate, "delivery.retry"},
-	"replay-dead":          {AccessOperate, "dead.replay"},
-	"remove-dead":          {AccessWrite, "dead.remove"},
-	"remove-dead-letter":   {AccessWrite, "dead.remove"},
-	"send-event":           {AccessWrite, "event.send"},
-	"resend-event":         {AccessOperate, "event.resend"},
-	"retry-rejected":       {AccessOperate, "rejected.retry"},
-	"remove-rejected":      {AccessWrite, "rejected.remove"},
-	"pair-source":          {AccessWrite, "source.pair"},
-	"get-source-secret":    {AccessWrite, "source.reveal"},
-	"forget-source-secret": {AccessWrite, "source.forget"},
-	"preview-delivery":     {AccessWrite, ""}, // the signature is as good as the secret, once
-	"get-source-sample":    {AccessWrite, ""}, // and so is this one
+	"create-endpoint":      {access.Write, "endpoint.create"},
+	"change-endpoint":      {access.Write, "endpoint.update"},
+	"delete-endpoint":      {access.Write, "endpoint.delete"},
+	"rotate-endpoint":      {access.Write, "endpoint.rotate"},
+	"get-endpoint-secret":  {access.Write, "endpoint.reveal"},
+	"enable-endpoint":      {access.Operate, "endpoint.enable"},
+	"disable-endpoint":     {access.Operate, "endpoint.disable"},
+	"test-endpoint":        {access.Operate, "endpoint.test"},
+	"recover-endpoint":     {access.Operate, "endpoint.recover"},
+	"cancel-recovery":      {access.Operate, "recovery.cancel"},
+	"retry-delivery":       {access.Operate, "delivery.retry"},
+	"replay-dead":          {access.Operate, "dead.replay"},
+	"remove-dead":          {access.Write, "dead.remove"},
+	"remove-dead-letter":   {access.Write, "dead.remove"},
+	"send-event":           {access.Write, "event.send"},
+	"resend-event":         {access.Operate, "event.resend"},
+	"retry-rejected":       {access.Operate, "rejected.retry"},
+	"remove-rejected":      {access.Write, "rejected.remove"},
+	"pair-source":          {access.Write, "source.pair"},
+	"get-source-secret":    {access.Write, "source.reveal"},
+	"forget-source-secret": {access.Write, "source.forget"},
+	"preview-delivery":     {access.Write, ""}, // the signature is as good as the secret, once
+	"get-source-sample":    {access.Write, ""}, // and so is this one
 }
 
 // noteTimeout is how long the store may take for the entry after an action, whoever still waits for the answer.
@@ -57,7 +58,7 @@ func perform[I, O any](ctx context.Context, s *Server, id string, in *I, handle 
 	if !ok {
 		return handle(ctx, in)
 	}
-	who := ActorOf(ctx)
+	who := access.Of(ctx)
 	if !who.Access.Allows(act.needs) {
 		return nil, errRole
 	}

@@ -24,6 +24,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/dashboard"
+	"jethook/consume/dashboard/sources"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 	"jethook/publish/event"
@@ -128,8 +129,8 @@ func (r *rig) serve(log *slog.Logger) {
 	})
 	pages := dashboard.New(dashboard.Options{
 		Config: r.cfg, Bus: r.bus, Registry: r.registry, API: api, Token: config.NewSecret(adminToken), Version: "v1.2.3", Log: log,
-		Explain: func(context.Context, *quarantine.Request) (*dashboard.Explanation, error) {
-			return &dashboard.Explanation{Reason: "bad_signature", Text: "explained " + hostile, Hints: []string{"a hint"}, Signed: "the signed bytes " + hostile, SignedSize: 16}, nil
+		Explain: func(context.Context, *quarantine.Request) (*sources.Explanation, error) {
+			return &sources.Explanation{Reason: "bad_signature", Text: "explained " + hostile, Hints: []string{"a hint"}, Signed: "the signed bytes " + hostile, SignedSize: 16}, nil
 		},
 	})
 	api.Mount(pages.Around)
@@ -325,7 +326,7 @@ var addresses = regexp.MustCompile(`\s(href|src|action|hx-get)="([^"]*)"`)
 // visits fails if a page of the dashboard has no path among these.
 func visits(t *testing.T, paths []string) {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
+	files, err := filepath.Glob("*/*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no source: %v", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/consume/dashboard"
+	"jethook/consume/dashboard/session"
 )
 
 // everyPath is every page and asset that needs a login.
@@ -156,7 +156,7 @@ func TestFailedSignInsAreSlowed(t *testing.T) {
 func TestLoginLinkOpensOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	link := dashboard.LoginPath(config.NewSecret(adminToken), time.Now())
+	link := session.LoginPath(config.NewSecret(adminToken), time.Now())
 	first := r.browser()
 	if got := first.get(link); got.status != http.StatusSeeOther || first.cookies["jethook_session"] == nil {
 		t.Fatalf("the link: %d %s", got.status, got.body)
@@ -166,9 +166,9 @@ func TestLoginLinkOpensOnce(t *testing.T) {
 	}
 	for name, link := range map[string]string{
 		"used":        link,
-		"old":         dashboard.LoginPath(config.NewSecret(adminToken), time.Now().Add(-11*time.Minute)),
-		"other token": dashboard.LoginPath(config.NewSecret("another-token-altogether"), time.Now()),
-		"changed":     strings.Replace(dashboard.LoginPath(config.NewSecret(adminToken), time.Now()), "link=", "link=A", 1),
+		"old":         session.LoginPath(config.NewSecret(adminToken), time.Now().Add(-11*time.Minute)),
+		"other token": session.LoginPath(config.NewSecret("another-token-altogether"), time.Now()),
+		"changed":     strings.Replace(session.LoginPath(config.NewSecret(adminToken), time.Now()), "link=", "link=A", 1),
 	} {
 		b := r.browser()
 		if got := b.get(link); got.status != http.StatusUnauthorized && got.status != http.StatusTooManyRequests || len(b.cookies) != 0 {
@@ -290,26 +290,5 @@ func TestBasePath(t *testing.T) {
 	}
 	if got := b.do("GET", "/tools/jethook/api/v1/sources", nil, http.Header{"Authorization": {"Bearer " + adminToken}}); got.status != http.StatusOK {
 		t.Errorf("the API below the path: %d", got.status)
-	}
-}
-
-// A session ends when it was not used for twelve hours, and after a week at the latest.
-func TestSessionsEnd(t *testing.T) {
-	t.Parallel()
-	const hour = time.Hour
-	for _, test := range []struct {
-		began, used time.Duration
-		open        bool
-	}{
-		{0, 0, true},
-		{12*hour - time.Minute, 12*hour - time.Minute, true},
-		{12*hour + time.Minute, 12*hour + time.Minute, false},
-		{100 * hour, time.Minute, true},
-		{100 * hour, 13 * hour, false},
-		{7*24*hour + time.Minute, time.Minute, false},
-	} {
-		if got := dashboard.SessionOpen(test.began, test.used); got != test.open {
-			t.Errorf("began %s and used %s ago: open %t", test.began, test.used, got)
-		}
 	}
 }

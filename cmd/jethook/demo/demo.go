@@ -22,7 +22,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/config"
-	"jethook/consume/dashboard"
+	"jethook/consume/dashboard/session"
 	"jethook/consume/endpoint"
 )
 
@@ -246,7 +246,7 @@ func (d *demo) printMore() {
 	d.out.say("  jethook status")
 	d.out.say("  jethook delivery ls")
 	d.out.title("Or look at it in a browser; this link signs in, once, in the next ten minutes")
-	d.out.say("  %s", d.jethook.Dashboard+dashboard.LoginPath(d.jethook.Token, time.Now()))
+	d.out.say("  %s", d.jethook.Dashboard+session.LoginPath(d.jethook.Token, time.Now()))
 	d.out.title("The admin API is at %s, its description at %s/openapi.json. Press Ctrl-C to stop the demo.", admin, admin)
 }
 

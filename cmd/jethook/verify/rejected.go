@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"jethook/config"
-	"jethook/consume/dashboard"
+	"jethook/consume/dashboard/sources"
 	"jethook/ingest"
 	"jethook/ingest/provider"
 	"jethook/publish"
@@ -25,7 +25,7 @@ func NewExplainer(current func() *config.Config, bus *publish.Bus) *Explainer {
 }
 
 // Explain says why a rejected request does not verify with the current secrets, as of the time when it arrived.
-func (e *Explainer) Explain(ctx context.Context, r *quarantine.Request) (*dashboard.Explanation, error) {
+func (e *Explainer) Explain(ctx context.Context, r *quarantine.Request) (*sources.Explanation, error) {
 	cfg := e.config()
 	i := slices.IndexFunc(cfg.Sources, func(s config.Source) bool { return s.Name == r.Source })
 	if i < 0 || r.NoBody {
@@ -52,7 +52,7 @@ func (e *Explainer) Explain(ctx context.Context, r *quarantine.Request) (*dashbo
 	}
 	v := trial.Receive(a.request(), a.now)
 	told := explain(a, trial.Sender(), &v)
-	shown := &dashboard.Explanation{
+	shown := &sources.Explanation{
 		Verified: told.Verified, Reason: told.Reason, Hints: told.Hints, VerifiedBy: told.VerifiedBy, SignedWith: told.SignedWith,
 		Signed: told.Signed, SignedSize: told.signedSize, Docs: told.Docs,
 	}

@@ -1,0 +1,68 @@
+// Package exchange shows requests to endpoints with what came back, and bodies: laid out, cut to what a page can carry, and with
+// what could deceive the reader made visible.
+package exchange
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+
+	"jethook/consume/dashboard/format"
+
+	"jethook/consume/admin"
+	"jethook/consume/history"
+)
+
+// Exchange is a request to an endpoint and what came back, side by side: {{template "exchange"}}.
+type Exchange struct {
+	URL     string // empty: no request was made
+	Request []admin.Header
+	Body    Body
+	Curl    string // a command that sends the same; empty: none is offered
+
+	Status        int // 0: there was no answer
+	Meaning       string
+	AnswerHeaders []admin.Header
+	Answer        Body
+	None          string // why there was no answer
+}
+
+// Answered adds an answer.
+func (x *Exchange) Answered(status int, header []admin.Header, body []byte, cut bool) {
+	x.Status, x.Meaning, x.AnswerHeaders = status, http.StatusText(status), header
+	x.Answer = BodyOf("answer", "Body", body)
+	if cut {
+		x.Answer.About += ", the beginning; no more was kept"
+	}
+}
+
+// Asked adds a request with its body, whole. The command is left out where the body is too much to be pasted.
+func (x *Exchange) Asked(shown *admin.RequestShown, body []byte, about string) {
+	x.URL, x.Request, x.Body = shown.URL, shown.Headers, BodyOf("request", about, body)
+	if len(body) <= maxShown {
+		x.Curl = admin.Curl(shown, body)
+	}
+}
+
+// Of is what an attempt sent, with the body of its event, and what came back. An event that is gone leaves the body nil, and
+// gone says so.
+func Of(a *history.Attempt, body []byte, contentType, gone string) Exchange {
+	var x Exchange
+	if a.Request != nil {
+		shown := &admin.RequestShown{Method: http.MethodPost, URL: a.Request.URL}
+		for _, name := range slices.Sorted(maps.Keys(a.Request.Headers)) {
+			shown.Headers = append(shown.Headers, admin.Header{Name: name, Value: a.Request.Headers[name]})
+		}
+		x.Asked(shown, body, cmp.Or(contentType, "Body"))
+	}
+	if gone != "" {
+		x.Curl = ""
+	}
+	if a.Status != 0 {
+		x.Answered(a.Status, nil, []byte(a.Response), a.Truncated)
+	} else {
+		x.None = format.Sentence(cmp.Or(a.Error, string(a.Class)))
+	}
+	return x
+}
