@@ -44,7 +44,11 @@ func TestOperatorsOperate(t *testing.T) {
 		t.Errorf("removing dead letters: %d", got.status)
 	}
 	b.confirmed(b.send("/endpoints/"+id, "/endpoints/"+id+"/disable", nil))
-	holds(t, r.signedIn(readToken).page("/audit"), "endpoint.disable", "night-shift", "billing", "disabled: false → true")
+	page = r.signedIn(readToken).page("/audit")
+	holds(t, page, "endpoint.disable", "night-shift", "billing", "disabled: false → true")
+	if n := strings.Count(page, ">endpoint.disable</a>"); n != 1 {
+		t.Errorf("an action has %d rows", n)
+	}
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -73,8 +73,14 @@ func (s *pages) audit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	ended := make(map[string]bool) // what has begun, and whose result is on this page
 	for i := range page.Items {
-		shown.Rows = append(shown.Rows, s.auditRow(&page.Items[i]))
+		ended[page.Items[i].Of] = true
+	}
+	for i := range page.Items {
+		if item := &page.Items[i]; !ended[item.ID] {
+			shown.Rows = append(shown.Rows, s.auditRow(item))
+		}
 	}
 	shown.Pager = frame.PagerOf(r, f, page.NextCursor, len(page.Items))
 	return s.Render(w, r, "audit", v)

@@ -9,7 +9,7 @@ import (
 	"jethook/consume/status"
 )
 
-// endpointDay is an endpoint's last day: how many requests went well or failed, and its chart.Draw.
+// endpointDay is an endpoint's last day: how many requests went well or failed, and its chart.
 type endpointDay struct {
 	status.Day
 	Share *float64 // of all that went well; nil: there was none, or it is not counted yet
@@ -28,7 +28,7 @@ func (s *pages) endpointDay(id string) endpointDay {
 // Requests is how many requests there were.
 func (d *endpointDay) Requests() uint64 { return d.Delivered + d.Failed }
 
-// About says what the chart.Draw shows.
+// About says what the chart shows.
 func (d *endpointDay) About() string {
 	about := fmt.Sprintf("The last 24 hours: %s delivered, %s failed", format.Count(d.Delivered), format.Count(d.Failed))
 	if d.Sampled {
@@ -37,7 +37,7 @@ func (d *endpointDay) About() string {
 	return about
 }
 
-// Spark is the chart.Draw in a line of text, and Chart the one with a title at each hour.
+// Spark is the chart in a line of text, and Chart the one with a title at each hour.
 func (d *endpointDay) Spark() template.HTML {
 	if d.Requests() == 0 {
 		return ""

@@ -12,7 +12,7 @@ import (
 // Fault is what is wrong with JSON, and where.
 type Fault struct {
 	Line, Column int
-	Text         string // in a format.Sentence
+	Text         string // in a sentence
 	Before, At   string // the line up to the fault, and from it on
 }
 

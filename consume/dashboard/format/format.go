@@ -222,7 +222,7 @@ func AtLeast(n int, more bool, one, many string) string {
 	return Plural(n, one, many)
 }
 
-// Sentence makes a clause of the API's a Sentence.
+// Sentence makes a clause of the API's a sentence.
 func Sentence(text string) string {
 	if text == "" {
 		return ""

@@ -168,7 +168,7 @@ func (f *Frame) newPage(r *http.Request, v View) *page {
 	return p
 }
 
-// A flash is one format.Sentence that the next page shows: what became of a change.
+// A flash is one sentence that the next page shows: what became of a change.
 
 const flashCookie = "jethook_flash"
 
