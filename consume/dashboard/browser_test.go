@@ -66,7 +66,7 @@ func startBridge(t *testing.T) *bridge {
 	b.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "JETHOOK_ADMIN_TOKEN=" + adminToken, "JETHOOK_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
 		"JETHOOK_LISTEN=" + public, "JETHOOK_ADMIN_LISTEN=" + admin, "JETHOOK_NATS_LISTEN=off", "JETHOOK_SYNC=2m", "JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8",
-		"JETHOOK_SOURCES=shop", "JETHOOK_SOURCE_SHOP_PROVIDER=standard-webhooks", "JETHOOK_RETRY_SCHEDULE=3s", "JETHOOK_PUBLIC_URL=https://hooks.example.com", "JETHOOK_ADMIN_HOSTS=" + plainHost,
+		"JETHOOK_SOURCES=shop", "JETHOOK_SOURCE_SHOP_PROVIDER=standard-webhooks", "JETHOOK_RETRY_SCHEDULE=8s", "JETHOOK_PUBLIC_URL=https://hooks.example.com", "JETHOOK_ADMIN_HOSTS=" + plainHost,
 	}
 	b.run(wrongSecret)
 	t.Cleanup(func() { b.stop() })

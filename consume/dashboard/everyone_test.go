@@ -198,7 +198,7 @@ func (b *bridge) largeBody(t *testing.T, tab *tab) {
 	tab.signIn()
 	tab.open("/events/evt_large")
 	tab.press("Show the whole body")
-	tab.wait(`document.querySelectorAll("#whole pre").length > 100`)
+	tab.wait(`document.readyState == "complete" && document.querySelectorAll("#whole pre").length > 100`)
 	if seen := tab.eval(`((parts) => [parts[0], parts[parts.length - 1]].map(e => e.checkVisibility({ contentVisibilityAuto: true }) && e.getBoundingClientRect().top < 2 * innerHeight).join())(document.querySelectorAll("#whole pre"))`); seen != "true,false" {
 		t.Errorf("in view: %s", seen)
 	}
