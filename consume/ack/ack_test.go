@@ -85,7 +85,9 @@ func TestAnAcknowledgementDoesNotOutliveItsServer(t *testing.T) {
 				go q.Run(ctx) //nolint:errcheck // it returns none
 				var m message
 				q.Settle(&m)
+				m.mu.Lock()
 				happens(&m)
+				m.mu.Unlock()
 				time.Sleep(2 * time.Second)
 				synctest.Wait()
 				m.is(t, "given back")

@@ -133,12 +133,17 @@ func TestForgotten(t *testing.T) {
 		time.Sleep(keptFor - 1)
 		expect(t, o, numbered(1), m, false)
 		time.Sleep(keptFor - 1)
-		if len(o.endpoints.kept) != 1 {
+		kept := func() int {
+			o.endpoints.mu.Lock()
+			defer o.endpoints.mu.Unlock()
+			return len(o.endpoints.kept)
+		}
+		if kept() != 1 {
 			t.Error("it is forgotten while it is asked for")
 		}
 		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
-		if len(o.endpoints.kept) != 0 {
+		if kept() != 0 {
 			t.Error("it is kept")
 		}
 	})

@@ -44,8 +44,14 @@ func (r *records) record(id string, outcome history.Outcome, more string) {
 	}})
 }
 
+var (
+	everyLine = delivery.HistoryShelf("ep_a", "").Subject
+	delivers  = delivery.HistoryShelf("ep_a", string(history.Delivered)).Subject
+)
+
+// has reports whether a line is one of those that are asked for: all, or what was delivered.
 func (r *records) has(sh query.Selection, l *recorded) bool {
-	return sh.Subject == delivery.HistoryShelf("ep_a", "").Subject || sh.Subject == delivery.HistoryShelf("ep_a", string(l.outcome)).Subject
+	return sh.Subject == everyLine || sh.Subject == delivers && l.outcome == history.Delivered
 }
 
 func (r *records) FirstSince(_ context.Context, sh query.Selection, since time.Time) (uint64, error) {
