@@ -15,7 +15,7 @@ import (
 type phase struct {
 	name    string
 	workers int
-	limit   time.Duration // after which no request begins
+	limit   time.Duration // after which no request begins, except a worker's first
 	most    int64         // requests
 	// worker returns what makes one request of a worker, and what ends the worker.
 	worker func(ctx context.Context, i int) (request func() error, end func())
@@ -55,7 +55,8 @@ func (p *phase) run(ctx context.Context, progress io.Writer) (*result, error) {
 		workers.Go(func() {
 			request, end := p.worker(ctx, i)
 			defer end()
-			for r := &results[i]; time.Since(start) < p.limit && begun.Add(1) <= p.most; {
+			r := &results[i]
+			for n := 0; (n == 0 || time.Since(start) < p.limit) && begun.Add(1) <= p.most; n++ {
 				at := time.Now()
 				err := request()
 				switch {
