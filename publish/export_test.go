@@ -8,8 +8,11 @@ import (
 	"jethook/publish/event"
 )
 
-// CheckVersion refuses a server that is too old.
-var CheckVersion = connection.CheckVersion
+// CheckVersion and CheckLevel refuse a server that is too old.
+var (
+	CheckVersion = connection.CheckVersion
+	CheckLevel   = connection.CheckLevel
+)
 
 // Silence cuts the connection on which the bus answers other processes, as a kill does: without a word.
 func (b *Bus) Silence() { b.reads.Conn.Close() }

@@ -191,15 +191,36 @@ func TestConsumerOfAnOperator(t *testing.T) {
 	}
 }
 
-// A cluster that is too old for message schedules is refused by its version.
+// A cluster that lacks something is refused, with all that it lacks and the release that has it.
 func TestOldCluster(t *testing.T) {
 	t.Parallel()
-	for version, refused := range map[string]bool{
-		"2.11.9": true, "1.14.1": true, "": true, "new": true, "2.12.0": false, "2.15.2": false, "2.13.0-beta.1": false, "3.0.0": false,
+	const (
+		schedules = "message schedules, on which all waiting rests (since 2.12)"
+		gets      = "direct gets of several messages (since 2.11)"
+		filters   = "several filters of a consumer (since 2.10)"
+		upgrade   = "upgrade every server to 2.12 or newer"
+	)
+	for version, want := range map[string][]string{
+		"2.12.0": nil, "2.12.0-RC.1": nil, "2.14.3": nil, "2.15.2": nil, "3.0.0": nil,
+		"2.11.9": {`"2.11.9"`, schedules, upgrade}, "2.10.29": {schedules, gets, upgrade}, "2.9.25": {schedules, gets, filters, upgrade},
+		"1.14.1": {schedules, gets, filters, upgrade}, "": {`it says ""`, "2.12 or newer"}, "new": {`it says "new"`, "2.12 or newer"},
 	} {
 		err := publish.CheckVersion(version)
-		if (err != nil) != refused || refused && !strings.Contains(err.Error(), fmt.Sprintf("%q", version)) {
+		if (err != nil) != (want != nil) {
 			t.Errorf("%q: got %v", version, err)
+		}
+		for _, part := range want {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q: %v does not say %q", version, err, part)
+			}
+		}
+		if version == "2.11.9" && strings.Contains(err.Error(), gets) {
+			t.Errorf("%q: %v names what it has", version, err)
+		}
+	}
+	for level, want := range []string{gets, schedules, "", "", "", ""} {
+		if err := publish.CheckLevel(level); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("level %d: got %v", level, err)
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -210,7 +231,7 @@ func TestOldCluster(t *testing.T) {
 	go greet(l, "2.11.9")
 	cfg := config.Default()
 	cfg.NATSURL = "nats://" + l.Addr().String()
-	if _, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "nats-server 2.12 or newer is required") {
+	if _, err := publish.Open(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), schedules) {
 		t.Errorf("got %v", err)
 	}
 }

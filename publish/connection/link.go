@@ -14,7 +14,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/mod/semver"
 
 	"jethook/config"
 	"jethook/publish/embedded"
@@ -316,18 +315,4 @@ func clusterLogin(cfg *config.Config, token nats.AuthTokenHandler) (opts []nats.
 		})
 	}
 	return opts, nil
-}
-
-// errOldServer refuses a cluster without message schedules, on which all waiting rests.
-var errOldServer = errors.New("nats-server 2.12 or newer is required (message schedules)")
-
-// oldest is the first version that is new enough; its own pre-releases count.
-const oldest = "v2.12.0-0"
-
-// CheckVersion refuses a server that is too old.
-func CheckVersion(v string) error {
-	if semver.Compare("v"+v, oldest) < 0 { // what is no version is older than any
-		return fmt.Errorf("%w: the cluster of JETHOOK_NATS_URL runs %q", errOldServer, v)
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/connection"
 )
 
 // Room is what the store has for Jethook's streams.
@@ -15,11 +16,14 @@ type Room struct {
 	Required bool  // each stream must say how much it may hold
 }
 
-// AskRoom asks for the limits of an account, which may differ by the number of replicas.
+// AskRoom asks for the limits of an account, which may differ by the number of replicas. A JetStream that is too old is an error.
 func AskRoom(ctx context.Context, js jetstream.JetStream, replicas int) (Room, error) {
 	info, err := js.AccountInfo(ctx)
 	if err != nil {
 		return Room{}, fmt.Errorf("asking for the limits of JetStream: %w", err)
+	}
+	if err := connection.CheckLevel(info.API.Level); err != nil {
+		return Room{}, err
 	}
 	limits, spread := info.Limits, int64(1)
 	if tier, ok := info.Tiers[fmt.Sprint("R", replicas)]; ok { // which counts each byte once
