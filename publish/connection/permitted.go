@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
 
 // userInfo is where a client asks what its login may do.
@@ -20,19 +19,9 @@ const userInfo = "$SYS.REQ.USER.INFO"
 func (c *Conn) Permitted(ctx context.Context, publish, subscribe []string) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	m, err := c.askPermissions(ctx)
-	if err != nil || m == nil {
+	may, err := c.askPermissions(ctx)
+	if err != nil || may == nil {
 		return err
-	}
-	var told struct {
-		Data server.UserInfo `json:"data"`
-	}
-	if err := json.Unmarshal(m.Data, &told); err != nil {
-		return fmt.Errorf("reading what the NATS login may do: %w", err)
-	}
-	may := told.Data.Permissions
-	if may == nil {
-		return nil
 	}
 	lacks := PermissionError{Publish: refused(may.Publish, publish), Subscribe: refused(may.Subscribe, subscribe)}
 	if len(lacks.Publish)+len(lacks.Subscribe) == 0 {
@@ -41,8 +30,9 @@ func (c *Conn) Permitted(ctx context.Context, publish, subscribe []string) error
 	return &lacks
 }
 
-// askPermissions returns the server's answer; nil: it gives none.
-func (c *Conn) askPermissions(ctx context.Context) (*nats.Msg, error) {
+// askPermissions returns what the connection's server answers; nil: it tells of no limits, or nothing. Behind a leaf node the hub
+// answers too, and means the link between them.
+func (c *Conn) askPermissions(ctx context.Context) (*server.Permissions, error) {
 	sub, err := c.SubscribeSync(c.NewInbox())
 	if err != nil {
 		return nil, fmt.Errorf("asking what the NATS login may do: %w", err)
@@ -58,15 +48,26 @@ func (c *Conn) askPermissions(ctx context.Context) (*nats.Msg, error) {
 		c.log.Warn("the NATS login may not ask what it may do, so that a missing permission shows only when it is needed", "publish", userInfo)
 		return nil, nil //nolint:nilnil // as it says
 	}
-	m, err := sub.NextMsgWithContext(ctx)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return nil, fmt.Errorf("asking what the NATS login may do: %w", err)
-	case err != nil: // it has no system account
-		c.log.Debug("the NATS server does not tell what the login may do", "error", err)
-		return nil, nil //nolint:nilnil // as above
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		switch {
+		case errors.Is(err, context.Canceled):
+			return nil, fmt.Errorf("asking what the NATS login may do: %w", err)
+		case err != nil: // it has no system account
+			c.log.Debug("the NATS server does not tell what the login may do", "error", err)
+			return nil, nil //nolint:nilnil // as above
+		}
+		var told struct {
+			Server struct{ ID string }
+			Data   server.UserInfo
+		}
+		if err := json.Unmarshal(m.Data, &told); err != nil {
+			return nil, fmt.Errorf("reading what the NATS login may do: %w", err)
+		}
+		if told.Server.ID == c.ConnectedServerId() {
+			return told.Data.Permissions, nil
+		}
 	}
-	return m, nil
 }
 
 // refused are those patterns of which nothing is allowed.
