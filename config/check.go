@@ -86,6 +86,7 @@ func check(p *Problems, c *Config) {
 	checkNATS(p, c)
 	checkMetrics(p, c)
 	checkSizes(p, c)
+	checkEventsStream(p, c)
 
 	p.require(minBody <= c.MaxBody && c.MaxBody <= maxBody, "JETHOOK_MAX_BODY",
 		"%s is out of range: choose %s to %s", c.MaxBody, minBody, maxBody)

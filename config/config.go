@@ -45,6 +45,8 @@ type Config struct {
 	NATSTLSCA       string         `envconfig:"NATS_TLS_CA" desc:"CA certificates file to verify the cluster with"`
 	NATSTLSCert     string         `envconfig:"NATS_TLS_CERT" desc:"client certificate file"`
 	NATSTLSKey      string         `envconfig:"NATS_TLS_KEY" desc:"client key file"`
+	EventsStream    string         `envconfig:"EVENTS_STREAM" desc:"a stream that you already have, in the same account: what is stored there from now on is copied into EVENTS, so that a message on orders.created becomes the event orders.created on events.orders.created; nothing of that stream is changed"`
+	EventsSubjects  []string       `envconfig:"EVENTS_SUBJECTS" desc:"comma-separated subjects of it, such as orders.>,users.*.created; empty: all"`
 	Sync            Sync           `envconfig:"SYNC" default:"always" desc:"embedded server: fsync before each acknowledgement (always), or at an interval such as 2m"`
 	Replicas        int            `envconfig:"REPLICAS" default:"1" desc:"replicas of every stream and bucket: 1 to 5; more than 1 needs a cluster"`
 	SourceNames     []string       `envconfig:"SOURCES" desc:"comma-separated names of the sources to receive from: lower-case letters, digits, - and _"`

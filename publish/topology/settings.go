@@ -138,6 +138,9 @@ func followSettings(ctx context.Context, js jetstream.JetStream, s jetstream.Str
 	if next.Metadata != nil && raiseMaxMessage(&next, want, log) {
 		changes = append(changes, "max-msg-size", next.MaxMsgSize)
 	}
+	if followCopied(&next, want) {
+		changes = append(changes, "copies", next.Metadata[keyCopied])
+	}
 	if changes == nil {
 		return s, nil
 	}

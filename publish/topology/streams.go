@@ -76,6 +76,7 @@ func StreamConfigs(cfg *config.Config, maxBody int64, room Room) []jetstream.Str
 	// A place is the id of an event that has no other, and receivers remember ids: so no store made anew may give the
 	// places of the one before. That holds as long as a store takes fewer than a million events a second.
 	internal.FirstSeq = uint64(time.Now().UnixMicro())
+	copyStream(&internal, cfg)
 	ops := events(StreamOps, "jethook.ops.>", "operational events of Jethook", 0)
 	ops.Discard, ops.MaxBytes = jetstream.DiscardOld, bound(opsBytes, opsShare)
 	streams := []jetstream.StreamConfig{
@@ -135,6 +136,9 @@ func EnsureStreams(ctx context.Context, p *connection.Patience, js jetstream.Jet
 	for _, want := range wanted {
 		var s jetstream.Stream
 		if err := p.Await(ctx, "stream "+want.Name+" in JetStream", func(ctx context.Context) (err error) {
+			if err = checkCopied(ctx, js, &want); err != nil {
+				return err
+			}
 			if s, err = ensureStream(ctx, js, &want); err == nil {
 				s, err = followSettings(ctx, js, s, &want, log)
 			}
@@ -179,6 +183,10 @@ func mismatches(want, got jetstream.StreamConfig) []string {
 	}
 	for _, s := range want.Subjects {
 		bad(!slices.Contains(got.Subjects, s), "it does not take the subject %s", s)
+	}
+	for _, c := range want.Sources {
+		copies := slices.ContainsFunc(got.Sources, func(s *jetstream.StreamSource) bool { return s.Name == c.Name })
+		bad(!copies, "it does not copy %s, the stream of JETHOOK_EVENTS_STREAM; add that as a source", c.Name)
 	}
 	bad(got.Storage != jetstream.FileStorage, "it keeps messages in memory, so a restart loses them")
 	bad(got.Retention != want.Retention, "its retention is %s, needed is %s", got.Retention, want.Retention)
