@@ -24,7 +24,7 @@ import (
 // limited is a nats-server whose account requires that each stream says how much it may hold, as hosted ones do.
 func limited(t *testing.T, limits server.JetStreamAccountLimits) (*config.Config, jetstream.JetStream) {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, JetStreamMaxStore: 1 << 40, StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
