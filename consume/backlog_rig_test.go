@@ -132,7 +132,7 @@ func (r *rig) onceEach(t testing.TB, id string, n int) {
 	t.Helper()
 	times := make(map[string]int)
 	for before := uint64(0); ; {
-		page, next, err := r.bus.Query().Reverse(t.Context(), delivery.HistoryShelf(id, ""), before, 500)
+		page, next, err := r.bus.Query().Reverse(t.Context(), delivery.HistoryKey{Endpoint: id}.Selection(), before, 500)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,7 @@ func TestCircuitOpensAndCloses(t *testing.T) {
 		}
 	}
 	recorded := func(o history.Outcome) uint64 {
-		n, _, err := r.bus.Query().Count(t.Context(), delivery.HistoryShelf(ep.ID, string(o)))
+		n, _, err := r.bus.Query().Count(t.Context(), delivery.HistoryKey{Endpoint: ep.ID, Outcome: string(o)}.Selection())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -175,7 +175,7 @@ func (r *rig) retry(t testing.TB, id string) {
 // history returns the recorded attempts of an endpoint, the oldest first.
 func (r *rig) history(t testing.TB, id string) (out []history.Attempt) {
 	t.Helper()
-	page, _, err := r.bus.Query().Reverse(t.Context(), delivery.HistoryShelf(id, ""), 0, 500)
+	page, _, err := r.bus.Query().Reverse(t.Context(), delivery.HistoryKey{Endpoint: id}.Selection(), 0, 500)
 	if err != nil {
 		t.Fatal(err)
 	}

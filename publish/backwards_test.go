@@ -232,7 +232,7 @@ func TestBeforeIsBoundedInBytes(t *testing.T) {
 	})
 	total := 0
 	for before := uint64(0); ; {
-		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryShelf("ep_1", ""), before, 500)
+		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryKey{Endpoint: "ep_1"}.Selection(), before, 500)
 		if err != nil || len(page) == 0 || len(page)*len(line) > 4<<20 {
 			t.Fatalf("%d messages on a page: %v", len(page), err)
 		}

@@ -367,7 +367,7 @@ func TestBeforePagesThroughEverything(t *testing.T) {
 	wg.Wait()
 	var got []string
 	for before := uint64(0); ; {
-		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryShelf("ep_1", ""), before, 37)
+		page, next, err := b.Query().Reverse(t.Context(), delivery.HistoryKey{Endpoint: "ep_1"}.Selection(), before, 37)
 		if err != nil || len(page) > 37 {
 			t.Fatalf("%d %v", len(page), err)
 		}

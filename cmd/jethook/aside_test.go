@@ -24,15 +24,7 @@ import (
 // smallServer starts a nats-server that takes messages of 1 MiB, which is its default, and returns its address.
 func smallServer(t *testing.T) string {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(limit) {
-		t.Fatal("nats-server did not start")
-	}
+	srv := natsWith(t, func(o *server.Options) { o.MaxPayload = server.MAX_PAYLOAD_SIZE })
 	return strings.TrimPrefix(srv.ClientURL(), "nats://")
 }
 

@@ -3,8 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -20,20 +20,10 @@ import (
 // websockets starts a NATS server that also listens for websockets, and returns where.
 func websockets(t *testing.T, secure *tls.Config) (url string) {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), MaxPayload: 9 << 20,
-		Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: secure, NoTLS: secure == nil},
-		Users:     []*server.User{{Username: "jethook", Password: "secret"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(limit) {
-		t.Fatal("the NATS server did not start")
-	}
-	return srv.WebsocketURL()
+	return natsWith(t, func(o *server.Options) {
+		o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, TLSConfig: secure, NoTLS: secure == nil}
+		o.Users = []*server.User{{Username: "jethook", Password: "secret"}}
+	}).WebsocketURL()
 }
 
 // Jethook runs on a cluster that it reaches by websockets alone: in clear, by TLS under a CA of its own, and behind a proxy at
@@ -91,12 +81,7 @@ func proxied(t *testing.T, target string) (address string) {
 		r.SetURL(to)
 		r.Out.URL.Path = "/"
 	}})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &http.Server{Handler: mux}
-	go srv.Serve(l)
-	t.Cleanup(func() { srv.Close() })
-	return "ws://" + l.Addr().String()
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return strings.Replace(srv.URL, "http://", "ws://", 1)
 }

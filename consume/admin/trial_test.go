@@ -117,8 +117,8 @@ func TestTestOfAnEndpointThatFails(t *testing.T) {
 	if list := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries", ""); len(list.Items) != 0 {
 		t.Errorf("it is a delivery: %+v", list.Items)
 	}
-	for _, sh := range []query.Selection{delivery.HistoryShelf("", ""), query.Waiting("")} {
-		if found, _, err := a.bus.Query().Reverse(t.Context(), sh, 0, 1); err != nil || len(found) != 0 {
+	for _, sel := range []query.Selection{delivery.HistoryKey{}.Selection(), query.Waiting("")} {
+		if found, _, err := a.bus.Query().Reverse(t.Context(), sel, 0, 1); err != nil || len(found) != 0 {
 			t.Errorf("stored %v: %v", found, err)
 		}
 	}

@@ -66,7 +66,7 @@ func (o *Outcomes) lastOf(ctx context.Context, d *delivery.Delivery, at, asOf ti
 	defer of.mu.Unlock()
 	if of.last == nil || at.Before(of.since) {
 		since := at.Add(-attemptsMargin)
-		lines, err := history.Since(ctx, o.history, delivery.HistoryShelf(d.Endpoint, ""), since)
+		lines, err := history.Since(ctx, o.history, delivery.HistoryKey{Endpoint: d.Endpoint}.Selection(), since)
 		if err != nil {
 			return last, err
 		}

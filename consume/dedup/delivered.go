@@ -78,8 +78,8 @@ func (of *delivered) find(id string) (line, bool) {
 // begin makes reading begin with what was recorded since a time, but with nothing that is older by so much than the newest
 // line of all. What was read before is read again.
 func (of *delivered) begin(ctx context.Context, from History, endpoint string, at time.Time, back time.Duration) error {
-	shelf := delivery.HistoryShelf(endpoint, string(history.Delivered))
-	newest, err := from.LastTime(ctx, shelf)
+	selection := delivery.HistoryKey{Endpoint: endpoint, Outcome: string(history.Delivered)}.Selection()
+	newest, err := from.LastTime(ctx, selection)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (of *delivered) begin(ctx context.Context, from History, endpoint string, a
 		at, since = earliest(at, of.asked), earliest(since, of.since)
 	}
 	since = latest(since, matters)
-	lines, err := history.Since(ctx, from, shelf, since)
+	lines, err := history.Since(ctx, from, selection, since)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,8 @@ func (r *records) record(id string, outcome history.Outcome, more string) {
 }
 
 var (
-	everyLine = delivery.HistoryShelf("ep_a", "").Subject
-	delivers  = delivery.HistoryShelf("ep_a", string(history.Delivered)).Subject
+	everyLine = delivery.HistoryKey{Endpoint: "ep_a"}.Selection().Subject
+	delivers  = delivery.HistoryKey{Endpoint: "ep_a", Outcome: string(history.Delivered)}.Selection().Subject
 )
 
 // has reports whether a line is one of those that are asked for: all, or what was delivered.

@@ -108,7 +108,7 @@ const recentLines = 5000
 func RecentlyEnded(ctx context.Context, bus *publish.Bus, endpoint string) (map[string]bool, error) {
 	ended := make(map[string]bool)
 	for before, read := uint64(0), 0; read < recentLines; {
-		page, next, err := bus.Query().Reverse(ctx, delivery.HistoryShelf(endpoint, ""), before, paging.Max)
+		page, next, err := bus.Query().Reverse(ctx, delivery.HistoryKey{Endpoint: endpoint}.Selection(), before, paging.Max)
 		if err != nil {
 			return nil, fmt.Errorf("reading what was delivered: %w", err)
 		}

@@ -87,7 +87,7 @@ type Asked struct {
 
 // Mark returns the place where the history ends now.
 func (l *Store) Mark(ctx context.Context) (uint64, error) {
-	_, last, err := l.bus.Query().Ends(ctx, delivery.HistoryShelf("", ""), time.Now())
+	_, last, err := l.bus.Query().Ends(ctx, delivery.HistoryKey{}.Selection(), time.Now())
 	return last, err
 }
 
@@ -124,7 +124,7 @@ func (l *Store) Redeliver(ctx context.Context, endpoint string, e *event.Event, 
 
 // deliveredSince reports whether a delivery was recorded as delivered behind a place in the history.
 func (l *Store) deliveredSince(ctx context.Context, d *delivery.Delivery, mark uint64) (bool, error) {
-	lines := history.From(l.bus.Query(), delivery.HistoryShelf(d.Endpoint, string(history.Delivered)), mark+1)
+	lines := history.From(l.bus.Query(), delivery.HistoryKey{Endpoint: d.Endpoint, Outcome: string(history.Delivered)}.Selection(), mark+1)
 	done, id := false, d.ID()
 	err := lines.ReadOn(ctx, history.PageSize, func(s *query.Stored) error {
 		done = done || gjson.GetBytes(s.Data, "delivery").Str == id

@@ -138,10 +138,10 @@ func (w *Watch) lookUnlessBusy(ctx context.Context, before time.Time) (open bool
 // look makes due what should have been before a time, and removes it where it has an outcome. It reports whether it
 // left some that are being attempted.
 func (w *Watch) look(ctx context.Context, before time.Time) (open bool, err error) {
-	shelf := query.Waiting("")
+	selection := query.Waiting("")
 	for from := uint64(1); ; {
 		began := time.Now()
-		page, next, err := w.bus.Query().Forward(ctx, shelf, from, latePage)
+		page, next, err := w.bus.Query().Forward(ctx, selection, from, latePage)
 		if err != nil {
 			return open, err
 		}

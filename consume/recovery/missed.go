@@ -113,7 +113,7 @@ type traces struct {
 
 func newTraces(bus *publish.Bus, endpoint string, since time.Time) *traces {
 	return &traces{
-		bus: bus, selection: delivery.HistoryShelf(endpoint, string(history.Delivered)), since: since,
+		bus: bus, selection: delivery.HistoryKey{Endpoint: endpoint, Outcome: string(history.Delivered)}.Selection(), since: since,
 		seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}),
 	}
 }

@@ -212,7 +212,7 @@ func upTo(page []query.Stored, last uint64) []query.Stored {
 
 // missedSince counts what retention took while it waited for an endpoint, as far as the history tells.
 func missedSince(ctx context.Context, bus *publish.Bus, id string, since time.Time) (n uint64, err error) {
-	sel := delivery.HistoryShelf(id, string(history.Missed))
+	sel := delivery.HistoryKey{Endpoint: id, Outcome: string(history.Missed)}.Selection()
 	told := make(map[string]bool)
 	lines, err := history.Since(ctx, bus.Query(), sel, since)
 	if err != nil {

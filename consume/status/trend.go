@@ -146,7 +146,7 @@ func (t *Trends) totals(ctx context.Context, at time.Time) (*totals, error) {
 		{topology.StreamRejected, []query.Selection{query.All(topology.StreamRejected)}, []*uint64{&m.refused}},
 		{
 			topology.StreamHistory,
-			[]query.Selection{delivery.HistoryShelf("", "delivered"), delivery.HistoryShelf("", "failed"), delivery.HistoryShelf("", "dead")},
+			[]query.Selection{delivery.HistoryKey{Outcome: "delivered"}.Selection(), delivery.HistoryKey{Outcome: "failed"}.Selection(), delivery.HistoryKey{Outcome: "dead"}.Selection()},
 			[]*uint64{&m.delivered, &m.failed, &m.failed},
 		},
 	} {

@@ -66,8 +66,3 @@ func (s *Store) Record(t HistoryKey, line []byte, done func(error)) {
 func (s *Store) HistoryIsLate() bool {
 	return s.p.Streams[topology.StreamHistory].CachedInfo().Config.PersistMode == jetstream.AsyncPersistMode
 }
-
-// HistoryShelf lists the history's lines with one outcome.
-func HistoryShelf(endpoint, outcome string) query.Selection {
-	return HistoryKey{Endpoint: endpoint, Outcome: outcome}.Selection()
-}
