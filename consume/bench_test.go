@@ -37,6 +37,7 @@ func eachSync(b *testing.B, schedule time.Duration, run func(*testing.B, *rig)) 
 		b.Run(name, func(b *testing.B) {
 			cfg := settings(b, schedule)
 			cfg.Sync = sync
+			commandHeap()
 			run(b, start(b, cfg))
 		})
 	}

@@ -48,6 +48,7 @@ type outageFigures struct {
 }
 
 func measureOutage(b *testing.B, n int) (f outageFigures) {
+	commandHeap()
 	r := start(b, settings(b, time.Hour))
 	defer r.stop()
 	m, other := newMeter(b), newMeter(b)

@@ -13,7 +13,7 @@ import (
 const (
 	// retryShare is how many retries each processor lets begin in a second beside first attempts. With twice as many, more than
 	// one in a hundred of those meets a garbage collection.
-	retryShare = 600
+	retryShare = 400
 	// firstFor is for how long after a first attempt others are expected.
 	firstFor = time.Second
 	// adjustEvery is how often a throttle looks at how busy the process is.
