@@ -1,4 +1,7 @@
 // Command jethook is a bridge between webhooks and NATS JetStream. See the README.
+//
+// The package holds what runs the bridge: its parts, their listeners, metrics and secrets, backups, and the root of the
+// commands. Each of the other commands is in a package of its name below.
 package main
 
 import (
@@ -12,9 +15,21 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"jethook/cmd/jethook/audit"
 	"jethook/cmd/jethook/cli"
+	"jethook/cmd/jethook/dashboard"
+	"jethook/cmd/jethook/delivery"
 	"jethook/cmd/jethook/demo"
+	"jethook/cmd/jethook/deploy"
+	"jethook/cmd/jethook/endpoint"
+	"jethook/cmd/jethook/event"
+	"jethook/cmd/jethook/help"
 	"jethook/cmd/jethook/listen"
+	"jethook/cmd/jethook/monitoring"
+	"jethook/cmd/jethook/recovery"
+	"jethook/cmd/jethook/source"
+	"jethook/cmd/jethook/status"
+	"jethook/cmd/jethook/token"
 	"jethook/cmd/jethook/verify"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -94,12 +109,13 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root.SetVersionTemplate("jethook {{.Version}}\n")
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(help.Command(topics))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	root.AddCommand(
 		serveCommand(), ingestCommand(), consumeCommand(), demo.Command(version(), openDemo), healthCommand(), versionCommand(),
-		endpointCommand(), eventCommand(), deliveryCommand(), attemptCommand(), deadCommand(), recoveryCommand(),
-		sourceCommand(), statusCommand(), dashboardCommand(), listen.Command(version()), verify.Command(), auditCommand(), tokenCommand(), monitoringCommand(), deployCommand(), backupCommand(), restoreCommand(), benchCommand(), rehearseCommand(),
+		endpoint.Command(), event.Command(), delivery.Command(), delivery.AttemptCommand(), delivery.DeadCommand(), recovery.Command(),
+		source.Command(), status.Command(), dashboard.Command(), listen.Command(version()), verify.Command(), audit.Command(), token.Command(),
+		monitoring.Command(), deploy.Command(), backupCommand(), restoreCommand(), benchCommand(), rehearseCommand(),
 	)
 	completeProperly(root)
 	return root

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"jethook/cmd/jethook/help"
 	"jethook/config"
 	"jethook/consume"
 )
@@ -27,7 +28,7 @@ func manual(t *testing.T) map[string]string {
 	t.Helper()
 	paths := []string{"README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"}
 	for _, page := range topics {
-		paths = append(paths, page.folder+"/README.md")
+		paths = append(paths, page.Folder+"/README.md")
 	}
 	pages := make(map[string]string, len(paths))
 	for _, path := range paths {
@@ -113,7 +114,7 @@ func TestREADMEMentions(t *testing.T) {
 		for _, m := range regexp.MustCompile("`jethook ([a-z][^`]*)`").FindAllStringSubmatch(strings.ReplaceAll(text, "\n", " "), -1) {
 			found++
 			if words := words(m[1]); words[0] == "help" {
-				if _, ok := findTopic(func(p topic) bool { return p.name == words[1] }); !ok && words[1] != "TOPIC" {
+				if !slices.ContainsFunc(topics, func(p help.Topic) bool { return p.Name == words[1] }) && words[1] != "TOPIC" {
 					t.Errorf("%s: there is no topic %s", path, words[1])
 				}
 			} else if cmd, _, err := newRoot(io.Discard, io.Discard).Find(words); err != nil || !cmd.HasParent() {
@@ -133,7 +134,7 @@ func TestREADMELinks(t *testing.T) {
 	t.Parallel()
 	pages := manual(t)
 	for path, text := range pages {
-		for _, m := range mdLink.FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`\[([^]]*)\]\(([^)]*)\)`).FindAllStringSubmatch(text, -1) {
 			if strings.Contains(m[2], "://") {
 				continue
 			}
@@ -157,7 +158,7 @@ func TestREADMELinks(t *testing.T) {
 // anchors are what a page's headings are linked by.
 func anchors(text string) (all []string) {
 	for line := range strings.Lines(text) {
-		if m := heading.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+		if m := regexp.MustCompile(`^(#+) (.*)$`).FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 			name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[2]), "")
 			all = append(all, strings.ReplaceAll(name, " ", "-"))
 		}
@@ -260,23 +261,23 @@ func receiverOf(f *ast.FuncDecl) string {
 func TestTopics(t *testing.T) {
 	t.Parallel()
 	for _, page := range topics {
-		if text := manual(t)[page.folder+"/README.md"]; page.text != text {
-			t.Errorf("%s: the binary holds another text", page.name)
+		if text := manual(t)[page.Folder+"/README.md"]; page.Text != text {
+			t.Errorf("%s: the binary holds another text", page.Name)
 		}
-		if cmd, _, err := newRoot(io.Discard, io.Discard).Find([]string{page.name}); err == nil && cmd.HasParent() {
-			t.Errorf("%s is a command too", page.name)
+		if cmd, _, err := newRoot(io.Discard, io.Discard).Find([]string{page.Name}); err == nil && cmd.HasParent() {
+			t.Errorf("%s is a command too", page.Name)
 		}
-		r := jethook(t, "help", page.name)
+		r := jethook(t, "help", page.Name)
 		if r.code != exitOK || r.stderr != "" {
-			t.Errorf("help %s: %+v", page.name, r)
+			t.Errorf("help %s: %+v", page.Name, r)
 		}
 		for line := range strings.Lines(r.stdout) {
 			line = strings.TrimSuffix(line, "\n")
 			isCode := strings.HasPrefix(line, "    ")                 // or a cell of a table
 			isWord := !strings.Contains(strings.TrimSpace(line), " ") // which can't be wrapped
-			if !isCode && (utf8.RuneCountInString(line) > pageWidth && !isWord || strings.Contains(line, "`") || strings.Contains(line, "**") || strings.Contains(line, "](")) ||
+			if !isCode && (utf8.RuneCountInString(line) > help.Width && !isWord || strings.Contains(line, "`") || strings.Contains(line, "**") || strings.Contains(line, "](")) ||
 				strings.HasPrefix(line, "|") || strings.Contains(line, "<!--") {
-				t.Errorf("help %s: %q", page.name, line)
+				t.Errorf("help %s: %q", page.Name, line)
 			}
 		}
 	}

@@ -289,7 +289,15 @@ func TestVerifyHints(t *testing.T) {
 // TestListAvailable needs no server.
 func TestListAvailable(t *testing.T) {
 	t.Parallel()
-	var list struct{ Items []availableSender }
+	var list struct {
+		Items []struct {
+			Coverage   string
+			CoversBody bool   `json:"covers_body"`
+			VerifiedBy string `json:"verified_by"`
+			Success    int
+			Refusal    int
+		}
+	}
 	if err := json.Unmarshal([]byte(ok(t, "source", "ls", "--available", "--json")), &list); err != nil {
 		t.Fatal(err)
 	}

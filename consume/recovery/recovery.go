@@ -1,4 +1,4 @@
-// package recovery redelivers what an endpoint failed or missed of the events of a time, as a job that outlives the process
+// Package recovery redelivers what an endpoint failed or missed of the events of a time, as a job that outlives the process
 // that works on it. It makes no attempt itself and sends nothing that the history says was delivered: it makes deliveries due,
 // no more of them at once than the endpoint takes.
 package recovery

@@ -1,5 +1,5 @@
-// Package cli is what all commands share: incorrect usage, secrets in flags, questions, and text for a terminal. It knows
-// neither the admin API, which is the package client's, nor any command.
+// Package cli is what all commands share: incorrect usage, secrets and data in flags, questions, and text for a terminal.
+// It knows neither the admin API, which is the package client's, nor any command.
 package cli
 
 import (

@@ -1,5 +1,5 @@
-// Package client asks the admin API for the commands: how they reach it, choose from its lists, name endpoints, and print what
-// it answers. Whatever a command itself does is not here.
+// Package client asks the admin API for the commands: how they reach it, choose from its lists, name endpoints, and put what
+// it answers into words. What only one command does is in that command's package.
 package client
 
 import (

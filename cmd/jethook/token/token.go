@@ -1,0 +1,53 @@
+// Package token is the command jethook token: it makes tokens for the admin API. It needs no server.
+package token
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"jethook/cmd/jethook/cli"
+	"jethook/config"
+)
+
+// Command returns jethook token with its verb.
+func Command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "token", Short: "Make tokens for the admin API", Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
+	}
+	cmd.AddCommand(newCommand())
+	return cmd
+}
+
+func newCommand() *cobra.Command {
+	var role string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "new NAME", Short: "Make a token, and print it once",
+		Long: "Make a token for the admin API and the dashboard, and print it with the line to add to the file of JETHOOK_ADMIN_TOKENS_FILE, which holds only its hash. " +
+			"The audit trail tells what was done by the token's name. Roles: read sees everything but secrets; operate also retries, replays, " +
+			"resends, tests, enables, disables and recovers; admin does everything.",
+		Example: "  jethook token new ci --role operate",
+		Args:    cli.ExactArgs("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var random [32]byte
+			_, _ = rand.Read(random[:]) // never fails
+			token := base64.RawURLEncoding.EncodeToString(random[:])
+			entry, err := config.NewNamedToken(args[0], role, token)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"name": entry.Name, "role": entry.Role, "token": token, "line": entry.String()})
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "token: %s\nline:  %s\n", token, entry)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", config.RoleOperate, "read, operate, or admin")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
