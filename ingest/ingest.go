@@ -9,7 +9,6 @@ package ingest
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"jethook/config"
+	"jethook/config/listener"
 	"jethook/ingest/provider"
 	"jethook/publish/event"
 	"jethook/publish/groupcommit"
@@ -202,27 +202,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		TLSConfig:         s.tls,
 	}
-	failed := make(chan error, 1)
-	go func() {
-		if s.tls == nil {
-			failed <- server.Serve(g)
-			return
-		}
-		server.TLSConfig = s.tls
-		failed <- server.ServeTLS(g, "", "")
-	}()
-	select {
-	case err := <-failed:
+	if err := listener.Serve(ctx, server, g, drainTimeout, s.log); err != nil {
 		return fmt.Errorf("serving webhooks: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("shutdown timed out; requests in flight were canceled", "after", drainTimeout)
-		server.Close()
 	}
 	return nil
 }

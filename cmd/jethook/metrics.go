@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"jethook/config"
+	"jethook/config/listener"
 	"jethook/consume/admin"
 	"jethook/publish/report"
 )
@@ -84,19 +84,9 @@ func (b *bridge) serveMetrics(ctx context.Context) error {
 	mux.Handle("GET /metrics", b.metrics)
 	server := &http.Server{
 		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 2 * scrapeTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(b.measured) }()
-	select {
-	case err := <-failed:
+	if err := listener.Serve(ctx, server, b.measured, scrapeTimeout, b.log); err != nil {
 		return fmt.Errorf("serving metrics: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), scrapeTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
-		server.Close()
 	}
 	return nil
 }

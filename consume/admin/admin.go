@@ -1,4 +1,4 @@
-// package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
+// Package admin is the HTTP API with which operators and services run Jethook: endpoints, events, deliveries,
 // dead letters and sources, described by the OpenAPI document at /openapi.json, and for people at /docs.
 //
 // Everything but those two, the health checks and /metrics needs the bearer token. Browsers can't be made to send
@@ -9,7 +9,6 @@ package admin
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"jethook/config"
+	"jethook/config/listener"
 	"jethook/consume"
 	"jethook/consume/admin/access"
 	"jethook/consume/admin/openapi"
@@ -241,27 +241,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		TLSConfig:         s.tls,
 	}
-	failed := make(chan error, 1)
-	go func() {
-		if s.tls == nil {
-			failed <- server.Serve(l)
-			return
-		}
-		server.TLSConfig = s.tls
-		failed <- server.ServeTLS(l, "", "")
-	}()
-	select {
-	case err := <-failed:
+	if err := listener.Serve(ctx, server, l, drainTimeout, s.log); err != nil {
 		return fmt.Errorf("serving the admin API: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("requests still in flight were cut off", "after", drainTimeout)
-		server.Close()
 	}
 	return nil
 }
