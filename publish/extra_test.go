@@ -44,7 +44,13 @@ func TestForwardedHeaders(t *testing.T) {
 	if got := event.Forwarded(many); len(got) != event.MaxForwarded || got["X-19"] == "" {
 		t.Errorf("got %d: %v", len(got), got)
 	}
-	if event.Forwarded(nats.Header{"X-A": {"b"}}) != nil {
-		t.Error("there are none")
+	for _, none := range []nats.Header{{"X-A": {"b"}}, {"Tracestate": {"vendor=1"}}} {
+		if got := event.Forwarded(none); got != nil {
+			t.Errorf("got %v, and there are none", got)
+		}
+	}
+	traced := nats.Header{"traceparent": {event.NewTraceparent()}, "tracestate": {"vendor=1"}}
+	if got := event.Forwarded(traced); !maps.Equal(got, map[string]string{"Tracestate": "vendor=1"}) {
+		t.Errorf("the state of the event's trace became %v", got)
 	}
 }

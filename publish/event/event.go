@@ -37,7 +37,7 @@ type Event struct {
 	Header      nats.Header // the sender's own request headers that may be kept; nil for an internal event. Publishing adds to it
 	Body        []byte      // the sender's bytes, unchanged
 	// Forward is the headers that go on to the receivers, by their canonical names: of an event on events. those that its
-	// publisher asks for, and those of CloudEvents in binary mode. Read only.
+	// publisher asks for, and those of CloudEvents in binary mode; of any the state of its trace. Read only.
 	Forward map[string]string
 
 	Seq uint64 // its place in its stream; 0 unless it was read from there, or with a delivery of it

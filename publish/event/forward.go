@@ -15,6 +15,9 @@ const (
 	cloudEventPrefix = "Ce-"
 )
 
+// tracestate goes on with the trace that an event names: https://www.w3.org/TR/trace-context/#tracestate-header
+const tracestate = "Tracestate"
+
 // Bounds of the headers that go on with an event: each costs place in every delivery.
 const (
 	MaxForwarded      = 20
@@ -27,7 +30,7 @@ const (
 func Forwarded(h nats.Header) map[string]string {
 	var names []string
 	for name := range h {
-		if isPrefixed(name, HeaderForward) || isPrefixed(name, cloudEventPrefix) {
+		if isPrefixed(name, HeaderForward) || isPrefixed(name, cloudEventPrefix) || isTracestate(name, h) {
 			names = append(names, name)
 		}
 	}
@@ -41,7 +44,7 @@ func Forwarded(h nats.Header) map[string]string {
 		name := textproto.CanonicalMIMEHeaderKey(given)
 		if isPrefixed(given, HeaderForward) {
 			name = textproto.CanonicalMIMEHeaderKey(given[len(HeaderForward):])
-		} else if !binary {
+		} else if !binary && name != tracestate {
 			continue
 		}
 		values := h[given]
@@ -50,6 +53,10 @@ func Forwarded(h nats.Header) map[string]string {
 		}
 	}
 	return out
+}
+
+func isTracestate(name string, h nats.Header) bool {
+	return strings.EqualFold(name, tracestate) && ValidTraceparent(h.Get(HeaderTraceparent))
 }
 
 func isPrefixed(name, prefix string) bool {
