@@ -57,15 +57,12 @@ func NewClient(o Options) *Client {
 		resolver:   &resolver{Resolver: cmp.Or(o.Resolver, net.DefaultResolver)},
 		identities: identities{all: make(map[[sha256.Size]byte]*identity)},
 		timeout:    o.Timeout,
-		userAgent:  o.UserAgent,
+		userAgent:  cmp.Or(o.UserAgent, defaultUserAgent),
 		now:        o.Now,
 		buffers:    sync.Pool{New: func() any { return new([maxResponse + 1]byte) }},
 	}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
-	}
-	if c.userAgent == "" {
-		c.userAgent = defaultUserAgent
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -138,25 +135,21 @@ func (c *Client) Rehearse(r *Request) {
 }
 
 func (c *Client) send(parent context.Context, r *Request, res *Result) {
-	timeout := c.timeout
-	if own := time.Duration(r.Endpoint.Timeout); own > 0 {
-		timeout = own
-	}
+	timeout := cmp.Or(time.Duration(r.Endpoint.Timeout), c.timeout)
 	var handshake handshake
 	ctx, cancel := context.WithTimeout(handshake.in(parent), timeout)
 	defer cancel()
-	req, err := c.request(ctx, r, res.Started)
+	// A transport and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
+	transport, err := c.transportOf(r.Endpoint)
+	var req *http.Request
+	if err == nil {
+		req, err = c.request(ctx, r, res.Started)
+	}
 	if err != nil {
 		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
 		return
 	}
 	res.Sent = c.sent(r, req)
-	// RoundTrip and not an http.Client: it follows no redirect and keeps no cookie, and its errors hold no URL.
-	transport, err := c.transportOf(r.Endpoint)
-	if err != nil {
-		res.Verdict, res.Class, res.Detail = Failed, ClassRequest, err.Error()
-		return
-	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		if !c.ours(err, &handshake, parent, ctx, res) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"jethook/consume/attempt/format"
 	"jethook/consume/endpoint"
 )
 
@@ -65,8 +66,8 @@ var Classes = []Class{
 }
 
 // judge decides by the response's status. It is the one table of what a status means.
-func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.Time) {
-	if format == endpoint.FormatDiscord {
+func (res *Result) judge(resp *http.Response, f endpoint.Format, now time.Time) {
+	if f == endpoint.FormatDiscord {
 		res.Allowance = allowanceOf(resp.Header)
 	}
 	switch s := res.Status; {
@@ -84,7 +85,7 @@ func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.T
 	if res.Class == ClassRedirect {
 		res.Detail += target(resp) + ", and redirects are not followed"
 	}
-	why, gone := res.chatRefusal(format)
+	why, gone := format.Refusal(f, res.Status, res.Response)
 	if gone {
 		res.Verdict, why = Gone, strings.TrimSpace(why+": the webhook was removed there")
 	}
@@ -93,7 +94,7 @@ func (res *Result) judge(resp *http.Response, format endpoint.Format, now time.T
 	}
 	if res.Status == http.StatusTooManyRequests || res.Status == http.StatusServiceUnavailable {
 		res.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
-		if format == endpoint.FormatDiscord {
+		if f == endpoint.FormatDiscord {
 			res.RetryAfter = max(res.RetryAfter, discordRetryAfter(res.Response))
 			if a := res.Allowance; a != nil && a.Remaining == 0 {
 				res.RetryAfter = max(res.RetryAfter, a.Reset)

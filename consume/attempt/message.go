@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"jethook/consume/attempt/format"
 )
 
 // Message is the HTTP request of one attempt, signed: a POST.
@@ -23,7 +25,11 @@ type Message struct {
 // Headers that net/http adds are not in it; [Message.Wire] shows them too. The error is fit for people, without
 // secrets and without the URL, and is the Detail that the attempt's Result would have.
 func (c *Client) Compose(r *Request, at time.Time) (*Message, error) {
-	body, contentType := form(r)
+	event := format.Event{
+		ID: r.EventID, Type: r.EventType, Subject: r.Subject, ContentType: r.ContentType, Source: r.Source, Received: r.Received,
+		Header: r.Header, Body: r.Body,
+	}
+	body, contentType := event.In(r.Endpoint.Format)
 	header, err := c.header(r, body, contentType, at)
 	if err != nil {
 		return nil, err

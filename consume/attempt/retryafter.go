@@ -1,7 +1,9 @@
 package attempt
 
 import (
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,3 +47,29 @@ func discordRetryAfter(body []byte) time.Duration {
 }
 
 func bounded(d time.Duration) time.Duration { return min(max(d, 0), maxRetryAfter) }
+
+// Allowance is how many requests more a receiver takes, by its answer.
+type Allowance struct {
+	Remaining int
+	Reset     time.Duration // until it takes as many as at first
+}
+
+// allowanceOf reads Discord's X-RateLimit- headers; nil if they are not there or not sound. Others give these names other
+// meanings. https://docs.discord.com/developers/topics/rate-limits#header-format
+func allowanceOf(h http.Header) *Allowance {
+	remaining, err := strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
+	if err != nil || remaining < 0 {
+		return nil
+	}
+	seconds, err := strconv.ParseFloat(h.Get("X-Ratelimit-Reset-After"), 64)
+	if err != nil || math.IsNaN(seconds) {
+		return nil
+	}
+	return &Allowance{Remaining: remaining, Reset: secondsOf(seconds)}
+}
+
+// secondsOf is a pause in seconds with fractions, rounded up and bounded before it is converted: a float beyond an integer's
+// range converts to anything.
+func secondsOf(seconds float64) time.Duration {
+	return bounded(time.Duration(math.Ceil(min(max(seconds, 0), maxRetryAfter.Seconds())*1000)) * time.Millisecond)
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"jethook/consume/attempt/format"
 	"jethook/consume/endpoint"
 )
 
@@ -32,7 +33,7 @@ func (c *Client) sent(r *Request, req *http.Request) *Sent {
 	s := &Sent{
 		URL: shownURL(req.URL, r.Endpoint.Format), UserAgent: c.userAgent,
 	}
-	if contentType := req.Header[headerContentType]; contentType[0] != typeJSON {
+	if contentType := req.Header[headerContentType]; contentType[0] != format.TypeJSON {
 		s.ContentType = contentType[0]
 	}
 	if trace := req.Header[headerTraceparent]; trace != nil {
@@ -75,7 +76,7 @@ func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map
 		headerWebhookTimestamp: strconv.FormatInt(at.Unix(), 10),
 		headerAttempt:          strconv.Itoa(attempt),
 		headerType:             eventType,
-		headerContentType:      cmp.Or(s.ContentType, typeJSON),
+		headerContentType:      cmp.Or(s.ContentType, format.TypeJSON),
 
 		cmp.Or(s.Secret, headerWebhookSignature): Masked,
 	}
@@ -96,8 +97,8 @@ func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map
 
 // shownURL is a URL without what may be secret: receivers put tokens into the query, and the path of a chat
 // service's URL is a credential. Other paths are shown, as they tell which of a receiver's routes was called.
-func shownURL(u *url.URL, format endpoint.Format) string {
-	if format != endpoint.FormatRaw && format != "" {
+func shownURL(u *url.URL, f endpoint.Format) string {
+	if f != endpoint.FormatRaw && f != "" {
 		return u.Scheme + "://" + u.Host + "/" + Masked
 	}
 	shown := u.Scheme + "://" + u.Host + u.EscapedPath()

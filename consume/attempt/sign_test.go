@@ -226,3 +226,20 @@ func TestHeaderInjection(t *testing.T) {
 		t.Errorf("got %v", h)
 	}
 }
+
+// What is signed is what is sent.
+func TestFormatIsSigned(t *testing.T) {
+	t.Parallel()
+	url, got := recorder(t)
+	e := endpointAt(url)
+	e.Format = endpoint.FormatSlack
+	local(t).Do(t.Context(), requestTo(e))
+	req := <-got
+	timestamp := req.header.Get("webhook-timestamp")
+	if want := standardSignature(e.Secrets, "evt_1", timestamp, req.body, testNow); req.header.Get("webhook-signature") != want {
+		t.Error("the signature is not of the message")
+	}
+	if !strings.HasPrefix(string(req.body), `{"text":`) {
+		t.Errorf("sent %s", req.body)
+	}
+}

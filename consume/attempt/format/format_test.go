@@ -1,4 +1,4 @@
-package attempt
+package format
 
 import (
 	"encoding/json"
@@ -12,12 +12,18 @@ import (
 	"jethook/consume/endpoint"
 )
 
+// order is an event that a service publishes.
+func order() Event {
+	return Event{
+		ID: "evt_1", Type: "order.created", Subject: "events.order.created", ContentType: "application/json",
+		Body: []byte(`{"type":"order.created"}`),
+	}
+}
+
 // chatText forms the event for a chat service and returns the text that its readers see.
-func chatText(t *testing.T, format endpoint.Format, r Request) string {
+func chatText(t *testing.T, format endpoint.Format, e Event) string {
 	t.Helper()
-	e := *endpointAt("http://example.com")
-	e.Format, r.Endpoint = format, &e
-	body, contentType := form(&r)
+	body, contentType := e.In(format)
 	var message map[string]json.RawMessage
 	if err := json.Unmarshal(body, &message); err != nil || contentType != "application/json" {
 		t.Fatalf("%s: not a message: %v: %s", format, err, body)
@@ -41,9 +47,9 @@ func chatText(t *testing.T, format endpoint.Format, r Request) string {
 
 func TestSlackText(t *testing.T) {
 	t.Parallel()
-	r := requestTo(nil)
-	r.EventType = "a<b&c"
-	r.Body = []byte(`{"id":1,"text":"<!channel> & <@U1>","list":[1,{"a":null}],"empty":{}, "none": [ ],"say":"\"hi\", {you}"}`)
+	e := order()
+	e.Type = "a<b&c"
+	e.Body = []byte(`{"id":1,"text":"<!channel> & <@U1>","list":[1,{"a":null}],"empty":{}, "none": [ ],"say":"\"hi\", {you}"}`)
 	want := "*a&lt;b&amp;c*  `evt_1`\n```\n" + `{
   "id": 1,
   "text": "&lt;!channel&gt; &amp; &lt;@U1&gt;",
@@ -57,17 +63,17 @@ func TestSlackText(t *testing.T) {
   "none": [],
   "say": "\"hi\", {you}"
 }` + "\n```"
-	if got := chatText(t, endpoint.FormatSlack, r); got != want {
+	if got := chatText(t, endpoint.FormatSlack, e); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestDiscordText(t *testing.T) {
 	t.Parallel()
-	r := requestTo(nil)
-	r.Body = []byte(`{"say":"@everyone <b>"}`)
+	e := order()
+	e.Body = []byte(`{"say":"@everyone <b>"}`)
 	want := "**order.created**  `evt_1`\n```\n{\n  \"say\": \"@everyone <b>\"\n}\n```"
-	if got := chatText(t, endpoint.FormatDiscord, r); got != want {
+	if got := chatText(t, endpoint.FormatDiscord, e); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -82,9 +88,9 @@ func TestChatLimits(t *testing.T) {
 		"text":          []byte(strings.Repeat("a=b&c=日\n", 1000)), "control characters": []byte("a\x00b\x1b[31mc\r\n"), "empty": nil,
 	} {
 		for _, format := range []endpoint.Format{endpoint.FormatSlack, endpoint.FormatDiscord} {
-			r := requestTo(nil)
-			r.Body = body
-			text := chatText(t, format, r)
+			e := order()
+			e.Body = body
+			text := chatText(t, format, e)
 			if cut := fmt.Sprintf("(cut; the event has %d bytes)", len(body)); (len(body) > 4000) != strings.Contains(text, cut) {
 				t.Errorf("%s, %s: %.200s", name, format, text)
 			}
@@ -101,11 +107,11 @@ func TestChatLimits(t *testing.T) {
 
 func TestChatOddEvents(t *testing.T) {
 	t.Parallel()
-	r := requestTo(nil)
-	r.EventType, r.EventID = strings.Repeat("*`\n日", 200), strings.Repeat("``", 200)
-	r.Body, r.ContentType = []byte("\xff\xfe\x00"), "image/png"
+	e := order()
+	e.Type, e.ID = strings.Repeat("*`\n日", 200), strings.Repeat("``", 200)
+	e.Body, e.ContentType = []byte("\xff\xfe\x00"), "image/png"
 	for _, format := range []endpoint.Format{endpoint.FormatSlack, endpoint.FormatDiscord} {
-		if text := chatText(t, format, r); !strings.Contains(text, "(3 bytes of image/png)") {
+		if text := chatText(t, format, e); !strings.Contains(text, "(3 bytes of image/png)") {
 			t.Errorf("%s: %s", format, text)
 		}
 	}
@@ -168,19 +174,17 @@ func TestChatMessagesPass(t *testing.T) {
 		{endpoint.FormatDiscord, `{"text":"x"}`, false},
 		{endpoint.FormatDiscord, `{}`, false},
 	} {
-		e := endpointAt("http://example.com")
-		e.Format = row.format
-		r := requestTo(e)
-		r.Body = []byte(row.body)
-		r.Subject = "events.order.created"
-		body, _ := form(&r)
+		e := order()
+		e.Body = []byte(row.body)
+		e.Subject = "events.order.created"
+		body, _ := e.In(row.format)
 		if passes := string(body) == row.body; passes != row.passes {
 			t.Errorf("%s: %.60s: passed %t", row.format, row.body, passes)
 		}
 		// Another's event is shown, whatever it looks like.
 		for _, subject := range []string{"webhooks.acme.order.created", "jethook.ops.endpoint.failing", "eventsx"} {
-			r.Subject = subject
-			if body, _ := form(&r); string(body) == row.body || !strings.Contains(string(body), "```") {
+			e.Subject = subject
+			if body, _ := e.In(row.format); string(body) == row.body || !strings.Contains(string(body), "```") {
 				t.Errorf("%s: %s: %.60s became %.200s", row.format, subject, row.body, body)
 			}
 		}
@@ -190,8 +194,7 @@ func TestChatMessagesPass(t *testing.T) {
 // A message for Discord calls nobody, unless who wrote it says whom it may call.
 func TestDiscordMentions(t *testing.T) {
 	t.Parallel()
-	e := endpointAt("http://example.com")
-	e.Format = endpoint.FormatDiscord
+	const format = endpoint.FormatDiscord
 	for body, want := range map[string]string{
 		`{"content":"@everyone"}`:                                                    `{"parse":[]}`,
 		`{"content":"@everyone","allowed_mentions":null}`:                            `{"parse":[]}`,
@@ -200,9 +203,9 @@ func TestDiscordMentions(t *testing.T) {
 		`{"content":"@everyone","allowed_mentions":{"parse":["everyone"]}}`:          `{"parse":["everyone"]}`,
 		`{"allowed_mentions":{"users":["1"]},"content":"<@1> 12345678901234567890"}`: `{"users":["1"]}`,
 	} {
-		r := requestTo(e)
-		r.Subject, r.Body = "events.a", []byte(body)
-		got, _ := form(&r)
+		e := order()
+		e.Subject, e.Body = "events.a", []byte(body)
+		got, _ := e.In(format)
 		var was, is map[string]json.RawMessage
 		if json.Unmarshal([]byte(body), &was) != nil || json.Unmarshal(got, &is) != nil {
 			t.Fatalf("%s became %s", body, got)
@@ -220,8 +223,7 @@ func TestDiscordMentions(t *testing.T) {
 // So does one for Slack, by the same field, which Slack itself does not have.
 func TestSlackMentions(t *testing.T) {
 	t.Parallel()
-	e := endpointAt("http://example.com")
-	e.Format = endpoint.FormatSlack
+	const format = endpoint.FormatSlack
 	for body, want := range map[string]string{
 		`{"text":"<!channel> <!here|x> <!everyone> <@U1> <!subteam^S1> <b"}`:                 `{"text":"&lt;!channel> &lt;!here|x> &lt;!everyone> &lt;@U1> &lt;!subteam^S1> <b"}`,
 		`{"text":"<!here> <@U1>","allowed_mentions":{"parse":["everyone"]}}`:                 `{"text":"<!here> &lt;@U1>"}`,
@@ -233,28 +235,11 @@ func TestSlackMentions(t *testing.T) {
 		`{"blocks":[{"type":"rich_text","elements":[{"type":"broadcast","range":"here"}]}]}`: `{"blocks":[{"elements":[{"text":"@here","type":"text"}],"type":"rich_text"}]}`,
 		`{"attachments":[{"fallback":"<!here>"}],"allowed_mentions":null}`:                   `{"attachments":[{"fallback":"&lt;!here>"}]}`,
 	} {
-		r := requestTo(e)
-		r.Subject, r.Body = "events.a", []byte(body)
-		if got, _ := form(&r); string(got) != want {
+		e := order()
+		e.Subject, e.Body = "events.a", []byte(body)
+		if got, _ := e.In(format); string(got) != want {
 			t.Errorf("%s became %s, want %s", body, got, want)
 		}
-	}
-}
-
-// What is signed is what is sent.
-func TestFormatIsSigned(t *testing.T) {
-	t.Parallel()
-	url, got := recorder(t)
-	e := endpointAt(url)
-	e.Format = endpoint.FormatSlack
-	local(t).Do(t.Context(), requestTo(e))
-	req := <-got
-	timestamp := req.header.Get("webhook-timestamp")
-	if want := standardSignature(e.Secrets, "evt_1", timestamp, req.body, testNow); req.header.Get("webhook-signature") != want {
-		t.Error("the signature is not of the message")
-	}
-	if !strings.HasPrefix(string(req.body), `{"text":`) {
-		t.Errorf("sent %s", req.body)
 	}
 }
 

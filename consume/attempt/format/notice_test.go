@@ -1,4 +1,4 @@
-package attempt
+package format
 
 import (
 	"encoding/json"
@@ -18,11 +18,10 @@ func told(t *testing.T, format endpoint.Format, kind string, d notice.Data) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := *endpointAt("http://example.com")
-	e.Format = format
-	body, contentType := form(&Request{Endpoint: &e, EventID: event.ID, EventType: event.Type, Subject: event.Subject, Body: event.Body})
+	e := Event{ID: event.ID, Type: event.Type, Subject: event.Subject, Body: event.Body}
+	body, contentType := e.In(format)
 	var message struct{ Text, Content string }
-	if err := json.Unmarshal(body, &message); err != nil || contentType != typeJSON {
+	if err := json.Unmarshal(body, &message); err != nil || contentType != TypeJSON {
 		t.Fatalf("%v: %s", err, body)
 	}
 	if format == endpoint.FormatDiscord && !strings.Contains(string(body), `"allowed_mentions":{"parse":[]}`) {

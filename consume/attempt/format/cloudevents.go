@@ -1,4 +1,4 @@
-package attempt
+package format
 
 import (
 	"bytes"
@@ -32,38 +32,38 @@ var requiredAttributes = [...]string{"specversion", "id", "source", "type"}
 
 // structured returns an event as a CloudEvent in structured mode. One that came as a CloudEvent keeps its attributes, in
 // whatever mode it came; any other gets those that are required, and its body is the data.
-func structured(r *Request) (body []byte, contentType string) {
-	if isCloudEvent(r.Body) {
-		return r.Body, typeCloudEvents
+func (e *Event) structured() (body []byte, contentType string) {
+	if isCloudEvent(e.Body) {
+		return e.Body, typeCloudEvents
 	}
-	attributes := binaryAttributes(r)
+	attributes := e.binaryAttributes()
 	if attributes == nil {
-		attributes = map[string]string{"specversion": "1.0", "id": r.EventID, "type": r.EventType, "source": "/events"}
-		if r.Source != "" {
-			attributes["source"] = "/webhooks/" + r.Source
+		attributes = map[string]string{"specversion": "1.0", "id": e.ID, "type": e.Type, "source": "/events"}
+		if e.Source != "" {
+			attributes["source"] = "/webhooks/" + e.Source
 		}
-		if !r.Received.IsZero() {
-			attributes["time"] = r.Received.UTC().Format(time.RFC3339Nano)
+		if !e.Received.IsZero() {
+			attributes["time"] = e.Received.UTC().Format(time.RFC3339Nano)
 		}
 	}
-	attributes["datacontenttype"] = rawType(r)
+	attributes["datacontenttype"] = e.rawType()
 	head, _ := json.Marshal(attributes) // strings always can
-	if len(r.Body) == 0 {
+	if len(e.Body) == 0 {
 		return head, typeCloudEvents
 	}
 	var out bytes.Buffer
 	out.Write(head[:len(head)-1])
-	switch text := utf8.Valid(r.Body); {
-	case text && isJSON(attributes["datacontenttype"]) && jsontext.Valid(r.Body):
+	switch text := utf8.Valid(e.Body); {
+	case text && isJSON(attributes["datacontenttype"]) && jsontext.Valid(e.Body):
 		out.WriteString(`,"data":`)
-		out.Write(r.Body)
+		out.Write(e.Body)
 	case text && !isJSON(attributes["datacontenttype"]):
-		data, _ := json.Marshal(string(r.Body))
+		data, _ := json.Marshal(string(e.Body))
 		out.WriteString(`,"data":`)
 		out.Write(data)
 	default:
 		out.WriteString(`,"data_base64":"`)
-		out.WriteString(base64.StdEncoding.EncodeToString(r.Body))
+		out.WriteString(base64.StdEncoding.EncodeToString(e.Body))
 		out.WriteByte('"')
 	}
 	out.WriteByte('}')
@@ -85,9 +85,9 @@ func isCloudEvent(body []byte) bool {
 }
 
 // binaryAttributes returns the attributes of a CloudEvent in binary mode; nil for any other event.
-func binaryAttributes(r *Request) map[string]string {
+func (e *Event) binaryAttributes() map[string]string {
 	attributes := map[string]string{}
-	for header, value := range r.Header {
+	for header, value := range e.Header {
 		name, ok := strings.CutPrefix(header, cloudEventHeader)
 		if name = strings.ToLower(name); !ok || !attributeName.MatchString(name) || name == "data" || name == "datacontenttype" {
 			continue
@@ -108,5 +108,5 @@ func binaryAttributes(r *Request) map[string]string {
 // isJSON reports whether a content type is JSON or based on it.
 func isJSON(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == typeJSON || strings.HasSuffix(media, "+json"))
+	return err == nil && (media == TypeJSON || strings.HasSuffix(media, "+json"))
 }

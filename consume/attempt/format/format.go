@@ -1,9 +1,14 @@
-package attempt
+// Package format gives an event the form that an endpoint takes: as it is, as a CloudEvent, or as a message of a chat
+// service that its readers can read and that calls nobody.
+//
+// It makes bytes of bytes: it sends nothing, and signs nothing.
+package format
 
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -17,10 +22,20 @@ import (
 	"jethook/publish/topology"
 )
 
-const (
-	typeJSON   = "application/json"
-	typeBinary = "application/octet-stream"
-)
+// TypeJSON is the content type of JSON.
+const TypeJSON = "application/json"
+
+const typeBinary = "application/octet-stream"
+
+// Event is what there is to say of an event.
+type Event struct {
+	ID, Type, Subject string
+	ContentType       string // empty: JSON if the body is, else application/octet-stream
+	Source            string // the sender of a webhook; empty for an internal event
+	Received          time.Time
+	Header            map[string]string // its own, for its receivers
+	Body              []byte            // is not changed
+}
 
 // maxMessage is the longest text of a chat message. Discord takes no more
 // (https://docs.discord.com/developers/resources/webhook#execute-webhook); Slack would cut at 40,000
@@ -81,55 +96,55 @@ func set(names ...string) map[string]bool {
 	return m
 }
 
-// form returns the body that the endpoint gets, and its content type.
+// In returns the body that an endpoint with this format gets, and its content type.
 //
 // For a chat service that is a message with the event's type, id and body, and of an operational event a sentence
 // that says what happened. The body of an event on events.> that is a message of that service already, made of its
 // fields alone and within its limits, goes out as it is, so that who publishes the event can write it; one that the
 // service would refuse is shown as any event is. Nothing calls anybody, but such a message may say whom it calls. A webhook's body is
 // never such a message: its sender is somebody else, and must not be able to speak to a team as it likes, or to call everybody.
-func form(r *Request) (body []byte, contentType string) {
-	crashpoint.Reach("form-", string(r.Endpoint.Format), r.Body)
-	if r.Endpoint.Format == endpoint.FormatCloudEvents {
-		return structured(r)
+func (e *Event) In(f endpoint.Format) (body []byte, contentType string) {
+	crashpoint.Reach("form-", string(f), e.Body)
+	if f == endpoint.FormatCloudEvents {
+		return e.structured()
 	}
-	c, ok := chats[r.Endpoint.Format]
+	c, ok := chats[f]
 	if !ok {
-		return r.Body, rawType(r)
+		return e.Body, e.rawType()
 	}
-	if strings.HasPrefix(r.Subject, topology.EventsPrefix) {
-		if message, ok := c.passed(r.Body); ok {
-			return message, typeJSON
+	if strings.HasPrefix(e.Subject, topology.EventsPrefix) {
+		if message, ok := c.passed(e.Body); ok {
+			return message, TypeJSON
 		}
 	}
-	text, ok := notice.Sentence(r.Subject, r.Body, c.line)
+	text, ok := notice.Sentence(e.Subject, e.Body, c.line)
 	if !ok {
-		text = c.compose(r)
+		text = c.compose(e)
 	}
 	message, _ := json.Marshal(c.wrap(text)) // strings always can
-	return message, typeJSON
+	return message, TypeJSON
 }
 
 // rawType is the event's content type. Services that publish over NATS seldom give one, and most receivers
 // parse a body only when it says that it is JSON: so it says so if it is.
-func rawType(r *Request) string {
+func (e *Event) rawType() string {
 	switch {
-	case r.ContentType != "" && httpguts.ValidHeaderFieldValue(r.ContentType):
-		return r.ContentType
-	case jsontext.Valid(r.Body):
-		return typeJSON
+	case e.ContentType != "" && httpguts.ValidHeaderFieldValue(e.ContentType):
+		return e.ContentType
+	case jsontext.Valid(e.Body):
+		return TypeJSON
 	default:
 		return typeBinary
 	}
 }
 
 // compose renders an event as text: its type and id, and its body in a code block, cut to fit.
-func (c *chat) compose(r *Request) string {
+func (c *chat) compose(e *Event) string {
 	const fence = "```"
-	head := c.line(r.EventType)
-	head = c.bold + head + c.bold + "  `" + c.line(r.EventID) + "`\n" + fence + "\n"
-	mark := fmt.Sprintf("\n... (cut; the event has %d bytes)", len(r.Body))
-	text, whole := c.fit(readable(r), maxMessage-units(head)-units(mark)-units(fence)-1)
+	head := c.line(e.Type)
+	head = c.bold + head + c.bold + "  `" + c.line(e.ID) + "`\n" + fence + "\n"
+	mark := fmt.Sprintf("\n... (cut; the event has %d bytes)", len(e.Body))
+	text, whole := c.fit(e.readable(), maxMessage-units(head)-units(mark)-units(fence)-1)
 	if !whole {
 		text += mark
 	}
@@ -166,16 +181,16 @@ func (c *chat) fit(text string, most int) (string, bool) {
 
 // readable is the part of an event's body that may be shown, as text that can't end the code block it will
 // stand in. It is longer than a message, if the body is, but not by much.
-func readable(r *Request) string {
+func (e *Event) readable() string {
 	const most = 4 * maxMessage
 	var text string
 	switch {
-	case !utf8.Valid(r.Body):
-		return fmt.Sprintf("(%d bytes of %s)", len(r.Body), rawType(r))
-	case jsontext.Valid(r.Body):
-		text = string(indent(r.Body, most))
+	case !utf8.Valid(e.Body):
+		return fmt.Sprintf("(%d bytes of %s)", len(e.Body), e.rawType())
+	case jsontext.Valid(e.Body):
+		text = string(indent(e.Body, most))
 	default:
-		text = string(r.Body[:min(len(r.Body), most)])
+		text = string(e.Body[:min(len(e.Body), most)])
 	}
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
