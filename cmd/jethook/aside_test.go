@@ -18,7 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"jethook/cmd/jethook/listen"
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 )
 
 // smallServer starts a nats-server that takes messages of 1 MiB, which is its default, and returns its address.
@@ -102,7 +102,7 @@ func TestLargeWebhookOnASmallCluster(t *testing.T) {
 	judged("retried")
 	p.awaitListed(t, "dead", 1, func(*listed) bool { return true })
 
-	var page admin.EventPage
+	var page events.EventPage
 	p.api(t, "GET", "/api/v1/events", "", &page)
 	if len(page.Items) != 1 || page.Items[0].Size != len(body) {
 		t.Errorf("listed: %+v", page.Items)
@@ -128,9 +128,9 @@ func TestLargeWebhookOnASmallCluster(t *testing.T) {
 	judged("replayed")
 	p.awaitListed(t, "delivered", 1, func(*listed) bool { return true })
 	for deadline := time.Now().Add(limit / 4); ; time.Sleep(20 * time.Millisecond) { // it is acknowledged a moment after it is delivered
-		var sent admin.Resent
+		var sent events.Resent
 		p.api(t, "POST", "/api/v1/events/evt_large/resend", `{"endpoints":[`+strconv.Quote(d.Endpoint)+`]}`, &sent)
-		if len(sent.Deliveries) == 1 && sent.Deliveries[0].Result == admin.ResultSent {
+		if len(sent.Deliveries) == 1 && sent.Deliveries[0].Result == events.ResultSent {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -13,7 +13,6 @@ import (
 // largePackages are larger than one reader takes in: how many lines each may have until it is divided.
 var largePackages = map[string]int{
 	"ingest/provider":   7750,
-	"consume/admin":     4850,
 	"ingest":            3150,
 	"consume":           2800,
 	"consume/endpoint":  2500,

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/consume/admin"
+	"jethook/consume/admin/deliveries"
 	"jethook/consume/recovery"
 	"jethook/publish"
 	"jethook/publish/delivery"
@@ -56,7 +56,7 @@ func TestKilledWhileRecovering(t *testing.T) {
 	if rec.State != recovery.Done {
 		t.Errorf("got %+v", rec)
 	}
-	var left admin.DeliveryPage
+	var left deliveries.DeliveryPage
 	p.until(t, "nothing waits", func() bool {
 		p.api(t, "GET", "/api/v1/deliveries?status=waiting&limit=1", "", &left)
 		return len(left.Items) == 0

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 )
 
 // run runs a command of the client against p, and returns what it printed.
@@ -62,7 +62,7 @@ func TestRejectedRequestsAreRetried(t *testing.T) {
 		post(fmt.Sprint("evt_", i), time.Now())
 	}
 	post("evt_stale", time.Now().Add(-time.Hour)) // it was too old when it came
-	list := func() (page admin.RejectedPage) {
+	list := func() (page sources.RejectedPage) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(p.run(t, "source", "rejected", "stripe", "--json")), &page); err != nil {
 			t.Fatal(err)

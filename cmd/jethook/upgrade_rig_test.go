@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
 	"jethook/consume/deliveries"
 )
 
@@ -100,7 +100,7 @@ func (s *leftStore) listed(t *testing.T, p *process, status deliveries.Status, e
 	}
 	all := make(map[pair]deliveries.Delivery)
 	for cursor := ""; ; {
-		var page admin.DeliveryPage
+		var page admindeliveries.DeliveryPage
 		p.api(t, "GET", path+cursor, "", &page)
 		for _, d := range page.Items {
 			all[pair{names[d.Endpoint], d.EventID}] = d

@@ -1,16 +1,15 @@
 package admin
 
 import (
-	"context"
-	"maps"
+	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"jethook/consume/admin/access"
-	"jethook/consume/attempt"
-	"jethook/consume/endpoint"
+	"jethook/consume/admin/operation"
 )
 
 // openPaths need no token: whoever asks for health has none, the metrics name no secret, and the document only says what the source code
@@ -23,7 +22,7 @@ var secretPaths = map[string]bool{
 	"/api/v1/sources/:name/sample": true,
 }
 
-// authenticate lets a request pass whose token is known. What it may do is held against its role by perform; a token that
+// authenticate lets a request pass whose token is known. What it may do is held against its role by [operation.Perform]; a token that
 // only reads is refused here already, before its request is read. Paths that don't exist are refused like others, so
 // that a stranger learns nothing of them.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
@@ -39,29 +38,51 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case who.Access == access.None:
-			return errUnauthorized
+			return operation.ErrUnauthorized
 		case who.Access == access.Read && (!reads || secretPaths[c.Path()]):
-			return errReadOnly
+			return operation.ErrReadOnly
 		}
 		c.SetRequest(r.WithContext(access.With(r.Context(), who.From(r))))
 		return next(c)
 	}
 }
 
-// visible is an endpoint as the request may see it: headers and URLs can hold secrets.
-func visible(ctx context.Context, e endpoint.Endpoint) endpoint.Endpoint {
-	if access.Of(ctx).Access == access.Write {
-		return e
+// Explain puts an error of an operation into the words of the API, and logs a fault on this side as the API does.
+func (s *Server) Explain(err error) *operation.Failure { return s.operations.Failure(err) }
+
+// fail answers a request that ended before or beside an operation: no such path, no token, a panic.
+func (s *Server) fail(err error, c echo.Context) {
+	f := s.Explain(err)
+	if errors.Is(err, operation.ErrUnauthorized) {
+		s.strangers.Do(func() {
+			s.log.Warn("request without the admin token refused", "path", c.Request().URL.Path, "remote", c.Request().RemoteAddr)
+		})
 	}
-	return masked(e)
+	if c.Response().Committed {
+		return
+	}
+	for name, values := range f.GetHeaders() {
+		c.Response().Header()[name] = values
+	}
+	if err := c.JSON(f.GetStatus(), f); err != nil {
+		s.log.Debug("sending a response failed", "error", err)
+	}
 }
 
-// masked is an endpoint without what can be a secret.
-func masked(e endpoint.Endpoint) endpoint.Endpoint {
-	e.URL = attempt.ShownURL(&e)
-	e.Headers = maps.Clone(e.Headers)
-	for name := range e.Headers {
-		e.Headers[name] = attempt.Masked
+// unescapeParams gives a handler the id that the client escaped: echo leaves a path's parameters as they came when one
+// of them holds an escaped slash.
+func unescapeParams(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().URL.RawPath == "" {
+			return next(c)
+		}
+		values := c.ParamValues()
+		for i, value := range values {
+			var err error
+			if values[i], err = url.PathUnescape(value); err != nil {
+				return echo.ErrNotFound
+			}
+		}
+		return next(c)
 	}
-	return e
 }

@@ -3,7 +3,8 @@
 //
 // Everything but those two, the health checks and /metrics needs the bearer token. Browsers can't be made to send
 // it, so no page elsewhere can act in an operator's name, and no answer carries CORS headers. Whatever goes
-// wrong has one JSON form, [Failure].
+// wrong has one JSON form, [operation.Failure]. The operations are in the rooms below, one for each kind of thing that they
+// are on; this package puts them together, lets requests in, and serves what needs no token.
 package admin
 
 import (
@@ -23,14 +24,19 @@ import (
 
 	"jethook/config"
 	"jethook/config/listener"
-	"jethook/consume"
 	"jethook/consume/admin/access"
+	"jethook/consume/admin/auditing"
+	"jethook/consume/admin/deliveries"
+	"jethook/consume/admin/endpoints"
+	"jethook/consume/admin/events"
 	"jethook/consume/admin/openapi"
+	"jethook/consume/admin/operation"
+	"jethook/consume/admin/recoveries"
+	"jethook/consume/admin/sources"
+	"jethook/consume/admin/trials"
 	"jethook/consume/archive"
-	"jethook/consume/attempt"
-	"jethook/consume/deliveries"
+	deliverystore "jethook/consume/deliveries"
 	"jethook/consume/endpoint"
-	"jethook/consume/recovery"
 	"jethook/consume/rejected"
 	"jethook/consume/status"
 	"jethook/publish"
@@ -47,7 +53,7 @@ type Options struct {
 	Version  string
 	Log      *slog.Logger
 	// Senders says by source how its requests are verified; a source of an unknown sender has no entry.
-	Senders map[string]Verification
+	Senders map[string]sources.Verification
 	// Reverify verifies a rejected request again and stores its events; nil in a process that receives none.
 	Reverify rejected.Reverifier
 	// Sample makes a signed request that a source takes; false: its sender's can't be signed. It is nil in a process that receives none.
@@ -62,85 +68,86 @@ type Options struct {
 	Tracer *trace.Tracer
 }
 
-// Server is the admin API.
+// Server is the admin API. Its operations are also there for callers in the same process, such as the dashboard: with the
+// same checks, the same answers and the same errors, which Explain puts into the API's words. A caller passes the access of
+// whoever asks in the context, by [access.With]; what that one may not do is refused.
 type Server struct {
-	cfg        *config.Config
+	Endpoints  *endpoints.Operations
+	Trials     *trials.Operations
+	Recoveries *recoveries.Operations
+	Events     *events.Operations
+	Deliveries *deliveries.Operations
+	Sources    *sources.Operations
+	Audit      *auditing.Operations
+
+	operations *operation.API
 	bus        *publish.Bus
 	registry   *endpoint.Registry
-	policy     *endpoint.AddressPolicy
-	ledger     *deliveries.Store
-	rejected   *rejected.Store
-	archive    *archive.Archive
-	recoveries *recovery.Recoveries
-	switches   *consume.Switch
 	board      *status.Board
-	client     *attempt.Client // of tests and previews
-	trials     chan struct{}   // has one entry for each test under way
 	tokens     *access.Tokens
 	tls        *tls.Config
 	warning    func() string
 	ready      func(context.Context) error
 	log        *slog.Logger
-	senders    map[string]Verification
-	tracer     *trace.Tracer
-	reverify   rejected.Reverifier
-	sample     func(string) (http.Header, []byte, bool)
 
 	echo    *echo.Echo
 	api     huma.API
 	handler http.Handler // echo, and what is mounted around it
 
 	strangers rate.Sometimes // logs refused tokens once in a while
-	faults    rate.Sometimes // logs a store that stays away once in a while
 }
-
-// logPause is how often a fault that repeats is logged.
-const logPause = 5 * time.Second
 
 // New returns the API over what o names.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, bus: o.Bus, registry: o.Registry, ledger: deliveries.New(o.Bus, o.Registry), rejected: rejected.New(o.Bus),
-		recoveries: recovery.New(o.Bus), switches: consume.NewSwitch(o.Bus, o.Log),
-		archive: archive.New(o.Bus, o.Registry, o.Config.SourceNames...),
-		policy:  endpoint.NewAddressPolicy(o.Config.AllowedNetworks),
-		client:  consume.NewClient(o.Config, o.Version), trials: make(chan struct{}, maxTrials),
-		tokens: access.NewTokens(o.Token, o.Config.AdminReadToken, o.Config.AdminTokensFile, o.Log), tls: o.TLS, warning: o.Warning, log: o.Log, senders: o.Senders, tracer: o.Tracer, reverify: o.Reverify, sample: o.Sample, echo: echo.New(),
-		strangers: rate.Sometimes{First: 1, Interval: logPause},
-		faults:    rate.Sometimes{First: 1, Interval: logPause},
+		bus: o.Bus, registry: o.Registry, board: status.NewBoard(o.Bus, o.Registry, o.Config.Sources),
+		tokens: access.NewTokens(o.Token, o.Config.AdminReadToken, o.Config.AdminTokensFile, o.Log), tls: o.TLS, warning: o.Warning, ready: o.Ready, log: o.Log,
+		echo:      echo.New(),
+		strangers: rate.Sometimes{First: 1, Interval: operation.LogPause},
 	}
-	if s.ready = o.Ready; s.ready == nil {
+	if s.ready == nil {
 		s.ready = o.Bus.Ready
 	}
-	s.board = status.NewBoard(o.Bus, o.Registry, o.Config.Sources)
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(setHeaders, s.catchPanics(), s.authenticate, unescapeParams)
 	s.api = newAPI(s.echo, o.Version)
-	if s.registry != nil {
-		s.endpointRoutes()
-		s.matchRoutes()
-		s.trialRoutes()
-		s.previewRoutes()
-		s.recoveryRoutes()
-		s.resendRoutes()
-	}
-	s.eventRoutes()
-	s.archiveRoutes()
-	s.deliveryRoutes()
-	s.attemptRoutes()
-	s.deadRoutes()
-	s.sourceRoutes()
-	s.rejectedRoutes()
-	s.pairingRoutes()
-	s.sourceSampleRoutes()
-	s.statusRoutes()
-	s.auditRoutes()
-	s.openRoutes()
+	s.operations = operation.New(s.api, o.Bus, o.Registry, o.Log)
+	s.openRooms(o)
+	s.addRoutes()
 	if o.Metrics != nil {
 		s.echo.GET("/metrics", echo.WrapHandler(o.Metrics))
 	}
 	s.handler = s.echo
 	return s
+}
+
+// openRooms makes the operations, and what several of them share.
+func (s *Server) openRooms(o Options) {
+	ledger := deliverystore.New(o.Bus, o.Registry)
+	stored := archive.New(o.Bus, o.Registry, o.Config.SourceNames...)
+	policy := endpoint.NewAddressPolicy(o.Config.AllowedNetworks)
+	s.Endpoints = endpoints.New(s.operations, policy)
+	s.Trials = trials.New(s.operations, trials.Options{Config: o.Config, Version: o.Version, Policy: policy, Archive: stored, Ledger: ledger})
+	s.Recoveries = recoveries.New(s.operations)
+	s.Events = events.New(s.operations, stored, ledger, o.Tracer)
+	s.Deliveries = deliveries.New(s.operations, ledger)
+	s.Sources = sources.New(s.operations, sources.Options{Config: o.Config, Senders: o.Senders, Reverify: o.Reverify, Sample: o.Sample})
+	s.Audit = auditing.New(s.operations)
+}
+
+// addRoutes registers the operations, and last what describes them.
+func (s *Server) addRoutes() {
+	if s.registry != nil {
+		s.Endpoints.Routes()
+		s.Trials.Routes()
+		s.Recoveries.Routes()
+	}
+	s.Events.Routes()
+	s.Deliveries.Routes()
+	s.Sources.Routes()
+	s.statusRoutes()
+	s.Audit.Routes()
+	s.openRoutes()
 }
 
 // SetTokens replaces the tokens that variables set, from the next request on. A zero one lets nobody in.
@@ -158,7 +165,7 @@ func (s *Server) Mount(around func(api http.Handler) http.Handler) { s.handler =
 
 // newAPI prepares huma without what it would serve by itself: its pages load scripts from other hosts.
 func newAPI(e *echo.Echo, version string) huma.API {
-	adaptHuma()
+	operation.AdaptHuma()
 	return humaecho.New(e, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			Info: &huma.Info{
@@ -181,59 +188,24 @@ func newAPI(e *echo.Echo, version string) huma.API {
 	})
 }
 
-const (
-	// requestTimeout bounds what a request waits for the store.
-	requestTimeout = 10 * time.Second
-	// bulkTimeout is for requests over many messages: dead letters in bulk, which bound themselves to seconds, and
-	// the count of what there is to recover.
-	bulkTimeout = 2 * time.Minute
-	// bodyTimeout is how long a body may take to arrive.
-	bodyTimeout = 30 * time.Second
-	// maxBody bounds, in bytes, every body but that of an event.
-	maxBody = 1 << 20
-)
-
-// register adds an operation: its place in the OpenAPI document, its limits, and the form of its errors.
-func register[I, O any](s *Server, op huma.Operation, timeout time.Duration, handle func(context.Context, *I) (*O, error)) {
-	op.BodyReadTimeout = bodyTimeout
-	// huma refuses a body of exactly this many bytes.
-	op.MaxBodyBytes = max(op.MaxBodyBytes, maxBody) + 1
-	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
-	if op.Method != http.MethodGet { // for the token that only reads
-		op.Errors = append(op.Errors, http.StatusForbidden)
-	}
-	if op.Method == http.MethodPost || op.Method == http.MethodPatch {
-		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	}
-	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		out, err := perform(ctx, s, op.OperationID, in, handle)
-		if err != nil {
-			return nil, s.failure(err)
-		}
-		return out, nil
-	})
-}
-
 // Handler is the API, and what is mounted around it, without a listener.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = bodyTimeout + readHeaderTimeout
+	readTimeout       = operation.BodyTimeout + readHeaderTimeout
 	// It runs from the end of the header and must leave the slowest request time to answer.
-	writeTimeout   = bulkTimeout + bodyTimeout
+	writeTimeout   = operation.BulkTimeout + operation.BodyTimeout
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
 	// drainTimeout is how long a stop waits for requests in flight.
-	drainTimeout = requestTimeout + 5*time.Second
+	drainTimeout = operation.Timeout + 5*time.Second
 )
 
 // Serve answers requests on l until ctx ends. Then it takes no more connections, finishes the requests in
 // flight, at most for 15 s, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	defer s.client.Close()
+	defer s.Trials.Close()
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -17,6 +17,8 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/consume/admin/operation"
+	"jethook/consume/admin/sources"
 	"jethook/consume/endpoint"
 	"jethook/publish"
 )
@@ -77,7 +79,7 @@ func startRunning(t testing.TB, run func(context.Context, *api, *config.Config),
 func (a *api) configured(cfg *config.Config) *api {
 	server := admin.New(admin.Options{
 		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3",
-		Log: slog.New(slog.DiscardHandler), Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
+		Log: slog.New(slog.DiscardHandler), Senders: map[string]sources.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
 		Reverify: verifyRight, Sample: signedSample,
 	})
 	listener := httptest.NewServer(server.Handler())
@@ -94,7 +96,7 @@ type answer struct {
 
 // code is the code word of an error.
 func (a answer) code() string {
-	var f admin.Failure
+	var f operation.Failure
 	if json.Unmarshal([]byte(a.body), &f) != nil {
 		return ""
 	}
@@ -103,7 +105,7 @@ func (a answer) code() string {
 
 // fields are the names of the fields that are wrong.
 func (a answer) fields() []string {
-	var f admin.Failure
+	var f operation.Failure
 	if json.Unmarshal([]byte(a.body), &f) != nil {
 		return nil
 	}

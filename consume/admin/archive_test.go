@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 	"jethook/publish/event"
 )
 
@@ -33,7 +33,7 @@ func TestListEvents(t *testing.T) {
 	a.put(&event.Event{ID: "o1", Type: "x", Subject: "jethook.ops.x"})
 	var all []string
 	for cursor, page := "", 0; page == 0 || cursor != ""; page++ {
-		got := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?limit=2&cursor="+cursor, "")
+		got := get[events.EventPage](a, http.StatusOK, "GET", "/api/v1/events?limit=2&cursor="+cursor, "")
 		for _, e := range got.Items {
 			all = append(all, e.ID)
 		}
@@ -42,15 +42,15 @@ func TestListEvents(t *testing.T) {
 	if got := strings.Join(all, " "); got != "e4 e3 e2 e1 e0 w1" {
 		t.Errorf("got %s", got)
 	}
-	one := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=webhooks.*.sale&since=1h&until=0s", "").Items
+	one := get[events.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=webhooks.*.sale&since=1h&until=0s", "").Items
 	if len(one) != 1 || one[0].Size != 4 || one[0].ContentType != "text/plain" || one[0].Source != "shop" || one[0].Stream != "WEBHOOKS" ||
 		one[0].Sequence != 1 || one[0].Type != "sale" || time.Since(one[0].Received) > time.Minute {
 		t.Errorf("got %+v", one)
 	}
-	if got := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=jethook.ops.*", "").Items; len(got) != 1 || got[0].ID != "o1" {
+	if got := get[events.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=jethook.ops.*", "").Items; len(got) != 1 || got[0].ID != "o1" {
 		t.Errorf("got %+v", got)
 	}
-	place := get[admin.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=events.%3E&limit=2", "").NextCursor
+	place := get[events.EventPage](a, http.StatusOK, "GET", "/api/v1/events?subject=events.%3E&limit=2", "").NextCursor
 	for query, field := range map[string]string{
 		"subject=webhooks.%3E&cursor=" + place: "cursor", // a place in another stream: it would pass over some
 		"subject=orders":                       "subject", "subject=events.%3E.x": "subject", "since=x": "since", "until=-1h": "until",
@@ -71,7 +71,7 @@ func TestReadEvent(t *testing.T) {
 	a.put(&d.Event)
 	a.schedule(d)
 	path := "/api/v1/events/" + url.PathEscape(d.Event.ID)
-	got := get[admin.EventDetail](a, http.StatusOK, "GET", path, "")
+	got := get[events.EventDetail](a, http.StatusOK, "GET", path, "")
 	if got.ID != d.Event.ID || got.Text != "{}" || got.Base64 != "" || got.Truncated || got.Size != 2 ||
 		strings.Join(got.Headers["X-Custom"], " ") != "1 2" || got.Headers["Jethook-Id"] == nil || got.Headers["Nats-Msg-Id"] == nil {
 		t.Errorf("got %+v", got)
@@ -85,7 +85,7 @@ func TestReadEvent(t *testing.T) {
 		t.Errorf("got %+v", got.Trace)
 	}
 	a.deliver(d)
-	if got := get[admin.EventDetail](a, http.StatusOK, "GET", path, ""); len(got.Attempts) != 1 || got.Attempts[0].Status != 204 {
+	if got := get[events.EventDetail](a, http.StatusOK, "GET", path, ""); len(got.Attempts) != 1 || got.Attempts[0].Status != 204 {
 		t.Errorf("got %+v", got.Trace)
 	}
 	for _, path := range []string{"/api/v1/events/none", "/api/v1/events/EVENTS-99", path + "?until=1h", path + "?subject=webhooks.%3E", "/api/v1/events/none/body"} {
@@ -115,7 +115,7 @@ func TestBodiesOfEvents(t *testing.T) {
 	} {
 		id := fmt.Sprint("id", i)
 		a.put(&event.Event{ID: id, Type: "a", Subject: "events.a", ContentType: "text/html", Body: []byte(tt.body)})
-		got := get[admin.EventDetail](a, http.StatusOK, "GET", "/api/v1/events/"+id, "")
+		got := get[events.EventDetail](a, http.StatusOK, "GET", "/api/v1/events/"+id, "")
 		if got.Text != tt.text || got.Base64 != tt.base64 || got.Truncated != tt.cut || got.Size != len(tt.body) {
 			t.Errorf("%d: got %d and %d bytes, %v", i, len(got.Text), len(got.Base64), got.Truncated)
 		}
@@ -134,12 +134,12 @@ func TestMatch(t *testing.T) {
 	on := a.create(`{"name":"on","url":"https://example.com/x","events":["events.>","events.order.*","webhooks.>"]}`)
 	off := a.create(`{"name":"off","url":"https://example.com/x","events":["events.order.created"],"disabled":true}`)
 	a.create(`{"name":"other","url":"https://example.com/x","events":["webhooks.shop.*"]}`)
-	got := get[admin.MatchPage](a, http.StatusOK, "GET", "/api/v1/match?subject=events.order.created", "").Items
+	got := get[events.MatchPage](a, http.StatusOK, "GET", "/api/v1/match?subject=events.order.created", "").Items
 	if len(got) != 2 || got[0].Endpoint != on.ID || got[0].Disabled || strings.Join(got[0].Events, " ") != "events.> events.order.*" ||
 		got[1].Endpoint != off.ID || !got[1].Disabled || got[1].Name != "off" {
 		t.Errorf("got %+v", got)
 	}
-	if got := get[admin.MatchPage](a, http.StatusOK, "GET", "/api/v1/match?subject=jethook.ops.x", ""); got.Items == nil || len(got.Items) != 0 {
+	if got := get[events.MatchPage](a, http.StatusOK, "GET", "/api/v1/match?subject=jethook.ops.x", ""); got.Items == nil || len(got.Items) != 0 {
 		t.Errorf("got %+v", got)
 	}
 	for _, subject := range []string{"", "events", "events.", "events.*", "events.%3E", "events.a%20b", "events..a", "orders.a", "jethook.retry.a"} {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/publish/delivery"
@@ -46,7 +46,7 @@ func TestListAttempts(t *testing.T) {
 	} {
 		n2 := 0
 		for cursor := ""; ; {
-			page := get[admin.AttemptPage](a, http.StatusOK, "GET", "/api/v1/attempts?limit=5&"+query+"&cursor="+cursor, "")
+			page := get[admindeliveries.AttemptPage](a, http.StatusOK, "GET", "/api/v1/attempts?limit=5&"+query+"&cursor="+cursor, "")
 			n2 += len(page.Items)
 			if cursor = page.NextCursor; cursor == "" {
 				break
@@ -141,7 +141,7 @@ func TestReadADelivery(t *testing.T) {
 	for status, d := range map[deliveries.Status]*delivery.Delivery{
 		deliveries.StatusWaiting: waits, deliveries.StatusDead: dead, deliveries.StatusDelivered: taken,
 	} {
-		got := get[admin.DeliveryReport](a, http.StatusOK, "GET", "/api/v1/deliveries/"+url.PathEscape(d.ID()), "")
+		got := get[admindeliveries.DeliveryReport](a, http.StatusOK, "GET", "/api/v1/deliveries/"+url.PathEscape(d.ID()), "")
 		if got.ID != d.ID() || got.Status != status {
 			t.Errorf("got %+v", got)
 		}
@@ -151,7 +151,7 @@ func TestReadADelivery(t *testing.T) {
 		if len(got.History) != 50 || got.History[0].Delivery != d.ID() || got.NextCursor == "" {
 			t.Errorf("%d attempts, goes on at %q", len(got.History), got.NextCursor)
 		}
-		rest := get[admin.AttemptPage](a, http.StatusOK, "GET", "/api/v1/attempts?delivery="+d.ID()+"&cursor="+got.NextCursor, "")
+		rest := get[admindeliveries.AttemptPage](a, http.StatusOK, "GET", "/api/v1/attempts?delivery="+d.ID()+"&cursor="+got.NextCursor, "")
 		if len(rest.Items) != 10 || rest.NextCursor != "" {
 			t.Errorf("%d more attempts", len(rest.Items))
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/consume/admin"
+	"jethook/consume/admin/auditing"
 	"jethook/publish/audit"
 	"jethook/publish/topology"
 )
@@ -77,7 +77,7 @@ func TestAuditTellsWhoChangedWhat(t *testing.T) {
 			t.Errorf("the trail holds %s: %s", secret, got.body)
 		}
 	}
-	page := get[admin.AuditPage](a, http.StatusOK, "GET", "/api/v1/audit", "")
+	page := get[auditing.AuditPage](a, http.StatusOK, "GET", "/api/v1/audit", "")
 	var told []string
 	for _, e := range slices.Backward(page.Items) {
 		told = append(told, e.Actor+" "+e.Action+" "+e.Result)
@@ -114,13 +114,13 @@ func (a *api) checkAuditFilters(id string) {
 	for query, want := range map[string]int{
 		"actor=by-operate": 2, "actor=nobody": 0, "action=endpoint": 10, "action=endpoint.update": 4, "action=end": 0, "endpoint=" + id: 9, "since=1h": 10, "until=1h": 0,
 	} {
-		if got := get[admin.AuditPage](a, http.StatusOK, "GET", "/api/v1/audit?"+query, ""); len(got.Items) != want {
+		if got := get[auditing.AuditPage](a, http.StatusOK, "GET", "/api/v1/audit?"+query, ""); len(got.Items) != want {
 			a.t.Errorf("%s: %d entries, want %d", query, len(got.Items), want)
 		}
 	}
 	seen := map[string]bool{}
 	for cursor := ""; ; {
-		page := get[admin.AuditPage](a, http.StatusOK, "GET", "/api/v1/audit?limit=3&cursor="+cursor, "")
+		page := get[auditing.AuditPage](a, http.StatusOK, "GET", "/api/v1/audit?limit=3&cursor="+cursor, "")
 		for _, e := range page.Items {
 			seen[e.ID] = true
 		}

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
+	"jethook/consume/admin/events"
 	"jethook/consume/deliveries"
 	"jethook/consume/status"
 	"jethook/publish/event"
@@ -47,7 +48,7 @@ func TestWhatWaitsInItsStream(t *testing.T) {
 	a.publishAll("then_", "order.created", 100)
 
 	list := func(query string) []deliveries.Delivery {
-		return get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=500&status=waiting&endpoint="+f.id+query, "").Items
+		return get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=500&status=waiting&endpoint="+f.id+query, "").Items
 	}
 	then := list("&event=then_50")
 	if len(then) != 1 || then[0].Waits != "circuit_open" || then[0].Attempts != 0 || then[0].Next != nil {
@@ -70,8 +71,8 @@ func TestWhatWaitsInItsStream(t *testing.T) {
 	if got := list("&event=then_50"); len(got) != 1 || got[0].Waits != "retry" {
 		t.Errorf("after it was asked for: %+v", got)
 	}
-	resent := get[admin.Resent](a, http.StatusAccepted, "POST", "/api/v1/events/then_60/resend", "")
-	if len(resent.Deliveries) != 1 || resent.Deliveries[0].Result != admin.ResultSent {
+	resent := get[events.Resent](a, http.StatusAccepted, "POST", "/api/v1/events/then_60/resend", "")
+	if len(resent.Deliveries) != 1 || resent.Deliveries[0].Result != events.ResultSent {
 		t.Errorf("sent again: %+v", resent)
 	}
 	if got := list("&event=then_60"); len(got) != 1 || got[0].Waits != "retry" {
@@ -85,7 +86,7 @@ func TestWhatWaitsInItsStream(t *testing.T) {
 		own, err2 := a.bus.Consumers().Ordered(t.Context(), topology.StreamEvents)
 		return err != nil && err2 == nil && len(own) == 0
 	})
-	if got := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?status=waiting", ""); len(got.Items) != 0 {
+	if got := get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?status=waiting", ""); len(got.Items) != 0 {
 		t.Errorf("%d wait for a removed endpoint", len(got.Items))
 	}
 }
@@ -99,7 +100,7 @@ func TestRetryOutOfOrder(t *testing.T) {
 	a.publishAll("evt_", "order.created", 3)
 	var last deliveries.Delivery
 	a.until("all are listed", func() bool {
-		page := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?event=evt_2", "")
+		page := get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?event=evt_2", "")
 		if len(page.Items) == 1 {
 			last = page.Items[0]
 		}

@@ -105,14 +105,14 @@ func TestContract(t *testing.T) {
 		})
 	}
 	for id := range samples {
-		if !slices.ContainsFunc(operations(doc), func(op operation) bool { return op.id == id }) {
+		if !slices.ContainsFunc(operations(doc), func(op operationNode) bool { return op.id == id }) {
 			t.Errorf("there is a sample for %q, which the document does not have", id)
 		}
 	}
 }
 
 // undocumented says what of an answer the document does not say.
-func undocumented(doc node, op operation, got answer) []string {
+func undocumented(doc node, op operationNode, got answer) []string {
 	response, ok := at(op.node, "responses", strconv.Itoa(got.status)).(node)
 	if !ok {
 		return []string{" is not documented"}
@@ -142,7 +142,7 @@ var tooLarge = `{"x":"` + strings.Repeat("x", 10<<20) + `"}`
 var placeholder = regexp.MustCompile(`\{[^}]*\}`)
 
 // wrongRequests are the ways to be wrong that operations share, made of a request that succeeds.
-func wrongRequests(op operation, right exchange) (all []exchange) {
+func wrongRequests(op operationNode, right exchange) (all []exchange) {
 	path := right.path
 	if path == "" {
 		path = op.path

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
@@ -65,7 +65,7 @@ func (a *api) stored(write func(done func(error))) {
 func (a *api) listed(query string) (all []deliveries.Delivery) {
 	a.t.Helper()
 	for cursor := ""; ; {
-		page := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?"+query+"&cursor="+cursor, "")
+		page := get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?"+query+"&cursor="+cursor, "")
 		all = append(all, page.Items...)
 		if cursor = page.NextCursor; cursor == "" {
 			return all
@@ -105,7 +105,7 @@ func TestListDeliveries(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", query, len(got), n)
 		}
 	}
-	dead := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/dead?endpoint=ep_1&limit=3", "")
+	dead := get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/dead?endpoint=ep_1&limit=3", "")
 	if len(dead.Items) != 3 || dead.NextCursor == "" || dead.Items[0].Status != deliveries.StatusDead || dead.Items[0].Reason != "status 500" {
 		t.Errorf("dead letters: %+v", dead)
 	}
@@ -129,9 +129,9 @@ func TestPagesStayStableWhileNewOnesCome(t *testing.T) {
 	for i := range 6 {
 		a.schedule(aDelivery("ep_1", fmt.Sprint("evt_", i)))
 	}
-	first := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3", "")
+	first := get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3", "")
 	a.schedule(aDelivery("ep_1", "evt_new"))
-	second := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3&cursor="+first.NextCursor, "")
+	second := get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?limit=3&cursor="+first.NextCursor, "")
 	var got []string
 	for _, d := range append(first.Items, second.Items...) {
 		got = append(got, d.EventID)
@@ -149,7 +149,7 @@ func TestRetryDelivery(t *testing.T) {
 	a.bury(dead)
 	a.schedule(hashed)
 	for _, d := range []*delivery.Delivery{waits, dead, hashed} {
-		got := get[admin.RetriedDelivery](a, http.StatusAccepted, "POST", "/api/v1/deliveries/"+d.ID()+"/retry", "")
+		got := get[admindeliveries.RetriedDelivery](a, http.StatusAccepted, "POST", "/api/v1/deliveries/"+d.ID()+"/retry", "")
 		if got.ID != d.ID() {
 			t.Errorf("got %+v", got)
 		}
@@ -265,13 +265,13 @@ func TestReplayDead(t *testing.T) {
 			for i := range 4 {
 				a.bury(aDelivery(fmt.Sprint("ep_", 1+i%2), fmt.Sprint("evt_", i)))
 			}
-			got := get[admin.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body)
+			got := get[admindeliveries.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body)
 			left := len(a.listed("status=dead"))
 			due := len(a.listed("status=waiting"))
 			if got.Replayed != tt.replayed || left != 4-tt.replayed || due != tt.replayed {
 				t.Errorf("replayed %d, %d left, %d due; want %d replayed", got.Replayed, left, due, tt.replayed)
 			}
-			if again := get[admin.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body); again.Replayed != 0 {
+			if again := get[admindeliveries.Replayed](a, http.StatusAccepted, "POST", "/api/v1/dead/replay", tt.body); again.Replayed != 0 {
 				t.Errorf("replayed %d once more", again.Replayed)
 			}
 		})
@@ -293,7 +293,7 @@ func TestRemoveDead(t *testing.T) {
 		{`{"endpoint":"ep_2","reason":"status"}`, 3, 2},
 		{`{"all":true}`, 2, 0},
 	} {
-		got := get[admin.Removed](a, http.StatusOK, "POST", "/api/v1/dead/remove", tt.body)
+		got := get[admindeliveries.Removed](a, http.StatusOK, "POST", "/api/v1/dead/remove", tt.body)
 		if left := len(a.listed("status=dead")); got.Removed != tt.removed || left != tt.left || got.NextCursor != "" {
 			t.Errorf("%s: removed %+v, %d left; want %d and %d", tt.body, got, left, tt.removed, tt.left)
 		}

@@ -35,18 +35,18 @@ func at(n any, keys ...string) any {
 	return n
 }
 
-// operation is one operation of the document.
-type operation struct {
+// operationNode is one operation of the document.
+type operationNode struct {
 	method, path, id string // the method in upper case
 	node             node
 }
 
 // operations lists what the document has.
-func operations(doc node) (all []operation) {
+func operations(doc node) (all []operationNode) {
 	for path, methods := range at(doc, "paths").(node) {
 		for method, n := range methods.(node) {
 			id, _ := at(n, "operationId").(string)
-			all = append(all, operation{strings.ToUpper(method), path, id, n.(node)})
+			all = append(all, operationNode{strings.ToUpper(method), path, id, n.(node)})
 		}
 	}
 	return all

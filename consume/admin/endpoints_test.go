@@ -7,15 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
 const minimal = `{"name":"billing","url":"https://example.com/hook","events":["events.order.*"]}`
 
-func (a *api) create(body string) admin.EndpointWithSecret {
+func (a *api) create(body string) endpoints.EndpointWithSecret {
 	a.t.Helper()
-	return get[admin.EndpointWithSecret](a, http.StatusCreated, "POST", "/api/v1/endpoints", body)
+	return get[endpoints.EndpointWithSecret](a, http.StatusCreated, "POST", "/api/v1/endpoints", body)
 }
 
 func TestCreateEndpoint(t *testing.T) {
@@ -235,7 +235,7 @@ func TestListEndpoints(t *testing.T) {
 	}
 	var got []string
 	for cursor, pages := "", 0; pages < 10; pages++ {
-		page := get[admin.EndpointPage](a, http.StatusOK, "GET", "/api/v1/endpoints?limit=2&cursor="+cursor, "")
+		page := get[endpoints.EndpointPage](a, http.StatusOK, "GET", "/api/v1/endpoints?limit=2&cursor="+cursor, "")
 		for i := range page.Items {
 			got = append(got, page.Items[i].ID)
 		}

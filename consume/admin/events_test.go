@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
+	"jethook/consume/admin/sources"
 	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
@@ -36,7 +37,7 @@ func TestSendEvent(t *testing.T) {
 	// Bytes that a decoder would change: order, spaces, a large number, escapes.
 	data := `{ "b": 1.0,  "a":12345678901234567890, "c":"\u00e9<&>" }`
 	before := time.Now()
-	sent := get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"order.created","data":`+data+`}`)
+	sent := get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"order.created","data":`+data+`}`)
 	e := a.last()
 	if !strings.HasPrefix(sent.ID, "evt_") || sent.Duplicate || e.ID != sent.ID {
 		t.Errorf("sent %+v, stored %q", sent, e.ID)
@@ -54,7 +55,7 @@ func TestSendEventOfAnyJSON(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for _, data := range []string{`null`, `false`, `7`, `"text"`, `[]`, `{}`} {
-		get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":`+data+`}`)
+		get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":`+data+`}`)
 		if e := a.last(); string(e.Body) != data {
 			t.Errorf("%s became %s", data, e.Body)
 		}
@@ -65,7 +66,7 @@ func TestSendEventTwice(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	for _, duplicate := range []bool{false, true, true} {
-		got := get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"my/id:7"}`)
+		got := get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"my/id:7"}`)
 		if got.ID != "my/id:7" || got.Duplicate != duplicate {
 			t.Errorf("got %+v, want duplicate %v", got, duplicate)
 		}
@@ -127,7 +128,7 @@ func TestListSources(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got := get[admin.SourcePage](a, http.StatusOK, "GET", "/api/v1/sources", "")
+	got := get[sources.SourcePage](a, http.StatusOK, "GET", "/api/v1/sources", "")
 	if len(got.Items) != 3 || got.NextCursor != "" {
 		t.Fatalf("got %+v", got)
 	}

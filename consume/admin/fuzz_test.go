@@ -17,6 +17,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 )
 
 // fuzzed is an API whose operations are asked with whatever a fuzz target makes up. Requests begin as the first sample
@@ -24,7 +25,7 @@ import (
 type fuzzed struct {
 	handler http.Handler
 	doc     node
-	ops     []operation
+	ops     []operationNode
 	first   map[string]exchange
 }
 
@@ -39,10 +40,10 @@ func newFuzzed(f *testing.F) *fuzzed {
 	z := &fuzzed{doc: a.openapi(), first: make(map[string]exchange)}
 	z.handler = admin.New(admin.Options{
 		Config: cfg, Bus: a.bus, Registry: a.registry, Token: config.NewSecret(token), Version: "v1.2.3", Log: slog.New(slog.DiscardHandler),
-		Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}}, Reverify: verifyRight, Sample: signedSample,
+		Senders: map[string]sources.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}}, Reverify: verifyRight, Sample: signedSample,
 	}).Handler()
 	z.ops = operations(z.doc)
-	slices.SortFunc(z.ops, func(a, b operation) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(z.ops, func(a, b operationNode) int { return strings.Compare(a.id, b.id) })
 	for _, op := range z.ops {
 		x := samples[op.id](a)[0]
 		if x.path == "" {
@@ -55,7 +56,7 @@ func newFuzzed(f *testing.F) *fuzzed {
 }
 
 // parameters are the names of an operation's parameters of a kind: query, path or header.
-func (op operation) parameters(in string) (names []string) {
+func (op operationNode) parameters(in string) (names []string) {
 	all, _ := op.node["parameters"].([]any)
 	for _, p := range all {
 		if at(p, "in") == in {
@@ -66,12 +67,12 @@ func (op operation) parameters(in string) (names []string) {
 }
 
 // hasBody reports whether the operation takes one.
-func (op operation) hasBody() bool {
+func (op operationNode) hasBody() bool {
 	return at(op.node, "requestBody", "content", "application/json") != nil
 }
 
 // choose returns the operations that fit.
-func (z *fuzzed) choose(fits func(operation) bool) (chosen []operation) {
+func (z *fuzzed) choose(fits func(operationNode) bool) (chosen []operationNode) {
 	for _, op := range z.ops {
 		if fits(op) {
 			chosen = append(chosen, op)
@@ -82,7 +83,7 @@ func (z *fuzzed) choose(fits func(operation) bool) (chosen []operation) {
 
 // ask makes a request. Whatever it is, its answer is one that the document has, and no fault of this side; a refusal
 // names what is wrong.
-func (z *fuzzed) ask(t testing.TB, op operation, path, body string, header http.Header) answer {
+func (z *fuzzed) ask(t testing.TB, op operationNode, path, body string, header http.Header) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), op.method, "http://jethook"+path, strings.NewReader(body))
 	if err != nil {
@@ -110,7 +111,7 @@ func (z *fuzzed) ask(t testing.TB, op operation, path, body string, header http.
 }
 
 // documented checks that the answer is in the document. One to a path that is not the operation's is not.
-func (z *fuzzed) documented(t *testing.T, op operation, got answer) {
+func (z *fuzzed) documented(t *testing.T, op operationNode, got answer) {
 	t.Helper()
 	for _, wrong := range undocumented(z.doc, op, got) {
 		t.Errorf("%s: %d%s", op.id, got.status, wrong)
@@ -136,7 +137,7 @@ func some(values []string, from int) (out []string) {
 // FuzzQuery gives any value to each parameter of each list, and of all else that has some.
 func FuzzQuery(f *testing.F) {
 	z := newFuzzed(f)
-	ops := z.choose(func(op operation) bool { return len(op.parameters("query")) > 0 })
+	ops := z.choose(func(op operationNode) bool { return len(op.parameters("query")) > 0 })
 	for i, op := range ops {
 		for k := range op.parameters("query") {
 			for _, value := range some(strange, i+k) {
@@ -164,7 +165,7 @@ func FuzzQuery(f *testing.F) {
 // FuzzCursor gives each list cursors of every form that they have.
 func FuzzCursor(f *testing.F) {
 	z := newFuzzed(f)
-	ops := z.choose(func(op operation) bool { return slices.Contains(op.parameters("query"), "cursor") })
+	ops := z.choose(func(op operationNode) bool { return slices.Contains(op.parameters("query"), "cursor") })
 	marks := make([]string, len(ops))
 	for i, op := range ops {
 		got := z.ask(f, op, z.first[op.id].path+"?limit=1", "", nil)
@@ -200,7 +201,7 @@ func FuzzCursor(f *testing.F) {
 // FuzzPath asks each operation about any id.
 func FuzzPath(f *testing.F) {
 	z := newFuzzed(f)
-	ops := z.choose(func(op operation) bool { return strings.Contains(op.path, "{") })
+	ops := z.choose(func(op operationNode) bool { return strings.Contains(op.path, "{") })
 	for i, op := range ops {
 		for _, value := range some(strange, i) {
 			f.Add(byte(i), value, "x")
@@ -224,7 +225,7 @@ func FuzzPath(f *testing.F) {
 // FuzzHeader gives any value to each header that an operation looks at.
 func FuzzHeader(f *testing.F) {
 	z := newFuzzed(f)
-	ops := z.choose(func(op operation) bool { return len(op.parameters("header")) > 0 && op.id != "test-endpoint" })
+	ops := z.choose(func(op operationNode) bool { return len(op.parameters("header")) > 0 && op.id != "test-endpoint" })
 	for i, op := range ops {
 		for k := range op.parameters("header") {
 			for _, value := range some(strange, i+k) {
@@ -249,7 +250,7 @@ func FuzzHeader(f *testing.F) {
 // repeats no secret.
 func FuzzBody(f *testing.F) {
 	z := newFuzzed(f)
-	ops := z.choose(func(op operation) bool { return op.hasBody() && op.id != "test-endpoint" })
+	ops := z.choose(func(op operationNode) bool { return op.hasBody() && op.id != "test-endpoint" })
 	values := append([]string{
 		"null", "[]", "{}", "[null]", `[""]`, `["a","a"]`, "1e999", "-0", "1.5", "true", `"x"`, `{"":""}`, `{"a":{"b":[]}}`, `["events.>"]`, `["events. >"]`, `["default"]`,
 		`["1ns","168h"]`, `{"Host":"x"}`, `{"x-a":"1","X-A":"2"}`, `{"scheme":"bearer","header":"Authorization"}`, `"http://[::1]:0/"`, `"javascript:alert(1)"`,
@@ -288,7 +289,7 @@ func FuzzBody(f *testing.F) {
 }
 
 // bodyFields are the fields that an operation's body may have.
-func (z *fuzzed) bodyFields(op operation) []string {
+func (z *fuzzed) bodyFields(op operationNode) []string {
 	schema := at(op.node, "requestBody", "content", "application/json", "schema")
 	if ref, ok := at(schema, "$ref").(string); ok {
 		schema = at(z.doc, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)

@@ -9,7 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
+	"jethook/consume/admin/events"
 	"jethook/consume/endpoint"
 	"jethook/publish/topology"
 )
@@ -49,7 +50,7 @@ func TestEndpointsAreMadeOnce(t *testing.T) {
 	for _, body := range []string{minimal, strings.Replace(minimal, "{", `{"ordered":true,"secret":"one of my own",`, 1)} {
 		key := fmt.Sprint("key ", len(body))
 		first := alike(t, a.atOnce(key, "POST", "/api/v1/endpoints", body), http.StatusCreated)
-		var e admin.EndpointWithSecret
+		var e endpoints.EndpointWithSecret
 		if err := json.Unmarshal([]byte(first), &e); err != nil || e.Secret == "" {
 			t.Fatalf("%v: %s", err, first)
 		}
@@ -71,7 +72,7 @@ func TestEndpointsAreMadeOnce(t *testing.T) {
 			t.Errorf("after it was removed: %d %s", got.status, got.body)
 		}
 	}
-	if page := get[admin.EndpointPage](a, http.StatusOK, "GET", "/api/v1/endpoints", ""); len(page.Items) != 0 {
+	if page := get[endpoints.EndpointPage](a, http.StatusOK, "GET", "/api/v1/endpoints", ""); len(page.Items) != 0 {
 		t.Errorf("%d endpoints are left", len(page.Items))
 	}
 	one, two := a.keyed("k1", "POST", "/api/v1/endpoints", minimal), a.keyed("k2", "POST", "/api/v1/endpoints", minimal)
@@ -96,7 +97,7 @@ func TestSecretsAreRotatedOnce(t *testing.T) {
 		t.Errorf("another key: %d %s", got.status, got.body)
 	}
 	// The one that was asked for first, although there is a newer one.
-	var made, again admin.EndpointWithSecret
+	var made, again endpoints.EndpointWithSecret
 	late := a.keyed("k", "POST", path, `{"overlap":"1h"}`)
 	if err := json.Unmarshal([]byte(first), &made); err != nil {
 		t.Fatal(err)
@@ -152,7 +153,7 @@ func TestEventsAreSentOnce(t *testing.T) {
 		t.Errorf("after a kill: %d %s, %d stored", got.status, got.body, stored())
 	}
 	// When the stream has forgotten the id, the note still knows.
-	a.notes(func(n map[string]any) { n["answer"] = admin.SentEvent{ID: "long ago"} })
+	a.notes(func(n map[string]any) { n["answer"] = events.SentEvent{ID: "long ago"} })
 	if got := a.keyed("k", "POST", "/api/v1/events", body); got.status != http.StatusAccepted || !strings.Contains(got.body, "long ago") || stored() != 1 {
 		t.Errorf("long after: %d %s, %d stored", got.status, got.body, stored())
 	}
@@ -197,7 +198,7 @@ func TestEventWithIDAndKey(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	const body = `{"type":"once","data":1,"id":"mine"}`
-	get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", body)
+	get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", body)
 	for range 2 {
 		if got := a.keyed("k", "POST", "/api/v1/events", body); got.status != http.StatusAccepted || got.body != `{"id":"mine","duplicate":true}`+"\n" {
 			t.Errorf("got %d %s", got.status, got.body)

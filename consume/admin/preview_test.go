@@ -11,19 +11,20 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
+	"jethook/consume/admin/trials"
 	"jethook/publish/event"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
 
-func (a *api) preview(id string, query ...string) admin.Preview {
+func (a *api) preview(id string, query ...string) trials.Preview {
 	a.t.Helper()
 	q := url.Values{}
 	for i := 0; i < len(query); i += 2 {
 		q.Set(query[i], query[i+1])
 	}
-	return get[admin.Preview](a, http.StatusOK, "GET", "/api/v1/endpoints/"+id+"/preview?"+q.Encode(), "")
+	return get[trials.Preview](a, http.StatusOK, "GET", "/api/v1/endpoints/"+id+"/preview?"+q.Encode(), "")
 }
 
 func TestPreviewFindsWhatWouldGoOut(t *testing.T) {
@@ -34,7 +35,7 @@ func TestPreviewFindsWhatWouldGoOut(t *testing.T) {
 	a.schedule(d)
 	dead := aDelivery(id, "dead")
 	a.bury(dead)
-	sent := get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"order.created","data":{"n": 7}}`)
+	sent := get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"order.created","data":{"n": 7}}`)
 	if _, err := a.bus.Publish(t.Context(), &event.Event{
 		ID: "hook-1", Type: "sale", Source: "shop", Subject: "webhooks.shop.sale", Received: time.Now(), Body: []byte("{}"),
 	}); err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/recoveries"
 	"jethook/consume/recovery"
 )
 
@@ -22,7 +22,7 @@ func TestRecoveries(t *testing.T) {
 	if !counted.DryRun || counted.ID != "" || counted.Counts != (recovery.RecoveryCounts{Dead: 1, Waiting: 1}) {
 		t.Errorf("dry run: %+v", counted)
 	}
-	if page := get[admin.RecoveryPage](a, http.StatusOK, "GET", "/api/v1/recoveries", ""); len(page.Items) != 0 {
+	if page := get[recoveries.RecoveryPage](a, http.StatusOK, "GET", "/api/v1/recoveries", ""); len(page.Items) != 0 {
 		t.Errorf("a dry run is kept: %+v", page)
 	}
 	rec := get[recovery.Recovery](a, http.StatusAccepted, "POST", path, `{"since":"24h","missing":true}`)
@@ -40,7 +40,7 @@ func TestRecoveries(t *testing.T) {
 		t.Errorf("cancelled: %+v", got)
 	}
 	next := get[recovery.Recovery](a, http.StatusAccepted, "POST", path, `{}`)
-	page := get[admin.RecoveryPage](a, http.StatusOK, "GET", "/api/v1/recoveries", "")
+	page := get[recoveries.RecoveryPage](a, http.StatusOK, "GET", "/api/v1/recoveries", "")
 	if len(page.Items) != 2 || page.Items[0].ID != next.ID || page.Items[1].ID != rec.ID {
 		t.Errorf("got %+v", page)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 	"jethook/publish/failure"
 	"jethook/publish/quarantine"
 	"jethook/publish/query"
@@ -74,7 +75,7 @@ func TestRejectedAreListedAndShown(t *testing.T) {
 
 	path, want := rejectedPath+"?limit=2", append([]string{lost}, ids[4], ids[3], ids[2], ids[1], ids[0])
 	for len(want) > 0 {
-		page := get[admin.RejectedPage](a, 200, "GET", path, "")
+		page := get[sources.RejectedPage](a, 200, "GET", path, "")
 		for _, r := range page.Items {
 			if r.ID != want[0] || r.Remote != "192.0.2.1" || r.Method != "POST" || r.Query != "token=***&***" || strings.Join(r.Names, " ") != "Authorization Content-Type Webhook-Signature X-Shop" {
 				t.Errorf("listed %+v, want id %s", r, want[0])
@@ -88,16 +89,16 @@ func TestRejectedAreListedAndShown(t *testing.T) {
 			t.Fatalf("the list ends before %v", want)
 		}
 	}
-	if page := get[admin.RejectedPage](a, 200, "GET", rejectedPath+"?reason=too_old&since=1h", ""); len(page.Items) != 1 || page.Items[0].Size != 1<<20 {
+	if page := get[sources.RejectedPage](a, 200, "GET", rejectedPath+"?reason=too_old&since=1h", ""); len(page.Items) != 1 || page.Items[0].Size != 1<<20 {
 		t.Errorf("by reason: %+v", page)
 	}
 	for _, none := range []string{"?until=1h", "?reason=other"} {
-		if page := get[admin.RejectedPage](a, 200, "GET", rejectedPath+none, ""); len(page.Items) != 0 {
+		if page := get[sources.RejectedPage](a, 200, "GET", rejectedPath+none, ""); len(page.Items) != 0 {
 			t.Errorf("%s: %+v", none, page)
 		}
 	}
 
-	got := get[admin.RejectedDetail](a, 200, "GET", rejectedPath+"/"+ids[2], "")
+	got := get[sources.RejectedDetail](a, 200, "GET", rejectedPath+"/"+ids[2], "")
 	if got.Text != "body 2" || got.Reason != "bad_signature" || got.Headers["Webhook-Signature"][0] != "v1,abc" || got.Headers["X-Shop"][0] != "<secret>" {
 		t.Errorf("shown %+v", got)
 	}
@@ -123,7 +124,7 @@ func TestRetryOfRejected(t *testing.T) {
 	const path = "/api/v1/sources/shop/retry"
 	retry := func(body string) string {
 		t.Helper()
-		got := get[admin.RetriedRejected](a, 200, "POST", path, body)
+		got := get[sources.RetriedRejected](a, 200, "POST", path, body)
 		return fmt.Sprintf("%d %v %s", got.Verified, got.Refused, got.NextCursor)
 	}
 	wrong := a.reject(refused("wrong"))
@@ -151,7 +152,7 @@ func TestRetryOfRejected(t *testing.T) {
 	if got := a.do("POST", path, "{}"); got.status != 503 || got.code() != "unavailable" {
 		t.Errorf("while nothing can be stored: %d %s", got.status, got.body)
 	}
-	if page := get[admin.RejectedPage](a, 200, "GET", rejectedPath, ""); len(page.Items) != 2 {
+	if page := get[sources.RejectedPage](a, 200, "GET", rejectedPath, ""); len(page.Items) != 2 {
 		t.Errorf("%d left, want those that did not verify", len(page.Items))
 	}
 }
@@ -176,7 +177,7 @@ func TestSecretsOfHandshakes(t *testing.T) {
 	const one = "/api/v1/sources/asana"
 	state := func() string {
 		t.Helper()
-		for _, s := range get[admin.SourcePage](a, 200, "GET", "/api/v1/sources", "").Items {
+		for _, s := range get[sources.SourcePage](a, 200, "GET", "/api/v1/sources", "").Items {
 			if s.Name == "asana" {
 				return s.Handshake
 			} else if s.Handshake != "" || s.Learns {
@@ -193,7 +194,7 @@ func TestSecretsOfHandshakes(t *testing.T) {
 	}
 	secrets := func() (all []string) {
 		t.Helper()
-		for _, s := range get[admin.SourceSecrets](a, 200, "GET", one+"/secret", "").Items {
+		for _, s := range get[sources.SourceSecrets](a, 200, "GET", one+"/secret", "").Items {
 			if time.Since(s.At) > time.Minute {
 				t.Errorf("handed over at %v", s.At)
 			}
@@ -207,7 +208,7 @@ func TestSecretsOfHandshakes(t *testing.T) {
 	a.learn("first")
 	want("done")
 	for body, length := range map[string]time.Duration{"": 10 * time.Minute, `{"for":"1h"}`: time.Hour} {
-		if got := get[admin.Paired](a, 200, "POST", one+"/pair", body); time.Until(got.Until) > length || time.Until(got.Until) < length-time.Minute {
+		if got := get[sources.Paired](a, 200, "POST", one+"/pair", body); time.Until(got.Until) > length || time.Until(got.Until) < length-time.Minute {
 			t.Errorf("%s: open until %v", body, got.Until)
 		} else if nonce, found := strings.CutPrefix(got.Address, "/webhooks/asana?pair="); !found || len(nonce) < 26 {
 			t.Errorf("%s: the address is %q", body, got.Address)

@@ -15,7 +15,8 @@ import (
 
 	"jethook/config"
 	"jethook/consume"
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
+	"jethook/consume/admin/events"
 	"jethook/consume/deliveries"
 	"jethook/publish/event"
 	"jethook/publish/query"
@@ -104,7 +105,7 @@ func resendPath(id string) string { return "/api/v1/events/" + url.PathEscape(id
 // resent sends an event again and returns the results by endpoint.
 func (a *api) resent(id, query, body string) map[string]string {
 	a.t.Helper()
-	got := get[admin.Resent](a, http.StatusAccepted, "POST", resendPath(id)+query, body)
+	got := get[events.Resent](a, http.StatusAccepted, "POST", resendPath(id)+query, body)
 	results := make(map[string]string)
 	for _, d := range got.Deliveries {
 		if !strings.HasPrefix(d.ID, d.Endpoint+"."+(&event.Event{ID: got.ID}).Key()+".") {
@@ -117,7 +118,7 @@ func (a *api) resent(id, query, body string) map[string]string {
 
 func (a *api) left(status string) []deliveries.Delivery {
 	a.t.Helper()
-	return get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?status="+status, "").Items
+	return get[admindeliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries?status="+status, "").Items
 }
 
 func TestResendWhateverTheState(t *testing.T) {
@@ -135,13 +136,13 @@ func TestResendWhateverTheState(t *testing.T) {
 	}
 	resent := func(id string) {
 		t.Helper()
-		if got := a.resent(id, "", ""); len(got) != 1 || got[f.id] != admin.ResultSent {
+		if got := a.resent(id, "", ""); len(got) != 1 || got[f.id] != events.ResultSent {
 			t.Errorf("%s: %v", id, got)
 		}
 	}
 	send := func(id string) {
 		t.Helper()
-		get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", fmt.Sprintf(`{"type":"a","data":1,"id":%q}`, id))
+		get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", fmt.Sprintf(`{"type":"a","data":1,"id":%q}`, id))
 	}
 
 	send("my/id1")
@@ -162,7 +163,7 @@ func TestResendWhateverTheState(t *testing.T) {
 	f.down.Store(true)
 	send("dies")
 	a.until("it waits", func() bool { return len(a.left("waiting")) == 1 })
-	get[admin.RetriedDelivery](a, http.StatusAccepted, "POST", "/api/v1/deliveries/"+f.id+".events:dies/retry", "")
+	get[admindeliveries.RetriedDelivery](a, http.StatusAccepted, "POST", "/api/v1/deliveries/"+f.id+".events:dies/retry", "")
 	a.until("it is dead", func() bool { return len(a.left("dead")) == 1 })
 	a.quiet() // until its last attempt has left the bus it is under way
 	f.down.Store(false)
@@ -176,11 +177,11 @@ func TestResendAtOnce(t *testing.T) {
 	f := a.fickle("events.a", `,"retry_schedule":[]`)
 	f.down.Store(true)
 	for _, id := range []string{"dead", "dead_by_key"} {
-		get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", fmt.Sprintf(`{"type":"a","data":1,"id":%q}`, id))
+		get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", fmt.Sprintf(`{"type":"a","data":1,"id":%q}`, id))
 	}
 	a.until("they are dead", func() bool { return len(a.left("dead")) == 2 })
 	f.down.Store(false)
-	get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"delivered"}`)
+	get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"delivered"}`)
 	a.requests(f)
 	for _, id := range []string{"delivered", "dead"} {
 		answers := make([]answer, 8)
@@ -213,7 +214,7 @@ func TestResendIsRemembered(t *testing.T) {
 	a := delivering(t)
 	f := a.fickle("events.a", `,"retry_schedule":[]`)
 	f.down.Store(true)
-	get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"x"}`)
+	get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"x"}`)
 	a.until("it is dead", func() bool { return len(a.left("dead")) == 1 })
 	f.down.Store(false)
 	a.requests(f)
@@ -255,15 +256,15 @@ func TestResendToChosenEndpoints(t *testing.T) {
 	t.Parallel()
 	a := delivering(t)
 	f, other, off := a.fickle("events.a", ""), a.fickle("events.b", ""), a.fickle("events.a", `,"disabled":true`)
-	get[admin.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"x"}`)
+	get[events.SentEvent](a, http.StatusAccepted, "POST", "/api/v1/events", `{"type":"a","data":1,"id":"x"}`)
 	a.requests(f)
-	if got := a.resent("x", "", ""); len(got) != 2 || got[f.id] != admin.ResultSent || got[off.id] != admin.ResultDisabled {
+	if got := a.resent("x", "", ""); len(got) != 2 || got[f.id] != events.ResultSent || got[off.id] != events.ResultDisabled {
 		t.Errorf("to all: %v", got)
 	}
 	a.requests(f)
 	// The operator chose it, whatever it subscribed to.
-	if got := a.resent("x", "?subject=events.*", `{"endpoints":["`+other.id+`","`+off.id+`"]}`); len(got) != 2 || got[other.id] != admin.ResultSent ||
-		got[off.id] != admin.ResultDisabled {
+	if got := a.resent("x", "?subject=events.*", `{"endpoints":["`+other.id+`","`+off.id+`"]}`); len(got) != 2 || got[other.id] != events.ResultSent ||
+		got[off.id] != events.ResultDisabled {
 		t.Errorf("to chosen ones: %v", got)
 	}
 	if got := a.requests(other); !slices.Equal(got, []string{"x 1"}) {
@@ -281,7 +282,7 @@ func TestResendToChosenEndpoints(t *testing.T) {
 	place := fmt.Sprintf("EVENTS-%d", first)
 	a.resent(place, "", only)
 	get[struct{}](a, http.StatusOK, "POST", "/api/v1/endpoints/"+off.id+"/enable", "")
-	if got := a.resent(place, "", only); got[off.id] != admin.ResultSent {
+	if got := a.resent(place, "", only); got[off.id] != events.ResultSent {
 		t.Errorf("enabled: %v", got)
 	}
 	for request, want := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/attempt"
 	"jethook/consume/history"
 	"jethook/consume/recovery"
@@ -79,7 +79,7 @@ func rotateSamples(a *api) []exchange {
 }
 
 func publicKeySamples(a *api) []exchange {
-	signs := get[admin.EndpointWithSecret](a, 201, "POST", "/api/v1/endpoints", `{"name":"n","url":"https://example.com","events":["events.>"],"secret_type":"ed25519"}`)
+	signs := get[endpoints.EndpointWithSecret](a, 201, "POST", "/api/v1/endpoints", `{"name":"n","url":"https://example.com","events":["events.>"],"secret_type":"ed25519"}`)
 	return []exchange{
 		{path: "/api/v1/endpoints/" + signs.ID + "/public-key", status: 200},
 		{path: endpointPath(a) + "/public-key", status: 409},

@@ -12,13 +12,14 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
 // revealed returns the secrets of an endpoint as its owner gets to see them.
 func (a *api) revealed(id string) (secrets []string, expires []time.Time) {
 	a.t.Helper()
-	for _, s := range get[admin.SecretList](a, http.StatusOK, "GET", "/api/v1/endpoints/"+id+"/secret", "").Items {
+	for _, s := range get[endpoints.SecretList](a, http.StatusOK, "GET", "/api/v1/endpoints/"+id+"/secret", "").Items {
 		secrets, expires = append(secrets, s.Secret), append(expires, s.Expires)
 	}
 	return secrets, expires
@@ -30,7 +31,7 @@ func TestRotate(t *testing.T) {
 	e := a.create(minimal)
 	path := "/api/v1/endpoints/" + e.ID + "/rotate"
 	before := time.Now()
-	second := get[admin.EndpointWithSecret](a, http.StatusOK, "POST", path, "")
+	second := get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", path, "")
 	if second.ID != e.ID || !strings.HasPrefix(second.Secret, "whsec_") || second.Secret == e.Secret {
 		t.Errorf("rotated to %+v", second)
 	}
@@ -40,11 +41,11 @@ func TestRotate(t *testing.T) {
 		t.Errorf("after a rotation: %q until %v", secrets, expires)
 	}
 
-	get[admin.EndpointWithSecret](a, http.StatusOK, "POST", path, `{"secret":"one of my own","overlap":"168h"}`)
+	get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", path, `{"secret":"one of my own","overlap":"168h"}`)
 	if secrets, _ = a.revealed(e.ID); !slices.Equal(secrets, []string{"one of my own", second.Secret, e.Secret}) {
 		t.Errorf("after the second: %q", secrets)
 	}
-	get[admin.EndpointWithSecret](a, http.StatusOK, "POST", path, `{"secret":"the only one","overlap":"0s"}`)
+	get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", path, `{"secret":"the only one","overlap":"0s"}`)
 	if secrets, _ = a.revealed(e.ID); !slices.Equal(secrets, []string{"the only one"}) {
 		t.Errorf("without an overlap: %q", secrets)
 	}
@@ -87,7 +88,7 @@ func TestNothingElseShowsASecret(t *testing.T) {
 	a.url = server.URL
 	e := a.create(`{"name":"n","url":"https://example.com/x","events":["events.>"],"secret":"Geheimnis-1"}`)
 	one := "/api/v1/endpoints/" + e.ID
-	get[admin.EndpointWithSecret](a, http.StatusOK, "POST", one+"/rotate", `{"secret":"Geheimnis-2"}`)
+	get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", one+"/rotate", `{"secret":"Geheimnis-2"}`)
 	a.revealed(e.ID)
 	waits := aDelivery(e.ID, "waits")
 	a.schedule(waits)
@@ -133,7 +134,7 @@ func TestRevealedSecretsAreThoseThatSign(t *testing.T) {
 	t.Parallel()
 	a := start(t)
 	e := a.create(minimal)
-	get[admin.EndpointWithSecret](a, http.StatusOK, "POST", "/api/v1/endpoints/"+e.ID+"/rotate", `{"overlap":"1h"}`)
+	get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", "/api/v1/endpoints/"+e.ID+"/rotate", `{"overlap":"1h"}`)
 	stored, err := a.registry.Get(t.Context(), e.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -163,11 +164,11 @@ func TestRevealedSecretsAreThoseThatSign(t *testing.T) {
 func TestRotateKeepsTheKind(t *testing.T) {
 	t.Parallel()
 	a := start(t)
-	with := func(fields string) admin.EndpointWithSecret {
+	with := func(fields string) endpoints.EndpointWithSecret {
 		return a.create(`{"name":"n","url":"https://example.com","events":["events.>"],` + fields + `}`)
 	}
 	polar := with(`"secret":"polar_whs_ovyN6cPrTv56AApvzCaJno08SSmGJmgbWilb33N2JuK"`)
-	next := get[admin.EndpointWithSecret](a, http.StatusOK, "POST", "/api/v1/endpoints/"+polar.ID+"/rotate", "")
+	next := get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", "/api/v1/endpoints/"+polar.ID+"/rotate", "")
 	if !strings.HasPrefix(next.Secret, "polar_whs_") || len(next.Secret) != len(polar.Secret) || next.Secret == polar.Secret || next.SecretType != "text" {
 		t.Errorf("%s became %s", polar.Secret, next.Secret)
 	}
@@ -208,13 +209,13 @@ func TestPublicKey(t *testing.T) {
 	e := a.create(`{"name":"n","url":"https://example.com","events":["events.>"],"secret":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="}`)
 	const first = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
 	path := "/api/v1/endpoints/" + e.ID
-	if keys := get[admin.PublicKeys](a, http.StatusOK, "GET", path+"/public-key", ""); keys.PublicKey != first || len(keys.Items) != 1 {
+	if keys := get[endpoints.PublicKeys](a, http.StatusOK, "GET", path+"/public-key", ""); keys.PublicKey != first || len(keys.Items) != 1 {
 		t.Errorf("got %+v", keys)
 	}
-	if next := get[admin.EndpointWithSecret](a, http.StatusOK, "POST", path+"/rotate", ""); !strings.HasPrefix(next.Secret, "whsk_") || next.SecretType != "ed25519" {
+	if next := get[endpoints.EndpointWithSecret](a, http.StatusOK, "POST", path+"/rotate", ""); !strings.HasPrefix(next.Secret, "whsk_") || next.SecretType != "ed25519" {
 		t.Errorf("rotated to %+v", next)
 	}
-	keys := get[admin.PublicKeys](a, http.StatusOK, "GET", path+"/public-key", "")
+	keys := get[endpoints.PublicKeys](a, http.StatusOK, "GET", path+"/public-key", "")
 	if len(keys.Items) != 2 || keys.PublicKey == first || keys.PublicKey != keys.Items[0].PublicKey || keys.Items[1].PublicKey != first || keys.Items[1].Expires.IsZero() {
 		t.Errorf("after a rotation: %+v", keys)
 	}

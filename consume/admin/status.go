@@ -8,17 +8,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"jethook/consume/admin/operation"
 	"jethook/consume/status"
 	"jethook/publish/report"
 )
 
 func (s *Server) statusRoutes() {
-	register(s, huma.Operation{
+	operation.Register(s.operations, huma.Operation{
 		OperationID: "get-status", Method: http.MethodGet, Path: "/api/v1/status", Tags: []string{"status"},
 		Summary: "Show what is stuck",
 		Description: "The state of each endpoint, worst first; how full the streams are; how far the processes are; what each " +
 			"source sends. It is made anew at most once a second. What can't be had is left out and named in incomplete.",
-	}, status.BuildTime+requestTimeout, s.getStatus)
+	}, status.BuildTime+operation.Timeout, s.getStatus)
 }
 
 // Gauges are what the status tells, in the form of metrics. Endpoints that find no place in names are added up.
@@ -30,17 +31,15 @@ type statusInput struct {
 	Endpoint string `query:"endpoint" doc:"only this endpoint's id"`
 }
 
-type statusOutput struct{ Body status.Status }
-
-func (s *Server) getStatus(ctx context.Context, in *statusInput) (*statusOutput, error) {
-	if in.Endpoint != "" && !idToken.MatchString(in.Endpoint) {
-		return nil, invalid(FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
+func (s *Server) getStatus(ctx context.Context, in *statusInput) (*operation.Answer[status.Status], error) {
+	if in.Endpoint != "" && !operation.EndpointID.MatchString(in.Endpoint) {
+		return nil, operation.Invalid(operation.FailureField{Field: "endpoint", Message: "is not an endpoint's id"})
 	}
 	all, err := s.board.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := &statusOutput{*all}
+	out := &operation.Answer[status.Status]{Body: *all}
 	if in.Endpoint == "" {
 		return out, nil
 	}
@@ -68,3 +67,6 @@ func deref(t reflect.Type) reflect.Type {
 	}
 	return t
 }
+
+// Status is GET /api/v1/status, for a caller in the same process. It is shared and must not be modified.
+func (s *Server) Status(ctx context.Context) (*status.Status, error) { return s.board.Status(ctx) }

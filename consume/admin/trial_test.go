@@ -12,7 +12,9 @@ import (
 	"testing"
 
 	"jethook/config"
-	"jethook/consume/admin"
+	"jethook/consume/admin/deliveries"
+	"jethook/consume/admin/message"
+	"jethook/consume/admin/trials"
 	"jethook/publish/delivery"
 	"jethook/publish/query"
 )
@@ -48,7 +50,7 @@ func (a *api) endpointAt(handle http.HandlerFunc, more string) (id string, got <
 func ok(http.ResponseWriter, *http.Request) {}
 
 // value is a header's value; "" when it is not there.
-func value(headers []admin.Header, name string) string {
+func value(headers []message.Header, name string) string {
 	for _, h := range headers {
 		if h.Name == name {
 			return h.Value
@@ -66,7 +68,7 @@ func TestTestEndpoint(t *testing.T) {
 		_, _ = io.WriteString(w, "thanks")
 	}, `,"headers":{"X-Api-Key":"geheim","X-Team":"a"}`)
 	path := "/api/v1/endpoints/" + id + "/test"
-	trial := get[admin.Trial](a, http.StatusOK, "POST", path, "")
+	trial := get[trials.Trial](a, http.StatusOK, "POST", path, "")
 	req := <-got
 	if !trial.Taken || trial.Class != "ok" || trial.Detail != "" || trial.Response == nil || trial.Response.Status != 200 ||
 		trial.Response.Body != "thanks" || value(trial.Response.Headers, "X-Request-Id") != "r-1" || value(trial.Response.Headers, "Set-Cookie") != "" {
@@ -88,7 +90,7 @@ func TestTestEndpoint(t *testing.T) {
 		t.Errorf("shown %v, sent %v", trial.Request.Headers, req.header)
 	}
 
-	get[admin.Trial](a, http.StatusOK, "POST", path, `{"type":"order.created","data":{"n": 1.0}}`)
+	get[trials.Trial](a, http.StatusOK, "POST", path, `{"type":"order.created","data":{"n": 1.0}}`)
 	if req := <-got; req.body != `{"n": 1.0}` || req.header.Get("Jethook-Type") != "order.created" {
 		t.Errorf("sent %v %s", req.header, req.body)
 	}
@@ -106,7 +108,7 @@ func TestTestOfAnEndpointThatFails(t *testing.T) {
 		_, _ = w.Write(append([]byte{0xff}, strings.Repeat("x", 20<<10)...))
 	}, `,"disabled":true`)
 	before := a.do("GET", "/api/v1/endpoints/"+id, "").body
-	trial := get[admin.Trial](a, http.StatusOK, "POST", "/api/v1/endpoints/"+id+"/test", "{}")
+	trial := get[trials.Trial](a, http.StatusOK, "POST", "/api/v1/endpoints/"+id+"/test", "{}")
 	<-got
 	if trial.Taken || trial.Class != "status" || !strings.Contains(trial.Detail, "410") || trial.Response.Encoding != "base64" || !trial.Response.Truncated {
 		t.Errorf("got %+v", trial)
@@ -114,7 +116,7 @@ func TestTestOfAnEndpointThatFails(t *testing.T) {
 	if after := a.do("GET", "/api/v1/endpoints/"+id, "").body; after != before {
 		t.Errorf("the endpoint changed: %s, %s", before, after)
 	}
-	if list := get[admin.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries", ""); len(list.Items) != 0 {
+	if list := get[deliveries.DeliveryPage](a, http.StatusOK, "GET", "/api/v1/deliveries", ""); len(list.Items) != 0 {
 		t.Errorf("it is a delivery: %+v", list.Items)
 	}
 	for _, sel := range []query.Selection{delivery.HistoryKey{}.Selection(), query.Waiting("")} {
@@ -123,7 +125,7 @@ func TestTestOfAnEndpointThatFails(t *testing.T) {
 		}
 	}
 	e := a.create(`{"name":"n","url":"http://127.0.0.1:1/","events":["events.>"]}`)
-	trial = get[admin.Trial](a, http.StatusOK, "POST", "/api/v1/endpoints/"+e.ID+"/test", "")
+	trial = get[trials.Trial](a, http.StatusOK, "POST", "/api/v1/endpoints/"+e.ID+"/test", "")
 	if trial.Taken || trial.Class != "connection_refused" || trial.Detail == "" || trial.Response != nil || trial.Request == nil {
 		t.Errorf("got %+v", trial)
 	}
@@ -140,7 +142,7 @@ func TestTestKeepsToAllowedAddresses(t *testing.T) {
 	id, got := a.endpointAt(ok, "")
 	strict := *cfg
 	strict.AllowedNetworks = nil
-	trial := get[admin.Trial](a.configured(&strict), http.StatusOK, "POST", "/api/v1/endpoints/"+id+"/test", "")
+	trial := get[trials.Trial](a.configured(&strict), http.StatusOK, "POST", "/api/v1/endpoints/"+id+"/test", "")
 	if trial.Taken || trial.Class != "address_refused" || len(got) != 0 {
 		t.Errorf("got %+v", trial)
 	}
@@ -174,7 +176,7 @@ func TestTestsAtOnceAreBounded(t *testing.T) {
 }
 
 // names are the names of headers, sorted.
-func names(headers []admin.Header) (names []string) {
+func names(headers []message.Header) (names []string) {
 	for _, h := range headers {
 		names = append(names, h.Name)
 	}

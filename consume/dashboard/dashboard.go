@@ -63,7 +63,7 @@ func New(o Options) *Server {
 	s := &Server{frame: f, days: status.NewDays(o.Bus), log: o.Log}
 	known := names.New(o.Registry, len(o.Config.RetrySchedule)+1)
 	wrong := trouble.New(f, known.DisabledSince)
-	newest := recent.New(o.API)
+	newest := recent.New(o.API.Events)
 	s.warm = overview.Add(f, o.API, status.NewTrends(o.Bus), wrong)
 	sources.Add(f, sources.Options{API: o.API, Rejected: rejected.New(o.Bus), Explain: o.Explain, PublicURL: o.Config.PublicURL})
 	events.Add(f, o.API, known, newest)
@@ -71,7 +71,7 @@ func New(o Options) *Server {
 		API: o.API, Names: known, Recent: newest, Trouble: wrong, Days: s.days, Schedule: o.Config.RetrySchedule, Timeout: o.Config.DeliveryTimeout,
 	})
 	deliveries.Add(f, o.API, known)
-	audit.Add(f, o.API, known)
+	audit.Add(f, o.API.Audit, known)
 	return s
 }
 

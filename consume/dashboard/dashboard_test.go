@@ -23,6 +23,7 @@ import (
 	"jethook/config"
 	"jethook/consume"
 	"jethook/consume/admin"
+	adminsources "jethook/consume/admin/sources"
 	"jethook/consume/dashboard"
 	"jethook/consume/dashboard/sources"
 	"jethook/consume/endpoint"
@@ -116,7 +117,7 @@ func (r *rig) serve(log *slog.Logger) {
 	engine := consume.New(r.bus, r.registry, r.cfg, "v1.2.3", log)
 	api := admin.New(admin.Options{
 		Config: r.cfg, Bus: r.bus, Registry: r.registry, Token: config.NewSecret(adminToken), Version: "v1.2.3", Log: log,
-		Senders: map[string]admin.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
+		Senders: map[string]adminsources.Verification{"shop": {VerifiedBy: "HMAC", CoversBody: true}, "asana": {Learns: true}},
 		Sample: func(string) (http.Header, []byte, bool) {
 			return http.Header{"X-Signature": {"of a sample " + hostile}}, []byte(`{"a":"` + hostile + `"}`), true
 		},

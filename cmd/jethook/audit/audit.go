@@ -12,7 +12,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/auditing"
 	"jethook/publish/audit"
 )
 
@@ -29,7 +29,7 @@ func listCommand() *cobra.Command {
 			"  jethook audit ls --actor ci --endpoint ep_...",
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var page admin.AuditPage
+			var page auditing.AuditPage
 			raw, err := client.Ask(cmd, http.MethodGet, "/api/v1/audit"+client.QueryOf(cmd, "since", "until", "actor", "action", "endpoint", "limit", "cursor"), nil, &page)
 			if err != nil {
 				return err

@@ -16,7 +16,8 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/config"
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
+	"jethook/consume/admin/operation"
 	"jethook/consume/endpoint"
 )
 
@@ -117,7 +118,7 @@ func encode(body any) ([]byte, error) {
 // refusal is what the API said instead of doing what it was asked, with a line for each field that is wrong. A
 // value that the API refuses is a wrong use of the command, as one that the command itself refuses.
 func (c *Client) refusal(status int, answer []byte) error {
-	var f admin.Failure
+	var f operation.Failure
 	switch err := json.Unmarshal(answer, &f); {
 	case err != nil || f.Detail.Code == "":
 		return fmt.Errorf("%s answered with status %d, but is not a Jethook admin API", c.URL, status)
@@ -160,7 +161,7 @@ func (c *Client) Ask(ctx context.Context, method, path string, body, answer any)
 // Endpoints reads every page of the list.
 func (c *Client) Endpoints(ctx context.Context) (all []endpoint.Endpoint, err error) {
 	for q := (url.Values{"limit": {"500"}}); ; {
-		var page admin.EndpointPage
+		var page endpoints.EndpointPage
 		if _, err := c.Ask(ctx, http.MethodGet, EndpointsPath+"?"+q.Encode(), nil, &page); err != nil {
 			return nil, err
 		}

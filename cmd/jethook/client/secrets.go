@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
+	"jethook/consume/admin/trials"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 )
@@ -18,7 +19,7 @@ import (
 // be revealed that the caller does not know already.
 func (c *Client) Signs(ctx context.Context, e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
 	const event = "jethook.test"
-	var p admin.Preview
+	var p trials.Preview
 	path := EndpointPath(e.ID) + "/preview?data=0&type=" + event
 	if e.Signature.Scheme == endpoint.SchemeBearer { // the secret itself stands in for a signature
 		path += "&reveal=true"
@@ -65,13 +66,13 @@ func (c *Client) Signs(ctx context.Context, e *endpoint.Endpoint, secret string,
 }
 
 // Reveal returns the newest secret of an endpoint. The server logs that it was asked for.
-func (c *Client) Reveal(ctx context.Context, id string) (admin.RevealedSecret, error) {
-	var secrets admin.SecretList // the newest first
+func (c *Client) Reveal(ctx context.Context, id string) (endpoints.RevealedSecret, error) {
+	var secrets endpoints.SecretList // the newest first
 	if _, err := c.Ask(ctx, http.MethodGet, EndpointPath(id)+"/secret", nil, &secrets); err != nil {
-		return admin.RevealedSecret{}, fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
+		return endpoints.RevealedSecret{}, fmt.Errorf("reading the secret of endpoint %s: %w", id, err)
 	}
 	if len(secrets.Items) == 0 {
-		return admin.RevealedSecret{}, fmt.Errorf("endpoint %s has no secret", id)
+		return endpoints.RevealedSecret{}, fmt.Errorf("endpoint %s has no secret", id)
 	}
 	return secrets.Items[0], nil
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"jethook/cmd/jethook/cli"
-	"jethook/consume/admin"
+	"jethook/consume/admin/message"
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
 )
@@ -50,7 +50,7 @@ func Refusals(by map[string]uint64) string {
 }
 
 // ShowBody writes a row for each line of a body. If the API cut the body, the last row says where to get all of it.
-func ShowBody(w io.Writer, b *admin.EventBody, whole string) {
+func ShowBody(w io.Writer, b *message.EventBody, whole string) {
 	switch {
 	case b.Base64 != "":
 		cli.Row(w, "body:", "(not text; --json shows it)")

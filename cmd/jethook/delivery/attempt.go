@@ -13,7 +13,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/deliveries"
 	"jethook/consume/history"
 )
 
@@ -33,7 +33,7 @@ func attemptListCommand() *cobra.Command {
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cursor string
-			err := client.Call(cmd, http.MethodGet, "/api/v1/attempts"+client.Query(cmd), nil, func(w io.Writer, page *admin.AttemptPage) {
+			err := client.Call(cmd, http.MethodGet, "/api/v1/attempts"+client.Query(cmd), nil, func(w io.Writer, page *deliveries.AttemptPage) {
 				attemptRows(w, page.Items, client.EndpointNames(cmd))
 				cursor = page.NextCursor
 			})
@@ -67,7 +67,7 @@ func showCommand() *cobra.Command {
 		ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/deliveries")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, name := "/api/v1/deliveries/"+url.PathEscape(args[0]), client.EndpointNames(cmd)
-			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, d *admin.DeliveryReport) {
+			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, d *deliveries.DeliveryReport) {
 				cli.Row(w, "id:", d.ID)
 				cli.Row(w, "endpoint:", d.Endpoint+" ("+name(d.Endpoint)+")")
 				cli.Row(w, "event:", d.EventID+" on "+d.Subject)

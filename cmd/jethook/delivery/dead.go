@@ -9,7 +9,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/deliveries"
 )
 
 // DeadCommand returns jethook dead with its verbs.
@@ -34,7 +34,7 @@ func deadListCommand() *cobra.Command {
 
 func deadReplayCommand() *cobra.Command {
 	var all bool
-	var r admin.ReplayRequest
+	var r deliveries.ReplayRequest
 	cmd := &cobra.Command{
 		Use: "replay [ID...]", Short: "Deliver dead letters again",
 		Long: "Deliver dead letters again, now and with a new retry schedule. Select them by id, by filters, or with --all; the oldest come first. " +
@@ -47,11 +47,11 @@ func deadReplayCommand() *cobra.Command {
 			if err := chooseDead(&r.DeadChoice, args, all); err != nil {
 				return err
 			}
-			n, err := inBulk(cmd, "replay", &r, &r.DeadChoice, func(done *admin.Replayed) (int, string) { return done.Replayed, done.NextCursor })
+			n, err := inBulk(cmd, "replay", &r, &r.DeadChoice, func(done *deliveries.Replayed) (int, string) { return done.Replayed, done.NextCursor })
 			if err != nil {
 				return err
 			}
-			return client.Show(cmd, &admin.Replayed{Replayed: n}, func(w io.Writer) { cli.Row(w, "replayed:", n) })
+			return client.Show(cmd, &deliveries.Replayed{Replayed: n}, func(w io.Writer) { cli.Row(w, "replayed:", n) })
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)
@@ -61,7 +61,7 @@ func deadReplayCommand() *cobra.Command {
 
 // inBulk makes a request of which one does only a part, with the cursor of choice, until all is done. It returns how many
 // dead letters that were.
-func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.DeadChoice, read func(*T) (n int, next string)) (sum int, err error) {
+func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *deliveries.DeadChoice, read func(*T) (n int, next string)) (sum int, err error) {
 	for {
 		answer, err := client.AskFor[T](cmd, http.MethodPost, "/api/v1/dead/"+verb, request)
 		if err != nil && sum > 0 {
@@ -78,7 +78,7 @@ func inBulk[T any](cmd *cobra.Command, verb string, request any, choice *admin.D
 	}
 }
 
-func addDeadChoice(cmd *cobra.Command, c *admin.DeadChoice) {
+func addDeadChoice(cmd *cobra.Command, c *deliveries.DeadChoice) {
 	cmd.Flags().StringVar(&c.Endpoint, "endpoint", "", client.Filters["endpoint"])
 	client.TakesEndpointFlag(cmd)
 	cmd.Flags().StringVar(&c.Since, "since", "", client.Filters["since"])
@@ -87,7 +87,7 @@ func addDeadChoice(cmd *cobra.Command, c *admin.DeadChoice) {
 }
 
 // chooseDead checks that ids, filters or all are given, and not several of them.
-func chooseDead(c *admin.DeadChoice, ids []string, all bool) error {
+func chooseDead(c *deliveries.DeadChoice, ids []string, all bool) error {
 	c.IDs = ids
 	filtered := c.Endpoint != "" || c.Since != "" || c.Until != "" || c.Reason != ""
 	switch {
@@ -101,7 +101,7 @@ func chooseDead(c *admin.DeadChoice, ids []string, all bool) error {
 
 func deadRemoveCommand() *cobra.Command {
 	var yes bool
-	var r admin.RemoveRequest
+	var r deliveries.RemoveRequest
 	cmd := &cobra.Command{
 		Use: "rm [ID...]", Short: "Remove dead letters permanently",
 		Long: "Remove dead letters permanently. Select them by id, by filters, or with --all. The command asks first unless you pass ids. " +
@@ -119,11 +119,11 @@ func deadRemoveCommand() *cobra.Command {
 					return err
 				}
 			}
-			n, err := inBulk(cmd, "remove", &r, &r.DeadChoice, func(done *admin.Removed) (int, string) { return done.Removed, done.NextCursor })
+			n, err := inBulk(cmd, "remove", &r, &r.DeadChoice, func(done *deliveries.Removed) (int, string) { return done.Removed, done.NextCursor })
 			if err != nil {
 				return err
 			}
-			return client.Show(cmd, &admin.Removed{Removed: n}, func(w io.Writer) { cli.Row(w, "removed:", n) })
+			return client.Show(cmd, &deliveries.Removed{Removed: n}, func(w io.Writer) { cli.Row(w, "removed:", n) })
 		},
 	}
 	addDeadChoice(cmd, &r.DeadChoice)

@@ -14,7 +14,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
 	"jethook/consume/deliveries"
 )
 
@@ -43,7 +43,7 @@ func listCommand() *cobra.Command {
 func list(cmd *cobra.Command, path string) error {
 	var cursor string
 	name := client.EndpointNames(cmd)
-	err := client.Call(cmd, http.MethodGet, path+client.Query(cmd), nil, func(w io.Writer, page *admin.DeliveryPage) {
+	err := client.Call(cmd, http.MethodGet, path+client.Query(cmd), nil, func(w io.Writer, page *admindeliveries.DeliveryPage) {
 		cli.Row(w, "ID", "ENDPOINT", "STATUS", "TYPE", "ATTEMPTS", "AT", "NEXT", "REASON")
 		for i := range page.Items {
 			d := &page.Items[i]
@@ -63,11 +63,11 @@ func retryCommand() *cobra.Command {
 		Args:    cli.ExactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/api/v1/deliveries/" + url.PathEscape(args[0])
-			err := client.Call(cmd, http.MethodPost, path+"/retry", nil, func(w io.Writer, d *admin.RetriedDelivery) {
+			err := client.Call(cmd, http.MethodPost, path+"/retry", nil, func(w io.Writer, d *admindeliveries.RetriedDelivery) {
 				cli.Row(w, d.ID+" is being attempted")
 			})
 			if client.RefusedWith(err, "not_found") {
-				d, unknown := client.AskFor[admin.DeliveryReport](cmd, http.MethodGet, path, nil)
+				d, unknown := client.AskFor[admindeliveries.DeliveryReport](cmd, http.MethodGet, path, nil)
 				if unknown == nil && d.Status == deliveries.StatusDelivered {
 					return fmt.Errorf("%s is already delivered; to send its event again, run 'jethook event resend %s --endpoint %s'",
 						cli.Printable(d.ID), shellWord(d.EventID), d.Endpoint)

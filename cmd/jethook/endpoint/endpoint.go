@@ -14,7 +14,7 @@ import (
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/recovery"
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
@@ -60,8 +60,8 @@ func addCommand() *cobra.Command {
 }
 
 // showSecret shows an endpoint's new secret and what it signs with.
-func showSecret(cmd *cobra.Command) func(io.Writer, *admin.EndpointWithSecret) {
-	return func(w io.Writer, e *admin.EndpointWithSecret) {
+func showSecret(cmd *cobra.Command) func(io.Writer, *endpoints.EndpointWithSecret) {
+	return func(w io.Writer, e *endpoints.EndpointWithSecret) {
 		cli.Row(w, "id:", e.ID)
 		cli.Row(w, "secret:", e.Secret)
 		cli.Row(w, "signs with:", e.SignsWith)
@@ -81,7 +81,7 @@ func listCommand() *cobra.Command {
 		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cursor string
-			err := client.Call(cmd, http.MethodGet, client.EndpointsPath+client.Query(cmd), nil, func(w io.Writer, page *admin.EndpointPage) {
+			err := client.Call(cmd, http.MethodGet, client.EndpointsPath+client.Query(cmd), nil, func(w io.Writer, page *endpoints.EndpointPage) {
 				cli.Row(w, "ID", "NAME", "STATE", "EVENTS", "URL")
 				for i := range page.Items {
 					e := &page.Items[i]
@@ -203,7 +203,7 @@ func confirmRemoval(cmd *cobra.Command, id string) error {
 }
 
 func enableCommand() *cobra.Command {
-	var r admin.EnableRequest
+	var r endpoints.EnableRequest
 	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "enable ENDPOINT", Short: "Deliver to an endpoint again, oldest waiting events first",
 		Long: "Deliver to an endpoint again. If Jethook disabled it, delivery resumes where it stopped: the endpoint gets everything that has arrived " +

@@ -11,7 +11,7 @@ import (
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/manifest"
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
@@ -36,7 +36,7 @@ func exportCommand() *cobra.Command {
 			if all, err = chosen(all, args); err != nil {
 				return err
 			}
-			values := map[string]admin.RevealedSecret{}
+			values := map[string]endpoints.RevealedSecret{}
 			for i := range all {
 				if !secrets {
 					break
@@ -74,7 +74,7 @@ func chosen(all []endpoint.Endpoint, names []string) ([]endpoint.Endpoint, error
 	return slices.DeleteFunc(all, func(e endpoint.Endpoint) bool { return !slices.Contains(ids, e.ID) }), nil
 }
 
-func printManifest(cmd *cobra.Command, entries []admin.EndpointFields) error {
+func printManifest(cmd *cobra.Command, entries []endpoints.EndpointFields) error {
 	asJSON, err := cmd.Flags().GetBool("json")
 	if err != nil {
 		return err

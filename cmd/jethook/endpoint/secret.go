@@ -9,7 +9,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 )
 
 func rotateCommand() *cobra.Command {
@@ -25,7 +25,7 @@ func rotateCommand() *cobra.Command {
   jethook endpoint rotate billing --overlap 0s              # the old secret has leaked
   openssl rand -hex 24 | jethook endpoint rotate billing --secret-file -`,
 	}, func(cmd *cobra.Command, id string) error {
-		body := admin.Rotation{SecretType: secretType}
+		body := endpoints.Rotation{SecretType: secretType}
 		if cmd.Flags().Changed("overlap") {
 			body.Overlap = overlap.String()
 		}
@@ -50,7 +50,7 @@ func secretCommand() *cobra.Command {
 		Long:    "Reveal the secrets that sign an endpoint's deliveries, newest first. The server logs this.",
 		Example: "  jethook endpoint secret ep_...\n  jethook endpoint secret ep_... --json | jq -r '.items[0].secret'",
 	}, func(cmd *cobra.Command, id string) error {
-		return client.Call(cmd, http.MethodGet, client.EndpointPath(id)+"/secret", nil, func(w io.Writer, list *admin.SecretList) {
+		return client.Call(cmd, http.MethodGet, client.EndpointPath(id)+"/secret", nil, func(w io.Writer, list *endpoints.SecretList) {
 			cli.Row(w, "SECRET", "EXPIRES")
 			for _, s := range list.Items {
 				cli.Row(w, s.Secret, cli.Stamp(&s.Expires))

@@ -13,7 +13,7 @@ import (
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/manifest"
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 )
 
 // applied is one step as it is shown.
@@ -59,7 +59,7 @@ func (a *apply) take(cmd *cobra.Command, steps []manifest.Step) error {
 func (a *apply) one(ctx context.Context, s *applied) error {
 	switch s.Action {
 	case manifest.Create:
-		var e admin.EndpointWithSecret
+		var e endpoints.EndpointWithSecret
 		if _, err := a.client.Ask(ctx, http.MethodPost, client.EndpointsPath, s.Body, &e); err != nil {
 			return err
 		}

@@ -13,7 +13,8 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/message"
+	"jethook/consume/admin/trials"
 )
 
 // errNotTaken is a test that the endpoint did not answer with a success: exit code 1.
@@ -29,7 +30,7 @@ func testCommand() *cobra.Command {
   jethook endpoint test ep_... --type order.created --data '{"id": 7}'`,
 	}, func(cmd *cobra.Command, id string) error {
 		if !cmd.Flags().Changed("data") {
-			return testEndpoint(cmd, id, admin.TrialRequest{Type: eventType})
+			return testEndpoint(cmd, id, trials.TrialRequest{Type: eventType})
 		}
 		content, err := cli.ReadData(data, cmd.InOrStdin())
 		if err != nil {
@@ -47,7 +48,7 @@ func testCommand() *cobra.Command {
 }
 
 func testEndpoint(cmd *cobra.Command, id string, body any) error {
-	var trial admin.Trial
+	var trial trials.Trial
 	raw, err := client.Ask(cmd, http.MethodPost, client.EndpointPath(id)+"/test", body, &trial)
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func testEndpoint(cmd *cobra.Command, id string, body any) error {
 }
 
 // showTrial writes a test as its request, its answer, and what to think of it.
-func showTrial(w io.Writer, t *admin.Trial) {
+func showTrial(w io.Writer, t *trials.Trial) {
 	if r := t.Request; r != nil {
 		cli.Row(w, r.Method+" "+r.URL)
 		showMessage(w, r.Headers, r.Content)
@@ -78,7 +79,7 @@ func showTrial(w io.Writer, t *admin.Trial) {
 }
 
 // showMessage writes headers and a body, with an empty line after each.
-func showMessage(w io.Writer, headers []admin.Header, c admin.Content) {
+func showMessage(w io.Writer, headers []message.Header, c message.Content) {
 	for _, h := range headers {
 		cli.Row(w, h.Name+": "+h.Value)
 	}
@@ -130,7 +131,7 @@ func previewCommand() *cobra.Command {
 			q.Set("reveal", "true")
 		}
 		path := client.EndpointPath(id) + "/preview?" + q.Encode()
-		return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, p *admin.Preview) {
+		return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, p *trials.Preview) {
 			io.WriteString(w, p.Curl+"\n") // lines of a command, which the API made fit for a terminal
 		})
 	})

@@ -9,7 +9,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 )
 
 // Command returns jethook event with its verbs.
@@ -36,7 +36,7 @@ func sendCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return client.Call(cmd, http.MethodPost, "/api/v1/events", body, func(w io.Writer, sent *admin.SentEvent) {
+			return client.Call(cmd, http.MethodPost, "/api/v1/events", body, func(w io.Writer, sent *events.SentEvent) {
 				if sent.Duplicate {
 					cli.Row(w, sent.ID+" already exists; nothing was added")
 					return

@@ -10,7 +10,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 )
 
 func resendCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func resendCommand() *cobra.Command {
 				}
 			}
 			path := "/api/v1/events/" + url.PathEscape(args[0]) + "/resend" + client.QueryOf(cmd, "subject", "since", "until")
-			return client.Call(cmd, http.MethodPost, path, &admin.ResendRequest{Endpoints: endpoints}, func(w io.Writer, r *admin.Resent) {
+			return client.Call(cmd, http.MethodPost, path, &events.ResendRequest{Endpoints: endpoints}, func(w io.Writer, r *events.Resent) {
 				name := client.EndpointNames(cmd)
 				cli.Row(w, "ENDPOINT", "NAME", "RESULT", "DELIVERY")
 				for _, d := range r.Deliveries {

@@ -13,7 +13,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 )
 
 func listCommand() *cobra.Command {
@@ -24,7 +24,7 @@ func listCommand() *cobra.Command {
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var cursor string
-			err := client.Call(cmd, http.MethodGet, "/api/v1/events"+client.Query(cmd), nil, func(w io.Writer, page *admin.EventPage) {
+			err := client.Call(cmd, http.MethodGet, "/api/v1/events"+client.Query(cmd), nil, func(w io.Writer, page *events.EventPage) {
 				cli.Row(w, "ID", "SUBJECT", "RECEIVED", "SIZE", "PLACE")
 				for i := range page.Items {
 					e := &page.Items[i]
@@ -55,14 +55,14 @@ func showCommand() *cobra.Command {
 		Args: cli.ExactArgs("ID"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/events")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/api/v1/events/" + url.PathEscape(args[0]) + client.Query(cmd)
-			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, e *admin.EventDetail) { showEvent(w, e, client.EndpointNames(cmd)) })
+			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, e *events.EventDetail) { showEvent(w, e, client.EndpointNames(cmd)) })
 		},
 	}
 	client.AddFilters(cmd, "subject", "since", "until")
 	return cmd
 }
 
-func showEvent(w io.Writer, e *admin.EventDetail, name func(endpoint string) string) {
+func showEvent(w io.Writer, e *events.EventDetail, name func(endpoint string) string) {
 	cli.Row(w, "id:", e.ID)
 	cli.Row(w, "type:", e.Type)
 	cli.Row(w, "subject:", e.Subject)
@@ -101,7 +101,7 @@ func matchCommand() *cobra.Command {
 		Args:    cli.ExactArgs("SUBJECT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/api/v1/match?" + url.Values{"subject": args}.Encode()
-			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *admin.MatchPage) {
+			return client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *events.MatchPage) {
 				cli.Row(w, "ENDPOINT", "NAME", "GETS IT", "BY", "URL")
 				for _, m := range page.Items {
 					cli.Row(w, m.Endpoint, m.Name, gets(&m), strings.Join(m.Events, " "), m.URL)
@@ -112,7 +112,7 @@ func matchCommand() *cobra.Command {
 }
 
 // gets says whether an endpoint would get an event that it subscribed to.
-func gets(m *admin.Match) string {
+func gets(m *events.Match) string {
 	switch {
 	case !m.Disabled:
 		return "yes"

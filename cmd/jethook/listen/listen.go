@@ -20,7 +20,7 @@ import (
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
 	"jethook/config"
-	"jethook/consume/admin"
+	"jethook/consume/admin/operation"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
 	"jethook/publish/eventlog"
@@ -141,7 +141,7 @@ func listenTo(cmd *cobra.Command, subject string, o *options) error {
 
 // check finds what is wrong with the flags, and returns since when events are wanted.
 func (o *options) check(subject string, now time.Time) (since time.Time, err error) {
-	since, ok := admin.ParseTime(o.since, now)
+	since, ok := operation.ParseTime(o.since, now)
 	_, bad := query.EventsOn(subject)
 	switch {
 	case bad != nil || subject == "":

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/message"
 	"jethook/consume/archive"
 	"jethook/consume/attempt"
 	"jethook/publish/eventlog"
@@ -18,7 +18,7 @@ import (
 type Heard struct {
 	archive.StoredEvent
 	Headers map[string][]string `json:"headers"`
-	admin.EventBody
+	message.EventBody
 	Forwarded *forwarded `json:"forwarded,omitempty"`
 }
 
@@ -33,7 +33,7 @@ type forwarded struct {
 }
 
 func printHeard(w io.Writer, h *eventlog.Head, res *attempt.Result) error {
-	line := Heard{StoredEvent: archive.Describe(h), Headers: h.Header, EventBody: admin.ShowBody(h.Body, math.MaxInt)}
+	line := Heard{StoredEvent: archive.Describe(h), Headers: h.Header, EventBody: message.ShowBody(h.Body, math.MaxInt)}
 	if res != nil {
 		line.Forwarded = &forwarded{
 			Verdict: res.Verdict.String(), Status: res.Status, Class: res.Class, Error: res.Detail,

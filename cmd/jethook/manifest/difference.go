@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"jethook/config"
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 	"jethook/publish/event"
 )
@@ -24,7 +24,7 @@ type Difference struct {
 
 // fieldNames are the fields that a manifest can have, in the order of the API.
 var fieldNames = func() (names []string) {
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[admin.EndpointFields]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[endpoints.EndpointFields]()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
 	}

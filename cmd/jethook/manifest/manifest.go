@@ -16,13 +16,13 @@ import (
 	"slices"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 )
 
 // Entry is one endpoint of a manifest.
 type Entry struct {
-	Fields admin.EndpointFields // those that are given
-	Line   int                  // where it begins, from 1
+	Fields endpoints.EndpointFields // those that are given
+	Line   int                      // where it begins, from 1
 
 	lines map[string]int // where each field stands
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
@@ -168,7 +168,7 @@ func TestRoundTrip(t *testing.T) {
 	there := []endpoint.Endpoint{
 		existing(t, full), existing(t, plain), existing(t, `{"name":"- odd: 'name' #","url":"http://10.0.0.1/?a=${B}","events":["events.a"],"retry_schedule":[]}`),
 	}
-	for _, secrets := range []map[string]admin.RevealedSecret{nil, {
+	for _, secrets := range []map[string]endpoints.RevealedSecret{nil, {
 		there[0].ID: {Secret: "a ${B} secret"}, there[1].ID: {Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, there[2].ID: {Secret: "12345678", Type: "text"},
 	}} {
 		fields, err := Of(there, secrets)
@@ -286,7 +286,7 @@ func TestCompareRefuses(t *testing.T) {
 // Every field of the API can stand in a manifest.
 func TestEveryFieldHasAKind(t *testing.T) {
 	t.Parallel()
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[admin.EndpointFields]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[endpoints.EndpointFields]()) {
 		kind := f.Type
 		if kind.Kind() == reflect.Pointer {
 			kind = kind.Elem()

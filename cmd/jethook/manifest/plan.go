@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
@@ -86,7 +86,7 @@ func withoutKnown(spec *endpoint.Spec, there []*endpoint.Endpoint) *endpoint.Spe
 }
 
 func (c *comparison) step(e *Entry) (Step, error) {
-	body, spec, err := admin.Replacement(&e.Fields)
+	body, spec, err := endpoints.Replacement(&e.Fields)
 	if err != nil {
 		return Step{}, err
 	}

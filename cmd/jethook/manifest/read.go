@@ -10,7 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 )
 
 // Source is where a manifest comes from.
@@ -23,7 +23,7 @@ type Source struct {
 
 // entry is the form of an endpoint in the list.
 type entry struct {
-	admin.EndpointFields
+	endpoints.EndpointFields
 	SecretFile *string `json:"secret_file"`
 }
 

@@ -9,16 +9,16 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
 )
 
 // Of returns the entries that describe endpoints: applied, they change nothing. secrets holds those that are to
 // be in it, by the endpoint's id.
-func Of(endpoints []endpoint.Endpoint, secrets map[string]admin.RevealedSecret) ([]admin.EndpointFields, error) {
-	all := make([]admin.EndpointFields, len(endpoints))
-	for i := range endpoints {
-		e, f := &endpoints[i], &all[i]
+func Of(described []endpoint.Endpoint, secrets map[string]endpoints.RevealedSecret) ([]endpoints.EndpointFields, error) {
+	all := make([]endpoints.EndpointFields, len(described))
+	for i := range described {
+		e, f := &described[i], &all[i]
 		data, err := json.Marshal(e)
 		if err == nil {
 			err = json.Unmarshal(data, f)
@@ -45,16 +45,16 @@ func Of(endpoints []endpoint.Endpoint, secrets map[string]admin.RevealedSecret) 
 }
 
 // YAML returns the manifest that lists these endpoints.
-func YAML(endpoints []admin.EndpointFields) ([]byte, error) {
+func YAML(entries []endpoints.EndpointFields) ([]byte, error) {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
-	for i := range endpoints {
-		n, err := mapping(reflect.ValueOf(&endpoints[i]).Elem())
+	for i := range entries {
+		n, err := mapping(reflect.ValueOf(&entries[i]).Elem())
 		if err != nil {
 			return nil, err
 		}
 		list.Content = append(list.Content, n)
 	}
-	if len(endpoints) == 0 {
+	if len(entries) == 0 {
 		list.Style = yaml.FlowStyle
 	}
 	var b bytes.Buffer

@@ -14,7 +14,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/recoveries"
 	"jethook/consume/recovery"
 )
 
@@ -24,7 +24,7 @@ const lookAtRecovery = 500 * time.Millisecond
 // StartCommand returns jethook endpoint recover, which starts a recovery and follows it until it ends.
 func StartCommand() *cobra.Command {
 	var noWait bool
-	var r admin.RecoverRequest
+	var r recoveries.RecoverRequest
 	cmd := client.TakesEndpoint(&cobra.Command{
 		Use: "recover ENDPOINT", Short: "Redeliver events that an endpoint failed or missed",
 		Long: "Redeliver the events of a period, by default all stored events, that an endpoint failed or missed. Dead letters are replayed, " +
@@ -115,7 +115,7 @@ func listCommand() *cobra.Command {
 		Example: "  jethook recovery ls",
 		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return client.Call(cmd, http.MethodGet, "/api/v1/recoveries", nil, func(w io.Writer, page *admin.RecoveryPage) {
+			return client.Call(cmd, http.MethodGet, "/api/v1/recoveries", nil, func(w io.Writer, page *recoveries.RecoveryPage) {
 				name := client.EndpointNames(cmd)
 				cli.Row(w, "ID", "ENDPOINT", "NAME", "STATE", "PHASE", "DEAD", "WAITING", "MISSED", "STARTED", "FINISHED")
 				for i := range page.Items {

@@ -14,7 +14,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 )
 
 func pathOf(name string) string { return "/api/v1/sources/" + url.PathEscape(name) }
@@ -47,7 +47,7 @@ func rejectedCommand() *cobra.Command {
 
 func listRejected(cmd *cobra.Command, path string) error {
 	var cursor string
-	err := client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *admin.RejectedPage) {
+	err := client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *sources.RejectedPage) {
 		cli.Row(w, "ID", "RECEIVED", "REASON", "METHOD", "REMOTE", "SIZE", "BODY")
 		for i := range page.Items {
 			r := &page.Items[i]
@@ -59,14 +59,14 @@ func listRejected(cmd *cobra.Command, path string) error {
 	return err
 }
 
-func bodyKept(r *admin.RejectedRequest) string {
+func bodyKept(r *sources.RejectedRequest) string {
 	if r.BodyKept {
 		return "kept"
 	}
 	return "not kept"
 }
 
-func showRejected(w io.Writer, r *admin.RejectedDetail) {
+func showRejected(w io.Writer, r *sources.RejectedDetail) {
 	cli.Row(w, "id:", r.ID)
 	cli.Row(w, "received:", cli.Stamp(&r.Received))
 	cli.Row(w, "reason:", r.Reason)
@@ -87,7 +87,7 @@ func showRejected(w io.Writer, r *admin.RejectedDetail) {
 }
 
 func retryCommand() *cobra.Command {
-	var c admin.RejectedChoice
+	var c sources.RejectedChoice
 	cmd := &cobra.Command{
 		Use: "retry NAME", Short: "Verify rejected requests again, and store those that pass",
 		Long: "Verify rejected requests of a source again, with the current secrets and as of the time each one arrived, and store those that " +
@@ -121,10 +121,10 @@ func retryCommand() *cobra.Command {
 }
 
 // retryRejected makes the request, of which one does only a part, until all is done.
-func retryRejected(cmd *cobra.Command, path string, c *admin.RejectedChoice) (*admin.RetriedRejected, error) {
-	sum := &admin.RetriedRejected{Refused: map[string]int{}}
+func retryRejected(cmd *cobra.Command, path string, c *sources.RejectedChoice) (*sources.RetriedRejected, error) {
+	sum := &sources.RetriedRejected{Refused: map[string]int{}}
 	for {
-		answer, err := client.AskFor[admin.RetriedRejected](cmd, http.MethodPost, path, c)
+		answer, err := client.AskFor[sources.RetriedRejected](cmd, http.MethodPost, path, c)
 		if err != nil && sum.Verified > 0 {
 			return nil, fmt.Errorf("stopped after %d verified: %w", sum.Verified, err)
 		}

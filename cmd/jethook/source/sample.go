@@ -8,7 +8,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 )
 
 func sampleCommand() *cobra.Command {
@@ -19,7 +19,7 @@ func sampleCommand() *cobra.Command {
 		Example: "  jethook source sample stripe\n  jethook source sample github | sh",
 		Args:    cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return client.Call(cmd, http.MethodGet, pathOf(args[0])+"/sample", nil, func(w io.Writer, s *admin.SourceSample) {
+			return client.Call(cmd, http.MethodGet, pathOf(args[0])+"/sample", nil, func(w io.Writer, s *sources.SourceSample) {
 				cli.Row(w, s.Curl)
 			})
 		},

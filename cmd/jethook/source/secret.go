@@ -10,7 +10,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 )
 
 func pairCommand() *cobra.Command {
@@ -23,11 +23,11 @@ func pairCommand() *cobra.Command {
 		Example: "  jethook source pair asana\n  jethook source pair asana --for 1h",
 		Args:    cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body := admin.Pairing{}
+			body := sources.Pairing{}
 			if cmd.Flags().Changed("for") {
 				body.For = period.String()
 			}
-			return client.Call(cmd, http.MethodPost, pathOf(args[0])+"/pair", body, func(w io.Writer, p *admin.Paired) {
+			return client.Call(cmd, http.MethodPost, pathOf(args[0])+"/pair", body, func(w io.Writer, p *sources.Paired) {
 				address := p.Address
 				if strings.HasPrefix(address, "/") {
 					address = "https://your.host" + address
@@ -48,7 +48,7 @@ func secretCommand() *cobra.Command {
 		Example: "  jethook source secret notion\n  jethook source secret notion --json | jq -r '.items[0].secret'",
 		Args:    cli.ExactArgs("NAME"), ValidArgsFunction: client.FirstArg(client.CompleteList("/api/v1/sources")),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return client.Call(cmd, http.MethodGet, pathOf(args[0])+"/secret", nil, func(w io.Writer, list *admin.SourceSecrets) {
+			return client.Call(cmd, http.MethodGet, pathOf(args[0])+"/secret", nil, func(w io.Writer, list *sources.SourceSecrets) {
 				cli.Row(w, "SECRET", "HANDED OVER")
 				for i := range list.Items {
 					cli.Row(w, list.Items[i].Secret, cli.Stamp(&list.Items[i].At))

@@ -12,7 +12,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
-	"jethook/consume/admin"
+	"jethook/consume/admin/sources"
 )
 
 // Command returns jethook source with its verbs.
@@ -38,7 +38,7 @@ func listCommand() *cobra.Command {
 			if available {
 				return listAvailable(cmd)
 			}
-			return client.Call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *admin.SourcePage) {
+			return client.Call(cmd, http.MethodGet, "/api/v1/sources", nil, func(w io.Writer, page *sources.SourcePage) {
 				cli.Row(w, "NAME", "PROVIDER", "COVERS BODY", "RECEIVED", "DUPLICATES", "LAST SEEN", "REFUSED", "HANDSHAKE")
 				repeated := ""
 				for _, s := range page.Items {

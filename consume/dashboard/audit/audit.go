@@ -11,7 +11,8 @@ import (
 	"net/http"
 	"slices"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/auditing"
+	"jethook/consume/admin/operation"
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/dashboard/names"
 )
@@ -27,7 +28,7 @@ type pages struct {
 
 // API is what the page asks for.
 type API interface {
-	Audit(ctx context.Context, page admin.PageParams, params admin.AuditParams) (*admin.AuditPage, error)
+	List(ctx context.Context, page operation.PageParams, params auditing.AuditParams) (*auditing.AuditPage, error)
 }
 
 // Add adds the page to a frame.
@@ -42,12 +43,12 @@ type auditPage struct {
 	Filter *frame.Filter
 	Rows   []auditRow
 	Pager  frame.Pager
-	Wrong  []admin.FailureField
+	Wrong  []operation.FailureField
 }
 
 // auditRow is an entry of the audit trail.
 type auditRow struct {
-	admin.AuditItem
+	auditing.AuditItem
 	Link   string   // to the endpoint that it is about; empty: it is about something else
 	Values []string // the fields, those that may be shown with what they were and became
 }
@@ -62,10 +63,10 @@ func (s *pages) audit(w http.ResponseWriter, r *http.Request) error {
 	)}
 	v := frame.View{Title: "Audit", Nav: "/audit", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
 	f := shown.Filter
-	page, err := s.api.Audit(r.Context(), admin.PageParams{Limit: frame.PageSize, Cursor: r.URL.Query().Get("cursor")}, admin.AuditParams{
+	page, err := s.api.List(r.Context(), operation.PageParams{Limit: frame.PageSize, Cursor: r.URL.Query().Get("cursor")}, auditing.AuditParams{
 		Since: f.Get("since"), Until: f.Get("until"), Actor: f.Get("actor"), Action: f.Get("action"), Endpoint: f.Get("endpoint"),
 	})
-	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
+	if wrong, ok := errors.AsType[*operation.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
 		shown.Wrong = f.Blame(wrong.Detail.Fields)
 		v.Status, v.Live = wrong.GetStatus(), false
 		return s.Render(w, r, "audit", v)
@@ -86,7 +87,7 @@ func (s *pages) audit(w http.ResponseWriter, r *http.Request) error {
 	return s.Render(w, r, "audit", v)
 }
 
-func (s *pages) auditRow(item *admin.AuditItem) auditRow {
+func (s *pages) auditRow(item *auditing.AuditItem) auditRow {
 	row := auditRow{AuditItem: *item}
 	if s.names.Of(item.Target) != item.Target {
 		row.Link = s.names.Of(item.Target)

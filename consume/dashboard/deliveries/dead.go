@@ -10,7 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
+	"jethook/consume/admin/operation"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/dashboard/names"
@@ -27,7 +28,7 @@ type deadPage struct {
 	More   bool // there are more
 	Rows   []names.Row
 	Pager  frame.Pager
-	Wrong  []admin.FailureField
+	Wrong  []operation.FailureField
 }
 
 // deadGroup is the dead letters of one endpoint that have one reason.
@@ -50,9 +51,9 @@ func (s *pages) deadFilter(r *http.Request) *frame.Filter {
 	)
 }
 
-func deadQuery(f *frame.Filter) *admin.DeadFilter {
-	return &admin.DeadFilter{
-		FilterParams: admin.FilterParams{Endpoint: f.Get("endpoint"), Since: f.Get("since"), Until: f.Get("until")}, Reason: f.Get("reason"),
+func deadQuery(f *frame.Filter) *admindeliveries.DeadFilter {
+	return &admindeliveries.DeadFilter{
+		FilterParams: admindeliveries.FilterParams{Endpoint: f.Get("endpoint"), Since: f.Get("since"), Until: f.Get("until")}, Reason: f.Get("reason"),
 	}
 }
 
@@ -61,8 +62,8 @@ func (s *pages) dead(w http.ResponseWriter, r *http.Request) error {
 	v := frame.View{Title: "Dead letters", Nav: "/dead", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
 	q := deadQuery(shown.Filter)
 	q.Limit, q.Cursor = frame.PageSize, r.URL.Query().Get("cursor")
-	page, err := s.api.DeadLetters(r.Context(), q)
-	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
+	page, err := s.api.Deliveries.Dead(r.Context(), q)
+	if wrong, ok := errors.AsType[*operation.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
 		shown.Wrong = shown.Filter.Blame(wrong.Detail.Fields)
 		v.Status, v.Live = wrong.GetStatus(), false
 		return s.Render(w, r, "dead", v)
@@ -143,9 +144,9 @@ func (s *pages) countGroups(r *http.Request, p *deadPage) error {
 }
 
 // eachDead goes over the newest dead letters that q chooses, at most so many, and reports whether there are more.
-func (s *pages) eachDead(ctx context.Context, q admin.DeadFilter, most int, do func(*deliveries.Delivery)) (more bool, err error) {
+func (s *pages) eachDead(ctx context.Context, q admindeliveries.DeadFilter, most int, do func(*deliveries.Delivery)) (more bool, err error) {
 	for q.Limit, q.Cursor = paging.Max, ""; ; {
-		page, err := s.api.DeadLetters(ctx, &q)
+		page, err := s.api.Deliveries.Dead(ctx, &q)
 		if err != nil {
 			return false, err
 		}
@@ -166,7 +167,7 @@ type deadAction struct {
 	verb, doing string
 	danger      bool
 	text        string
-	do          func(context.Context, admin.DeadChoice) (n int, next string, err error)
+	do          func(context.Context, admindeliveries.DeadChoice) (n int, next string, err error)
 }
 
 // deadAction is the one that a form names by its word.
@@ -175,8 +176,8 @@ func (s *pages) deadAction(word string) (a deadAction, ok bool) {
 	case "replay":
 		return deadAction{
 			verb: "Replay", doing: "Replaying", text: "Each begins a new schedule, with its first attempt now.",
-			do: func(ctx context.Context, c admin.DeadChoice) (int, string, error) {
-				out, err := s.api.ReplayDead(ctx, c)
+			do: func(ctx context.Context, c admindeliveries.DeadChoice) (int, string, error) {
+				out, err := s.api.Deliveries.Replay(ctx, c)
 				if err != nil {
 					return 0, "", err
 				}
@@ -186,8 +187,8 @@ func (s *pages) deadAction(word string) (a deadAction, ok bool) {
 	case "remove":
 		return deadAction{
 			verb: "Remove", doing: "Removing", danger: true, text: "They can’t be had back. Their events stay in the streams until the retention ends.",
-			do: func(ctx context.Context, c admin.DeadChoice) (int, string, error) {
-				out, err := s.api.RemoveDead(ctx, c)
+			do: func(ctx context.Context, c admindeliveries.DeadChoice) (int, string, error) {
+				out, err := s.api.Deliveries.RemoveDead(ctx, c)
 				if err != nil {
 					return 0, "", err
 				}
@@ -210,11 +211,11 @@ func (s *pages) changeDead(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return session.ErrForm
 	}
-	var chosen admin.DeadChoice
+	var chosen admindeliveries.DeadChoice
 	total, more, words := 0, false, ""
 	if what == "filter" {
 		q := deadQuery(choice.Filter)
-		chosen = admin.DeadChoice{Endpoint: q.Endpoint, Since: q.Since, Until: q.Until, Reason: q.Reason}
+		chosen = admindeliveries.DeadChoice{Endpoint: q.Endpoint, Since: q.Since, Until: q.Until, Reason: q.Reason}
 		if more, err = s.eachDead(r.Context(), *q, frame.CountLimit, func(*deliveries.Delivery) { total++ }); err != nil {
 			return err
 		}
@@ -247,7 +248,7 @@ func (s *pages) changeDead(w http.ResponseWriter, r *http.Request) error {
 }
 
 // doDead goes on until all that is chosen is done.
-func doDead(ctx context.Context, j *frame.Job, action deadAction, c admin.DeadChoice) error {
+func doDead(ctx context.Context, j *frame.Job, action deadAction, c admindeliveries.DeadChoice) error {
 	for {
 		n, next, err := action.do(ctx, c)
 		if err != nil {

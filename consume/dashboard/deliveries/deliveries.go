@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"jethook/consume/admin"
+	admindeliveries "jethook/consume/admin/deliveries"
+	"jethook/consume/admin/operation"
 	"jethook/consume/attempt"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -44,8 +46,8 @@ type deliveriesPage struct {
 	Filter *frame.Filter
 	Rows   []names.Row
 	Pager  frame.Pager
-	Wrong  []admin.FailureField // of the filter, beside its fields
-	Retry  bool                 // something of what is shown can be retried
+	Wrong  []operation.FailureField // of the filter, beside its fields
+	Retry  bool                     // something of what is shown can be retried
 }
 
 func (s *pages) deliveries(w http.ResponseWriter, r *http.Request) error {
@@ -53,11 +55,11 @@ func (s *pages) deliveries(w http.ResponseWriter, r *http.Request) error {
 	v := frame.View{Title: "Deliveries", Nav: "/deliveries", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
 	q := deliveryQuery(shown.Filter)
 	q.Cursor, q.Limit = r.URL.Query().Get("cursor"), frame.PageSize
-	page, err := s.api.Deliveries(r.Context(), q)
+	page, err := s.api.Deliveries.List(r.Context(), q)
 	if err == nil {
 		shown.Rows, shown.Pager = s.names.Rows(page.Items), frame.PagerOf(r, shown.Filter, page.NextCursor, len(page.Items))
 	}
-	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
+	if wrong, ok := errors.AsType[*operation.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
 		shown.Wrong = shown.Filter.Blame(wrong.Detail.Fields)
 		v.Status, v.Live = wrong.GetStatus(), false
 	} else if err != nil {
@@ -89,7 +91,7 @@ func (s *pages) deliveryFilter(r *http.Request) *frame.Filter {
 }
 
 // deliveryQuery reads what the filter chooses, as the API does.
-func deliveryQuery(f *frame.Filter) *admin.DeliveryFilter {
+func deliveryQuery(f *frame.Filter) *admindeliveries.DeliveryFilter {
 	code := 0
 	if text := f.Get("code"); text != "" {
 		var err error
@@ -97,9 +99,9 @@ func deliveryQuery(f *frame.Filter) *admin.DeliveryFilter {
 			code = -1 // which the API refuses by name
 		}
 	}
-	return &admin.DeliveryFilter{
-		FilterParams: admin.FilterParams{Endpoint: f.Get("endpoint"), Since: f.Get("since"), Until: f.Get("until")},
-		TraitParams:  admin.TraitParams{Event: f.Get("event"), Type: f.Get("type"), Class: f.Get("class"), Code: code},
+	return &admindeliveries.DeliveryFilter{
+		FilterParams: admindeliveries.FilterParams{Endpoint: f.Get("endpoint"), Since: f.Get("since"), Until: f.Get("until")},
+		TraitParams:  admindeliveries.TraitParams{Event: f.Get("event"), Type: f.Get("type"), Class: f.Get("class"), Code: code},
 		Status:       f.Get("status"),
 	}
 }
@@ -166,7 +168,7 @@ func (s *pages) retryThese(w http.ResponseWriter, r *http.Request, ids []string,
 
 // retryOne retries one of many. What is delivered meanwhile, or can't be retried as it is, is passed over.
 func (s *pages) retryOne(ctx context.Context, id string, j *frame.Job) error {
-	err := s.api.RetryDelivery(ctx, id)
+	err := s.api.Deliveries.Retry(ctx, id)
 	if err == nil {
 		j.Add(1, 0)
 		return nil
@@ -179,12 +181,12 @@ func (s *pages) retryOne(ctx context.Context, id string, j *frame.Job) error {
 }
 
 // retryAll retries what q chooses at this moment: what fails again meanwhile is not chosen a second time.
-func (s *pages) retryAll(ctx context.Context, q admin.DeliveryFilter, j *frame.Job) error {
+func (s *pages) retryAll(ctx context.Context, q admindeliveries.DeliveryFilter, j *frame.Job) error {
 	return s.eachDelivery(ctx, q, func(d *deliveries.Delivery) (bool, error) { return true, s.retryOne(ctx, d.ID, j) })
 }
 
 // collectDeliveries returns those that q chooses and that can be retried, at most so many, and whether there are more.
-func (s *pages) collectDeliveries(ctx context.Context, q admin.DeliveryFilter, most int) (ids []string, more bool, err error) {
+func (s *pages) collectDeliveries(ctx context.Context, q admindeliveries.DeliveryFilter, most int) (ids []string, more bool, err error) {
 	err = s.eachDelivery(ctx, q, func(d *deliveries.Delivery) (bool, error) {
 		if more = len(ids) == most; more {
 			return false, nil
@@ -196,7 +198,7 @@ func (s *pages) collectDeliveries(ctx context.Context, q admin.DeliveryFilter, m
 }
 
 // eachDelivery goes over what q chooses and what is not delivered, until do returns false.
-func (s *pages) eachDelivery(ctx context.Context, q admin.DeliveryFilter, do func(*deliveries.Delivery) (bool, error)) error {
+func (s *pages) eachDelivery(ctx context.Context, q admindeliveries.DeliveryFilter, do func(*deliveries.Delivery) (bool, error)) error {
 	statuses := []string{q.Status}
 	if q.Status == "" {
 		statuses = []string{string(deliveries.StatusWaiting), string(deliveries.StatusDead)}
@@ -207,7 +209,7 @@ func (s *pages) eachDelivery(ctx context.Context, q admin.DeliveryFilter, do fun
 			continue
 		}
 		for q.Status, q.Cursor = status, ""; ; {
-			page, err := s.api.Deliveries(ctx, &q)
+			page, err := s.api.Deliveries.List(ctx, &q)
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 	"jethook/consume/archive"
 	"jethook/consume/dashboard/exchange"
 	"jethook/consume/dashboard/format"
@@ -42,7 +42,7 @@ type attemptView struct {
 }
 
 func (s *pages) delivery(w http.ResponseWriter, r *http.Request) error {
-	report, err := s.api.Delivery(r.Context(), r.PathValue("id"))
+	report, err := s.api.Deliveries.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func eventPlace(d *deliveries.Delivery) string {
 
 // eventBody returns the body of a delivery's event, and whether the event is still stored. That it is gone is no fault of the page.
 func (s *pages) eventBody(r *http.Request, d *deliveries.Delivery, place string) (body []byte, contentType, gone string, stored bool, err error) {
-	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: place})
+	event, err := s.api.Events.Stored(r.Context(), &events.EventParams{ID: place})
 	switch {
 	case err == nil && event.ID == d.EventID:
 		return event.Body, cmp.Or(event.ContentType, "Body"), "", true, nil
@@ -117,7 +117,7 @@ func (s *pages) eventBody(r *http.Request, d *deliveries.Delivery, place string)
 func (s *pages) retryDelivery(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	back := format.Path("/deliveries", id)
-	if err := s.api.RetryDelivery(r.Context(), id); err != nil {
+	if err := s.api.Deliveries.Retry(r.Context(), id); err != nil {
 		f := s.api.Explain(err)
 		if f.GetStatus() != http.StatusConflict && f.GetStatus() != http.StatusNotFound {
 			return err

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/deliveries"
+	"jethook/consume/admin/operation"
 	"jethook/consume/attempt"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -54,7 +55,7 @@ const lastDeliveries = 10
 func shownURL(e *endpoint.Endpoint) string { return attempt.ShownURL(e) }
 
 func (s *pages) endpoint(w http.ResponseWriter, r *http.Request) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -73,8 +74,8 @@ func (s *pages) endpoint(w http.ResponseWriter, r *http.Request) error {
 	shown.settings(&e)
 	s.days.Look(r.Context())
 	shown.Day = s.endpointDay(e.ID)
-	page, err := s.api.Deliveries(r.Context(), &admin.DeliveryFilter{
-		PageParams: admin.PageParams{Limit: lastDeliveries}, FilterParams: admin.FilterParams{Endpoint: e.ID},
+	page, err := s.api.Deliveries.List(r.Context(), &deliveries.DeliveryFilter{
+		PageParams: operation.PageParams{Limit: lastDeliveries}, FilterParams: deliveries.FilterParams{Endpoint: e.ID},
 	})
 	if err != nil {
 		return err
@@ -127,7 +128,7 @@ func (p *endpointPage) settings(e *endpoint.Endpoint) {
 
 // recoveriesOf are an endpoint's recoveries, the newest first.
 func (s *pages) recoveriesOf(r *http.Request, id string) ([]recovery.Recovery, error) {
-	all, err := s.api.Recoveries(r.Context())
+	all, err := s.api.Recoveries.List(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func (s *pages) recoveriesOf(r *http.Request, id string) ([]recovery.Recovery, e
 }
 
 func (s *pages) disableEndpoint(w http.ResponseWriter, r *http.Request) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (s *pages) disableEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if !yes {
 		return err
 	}
-	if err := s.api.DisableEndpoint(r.Context(), e.ID); err != nil {
+	if err := s.api.Endpoints.Disable(r.Context(), e.ID); err != nil {
 		return err
 	}
 	return s.SeeOther(w, r, back, "It is disabled and gets nothing.")
@@ -164,7 +165,7 @@ func (s *pages) enableEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if from == "time" {
 		from = strings.TrimSpace(r.PostForm.Get("time"))
 	}
-	if err := s.api.EnableEndpoint(r.Context(), id, from); err != nil {
+	if err := s.api.Endpoints.Enable(r.Context(), id, from); err != nil {
 		return err
 	}
 	text := "It is enabled. What waits for it is delivered now, the oldest first."
@@ -175,7 +176,7 @@ func (s *pages) enableEndpoint(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *pages) removeEndpoint(w http.ResponseWriter, r *http.Request) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func (s *pages) removeEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if !yes {
 		return err
 	}
-	if err := s.api.RemoveEndpoint(r.Context(), e.ID); err != nil {
+	if err := s.api.Endpoints.Remove(r.Context(), e.ID); err != nil {
 		return err
 	}
 	return s.SeeOther(w, r, "/endpoints", e.Name+" is removed.")

@@ -13,7 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/message"
+	"jethook/consume/admin/operation"
 	"jethook/consume/archive"
 	"jethook/consume/attempt"
 	"jethook/consume/dashboard/exchange"
@@ -45,7 +46,7 @@ type endpointForm struct {
 	Tree     []*recent.Node
 	Seen     int // events that the tree is made of
 	Wrong    map[string]string
-	Rest     []admin.FailureField // what is wrong with no field of the form
+	Rest     []operation.FailureField // what is wrong with no field of the form
 	Draft    draft
 
 	picked    []string // patterns chosen in the tree
@@ -66,7 +67,7 @@ type draft struct {
 	Wrong    []string // why there is no preview
 	Sample   bool     // the preview is of a sample: no event matches
 	About    string   // what the preview is of
-	Request  *admin.RequestShown
+	Request  *message.RequestShown
 	Body     exchange.Body
 }
 
@@ -189,7 +190,7 @@ func (f *endpointForm) spec(old *endpoint.Endpoint) *endpoint.Spec {
 }
 
 // blame notes what is wrong with which field.
-func (f *endpointForm) blame(fields []admin.FailureField) {
+func (f *endpointForm) blame(fields []operation.FailureField) {
 	for _, w := range fields {
 		name, _, _ := strings.Cut(w.Field, "[")
 		name, _, _ = strings.Cut(name, ".")
@@ -245,7 +246,7 @@ func (s *pages) draftOf(r *http.Request, f *endpointForm, old *endpoint.Endpoint
 	if d.Sample = newest == nil; !d.Sample {
 		place = fmt.Sprintf("%s-%d", newest.Stream, newest.Sequence)
 	}
-	shown, err := s.api.PreviewDraft(r.Context(), f.ID, spec, place)
+	shown, err := s.api.Trials.Preview(r.Context(), f.ID, spec, place)
 	if err != nil {
 		failed := s.api.Explain(err)
 		for _, w := range failed.Detail.Fields {
@@ -288,7 +289,7 @@ func (s *pages) showDraft(w http.ResponseWriter, r *http.Request) error {
 func (s *pages) sentForm(r *http.Request, id string) (f endpointForm, old *endpoint.Endpoint, err error) {
 	f = s.blankForm()
 	if id != "" {
-		e, tag, err := s.api.Endpoint(r.Context(), id)
+		e, tag, err := s.api.Endpoints.Get(r.Context(), id)
 		if err != nil {
 			return f, nil, err
 		}
@@ -313,7 +314,7 @@ func (s *pages) showForm(w http.ResponseWriter, r *http.Request, f *endpointForm
 
 // refused shows the form again with what is wrong with it.
 func (s *pages) refused(w http.ResponseWriter, r *http.Request, f *endpointForm, old *endpoint.Endpoint, err error) error {
-	failed, ok := errors.AsType[*admin.Failure](err)
+	failed, ok := errors.AsType[*operation.Failure](err)
 	if problems, is := errors.AsType[endpoint.Problems](err); is {
 		failed, ok = s.api.Explain(problems), true
 	}
@@ -342,7 +343,7 @@ func (s *pages) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if len(f.Wrong) > 0 {
 		return s.showForm(w, r, &f, nil, http.StatusUnprocessableEntity)
 	}
-	made, err := s.api.CreateEndpoint(r.Context(), spec, f.Key)
+	made, err := s.api.Endpoints.Create(r.Context(), spec, f.Key)
 	if err != nil {
 		return s.refused(w, r, &f, nil, err)
 	}
@@ -350,7 +351,7 @@ func (s *pages) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *pages) editEndpoint(w http.ResponseWriter, r *http.Request) error {
-	e, tag, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+	e, tag, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -370,7 +371,7 @@ func (s *pages) changeEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if len(f.Wrong) > 0 {
 		return s.showForm(w, r, &f, old, http.StatusUnprocessableEntity)
 	}
-	if err := s.api.ChangeEndpoint(r.Context(), old.ID, f.Tag, spec); err != nil {
+	if err := s.api.Endpoints.Change(r.Context(), old.ID, f.Tag, spec); err != nil {
 		return s.refused(w, r, &f, old, err)
 	}
 	return s.SeeOther(w, r, format.Path("/endpoints", old.ID), "Saved. It holds for every attempt from now on.")

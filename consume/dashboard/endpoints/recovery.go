@@ -4,7 +4,8 @@ import (
 	"net/http"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/operation"
+	"jethook/consume/admin/recoveries"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/endpoint"
@@ -27,8 +28,8 @@ func (s *pages) endpointRecovery(w http.ResponseWriter, r *http.Request) error {
 	return s.showRecovery(w, r, nil, nil)
 }
 
-func (s *pages) showRecovery(w http.ResponseWriter, r *http.Request, counted *recovery.Recovery, wrong []admin.FailureField) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+func (s *pages) showRecovery(w http.ResponseWriter, r *http.Request, counted *recovery.Recovery, wrong []operation.FailureField) error {
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -54,11 +55,11 @@ func (s *pages) showRecovery(w http.ResponseWriter, r *http.Request, counted *re
 // recoverEndpoint counts what a recovery would redeliver, or starts it.
 func (s *pages) recoverEndpoint(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	want := admin.RecoverRequest{
+	want := recoveries.RecoverRequest{
 		Since: strings.TrimSpace(r.PostForm.Get("since")), Until: strings.TrimSpace(r.PostForm.Get("until")),
 		Missing: r.PostForm.Get("missing") == "yes", DryRun: r.PostForm.Get("do") != "start",
 	}
-	rec, err := s.api.RecoverEndpoint(r.Context(), id, want)
+	rec, err := s.api.Recoveries.Start(r.Context(), id, want)
 	if err != nil {
 		f := s.api.Explain(err)
 		if len(f.Detail.Fields) > 0 {
@@ -76,7 +77,7 @@ func (s *pages) recoverEndpoint(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *pages) cancelRecovery(w http.ResponseWriter, r *http.Request) error {
-	if err := s.api.CancelRecovery(r.Context(), r.PostForm.Get("recovery")); err != nil {
+	if err := s.api.Recoveries.Cancel(r.Context(), r.PostForm.Get("recovery")); err != nil {
 		return err
 	}
 	return s.SeeOther(w, r, format.Path("/endpoints", r.PathValue("id"), "recover"), "It is cancelled. What it made due is still delivered.")

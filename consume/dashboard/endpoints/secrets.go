@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/endpoints"
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/endpoint"
 )
@@ -13,17 +13,17 @@ import (
 type secretsPage struct {
 	Endpoint *endpoint.Endpoint
 	Rotated  bool
-	Items    []admin.RevealedSecret
+	Items    []endpoints.RevealedSecret
 	About    string // what the newest one signs with
 	Warnings []string
 }
 
 func (s *pages) revealSecrets(w http.ResponseWriter, r *http.Request) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	secrets, err := s.api.RevealSecrets(r.Context(), e.ID)
+	secrets, err := s.api.Endpoints.Reveal(r.Context(), e.ID)
 	if err != nil {
 		return err
 	}
@@ -33,14 +33,14 @@ func (s *pages) revealSecrets(w http.ResponseWriter, r *http.Request) error {
 // rotateEndpoint gives an endpoint a new secret and shows it. The form's key makes a page that is loaded again show the same one.
 func (s *pages) rotateEndpoint(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	how := admin.Rotation{
+	how := endpoints.Rotation{
 		Secret: strings.TrimSpace(r.PostForm.Get("secret")), SecretType: r.PostForm.Get("secret_type"), Overlap: strings.TrimSpace(r.PostForm.Get("overlap")),
 	}
-	made, err := s.api.RotateEndpoint(r.Context(), id, how, r.PostForm.Get("key"))
+	made, err := s.api.Endpoints.Rotate(r.Context(), id, how, r.PostForm.Get("key"))
 	if err != nil {
 		return err
 	}
-	secrets, err := s.api.RevealSecrets(r.Context(), id)
+	secrets, err := s.api.Endpoints.Reveal(r.Context(), id)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,8 @@ import (
 	"net/http"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/operation"
+	"jethook/consume/admin/trials"
 	"jethook/consume/dashboard/exchange"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -21,7 +22,7 @@ type testPage struct {
 	Types    []frame.Option
 	Body     string
 	Wrong    map[string]string
-	Trial    *admin.Trial
+	Trial    *trials.Trial
 	Exchange exchange.Exchange
 }
 
@@ -30,8 +31,8 @@ func (s *pages) endpointTest(w http.ResponseWriter, r *http.Request) error {
 }
 
 // showTest shows the form, with what is wrong with it, and the request that it would send.
-func (s *pages) showTest(w http.ResponseWriter, r *http.Request, wrong []admin.FailureField) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+func (s *pages) showTest(w http.ResponseWriter, r *http.Request, wrong []operation.FailureField) error {
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (s *pages) showTest(w http.ResponseWriter, r *http.Request, wrong []admin.F
 	for _, w := range wrong {
 		shown.Wrong[w.Field], code = w.Message, http.StatusUnprocessableEntity
 	}
-	preview, err := s.api.PreviewDraft(r.Context(), e.ID, &endpoint.Spec{}, "")
+	preview, err := s.api.Trials.Preview(r.Context(), e.ID, &endpoint.Spec{}, "")
 	if err != nil {
 		shown.Exchange.None = format.Sentence(s.api.Explain(err).Detail.Message)
 	} else {
@@ -64,7 +65,7 @@ func (s *pages) testPage(r *http.Request, e *endpoint.Endpoint) (*testPage, erro
 
 // testEndpoint sends a test, and shows it with its answer.
 func (s *pages) testEndpoint(w http.ResponseWriter, r *http.Request) error {
-	e, _, err := s.api.Endpoint(r.Context(), r.PathValue("id"))
+	e, _, err := s.api.Endpoints.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -72,14 +73,14 @@ func (s *pages) testEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	want := admin.TrialRequest{Type: strings.TrimSpace(shown.Type)}
+	want := trials.TrialRequest{Type: strings.TrimSpace(shown.Type)}
 	if data := strings.TrimSpace(shown.Body); data != "" {
 		want.Data = json.RawMessage(data)
 		if fault := exchange.JSONFault(data); fault != nil {
-			return s.showTest(w, r, []admin.FailureField{{Field: "data", Message: fault.Text}})
+			return s.showTest(w, r, []operation.FailureField{{Field: "data", Message: fault.Text}})
 		}
 	}
-	trial, err := s.api.TestEndpoint(r.Context(), e.ID, want)
+	trial, err := s.api.Trials.Test(r.Context(), e.ID, want)
 	if err != nil {
 		if f := s.api.Explain(err); len(f.Detail.Fields) > 0 {
 			return s.showTest(w, r, f.Detail.Fields)

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 	"jethook/consume/dashboard/exchange"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -25,7 +25,7 @@ type wholeBodyPage struct {
 
 // wholeBody shows all of an event's body, laid out or as it came, in parts: a megabyte does not freeze the tab.
 func (s *pages) wholeBody(w http.ResponseWriter, r *http.Request) error {
-	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: r.PathValue("id")})
+	event, err := s.api.Events.Stored(r.Context(), &events.EventParams{ID: r.PathValue("id")})
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *pages) wholeBody(w http.ResponseWriter, r *http.Request) error {
 
 // eventBytes hands an event's body over as a file, so that no browser shows what a sender wrote as a page.
 func (s *pages) eventBytes(w http.ResponseWriter, r *http.Request) error {
-	event, err := s.api.StoredEvent(r.Context(), &admin.EventParams{ID: r.PathValue("id")})
+	event, err := s.api.Events.Stored(r.Context(), &events.EventParams{ID: r.PathValue("id")})
 	if err != nil {
 		return err
 	}

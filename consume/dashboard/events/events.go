@@ -15,6 +15,9 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/consume/admin/access"
+	"jethook/consume/admin/events"
+	"jethook/consume/admin/message"
+	"jethook/consume/admin/operation"
 	"jethook/consume/archive"
 	"jethook/consume/dashboard/exchange"
 	"jethook/consume/dashboard/format"
@@ -54,7 +57,7 @@ type eventsPage struct {
 	Filter *frame.Filter
 	Rows   []eventRow
 	Pager  frame.Pager
-	Wrong  []admin.FailureField
+	Wrong  []operation.FailureField
 }
 
 // eventRow is an event with its place, by which it is found at once.
@@ -75,9 +78,9 @@ func (s *pages) events(w http.ResponseWriter, r *http.Request) error {
 	)}
 	v := frame.View{Title: "Events", Nav: "/events", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
 	f := shown.Filter
-	page, err := s.api.Events(r.Context(), admin.PageParams{Limit: frame.PageSize, Cursor: r.URL.Query().Get("cursor")},
-		admin.SpanParams{Subject: f.Get("subject"), Since: f.Get("since"), Until: f.Get("until")})
-	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
+	page, err := s.api.Events.List(r.Context(), operation.PageParams{Limit: frame.PageSize, Cursor: r.URL.Query().Get("cursor")},
+		events.SpanParams{Subject: f.Get("subject"), Since: f.Get("since"), Until: f.Get("until")})
+	if wrong, ok := errors.AsType[*operation.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
 		shown.Wrong = f.Blame(wrong.Detail.Fields)
 		v.Status, v.Live = wrong.GetStatus(), false
 	} else if err != nil {
@@ -98,11 +101,11 @@ func placeOf(e *archive.StoredEvent) string {
 
 // eventPage is one event, and what became of it.
 type eventPage struct {
-	*admin.EventDetail
+	*events.EventDetail
 	Place    string
 	Body     exchange.Body
 	Large    bool // the body is not shown whole
-	Headers  []admin.Header
+	Headers  []message.Header
 	Rows     []names.Row
 	Attempts []attemptRow
 	To       []matchRow // who would get it, and got nothing of it yet
@@ -116,10 +119,10 @@ type attemptRow struct {
 }
 
 // matchRow is an endpoint whose patterns match, and that has no delivery of the event.
-type matchRow struct{ admin.Match }
+type matchRow struct{ events.Match }
 
 func (s *pages) event(w http.ResponseWriter, r *http.Request) error {
-	event, err := s.api.Event(r.Context(), &admin.EventParams{ID: r.PathValue("id"), SpanParams: admin.SpanParams{Subject: r.URL.Query().Get("subject")}})
+	event, err := s.api.Events.Get(r.Context(), &events.EventParams{ID: r.PathValue("id"), SpanParams: events.SpanParams{Subject: r.URL.Query().Get("subject")}})
 	if err != nil {
 		return err
 	}
@@ -134,13 +137,13 @@ func (s *pages) event(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(event.Headers)) {
 		for _, value := range event.Headers[name] {
-			shown.Headers = append(shown.Headers, admin.Header{Name: name, Value: value})
+			shown.Headers = append(shown.Headers, message.Header{Name: name, Value: value})
 		}
 	}
 	for i := range event.Attempts {
 		shown.Attempts = append(shown.Attempts, attemptRow{event.Attempts[i], s.names.Of(event.Attempts[i].Endpoint)})
 	}
-	matches, err := s.api.Match(r.Context(), event.Subject)
+	matches, err := s.api.Events.Match(r.Context(), event.Subject)
 	if err != nil && s.api.Explain(err).GetStatus() >= http.StatusInternalServerError {
 		return err
 	}
@@ -153,10 +156,10 @@ func (s *pages) event(w http.ResponseWriter, r *http.Request) error {
 }
 
 // bodyOf is the whole body of an event, of which the API's answer may have the beginning only.
-func (s *pages) bodyOf(ctx context.Context, event *admin.EventDetail, place string) ([]byte, error) {
+func (s *pages) bodyOf(ctx context.Context, event *events.EventDetail, place string) ([]byte, error) {
 	switch {
 	case event.Truncated:
-		stored, err := s.api.StoredEvent(ctx, &admin.EventParams{ID: place})
+		stored, err := s.api.Events.Stored(ctx, &events.EventParams{ID: place})
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +192,7 @@ func (s *pages) resendEvent(w http.ResponseWriter, r *http.Request) error {
 	if !yes {
 		return err
 	}
-	sent, err := s.api.ResendEvent(r.Context(), id, to)
+	sent, err := s.api.Events.Resend(r.Context(), id, to)
 	if err != nil {
 		return err
 	}
@@ -197,13 +200,13 @@ func (s *pages) resendEvent(w http.ResponseWriter, r *http.Request) error {
 }
 
 // resentText says what came of sending an event again.
-func resentText(sent *admin.Resent) string {
+func resentText(sent *events.Resent) string {
 	counts := map[string]int{}
 	for _, d := range sent.Deliveries {
 		counts[d.Result]++
 	}
 	var parts []string
-	for _, word := range [][2]string{{admin.ResultSent, "is sent to %"}, {admin.ResultUnderWay, "was under way already to %"}, {admin.ResultDisabled, "is not sent to %, disabled"}} {
+	for _, word := range [][2]string{{events.ResultSent, "is sent to %"}, {events.ResultUnderWay, "was under way already to %"}, {events.ResultDisabled, "is not sent to %, disabled"}} {
 		if n := counts[word[0]]; n > 0 {
 			parts = append(parts, strings.Replace(word[1], "%", format.Plural(n, "endpoint", "endpoints"), 1))
 		}

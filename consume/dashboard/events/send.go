@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
 	"jethook/consume/dashboard/exchange"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -26,7 +26,7 @@ type sendPage struct {
 // sendCheck is what is known of an event before it is sent: {{template "check"}}.
 type sendCheck struct {
 	Typed bool
-	To    []admin.Match
+	To    []events.Match
 	Fault *exchange.Fault // of the data; nil: it is JSON, or nothing yet
 	Size  int
 }
@@ -61,11 +61,11 @@ func (s *pages) check(r *http.Request, p *sendPage) (c sendCheck, err error) {
 	if c.Size = len(strings.TrimSpace(p.Data)); c.Size > 0 {
 		c.Fault = exchange.JSONFault(p.Data)
 	}
-	if p.Type == "" || len(s.api.CheckEvent(&admin.NewEvent{Type: p.Type})) > 0 {
+	if p.Type == "" || len(events.Check(&events.NewEvent{Type: p.Type})) > 0 {
 		return c, nil
 	}
 	c.Typed = true
-	c.To, err = s.api.Match(r.Context(), topology.EventSubject(p.Type))
+	c.To, err = s.api.Events.Match(r.Context(), topology.EventSubject(p.Type))
 	return c, err
 }
 
@@ -85,8 +85,8 @@ func (s *pages) sendEvent(w http.ResponseWriter, r *http.Request) error {
 		return s.showSend(w, r, &p, http.StatusOK)
 	}
 	data := bytes.TrimSpace([]byte(p.Data))
-	event := &admin.NewEvent{Type: p.Type, ID: p.ID, Data: data}
-	for _, wrong := range s.api.CheckEvent(event) {
+	event := &events.NewEvent{Type: p.Type, ID: p.ID, Data: data}
+	for _, wrong := range events.Check(event) {
 		p.Wrong[wrong.Field] = wrong.Message
 	}
 	if p.Type == "" {
@@ -101,7 +101,7 @@ func (s *pages) sendEvent(w http.ResponseWriter, r *http.Request) error {
 	if len(p.Wrong) > 0 {
 		return s.showSend(w, r, &p, http.StatusUnprocessableEntity)
 	}
-	sent, err := s.api.SendEvent(r.Context(), event, p.Key)
+	sent, err := s.api.Events.Send(r.Context(), event, p.Key)
 	if err != nil {
 		if f := s.api.Explain(err); len(f.Detail.Fields) > 0 {
 			for _, wrong := range f.Detail.Fields {

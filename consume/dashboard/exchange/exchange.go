@@ -8,28 +8,28 @@ import (
 	"net/http"
 	"slices"
 
+	"jethook/consume/admin/message"
 	"jethook/consume/dashboard/format"
 
-	"jethook/consume/admin"
 	"jethook/consume/history"
 )
 
 // Exchange is a request to an endpoint and what came back, side by side: {{template "exchange"}}.
 type Exchange struct {
 	URL     string // empty: no request was made
-	Request []admin.Header
+	Request []message.Header
 	Body    Body
 	Curl    string // a command that sends the same; empty: none is offered
 
 	Status        int // 0: there was no answer
 	Meaning       string
-	AnswerHeaders []admin.Header
+	AnswerHeaders []message.Header
 	Answer        Body
 	None          string // why there was no answer
 }
 
 // Answered adds an answer.
-func (x *Exchange) Answered(status int, header []admin.Header, body []byte, cut bool) {
+func (x *Exchange) Answered(status int, header []message.Header, body []byte, cut bool) {
 	x.Status, x.Meaning, x.AnswerHeaders = status, http.StatusText(status), header
 	x.Answer = BodyOf("answer", "Body", body)
 	if cut {
@@ -38,10 +38,10 @@ func (x *Exchange) Answered(status int, header []admin.Header, body []byte, cut 
 }
 
 // Asked adds a request with its body, whole. The command is left out where the body is too much to be pasted.
-func (x *Exchange) Asked(shown *admin.RequestShown, body []byte, about string) {
+func (x *Exchange) Asked(shown *message.RequestShown, body []byte, about string) {
 	x.URL, x.Request, x.Body = shown.URL, shown.Headers, BodyOf("request", about, body)
 	if len(body) <= maxShown {
-		x.Curl = admin.Curl(shown, body)
+		x.Curl = message.Curl(shown, body)
 	}
 }
 
@@ -50,9 +50,9 @@ func (x *Exchange) Asked(shown *admin.RequestShown, body []byte, about string) {
 func Of(a *history.Attempt, body []byte, contentType, gone string) Exchange {
 	var x Exchange
 	if a.Request != nil {
-		shown := &admin.RequestShown{Method: http.MethodPost, URL: a.Request.URL}
+		shown := &message.RequestShown{Method: http.MethodPost, URL: a.Request.URL}
 		for _, name := range slices.Sorted(maps.Keys(a.Request.Headers)) {
-			shown.Headers = append(shown.Headers, admin.Header{Name: name, Value: a.Request.Headers[name]})
+			shown.Headers = append(shown.Headers, message.Header{Name: name, Value: a.Request.Headers[name]})
 		}
 		x.Asked(shown, body, cmp.Or(contentType, "Body"))
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/operation"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/session"
 )
@@ -19,7 +19,7 @@ var (
 type fault struct {
 	Status      int
 	Title, Text string
-	Fields      []admin.FailureField
+	Fields      []operation.FailureField
 	Back        string // where to go on
 }
 

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"slices"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/operation"
 )
 
 // Field is one input of a filter or another form.
@@ -103,7 +103,7 @@ func (f *Filter) Query(more ...string) string {
 }
 
 // Blame shows at the fields what is wrong with them. It returns what is wrong with others.
-func (f *Filter) Blame(wrong []admin.FailureField) (rest []admin.FailureField) {
+func (f *Filter) Blame(wrong []operation.FailureField) (rest []operation.FailureField) {
 	for _, w := range wrong {
 		i := slices.IndexFunc(f.Fields, func(have Field) bool { return have.Name == w.Field })
 		if i < 0 {

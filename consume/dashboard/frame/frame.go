@@ -37,8 +37,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
-	"jethook/consume/admin"
 	"jethook/consume/admin/access"
+	"jethook/consume/admin/operation"
 	"jethook/consume/dashboard/assets"
 	"jethook/consume/dashboard/session"
 )
@@ -50,7 +50,7 @@ type API interface {
 	// Named says who has a named token now, with a mark that changes when the token does.
 	Named(name string) (who access.Actor, mark string)
 	// Explain puts an error into the API's words.
-	Explain(err error) *admin.Failure
+	Explain(err error) *operation.Failure
 }
 
 // Options are what a Frame works with.

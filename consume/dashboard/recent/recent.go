@@ -10,7 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
+	"jethook/consume/admin/operation"
 	"jethook/consume/archive"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -27,7 +28,7 @@ const (
 
 // API is where events are read.
 type API interface {
-	Events(ctx context.Context, page admin.PageParams, span admin.SpanParams) (*admin.EventPage, error)
+	List(ctx context.Context, page operation.PageParams, span events.SpanParams) (*events.EventPage, error)
 }
 
 // Events are the newest stored events, without their bodies.
@@ -49,20 +50,20 @@ func (e *Events) Newest(ctx context.Context) ([]archive.StoredEvent, error) {
 	if len(e.events) >= seenEvents && time.Since(e.at) < seenFresh {
 		return e.events, nil
 	}
-	var events []archive.StoredEvent
-	page := admin.PageParams{Limit: paging.Max}
+	var newest []archive.StoredEvent
+	page := operation.PageParams{Limit: paging.Max}
 	for {
-		got, err := e.api.Events(ctx, page, admin.SpanParams{})
+		got, err := e.api.List(ctx, page, events.SpanParams{})
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, got.Items...)
-		if page.Cursor = got.NextCursor; page.Cursor == "" || len(events) >= seenEvents {
+		newest = append(newest, got.Items...)
+		if page.Cursor = got.NextCursor; page.Cursor == "" || len(newest) >= seenEvents {
 			break
 		}
 	}
-	e.at, e.events = time.Now(), events
-	return events, nil
+	e.at, e.events = time.Now(), newest
+	return newest, nil
 }
 
 // Matching says how many of the events a set of patterns chooses, their subjects with the most frequent first, and the newest.

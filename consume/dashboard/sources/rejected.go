@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strconv"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/message"
+	"jethook/consume/admin/sources"
 	"jethook/consume/dashboard/exchange"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -34,10 +35,10 @@ type Explanation struct {
 
 // rejectedPage is one request that did not verify.
 type rejectedPage struct {
-	admin.RejectedRequest
+	sources.RejectedRequest
 	Source    string
 	Words     string
-	Headers   []admin.Header
+	Headers   []message.Header
 	Body      exchange.Body
 	Told      *Explanation
 	CanVerify bool
@@ -45,16 +46,16 @@ type rejectedPage struct {
 
 func (s *pages) rejectedRequest(w http.ResponseWriter, r *http.Request) error {
 	name, id := r.PathValue("name"), r.PathValue("id")
-	one, err := s.api.RejectedRequest(r.Context(), name, id)
+	one, err := s.api.Sources.RejectedRequest(r.Context(), name, id)
 	if err != nil {
 		return err
 	}
 	shown := rejectedPage{
-		RejectedRequest: one.RejectedRequest, Source: name, Words: format.Reason(one.Reason), CanVerify: s.api.Reverifies() && one.BodyKept,
+		RejectedRequest: one.RejectedRequest, Source: name, Words: format.Reason(one.Reason), CanVerify: s.api.Sources.Reverifies() && one.BodyKept,
 	}
 	for _, header := range slices.Sorted(maps.Keys(one.Headers)) {
 		for _, value := range one.Headers[header] {
-			shown.Headers = append(shown.Headers, admin.Header{Name: header, Value: value})
+			shown.Headers = append(shown.Headers, message.Header{Name: header, Value: value})
 		}
 	}
 	// The page needs the body's bytes, and the explanation the request as it came, with what is masked above.
@@ -84,7 +85,7 @@ func (s *pages) rejectedRequest(w http.ResponseWriter, r *http.Request) error {
 // retryOneRejected verifies one request again.
 func (s *pages) retryOneRejected(w http.ResponseWriter, r *http.Request) error {
 	name, id := r.PathValue("name"), r.PathValue("id")
-	done, err := s.api.RetryRejected(r.Context(), name, admin.RejectedChoice{IDs: []string{id}})
+	done, err := s.api.Sources.RetryRejected(r.Context(), name, sources.RejectedChoice{IDs: []string{id}})
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (s *pages) removeRejected(w http.ResponseWriter, r *http.Request) error {
 	if !yes {
 		return err
 	}
-	if err := s.api.DropRejected(r.Context(), name, id); err != nil {
+	if err := s.api.Sources.DropRejected(r.Context(), name, id); err != nil {
 		return err
 	}
 	return s.SeeOther(w, r, format.Path("/sources", name), "Removed.")

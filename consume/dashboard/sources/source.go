@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"jethook/consume/admin"
+	"jethook/consume/admin/events"
+	"jethook/consume/admin/operation"
+	"jethook/consume/admin/sources"
 	"jethook/consume/archive"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
@@ -22,14 +24,14 @@ type sourcePage struct {
 	Filter    *frame.Filter
 	Rejected  []rejectedRow
 	Pager     frame.Pager
-	Wrong     []admin.FailureField
+	Wrong     []operation.FailureField
 	Why       []reasonCount // since the processes started
 	CanVerify bool          // this process can verify again
 }
 
 // rejectedRow is a request that did not verify, with its reason in words.
 type rejectedRow struct {
-	admin.RejectedRequest
+	sources.RejectedRequest
 	Words string
 }
 
@@ -49,20 +51,20 @@ func (s *pages) source(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := sourcePage{
-		sourceRow: s.sourceRow(src), Filter: s.rejectedFilter(r, name), Why: reasonsOf(src.Refused), CanVerify: s.api.Reverifies(),
+		sourceRow: s.sourceRow(src), Filter: s.rejectedFilter(r, name), Why: reasonsOf(src.Refused), CanVerify: s.api.Sources.Reverifies(),
 	}
-	accepted, err := s.api.Events(r.Context(), admin.PageParams{Limit: acceptedShown}, admin.SpanParams{Subject: "webhooks." + name + ".>"})
+	accepted, err := s.api.Events.List(r.Context(), operation.PageParams{Limit: acceptedShown}, events.SpanParams{Subject: "webhooks." + name + ".>"})
 	if err != nil {
 		return err
 	}
 	shown.Events = accepted.Items
 	v := frame.View{Title: name, Nav: "/sources", Live: r.URL.Query().Get("cursor") == "", Data: &shown}
 	f := shown.Filter
-	page, err := s.api.RejectedRequests(r.Context(), &admin.RejectedFilter{
-		PageParams: admin.PageParams{Limit: frame.PageSize, Cursor: r.URL.Query().Get("cursor")},
+	page, err := s.api.Sources.RejectedRequests(r.Context(), &sources.RejectedFilter{
+		PageParams: operation.PageParams{Limit: frame.PageSize, Cursor: r.URL.Query().Get("cursor")},
 		Source:     name, Reason: f.Get("reason"), Since: f.Get("since"), Until: f.Get("until"),
 	})
-	if wrong, ok := errors.AsType[*admin.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
+	if wrong, ok := errors.AsType[*operation.Failure](err); ok && len(wrong.Detail.Fields) > 0 {
 		shown.Wrong = f.Blame(wrong.Detail.Fields)
 		v.Status, v.Live = wrong.GetStatus(), false
 		return s.Render(w, r, "source", v)
@@ -78,12 +80,12 @@ func (s *pages) source(w http.ResponseWriter, r *http.Request) error {
 }
 
 // oneSource returns a configured source with what came of it.
-func (s *pages) oneSource(ctx context.Context, name string) (*admin.Source, error) {
-	all, err := s.api.Sources(ctx)
+func (s *pages) oneSource(ctx context.Context, name string) (*sources.Source, error) {
+	all, err := s.api.Sources.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(all, func(src admin.Source) bool { return src.Name == name })
+	i := slices.IndexFunc(all, func(src sources.Source) bool { return src.Name == name })
 	if i < 0 {
 		return nil, frame.ErrNoPage
 	}
@@ -125,11 +127,11 @@ func (s *pages) retryRejected(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c := admin.RejectedChoice{IDs: r.PostForm["id"]}
+	c := sources.RejectedChoice{IDs: r.PostForm["id"]}
 	about := format.Plural(len(c.IDs), "request", "requests")
 	if r.PostForm.Get("what") == "filter" {
 		f := choice.Filter
-		c = admin.RejectedChoice{Reason: f.Get("reason"), Since: f.Get("since"), Until: f.Get("until")}
+		c = sources.RejectedChoice{Reason: f.Get("reason"), Since: f.Get("since"), Until: f.Get("until")}
 		about = "all that this filter chooses"
 		if len(f.Values()) == 0 {
 			about = "all rejected requests of " + name
@@ -147,7 +149,7 @@ func (s *pages) retryRejected(w http.ResponseWriter, r *http.Request) error {
 	work := func(ctx context.Context, j *frame.Job) error {
 		j.Skips("still refused")
 		for {
-			done, err := s.api.RetryRejected(ctx, name, c)
+			done, err := s.api.Sources.RetryRejected(ctx, name, c)
 			if err != nil {
 				return err
 			}
@@ -170,13 +172,13 @@ func (s *pages) retryRejected(w http.ResponseWriter, r *http.Request) error {
 // pairingPage shows where a sender may hand its secret over: once, since the address is a secret until then.
 type pairingPage struct {
 	Name string
-	*admin.Paired
+	*sources.Paired
 	Whole bool // the address is whole, and not only a path
 }
 
 func (s *pages) pairSource(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	paired, err := s.api.PairSource(r.Context(), name, "")
+	paired, err := s.api.Sources.Pair(r.Context(), name, "")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/consume/admin/access"
+	"jethook/consume/admin/sources"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/rejected"
@@ -50,14 +51,14 @@ type sourcesPage struct{ Rows []sourceRow }
 
 // sourceRow is a source with the address that its sender is given.
 type sourceRow struct {
-	admin.Source
+	sources.Source
 	Address string
 	Total   uint64 // requests that were refused
 	Reasons string // and why
 }
 
 func (s *pages) sources(w http.ResponseWriter, r *http.Request) error {
-	all, err := s.api.Sources(r.Context())
+	all, err := s.api.Sources.List(r.Context())
 	if err != nil {
 		return err
 	}
@@ -68,8 +69,8 @@ func (s *pages) sources(w http.ResponseWriter, r *http.Request) error {
 	return s.Render(w, r, "sources", frame.View{Title: "Sources", Nav: "/sources", Live: true, Data: &shown})
 }
 
-func (s *pages) sourceRow(src *admin.Source) sourceRow {
-	row := sourceRow{Source: *src, Address: s.api.SourceAddress(src.Name)}
+func (s *pages) sourceRow(src *sources.Source) sourceRow {
+	row := sourceRow{Source: *src, Address: s.api.Sources.Address(src.Name)}
 	for _, n := range src.Refused {
 		row.Total += n
 	}
