@@ -15,7 +15,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"jethook/ingest/body"
 	"jethook/ingest/provider"
+	"jethook/ingest/source"
 	"jethook/publish/failure"
 )
 
@@ -24,41 +26,16 @@ var (
 	errNoSource   = errors.New("no such source")
 	errNotAllowed = errors.New("address not allowed for this source")
 	errNoAddress  = errors.New("the proxy's header for the sender's address is malformed or contradictory")
-	errTooLarge   = errors.New("body too large")
-	errTooSlow    = errors.New("body arrived too slowly")
-	errBadBody    = errors.New("body unreadable")
-	errEncoding   = errors.New("unsupported content encoding")
-	errCompressed = errors.New("source accepts no compressed bodies")
-	errOverloaded = errors.New("too many bodies in memory")
 	errNotStored  = errors.New("event not stored")
-	errNotChecked = errors.New("request not checked")
 )
 
-// notVerifiedError is a request that its source's sender did not make, as far as can be told.
-type notVerifiedError struct {
-	source  *source
-	refusal provider.Answer
-	cause   error // wraps a reason of package provider
-}
-
-func (e *notVerifiedError) Error() string { return "not verified: " + e.cause.Error() }
-func (e *notVerifiedError) Unwrap() error { return e.cause }
-
-// methodError is a request with a method that the source's sender does not use.
-type methodError struct {
-	allowed []string
-	cause   error
-}
-
-func (e *methodError) Error() string { return e.cause.Error() }
-func (e *methodError) Unwrap() error { return e.cause }
-
 // nearbyError is a request for nothing, whose path is that of a source but for its spelling.
-type nearbyError struct{ source *source }
+type nearbyError struct{ source *reception }
 
 func (e *nearbyError) Error() string {
-	return "no such source; similar path: /webhooks/" + e.source.name
+	return "no such source; similar path: /webhooks/" + e.source.Name
 }
+
 func (e *nearbyError) Unwrap() error { return errNoSource }
 
 // answer is what a sender is told. The code is stable; the message may change.
@@ -77,32 +54,32 @@ var answers = []struct {
 	{provider.ErrMethod, answer{http.StatusMethodNotAllowed, "method_not_allowed", "send webhooks with POST"}},
 	{errNoSource, answer{http.StatusNotFound, "no_such_source", "no such source"}},
 	{errNotAllowed, answer{http.StatusForbidden, "address_not_allowed", "this address is not allowed to send webhooks here"}},
-	{errTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
+	{body.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the body is too large"}},
 	{failure.ErrTooLarge, answer{http.StatusRequestEntityTooLarge, "too_large", "the request is too large to store"}},
-	{errBadBody, answer{http.StatusBadRequest, "bad_body", "the body is malformed or incomplete"}},
-	{errCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed, without Content-Encoding"}},
-	{errEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed or with Content-Encoding: gzip"}},
+	{body.ErrBad, answer{http.StatusBadRequest, "bad_body", "the body is malformed or incomplete"}},
+	{source.ErrCompressed, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed, without Content-Encoding"}},
+	{source.ErrEncoding, answer{http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body uncompressed or with Content-Encoding: gzip"}},
 	// Not 408: some senders give up for good at any 4xx, and it may be our side of the line that is slow.
-	{errTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body arrived too slowly; try again"}},
-	{errOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
+	{body.ErrTooSlow, answer{http.StatusServiceUnavailable, "too_slow", "the body arrived too slowly; try again"}},
+	{body.ErrOverloaded, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
 	{failure.ErrBusy, answer{http.StatusServiceUnavailable, "overloaded", "too many concurrent requests; try again"}},
 	{failure.ErrFull, answer{http.StatusServiceUnavailable, "store_full", "the store is full; try again later"}},
 	{errNotConfirmed, answer{http.StatusServiceUnavailable, "unavailable", "the subscription could not be confirmed; try again"}},
-	{errNotChecked, answer{http.StatusServiceUnavailable, "unavailable", "the request could not be checked; try again"}},
+	{source.ErrNotChecked, answer{http.StatusServiceUnavailable, "unavailable", "the request could not be checked; try again"}},
 	{errNotStored, answer{http.StatusServiceUnavailable, "unavailable", "the event could not be stored; try again"}},
 }
 
 // answerTo maps every error to its answer. Why a request did not verify is never told: it would help whoever
 // is guessing.
 func answerTo(err error) answer {
-	if e, ok := errors.AsType[*notVerifiedError](err); ok {
-		return answer{e.refusal.Status, "not_verified", "the request could not be verified"}
+	if e, ok := errors.AsType[*source.NotVerifiedError](err); ok {
+		return answer{e.Refusal.Status, "not_verified", "the request could not be verified"}
 	}
 	if _, ok := errors.AsType[*tooFastError](err); ok {
 		return answer{http.StatusTooManyRequests, "rate_limited", "too many requests; retry after the Retry-After pause"}
 	}
 	if e, ok := errors.AsType[*nearbyError](err); ok {
-		return answer{http.StatusNotFound, "no_such_source", "no such source; did you mean /webhooks/" + e.source.name + "?"}
+		return answer{http.StatusNotFound, "no_such_source", "no such source; did you mean /webhooks/" + e.source.Name + "?"}
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
@@ -126,8 +103,8 @@ const maxRetryAfter = 5
 
 // response is all that a sender is told of a request that ended with err: what its row says, or else our own words.
 func response(err error) provider.Answer {
-	if e, ok := errors.AsType[*notVerifiedError](err); ok && (e.refusal.Body != "" || e.refusal.Empty) {
-		return e.refusal
+	if e, ok := errors.AsType[*source.NotVerifiedError](err); ok && (e.Refusal.Body != "" || e.Refusal.Empty) {
+		return e.Refusal
 	}
 	a := answerTo(err)
 	var body errorBody
@@ -139,15 +116,15 @@ func response(err error) provider.Answer {
 // advice are headers that tell a sender how to do better.
 func advice(err error, a answer) map[string]string {
 	fast, tooFast := errors.AsType[*tooFastError](err)
-	method, wrongMethod := errors.AsType[*methodError](err)
+	method, wrongMethod := errors.AsType[*source.MethodError](err)
 	switch {
 	case wrongMethod:
-		return map[string]string{"Allow": strings.Join(method.allowed, ", ")}
+		return map[string]string{"Allow": strings.Join(method.Allowed, ", ")}
 	case tooFast:
 		return map[string]string{"Retry-After": strconv.Itoa(int(math.Ceil(fast.wait.Seconds())))}
 	case a.status >= http.StatusInternalServerError:
 		return map[string]string{"Retry-After": strconv.Itoa(1 + rand.IntN(maxRetryAfter))}
-	case errors.Is(err, errCompressed):
+	case errors.Is(err, source.ErrCompressed):
 		return map[string]string{"Accept-Encoding": "identity"}
 	case a.status == http.StatusUnsupportedMediaType:
 		return map[string]string{"Accept-Encoding": "gzip"}
@@ -181,21 +158,21 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 			append(args, "path", r.URL.Path, "remote", s.echo.IPExtractor(r), "status", a.status, "code", a.code, "error", err)...)
 	}
 	now := s.now()
-	e, forged := errors.AsType[*notVerifiedError](err)
+	e, forged := errors.AsType[*source.NotVerifiedError](err)
 	near, isNear := errors.AsType[*nearbyError](err)
-	source := c.Param("source")
-	if n, tell := s.stray(source, err, now); tell {
-		log(slog.LevelWarn, "webhook refused: "+strayWords(err), "source", source, "requests", n)
+	name := c.Param("source")
+	if n, tell := s.stray(name, err, now); tell {
+		log(slog.LevelWarn, "webhook refused: "+strayWords(err), "source", name, "requests", n)
 		return
 	}
 	switch {
-	case isNear && near.source.astray.begins(now):
-		log(slog.LevelWarn, "webhook refused: the path is misspelled", "source", near.source.name)
-	case anyones(err) && s.sources[source].hindered.begins(now):
-		log(slog.LevelWarn, "webhook refused", "source", source)
-	case forged && e.source.refusals.begins(now):
-		log(slog.LevelInfo, "webhook refused", "source", e.source.name, "provider", e.source.sender.Name, "reason", provider.Reason(err))
-	case !forged && !anyones(err) && a.status >= http.StatusInternalServerError && s.failures.begins(now):
+	case isNear && near.source.astray.Begins(now):
+		log(slog.LevelWarn, "webhook refused: the path is misspelled", "source", near.source.Name)
+	case anyones(err) && s.sources[name].hindered.Begins(now):
+		log(slog.LevelWarn, "webhook refused", "source", name)
+	case forged && s.sources[e.Source.Name].refusals.Begins(now):
+		log(slog.LevelInfo, "webhook refused", "source", e.Source.Name, "provider", e.Source.Sender.Name, "reason", provider.Reason(err))
+	case !forged && !anyones(err) && a.status >= http.StatusInternalServerError && s.failures.Begins(now):
 		log(slog.LevelError, "webhook not stored")
 	case s.log.Enabled(context.Background(), slog.LevelDebug):
 		log(slog.LevelDebug, "request refused")
@@ -203,16 +180,16 @@ func (s *Server) logFailure(c echo.Context, a answer, err error) {
 }
 
 // stray counts a request that no source or the wrong address explains, and reports whether to log that.
-func (s *Server) stray(source string, err error, now time.Time) (count uint64, tell bool) {
-	src := s.sources[source]
+func (s *Server) stray(name string, err error, now time.Time) (count uint64, tell bool) {
+	src := s.sources[name]
 	switch _, isNear := errors.AsType[*nearbyError](err); {
 	case isNear: // it has a line of its own
-		s.unknown.count.Add(1)
+		s.unknown.Note()
 		return 0, false
 	case errors.Is(err, errNoSource):
-		return s.unknown.add(now)
+		return s.unknown.Add(now)
 	case errors.Is(err, errNotAllowed) && !anyones(err) && src != nil:
-		return src.barred.add(now)
+		return src.barred.Add(now)
 	}
 	return 0, false
 }
@@ -226,5 +203,5 @@ func strayWords(err error) string {
 
 // anyones reports whether a stranger can bring the fault about. So it must not hide that the store fails.
 func anyones(err error) bool {
-	return slices.ContainsFunc([]error{errOverloaded, errTooSlow, errNotChecked, errNoAddress}, func(e error) bool { return errors.Is(err, e) }) || ofBody(err)
+	return slices.ContainsFunc([]error{body.ErrOverloaded, body.ErrTooSlow, source.ErrNotChecked, errNoAddress}, func(e error) bool { return errors.Is(err, e) }) || source.OfBody(err)
 }

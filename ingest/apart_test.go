@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"jethook/ingest/dedup"
+	"jethook/ingest/header"
 	"jethook/ingest/provider"
 	"jethook/publish/event"
 )
@@ -46,7 +48,7 @@ var beforeTurn = time.Unix(1_790_000_009, 900_000_000)
 
 // openServer takes the requests of all senders of the table without a proof: how they prove themselves is tested where
 // their schemes are.
-func openServer(t *testing.T, r *rig, c *clock) (url string, proofs map[string][]string) {
+func openServer(t *testing.T, r *rig, c *testClock) (url string, proofs map[string][]string) {
 	t.Helper()
 	o := Options{Publisher: r.bus, Now: c.now, Log: slog.New(slog.DiscardHandler), MaxBody: 1 << 20}
 	rows := append(provider.All(), customSender(t, "hmac"), customSender(t, "token"))
@@ -60,8 +62,8 @@ func openServer(t *testing.T, r *rig, c *clock) (url string, proofs map[string][
 	proofs = map[string][]string{}
 	for _, row := range rows {
 		src := s.sources[row.Name]
-		src.sender, src.headers, src.dedup = row, newHeaderRules(&row), newDedup(0, &row)
-		src.receiver.Store(row.Unverified())
+		src.Sender, src.Headers, src.Dedup = row, header.NewRules(&row), dedup.New(0, &row)
+		src.Unproven()
 		proofs[row.Name] = row.ProofHeaders()
 	}
 	return serveHandler(t, s), proofs
@@ -79,7 +81,7 @@ func customSender(t *testing.T, name string) provider.Sender {
 // TestEventsOfOneObject: of every sender, all that happens to one object is stored, each once.
 func TestEventsOfOneObject(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t), &clock{at: beforeTurn}
+	r, c := newRig(t), &testClock{at: beforeTurn}
 	url, proofs := openServer(t, r, c)
 	told := map[string]bool{}
 	for _, life := range readLives(t) {

@@ -2,12 +2,10 @@ package ingest
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -118,62 +116,5 @@ func TestLyingLength(t *testing.T) {
 	wantError(t, resp, string(body), 400, "bad_body")
 	if got := rig.stored(t); got != 0 {
 		t.Errorf("%d events stored", got)
-	}
-}
-
-// TestMemory shows that a body reserves what it has and not what it claims, and is refused when there is no
-// more.
-func TestMemory(t *testing.T) {
-	t.Parallel()
-	const limit = 1 << 20
-	read := func(memory int64, claimed int64, body string, encoding string) (int64, error) {
-		b := bodyReader{memory: newBudget(limit), source: "s", limit: limit}
-		b.memory.total = memory * 15 / 8 // of which one client of one source may hold eight fifteenths
-		defer func() {
-			b.release()
-			if b.memory.used != 0 {
-				t.Errorf("%d bytes still reserved", b.memory.used)
-			}
-		}()
-		r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(strings.NewReader(body)))
-		r.ContentLength = claimed
-		if encoding != "" {
-			r.Header.Set("Content-Encoding", encoding)
-		}
-		got, err := b.read(httptest.NewRecorder(), r)
-		if err == nil && encoding != "" {
-			got, err = b.inflate(got)
-		}
-		if err == nil && encoding == "" && !bytes.Equal(got, []byte(body)) {
-			t.Errorf("read %d bytes of %d", len(got), len(body))
-		}
-		return b.reserved, err
-	}
-	for _, test := range []struct {
-		name          string
-		claimed       int64
-		body, encoded string
-		most          int64
-	}{
-		{"claims much, sends little", limit, "x", "", firstBuffer},
-		{"claims what it sends", 1000, strings.Repeat("x", 1000), "", 1001},
-		{"claims nothing", -1, "x", "", firstBuffer},
-		{"large", 500_000, strings.Repeat("x", 500_000), "", 500_001},
-		{"large in chunks", -1, strings.Repeat("x", 500_000), "", 1_000_000},
-		{"small gzip of much", -1, zip(strings.Repeat("x", 500_000)), "gzip", 1_000_000 + gzipMemory},
-	} {
-		got, err := read(limit*2, test.claimed, test.body, test.encoded)
-		if err != nil || got > test.most {
-			t.Errorf("%s: %d bytes reserved, %v; want at most %d", test.name, got, err, test.most)
-		}
-	}
-	if _, err := read(100_000, 500_000, strings.Repeat("x", 500_000), ""); err != errOverloaded {
-		t.Errorf("without memory: %v", err)
-	}
-	if _, err := read(100, -1, "x", ""); err != errOverloaded {
-		t.Errorf("without memory to begin: %v", err)
-	}
-	if _, err := read(firstBuffer, -1, zip("x"), "gzip"); err != errOverloaded {
-		t.Errorf("without memory to decompress: %v", err)
 	}
 }

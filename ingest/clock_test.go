@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/clock"
 	"jethook/publish/report"
 )
 
@@ -77,7 +78,7 @@ func TestClockWarning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rig := newRig(t)
-			now := &clock{at: time.Unix(1_790_000_000, 0)}
+			now := &testClock{at: time.Unix(1_790_000_000, 0)}
 			var log lockedBuffer
 			s, err := New(Options{
 				Sources: []config.Source{sourceOf("slack", slackSecret), plain("shop")}, Publisher: rig.bus, MaxBody: 1 << 20,
@@ -108,7 +109,7 @@ func TestClockWarning(t *testing.T) {
 			if n := strings.Count(log.String(), "JETHOOK_SOURCE_SLACK_TOLERANCE"); n != 1 || !strings.Contains(log.String(), test.want) || !strings.Contains(log.String(), test.says) {
 				t.Errorf("%d warnings: %s", n, log.String())
 			}
-			now.advance(2 * clockPause) // and the clock is mended
+			now.advance(2 * clock.Pause) // and the clock is mended
 			if got := send(slackSecret, 0); got != 200 || off() != 0 {
 				t.Errorf("answer %d and %s off after the clock is mended", got, off())
 			}

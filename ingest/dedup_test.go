@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"jethook/config"
-	"jethook/ingest/provider"
 	"jethook/publish/event"
 )
 
@@ -72,7 +71,7 @@ func TestDownUpDown(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s every %s", test.dedup, test.pause), func(t *testing.T) {
 			t.Parallel()
-			r, c := newRig(t), &clock{at: beforeTurn}
+			r, c := newRig(t), &testClock{at: beforeTurn}
 			url := serve(t, Options{Publisher: r.bus, Now: c.now, Sources: []config.Source{tokenSource("site", test.dedup)}})
 			for i := range 6 {
 				sendToken(t, url, "site", fmt.Sprintf(`{"down":%t}`, i%2 == 0))
@@ -88,7 +87,7 @@ func TestDownUpDown(t *testing.T) {
 // TestDedupOfIDs: a source's own time holds for ids that its sender gives too.
 func TestDedupOfIDs(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t), &clock{at: beforeTurn}
+	r, c := newRig(t), &testClock{at: beforeTurn}
 	short, off := plain("short"), plain("off")
 	short.Dedup, off.Dedup = config.Dedup(time.Minute), config.NoDedup
 	url := serve(t, Options{Publisher: r.bus, Now: c.now, Sources: []config.Source{short, off, plain("default")}})
@@ -108,7 +107,7 @@ func TestDedupOfIDs(t *testing.T) {
 // TestDedupAtOnce: of many equal requests at one time, on both sides of a slot's end, one is stored.
 func TestDedupAtOnce(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t), &clock{at: beforeTurn}
+	r, c := newRig(t), &testClock{at: beforeTurn}
 	url := serve(t, Options{Publisher: r.bus, Now: c.now, Sources: []config.Source{tokenSource("site", 0)}})
 	done := make(chan struct{})
 	for range 20 {
@@ -129,7 +128,7 @@ func TestDedupAtOnce(t *testing.T) {
 func TestDedupOfTwoProcesses(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	c := &clock{at: time.Unix(1_790_000_000, 0)} // a slot begins
+	c := &testClock{at: time.Unix(1_790_000_000, 0)} // a slot begins
 	var urls []string
 	for range 2 {
 		urls = append(urls, serve(t, Options{Publisher: r.bus, Now: c.now, Sources: []config.Source{tokenSource("site", 0)}}))
@@ -148,39 +147,5 @@ func TestDedupOfTwoProcesses(t *testing.T) {
 		c.advance(step.at - c.now().Sub(time.Unix(1_790_000_000, 0)))
 		sendToken(t, urls[step.process], "site", `{"down":true}`)
 		wantDistinct(t, r.ids(t), step.stored)
-	}
-}
-
-// TestDedupWindowOfTheStore: no id is expected to be remembered for longer than the store does.
-func TestDedupWindowOfTheStore(t *testing.T) {
-	t.Parallel()
-	row, _ := provider.Lookup("dropbox")
-	d := newDedup(0, &row)
-	d.within(time.Second)
-	if first, second := d.name("a", true, beforeTurn), d.name("a", true, beforeTurn.Add(2*time.Second)); first == second {
-		t.Errorf("two events have the id %s", first)
-	}
-}
-
-// TestDedupIsBounded: ids are forgotten with their slot.
-func TestDedupIsBounded(t *testing.T) {
-	t.Parallel()
-	row, _ := provider.Lookup("dropbox")
-	d := newDedup(0, &row)
-	for i := range 10 * maxRemembered {
-		d.name(fmt.Sprint(i), true, beforeTurn.Add(time.Duration(i)*time.Millisecond))
-	}
-	if n := len(d.seen); n > 3 {
-		t.Errorf("%d slots are remembered", n)
-	}
-	for i := range 2 * maxRemembered {
-		d.name(fmt.Sprint("b", i), true, beforeTurn.Add(time.Hour))
-	}
-	total := 0
-	for _, names := range d.seen {
-		total += len(names)
-	}
-	if total != maxRemembered {
-		t.Errorf("%d ids are remembered of one slot, want %d", total, maxRemembered)
 	}
 }

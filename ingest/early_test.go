@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 
 	"jethook/config"
+	"jethook/ingest/body"
 )
 
 // announce sends the head of a request, and nothing of its body, from an address of this machine. It returns the connection, on
@@ -94,8 +94,8 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 			t.Errorf("%s %v: kept %+v, want %s", test.path, test.headers, found, test.reason)
 		}
 	}
-	if s.memory.used != 0 {
-		t.Errorf("%d bytes still reserved", s.memory.used)
+	if used, _ := s.memory.Held(); used != 0 {
+		t.Errorf("%d bytes still reserved", used)
 	}
 }
 
@@ -121,10 +121,10 @@ func TestSmallBodiesWithoutProof(t *testing.T) {
 		head http.Header
 		kept bool
 	}{
-		{"/webhooks/woo", smallBody, form, true},
-		{"/webhooks/woo", smallBody + 1, form, false},
-		{"/webhooks/tok", smallBody, token, true},
-		{"/webhooks/tok", smallBody + 1, token, false},
+		{"/webhooks/woo", body.Small, form, true},
+		{"/webhooks/woo", body.Small + 1, form, false},
+		{"/webhooks/tok", body.Small, token, true},
+		{"/webhooks/tok", body.Small + 1, token, false},
 	} {
 		before := len(kept.all())
 		resp, body := do(t, request(t, url+test.path, strings.Repeat("x", test.size), test.head))
@@ -135,7 +135,7 @@ func TestSmallBodiesWithoutProof(t *testing.T) {
 		}
 	}
 	token.Set("X-Gitlab-Token", "right")
-	if resp, body := do(t, request(t, url+"/webhooks/tok", strings.Repeat("x", 10*smallBody), token)); resp.StatusCode != 200 {
+	if resp, body := do(t, request(t, url+"/webhooks/tok", strings.Repeat("x", 10*body.Small), token)); resp.StatusCode != 200 {
 		t.Errorf("the right token: %d %s", resp.StatusCode, body)
 	}
 }
@@ -187,39 +187,6 @@ func TestSharesOfTheBudget(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != 202 {
 		t.Errorf("another client: %s", resp.Status)
-	}
-}
-
-func TestBudget(t *testing.T) {
-	t.Parallel()
-	b := newBudget(8 << 20)
-	fill := func(source, from string) (held int64) {
-		for b.take(source, client(netip.MustParseAddr(from)), 1<<20) {
-			held++
-		}
-		return held
-	}
-	one := fill("a", "192.0.2.1")
-	if one < 16 { // a burst of two of the largest from one address
-		t.Errorf("one client gets %d MiB of %d", one, b.total>>20)
-	}
-	if got := fill("a", "192.0.2.2"); got < 4 {
-		t.Errorf("a second client of the source gets %d MiB", got)
-	}
-	if got := fill("b", "192.0.2.1"); got < 8 { // one of the largest
-		t.Errorf("a second source gets %d MiB", got)
-	}
-	if got := fill("c", "2001:db8:0:1::1"); got < 2 {
-		t.Errorf("a third source gets %d MiB", got)
-	}
-	if got := fill("c", "2001:db8:0:1::2"); got != 0 {
-		t.Errorf("a second address of one network gets %d MiB", got)
-	}
-	for range one {
-		b.give("a", client(netip.MustParseAddr("192.0.2.1")), 1<<20)
-	}
-	if got := fill("c", "2001:db8:0:2::1"); got == 0 || b.used > b.total {
-		t.Errorf("after some was given back: %d MiB, %d of %d in all", got, b.used, b.total)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/ingest/provider"
+	"jethook/ingest/source"
 	"jethook/publish/groupcommit"
 	"jethook/publish/report"
 )
@@ -45,7 +46,7 @@ func (f *figures) refuse(reason string) {
 // reasonOf is the one word for why a request was refused, out of a fixed set: that of [provider.Reason], or else the
 // code that its sender was given.
 func reasonOf(a answer, err error) string {
-	if _, ok := errors.AsType[*notVerifiedError](err); ok {
+	if _, ok := errors.AsType[*source.NotVerifiedError](err); ok {
 		return provider.Reason(err)
 	}
 	return a.code
@@ -67,7 +68,7 @@ func (s *Server) Report() []report.Source {
 	out := make([]report.Source, 0, len(s.sources))
 	for name, src := range s.sources {
 		r := src.figures.report(name)
-		r.ClockOff = src.clock.ahead(s.now())
+		r.ClockOff = src.clock.Ahead(s.now())
 		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b report.Source) int { return cmp.Compare(a.Name, b.Name) })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/streak"
 )
 
 // What came of each source is counted by reason.
@@ -51,7 +52,7 @@ func TestFiguresOfASource(t *testing.T) {
 func TestRefusalsAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
-	now := &clock{at: time.Now()}
+	now := &testClock{at: time.Now()}
 	s, err := New(Options{
 		Sources: []config.Source{plain("shop")}, Publisher: newRig(t).bus, MaxBody: 1 << 10,
 		Log: slog.New(slog.NewTextHandler(&log, nil)), Now: now.now,
@@ -63,7 +64,7 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 	forge := func() { do(t, request(t, url, `{}`, nil)) }
 	for range 3 {
 		forge()
-		now.advance(2 * logPause)
+		now.advance(2 * streak.Pause)
 	}
 	if n := strings.Count(log.String(), "webhook refused"); n != 1 {
 		t.Errorf("%d lines for a source that is only refused", n)
@@ -77,18 +78,18 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 	}
 }
 
-type clock struct {
+type testClock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-func (c *clock) now() time.Time {
+func (c *testClock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at
 }
 
-func (c *clock) advance(d time.Duration) {
+func (c *testClock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)

@@ -22,7 +22,13 @@ import (
 
 	"jethook/config"
 	"jethook/config/listener"
+	"jethook/ingest/address"
+	"jethook/ingest/body"
+	"jethook/ingest/fetch"
+	"jethook/ingest/gate"
 	"jethook/ingest/provider"
+	"jethook/ingest/source"
+	"jethook/ingest/streak"
 	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 	"jethook/publish/trace"
@@ -58,26 +64,22 @@ type Options struct {
 	DedupWindow time.Duration // for how long Publisher remembers ids; zero: longer than any source needs
 }
 
-// logPause is for how long nothing must have failed for the next failure to be more than a line at debug level: an
-// outage repeats one, and anyone can send what is refused.
-const logPause = 10 * time.Second
-
 // repeatsBurst is how many duplicates of one source are logged at once, and then one a second: a person's redelivery is
 // seen, and a sender's storm is not.
 const repeatsBurst = 10
 
 // Server is the public endpoint.
 type Server struct {
-	sources map[string]*source
+	sources map[string]*reception
 	bus     Publisher
-	memory  *budget // of bodies
+	memory  *body.Budget // of bodies
 	log     *slog.Logger
 	now     func() time.Time
 	echo    *echo.Echo
 	tls     *tls.Config
 	tracer  *trace.Tracer
 
-	addresses addresses
+	addresses address.Proxies
 
 	rejecter      Rejecter
 	rejectedBytes *rate.Limiter // of bodies that are kept
@@ -87,8 +89,8 @@ type Server struct {
 	ready   readiness
 	leaving func() bool
 
-	failures streak // of the store
-	unknown  strays // for sources that do not exist
+	failures streak.Streak // of the store
+	unknown  streak.Strays // for sources that do not exist
 }
 
 // New returns a Server for the sources. It fails with [config.Problems], which holds everything that is wrong
@@ -98,9 +100,9 @@ func New(o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	if o.Web == nil {
-		o.Web = newWebClient()
+		o.Web = fetch.NewClient()
 	}
-	sources, err := newSources(o.Sources, func() provider.KeySource { return newFetcher(o.Web, o.Now) })
+	sources, err := newReceptions(o.Sources, func() provider.KeySource { return fetch.New(o.Web, o.Now) })
 	if err != nil {
 		return nil, err
 	}
@@ -110,14 +112,14 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		sources: sources,
 		bus:     o.Publisher,
-		memory:  newBudget(largestBody(sources)),
+		memory:  body.NewBudget(largestBody(sources)),
 		log:     o.Log,
 		now:     o.Now,
 		echo:    echo.New(),
 		tls:     o.TLS,
 		tracer:  o.Tracer,
 
-		addresses: addresses{o.Proxies},
+		addresses: address.Proxies(o.Proxies),
 
 		rejecter:      o.Rejecter,
 		rejectedBytes: newRejectedBytes(largestBody(sources)),
@@ -128,10 +130,10 @@ func New(o Options) (*Server, error) {
 	}
 	shareRejected(sources)
 	for _, src := range sources {
-		src.dedup.within(o.DedupWindow)
+		src.Dedup.Within(o.DedupWindow)
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.IPExtractor = func(r *http.Request) string { return addressText(s.addresses.of(r)) }
+	s.echo.IPExtractor = func(r *http.Request) string { return address.Text(s.addresses.Sender(r)) }
 	s.echo.Use(middleware.RecoverWithConfig(middleware.RecoverConfig{
 		DisableStackAll: true,
 		LogErrorFunc: func(_ echo.Context, err error, stack []byte) error {
@@ -152,8 +154,8 @@ func New(o Options) (*Server, error) {
 // warnUnbound tells of sources that can take no event yet.
 func (s *Server) warnUnbound() {
 	for name, src := range s.sources {
-		if len(src.binding.Secrets) == 0 && src.sender.NeedsSecret() && !src.sender.LearnsSecret() {
-			s.log.Warn("source has no secret: answering handshakes, refusing events; set "+variable(name, "SECRET"), "source", name)
+		if src.Secretless() {
+			s.log.Warn("source has no secret: answering handshakes, refusing events; set "+source.Variable(name, "SECRET"), "source", name)
 		}
 	}
 }
@@ -161,9 +163,9 @@ func (s *Server) warnUnbound() {
 // warnSmall tells of sources whose senders may send more than is taken.
 func (s *Server) warnSmall() {
 	for name, src := range s.sources {
-		if src.maxBody < src.sender.LargestBody {
-			s.log.Warn("the sender may send bodies above the source's limit, which are refused; raise "+variable(name, "MAX_BODY"),
-				"source", name, "sends_up_to_bytes", src.sender.LargestBody, "max_body_bytes", src.maxBody)
+		if src.MaxBody < src.Sender.LargestBody {
+			s.log.Warn("the sender may send bodies above the source's limit, which are refused; raise "+source.Variable(name, "MAX_BODY"),
+				"source", name, "sends_up_to_bytes", src.Sender.LargestBody, "max_body_bytes", src.MaxBody)
 		}
 	}
 }
@@ -174,10 +176,8 @@ func (s *Server) Handler() http.Handler { return s.echo }
 const (
 	// A header comes in one piece; who takes longer is holding a connection open on purpose.
 	readHeaderTimeout = 5 * time.Second
-	// The default largest body takes this long at 2.2 Mbit/s.
-	readTimeout = 30 * time.Second
 	// It runs from the end of the header, so it holds the body's time, the store's, and some for the answer.
-	writeTimeout = readTimeout + 3*groupcommit.Timeout + 10*time.Second
+	writeTimeout = body.Timeout + 3*groupcommit.Timeout + 10*time.Second
 	// Longer than load balancers keep an idle connection, commonly 60 s: the side that sends must be the one
 	// to close, or a request meets a connection that is just being closed.
 	idleTimeout = 2 * time.Minute
@@ -193,12 +193,12 @@ const (
 // and from one address on a fourth of them. Then it takes no more connections, finishes the requests in
 // flight, at most for 20 s, and returns nil.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	g := newGate(l, connectionLimit(), s.addresses, s.log, s.now)
+	g := gate.New(l, gate.Limit(), s.addresses, s.log, s.now)
 	server := &http.Server{
-		ConnState:         g.follow,
+		ConnState:         g.Follow,
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
+		ReadTimeout:       body.Timeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

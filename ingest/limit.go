@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"jethook/config"
+	"jethook/ingest/source"
 )
 
 // leastBurst is how many requests may always come at once, unless the limit is lower: senders send in bursts.
@@ -24,16 +25,16 @@ func newLimiter(r config.Rate) *rate.Limiter {
 }
 
 // limitBodies gives each source that has none the common limit of a body. Room is what can be stored; 0: anything.
-func limitBodies(sources map[string]*source, common, room int64) error {
+func limitBodies(sources map[string]*reception, common, room int64) error {
 	var problems config.Problems
 	for name, src := range sources {
 		switch {
-		case src.maxBody == 0:
-			src.maxBody = common
-		case room > 0 && src.maxBody > room:
-			problems = append(problems, config.Problem{Variable: variable(name, "MAX_BODY"), Reason: fmt.Sprintf(
+		case src.MaxBody == 0:
+			src.MaxBody = common
+		case room > 0 && src.MaxBody > room:
+			problems = append(problems, config.Problem{Variable: source.Variable(name, "MAX_BODY"), Reason: fmt.Sprintf(
 				"%s exceeds the NATS cluster's limit; choose at most %s, raise the cluster's max_payload to this plus 64KiB for headers, or set JETHOOK_LARGE_BODIES=true",
-				config.Bytes(src.maxBody), config.Bytes(room))})
+				config.Bytes(src.MaxBody), config.Bytes(room))})
 		}
 	}
 	if len(problems) > 0 {
@@ -43,9 +44,9 @@ func limitBodies(sources map[string]*source, common, room int64) error {
 }
 
 // largestBody is the largest body that any of the sources takes.
-func largestBody(sources map[string]*source) (most int64) {
+func largestBody(sources map[string]*reception) (most int64) {
 	for _, src := range sources {
-		most = max(most, src.maxBody)
+		most = max(most, src.MaxBody)
 	}
 	return most
 }
@@ -57,7 +58,7 @@ func (e *tooFastError) Error() string { return "source rate limit exceeded" }
 
 // admit counts a verified request against the source's limit. Strangers' requests don't count: they could use up
 // what the sender needs.
-func (src *source) admit(now time.Time) error {
+func (src *reception) admit(now time.Time) error {
 	if src.limiter == nil {
 		return nil
 	}

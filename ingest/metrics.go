@@ -49,7 +49,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect reads the figures that the server keeps in any case, so that metrics cost a request nothing.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	all := make(map[string]*report.Source)
-	for _, r := range append(c.server.Report(), report.Source{Name: noSource, Refused: map[string]uint64{noSuchSource: c.server.unknown.count.Load()}}) {
+	for _, r := range append(c.server.Report(), report.Source{Name: noSource, Refused: map[string]uint64{noSuchSource: c.server.unknown.Count()}}) {
 		name := noSource
 		if r.Name != noSource {
 			name = c.names.Claim(r.Name)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/streak"
 )
 
 // TestPaths: a slash at the end is taken, and what is nearly a source's path is told so; no other name is.
@@ -75,7 +76,7 @@ func TestPaths(t *testing.T) {
 func TestStraysAreCountedAndLogged(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer
-	now := &clock{at: time.Now()}
+	now := &testClock{at: time.Now()}
 	closed := plain("closed")
 	closed.AllowedIPs = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	s, err := New(Options{
@@ -89,7 +90,7 @@ func TestStraysAreCountedAndLogged(t *testing.T) {
 	for range 3 {
 		do(t, request(t, url+"/webhooks/nobody", `{}`, nil))
 		do(t, request(t, url+"/webhooks/closed", `{}`, nil))
-		now.advance(strayPause / 2)
+		now.advance(streak.StrayPause / 2)
 	}
 	if n := s.UnknownSource(); n != 3 {
 		t.Errorf("%d requests for an unknown source", n)
@@ -104,7 +105,7 @@ func TestStraysAreCountedAndLogged(t *testing.T) {
 	if strings.Count(text, "the address is not in the source's ALLOWED_IPS") != 1 {
 		t.Errorf("log: %s", text)
 	}
-	now.advance(2 * strayPause)
+	now.advance(2 * streak.StrayPause)
 	do(t, request(t, url+"/webhooks/nobody", `{}`, nil))
 	if text = log.String(); !strings.Contains(text, "requests=4") {
 		t.Errorf("log: %s", text)

@@ -16,7 +16,7 @@ import (
 // bodies have different ids.
 func TestOddJSON(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t), &clock{at: beforeTurn}
+	r, c := newRig(t), &testClock{at: beforeTurn}
 	src := tokenSource("odd", 0)
 	src.ID, src.Type = "json:id", "json:type"
 	url := serve(t, Options{Publisher: r.bus, Now: c.now, Sources: []config.Source{src}})

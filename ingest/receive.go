@@ -2,20 +2,21 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"jethook/ingest/address"
+	"jethook/ingest/body"
+	"jethook/ingest/header"
 	"jethook/ingest/provider"
+	"jethook/ingest/source"
 	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
-	"jethook/publish/topology"
 	"jethook/publish/trace"
 )
 
@@ -23,16 +24,16 @@ import (
 // no more than reading and checking, who shows nothing of it not even the reading, and nothing is answered before the
 // events are stored.
 func (s *Server) receive(c echo.Context) error {
-	body := bodyReader{memory: s.memory}
-	defer body.release()
+	bodies := body.Reader{Memory: s.memory}
+	defer bodies.Release()
 	now := s.now()
-	src, data, err := s.open(c, &body, now)
+	src, data, err := s.open(c, &bodies, now)
 	if err != nil {
-		leaveUnread(c.Response().Writer, c.Request())
+		body.LeaveUnread(c.Response().Writer, c.Request())
 		return err
 	}
 	r := c.Request()
-	_, outcome, err := src.decode(src.request(r.Method, r.URL.RawQuery, r.Header, data), &body, src.receiveAt(now))
+	_, outcome, err := src.Decode(src.Request(r.Method, r.URL.RawQuery, r.Header, data), &bodies, src.ReceiveAt(now))
 	if err != nil {
 		return s.refuse(c, src, data, now, err)
 	}
@@ -40,7 +41,7 @@ func (s *Server) receive(c echo.Context) error {
 		return s.shakeHands(c, src, &outcome, now)
 	}
 	// Only now: anyone can send what leads no further.
-	span := s.tracer.Receive(r, c.Path(), src.name, traceOf(r.Header), now)
+	span := s.tracer.Receive(r, c.Path(), src.Name, header.TraceOf(r.Header), now)
 	if err := s.keep(c, src, outcome.Events, span, data, now); err != nil {
 		span.Respond(response(err).Status)
 		return err
@@ -50,12 +51,12 @@ func (s *Server) receive(c echo.Context) error {
 }
 
 // keep stores the events of a verified request.
-func (s *Server) keep(c echo.Context, src *source, found []provider.Event, span trace.Span, data []byte, now time.Time) error {
+func (s *Server) keep(c echo.Context, src *reception, found []provider.Event, span trace.Span, data []byte, now time.Time) error {
 	if err := src.admit(now); err != nil {
 		return err
 	}
 	r := c.Request()
-	events := src.events(found, r.Header, now)
+	events := src.Events(found, r.Header, now)
 	receipt, err := s.store(r.Context(), span, events)
 	if errors.Is(err, failure.ErrTooLarge) {
 		s.reject(c, src, data, now, err)
@@ -64,41 +65,41 @@ func (s *Server) keep(c echo.Context, src *source, found []provider.Event, span 
 		return err
 	}
 	if receipt.Duplicate {
-		src.dedup.duplicate(events[0].ID)
+		src.Dedup.Duplicate(events[0].ID)
 	}
 	src.figures.accept(receipt, now)
 	if receipt.Duplicate && src.repeats.AllowN(now, 1) {
 		s.logDuplicate(src, events[0])
 	}
-	if src.refusals.ends(now) {
-		s.log.Info("requests of a source are verified again", "source", src.name)
+	if src.refusals.Ends(now) {
+		s.log.Info("requests of a source are verified again", "source", src.Name)
 	}
-	if src.hindered.ends(now) {
-		s.log.Info("requests of a source are taken again", "source", src.name)
+	if src.hindered.Ends(now) {
+		s.log.Info("requests of a source are taken again", "source", src.Name)
 	}
-	if src.clock.accepted(now) {
-		s.log.Info("the sender's clock agrees with this machine's again", "source", src.name)
+	if src.clock.Accepted(now) {
+		s.log.Info("the sender's clock agrees with this machine's again", "source", src.Name)
 	}
-	if s.failures.ends(now) {
+	if s.failures.Ends(now) {
 		s.log.Info("storing webhooks again")
 	}
 	return nil
 }
 
 // logDuplicate tells who has redelivered a request by hand why nothing happened.
-func (s *Server) logDuplicate(src *source, e *event.Event) {
-	s.log.Info("duplicate webhook ignored: an event with its id is already stored", "source", src.name, "type", e.Type, "id", e.ID, "trace_id", e.TraceID(),
-		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", variable(src.name, "DEDUP")+"=false")
+func (s *Server) logDuplicate(src *reception, e *event.Event) {
+	s.log.Info("duplicate webhook ignored: an event with its id is already stored", "source", src.Name, "type", e.Type, "id", e.ID, "trace_id", e.TraceID(),
+		"to_deliver_again", "jethook event resend "+e.ID, "to_store_each", source.Variable(src.Name, "DEDUP")+"=false")
 }
 
 // open finds the request's source, and reads its body unless the request is refused without.
-func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source, []byte, error) {
+func (s *Server) open(c echo.Context, bodies *body.Reader, now time.Time) (*reception, []byte, error) {
 	src, ok := s.sources[c.Param("source")]
 	if !ok {
 		return nil, nil, errNoSource
 	}
 	r := c.Request()
-	from := s.addresses.of(r)
+	from := s.addresses.Sender(r)
 	switch {
 	case src.allows(from):
 	case !from.IsValid():
@@ -106,18 +107,18 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 	default:
 		return nil, nil, errNotAllowed
 	}
-	body.limit = src.maxBody
-	undecided, refused := src.receiver.Load().Early(src.request(r.Method, r.URL.RawQuery, r.Header, nil), now)
+	bodies.Limit = src.MaxBody
+	undecided, refused := src.Receiver().Early(src.Request(r.Method, r.URL.RawQuery, r.Header, nil), now)
 	if refused != nil {
 		if !undecided {
 			return nil, nil, s.refuse(c, src, nil, now, refused)
 		}
-		body.limit = min(body.limit, smallBody)
+		bodies.Limit = min(bodies.Limit, body.Small)
 	}
-	body.source, body.from = src.name, client(from)
-	data, err := body.read(c.Response().Writer, r)
+	bodies.Source, bodies.From = src.Name, address.Client(from)
+	data, err := bodies.Read(c.Response().Writer, r)
 	switch {
-	case refused != nil && errors.Is(err, errTooLarge):
+	case refused != nil && errors.Is(err, body.ErrTooLarge):
 		err = s.refuse(c, src, nil, now, refused)
 	case err != nil:
 		err = s.refuse(c, src, nil, now, err)
@@ -125,47 +126,28 @@ func (s *Server) open(c echo.Context, body *bodyReader, now time.Time) (*source,
 	return src, data, err
 }
 
-// request is what the sender's row looks at. The address is the configured one: the Host header can be anything.
-func (src *source) request(method, query string, h http.Header, body []byte) *provider.Request {
-	return &provider.Request{Method: method, URL: src.url, Query: query, Header: h, Body: body, Tolerance: src.tolerance}
-}
-
-// refuse ends a request that did not verify, or whose body can't be taken. Its body is nil if it has not been read.
-func (s *Server) refuse(c echo.Context, src *source, body []byte, now time.Time, cause error) error {
+// refuse ends a request that did not verify, or whose body can't be taken. What was sent is nil if it has not been read.
+func (s *Server) refuse(c echo.Context, src *reception, sent []byte, now time.Time, cause error) error {
 	err := cause
 	switch {
-	case errors.Is(cause, errOverloaded), errors.Is(cause, errTooSlow): // it may come again
+	case errors.Is(cause, body.ErrOverloaded), errors.Is(cause, body.ErrTooSlow): // it may come again
 		return err
-	case !ofBody(cause):
-		err = src.refusal(cause)
+	case !source.OfBody(cause):
+		err = src.Refusal(cause)
 	}
-	if _, ok := errors.AsType[*notVerifiedError](err); ok || ofBody(cause) {
-		s.reject(c, src, body, now, err)
+	if _, ok := errors.AsType[*source.NotVerifiedError](err); ok || source.OfBody(cause) {
+		s.reject(c, src, sent, now, err)
 		r := c.Request()
-		s.watchClock(src, src.request(r.Method, r.URL.RawQuery, r.Header, body), now, cause)
+		s.watchClock(src, src.Request(r.Method, r.URL.RawQuery, r.Header, sent), now, cause)
 	}
 	return err
 }
 
-// refusal is what a request comes to that did not verify because of cause.
-func (src *source) refusal(cause error) error {
-	receiver := src.receiver.Load()
-	switch {
-	case receiver == nil: // there is nothing to verify with
-		return &notVerifiedError{source: src, refusal: src.sender.Refusal, cause: cause}
-	case errors.Is(cause, provider.ErrKeyUnavailable): // the request may be right
-		return fmt.Errorf("%w: %w", errNotChecked, cause)
-	case errors.Is(cause, provider.ErrMethod):
-		return &methodError{allowed: receiver.Methods(), cause: cause}
-	}
-	return &notVerifiedError{source: src, refusal: receiver.Refusal(cause), cause: cause}
-}
-
 // shakeHands does what a handshake asks for, and answers it.
-func (s *Server) shakeHands(c echo.Context, src *source, o *provider.Outcome, now time.Time) error {
+func (s *Server) shakeHands(c echo.Context, src *reception, o *provider.Outcome, now time.Time) error {
 	ctx := c.Request().Context()
 	if o.Learned != "" {
-		if err := s.learn(ctx, src, o.Learned, nonceOf(c.Request().URL.RawQuery), now); err != nil {
+		if err := s.learn(ctx, src, o.Learned, source.NonceOf(c.Request().URL.RawQuery), now); err != nil {
 			return err
 		}
 	}
@@ -176,48 +158,12 @@ func (s *Server) shakeHands(c echo.Context, src *source, o *provider.Outcome, no
 	}
 	// Anyone can send most handshakes: the first one is worth a line, until there was none for a while.
 	level := slog.LevelDebug
-	src.handshakes.ends(now)
-	if src.handshakes.begins(now) {
+	src.handshakes.Ends(now)
+	if src.handshakes.Begins(now) {
 		level = slog.LevelInfo
 	}
-	s.log.Log(ctx, level, "handshake answered", "source", src.name, "provider", src.sender.Name, "handshake", o.Handshake)
+	s.log.Log(ctx, level, "handshake answered", "source", src.Name, "provider", src.Sender.Name, "handshake", o.Handshake)
 	return send(c, o.Answer)
-}
-
-// events are what is stored of a verified request.
-func (src *source) events(found []provider.Event, h http.Header, now time.Time) []*event.Event {
-	header, traceparent := src.headers.stored(h)
-	events := make([]*event.Event, len(found))
-	for i, e := range found {
-		id := event.CleanID(e.ID)
-		if id == "" {
-			id = src.hashID(&e)
-		}
-		events[i] = &event.Event{
-			ID:          src.dedup.name(id, e.Hashed, now),
-			Type:        event.CleanType(e.Type),
-			Source:      src.name,
-			Subject:     topology.WebhookSubject(src.name, e.Type),
-			Received:    now,
-			ContentType: e.ContentType,
-			Traceparent: traceparent,
-			Query:       e.Query,
-			Header:      header,
-			Body:        e.Body,
-		}
-	}
-	return events
-}
-
-// hashID is the id of an event that has none of its own. The sum of the body stands for it: a body may be megabytes, and a
-// string would copy it. The type may stand in a header.
-func (src *source) hashID(e *provider.Event) string {
-	sum := sha256.Sum256(e.Body)
-	parts := []string{src.name, string(sum[:]), e.Type}
-	if e.Query != "" {
-		parts = append(parts, e.Query)
-	}
-	return event.HashID(parts...)
 }
 
 // store returns once all events are stored. Of several the receipt tells nothing. A sender that hangs up meanwhile does not stop it: the request is

@@ -7,7 +7,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
 
+	"jethook/ingest/body"
 	"jethook/ingest/provider"
+	"jethook/ingest/source"
 	"jethook/publish/quarantine"
 	"jethook/publish/trace"
 )
@@ -33,34 +35,34 @@ func newRejectedBytes(maxBody int64) *rate.Limiter {
 }
 
 // shareRejected gives each source an equal share of them: a flood at one takes little from another.
-func shareRejected(sources map[string]*source) {
+func shareRejected(sources map[string]*reception) {
 	for _, src := range sources {
 		n := int64(len(sources))
-		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(rejectedBytes/n, src.maxBody)))
+		src.rejectedBytes = rate.NewLimiter(rate.Limit(rejectedBytes/n), int(max(rejectedBytes/n, src.MaxBody)))
 	}
 }
 
 // reject keeps a request that ends with err, unless there were too many of late. Of a body that is too much its hash and
 // its beginning stay.
-func (s *Server) reject(c echo.Context, src *source, body []byte, now time.Time, err error) {
+func (s *Server) reject(c echo.Context, src *reception, sent []byte, now time.Time, err error) {
 	if s.rejecter == nil || !src.rejected.AllowN(now, 1) {
 		return
 	}
 	r := c.Request()
-	header, credentials := src.headers.rejected(r.Header)
+	header, credentials := src.Headers.Rejected(r.Header)
 	kept := &quarantine.Request{
-		Source: src.name, Reason: reasonOf(answerTo(err), err), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
-		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(body), Body: body, AsSent: true,
+		Source: src.Name, Reason: reasonOf(answerTo(err), err), Received: now.UTC(), Method: r.Method, Query: r.URL.RawQuery,
+		Remote: c.RealIP(), Header: header, Credentials: credentials, Size: len(sent), Body: sent, AsSent: true,
 	}
 	switch {
-	case body == nil && r.ContentLength != 0: // it was refused before it was read
+	case sent == nil && r.ContentLength != 0: // it was refused before it was read
 		kept.NoBody, kept.Size = true, int(max(r.ContentLength, 0))
-	case !src.rejectedBytes.AllowN(now, len(body)) || !s.rejectedBytes.AllowN(now, len(body)):
+	case !src.rejectedBytes.AllowN(now, len(sent)) || !s.rejectedBytes.AllowN(now, len(sent)):
 		kept.Cut()
 	}
 	s.rejecter.Reject(kept, func(err error) {
 		if err != nil {
-			s.log.Debug("cannot keep a rejected request", "source", src.name, "error", err)
+			s.log.Debug("cannot keep a rejected request", "source", src.Name, "error", err)
 		}
 	})
 }
@@ -81,11 +83,11 @@ func (s *Server) Reverify(ctx context.Context, rejected *quarantine.Request) (re
 		header = header.Clone()
 		delete(header, "Content-Encoding")
 	}
-	body := bodyReader{limit: src.maxBody}
-	request := src.request(rejected.Method, rejected.Query, header, rejected.Body)
-	_, outcome, err := src.decode(request, &body, src.receiveAt(rejected.Received))
+	bodies := body.Reader{Limit: src.MaxBody}
+	request := src.Request(rejected.Method, rejected.Query, header, rejected.Body)
+	_, outcome, err := src.Decode(request, &bodies, src.ReceiveAt(rejected.Received))
 	switch {
-	case ofBody(err):
+	case source.OfBody(err):
 		return answerTo(err).code, nil
 	case err != nil:
 		return provider.Reason(err), nil
@@ -93,6 +95,6 @@ func (s *Server) Reverify(ctx context.Context, rejected *quarantine.Request) (re
 	if outcome.Learned != "" || outcome.Confirm != "" {
 		return provider.Reason(provider.ErrUnexpected), nil
 	}
-	_, err = s.store(ctx, trace.Span{}, src.events(outcome.Events, rejected.Header, rejected.Received))
+	_, err = s.store(ctx, trace.Span{}, src.Events(outcome.Events, rejected.Header, rejected.Received))
 	return "", err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/header"
 	"jethook/publish/quarantine"
 )
 
@@ -62,7 +63,7 @@ func TestRejectedAreKeptForLater(t *testing.T) {
 		string(got.Body) != `{"type":"order.paid","id":"evt_1"}` || got.Size != len(got.Body) || got.Received.Before(before) {
 		t.Errorf("kept %+v", got)
 	}
-	if got.Header.Get("X-Polaris-Signature") == "" || got.Header.Get("Authorization") != leftOut || got.Header.Get("Cookie") != leftOut {
+	if got.Header.Get("X-Polaris-Signature") == "" || got.Header.Get("Authorization") != header.LeftOut || got.Header.Get("Cookie") != header.LeftOut {
 		t.Errorf("kept headers %v", got.Header)
 	}
 
@@ -100,7 +101,7 @@ func TestRejectedTokenIsKept(t *testing.T) {
 	url := serve(t, Options{Sources: []config.Source{src}, Publisher: accepting, Rejecter: kept})
 	do(t, request(t, url+"/webhooks/tok", "{}", http.Header{"Authorization": {"Bearer right"}, "X-Api-Key": {"proxy"}}))
 	// Without it the request could not be verified again.
-	if h := kept.all()[0].Header; h.Get("Authorization") != "Bearer right" || h.Get("X-Api-Key") != leftOut {
+	if h := kept.all()[0].Header; h.Get("Authorization") != "Bearer right" || h.Get("X-Api-Key") != header.LeftOut {
 		t.Errorf("kept %v", h)
 	}
 }

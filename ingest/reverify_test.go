@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/header"
 	"jethook/ingest/provider"
 	"jethook/publish/quarantine"
 	"jethook/publish/query"
@@ -206,7 +207,7 @@ func TestProofsAreKept(t *testing.T) {
 			url := serve(t, Options{Sources: []config.Source{src}, Publisher: accepting, Rejecter: kept})
 			do(t, request(t, url+"/webhooks/src", "{}", http.Header{"Authorization": {"Bearer a.b.c"}, "Cookie": {"session=1"}}))
 			got := kept.all()[0]
-			if got.Header.Get("Authorization") != "Bearer a.b.c" || got.Header.Get("Cookie") != leftOut || !slices.Equal(got.Credentials, test.credentials) {
+			if got.Header.Get("Authorization") != "Bearer a.b.c" || got.Header.Get("Cookie") != header.LeftOut || !slices.Equal(got.Credentials, test.credentials) {
 				t.Errorf("kept %v with credentials %q, want %q", got.Header, got.Credentials, test.credentials)
 			}
 		})

@@ -14,14 +14,8 @@ func (s *Server) Sample(name string) (header http.Header, body []byte, ok bool) 
 	if !ok {
 		return nil, nil, false
 	}
-	src.mu.Lock()
-	secrets := src.binding.Secrets
-	for _, learned := range src.learned {
-		secrets = append(secrets[:len(secrets):len(secrets)], learned.Value.Reveal())
-	}
-	src.mu.Unlock()
-	for _, secret := range secrets {
-		r, err := src.sender.SampleRequest(secret, src.url, "sample_"+nuid.Next(), time.Now())
+	for _, secret := range src.Secrets() {
+		r, err := src.Sender.SampleRequest(secret, src.URL, "sample_"+nuid.Next(), time.Now())
 		if err == nil {
 			return r.Header, r.Body, true
 		}

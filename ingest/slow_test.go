@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"jethook/ingest/body"
 	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
@@ -28,8 +29,16 @@ func (p *pipes) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Close() error { close(p.closed); return nil }
+
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// What a body must bring in which time, and how long the rest of one that nobody reads is awaited.
+const (
+	stretch     = 80 << 10
+	stretchTime = 5 * time.Second
+	unreadTime  = time.Second
+)
 
 // Who is slow to send can't hold a connection: it is closed when the time for what is missing is over.
 func TestSlowSenders(t *testing.T) {
@@ -97,7 +106,7 @@ func TestTrickledBody(t *testing.T) {
 		"a byte now and then":           {0, 1, time.Second, stretchTime},
 		"much, and nothing more":        {10 * stretch, 0, time.Second, stretchTime},
 		"much, and a byte now and then": {10 * stretch, 1, time.Second, stretchTime},
-		"just fast enough":              {0, stretch, stretchTime - time.Second, readTimeout},
+		"just fast enough":              {0, stretch, stretchTime - time.Second, body.Timeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,8 +135,8 @@ func TestTrickledBody(t *testing.T) {
 				if took := time.Since(began); took < test.after || took > test.after+2*time.Second {
 					t.Errorf("closed after %s, want %s", took, test.after)
 				}
-				if s.memory.used != 0 {
-					t.Errorf("%d bytes still reserved", s.memory.used)
+				if used, _ := s.memory.Held(); used != 0 {
+					t.Errorf("%d bytes still reserved", used)
 				}
 				client.Close()
 				<-sent

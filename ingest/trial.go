@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/body"
+	"jethook/ingest/fetch"
 	"jethook/ingest/provider"
+	"jethook/ingest/source"
 	"jethook/publish/event"
 )
 
@@ -16,31 +19,31 @@ import (
 // that a sender hands over, and confirms no handshake. Who may send, and how often, is not looked at. Of a sender that
 // signs nothing it takes a request without a secret, with which no Server would start: there is nothing to explain.
 type Trial struct {
-	source  *source
+	source  *source.Source
 	unbound error // why the secrets can't be used
 }
 
 // NewTrial returns a Trial of a source. It fails with [config.Problems] where there is no such sender, or where the
 // sender's options are wrong. MaxBody is the largest body of a source that has no limit of its own. Secrets that are wrong or missing are told by every [Verdict] instead.
 func NewTrial(c config.Source, keys provider.KeySource, maxBody int64) (*Trial, error) {
-	src, faults := prepare(c, keys)
+	src, faults := source.Prepare(c, keys)
 	if len(faults) > 0 {
-		return nil, optionProblems(c.Name, faults)
+		return nil, source.OptionProblems(c.Name, faults)
 	}
-	src.maxBody = cmp.Or(src.maxBody, maxBody)
-	unbound := src.readError()
+	src.MaxBody = cmp.Or(src.MaxBody, maxBody)
+	unbound := src.ReadError()
 	if unbound == nil {
-		unbound = src.bind()
+		unbound = src.Bind()
 	}
-	if src.sender.Unsigned && len(src.set) == 0 {
-		src.receiver.Store(src.sender.Unverified())
+	if src.Sender.Unsigned && src.Bare() {
+		src.Unproven()
 		unbound = nil
 	}
 	return &Trial{source: src, unbound: unbound}, nil
 }
 
 // NewKeySource returns what a Server gets senders' keys and certificates with.
-func NewKeySource() provider.KeySource { return newFetcher(newWebClient(), time.Now) }
+func NewKeySource() provider.KeySource { return fetch.New(fetch.NewClient(), time.Now) }
 
 // Verdict is what became of a request.
 type Verdict struct {
@@ -66,11 +69,11 @@ type Verdict struct {
 
 // Warnings says why a server would not start with secrets that verify here, and what is odd about others.
 func (t *Trial) Warnings() (warnings []string) {
-	for _, p := range t.source.weaknesses() {
+	for _, p := range t.source.Weaknesses() {
 		warnings = append(warnings, "A server would not start with this secret: "+p.Reason+".")
 	}
 	if len(warnings) == 0 {
-		for _, p := range t.source.doubts() {
+		for _, p := range t.source.Doubts() {
 			warnings = append(warnings, "The secret may be wrong: "+p.Reason+".")
 		}
 	}
@@ -78,43 +81,43 @@ func (t *Trial) Warnings() (warnings []string) {
 }
 
 // Sender is the row that the requests are verified by.
-func (t *Trial) Sender() provider.Sender { return t.source.sender }
+func (t *Trial) Sender() provider.Sender { return t.source.Sender }
 
 // Receive says what becomes of r when it comes at now; the zero time stands for the time that the sender signed, or else
 // the present. Of r the method, the query, the header and the body count. It needs the source's address where the sender
 // signs that.
 func (t *Trial) Receive(r *http.Request, now time.Time) Verdict {
-	body := bodyReader{limit: t.source.maxBody}
-	data, err := body.read(nil, r)
+	bodies := body.Reader{Limit: t.source.MaxBody}
+	data, err := bodies.Read(nil, r)
 	if err != nil {
 		return refused(err, err, answerTo(err).code)
 	}
 	src := t.source
 	if t.unbound != nil {
-		return refused(t.unbound, src.refusal(t.unbound), reasonWord(t.unbound))
+		return refused(t.unbound, src.Refusal(t.unbound), reasonWord(t.unbound))
 	}
-	request := src.request(r.Method, r.URL.RawQuery, r.Header, data)
-	if signed, found := src.sender.SignedAt(request); now.IsZero() && found {
+	request := src.Request(r.Method, r.URL.RawQuery, r.Header, data)
+	if signed, found := src.Sender.SignedAt(request); now.IsZero() && found {
 		now = signed
 	} else if now.IsZero() {
 		now = time.Now()
 	}
-	request, outcome, err := src.decode(request, &body, func(r *provider.Request) (provider.Outcome, error) {
-		return src.receiver.Load().Receive(r, now)
+	request, outcome, err := src.Decode(request, &bodies, func(r *provider.Request) (provider.Outcome, error) {
+		return src.Receiver().Receive(r, now)
 	})
 	var v Verdict
 	switch {
-	case ofBody(err):
+	case source.OfBody(err):
 		return refused(err, err, answerTo(err).code)
 	case err != nil:
-		v = refused(err, src.refusal(err), reasonWord(err))
+		v = refused(err, src.Refusal(err), reasonWord(err))
 	default:
-		v = Verdict{Outcome: outcome, Stored: src.events(outcome.Events, r.Header, now), Rule: src.receiver.Load().Rule(request, now)}
+		v = Verdict{Outcome: outcome, Stored: src.Events(outcome.Events, r.Header, now), Rule: src.Receiver().Rule(request, now)}
 	}
 	if t.vouched(&outcome) {
-		v.Type, v.ID = src.sender.Event(request)
+		v.Type, v.ID = src.Sender.Event(request)
 	}
-	v.Signed, v.Unread = src.receiver.Load().Verifier.Signed(request)
+	v.Signed, v.Unread = src.Receiver().Verifier.Signed(request)
 	return v
 }
 
@@ -123,7 +126,7 @@ func (t *Trial) vouched(o *provider.Outcome) bool {
 	if o.Handshake == "" {
 		return len(o.Events) > 0
 	}
-	return t.source.sender.Scheme.CoversBody() && slices.ContainsFunc(t.source.sender.Handshakes, func(h provider.Handshake) bool {
+	return t.source.Sender.Scheme.CoversBody() && slices.ContainsFunc(t.source.Sender.Handshakes, func(h provider.Handshake) bool {
 		return h.Signed && h.Name == o.Handshake
 	})
 }

@@ -13,10 +13,8 @@ import (
 // largePackages are larger than one reader takes in: how many lines each may have until it is divided.
 var largePackages = map[string]int{
 	"ingest/provider":   7750,
-	"ingest":            3150,
 	"consume":           2800,
 	"consume/endpoint":  2500,
-	"consume/attempt":   2300,
 	"cmd/jethook/bench": 1950,
 	"config":            1950,
 	"consume/status":    1600,

@@ -1,4 +1,5 @@
-package ingest
+// Package address tells which address a request comes from, behind proxies too, and whose share it counts against.
+package address
 
 import (
 	"net/http"
@@ -7,31 +8,33 @@ import (
 	"strings"
 )
 
-// addresses tells which address a request comes from. It is the invalid netip.Addr where that can't be told: such a request is
-// allowed nothing that its address would have to allow.
-type addresses struct{ proxies []netip.Prefix }
+// Proxies are the networks whose word on a sender's address is believed.
+type Proxies []netip.Prefix
 
-// of is the address of the connection, or behind trusted proxies the one that the last of them has put into its header.
+// Sender is the address of the connection, or behind trusted proxies the one that the last of them has put into its header.
 // What stands further left there, anyone can have written.
 //
 // Which of the headers a proxy writes is not known, and it passes on the others as a stranger wrote them. So they must
 // agree: where two name different senders, or one can't be read, the sender is nobody. One that names trusted
 // proxies alone says nothing: each of several proxies may have written another.
-func (a addresses) of(r *http.Request) netip.Addr {
-	peer, ok := parseAddress(r.RemoteAddr)
-	if !ok || !a.trusted(peer) {
+//
+// Where the address can't be told it is the invalid [netip.Addr]: such a request is allowed nothing that its address would
+// have to allow.
+func (a Proxies) Sender(r *http.Request) netip.Addr {
+	peer, ok := Parse(r.RemoteAddr)
+	if !ok || !a.Trusted(peer) {
 		return peer
 	}
 	sender := peer
 	for _, hops := range [][]string{
 		listed(r.Header["X-Forwarded-For"]), forwardedFor(r.Header["Forwarded"]), r.Header["X-Real-Ip"],
 	} {
-		named := a.sender(peer, hops)
+		named := a.walk(peer, hops)
 		switch {
 		case !named.IsValid():
 			return named
-		case a.trusted(named) && !a.trusted(sender), named == sender:
-		case a.trusted(sender):
+		case a.Trusted(named) && !a.Trusted(sender), named == sender:
+		case a.Trusted(sender):
 			sender = named
 		default:
 			return netip.Addr{}
@@ -48,12 +51,12 @@ func listed(lines []string) []string {
 	return strings.Split(strings.Join(lines, ","), ",")
 }
 
-// sender walks from the last proxy towards the sender, past all that are trusted. A proxy that names nobody sent the
+// walk goes from the last proxy towards the sender, past all that are trusted. A proxy that names nobody sent the
 // request itself. What can't be read is nobody's: least of all the proxy's that passed it on.
-func (a addresses) sender(peer netip.Addr, hops []string) netip.Addr {
+func (a Proxies) walk(peer netip.Addr, hops []string) netip.Addr {
 	for _, hop := range slices.Backward(hops) {
-		next, ok := parseAddress(strings.TrimSpace(hop))
-		if !ok || !a.trusted(next) {
+		next, ok := Parse(strings.TrimSpace(hop))
+		if !ok || !a.Trusted(next) {
 			return next
 		}
 		peer = next
@@ -61,10 +64,11 @@ func (a addresses) sender(peer netip.Addr, hops []string) netip.Addr {
 	return peer
 }
 
-func (a addresses) trusted(ip netip.Addr) bool { return contain(a.proxies, ip) }
+// Trusted reports whether an address is a proxy's.
+func (a Proxies) Trusted(ip netip.Addr) bool { return In(a, ip) }
 
-// parseAddress reads an address, which some gateways write with the port and with brackets.
-func parseAddress(s string) (netip.Addr, bool) {
+// Parse reads an address, which some gateways write with the port and with brackets.
+func Parse(s string) (netip.Addr, bool) {
 	ip, err := netip.ParseAddr(s)
 	if err != nil {
 		var withPort netip.AddrPort
@@ -80,16 +84,16 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return ip.Unmap().WithZone(""), true
 }
 
-// addressText is for logs and what is kept of rejected requests.
-func addressText(ip netip.Addr) string {
+// Text is an address for logs and what is kept of rejected requests.
+func Text(ip netip.Addr) string {
 	if !ip.IsValid() {
 		return ""
 	}
 	return ip.String()
 }
 
-// client is whose share a request from ip counts against: a network of one customer has 2^64 addresses of version 6.
-func client(ip netip.Addr) netip.Prefix {
+// Client is whose share a request from ip counts against: a network of one customer has 2^64 addresses of version 6.
+func Client(ip netip.Addr) netip.Prefix {
 	bits := ip.BitLen()
 	if ip.Is6() {
 		bits = 64
@@ -98,11 +102,7 @@ func client(ip netip.Addr) netip.Prefix {
 	return p
 }
 
-// allows reports whether an address is in one of the source's networks.
-func (src *source) allows(ip netip.Addr) bool {
-	return len(src.networks) == 0 || contain(src.networks, ip)
-}
-
-func contain(networks []netip.Prefix, ip netip.Addr) bool {
+// In reports whether an address is in one of the networks.
+func In(networks []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(ip) })
 }

@@ -1,4 +1,5 @@
-package ingest
+// Package gate is the public listener's limit of connections: who holds many idle, or all, keeps nobody else out.
+package gate
 
 import (
 	"container/list"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/ingest/address"
+	"jethook/ingest/streak"
 )
 
 const (
@@ -21,19 +24,19 @@ const (
 	clientShares = 4
 )
 
-// connectionLimit leaves half of what this process may open to the admin listener, to NATS and to its files.
-func connectionLimit() int { return min(mostConnections, config.Descriptors()/2) }
+// Limit is how many connections this process takes: half of what it may open is for the admin listener, NATS and files.
+func Limit() int { return min(mostConnections, config.Descriptors()/2) }
 
-// gate is a listener with a limit of connections, and a share of them for each client. Beyond it a new connection takes the
+// Gate is a listener with a limit of connections, and a share of them for each client. Beyond it a new connection takes the
 // place of the one that has waited longest for a request, so that a sender gets in while others hold theirs idle.
-type gate struct {
+type Gate struct {
 	net.Listener
 	limit, share int
-	proxies      addresses // that have no share: each stands for many clients
+	proxies      address.Proxies // that have no share: each stands for many clients
 	log          *slog.Logger
 	now          func() time.Time
 
-	full, failing streak
+	full, failing streak.Streak
 
 	mu      sync.Mutex // guards what follows, and the elements of connections
 	open    int
@@ -50,30 +53,31 @@ type visitors struct {
 // connection is one that the gate counts. Its elements are nil while it has a request, and once it is closed.
 type connection struct {
 	net.Conn
-	gate         *gate
+	gate         *Gate
 	from         netip.Prefix
 	closed       bool
 	all, visitor *list.Element
 }
 
-func newGate(l net.Listener, limit int, proxies addresses, log *slog.Logger, now func() time.Time) *gate {
-	return &gate{
+// New returns a gate in front of a listener.
+func New(l net.Listener, limit int, proxies address.Proxies, log *slog.Logger, now func() time.Time) *Gate {
+	return &Gate{
 		Listener: l, limit: limit, share: max(1, limit/clientShares), proxies: proxies, log: log, now: now,
 		waiting: list.New(), clients: make(map[netip.Prefix]*visitors),
 	}
 }
 
 // Accept implements [net.Listener].
-func (g *gate) Accept() (net.Conn, error) {
+func (g *Gate) Accept() (net.Conn, error) {
 	for {
 		conn, err := g.Listener.Accept()
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) && g.failing.begins(g.now()) {
+			if !errors.Is(err, net.ErrClosed) && g.failing.Begins(g.now()) {
 				g.log.Warn("cannot accept connections", "error", err)
 			}
 			return nil, err
 		}
-		if g.failing.ends(g.now()) {
+		if g.failing.Ends(g.now()) {
 			g.log.Info("accepting connections again")
 		}
 		if c := g.admit(conn); c != nil {
@@ -84,24 +88,24 @@ func (g *gate) Accept() (net.Conn, error) {
 }
 
 // admit counts a new connection, and closes another one if there are too many. It is nil if all are at work.
-func (g *gate) admit(conn net.Conn) *connection {
-	peer, _ := parseAddress(conn.RemoteAddr().String())
-	c := &connection{Conn: conn, gate: g, from: client(peer)}
-	c, displaced, crowded := g.enter(c, g.proxies.trusted(peer))
+func (g *Gate) admit(conn net.Conn) *connection {
+	peer, _ := address.Parse(conn.RemoteAddr().String())
+	c := &connection{Conn: conn, gate: g, from: address.Client(peer)}
+	c, displaced, crowded := g.enter(c, g.proxies.Trusted(peer))
 	if displaced != nil {
 		displaced.Conn.Close()
 	}
 	switch now := g.now(); {
-	case crowded && g.full.begins(now):
-		g.log.Warn("connection limit reached; closing idle or new connections", "limit", g.limit, "client", addressText(peer), "limit_of_client", g.share)
-	case !crowded && g.full.ends(now):
+	case crowded && g.full.Begins(now):
+		g.log.Warn("connection limit reached; closing idle or new connections", "limit", g.limit, "client", address.Text(peer), "limit_of_client", g.share)
+	case !crowded && g.full.Ends(now):
 		g.log.Info("connections are below the limit again")
 	}
 	return c
 }
 
 // enter counts c, in the place of the connection that it returns beside it. C comes back nil if there is no place.
-func (g *gate) enter(c *connection, proxy bool) (entered, displaced *connection, crowded bool) {
+func (g *Gate) enter(c *connection, proxy bool) (entered, displaced *connection, crowded bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	v := g.clients[c.from]
@@ -131,12 +135,12 @@ func (g *gate) enter(c *connection, proxy bool) (entered, displaced *connection,
 }
 
 // await puts c behind those that wait for a request.
-func (g *gate) await(c *connection, v *visitors) {
+func (g *Gate) await(c *connection, v *visitors) {
 	c.all, c.visitor = g.waiting.PushBack(c), v.waiting.PushBack(c)
 }
 
 // work takes c out of those that wait.
-func (g *gate) work(c *connection, v *visitors) {
+func (g *Gate) work(c *connection, v *visitors) {
 	if c.all != nil {
 		g.waiting.Remove(c.all)
 		v.waiting.Remove(c.visitor)
@@ -145,7 +149,7 @@ func (g *gate) work(c *connection, v *visitors) {
 }
 
 // leave forgets c.
-func (g *gate) leave(c *connection) {
+func (g *Gate) leave(c *connection) {
 	if c.closed {
 		return
 	}
@@ -158,8 +162,8 @@ func (g *gate) leave(c *connection) {
 	}
 }
 
-// follow is told by net/http what a connection does. One that has not sent a whole header counts as waiting.
-func (g *gate) follow(conn net.Conn, state http.ConnState) {
+// Follow is told by net/http, as its ConnState, what a connection does. One that has not sent a whole header counts as waiting.
+func (g *Gate) Follow(conn net.Conn, state http.ConnState) {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}

@@ -1,4 +1,4 @@
-package ingest
+package body
 
 import (
 	"net/netip"
@@ -19,9 +19,9 @@ const (
 	sourceGreed, clientGreed = 2, 4
 )
 
-// budget shares out the memory of bodies among the sources, and a source's share among its clients: whoever floods one
+// Budget shares out the memory of bodies among the sources, and a source's share among its clients: whoever floods one
 // source, or floods from one address, takes nothing that others need.
-type budget struct {
+type Budget struct {
 	total int64
 
 	mu      sync.Mutex // guards what follows
@@ -35,15 +35,16 @@ type share struct {
 	clients map[netip.Prefix]int64 // those that hold something
 }
 
-func newBudget(maxBody int64) *budget {
-	return &budget{total: max(bodyMemory, fewestBodies*maxBody), sources: make(map[string]*share)}
+// NewBudget returns a budget for bodies of which the largest has so many bytes.
+func NewBudget(maxBody int64) *Budget {
+	return &Budget{total: max(bodyMemory, fewestBodies*maxBody), sources: make(map[string]*share)}
 }
 
 // most is how much of total one may hold while the others hold so much of it.
 func most(total, others, greed int64) int64 { return (total - others) * greed / (greed + 1) }
 
 // take takes n bytes for a request of the source's, and reports whether there were so many for it.
-func (b *budget) take(source string, from netip.Prefix, n int64) bool {
+func (b *Budget) take(source string, from netip.Prefix, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sources[source]
@@ -63,7 +64,7 @@ func (b *budget) take(source string, from netip.Prefix, n int64) bool {
 }
 
 // give gives back what take took.
-func (b *budget) give(source string, from netip.Prefix, n int64) {
+func (b *Budget) give(source string, from netip.Prefix, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sources[source]
@@ -72,4 +73,11 @@ func (b *budget) give(source string, from netip.Prefix, n int64) {
 	if s.clients[from] -= n; s.clients[from] == 0 {
 		delete(s.clients, from)
 	}
+}
+
+// Held returns how many bytes are taken, and how many there are in all.
+func (b *Budget) Held() (used, total int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used, b.total
 }

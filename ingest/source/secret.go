@@ -1,8 +1,7 @@
-package ingest
+package source
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"jethook/config"
@@ -17,49 +16,36 @@ type setSecret struct {
 	err      error    // why it can't be read
 }
 
-// readSecrets reads the secrets as they are set. The server, the check at its start and [Trial], which is jethook verify,
+// readSecrets reads the secrets as they are set. The server, the check at its start and the trial of jethook verify
 // all have theirs from here, so that none takes for a secret what another does not.
-func (src *source) readSecrets(c *config.Source) {
+func (src *Source) readSecrets(c *config.Source) {
 	for i, secret := range c.Secrets {
 		if secret.IsZero() {
 			continue
 		}
 		set := setSecret{variable: c.SecretVariable(i), value: secret.Reveal()}
-		set.secrets, set.err = src.sender.ReadSecret(set.value)
+		set.secrets, set.err = src.Sender.ReadSecret(set.value)
 		src.set = append(src.set, set)
 		src.binding.Secrets = append(src.binding.Secrets, set.secrets...)
 	}
 }
 
-// Renew makes the sources verify with the secrets that they have in the given configuration, from the next request on; nothing
-// else of it is looked at. [Check] must have found nothing wrong with it.
-func (s *Server) Renew(sources []config.Source) error {
-	var failed []error
-	for i := range sources {
-		if src, ok := s.sources[sources[i].Name]; ok {
-			if err := src.renew(&sources[i]); err != nil {
-				failed = append(failed, fmt.Errorf("source %s: %w", src.name, err))
-			}
-		}
-	}
-	return errors.Join(failed...)
-}
-
-func (src *source) renew(c *config.Source) error {
+// Renew makes the source verify with the secrets that it has in the given configuration; nothing else of that is looked at.
+func (src *Source) Renew(c *config.Source) error {
 	src.mu.Lock()
 	defer src.mu.Unlock()
 	set, binding := src.set, src.binding
 	src.set, src.binding.Secrets = nil, nil
 	src.readSecrets(c)
-	err := src.bind()
+	err := src.Bind()
 	if err != nil {
 		src.set, src.binding = set, binding
 	}
 	return err
 }
 
-// readError is why the secrets can't be read, nil if they can.
-func (src *source) readError() error {
+// ReadError is why the secrets can't be read, nil if they can.
+func (src *Source) ReadError() error {
 	for _, set := range src.set {
 		if set.err != nil {
 			return set.err
@@ -70,7 +56,7 @@ func (src *source) readError() error {
 
 // unusable tells what is wrong with the secrets one by one, so that each has its variable's name. Those that read well
 // are bound only if the sender is known for sure.
-func (src *source) unusable(bind bool) (problems config.Problems) {
+func (src *Source) unusable(bind bool) (problems config.Problems) {
 	for _, set := range src.set {
 		err := set.err
 		for _, secret := range set.secrets {
@@ -93,11 +79,11 @@ func (src *source) unusable(bind bool) (problems config.Problems) {
 	return problems
 }
 
-// weaknesses tells which secrets others could guess.
-func (src *source) weaknesses() (problems config.Problems) {
+// Weaknesses tells which secrets others could guess.
+func (src *Source) Weaknesses() (problems config.Problems) {
 	for _, set := range src.set {
 		for _, secret := range set.secrets {
-			if err := src.sender.CheckStrength(secret); err != nil {
+			if err := src.Sender.CheckStrength(secret); err != nil {
 				problems = append(problems, config.Problem{Variable: set.variable, Reason: err.Error() + "; set a longer one at the sender and here"})
 				break
 			}
@@ -109,18 +95,33 @@ func (src *source) weaknesses() (problems config.Problems) {
 // Doubts tells of secrets that [Check] finds nothing wrong with, and that are probably not what their operator means.
 func Doubts(sources []config.Source) (doubts config.Problems) {
 	for _, c := range sources {
-		if src, _ := prepare(c, nil); src != nil {
-			doubts = append(doubts, src.doubts()...)
+		if src, _ := Prepare(c, nil); src != nil {
+			doubts = append(doubts, src.Doubts()...)
 		}
 	}
 	return doubts
 }
 
-func (src *source) doubts() (doubts config.Problems) {
+// Doubts tells of secrets that verify, and that are probably not what their operator means.
+func (src *Source) Doubts() (doubts config.Problems) {
 	for _, set := range src.set {
-		if doubt := src.sender.Doubt(set.value); doubt != "" {
+		if doubt := src.Sender.Doubt(set.value); doubt != "" {
 			doubts = append(doubts, config.Problem{Variable: set.variable, Reason: doubt})
 		}
 	}
 	return doubts
 }
+
+// Secrets returns those that are configured and those that the sender handed over.
+func (src *Source) Secrets() []string {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	all := src.binding.Secrets
+	for _, learned := range src.learned {
+		all = append(all[:len(all):len(all)], learned.Value.Reveal())
+	}
+	return all
+}
+
+// Bare reports whether no secret is set for the source.
+func (src *Source) Bare() bool { return len(src.set) == 0 }

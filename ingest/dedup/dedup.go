@@ -1,4 +1,5 @@
-package ingest
+// Package dedup names events so that what is sent twice is stored once, and what happens twice is stored twice.
+package dedup
 
 import (
 	"crypto/rand"
@@ -12,14 +13,14 @@ import (
 	"jethook/publish/event"
 )
 
-// dedup gives events that are not the same ids that are not the same, where the sender's own word for it does not: equal
+// Dedup gives events that are not the same ids that are not the same, where the sender's own word for it does not: equal
 // ids, or equal bodies of a sender without ids, are one event for a while only.
 //
 // The store remembers ids for one time, that of the stream. A shorter one is made by cutting time into slots of that
 // length and adding the slot to the id. An id that came in the slot before, less than a slot's length ago, keeps that
 // slot. That is remembered here, so what another process took, or this one before it was started anew, counts only within
 // one slot: at the turn of two slots a copy may be stored twice, and nothing is ever lost.
-type dedup struct {
+type Dedup struct {
 	off    bool          // every request is an event of its own
 	all    time.Duration // for how long any id is remembered; zero: as long as the store does
 	hashes time.Duration // the same of an id that is a hash of the body
@@ -37,8 +38,9 @@ type sighting struct {
 // maxRemembered is how many ids of a slot are remembered: some 10 MB of them.
 const maxRemembered = 50_000
 
-func newDedup(set config.Dedup, sender *provider.Sender) *dedup {
-	d := &dedup{seen: map[int64]map[string]sighting{}}
+// New returns what names the events of a sender, with the setting of a source.
+func New(set config.Dedup, sender *provider.Sender) *Dedup {
+	d := &Dedup{seen: map[int64]map[string]sighting{}}
 	switch {
 	case set == config.NoDedup:
 		d.off = true
@@ -50,15 +52,15 @@ func newDedup(set config.Dedup, sender *provider.Sender) *dedup {
 	return d
 }
 
-// within makes sure that no time is longer than the store's, after which it takes an id again.
-func (d *dedup) within(window time.Duration) {
+// Within makes sure that no time is longer than the store's, after which it takes an id again.
+func (d *Dedup) Within(window time.Duration) {
 	if window > 0 {
 		d.all, d.hashes = min(d.all, window), min(d.hashes, window)
 	}
 }
 
-// name is the id of an event that comes now, with the sender's id or a hash.
-func (d *dedup) name(id string, hashed bool, now time.Time) string {
+// Name is the id of an event that comes now, with the sender's id or a hash.
+func (d *Dedup) Name(id string, hashed bool, now time.Time) string {
 	length := d.all
 	if hashed {
 		length = d.hashes
@@ -94,7 +96,7 @@ func nameIn(id string, hashed bool, slot int64, length time.Duration) string {
 }
 
 // remember keeps the name in its slot, and of the slots those that may be asked for.
-func (d *dedup) remember(slot int64, name string, now time.Time) {
+func (d *Dedup) remember(slot int64, name string, now time.Time) {
 	for other := range d.seen {
 		if other > slot+1 { // this request is of long ago
 			return
@@ -114,10 +116,10 @@ func (d *dedup) remember(slot int64, name string, now time.Time) {
 	}
 }
 
-// duplicate tells that the store had the name already. Where no request before had it here, another process took the
+// Duplicate tells that the store had the name already. Where no request before had it here, another process took the
 // event, or this one before it was started anew: what comes a slot's length after this copy is an event. Of several events
 // in one request the store does not say which it had: there it may take twice that length.
-func (d *dedup) duplicate(name string) {
+func (d *Dedup) Duplicate(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, names := range d.seen {

@@ -1,4 +1,4 @@
-package ingest
+package fetch
 
 import (
 	"errors"
@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"jethook/config"
 	"jethook/ingest/provider"
 )
 
@@ -47,7 +46,7 @@ func TestFetcherKeepsDocuments(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	now := time.Now()
-	f := newFetcher(newWebClient(), func() time.Time { return now })
+	f := New(NewClient(), func() time.Time { return now })
 	fetch := func(newer bool, want string) {
 		t.Helper()
 		got, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Newer: newer})
@@ -88,7 +87,7 @@ func TestFetcherKeepsDocuments(t *testing.T) {
 func TestFetcherTellsRequestsApart(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
-	f := newFetcher(newWebClient(), time.Now)
+	f := New(NewClient(), time.Now)
 	for _, body := range []string{"a", "b", "a"} {
 		got, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Body: []byte(body)})
 		if err != nil || !strings.HasPrefix(string(got), "POST /keys "+body) {
@@ -113,7 +112,7 @@ func TestFetcherBoundsItsFetches(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	now := time.Now()
-	f := newFetcher(newWebClient(), func() time.Time { return now })
+	f := New(NewClient(), func() time.Time { return now })
 	for i := range 3 * fetchBurst { // names of keys that a stranger makes up
 		f.Fetch(provider.KeyRequest{URL: l.URL + "/keys", Body: fmt.Append(nil, i)}) //nolint:errcheck // most fail
 	}
@@ -131,52 +130,12 @@ func TestFetcherBoundsItsFetches(t *testing.T) {
 	}
 }
 
-// TestForgedKeysOfOneSource: who makes names of certificates up for one source does not keep another one, nor the address
-// of a row, from its first fetch.
-func TestForgedKeysOfOneSource(t *testing.T) {
-	t.Parallel()
-	v := readVector(t, "aws-sns-10")
-	now := v.options(nil).Now()
-	served := &amazon{certs: v.Options.Certs}
-	secret := []config.Secret{config.NewSecret("id")}
-	o := v.options(accepting)
-	o.Sources = append(o.Sources, config.Source{Name: "paypal", Provider: "paypal", Secrets: secret}, config.Source{Name: "shipstation", Provider: "shipstation"})
-	o.Now, o.Web = func() time.Time { return now }, &http.Client{Transport: served}
-	url := serve(t, o)
-	for i := range 3 * fetchBurst {
-		do(t, request(t, url+"/webhooks/paypal", "{}", http.Header{
-			"Paypal-Transmission-Id": {"1"}, "Paypal-Transmission-Time": {now.UTC().Format(time.RFC3339)}, "Paypal-Transmission-Sig": {"AAAA"},
-			"Paypal-Auth-Algo": {"SHA256withRSA"}, "Paypal-Cert-Url": {fmt.Sprint("https://api.paypal.com/v1/notifications/certs/CERT-", i)},
-		}))
-	}
-	asked := func(host string) (n int) {
-		for _, address := range served.all() {
-			if strings.Contains(address, host) {
-				n++
-			}
-		}
-		return n
-	}
-	if got := asked("api.paypal.com"); got != fetchBurst {
-		t.Errorf("%d forged names were asked for, want %d", got, fetchBurst)
-	}
-	if resp, body := do(t, request(t, url+"/webhooks/aws-sns", v.Body, v.header())); resp.StatusCode != 200 {
-		t.Errorf("the first request of another source: %s %s", resp.Status, body)
-	}
-	do(t, request(t, url+"/webhooks/shipstation", "{}", http.Header{
-		"X-Shipengine-Timestamp": {now.UTC().Format(time.RFC3339)}, "X-Shipengine-Rsa-Sha256-Signature": {"AAAA"}, "X-Shipengine-Rsa-Sha256-Key-Id": {"k"},
-	}))
-	if got := asked("api.shipengine.com"); got != 1 {
-		t.Errorf("the key set at a row's address was asked for %d times, want once", got)
-	}
-}
-
 // TestFixedAddressesNeedNoBudget: what has but one address is fetched when the budget is used up, and still only once.
 func TestFixedAddressesNeedNoBudget(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	now := time.Now()
-	f := newFetcher(newWebClient(), func() time.Time { return now })
+	f := New(NewClient(), func() time.Time { return now })
 	f.limiter.SetBurst(0)
 	if _, err := f.Fetch(provider.KeyRequest{URL: l.URL + "/certs/1"}); !errors.Is(err, errTooManyFetches) {
 		t.Errorf("a name of a request's: %v", err)
@@ -203,7 +162,7 @@ func TestFetcherRefuses(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	for _, address := range []string{l.URL + "/away?token=secret", l.URL + "/huge?token=secret", gone.URL + "/?token=secret", "http://a b/?token=secret"} {
-		_, err := newFetcher(newWebClient(), time.Now).Fetch(provider.KeyRequest{URL: address, Body: []byte("secret")})
+		_, err := New(NewClient(), time.Now).Fetch(provider.KeyRequest{URL: address, Body: []byte("secret")})
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", address, err)
 		}

@@ -1,4 +1,4 @@
-package ingest
+package source
 
 import (
 	"bytes"
@@ -9,28 +9,35 @@ import (
 	"strings"
 	"time"
 
+	"jethook/ingest/body"
 	"jethook/ingest/provider"
 )
 
-// receiveFunc verifies a request and says what it is.
-type receiveFunc func(*provider.Request) (provider.Outcome, error)
+// Encodings that are not taken.
+var (
+	ErrEncoding   = errors.New("unsupported content encoding")
+	ErrCompressed = errors.New("source accepts no compressed bodies")
+)
 
-// receiveAt is what the source verifies with at this moment.
-func (src *source) receiveAt(now time.Time) receiveFunc {
+// Receive verifies a request and says what it is.
+type Receive func(*provider.Request) (provider.Outcome, error)
+
+// ReceiveAt is what the source verifies with at this moment.
+func (src *Source) ReceiveAt(now time.Time) Receive {
 	return func(r *provider.Request) (provider.Outcome, error) { return src.receiveFrom(r, now) }
 }
 
-// decode hands a request to receive with its body as it is to be stored, and returns it so. A body that came compressed is
+// Decode hands a request to receive with its body as it is to be stored, and returns it so. A body that came compressed is
 // verified inflated, since a proxy that compresses does not sign again, or else as it came, which is what a sender signs
 // that compresses by itself.
 //
 // A source that takes no compressed bodies inflates only what has been verified as it came: strangers must not
-// choose how much work is done. Its errors are those of receive, errEncoding, errCompressed, errBadBody, errTooLarge and
-// errOverloaded.
-func (src *source) decode(sent *provider.Request, body *bodyReader, receive receiveFunc) (*provider.Request, provider.Outcome, error) {
+// choose how much work is done. Its errors are those of receive, ErrEncoding, ErrCompressed, [body.ErrBad], [body.ErrTooLarge] and
+// [body.ErrOverloaded].
+func (src *Source) Decode(sent *provider.Request, bodies *body.Reader, receive Receive) (*provider.Request, provider.Outcome, error) {
 	labelled, err := isGzip(sent.Header)
 	if err != nil && !src.gzip {
-		err = fmt.Errorf("%w: %w", errCompressed, err)
+		err = fmt.Errorf("%w: %w", ErrCompressed, err)
 	}
 	if err != nil {
 		return sent, provider.Outcome{}, err
@@ -41,24 +48,24 @@ func (src *source) decode(sent *provider.Request, body *bodyReader, receive rece
 	}
 	if !src.gzip {
 		outcome, err := receive(sent)
-		covered := src.sender.Scheme.CoversBody()
+		covered := src.Sender.Scheme.CoversBody()
 		switch {
 		case err != nil && labelled && bodyDecides(err, covered), err == nil && outcome.Handshake == "" && !covered:
-			err = fmt.Errorf("%w; if the sender or a proxy compresses, set %s=true", errCompressed, variable(src.name, "GZIP"))
+			err = fmt.Errorf("%w; if the sender or a proxy compresses, set %s=true", ErrCompressed, Variable(src.Name, "GZIP"))
 			return sent, provider.Outcome{}, err
 		case err != nil, outcome.Handshake != "":
 			return sent, outcome, err
 		}
 	}
-	inflated, err := body.inflate(sent.Body)
+	inflated, err := bodies.Inflate(sent.Body)
 	switch {
-	case errors.Is(err, errBadBody) && !labelled: // something else that begins so
+	case errors.Is(err, body.ErrBad) && !labelled: // something else that begins so
 		outcome, err := receive(sent)
 		return sent, outcome, err
 	case err != nil:
 		return sent, provider.Outcome{}, err
 	}
-	plain := src.request(sent.Method, sent.Query, sent.Header, inflated)
+	plain := src.Request(sent.Method, sent.Query, sent.Header, inflated)
 	plain.Sent = sent.Body
 	outcome, err := receive(plain)
 	return plain, outcome, err
@@ -79,7 +86,7 @@ func isGzip(h http.Header) (bool, error) {
 	case "gzip", "x-gzip": // RFC 9110, section 8.4.1.3: the same
 		return true, nil
 	}
-	return false, fmt.Errorf("%w: %.64q", errEncoding, encodings)
+	return false, fmt.Errorf("%w: %.64q", ErrEncoding, encodings)
 }
 
 // beginsAsGzip reports whether the body begins as what gzip makes: https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
@@ -95,7 +102,7 @@ func isText(h http.Header) bool {
 	return mediaType == "application/x-www-form-urlencoded"
 }
 
-// ofBody reports whether a request is refused for its body, by us and not by its sender's row.
-func ofBody(err error) bool {
-	return errors.Is(err, errTooLarge) || errors.Is(err, errBadBody) || errors.Is(err, errEncoding) || errors.Is(err, errCompressed)
+// OfBody reports whether a request is refused for its body, by us and not by its sender's row.
+func OfBody(err error) bool {
+	return errors.Is(err, body.ErrTooLarge) || errors.Is(err, body.ErrBad) || errors.Is(err, ErrEncoding) || errors.Is(err, ErrCompressed)
 }

@@ -1,7 +1,9 @@
-package ingest
+package gate
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,19 +11,22 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"jethook/ingest/address"
 )
 
 // gated is a small server behind a gate, until the test ends.
-func gated(t *testing.T, limit int, log io.Writer, proxies ...netip.Prefix) (*gate, string) {
+func gated(t *testing.T, limit int, log io.Writer, proxies ...netip.Prefix) (*Gate, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGate(l, limit, addresses{proxies}, slog.New(slog.NewTextHandler(log, nil)), time.Now)
-	server := &http.Server{ConnState: g.follow, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := New(l, limit, address.Proxies(proxies), slog.New(slog.NewTextHandler(log, nil)), time.Now)
+	server := &http.Server{ConnState: g.Follow, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, r.Body) // ends with the request
 	})}
 	go server.Serve(g)
@@ -78,7 +83,7 @@ func (v *visitor) finish() bool {
 }
 
 // awaitWaiting waits until n connections wait for a request: net/http says so a little after the answer.
-func (g *gate) awaitWaiting(t *testing.T, n int) {
+func (g *Gate) awaitWaiting(t *testing.T, n int) {
 	t.Helper()
 	until(t, fmt.Sprint(n, " wait"), func() bool {
 		g.mu.Lock()
@@ -138,7 +143,7 @@ func TestGateSharesOut(t *testing.T) {
 		holds   int
 	}{
 		"a stranger": {nil, 2},
-		"a proxy":    {networks("127.0.0.1/32"), 7},
+		"a proxy":    {[]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -166,7 +171,7 @@ func TestGateSharesOut(t *testing.T) {
 			}
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			if g.open != test.holds+1 || g.clients[client(netip.MustParseAddr("127.0.0.1"))].open != test.holds {
+			if g.open != test.holds+1 || g.clients[address.Client(netip.MustParseAddr("127.0.0.1"))].open != test.holds {
 				t.Errorf("%d open", g.open)
 			}
 		})
@@ -220,7 +225,7 @@ func TestAcceptErrorsAreWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	g := newGate(&failingOnce{l, fmt.Errorf("accept: too many open files")}, 2, addresses{}, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
+	g := New(&failingOnce{l, fmt.Errorf("accept: too many open files")}, 2, nil, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
 	if _, err := g.Accept(); err == nil {
 		t.Error("the error is lost: net/http could not wait")
 	}
@@ -231,4 +236,36 @@ func TestAcceptErrorsAreWarnings(t *testing.T) {
 	if got := strings.Count(log.String(), "too many open files"); got != 1 || !strings.Contains(log.String(), "WARN") {
 		t.Errorf("logged: %s", &log)
 	}
+}
+
+// until waits for something that another goroutine brings about.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not so within 20 s: %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// lockedBuffer is a log that a test reads while a server writes.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

@@ -1,4 +1,5 @@
-package ingest
+// Package header says which of a request's headers are kept, with its event or with a rejected request.
+package header
 
 import (
 	"maps"
@@ -33,51 +34,52 @@ func setOf(names ...string) map[string]bool {
 	return set
 }
 
-// headerRules say which of a request's headers are kept. What is a credential by its name is not, be it the sender's or
+// Rules say which of a request's headers are kept. What is a credential by its name is not, be it the sender's or
 // one that a proxy on the way has added. Signatures over the body are: they are no secrets, and let a subscriber verify
 // again.
-type headerRules struct {
+type Rules struct {
 	dropped     map[string]bool // are never stored
 	credentials map[string]bool // of this sender: who has one can send requests
 	reads       map[string]bool // what the sender's row reads, credentials among it
 }
 
-func newHeaderRules(s *provider.Sender) headerRules {
-	rules := headerRules{credentials: setOf(s.Scheme.Credentials()...), reads: setOf(s.ReadHeaders()...)}
+// NewRules returns the rules for requests of a sender.
+func NewRules(s *provider.Sender) Rules {
+	rules := Rules{credentials: setOf(s.Scheme.Credentials()...), reads: setOf(s.ReadHeaders()...)}
 	rules.dropped = maps.Clone(rules.credentials)
 	maps.Copy(rules.dropped, loginHeaders)
 	maps.Copy(rules.dropped, transportHeaders)
 	return rules
 }
 
-func (rules headerRules) stores(name string) bool {
+func (rules Rules) stores(name string) bool {
 	// Jethook- and Nats- headers steer Jethook and the server.
 	return !rules.dropped[name] && !strings.HasPrefix(name, "Jethook-") && !strings.HasPrefix(name, "Nats-") &&
 		(rules.reads[name] || !event.IsCredential(name))
 }
 
-// leftOut stands for a credential in a rejected request.
-const leftOut = "(left out)"
+// LeftOut stands for a credential in a rejected request.
+const LeftOut = "(left out)"
 
-// rejected returns the header of a request as it is kept for verifying it again: with what proves who sent it, without
+// Rejected returns the header of a request as it is kept for verifying it again: with what proves who sent it, without
 // all other credentials. Of what it keeps it names, sorted, the headers that hold the sender's credential.
-func (rules headerRules) rejected(header http.Header) (kept http.Header, credentials []string) {
+func (rules Rules) Rejected(header http.Header) (kept http.Header, credentials []string) {
 	kept = header.Clone()
 	for name := range kept {
 		switch {
 		case rules.credentials[name]:
 			credentials = append(credentials, name)
 		case event.IsCredential(name) && !rules.reads[name]:
-			kept[name] = []string{leftOut}
+			kept[name] = []string{LeftOut}
 		}
 	}
 	slices.Sort(credentials)
 	return kept, credentials
 }
 
-// stored returns those of a request's headers that are stored with its event, and the trace it belongs to: the
+// Stored returns those of a request's headers that are stored with its event, and the trace it belongs to: the
 // sender's, or a new one.
-func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent string) {
+func (rules Rules) Stored(h http.Header) (kept nats.Header, traceparent string) {
 	kept = make(nats.Header, len(h)+event.OwnHeaders)
 	for name, values := range h {
 		if rules.stores(name) {
@@ -89,15 +91,15 @@ func (rules headerRules) stored(h http.Header) (kept nats.Header, traceparent st
 			delete(kept, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
 	}
-	if traceparent = traceOf(h); traceparent != "" {
+	if traceparent = TraceOf(h); traceparent != "" {
 		return kept, traceparent
 	}
 	delete(kept, "Tracestate") // belongs to the trace that is not continued
 	return kept, event.NewTraceparent()
 }
 
-// traceOf returns the trace context that a request names; empty: it names none.
-func traceOf(h http.Header) string {
+// TraceOf returns the trace context that a request names; empty: it names none.
+func TraceOf(h http.Header) string {
 	if traces := h["Traceparent"]; len(traces) == 1 && event.ValidTraceparent(traces[0]) {
 		return traces[0]
 	}

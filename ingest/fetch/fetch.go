@@ -1,4 +1,6 @@
-package ingest
+// Package fetch gets from senders' own hosts what they publish: keys and certificates, which it keeps, and answers that end a
+// handshake.
+package fetch
 
 import (
 	"bytes"
@@ -37,9 +39,9 @@ const (
 	fetchesPerSecond, fetchBurst = 2, 20
 )
 
-// newWebClient returns a client for senders' own hosts. It follows no redirect: the address was checked, where it
+// NewClient returns a client for senders' own hosts. It follows no redirect: the address was checked, where it
 // leads was not.
-func newWebClient() *http.Client {
+func NewClient() *http.Client {
 	return &http.Client{
 		Timeout:       webTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -49,9 +51,9 @@ func newWebClient() *http.Client {
 // errTooManyFetches means that more documents are asked for than are fetched, as when a stranger makes names up.
 var errTooManyFetches = errors.New("too many fetches")
 
-// fetcher gets keys and certificates that a source's sender publishes, and keeps them. Each source has its own: who makes
+// Fetcher gets keys and certificates that a source's sender publishes, and keeps them. Each source has its own: who makes
 // names up for one must not keep another from its keys. It implements [provider.KeySource].
-type fetcher struct {
+type Fetcher struct {
 	web     *http.Client
 	now     func() time.Time
 	limiter *rate.Limiter
@@ -69,14 +71,15 @@ type document struct {
 	err     error // of the last try
 }
 
-func newFetcher(web *http.Client, now func() time.Time) *fetcher {
-	return &fetcher{
+// New returns a fetcher that keeps nothing yet.
+func New(web *http.Client, now func() time.Time) *Fetcher {
+	return &Fetcher{
 		web: web, now: now, limiter: rate.NewLimiter(fetchesPerSecond, fetchBurst), kept: make(map[string]*document),
 	}
 }
 
 // Fetch implements [provider.KeySource].
-func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
+func (f *Fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
 	sum := sha256.Sum256(r.Body) // it may hold a secret
 	key := r.URL + " " + string(sum[:])
 	if text, fresh, err := f.look(key, r.Newer); fresh {
@@ -102,7 +105,7 @@ func (f *fetcher) Fetch(r provider.KeyRequest) ([]byte, error) {
 }
 
 // look returns what is kept, and whether that is to be used as it is.
-func (f *fetcher) look(key string, newer bool) (text []byte, fresh bool, err error) {
+func (f *Fetcher) look(key string, newer bool) (text []byte, fresh bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d, now := f.kept[key], f.now()
@@ -118,7 +121,7 @@ func (f *fetcher) look(key string, newer bool) (text []byte, fresh bool, err err
 	return d.text, justTried || current && !newer, nil
 }
 
-func (f *fetcher) keep(key string, text []byte, err error) {
+func (f *Fetcher) keep(key string, text []byte, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d := f.kept[key]
@@ -137,7 +140,7 @@ func (f *fetcher) keep(key string, text []byte, err error) {
 
 // forgetOne makes room: what could not be had goes first, since a stranger may have made it up, and then what was tried
 // longest ago.
-func (f *fetcher) forgetOne() {
+func (f *Fetcher) forgetOne() {
 	var worst string
 	for key, d := range f.kept {
 		if worst == "" || d.worse(f.kept[worst]) {
@@ -154,16 +157,16 @@ func (d *document) worse(than *document) bool {
 	return d.tried.Before(than.tried)
 }
 
-func (f *fetcher) get(r provider.KeyRequest) ([]byte, error) {
+func (f *Fetcher) get(r provider.KeyRequest) ([]byte, error) {
 	method, body := http.MethodGet, io.Reader(http.NoBody)
 	if r.Body != nil {
 		method, body = http.MethodPost, bytes.NewReader(r.Body)
 	}
-	return ask(context.Background(), f.web, method, r.URL, body)
+	return Ask(context.Background(), f.web, method, r.URL, body)
 }
 
-// ask makes a request and returns the answer's body. Errors hold nothing of the request's body.
-func ask(ctx context.Context, web *http.Client, method, address string, body io.Reader) ([]byte, error) {
+// Ask makes a request and returns the answer's body. Errors hold nothing of the request's body.
+func Ask(ctx context.Context, web *http.Client, method, address string, body io.Reader) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, webTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, body)
@@ -192,16 +195,4 @@ func ask(ctx context.Context, web *http.Client, method, address string, body io.
 		return nil, fmt.Errorf("the response of %s is larger than %d bytes", req.URL.Host, maxDocument)
 	}
 	return text, nil
-}
-
-// errNotConfirmed means that the address that ends a handshake did not answer.
-var errNotConfirmed = errors.New("handshake not confirmed")
-
-// confirm asks for an address of the sender's, which ends a handshake. A sender that hangs up meanwhile does not
-// stop it.
-func (s *Server) confirm(ctx context.Context, address string) error {
-	if _, err := ask(context.WithoutCancel(ctx), s.web, http.MethodGet, address, http.NoBody); err != nil {
-		return fmt.Errorf("%w: %w", errNotConfirmed, err)
-	}
-	return nil
 }

@@ -1,4 +1,6 @@
-package ingest
+// Package body reads the bodies of requests within limits of size, time and memory: whoever floods one source, or holds
+// connections open, takes nothing that others need.
+package body
 
 import (
 	"bytes"
@@ -13,6 +15,17 @@ import (
 	"time"
 )
 
+// Why a body is not taken.
+var (
+	ErrTooLarge   = errors.New("body too large")
+	ErrTooSlow    = errors.New("body arrived too slowly")
+	ErrBad        = errors.New("body unreadable")
+	ErrOverloaded = errors.New("too many bodies in memory")
+)
+
+// Timeout is how long a body may take: the default largest one takes this long at 2.2 Mbit/s.
+const Timeout = 30 * time.Second
+
 const (
 	// firstBuffer bounds what is reserved before any byte came: a Content-Length is only a claim.
 	firstBuffer = 32 << 10
@@ -24,30 +37,30 @@ const (
 	// memory on purpose.
 	stretch     = 80 << 10
 	stretchTime = 5 * time.Second
-	// smallBody is the largest body that is read of a request which does not verify so far.
-	smallBody = 64 << 10
+	// Small is the largest body that is read of a request which does not verify so far.
+	Small = 64 << 10
 	// unreadTime is how long a connection waits for the rest of a body that nobody reads, so that it can be used again.
 	unreadTime = time.Second
 )
 
-// bodyReader reads one request's body into memory that it reserves as the bytes come.
-type bodyReader struct {
-	memory *budget
-	source string
-	from   netip.Prefix
-	limit  int64 // bytes, as sent and inflated
+// Reader reads one request's body into memory that it reserves as the bytes come.
+type Reader struct {
+	Memory *Budget // nil: without a bound
+	Source string
+	From   netip.Prefix // whose share it counts against
+	Limit  int64        // bytes, as sent and inflated
 
 	reserved int64
 }
 
-// read returns the body as it was sent. Its errors are errTooLarge, errTooSlow, errBadBody and errOverloaded. What it
-// reserved stays so, also after an error, until release.
-func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > b.limit {
-		return nil, errTooLarge
+// Read returns the body as it was sent. Its errors are ErrTooLarge, ErrTooSlow, ErrBad and ErrOverloaded. What it
+// reserved stays so, also after an error, until Release.
+func (b *Reader) Read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > b.Limit {
+		return nil, ErrTooLarge
 	}
 	// MaxBytesReader rather than a LimitReader: it closes the connection of who sends more.
-	wire := http.MaxBytesReader(w, r.Body, b.limit)
+	wire := http.MaxBytesReader(w, r.Body, b.Limit)
 	if w != nil {
 		paced := newPacedReader(wire, w)
 		defer paced.done()
@@ -56,8 +69,8 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return b.readAll(wire, r.ContentLength)
 }
 
-// inflate returns what gzip has compressed. Its errors are errTooLarge, errBadBody and errOverloaded.
-func (b *bodyReader) inflate(sent []byte) ([]byte, error) {
+// Inflate returns what gzip has compressed. Its errors are ErrTooLarge, ErrBad and ErrOverloaded.
+func (b *Reader) Inflate(sent []byte) ([]byte, error) {
 	if err := b.reserve(gzipMemory); err != nil {
 		return nil, err
 	}
@@ -73,8 +86,8 @@ func (b *bodyReader) inflate(sent []byte) ([]byte, error) {
 var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 // readAll reads r to its end. Claimed is the length that r is said to have, -1 if it is not.
-func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
-	most := b.limit
+func (b *Reader) readAll(r io.Reader, claimed int64) ([]byte, error) {
+	most := b.Limit
 	if claimed >= 0 {
 		most = claimed
 	}
@@ -89,8 +102,8 @@ func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		switch {
-		case int64(len(buf)) > b.limit:
-			return nil, errTooLarge
+		case int64(len(buf)) > b.Limit:
+			return nil, ErrTooLarge
 		case err == io.EOF:
 			return buf, nil
 		case err != nil:
@@ -105,32 +118,33 @@ func (b *bodyReader) readAll(r io.Reader, claimed int64) ([]byte, error) {
 	}
 }
 
-func (b *bodyReader) reserve(n int64) error {
-	if b.memory == nil {
+func (b *Reader) reserve(n int64) error {
+	if b.Memory == nil {
 		return nil
 	}
-	if !b.memory.take(b.source, b.from, n) {
-		return errOverloaded
+	if !b.Memory.take(b.Source, b.From, n) {
+		return ErrOverloaded
 	}
 	b.reserved += n
 	return nil
 }
 
-func (b *bodyReader) release() {
+// Release gives back what was reserved.
+func (b *Reader) Release() {
 	if b.reserved > 0 {
-		b.memory.give(b.source, b.from, b.reserved)
+		b.Memory.give(b.Source, b.From, b.reserved)
 	}
 }
 
 // readError tells why a body could not be read: it is too large, comes too slowly, is broken or was cut off.
 func readError(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return fmt.Errorf("%w: %w", errTooLarge, tooLarge)
+		return fmt.Errorf("%w: %w", ErrTooLarge, tooLarge)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("%w: %w", errTooSlow, err)
+		return fmt.Errorf("%w: %w", ErrTooSlow, err)
 	}
-	return fmt.Errorf("%w: %w", errBadBody, err)
+	return fmt.Errorf("%w: %w", ErrBad, err)
 }
 
 // pacedReader reads what a connection brings, and fails with os.ErrDeadlineExceeded once that is too slow.
@@ -142,7 +156,7 @@ type pacedReader struct {
 }
 
 func newPacedReader(wire io.ReadCloser, w http.ResponseWriter) *pacedReader {
-	p := &pacedReader{ReadCloser: wire, conn: http.NewResponseController(w), end: time.Now().Add(readTimeout)}
+	p := &pacedReader{ReadCloser: wire, conn: http.NewResponseController(w), end: time.Now().Add(Timeout)}
 	p.extend()
 	return p
 }
@@ -169,10 +183,10 @@ func (p *pacedReader) extend() {
 // as if the sender had hung up.
 func (p *pacedReader) done() { p.conn.SetReadDeadline(p.end) }
 
-// leaveUnread makes the connection ready for an answer although the body has not been read, or not to its end. A small rest
+// LeaveUnread makes the connection ready for an answer although the body has not been read, or not to its end. A small rest
 // may still come, and is dropped; otherwise the connection ends with the answer. It is not held for long either way.
-func leaveUnread(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength < 0 || r.ContentLength > smallBody {
+func LeaveUnread(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength < 0 || r.ContentLength > Small {
 		w.Header().Set("Connection", "close")
 	}
 	http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTime))
