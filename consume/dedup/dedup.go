@@ -47,6 +47,7 @@ type Store interface {
 	Dead(ctx context.Context, id string) (delivery.Delivery, error)
 	Unschedule(context.Context, *delivery.Delivery) error
 	RemoveDead(context.Context, *delivery.Delivery) error
+	RemovedUntil(id string) time.Time
 }
 
 // Message is how this process got the message that a delivery belongs to.
@@ -96,6 +97,9 @@ func (o *Outcomes) Has(ctx context.Context, d *delivery.Delivery, m *Message) (b
 	if !m.Again {
 		return false, nil
 	}
+	if o.isRemoved(d, m) {
+		return true, nil
+	}
 	if m.Place == 0 {
 		known, sure, err := o.knownBefore(ctx, d, m)
 		if err != nil {
@@ -110,6 +114,9 @@ func (o *Outcomes) Has(ctx context.Context, d *delivery.Delivery, m *Message) (b
 
 // IsRecorded is [Outcomes.Has] for a message that somebody else may have had, by what is recorded at this moment.
 func (o *Outcomes) IsRecorded(ctx context.Context, d *delivery.Delivery, m *Message) (bool, error) {
+	if o.isRemoved(d, m) {
+		return true, nil
+	}
 	ids := []string{d.ID()}
 	if m.Place == 0 { // one that came due was stored under the id that it has
 		ids = append(ids, d.FormerID())
@@ -132,4 +139,11 @@ func (o *Outcomes) IsRecorded(ctx context.Context, d *delivery.Delivery, m *Mess
 		return true, nil
 	}
 	return o.WasDelivered(ctx, d, m, m.Came)
+}
+
+// isRemoved reports whether d died after its message was stored, and its dead letter was removed or replayed since: that was its
+// outcome, of which nothing else is left, and what an operator has removed must not come back. A server that is killed forgets
+// what was acknowledged last, and one whose power is cut the history too.
+func (o *Outcomes) isRemoved(d *delivery.Delivery, m *Message) bool {
+	return o.store.RemovedUntil(d.ID()).After(m.Stored)
 }

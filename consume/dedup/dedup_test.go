@@ -66,10 +66,14 @@ func TestHas(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after history.Outcome // recorded before the message was stored, and after that
 		trace         func(stored time.Time) delivery.Trace
+		grave         func(stored time.Time) time.Time // when its dead letter was stored that is removed
 		due           bool
 		want          bool
 	}{
 		"nothing":                  {},
+		"dead, and removed":        {grave: func(s time.Time) time.Time { return s.Add(1) }, want: true},
+		"due, dead, and removed":   {due: true, grave: func(s time.Time) time.Time { return s.Add(1) }, want: true},
+		"replayed":                 {due: true, grave: func(s time.Time) time.Time { return s.Add(-1) }},
 		"delivered":                {after: history.Delivered, want: true},
 		"failed, and lost":         {after: history.Failed},
 		"delivered an earlier one": {before: history.Delivered},
@@ -98,6 +102,9 @@ func TestHas(t *testing.T) {
 					}
 					if test.trace != nil {
 						r.onRecord(d.ID(), test.trace(m.Stored))
+					}
+					if test.grave != nil {
+						r.graves[d.ID()] = test.grave(m.Stored)
 					}
 					time.Sleep(time.Second)
 					m.Came = time.Now()

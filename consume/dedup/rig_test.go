@@ -20,7 +20,8 @@ type records struct {
 	ids     map[string]int // see [Finder.OnRecord]
 	traces  map[string]delivery.Trace
 	removed []string
-	begins  int // how often reading began
+	graves  map[string]time.Time // when the removed dead letters were stored
+	begins  int                  // how often reading began
 	fails   error
 }
 
@@ -30,7 +31,7 @@ type recorded struct {
 }
 
 func newRecords() *records {
-	return &records{ids: make(map[string]int), traces: make(map[string]delivery.Trace)}
+	return &records{ids: make(map[string]int), traces: make(map[string]delivery.Trace), graves: make(map[string]time.Time)}
 }
 
 func (r *records) outcomes() *Outcomes { return New(r, r, r, time.Now) }
@@ -142,6 +143,12 @@ func (r *records) one(id string, since func(delivery.Trace) time.Time) (delivery
 func (r *records) Unschedule(context.Context, *delivery.Delivery) error { return r.remove("waiting") }
 
 func (r *records) RemoveDead(context.Context, *delivery.Delivery) error { return r.remove("dead") }
+
+func (r *records) RemovedUntil(id string) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.graves[id]
+}
 
 func (r *records) remove(what string) error {
 	r.mu.Lock()

@@ -196,6 +196,12 @@ func (s *Store) RemoveDead(ctx context.Context, d *Delivery) error {
 	return nil
 }
 
+// RemovedUntil returns when the last dead letter of a delivery was stored that is removed for good; zero: there is none, as far as
+// this process knows.
+func (s *Store) RemovedUntil(id string) time.Time {
+	return s.p.Removal.RemovedUntil(topology.DeadPrefix + id)
+}
+
 // Replayed removes the dead letter that a delivery replays which came due: whoever replayed it may have been killed
 // before that.
 func (s *Store) Replayed(ctx context.Context, d *Delivery) error {

@@ -33,6 +33,8 @@ type Remover struct {
 	streams map[string]jetstream.Stream
 	removed topology.LateBucket
 	log     *slog.Logger
+
+	known known
 }
 
 // New returns one that notes what it removes in a bucket, which it makes when it is first needed.
@@ -89,6 +91,11 @@ func (rm *Remover) noteRemoved(ctx context.Context, stream string, gone []Remova
 	if err != nil {
 		return err
 	}
+	for _, r := range gone {
+		if r.Subject != "" {
+			rm.known.note(r.Subject, r.At)
+		}
+	}
 	note, err := json.Marshal(gone)
 	if err != nil {
 		return fmt.Errorf("noting what is removed: %w", err)
@@ -117,6 +124,7 @@ func (rm *Remover) FinishRemoving(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rm.known.learn(noted[topology.StreamDead].subjects)
 	for stream, gone := range noted {
 		again, err := rm.removeNoted(ctx, stream, gone.places)
 		if err != nil {
