@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // said returns the lines from level info on, each with one of its values.
@@ -31,6 +33,20 @@ func (p *process) awaitLine(t *testing.T, line string) {
 			t.Fatalf("the log never said %q:\n%s", line, p.log)
 		}
 		time.Sleep(5 * time.Millisecond) // another process sends no event that could be waited on
+	}
+}
+
+// resizeWebhooks changes how many bytes the stream WEBHOOKS may hold; -1: any number.
+func resizeWebhooks(t *testing.T, js jetstream.JetStream, most int64) {
+	t.Helper()
+	s, err := js.Stream(t.Context(), "WEBHOOKS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	cfg.MaxBytes = most
+	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -76,17 +92,33 @@ func TestOneLineForEachState(t *testing.T) {
 	p.api(t, http.MethodPatch, "/api/v1/endpoints/"+slow, `{"rate_limit":""}`, nil)
 	p.awaitLine(t, "endpoint caught up WEBHOOKS")
 
+	_, js := steadyClient(t, "nats://"+address)
+	resizeWebhooks(t, js, 1)
+	for range 2 {
+		if status, _ := p.post(t.Context(), http.DefaultClient, "too much", secret); status != http.StatusServiceUnavailable {
+			t.Errorf("the store is full, and a webhook was answered %d", status)
+		}
+	}
+	resizeWebhooks(t, js, -1)
+	eventually(t, "it says that webhooks are stored again", func() bool { // which takes the pause in which senders could fail again
+		send(1)
+		return slices.Contains(p.log.said(), "storing webhooks again")
+	})
+
 	stop()
 	p.await(t, "readyz", http.StatusServiceUnavailable)
+	p.awaitLine(t, "cannot read events; retrying WEBHOOKS")
 	natsServer(t, address, dir)
 	p.await(t, "readyz", http.StatusOK)
 	p.awaitLine(t, "connection to NATS restored")
+	p.awaitLine(t, "reading events again WEBHOOKS")
 
 	said := p.log.said()
 	for _, want := range []string{
 		"webhook refused acme", "delivery is dead ill", "endpoint failing; circuit opened ill", "endpoint recovered; circuit closed ill",
 		"endpoint disabled ill", "endpoint enabled ill", "endpoint lagging; its events wait in their stream WEBHOOKS",
-		"endpoint changed slow", "endpoint caught up WEBHOOKS", "connection to NATS lost", "connection to NATS restored",
+		"endpoint changed slow", "endpoint caught up WEBHOOKS", "webhook not stored", "storing webhooks again",
+		"connection to NATS lost", "connection to NATS restored", "cannot read events; retrying WEBHOOKS", "reading events again WEBHOOKS",
 	} {
 		if got := strings.Count(strings.Join(said, "\n")+"\n", want+"\n"); got != 1 {
 			t.Errorf("%q was said %d times", want, got)
