@@ -18,6 +18,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
+	"jethook/consume/daily"
 	"jethook/consume/dashboard/audit"
 	"jethook/consume/dashboard/deliveries"
 	"jethook/consume/dashboard/endpoints"
@@ -50,7 +51,7 @@ type Options struct {
 // Server is the dashboard. Make it with New, mount it on the API, and let Run carry out what takes long.
 type Server struct {
 	frame *frame.Frame
-	days  *status.Days
+	days  *daily.Counter
 	warm  func(context.Context)
 	log   *slog.Logger
 }
@@ -60,7 +61,7 @@ func New(o Options) *Server {
 	f := frame.New(frame.Options{
 		Config: o.Config, API: o.API, Token: o.Token, Version: o.Version, Log: o.Log, Spent: o.Bus.Buckets().Requests,
 	})
-	s := &Server{frame: f, days: status.NewDays(o.Bus), log: o.Log}
+	s := &Server{frame: f, days: daily.New(o.Bus), log: o.Log}
 	known := names.New(o.Registry, len(o.Config.RetrySchedule)+1)
 	wrong := trouble.New(f, known.DisabledSince)
 	newest := recent.New(o.API.Events)

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"html/template"
 
+	"jethook/consume/daily"
 	"jethook/consume/dashboard/chart"
 	"jethook/consume/dashboard/format"
-	"jethook/consume/status"
 )
 
 // endpointDay is an endpoint's last day: how many requests went well or failed, and its chart.
 type endpointDay struct {
-	status.Day
+	daily.Day
 	Share *float64 // of all that went well; nil: there was none, or it is not counted yet
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"jethook/consume/admin"
 	"jethook/consume/admin/access"
+	"jethook/consume/daily"
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/dashboard/names"
 	"jethook/consume/dashboard/recent"
@@ -28,7 +29,7 @@ type Options struct {
 	Names   *names.Names
 	Recent  *recent.Events
 	Trouble *trouble.Finder
-	Days    *status.Days
+	Days    *daily.Counter
 	// Schedule and Timeout are those of an endpoint that has none of its own.
 	Schedule []time.Duration
 	Timeout  time.Duration
@@ -40,7 +41,7 @@ type pages struct {
 	names    *names.Names
 	recent   *recent.Events
 	trouble  *trouble.Finder
-	days     *status.Days
+	days     *daily.Counter
 	defaults formDefaults
 }
 

@@ -1,4 +1,6 @@
-package status
+// Package daily counts each endpoint's attempts of the last 24 hours, hour by hour, from the history. What it costs has a
+// bound: of very many attempts it counts a sample. It keeps what it counted and stores nothing.
+package daily
 
 import (
 	"context"
@@ -13,14 +15,14 @@ import (
 	"jethook/publish/topology"
 )
 
-// DayHours is how many hours a [Day] has.
-const DayHours = 24
+// Hours is how many hours a [Day] has.
+const Hours = 24
 
 const (
-	// dayFresh is for how long a count is given to whoever looks.
-	dayFresh = 5 * time.Second
-	// dayPatience is how long a look waits for a count: pages show what is counted by then.
-	dayPatience = 50 * time.Millisecond
+	// freshFor is for how long a count is given to whoever looks.
+	freshFor = 5 * time.Second
+	// patience is how long a look waits for a count: pages show what is counted by then.
+	patience = 50 * time.Millisecond
 	// hourBudget is how many lines of an hour are read. Beyond it an hour is counted by a sample, so that the cost has a bound,
 	// whatever passes: about half a million lines when the first page is opened, and then a few thousand at each look.
 	hourBudget = 20_000
@@ -33,19 +35,19 @@ const (
 // Day is what became of an endpoint's attempts in the last 24 hours.
 type Day struct {
 	Delivered, Failed uint64
-	Hours             [DayHours]DayHour // the oldest first; the last one still goes on
-	Sampled           bool              // there were too many to be counted one by one
+	Hours             [Hours]Hour // the oldest first; the last one still goes on
+	Sampled           bool        // there were too many to be counted one by one
 }
 
-// DayHour is one hour of a Day.
-type DayHour struct {
+// Hour is one hour of a Day.
+type Hour struct {
 	Start             time.Time
 	Delivered, Failed uint64
 }
 
-// Days counts the attempts of every endpoint in the last 24 hours, in one pass over the history that all viewers share: it reads each
+// Counter counts the attempts of every endpoint in the last 24 hours, in one pass over the history that all viewers share: it reads each
 // line once. It reads nothing unless somebody looks. It is safe for concurrent use.
-type Days struct {
+type Counter struct {
 	bus  *publish.Bus
 	wake chan struct{}
 
@@ -54,12 +56,12 @@ type Days struct {
 	mu    sync.Mutex // guards what follows
 	at    time.Time  // of the last count
 	next  chan struct{}
-	hours map[int64]*dayHour // by their start, in Unix seconds
-	whole bool               // every hour was counted once
+	hours map[int64]*hour // by their start, in Unix seconds
+	whole bool            // every hour was counted once
 }
 
-// dayHour is an hour of the history. Run alone writes it, with Days.mu locked.
-type dayHour struct {
+// hour is an hour of the history. Run alone writes it, with Counter.mu locked.
+type hour struct {
 	next    uint64 // place in the stream up to which it is counted
 	over    bool   // it ended before it was counted last
 	sampled bool
@@ -68,60 +70,60 @@ type dayHour struct {
 
 type tally struct{ delivered, failed float64 }
 
-// NewDays returns the days of what lies on bus. They are counted while Run runs.
-func NewDays(bus *publish.Bus) *Days {
-	return &Days{
+// New returns a counter of what lies on bus. It counts while Run runs.
+func New(bus *publish.Bus) *Counter {
+	return &Counter{
 		bus: bus, wake: make(chan struct{}, 1), hourBudget: hourBudget, lookBudget: lookBudget,
-		next: make(chan struct{}), hours: make(map[int64]*dayHour),
+		next: make(chan struct{}), hours: make(map[int64]*hour),
 	}
 }
 
 // Run counts when somebody looks, until ctx ends.
-func (d *Days) Run(ctx context.Context, failed func(error)) {
+func (c *Counter) Run(ctx context.Context, failed func(error)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.wake:
+		case <-c.wake:
 		}
-		if err := d.count(ctx); err != nil && ctx.Err() == nil {
+		if err := c.count(ctx); err != nil && ctx.Err() == nil {
 			failed(err)
 		}
 	}
 }
 
 // Look asks for a count, and waits a moment for it. It reports whether the whole day is counted.
-func (d *Days) Look(ctx context.Context) (whole bool) {
-	d.mu.Lock()
-	fresh, next := time.Since(d.at) < dayFresh, d.next
-	d.mu.Unlock()
+func (c *Counter) Look(ctx context.Context) (whole bool) {
+	c.mu.Lock()
+	fresh, next := time.Since(c.at) < freshFor, c.next
+	c.mu.Unlock()
 	if !fresh {
 		select {
-		case d.wake <- struct{}{}:
+		case c.wake <- struct{}{}:
 		default: // it was asked for
 		}
-		patience := time.NewTimer(dayPatience)
-		defer patience.Stop()
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
 		select {
 		case <-next:
-		case <-patience.C:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.whole
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.whole
 }
 
 // Of returns the day of an endpoint, as far as it was counted.
-func (d *Days) Of(endpoint string) (day Day) {
+func (c *Counter) Of(endpoint string) (day Day) {
 	now := time.Now().UTC().Truncate(time.Hour)
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range day.Hours {
 		h := &day.Hours[i]
-		h.Start = now.Add(time.Duration(i+1-DayHours) * time.Hour)
-		counted := d.hours[h.Start.Unix()]
+		h.Start = now.Add(time.Duration(i+1-Hours) * time.Hour)
+		counted := c.hours[h.Start.Unix()]
 		if counted == nil {
 			continue
 		}
@@ -143,96 +145,96 @@ func whole(n float64) uint64 {
 }
 
 // count counts what is not counted yet, the newest hour first.
-func (d *Days) count(ctx context.Context) error {
+func (c *Counter) count(ctx context.Context) error {
 	history := query.All(topology.StreamHistory)
 	newest := time.Now().UTC().Truncate(time.Hour)
-	_, last, err := d.bus.Query().Ends(ctx, history, newest)
+	_, last, err := c.bus.Query().Ends(ctx, history, newest)
 	if err != nil {
 		return fmt.Errorf("counting the last day: %w", err)
 	}
 	end := last + 1
-	for i := range DayHours {
+	for i := range Hours {
 		start := newest.Add(-time.Duration(i) * time.Hour)
-		hour := d.hour(start)
-		if hour.over {
+		h := c.hour(start)
+		if h.over {
 			end = 0 // to be asked for
 			continue
 		}
 		if end == 0 {
-			if end, err = d.bus.Query().FirstSince(ctx, history, start.Add(time.Hour)); err != nil {
+			if end, err = c.bus.Query().FirstSince(ctx, history, start.Add(time.Hour)); err != nil {
 				return fmt.Errorf("counting the last day: %w", err)
 			}
 		}
-		first, err := d.bus.Query().FirstSince(ctx, history, start)
+		first, err := c.bus.Query().FirstSince(ctx, history, start)
 		if err != nil {
 			return fmt.Errorf("counting the last day: %w", err)
 		}
-		if err := d.countHour(ctx, hour, first, min(end, last+1), i > 0); err != nil {
+		if err := c.countHour(ctx, h, first, min(end, last+1), i > 0); err != nil {
 			return fmt.Errorf("counting the last day: %w", err)
 		}
 		end = first
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	maps.DeleteFunc(d.hours, func(start int64, _ *dayHour) bool { return start <= newest.Add(-DayHours*time.Hour).Unix() })
-	d.at, d.whole = time.Now(), true
-	close(d.next)
-	d.next = make(chan struct{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.hours, func(start int64, _ *hour) bool { return start <= newest.Add(-Hours*time.Hour).Unix() })
+	c.at, c.whole = time.Now(), true
+	close(c.next)
+	c.next = make(chan struct{})
 	return nil
 }
 
 // hour is the hour that began then.
-func (d *Days) hour(start time.Time) *dayHour {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	h := d.hours[start.Unix()]
+func (c *Counter) hour(start time.Time) *hour {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.hours[start.Unix()]
 	if h == nil {
-		h = &dayHour{tallies: make(map[string]tally)}
-		d.hours[start.Unix()] = h
+		h = &hour{tallies: make(map[string]tally)}
+		c.hours[start.Unix()] = h
 	}
 	return h
 }
 
 // countHour counts what an hour has up to a place, or a sample of it.
-func (d *Days) countHour(ctx context.Context, h *dayHour, first, end uint64, over bool) error {
-	budget := d.lookBudget
+func (c *Counter) countHour(ctx context.Context, h *hour, first, end uint64, over bool) error {
+	budget := c.lookBudget
 	if h.next == 0 {
-		budget = d.hourBudget
+		budget = c.hourBudget
 	}
 	from := max(h.next, first)
 	if n := end - min(from, end); n <= budget {
-		if err := d.read(ctx, h, from, end, 1); err != nil {
+		if err := c.read(ctx, h, from, end, 1); err != nil {
 			return err
 		}
 	} else {
-		d.mu.Lock()
+		c.mu.Lock()
 		h.sampled = true
-		d.mu.Unlock()
+		c.mu.Unlock()
 		stride := n / max(1, budget/piece)
 		for ; from < end; from += stride {
 			upTo := min(from+stride, end)
 			seen := min(from+piece, upTo)
-			if err := d.read(ctx, h, from, seen, float64(upTo-from)/float64(seen-from)); err != nil {
+			if err := c.read(ctx, h, from, seen, float64(upTo-from)/float64(seen-from)); err != nil {
 				return err
 			}
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	h.next, h.over = end, over
 	return nil
 }
 
 // read counts the lines from a place up to another, each for so many. It rests for as long as it has worked, since nothing waits
 // for it that matters as much as deliveries do.
-func (d *Days) read(ctx context.Context, h *dayHour, from, end uint64, weight float64) error {
+func (c *Counter) read(ctx context.Context, h *hour, from, end uint64, weight float64) error {
 	for from != 0 && from < end {
 		began := time.Now()
-		lines, next, err := d.bus.Query().Forward(ctx, query.All(topology.StreamHistory), from, int(min(piece, end-from)))
+		lines, next, err := c.bus.Query().Forward(ctx, query.All(topology.StreamHistory), from, int(min(piece, end-from)))
 		if err != nil {
 			return err
 		}
-		d.mu.Lock()
+		c.mu.Lock()
 		for i := range lines {
 			if lines[i].Seq < end {
 				h.add(lines[i].Subject, weight)
@@ -242,7 +244,7 @@ func (d *Days) read(ctx context.Context, h *dayHour, from, end uint64, weight fl
 		if len(lines) > 0 {
 			h.next = min(end, lines[len(lines)-1].Seq+1)
 		}
-		d.mu.Unlock()
+		c.mu.Unlock()
 		if from = next; from < end && from != 0 {
 			select {
 			case <-time.After(time.Since(began)):
@@ -258,7 +260,7 @@ func (d *Days) read(ctx context.Context, h *dayHour, from, end uint64, weight fl
 var outcomes = map[string]bool{"delivered": true, "failed": false, "dead": false}
 
 // add counts one line of the history.
-func (h *dayHour) add(subject string, weight float64) {
+func (h *hour) add(subject string, weight float64) {
 	trait, ok := delivery.HistoryKeyOf(subject)
 	if !ok {
 		return

@@ -1,4 +1,4 @@
-package status_test
+package daily_test
 
 import (
 	"context"
@@ -7,15 +7,44 @@ import (
 	"testing"
 	"time"
 
-	"jethook/consume/status"
+	"jethook/consume/daily"
+	"jethook/publish"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 )
 
-// days are counted while the test runs.
-func (r *rig) days(t *testing.T, hour, look uint64) *status.Days {
+// rig is a bus on which nothing is delivered: what is put on it stays.
+type rig struct{ bus *publish.Bus }
+
+func newRig(t testing.TB) *rig {
 	t.Helper()
-	d := status.NewDays(r.bus)
-	status.SetBudgets(d, hour, look)
+	return &rig{bustest.Open(t, bustest.Settings(t))}
+}
+
+// store puts n lines into the history, and returns when they are there.
+func (r *rig) store(t testing.TB, n int, put func(i int, done func(error))) {
+	t.Helper()
+	var stored sync.WaitGroup
+	room := make(chan struct{}, 1000) // stored in a moment, also by a busy machine
+	for i := range n {
+		room <- struct{}{}
+		stored.Add(1)
+		put(i, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			<-room
+			stored.Done()
+		})
+	}
+	stored.Wait()
+}
+
+// days are counted while the test runs.
+func (r *rig) days(t *testing.T, hour, look uint64) *daily.Counter {
+	t.Helper()
+	d := daily.New(r.bus)
+	daily.SetBudgets(d, hour, look)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx, func(err error) { t.Error(err) }) })
@@ -36,7 +65,7 @@ func (r *rig) record(t *testing.T, n int, endpoints ...string) {
 }
 
 // counted looks until the day is as wanted.
-func counted(t *testing.T, d *status.Days, endpoint string, ok func(status.Day) bool) status.Day {
+func counted(t *testing.T, d *daily.Counter, endpoint string, ok func(daily.Day) bool) daily.Day {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		whole := d.Look(t.Context())
@@ -53,13 +82,13 @@ func counted(t *testing.T, d *status.Days, endpoint string, ok func(status.Day) 
 // Each endpoint's attempts are counted in their hour, once each, and what is no attempt is not.
 func TestDays(t *testing.T) {
 	t.Parallel()
-	r := start(t)
+	r := newRig(t)
 	r.record(t, 1200, "ep_a", "ep_b", "ep_c")
 	r.store(t, 3, func(i int, done func(error)) {
 		r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: []string{"dead", "circuit_opened", "deferred"}[i]}, []byte(`{}`), done)
 	})
 	d := r.days(t, 20_000, 20_000)
-	day := counted(t, d, "ep_a", func(status.Day) bool { return true })
+	day := counted(t, d, "ep_a", func(daily.Day) bool { return true })
 	if day.Delivered != 300 || day.Failed != 101 || day.Sampled {
 		t.Errorf("counted %+v", day)
 	}
@@ -68,7 +97,7 @@ func TestDays(t *testing.T) {
 		if i > 0 && h.Start.Sub(day.Hours[i-1].Start) != time.Hour {
 			t.Errorf("hour %d begins at %s", i, h.Start)
 		}
-		if i < status.DayHours-2 && h.Delivered+h.Failed != 0 { // an hour may end while this runs
+		if i < daily.Hours-2 && h.Delivered+h.Failed != 0 { // an hour may end while this runs
 			t.Errorf("something in the past: %+v", h)
 		}
 		sum += h.Delivered + h.Failed
@@ -80,16 +109,16 @@ func TestDays(t *testing.T) {
 		t.Errorf("an endpoint without attempts: %+v", other)
 	}
 	r.record(t, 4, "ep_a") // what comes later is added
-	counted(t, d, "ep_a", func(day status.Day) bool { return day.Delivered == 303 && day.Failed == 102 })
+	counted(t, d, "ep_a", func(day daily.Day) bool { return day.Delivered == 303 && day.Failed == 102 })
 }
 
 // Of more attempts than are read, a sample tells how many there were.
 func TestDaysBySample(t *testing.T) {
 	t.Parallel()
-	r := start(t)
+	r := newRig(t)
 	r.record(t, 9000, "ep_a", "ep_b", "ep_c")
 	d := r.days(t, 1500, 1500)
-	day := counted(t, d, "ep_b", func(status.Day) bool { return true })
+	day := counted(t, d, "ep_b", func(daily.Day) bool { return true })
 	within := func(got, want uint64) bool { return got > want*9/10 && got < want*11/10 }
 	if !day.Sampled || !within(day.Delivered, 2250) || !within(day.Failed, 750) {
 		t.Errorf("a sample tells of %d delivered and %d failed", day.Delivered, day.Failed)
@@ -98,9 +127,9 @@ func TestDaysBySample(t *testing.T) {
 
 // BenchmarkDays measures a first look at a day of a million attempts of a thousand endpoints, and the looks after it, each with a
 // thousand attempts since the last one:
-// go test ./consume/status -run '^$' -bench Days -benchtime 1x
+// go test ./consume/daily -run '^$' -bench Days -benchtime 1x
 func BenchmarkDays(b *testing.B) {
-	r := start(b)
+	r := newRig(b)
 	ids := make([]string, 1000)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("ep_%020d", i)
@@ -111,11 +140,11 @@ func BenchmarkDays(b *testing.B) {
 		})
 	}
 	add(1_000_000)
-	d := status.NewDays(r.bus)
+	d := daily.New(r.bus)
 	measure := func(name string) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if err := status.CountNow(b.Context(), d); err != nil {
+				if err := daily.CountNow(b.Context(), d); err != nil {
 					b.Fatal(err)
 				}
 			}
