@@ -2,7 +2,6 @@ package deliveries
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
-	"jethook/consume/paging"
 	"jethook/publish/event"
 )
 
@@ -55,25 +53,16 @@ func (o *Operations) listAttempts(ctx context.Context, in *listAttemptsInput) (*
 	if in.Delivery != "" && !operation.DeliveryID.MatchString(in.Delivery) {
 		fields = append(fields, operation.FailureField{Field: "delivery", Message: "is not a delivery's id"})
 	}
-	mark := attemptMark(in)
-	cursor, ok := operation.OpenCursor(in.Cursor, mark)
-	if !ok {
-		fields = append(fields, operation.BadCursor)
-	}
-	if len(fields) > 0 {
-		return nil, operation.Invalid(fields...)
-	}
-	items, next, err := o.ledger.Attempts(ctx, deliveries.AttemptQuery{
-		Endpoint: q.Endpoint, Delivery: in.Delivery, EventID: q.EventID, Outcome: history.Outcome(in.Outcome),
-		Class: q.Class, Status: q.Code, Type: q.Type, Since: q.Since, Until: q.Until, Limit: in.Limit, Cursor: cursor,
+	items, next, err := operation.Page(in.Cursor, attemptMark(in), fields, func(cursor string) ([]history.Attempt, string, error) {
+		return o.ledger.Attempts(ctx, deliveries.AttemptQuery{
+			Endpoint: q.Endpoint, Delivery: in.Delivery, EventID: q.EventID, Outcome: history.Outcome(in.Outcome),
+			Class: q.Class, Status: q.Code, Type: q.Type, Since: q.Since, Until: q.Until, Limit: in.Limit, Cursor: cursor,
+		})
 	})
-	if errors.Is(err, paging.ErrBadCursor) {
-		return nil, operation.Invalid(operation.BadCursor)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return &operation.Answer[AttemptPage]{Body: AttemptPage{Items: items, NextCursor: operation.SealCursor(next, mark)}}, nil
+	return &operation.Answer[AttemptPage]{Body: AttemptPage{Items: items, NextCursor: next}}, nil
 }
 
 func attemptMark(in *listAttemptsInput) string {

@@ -2,7 +2,6 @@ package deliveries
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -10,7 +9,6 @@ import (
 
 	"jethook/consume/admin/operation"
 	"jethook/consume/deliveries"
-	"jethook/consume/paging"
 )
 
 func (o *Operations) deadRoutes() {
@@ -116,11 +114,7 @@ func (o *Operations) inBulk(
 		n, err = named(ctx, c.IDs)
 		return n, "", err
 	}
-	n, next, err = some(ctx, q)
-	if errors.Is(err, paging.ErrBadCursor) {
-		err = operation.Invalid(operation.BadCursor)
-	}
-	return n, next, err
+	return some(ctx, q)
 }
 
 // RemoveRequest chooses dead letters to be removed.

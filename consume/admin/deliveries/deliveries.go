@@ -4,7 +4,6 @@ package deliveries
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
-	"jethook/consume/paging"
 )
 
 // Operations are those on deliveries.
@@ -101,22 +99,14 @@ func (o *Operations) listDeliveries(ctx context.Context, in *listDeliveriesInput
 func (o *Operations) list(ctx context.Context, p operation.PageParams, f FilterParams, q deliveries.Query) (*operation.Answer[DeliveryPage], error) {
 	mark := operation.Mark("deliveries", f, q)
 	fields := f.apply(&q)
-	var ok bool
-	if q.Cursor, ok = operation.OpenCursor(p.Cursor, mark); !ok {
-		fields = append(fields, operation.BadCursor)
-	}
-	if len(fields) > 0 {
-		return nil, operation.Invalid(fields...)
-	}
-	q.Limit = p.Limit
-	items, next, err := o.ledger.List(ctx, q)
-	if errors.Is(err, paging.ErrBadCursor) {
-		return nil, operation.Invalid(operation.BadCursor)
-	}
+	items, next, err := operation.Page(p.Cursor, mark, fields, func(cursor string) ([]deliveries.Delivery, string, error) {
+		q.Limit, q.Cursor = p.Limit, cursor
+		return o.ledger.List(ctx, q)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &operation.Answer[DeliveryPage]{Body: DeliveryPage{Items: items, NextCursor: operation.SealCursor(next, mark)}}, nil
+	return &operation.Answer[DeliveryPage]{Body: DeliveryPage{Items: items, NextCursor: next}}, nil
 }
 
 type retryInput struct {

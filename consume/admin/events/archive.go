@@ -10,7 +10,6 @@ import (
 	"jethook/consume/admin/message"
 	"jethook/consume/admin/operation"
 	"jethook/consume/archive"
-	"jethook/consume/paging"
 	"jethook/publish/eventlog"
 	"jethook/publish/failure"
 	"jethook/publish/query"
@@ -79,19 +78,14 @@ func (o *Operations) listEvents(ctx context.Context, in *listEventsInput) (*oper
 		return nil, err
 	}
 	mark := operation.Mark("events", in.SpanParams)
-	var ok bool
-	if q.Cursor, ok = operation.OpenCursor(in.Cursor, mark); !ok {
-		return nil, operation.Invalid(operation.BadCursor)
-	}
-	q.Limit = in.Limit
-	items, next, err := o.archive.List(ctx, q)
-	if errors.Is(err, paging.ErrBadCursor) {
-		return nil, operation.Invalid(operation.BadCursor)
-	}
+	items, next, err := operation.Page(in.Cursor, mark, nil, func(cursor string) ([]archive.StoredEvent, string, error) {
+		q.Limit, q.Cursor = in.Limit, cursor
+		return o.archive.List(ctx, q)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &operation.Answer[EventPage]{Body: EventPage{Items: items, NextCursor: operation.SealCursor(next, mark)}}, nil
+	return &operation.Answer[EventPage]{Body: EventPage{Items: items, NextCursor: next}}, nil
 }
 
 // EventParams choose one event.

@@ -19,6 +19,22 @@ func Mark(filters ...any) string {
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 
+// Page reads a page of a list. The fields say what is wrong with the filters, and the mark is made of them: a cursor that was
+// made with others is refused.
+func Page[T any](
+	sealed, mark string, fields []FailureField, read func(cursor string) (items []T, next string, err error),
+) (items []T, next string, err error) {
+	cursor, ok := OpenCursor(sealed, mark)
+	if !ok {
+		fields = append(fields, BadCursor)
+	}
+	if len(fields) > 0 {
+		return nil, "", Invalid(fields...)
+	}
+	items, next, err = read(cursor)
+	return items, SealCursor(next, mark), err
+}
+
 // SealCursor returns the cursor for the next page; none for none.
 func SealCursor(cursor, mark string) string {
 	if cursor == "" {

@@ -12,6 +12,7 @@ import (
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/paging"
 	"jethook/consume/recovery"
 	"jethook/consume/rejected"
 	"jethook/publish/failure"
@@ -145,6 +146,9 @@ func failureOf(err error) *Failure {
 	}
 	if running, ok := errors.AsType[*recovery.RunningError](err); ok { // the endpoint has a recovery already
 		return NewFailure(http.StatusConflict, "recovering", running.Error())
+	}
+	if errors.Is(err, paging.ErrBadCursor) {
+		return Invalid(BadCursor)
 	}
 	for _, f := range failures {
 		if errors.Is(err, f.err) {

@@ -3,7 +3,6 @@ package sources
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -16,7 +15,6 @@ import (
 	"jethook/consume/admin/message"
 	"jethook/consume/admin/operation"
 	"jethook/consume/attempt"
-	"jethook/consume/paging"
 	"jethook/consume/rejected"
 	"jethook/publish/quarantine"
 )
@@ -99,22 +97,14 @@ func (o *Operations) listRejected(ctx context.Context, in *listRejectedInput) (*
 	}
 	mark := operation.Mark("rejected", in.Name, in.Reason, in.Since, in.Until)
 	q, fields := rejectedQuery(in.Name, in.Reason, in.Since, in.Until)
-	var ok bool
-	if q.Cursor, ok = operation.OpenCursor(in.Cursor, mark); !ok {
-		fields = append(fields, operation.BadCursor)
-	}
-	if len(fields) > 0 {
-		return nil, operation.Invalid(fields...)
-	}
-	q.Limit = in.Limit
-	found, next, err := o.rejected.List(ctx, q)
-	if errors.Is(err, paging.ErrBadCursor) {
-		return nil, operation.Invalid(operation.BadCursor)
-	}
+	found, next, err := operation.Page(in.Cursor, mark, fields, func(cursor string) ([]quarantine.Request, string, error) {
+		q.Limit, q.Cursor = in.Limit, cursor
+		return o.rejected.List(ctx, q)
+	})
 	if err != nil {
 		return nil, err
 	}
-	page := RejectedPage{Items: make([]RejectedRequest, len(found)), NextCursor: operation.SealCursor(next, mark)}
+	page := RejectedPage{Items: make([]RejectedRequest, len(found)), NextCursor: next}
 	for i := range found {
 		page.Items[i] = describeRejected(&found[i])
 	}
@@ -230,9 +220,6 @@ func (o *Operations) retryRejected(ctx context.Context, in *retryRejectedInput) 
 		return nil, err
 	}
 	done, err := o.rejected.Reverify(ctx, q, o.reverify)
-	if errors.Is(err, paging.ErrBadCursor) {
-		return nil, operation.Invalid(operation.BadCursor)
-	}
 	if err != nil {
 		return nil, err
 	}
