@@ -2,7 +2,9 @@ package client
 
 import (
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -54,6 +56,14 @@ func QueryOf(cmd *cobra.Command, names ...string) string {
 		return ""
 	}
 	return "?" + q.Encode()
+}
+
+// List prints a page of the list at a path as show writes it, and tells how to go on: show returns the next page's cursor.
+func List[T any](cmd *cobra.Command, path string, show func(w io.Writer, page *T) (cursor string)) error {
+	var cursor string
+	err := Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *T) { cursor = show(w, page) })
+	More(cmd, cursor)
+	return err
 }
 
 // More tells how to go on, beside the table and not in it.

@@ -32,13 +32,10 @@ func attemptListCommand() *cobra.Command {
   jethook attempt ls --event evt_... --json`,
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var cursor string
-			err := client.Call(cmd, http.MethodGet, "/api/v1/attempts"+client.Query(cmd), nil, func(w io.Writer, page *deliveries.AttemptPage) {
+			return client.List(cmd, "/api/v1/attempts"+client.Query(cmd), func(w io.Writer, page *deliveries.AttemptPage) string {
 				attemptRows(w, page.Items, client.EndpointNames(cmd))
-				cursor = page.NextCursor
+				return page.NextCursor
 			})
-			client.More(cmd, cursor)
-			return err
 		},
 	}
 	client.AddFilters(cmd, "endpoint", "delivery", "event", "outcome", "class", "code", "type", "since", "until", "limit", "cursor")

@@ -41,18 +41,15 @@ func listCommand() *cobra.Command {
 }
 
 func list(cmd *cobra.Command, path string) error {
-	var cursor string
 	name := client.EndpointNames(cmd)
-	err := client.Call(cmd, http.MethodGet, path+client.Query(cmd), nil, func(w io.Writer, page *admindeliveries.DeliveryPage) {
+	return client.List(cmd, path+client.Query(cmd), func(w io.Writer, page *admindeliveries.DeliveryPage) string {
 		cli.Row(w, "ID", "ENDPOINT", "STATUS", "TYPE", "ATTEMPTS", "AT", "NEXT", "REASON")
 		for i := range page.Items {
 			d := &page.Items[i]
 			cli.Row(w, d.ID, name(d.Endpoint), d.Status, d.Type, d.Attempts, cli.Stamp(&d.At), cli.Stamp(d.Next), client.Reason(d))
 		}
-		cursor = page.NextCursor
+		return page.NextCursor
 	})
-	client.More(cmd, cursor)
-	return err
 }
 
 func retryCommand() *cobra.Command {

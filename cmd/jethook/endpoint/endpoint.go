@@ -80,17 +80,14 @@ func listCommand() *cobra.Command {
 		Example: "  jethook endpoint ls\n  jethook endpoint ls --json | jq -r '.items[].url'",
 		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var cursor string
-			err := client.Call(cmd, http.MethodGet, client.EndpointsPath+client.Query(cmd), nil, func(w io.Writer, page *endpoints.EndpointPage) {
+			return client.List(cmd, client.EndpointsPath+client.Query(cmd), func(w io.Writer, page *endpoints.EndpointPage) string {
 				cli.Row(w, "ID", "NAME", "STATE", "EVENTS", "URL")
 				for i := range page.Items {
 					e := &page.Items[i]
 					cli.Row(w, e.ID, e.Name, stateOf(e), strings.Join(e.Events, ","), e.URL)
 				}
-				cursor = page.NextCursor
+				return page.NextCursor
 			})
-			client.More(cmd, cursor)
-			return err
 		},
 	}
 	client.AddFilters(cmd, "limit", "cursor")

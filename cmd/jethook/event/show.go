@@ -23,17 +23,14 @@ func listCommand() *cobra.Command {
   jethook event ls --until 2026-01-02T15:04:05Z --limit 10 --json`,
 		Args: cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var cursor string
-			err := client.Call(cmd, http.MethodGet, "/api/v1/events"+client.Query(cmd), nil, func(w io.Writer, page *events.EventPage) {
+			return client.List(cmd, "/api/v1/events"+client.Query(cmd), func(w io.Writer, page *events.EventPage) string {
 				cli.Row(w, "ID", "SUBJECT", "RECEIVED", "SIZE", "PLACE")
 				for i := range page.Items {
 					e := &page.Items[i]
 					cli.Row(w, e.ID, e.Subject, cli.Stamp(&e.Received), e.Size, place(e.Stream, e.Sequence))
 				}
-				cursor = page.NextCursor
+				return page.NextCursor
 			})
-			client.More(cmd, cursor)
-			return err
 		},
 	}
 	client.AddFilters(cmd, "subject", "since", "until", "limit", "cursor")

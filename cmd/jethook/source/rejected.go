@@ -46,17 +46,14 @@ func rejectedCommand() *cobra.Command {
 }
 
 func listRejected(cmd *cobra.Command, path string) error {
-	var cursor string
-	err := client.Call(cmd, http.MethodGet, path, nil, func(w io.Writer, page *sources.RejectedPage) {
+	return client.List(cmd, path, func(w io.Writer, page *sources.RejectedPage) string {
 		cli.Row(w, "ID", "RECEIVED", "REASON", "METHOD", "REMOTE", "SIZE", "BODY")
 		for i := range page.Items {
 			r := &page.Items[i]
 			cli.Row(w, r.ID, cli.Stamp(&r.Received), r.Reason, r.Method, r.Remote, r.Size, bodyKept(r))
 		}
-		cursor = page.NextCursor
+		return page.NextCursor
 	})
-	client.More(cmd, cursor)
-	return err
 }
 
 func bodyKept(r *sources.RejectedRequest) string {
