@@ -75,15 +75,11 @@ func without(t *testing.T, lacks ...permission) *process {
 // eachPermission runs a test for each permission of the manual.
 func eachPermission(t *testing.T, run func(*testing.T, permission)) {
 	t.Helper()
-	opts := readmeOptions(t)
-	for _, verb := range []string{"publish", "subscribe"} {
-		for _, subject := range *(permission{verb: verb}).of(opts) {
-			p := permission{verb, subject}
-			t.Run(p.verb+" "+p.subject, func(t *testing.T) {
-				t.Parallel()
-				run(t, p)
-			})
-		}
+	for _, p := range allPermissions(t) {
+		t.Run(p.verb+" "+p.subject, func(t *testing.T) {
+			t.Parallel()
+			run(t, p)
+		})
 	}
 }
 
@@ -124,7 +120,7 @@ func TestMissingPermissionEndsTheStart(t *testing.T) {
 		case backsUp:
 			t.Skip("a start does not need it")
 		case flows:
-			fillEndpoints(t, p)
+			fillEndpoints(t, p.setting("JETHOOK_NATS_URL"))
 		}
 		cmd := exec.CommandContext(t.Context(), binary, "serve")
 		cmd.Env = p.env
@@ -139,9 +135,9 @@ func TestMissingPermissionEndsTheStart(t *testing.T) {
 }
 
 // fillEndpoints stores more than the server sends without being asked for more.
-func fillEndpoints(t *testing.T, p *process) {
+func fillEndpoints(t *testing.T, url string) {
 	t.Helper()
-	_, js := bustest.ClientOf(t, p.setting("JETHOOK_NATS_URL"))
+	_, js := bustest.ClientOf(t, url)
 	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: topology.BucketEndpoints})
 	if err != nil {
 		t.Fatal(err)
