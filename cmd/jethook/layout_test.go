@@ -17,7 +17,6 @@ var largePackages = map[string]int{
 	"consume/endpoint":  2500,
 	"cmd/jethook/bench": 1950,
 	"config":            1950,
-	"consume/status":    1600,
 }
 
 // Every package is in the table of the architecture, says what it is for, and has one reader's size.
