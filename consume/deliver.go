@@ -75,6 +75,7 @@ func (e *Engine) isStillOpen(j *job) bool {
 	case err != nil:
 		e.giveBack(j, time.Second)
 	case over:
+		j.h.found.Store(true)
 		e.finish(j)
 	default:
 		j.checked = time.Now()
@@ -174,7 +175,11 @@ func (e *Engine) wasDeliveredElsewhere(j *job) bool {
 	}
 	message := j.h.message()
 	delivered, err := e.dedup.WasDelivered(e.flight, &j.d, &message, time.Now())
-	return delivered && err == nil
+	if err != nil || !delivered {
+		return false
+	}
+	j.h.found.Store(true)
+	return true
 }
 
 // giveBack ends a job without an outcome: its message comes again after a while. It is no attempt.
@@ -216,6 +221,7 @@ func (e *Engine) finish(j *job) {
 		j.window.release()
 	}
 	if j.h.isElsewhere() && !e.stopping() {
+		j.h.late.Store(true) // what is united may be known by the history alone
 		e.uniter.Unite(e.flight, united{e, j})
 		return
 	}

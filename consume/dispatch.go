@@ -61,7 +61,7 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		h.Settle()
 		return
 	}
-	jobs, message := []*job(nil), h.message()
+	var jobs []*job
 	for _, ep := range e.endpoints.MatchAll(event.Subject) {
 		if ep.Ordered { // it takes its events itself
 			continue
@@ -74,7 +74,7 @@ func (e *Engine) submitEvent(ctx context.Context, h *held) {
 		if !r.Divides() {
 			j.epoch = r.Epoch
 		}
-		settled, err := e.dedup.Has(ctx, &j.d, &message)
+		settled, err := e.hasOutcome(ctx, h, &j.d)
 		if err != nil {
 			h.GiveBackLater(time.Second, err)
 			return
@@ -97,8 +97,7 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 		h.Settle()
 		return
 	}
-	message := h.message()
-	settled, err := e.dedup.Has(ctx, &d, &message)
+	settled, err := e.hasOutcome(ctx, h, &d)
 	if err == nil && !settled {
 		err = e.bus.Deliveries().Replayed(ctx, &d)
 	}
@@ -106,16 +105,26 @@ func (e *Engine) submitDue(ctx context.Context, h *held) {
 	case err != nil:
 		h.GiveBackLater(time.Second, err)
 	case settled:
-		h.Settle()
+		h.acknowledge()
 	default:
 		e.submit(ctx, h, []*job{{d: d, h: h}})
 	}
 }
 
+// hasOutcome reports whether somebody else who had the message stored an outcome of one of its deliveries.
+func (e *Engine) hasOutcome(ctx context.Context, h *held, d *delivery.Delivery) (bool, error) {
+	message := h.message()
+	has, err := e.dedup.Has(ctx, d, &message)
+	if has {
+		h.found.Store(true)
+	}
+	return has, err
+}
+
 // submit hands the jobs of one message to their lanes.
 func (e *Engine) submit(ctx context.Context, h *held, jobs []*job) {
 	if len(jobs) == 0 {
-		h.Settle()
+		h.acknowledge()
 		return
 	}
 	for e.outcomes.Failing() && ctx.Err() == nil { // what is attempted now could not be noted

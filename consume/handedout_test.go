@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"jethook/consume/ack"
 	"jethook/publish"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
@@ -33,6 +34,7 @@ func handedOut(t *testing.T, bus *publish.Bus, n int) (jobs []*job) {
 	in := sharedIntake(bus)
 	for m := range batch.Messages() {
 		h := in.hold(m)
+		in.bytes.TryAcquire(h.size)
 		h.again, h.repeat = true, true
 		event, err := event.Decode(m)
 		if err != nil {
@@ -92,4 +94,35 @@ func TestWhatComesAgainIsLookedForAtOnce(t *testing.T) {
 	noteDelivered(t, bus, late)
 	late.h.came = time.Now()
 	expect(true, late)
+}
+
+// What is found to be delivered may be known by a line of the history that a killed server loses: the message rests before it is
+// acknowledged, and comes again if the server was killed since.
+func TestWhatIsFoundRests(t *testing.T) {
+	t.Parallel()
+	bus, _, e := idle(t)
+	jobs := handedOut(t, bus, 2)
+	acks := ack.NewQueue(time.Hour)
+	for _, j := range jobs {
+		noteDelivered(t, bus, j)
+		j.h.came, j.h.in.acks = time.Now(), acks
+		if found, err := e.hasOutcome(t.Context(), j.h, &j.d); !found || err != nil {
+			t.Fatalf("%s has an outcome: %t (%v)", j.d.ID(), found, err)
+		}
+	}
+	rests, lost := jobs[0].h, jobs[1].h
+	e.submit(t.Context(), rests, nil)
+	if !rests.in.holds(rests) {
+		t.Error("the message did not rest")
+	}
+	lost.link++
+	e.submit(t.Context(), lost, nil)
+	if again := takeOne(t, bus, sharedIntake(bus), false); again.seq != lost.seq {
+		t.Errorf("message %d came again, want %d", again.seq, lost.seq)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := acks.Run(ctx); err != nil || rests.in.holds(rests) {
+		t.Errorf("the message is still held (%v)", err)
+	}
 }

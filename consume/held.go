@@ -28,6 +28,7 @@ type held struct {
 	kept   atomic.Int64 // when the bus was last told that it is being worked on, since this process began
 	back   atomic.Int64 // the message is to come again after this time, since a part has no outcome; 0: all have
 	late   atomic.Bool  // what became of a part is told by the history alone
+	found  atomic.Bool  // a part has the outcome of somebody else, which was found
 
 	suspect bool // it may be what earlier processes died of
 }
@@ -102,7 +103,20 @@ func (h *held) done() {
 		h.GiveBackLater(time.Duration(h.back.Load()), errNotNow)
 	case h.back.Load() > 0:
 		h.GiveBack()
-	case h.late.Load():
+	default:
+		h.acknowledge()
+	}
+}
+
+// acknowledge ends a message whose parts all have outcomes. One that the history alone tells of may not be written yet: so the
+// message rests. One that was found may have gone with a server that was killed since: then the message comes again.
+func (h *held) acknowledge() {
+	switch found := h.found.Load(); {
+	case found && h.hasLapsed():
+		h.release()
+	case found && h.isForgotten():
+		h.GiveBack()
+	case found || h.late.Load():
 		h.in.acks.Settle(h)
 	default:
 		h.Settle()

@@ -85,7 +85,7 @@ func (m *cursorMessage) PassOver(ctx context.Context) {
 	case err != nil:
 		h.GiveBackLater(time.Second, err)
 	default:
-		h.Settle()
+		h.acknowledge()
 	}
 }
 
@@ -115,6 +115,7 @@ func (e *Engine) sendGoing(ctx context.Context, h *held) error {
 	}
 	ended, err := deliveries.RecentlyEnded(ctx, e.bus, key.Endpoint)
 	if err != nil || ended[d.ID()] {
+		h.found.Store(err == nil)
 		return err
 	}
 	return deliveries.SendAhead(ctx, e.bus, e.cursors, key, &d)

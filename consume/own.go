@@ -37,7 +37,7 @@ func (e *Engine) claim(ctx context.Context, h *held) (d delivery.Delivery, open 
 	case err != nil:
 		h.GiveBackLater(time.Second, err)
 	case !wanted:
-		h.Settle()
+		h.acknowledge()
 	default:
 		return d, true
 	}
@@ -64,8 +64,7 @@ func (e *Engine) wanted(ctx context.Context, h *held, id string) (d delivery.Del
 			return d, false, err
 		}
 	}
-	message := h.message()
-	settled, err := e.dedup.Has(ctx, &d, &message)
+	settled, err := e.hasOutcome(ctx, h, &d)
 	return d, !settled, err
 }
 

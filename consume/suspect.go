@@ -95,10 +95,9 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 	e.log.Error("cannot decode a message: decoding it crashes the process", "stream", h.in.queue.Stream, "sequence", h.seq,
 		"subject", h.msg.Subject(), "cause", cause)
 	var jobs []*job
-	message := h.message()
 	for _, d := range e.unread(h, endpoints) {
 		j := &job{d: d, h: h}
-		switch settled, err := e.dedup.Has(ctx, &j.d, &message); {
+		switch settled, err := e.hasOutcome(ctx, h, &j.d); {
 		case err != nil:
 			h.GiveBackLater(time.Second, err)
 			return
@@ -107,7 +106,7 @@ func (e *Engine) setAside(ctx context.Context, h *held, endpoints []string, caus
 		}
 	}
 	if len(jobs) == 0 {
-		h.Settle()
+		h.acknowledge()
 		return
 	}
 	h.split(len(jobs))

@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -85,6 +86,11 @@ func TestTwoOutcomes(t *testing.T) {
 			}
 			e.finish(j)
 			e.unsaved.Wait()
+			stopped, stop := context.WithCancel(t.Context())
+			stop()
+			if err := e.acks.Run(stopped); err != nil { // what is united rests first
+				t.Error(err)
+			}
 			trace, err := bus.Find().Trace(t.Context(), j.d.ID())
 			if err != nil || trace.Dead.IsZero() == test.leftDead || trace.Scheduled.IsZero() == test.leftWaiting {
 				t.Errorf("left: %+v %v", trace, err)

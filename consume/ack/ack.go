@@ -1,5 +1,5 @@
-// Package ack acknowledges messages a moment after their outcome is stored. The server acknowledges the history before it
-// writes it: should it be killed in between, the line is lost, and the event must not be.
+// Package ack acknowledges messages a moment after their outcome is stored, or found stored. The server acknowledges the history,
+// and shows it to readers, before it writes it: should it be killed in between, the line is lost, and the event must not be.
 package ack
 
 import (
