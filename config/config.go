@@ -142,6 +142,9 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(c.printable())
 }
 
+// ShownNATSURL is NATSURL without a login.
+func (c *Config) ShownNATSURL() string { return redactURLs(c.NATSURL) }
+
 // printable is a Config without its methods, so that printing it does not recurse.
 type printable Config
 

@@ -8,6 +8,7 @@ import (
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
+	"jethook/publish/moving"
 	"jethook/publish/sources"
 	"jethook/publish/topology"
 )
@@ -34,6 +35,12 @@ func (b *Bus) open(ctx context.Context, cfg *config.Config) (err error) {
 	p := connection.NewPatience(b.log)
 	room, err := b.awaitStorage(ctx, p, cfg.Replicas)
 	if err != nil {
+		return err
+	}
+	if err = p.Await(ctx, "JetStream", func(ctx context.Context) (err error) {
+		b.moving, err = moving.Open(ctx, b.reads, b.log)
+		return err
+	}); err != nil {
 		return err
 	}
 	if b.streams, err = topology.EnsureStreams(ctx, p, b.front.JS, b.log, topology.StreamConfigs(cfg, min(int64(cfg.LargestBody()), b.fits), room)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"jethook/publish/connection"
 	"jethook/publish/delivery"
 	"jethook/publish/eventlog"
+	"jethook/publish/moving"
 	"jethook/publish/processes"
 	"jethook/publish/pull"
 	"jethook/publish/quarantine"
@@ -32,6 +33,7 @@ type rooms struct {
 	audit     *audit.Trail
 	store     *delivery.Store
 	find      *delivery.Finder
+	moving    *moving.Guard
 	processes *processes.Group
 	rejects   *quarantine.Store
 	removal   *removal.Remover
@@ -102,6 +104,9 @@ func (b *Bus) Rejected() *quarantine.Store { return b.rejects }
 
 // AuditTrail is what operators did.
 func (b *Bus) AuditTrail() *audit.Trail { return b.audit }
+
+// Moving keeps this process from changing a store that is being moved to a cluster.
+func (b *Bus) Moving() *moving.Guard { return b.moving }
 
 // Processes are those that use this bus.
 func (b *Bus) Processes() *processes.Group { return b.processes }

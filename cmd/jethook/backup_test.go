@@ -51,6 +51,7 @@ type backedUp struct {
 	good, waits, dies *sink
 	healed            atomic.Bool
 	id, secret        string // of the endpoint that fails
+	fails             func(id string) bool
 }
 
 // fails reports whether two of the endpoints refuse an event: a tenth of all, so that no circuit opens.
@@ -58,7 +59,13 @@ func fails(id string) bool { return strings.HasSuffix(id, "0") }
 
 func newBackedUp(t *testing.T, p *process) *backedUp {
 	t.Helper()
-	b := &backedUp{process: p}
+	return newBackedUpWhere(t, p, fails)
+}
+
+// newBackedUpWhere is newBackedUp with another rule of which events two of the endpoints refuse.
+func newBackedUpWhere(t *testing.T, p *process, fails func(id string) bool) *backedUp {
+	t.Helper()
+	b := &backedUp{process: p, fails: fails}
 	b.good = newSink(t, func(int) int { return http.StatusOK })
 	b.waits, b.dies = newSink(t, func(int) int { return http.StatusOK }), newSink(t, func(int) int { return http.StatusOK })
 	b.waits.judge = func(id string) int {
@@ -121,32 +128,54 @@ func (b *backedUp) holds(t *testing.T, p *process, before map[string]bool) {
 	if len(before) == 0 {
 		t.Fatal("nothing was accepted before the backup")
 	}
+	b.heal()
+	p.start(t, "serve")
+	b.settles(t, p, before)
+}
+
+// heal lets what waits be delivered, and forgets what came before.
+func (b *backedUp) heal() {
 	b.waits.mu.Lock()
 	clear(b.waits.first)
 	b.waits.mu.Unlock()
 	b.healed.Store(true)
+}
+
+// settles checks that all of before is delivered or dead in the end, on the bus of a process that runs.
+func (b *backedUp) settles(t *testing.T, p *process, before map[string]bool) {
+	t.Helper()
 	failed := make(map[string]bool)
 	for id := range before {
-		if fails(id) {
+		if b.fails(id) {
 			failed[id] = true
 		}
 	}
-	p.start(t, "serve")
 	b.good.await(t, "all that was accepted is delivered", func() bool { return len(before) > 0 && b.good.hasAll(before) })
 	b.waits.await(t, "what waited is delivered", func() bool { return b.waits.hasAll(failed) })
 	stored := storedIDs(t, p)
 	dead := p.deadIDs(t)
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline) && len(dead) < len(failed); dead = p.deadIDs(t) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline) && !containsAll(dead, failed); dead = p.deadIDs(t) {
 		time.Sleep(100 * time.Millisecond) // the last ones are being made
 	}
 	for id := range before {
 		if !stored[id] || dead[id] != failed[id] {
+			_, about := p.ask(t, "GET", "/api/v1/events/"+id, "")
+			t.Logf("%s", about)
 			t.Fatalf("%s: stored %t, dead %t; of %d events %d are stored and %d dead", id, stored[id], dead[id], len(before), len(stored), len(dead))
 		}
 	}
 	if _, answer := p.ask(t, "GET", "/api/v1/endpoints/"+b.id+"/secret", ""); !strings.Contains(string(answer), b.secret) {
 		t.Error("the endpoint's secret is another one")
 	}
+}
+
+func containsAll(have, want map[string]bool) bool {
+	for id := range want {
+		if !have[id] {
+			return false
+		}
+	}
+	return true
 }
 
 // hasAll reports whether ids came. Whoever calls it holds the lock.

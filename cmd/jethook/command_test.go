@@ -23,6 +23,7 @@ var withoutJSON = map[string]string{
 	"jethook deploy systemd":         "prints a unit",
 	"jethook backup":                 "writes a file, and says in a line what is in it",
 	"jethook restore":                "reads a file, and says in a line what was in it",
+	"jethook move":                   "runs until all is moved, and says how far it is",
 	"jethook completion bash":        "prints a script",
 	"jethook completion fish":        "prints a script",
 	"jethook completion powershell":  "prints a script",

@@ -183,11 +183,16 @@ func storedIDs(t *testing.T, p *process) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all, err := consumer.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Stop()
 	ids := map[string]bool{}
 	for range stream.CachedInfo().State.Msgs {
-		m, err := consumer.Next(jetstream.FetchMaxWait(10 * time.Second))
+		m, err := all.Next(jetstream.NextMaxWait(limit))
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("after %d of %d webhooks: %v", len(ids), stream.CachedInfo().State.Msgs, err)
 		}
 		ids[m.Headers().Get("Jethook-Id")] = true
 	}

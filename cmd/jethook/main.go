@@ -115,7 +115,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 		serveCommand(), ingestCommand(), consumeCommand(), demo.Command(version(), openDemo), healthCommand(), versionCommand(),
 		endpoint.Command(), event.Command(), delivery.Command(), delivery.AttemptCommand(), delivery.DeadCommand(), recovery.Command(),
 		source.Command(), status.Command(), dashboard.Command(), listen.Command(version()), verify.Command(), audit.Command(), token.Command(),
-		monitoring.Command(), deploy.Command(), backupCommand(), restoreCommand(), benchCommand(), rehearseCommand(),
+		monitoring.Command(), deploy.Command(), backupCommand(), restoreCommand(), moveCommand(), benchCommand(), rehearseCommand(),
 	)
 	completeProperly(root)
 	return root

@@ -34,8 +34,8 @@ func (b *bridge) newMetrics(cfg *config.Config) *prometheus.Registry {
 	})
 	build.Set(1)
 	r.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), b.bus.Metrics())
-	if b.engine != nil {
-		r.MustRegister(b.engine)
+	if b.engine.Load() != nil {
+		r.MustRegister(engineMetrics{b})
 	}
 	if b.ingest != nil {
 		r.MustRegister(b.ingest.Collector(cfg.MetricsSeries))
@@ -64,8 +64,8 @@ func (b *bridge) openAdmin(cfg *config.Config, o admin.Options) (err error) {
 
 // endpointNames are those of the endpoints that have metrics of their own.
 func (b *bridge) endpointNames(cfg *config.Config) *report.Names {
-	if b.engine != nil {
-		return b.engine.Names()
+	if e := b.engine.Load(); e != nil {
+		return e.Names()
 	}
 	return report.NewNames(cfg.MetricsSeries)
 }

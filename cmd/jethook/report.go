@@ -24,13 +24,14 @@ func (b *bridge) reporter(parts part) func() report.Process {
 	self, started := processes.Self(parts.role()), time.Now().UTC()
 	return func() report.Process {
 		r := report.Process{Peer: self, Version: version(), Started: started}
-		if b.engine != nil {
-			r.Known, r.Endpoints = len(b.endpoints.All()), b.engine.Report()
-			r.Stalled = b.engine.Stuck()
+		if e := b.engine.Load(); e != nil {
+			r.Known, r.Endpoints = len(b.endpoints.All()), e.Report()
+			r.Stalled = e.Stuck()
 		}
 		if b.ingest != nil {
 			r.Sources, r.UnknownSource = b.ingest.Report(), b.ingest.UnknownSource()
 		}
+		r.Yields = b.bus.Moving().Yields()
 		b.reportUnreadable(&r)
 		return r
 	}
@@ -46,7 +47,7 @@ func (b *bridge) reportUnreadable(r *report.Process) {
 		add(b.endpoints.Unreadable())
 	}
 	add(b.bus.Sources().Unreadable())
-	if b.engine != nil {
-		add(b.engine.Unreadable())
+	if e := b.engine.Load(); e != nil {
+		add(e.Unreadable())
 	}
 }

@@ -101,11 +101,12 @@ type bridge struct {
 	linger    time.Duration // for how long it serves after it was told to stop
 	leaving   atomic.Bool   // it was told to stop
 	bus       *publish.Bus
-	endpoints *endpoint.Registry // nil unless delivering
-	engine    *consume.Engine    // nil unless delivering
-	ingest    *ingest.Server     // nil unless receiving
-	public    net.Listener       // nil unless receiving
-	paths     []string           // where the sources' webhooks are received
+	endpoints *endpoint.Registry             // nil unless delivering
+	engine    atomic.Pointer[consume.Engine] // nil unless delivering
+	newEngine func() *consume.Engine
+	ingest    *ingest.Server // nil unless receiving
+	public    net.Listener   // nil unless receiving
+	paths     []string       // where the sources' webhooks are received
 	admin     *admin.Server
 	dashboard *dashboard.Server
 	private   net.Listener
@@ -159,7 +160,7 @@ func openBridge(ctx context.Context, cfg *config.Config, parts part, log *slog.L
 	o := admin.Options{
 		Config: cfg, Bus: b.bus, Registry: b.endpoints, Token: b.token,
 		Version: version(), Log: log.With("component", "admin"), Senders: verifications(cfg.Sources),
-		Warning: b.reload.warning, Ready: b.ready, Tracer: b.tracer,
+		Warning: b.warning, Ready: b.ready, Tracer: b.tracer,
 	}
 	if b.ingest != nil {
 		o.Reverify, o.Sample = b.ingest.Reverify, b.ingest.Sample
@@ -200,13 +201,17 @@ func (b *bridge) openEngine(ctx context.Context, cfg *config.Config) (err error)
 		b.log.Error("cannot read the endpoints; delivering nothing, events wait", "error", err)
 		return nil
 	}
-	b.engine = consume.New(b.bus, b.endpoints, cfg, version(), b.log.With("component", "consume"))
 	child, err := rehearsal.Self("rehearse")
 	if err != nil {
 		return err
 	}
-	b.engine.Rehearse(child...)
-	b.engine.Trace(b.tracer)
+	b.newEngine = func() *consume.Engine {
+		e := consume.New(b.bus, b.endpoints, cfg, version(), b.log.With("component", "consume"))
+		e.Rehearse(child...)
+		e.Trace(b.tracer)
+		return e
+	}
+	b.engine.Store(b.newEngine())
 	return nil
 }
 
@@ -264,12 +269,13 @@ func (b *bridge) run(ctx context.Context) error {
 			b.log.Warn("no sources configured; every webhook is refused. Set JETHOOK_SOURCES and JETHOOK_SOURCE_<NAME>_SECRET")
 		}
 	}
-	if b.engine != nil {
-		g.Go(func() error { return b.engine.Run(ctx) })
+	if b.engine.Load() != nil {
+		g.Go(func() error { return b.deliver(ctx) })
 		b.log.Info("delivering events", "endpoints", len(b.endpoints.All()))
 	}
 	g.Go(func() error { return b.reload.run(ctx) })
 	g.Go(func() error { return b.bus.Watch(ctx) })
+	g.Go(func() error { return b.bus.Moving().Watch(ctx) })
 	g.Go(func() error { return b.bus.Processes().Answer(ctx, b.report) })
 	g.Go(func() error { return b.admin.Serve(ctx, b.private) })
 	if b.measured != nil {
@@ -310,8 +316,8 @@ func (b *bridge) ready(ctx context.Context) error {
 		return errLeaving
 	}
 	err := b.bus.Ready(ctx)
-	if b.engine != nil {
-		err = errors.Join(err, b.engine.Ready())
+	if e := b.engine.Load(); e != nil {
+		err = errors.Join(err, e.Ready())
 	}
 	return err
 }

@@ -158,6 +158,9 @@ func (b *Board) build(ctx context.Context) *Status {
 			b.large[id] = true
 		}
 	}
+	if mark, _ := b.bus.Moving().Moving(); mark != nil {
+		d.Moving = &Moving{To: mark.To, Phase: string(mark.Phase), Began: mark.Began}
+	}
 	d.readProcesses(reports)
 	d.readSources(ctx, reports, b.sources)
 	d.readEndpoints(endpoints, reports)

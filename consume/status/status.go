@@ -31,6 +31,7 @@ type Status struct {
 	Incomplete []string            `json:"incomplete,omitempty" doc:"what is missing, and why; absent if the status is complete"`
 	HourSince  time.Time           `json:"hour_since" doc:"start of the last hour's figures: an hour ago, or when the newest process started"`
 	Unreadable []Unreadable        `json:"unreadable,omitempty" doc:"stored records that a process can't read and ignores; up to 20 per bucket and process"`
+	Moving     *Moving             `json:"moving,omitempty" doc:"set while the store is being moved to a cluster: webhooks are received, deliveries and changes wait for the cluster"`
 	Endpoints  []Endpoint          `json:"endpoints" doc:"worst first"`
 	Behind     uint64              `json:"behind" doc:"deliveries waiting in the event streams for all endpoints"`
 	Store      Store               `json:"store"`
@@ -44,6 +45,13 @@ type Status struct {
 	Missing    []processes.Missing `json:"missing,omitempty" doc:"processes that were heard in the last 15 minutes and do not respond"`
 
 	lacking map[string]bool // what Incomplete is about
+}
+
+// Moving tells of a move to a cluster.
+type Moving struct {
+	To    string    `json:"to" doc:"the cluster" example:"nats://nats:4222"`
+	Phase string    `json:"phase" enum:"copying,forwarding,moved" doc:"copying: what was stored is being copied; forwarding: the cluster has it, and what is still received goes there"`
+	Began time.Time `json:"began" doc:"when the move began" example:"2026-11-22T10:00:00Z"`
 }
 
 // Unreadable is a stored record that a process can't read: it is damaged, forged, or sealed by another key.

@@ -21,7 +21,13 @@ import (
 type Options struct {
 	Version  string                             // of Jethook
 	Progress func(format string, values ...any) // is told what is done; it must not be nil
+	// Move is the id of the move that this is a part of; empty: of none. The restored WEBHOOKS has it in its metadata, and the
+	// backup goes through a pipe without a buffer.
+	Move string
 }
+
+// MoveKey is the key of the move's id in the metadata of WEBHOOKS.
+const MoveKey = "jethook-move"
 
 const (
 	bucketPrefix  = "KV_"
@@ -29,6 +35,7 @@ const (
 	streamPart    = "/stream.json"
 	snapshotPart  = "/snapshot"
 	laterPart     = "/later.json"
+	pausePart     = "/pause"
 	streamEvents  = topology.StreamEvents
 )
 
@@ -94,6 +101,7 @@ func Write(ctx context.Context, s *Store, w io.Writer, o Options) (*Manifest, er
 			return nil, err
 		}
 	}
+	b.m.Ends = b.ends
 	return &b.m, b.out.end(&b.m)
 }
 
@@ -130,6 +138,12 @@ func (b *backup) stream(ctx context.Context, name string, out *writer) error {
 	}
 	if err := part.Close(); err != nil {
 		return err
+	}
+	if b.Move != "" {
+		// It returns when the snapshot is restored: the server cuts off the next one if nobody reads it for 5 s.
+		if err := out.put(name+pausePart, b.Move); err != nil {
+			return err
+		}
 	}
 	var state struct {
 		Last uint64 `json:"last_seq"`

@@ -45,6 +45,8 @@ type Manifest struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Streams []Stream  `json:"streams,omitempty"`
 	Parts   []Part    `json:"parts,omitempty"`
+
+	Ends map[string]uint64 `json:"-"` // of one that was just written: by stream, the last place that it has
 }
 
 const (

@@ -80,8 +80,8 @@ func (b *backup) after(ctx context.Context, stream string, seq uint64) (*message
 	return answer.Message, nil
 }
 
-// passing are the headers by which the server judges a message when it comes, and not when it is stored once more.
-func isPassing(header string) bool {
+// IsPassing reports whether a header is one by which the server judges a message when it comes, and not when it is stored once more.
+func IsPassing(header string) bool {
 	return header == nats.MsgIdHdr || strings.HasPrefix(header, "Nats-Expected-") || strings.HasPrefix(header, "Nats-Batch-")
 }
 
@@ -95,7 +95,7 @@ func (m *message) again(ctx context.Context, nc *nats.Conn) error {
 			return fmt.Errorf("%w: a message of %s: %w", ErrDamaged, m.Stream, err)
 		}
 		for name := range header {
-			if isPassing(name) {
+			if IsPassing(name) {
 				delete(header, name)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish/seal"
+	"jethook/publish/topology"
 )
 
 // Verify reads a backup through, and returns what it holds. It changes nothing. An error wraps [ErrDamaged] when the file
@@ -100,6 +101,8 @@ func (t *restore) part(ctx context.Context, p *partReader) error {
 		}
 		t.Progress("%s: restored", strings.TrimPrefix(t.of.Name, bucketPrefix))
 		return p.end()
+	case strings.HasSuffix(name, pausePart):
+		return p.end()
 	case strings.HasSuffix(name, laterPart):
 		var later []message
 		if err := p.into(&later); err != nil {
@@ -145,6 +148,8 @@ func (t *restore) stream(ctx context.Context, p io.Reader) error {
 const (
 	restoreBytes = 256 << 10
 	restoreTime  = 10 * time.Minute
+	// heardTime is how long the servers of a cluster may take to hear where one of them takes a snapshot.
+	heardTime, heardPause = 5 * time.Second, 20 * time.Millisecond
 )
 
 // send sends a snapshot to where the server takes it.
@@ -170,6 +175,10 @@ func sendOne(ctx context.Context, nc *nats.Conn, subject string, data []byte, li
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	m, err := nc.RequestWithContext(ctx, subject, data)
+	for until := time.Now().Add(heardTime); errors.Is(err, nats.ErrNoResponders) && time.Now().Before(until); {
+		time.Sleep(heardPause)
+		m, err = nc.RequestWithContext(ctx, subject, data)
+	}
 	if err != nil || len(m.Data) == 0 {
 		return err
 	}
@@ -202,6 +211,13 @@ func (t *restore) config() (map[string]any, error) {
 		if strings.HasPrefix(key, "_nats.") { // the server's own
 			delete(metadata, key)
 		}
+	}
+	if t.Move != "" && t.of.Name == topology.StreamWebhooks {
+		if metadata == nil {
+			metadata = make(map[string]any)
+			cfg["metadata"] = metadata
+		}
+		metadata[MoveKey] = t.Move
 	}
 	if mark, _ := metadata[seal.Mark].(string); mark != "" {
 		if _, err := t.keys.Open(mark, seal.Place(strings.TrimPrefix(t.of.Name, bucketPrefix))); err != nil {

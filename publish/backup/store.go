@@ -27,6 +27,7 @@ type Store struct {
 	Conn     *nats.Conn
 	Replicas int    // of each stream
 	Domain   string // of JetStream; empty: that of the server
+	Alone    bool   // no other process can use it: its embedded server runs for it alone
 
 	close func()
 }
@@ -50,7 +51,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 	own.NATSListen = "off"
 	srv, err := embedded.Start(ctx, &own, topology.StagedStreams, log)
 	if errors.Is(err, failure.ErrInUse) {
-		return dialRunning(cfg)
+		return OpenRunning(cfg)
 	}
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Stor
 		srv.Stop()
 		return nil, err
 	}
-	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, close: func() { c.End(log); srv.Stop() }}, nil
+	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, Alone: true, close: func() { c.End(log); srv.Stop() }}, nil
 }
 
 func dialStore(cfg *config.Config, log *slog.Logger) (*Store, error) {
@@ -90,8 +91,8 @@ func pin(cfg *config.Config) (*tls.Config, error) {
 	}, nil
 }
 
-// dialRunning connects to the embedded server of a process that runs on this machine.
-func dialRunning(cfg *config.Config) (*Store, error) {
+// OpenRunning connects to the embedded server of a process that runs on this machine.
+func OpenRunning(cfg *config.Config) (*Store, error) {
 	if cfg.NATSListen == "off" {
 		return nil, errors.New("jethook serve runs on this data directory with JETHOOK_NATS_LISTEN=off; stop it first, or let it listen")
 	}

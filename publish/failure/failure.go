@@ -37,11 +37,19 @@ var (
 	// ErrOccupied means that there are streams already, which a restore would replace.
 	ErrOccupied = errors.New("there are streams already, and a restore replaces them")
 	// ErrUnfinished means that a restore was begun and has not ended.
-	ErrUnfinished = errors.New("a restore was begun and did not finish: run jethook restore again")
+	ErrUnfinished = errors.New("a restore was begun and did not finish: run jethook restore again, or the jethook move that it is a part of")
 	// ErrInUse means that another process has the data directory.
 	ErrInUse = errors.New("is another jethook using it?")
 	// ErrRunning means that processes work on the streams that are to be restored.
 	ErrRunning = errors.New("jethook is running; stop all its processes before a restore")
+)
+
+// Errors of moves. Test with errors.Is.
+var (
+	// ErrMoving means that nothing but what is received may change the store: it is being moved to a cluster.
+	ErrMoving = errors.New("the store is being moved to a cluster")
+	// ErrMoved means that the store was moved to a cluster.
+	ErrMoved = errors.New("the store was moved to a cluster")
 )
 
 // JetStream error codes that callers must tell apart; nats.go names only some of them.

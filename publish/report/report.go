@@ -29,6 +29,8 @@ type Process struct {
 	UnreadableCount int          `json:"unreadable_count,omitempty"`
 	// Stalled tells by stream for how many seconds the bus has given no events although it should.
 	Stalled map[string]float64 `json:"stalled,omitempty"`
+	// Yields says that the process knows that the store is being moved, and changes it by nothing but what it receives.
+	Yields bool `json:"yields,omitempty"`
 }
 
 // Unreadable is a record of a bucket that a process can't read, and therefore passes over.

@@ -19,6 +19,9 @@ import (
 // the rest.
 func writeStatus(w io.Writer, s *status.Status, all bool) {
 	cli.Row(w, "At "+cli.Stamp(&s.At)+", last hour counted since "+cli.Stamp(&s.HourSince))
+	if m := s.Moving; m != nil {
+		cli.Row(w, "MOVING      to "+m.To+" since "+cli.Stamp(&m.Began)+" ("+m.Phase+"): webhooks are received, deliveries and changes wait for the cluster")
+	}
 	if s.Behind > 0 {
 		cli.Row(w, "BEHIND      "+countDeliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
 	}

@@ -46,7 +46,7 @@ const noteTimeout = 5 * time.Second
 
 // Perform is the one place through which every operation goes, of the API and of the pages. It holds the actor against what the
 // operation needs, and notes in the audit trail what is about to happen, and what came of it. What can't be noted does
-// not happen: the caller gets 503. The second entry is only logged where the store does not take it, since what it tells of
+// not happen: the caller gets 503. Nothing noted happens while the store is being moved. The second entry is only logged where the store does not take it, since what it tells of
 // has happened; the first one then says that it was begun.
 func Perform[I, O any](ctx context.Context, a *API, id string, limit time.Duration, in *I, handle func(context.Context, *I) (*O, error)) (*O, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -62,6 +62,11 @@ func Perform[I, O any](ctx context.Context, a *API, id string, limit time.Durati
 	if act.name == "" {
 		return handle(ctx, in)
 	}
+	leave, err := a.Bus.Moving().Enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	entry := audit.Entry{
 		Time: time.Now().UTC(), Action: act.name, Target: targetOf(in), Actor: who.Name, Remote: who.Remote, Agent: who.Agent,
 	}

@@ -51,6 +51,12 @@ func New(links Links, disabledSince func(endpoint string) *time.Time) *Finder {
 
 // Of says what is wrong, the worst first.
 func (f *Finder) Of(st *status.Status, recent *status.Recent) (notes []Note) {
+	if m := st.Moving; m != nil {
+		notes = append(notes, Note{
+			Level: "warn", Since: &m.Began,
+			Text: fmt.Sprintf("The store is being moved to %s (%s): webhooks are received, deliveries and changes wait for the cluster.", m.To, m.Phase),
+		})
+	}
 	for i := range st.Endpoints {
 		e := &st.Endpoints[i]
 		notes = append(notes, f.OfEndpoint(e, recent.Dead[e.ID], st.At)...)
