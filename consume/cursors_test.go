@@ -15,6 +15,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 )
 
@@ -28,7 +29,7 @@ func (r *rig) beside(t *testing.T) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
+	registry, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

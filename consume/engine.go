@@ -34,6 +34,7 @@ import (
 	"jethook/consume/overdue"
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
+	"jethook/consume/registry"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 	"jethook/publish/delivery"
@@ -72,7 +73,7 @@ const (
 // Engine delivers events. Make it with New, then call Run once.
 type Engine struct {
 	bus       *publish.Bus
-	endpoints *endpoint.Registry
+	endpoints *registry.Registry
 	client    *attempt.Client
 	schedule  []time.Duration
 	log       *slog.Logger
@@ -118,7 +119,7 @@ type Engine struct {
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
-func New(bus *publish.Bus, endpoints *endpoint.Registry, cfg *config.Config, version string, log *slog.Logger) *Engine {
+func New(bus *publish.Bus, endpoints *registry.Registry, cfg *config.Config, version string, log *slog.Logger) *Engine {
 	e := &Engine{
 		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
 		client: NewClient(cfg, version),
@@ -185,7 +186,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var keepers errgroup.Group
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return e.endpoints.Run(gctx, e.bus.Queues().Restored, func(c endpoint.Change) { e.endpointChanged(gctx, g, c) })
+		return e.endpoints.Run(gctx, e.bus.Queues().Restored, func(c registry.Change) { e.endpointChanged(gctx, g, c) })
 	})
 	g.Go(func() error { return e.tend(gctx) })
 	g.Go(func() error { return e.cursors.Run(gctx, func(k cursor.Key) { e.cursorChanged(gctx, g, k) }) })
@@ -284,7 +285,7 @@ func (e worker) Attempt(l *lane.Lane[*job], j *job) {
 
 // endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
 // endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
-func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
+func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c registry.Change) {
 	e.sequences.Change(ctx, g, c)
 	if c.Before == nil { // new: nothing waits for it
 		return

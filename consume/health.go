@@ -12,6 +12,7 @@ import (
 	"jethook/consume/history"
 	"jethook/consume/lane"
 	"jethook/consume/notice"
+	"jethook/consume/registry"
 )
 
 // disableNotice is which part of DISABLE_AFTER an endpoint must have failed for its circuit to open even if
@@ -120,7 +121,7 @@ func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) 
 	defer cancel()
 	_, err := e.endpoints.Update(ctx, id, update)
 	fails := err
-	if errors.Is(err, endpoint.ErrNotFound) || errors.Is(err, errAsItIs) {
+	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, errAsItIs) {
 		fails = nil
 	}
 	e.faults.noting.Tell(e.log, fails, "endpoint", id, "what", what)

@@ -16,6 +16,7 @@ import (
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
+	"jethook/consume/registry"
 	"jethook/publish/query"
 )
 
@@ -86,10 +87,10 @@ func TestFailingEndpointIsAnnounced(t *testing.T) {
 }
 
 // second runs another engine on the same bus until the test ends, and returns what it sees of the endpoints.
-func (r *rig) second(t testing.TB) *endpoint.Registry {
+func (r *rig) second(t testing.TB) *registry.Registry {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	registry, err := endpoint.OpenRegistry(t.Context(), r.bus.Buckets().Endpoints, nil, log)
+	registry, err := registry.Open(t.Context(), r.bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"jethook/consume"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
@@ -126,7 +127,7 @@ func (r *rig) join(t testing.TB, url string) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
+	registry, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"jethook/config"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/delivery"
 	"jethook/publish/topology"
@@ -291,7 +292,7 @@ func removeOffline(t *testing.T, cfg *config.Config, id string) {
 		t.Fatal(err)
 	}
 	defer bus.Close()
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
+	registry, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

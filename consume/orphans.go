@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"jethook/consume/cursor"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/outage"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
@@ -48,7 +48,7 @@ func (e *Engine) isOrphan(ctx context.Context, own pull.Own) (bool, error) {
 		return err == nil && (r == nil || r.Epoch != own.Epoch), err
 	}
 	ep, err := e.endpoints.Get(ctx, own.Endpoint)
-	if errors.Is(err, endpoint.ErrNotFound) {
+	if errors.Is(err, registry.ErrNotFound) {
 		return true, nil
 	}
 	return err == nil && !ep.Ordered, err

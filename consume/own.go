@@ -7,9 +7,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume/endpoint"
 	"jethook/consume/follow"
 	"jethook/consume/order"
+	"jethook/consume/registry"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 	"jethook/publish/topology"
@@ -57,7 +57,7 @@ func (e *Engine) wanted(ctx context.Context, h *held, id string) (d delivery.Del
 	if !ok || !topology.MatchesAny(event.Subject, ep.Events) {
 		// While patterns change, the consumer lets through what either the old or the new ones match.
 		current, err := e.endpoints.Get(ctx, id)
-		if errors.Is(err, endpoint.ErrNotFound) {
+		if errors.Is(err, registry.ErrNotFound) {
 			return d, false, nil
 		}
 		if err != nil || !topology.MatchesAny(event.Subject, current.Events) {

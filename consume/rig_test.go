@@ -25,6 +25,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/consume/paging"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
@@ -39,7 +40,7 @@ const patience = 3 * time.Minute
 type rig struct {
 	cfg      *config.Config
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 	ledger   *deliveries.Store
 	engine   *consume.Engine
 	js       jetstream.JetStream
@@ -69,7 +70,7 @@ func startLogging(t testing.TB, cfg *config.Config, log *slog.Logger) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
+	registry, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

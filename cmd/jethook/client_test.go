@@ -15,7 +15,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/admin"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/bustest"
 	"jethook/publish/delivery"
@@ -37,13 +37,13 @@ func serveAdmin(t *testing.T) *publish.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
+	endpoints, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- registry.Run(ctx, bus.Queues().Restored, func(endpoint.Change) {}) }()
+	go func() { ended <- endpoints.Run(ctx, bus.Queues().Restored, func(registry.Change) {}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -51,7 +51,7 @@ func serveAdmin(t *testing.T) *publish.Bus {
 		}
 	})
 	server := httptest.NewServer(admin.New(admin.Options{
-		Config: cfg, Bus: bus, Registry: registry, Token: config.NewSecret(token), Log: log, Senders: verifications(cfg.Sources),
+		Config: cfg, Bus: bus, Registry: endpoints, Token: config.NewSecret(token), Log: log, Senders: verifications(cfg.Sources),
 	}).Handler())
 	t.Cleanup(server.Close)
 	t.Setenv("JETHOOK_ADMIN_LISTEN", server.Listener.Addr().String())

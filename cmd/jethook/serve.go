@@ -21,7 +21,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/dashboard"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/consume/rehearsal"
 	"jethook/ingest"
 	"jethook/publish"
@@ -101,7 +101,7 @@ type bridge struct {
 	linger    time.Duration // for how long it serves after it was told to stop
 	leaving   atomic.Bool   // it was told to stop
 	bus       *publish.Bus
-	endpoints *endpoint.Registry             // nil unless delivering
+	endpoints *registry.Registry             // nil unless delivering
 	engine    atomic.Pointer[consume.Engine] // nil unless delivering
 	newEngine func() *consume.Engine
 	ingest    *ingest.Server // nil unless receiving
@@ -194,7 +194,7 @@ func (b *bridge) openEngine(ctx context.Context, cfg *config.Config) (err error)
 	if err != nil {
 		return err
 	}
-	if b.endpoints, err = endpoint.OpenRegistry(ctx, b.bus.Buckets().Endpoints, keys, b.log); err != nil {
+	if b.endpoints, err = registry.Open(ctx, b.bus.Buckets().Endpoints, keys, b.log); err != nil {
 		return err
 	}
 	if err := b.endpoints.Locked(); err != nil {

@@ -37,6 +37,7 @@ import (
 	"jethook/consume/archive"
 	deliverystore "jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/consume/rejected"
 	"jethook/consume/status"
 	"jethook/publish"
@@ -47,7 +48,7 @@ import (
 type Options struct {
 	Config   *config.Config
 	Bus      *publish.Bus
-	Registry *endpoint.Registry // nil in a process that keeps none: it has no endpoint routes then
+	Registry *registry.Registry // nil in a process that keeps none: it has no endpoint routes then
 	Token    config.Secret      // what a request must bear; a zero one lets nobody in
 	TLS      *tls.Config        // of the listener; nil: none
 	Version  string
@@ -82,7 +83,7 @@ type Server struct {
 
 	operations *operation.API
 	bus        *publish.Bus
-	registry   *endpoint.Registry
+	registry   *registry.Registry
 	board      *status.Board
 	tokens     *access.Tokens
 	tls        *tls.Config

@@ -19,7 +19,7 @@ import (
 	"jethook/consume/admin"
 	"jethook/consume/admin/operation"
 	"jethook/consume/admin/sources"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 )
 
@@ -30,14 +30,14 @@ type api struct {
 	t        testing.TB
 	url      string
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 }
 
 // start runs an API that nothing else reaches, with settings that the changes are made to.
 func start(t testing.TB, changes ...func(*config.Config)) *api {
 	t.Helper()
 	return startRunning(t, func(ctx context.Context, a *api, _ *config.Config) {
-		_ = a.registry.Run(ctx, a.bus.Queues().Restored, func(endpoint.Change) {})
+		_ = a.registry.Run(ctx, a.bus.Queues().Restored, func(registry.Change) {})
 	}, changes...)
 }
 
@@ -57,7 +57,7 @@ func startRunning(t testing.TB, run func(context.Context, *api, *config.Config),
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
+	registry, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

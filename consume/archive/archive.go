@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"jethook/consume/cursor"
-	"jethook/consume/endpoint"
 	"jethook/consume/paging"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/event"
 	"jethook/publish/eventlog"
@@ -57,7 +57,7 @@ var ErrNoEvent = errors.New("no such event is stored")
 type Archive struct {
 	bus       *publish.Bus
 	cursors   *cursor.Table // not run
-	endpoints *endpoint.Registry
+	endpoints *registry.Registry
 	sources   []string
 	patience  time.Duration
 	lines     int // of the history, that are read for one event
@@ -66,7 +66,7 @@ type Archive struct {
 
 // New returns the archive of what lies on bus. Without endpoints (nil) it knows only of deliveries that
 // left something behind. Of webhooks of the sources it finds also old ones that still wait to be delivered, or are dead.
-func New(bus *publish.Bus, endpoints *endpoint.Registry, sources ...string) *Archive {
+func New(bus *publish.Bus, endpoints *registry.Registry, sources ...string) *Archive {
 	return &Archive{bus: bus, cursors: cursor.NewIdleTable(bus), endpoints: endpoints, sources: sources, patience: searchTime, lines: linesRead, skew: clockSkew}
 }
 

@@ -29,7 +29,7 @@ import (
 	"jethook/consume/dashboard/recent"
 	"jethook/consume/dashboard/sources"
 	"jethook/consume/dashboard/trouble"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/consume/rejected"
 	"jethook/consume/status"
 	"jethook/publish"
@@ -39,7 +39,7 @@ import (
 type Options struct {
 	Config   *config.Config
 	Bus      *publish.Bus
-	Registry *endpoint.Registry // nil in a process that keeps none
+	Registry *registry.Registry // nil in a process that keeps none
 	API      *admin.Server      // does whatever the pages show or change
 	Token    config.Secret      // the admin token
 	Version  string

@@ -27,6 +27,7 @@ import (
 	"jethook/consume/dashboard"
 	"jethook/consume/dashboard/sources"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/event"
 	"jethook/publish/quarantine"
@@ -45,7 +46,7 @@ type rig struct {
 	url      string
 	cfg      *config.Config
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 	log      *syncBuffer
 
 	receiver *httptest.Server
@@ -96,7 +97,7 @@ func start(t testing.TB, changes ...func(*config.Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.bus.Close)
-	if r.registry, err = endpoint.OpenRegistry(t.Context(), r.bus.Buckets().Endpoints, nil, log); err != nil {
+	if r.registry, err = registry.Open(t.Context(), r.bus.Buckets().Endpoints, nil, log); err != nil {
 		t.Fatal(err)
 	}
 	r.receiver = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

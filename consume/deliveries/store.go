@@ -9,7 +9,7 @@ import (
 
 	"jethook/consume/attempt"
 	"jethook/consume/cursor"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/topology"
 )
@@ -58,12 +58,12 @@ var (
 type Store struct {
 	bus       *publish.Bus
 	cursors   *cursor.Table // not run
-	endpoints *endpoint.Registry
+	endpoints *registry.Registry
 }
 
 // New returns the ledger of what lies on bus. Without endpoints (nil) it does not know what waits for them in the
 // streams.
-func New(bus *publish.Bus, endpoints *endpoint.Registry) *Store {
+func New(bus *publish.Bus, endpoints *registry.Registry) *Store {
 	return &Store{bus: bus, cursors: cursor.NewIdleTable(bus), endpoints: endpoints}
 }
 

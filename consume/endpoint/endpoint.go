@@ -1,6 +1,6 @@
 // Package endpoint holds what Jethook knows of the receivers of its deliveries: the validated [Endpoint], its
-// secrets and retry schedule, the rule for the addresses it may have, and the [Registry] in which all processes
-// see the same endpoints.
+// secrets and retry schedule, the rule for the addresses it may have, and the record that it is stored as. Package registry
+// keeps them.
 //
 // An Endpoint only comes from [New], [Endpoint.With] or [Decode], so that its fields hold what their comments
 // say and nobody checks them again. The package makes no requests: package attempt does.

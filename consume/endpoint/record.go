@@ -136,8 +136,8 @@ func (s *stored) unseal(id string, keys *config.Keyring) error {
 	return nil
 }
 
-// isCurrent reports whether data is as Encode would write it with these keys today.
-func isCurrent(keys *config.Keyring, data []byte) bool {
+// IsCurrent reports whether data is as Encode would write it with these keys today.
+func IsCurrent(keys *config.Keyring, data []byte) bool {
 	var outer envelope
 	return keys.IsEmpty() || json.Unmarshal(data, &outer) == nil && outer.Whole && keys.IsCurrent(outer.Sealed)
 }

@@ -28,7 +28,7 @@ const (
 	calm = 2 * time.Second
 )
 
-// Endpoints are the endpoints as this process has heard of them, and as the bucket has them: an [endpoint.Registry].
+// Endpoints are the endpoints as this process has heard of them, and as the bucket has them: an [registry.Registry].
 type Endpoints interface {
 	Lookup(id string) (*endpoint.Endpoint, bool)
 	IsUnreadable(id string) bool

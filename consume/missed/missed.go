@@ -19,6 +19,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/history"
 	"jethook/consume/notice"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/failure"
 	"jethook/publish/outage"
@@ -32,13 +33,13 @@ const Every = time.Minute
 type Counter struct {
 	bus       *publish.Bus
 	cursors   *cursor.Table
-	endpoints *endpoint.Registry
+	endpoints *registry.Registry
 	log       *slog.Logger
 	counting  outage.Outage
 }
 
 // NewCounter returns a counter of what retention takes from the cursors on bus.
-func NewCounter(bus *publish.Bus, cursors *cursor.Table, endpoints *endpoint.Registry, log *slog.Logger) *Counter {
+func NewCounter(bus *publish.Bus, cursors *cursor.Table, endpoints *registry.Registry, log *slog.Logger) *Counter {
 	return &Counter{bus: bus, cursors: cursors, endpoints: endpoints, log: log, counting: outage.Outage{
 		Fails: "cannot count the events that lagging endpoints missed; retrying",
 		Works: "counting the events that lagging endpoints missed again",

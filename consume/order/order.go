@@ -16,11 +16,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
 
-// Endpoints are the endpoints as this process has heard of them, and as the bucket has them: an [endpoint.Registry].
+// Endpoints are the endpoints as this process has heard of them, and as the bucket has them: an [registry.Registry].
 type Endpoints interface {
 	All() []*endpoint.Endpoint
 	Lookup(id string) (*endpoint.Endpoint, bool)
@@ -110,7 +111,7 @@ func (s *Sequences) begin(ctx context.Context, g *errgroup.Group, ep *endpoint.E
 }
 
 // Change lets an endpoint's sequence follow a change of the registry.
-func (s *Sequences) Change(ctx context.Context, g *errgroup.Group, c endpoint.Change) {
+func (s *Sequences) Change(ctx context.Context, g *errgroup.Group, c registry.Change) {
 	switch {
 	case c.Before == nil:
 		s.begin(ctx, g, c.After)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
 )
@@ -92,7 +93,7 @@ func (r *rig) set(change func()) {
 func (r *rig) change(to *endpoint.Endpoint) {
 	var before *endpoint.Endpoint
 	r.set(func() { before, r.ep = r.ep, to })
-	r.all.Change(r.ctx, &r.g, endpoint.Change{Before: before, After: to})
+	r.all.Change(r.ctx, &r.g, registry.Change{Before: before, After: to})
 }
 
 func (r *rig) All() []*endpoint.Endpoint { return []*endpoint.Endpoint{r.ep} }
@@ -106,7 +107,7 @@ func (r *rig) Lookup(string) (*endpoint.Endpoint, bool) {
 func (r *rig) Get(context.Context, string) (endpoint.Endpoint, error) {
 	ep, ok := r.Lookup("")
 	if !ok {
-		return endpoint.Endpoint{}, endpoint.ErrNotFound
+		return endpoint.Endpoint{}, registry.ErrNotFound
 	}
 	return *ep, nil
 }

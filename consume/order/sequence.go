@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/outage"
 	"jethook/publish/pull"
 	"jethook/publish/topology"
@@ -136,7 +137,7 @@ func (q *sequence) leave(ctx context.Context, stream string) error {
 // take delivers from a stream until state ends or the bus fails.
 func (q *sequence) take(state context.Context, stream string, in Intake, since time.Time, report func(error)) error {
 	ep, err := q.Endpoints.Get(state, q.id) // old patterns must not replace new ones
-	if errors.Is(err, endpoint.ErrNotFound) {
+	if errors.Is(err, registry.ErrNotFound) {
 		return errLags
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/failure"
 	"jethook/publish/query"
@@ -47,7 +48,7 @@ type Circuits interface {
 // Worker works on recoveries in this process.
 type Worker struct {
 	bus       *publish.Bus
-	endpoints *endpoint.Registry
+	endpoints *registry.Registry
 	cursors   *cursor.Table
 	circuits  Circuits
 	log       *slog.Logger
@@ -61,7 +62,7 @@ type Worker struct {
 }
 
 // NewWorker returns a worker on the recoveries that lie on bus. The table is run by its owner.
-func NewWorker(bus *publish.Bus, endpoints *endpoint.Registry, cursors *cursor.Table, circuits Circuits, log *slog.Logger) *Worker {
+func NewWorker(bus *publish.Bus, endpoints *registry.Registry, cursors *cursor.Table, circuits Circuits, log *slog.Logger) *Worker {
 	return &Worker{
 		bus: bus, endpoints: endpoints, cursors: cursors, circuits: circuits, log: log,
 		bad:  seal.NewBadRecords(topology.BucketRecoveries, log),
@@ -178,7 +179,7 @@ func (r *Worker) work(ctx context.Context, job *recoveryJob) {
 			return
 		case errors.Is(err, ErrTooMuch):
 			job.end(Failed, err.Error())
-		case errors.Is(err, endpoint.ErrNotFound):
+		case errors.Is(err, registry.ErrNotFound):
 			job.end(Cancelled, "the endpoint is removed")
 		case errors.Is(err, seal.ErrUnreadable):
 			job.end(Failed, "the endpoint's stored record can't be read")

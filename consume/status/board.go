@@ -15,6 +15,7 @@ import (
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/consume/notice"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/report"
 )
@@ -31,7 +32,7 @@ const (
 // Board makes the status. It is safe for concurrent use: who asks at the same time gets the same.
 type Board struct {
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 	sources  []config.Source
 
 	flight singleflight.Group
@@ -44,7 +45,7 @@ type Board struct {
 
 // NewBoard returns a board over what lies on bus. The registry is nil in a process that keeps none; sources are the
 // those of this process, which are listed even when no process reports them.
-func NewBoard(bus *publish.Bus, registry *endpoint.Registry, sources []config.Source) *Board {
+func NewBoard(bus *publish.Bus, registry *registry.Registry, sources []config.Source) *Board {
 	return &Board{bus: bus, registry: registry, sources: sources}
 }
 

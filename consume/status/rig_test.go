@@ -9,6 +9,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/consume/status"
 	"jethook/publish"
 	"jethook/publish/bustest"
@@ -19,7 +20,7 @@ import (
 // rig is a bus on which nothing is delivered: what is put on it stays.
 type rig struct {
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 	board    *status.Board
 }
 
@@ -32,7 +33,7 @@ func start(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(bus.Close)
-	registry, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, log)
+	registry, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"jethook/config"
 	"jethook/consume/dashboard/session"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 )
 
 // schedule replaces the default schedule, which nobody wants to watch.
@@ -36,7 +37,7 @@ const timeout = time.Minute
 type Jethook struct {
 	Run       func(context.Context) error // until the context ends; it closes what was opened
 	Close     func()                      // closes what was opened and never ran
-	Endpoints *endpoint.Registry
+	Endpoints *registry.Registry
 	Token     config.Secret
 	NATS      string // URL
 	Public    string // address that webhooks are received at

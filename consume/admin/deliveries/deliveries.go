@@ -12,14 +12,14 @@ import (
 
 	"jethook/consume/admin/operation"
 	"jethook/consume/deliveries"
-	"jethook/consume/endpoint"
 	"jethook/consume/history"
+	"jethook/consume/registry"
 )
 
 // Operations are those on deliveries.
 type Operations struct {
 	api      *operation.API
-	registry *endpoint.Registry // nil in a process that keeps none
+	registry *registry.Registry // nil in a process that keeps none
 	ledger   *deliveries.Store
 	log      *slog.Logger
 }

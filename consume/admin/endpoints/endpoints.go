@@ -14,6 +14,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin/operation"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 )
 
@@ -21,7 +22,7 @@ import (
 type Operations struct {
 	api      *operation.API
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 	policy   *endpoint.AddressPolicy
 	switches *consume.Switch
 	log      *slog.Logger
@@ -134,7 +135,7 @@ func (o *Operations) createEndpoint(ctx context.Context, in *createEndpointInput
 	switch there, err := o.created(ctx, made, e.ID); {
 	case err == nil:
 		return newCreateOutput(&there, &spec), nil
-	case !errors.Is(err, endpoint.ErrNotFound):
+	case !errors.Is(err, registry.ErrNotFound):
 		return nil, err
 	}
 	if e.Ordered {
@@ -143,8 +144,8 @@ func (o *Operations) createEndpoint(ctx context.Context, in *createEndpointInput
 		}
 	}
 	e, err = o.registry.Create(ctx, e)
-	if errors.Is(err, endpoint.ErrExists) && made.Key != "" { // the same request was faster, or its endpoint was removed
-		if e, err = o.created(ctx, made, e.ID); errors.Is(err, endpoint.ErrNotFound) {
+	if errors.Is(err, registry.ErrExists) && made.Key != "" { // the same request was faster, or its endpoint was removed
+		if e, err = o.created(ctx, made, e.ID); errors.Is(err, registry.ErrNotFound) {
 			err = errRemoved
 		}
 	}
@@ -158,7 +159,7 @@ func (o *Operations) createEndpoint(ctx context.Context, in *createEndpointInput
 // created returns the endpoint that a request with an Idempotency-Key has made before, as it is now.
 func (o *Operations) created(ctx context.Context, made operation.RequestID, id string) (endpoint.Endpoint, error) {
 	if made.Key == "" {
-		return endpoint.Endpoint{}, endpoint.ErrNotFound
+		return endpoint.Endpoint{}, registry.ErrNotFound
 	}
 	e, err := o.registry.Get(ctx, id)
 	if err != nil {
@@ -297,10 +298,10 @@ func (o *Operations) update(ctx context.Context, in *EndpointCondition, spec *en
 
 func (o *Operations) deleteEndpoint(ctx context.Context, in *EndpointCondition) (*struct{}, error) {
 	if !operation.EndpointID.MatchString(in.ID) {
-		return nil, endpoint.ErrNotFound
+		return nil, registry.ErrNotFound
 	}
 	err := o.registry.DeleteIf(ctx, in.ID, in.check)
-	if err != nil && !errors.Is(err, endpoint.ErrNotFound) {
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return nil, err
 	}
 	// Also for one that is removed already: a request that failed between the two is made again.

@@ -10,7 +10,7 @@ import (
 	"jethook/consume/admin/operation"
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/eventlog"
 	"jethook/publish/trace"
@@ -20,7 +20,7 @@ import (
 type Operations struct {
 	api      *operation.API
 	bus      *publish.Bus
-	registry *endpoint.Registry // nil in a process that keeps none
+	registry *registry.Registry // nil in a process that keeps none
 	archive  *archive.Archive
 	ledger   *deliveries.Store
 	tracer   *trace.Tracer // nil: nothing is traced

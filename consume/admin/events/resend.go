@@ -16,6 +16,7 @@ import (
 	"jethook/consume/admin/operation"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 	"jethook/publish/failure"
@@ -141,7 +142,7 @@ func (o *Operations) named(ctx context.Context, ids []string) ([]endpoint.Endpoi
 		}
 		var err error
 		all[i], err = o.registry.Get(ctx, id)
-		if errors.Is(err, endpoint.ErrNotFound) {
+		if errors.Is(err, registry.ErrNotFound) {
 			wrong(i, "no such endpoint")
 		} else if err != nil {
 			return nil, err

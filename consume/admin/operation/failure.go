@@ -14,6 +14,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/paging"
 	"jethook/consume/recovery"
+	"jethook/consume/registry"
 	"jethook/consume/rejected"
 	"jethook/publish/failure"
 	"jethook/publish/seal"
@@ -99,7 +100,7 @@ var failures = []struct {
 	{errRole, http.StatusForbidden, "forbidden", "this token's role does not allow this; it takes a token with the role admin"},
 	{echo.ErrNotFound, http.StatusNotFound, "not_found", "not found"},
 	{echo.ErrMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "this path does not support that method"},
-	{endpoint.ErrNotFound, http.StatusNotFound, "not_found", "no such endpoint"},
+	{registry.ErrNotFound, http.StatusNotFound, "not_found", "no such endpoint"},
 	{archive.ErrNoEvent, http.StatusNotFound, "not_found", "no such event is stored"},
 	{deliveries.ErrNoDelivery, http.StatusNotFound, "not_found", "no such delivery is waiting or dead"},
 	{deliveries.ErrNotFound, http.StatusNotFound, "not_found", "no such delivery"},
@@ -119,7 +120,7 @@ var failures = []struct {
 	{failure.ErrBusy, http.StatusServiceUnavailable, "overloaded", "too many requests at once; try again"},
 	{failure.ErrFull, http.StatusServiceUnavailable, "store_full", "the store is full; try again later"},
 	{failure.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
-	{endpoint.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
+	{registry.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "the store does not respond; try again"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "the store did not respond in time; try again"},
 }
 

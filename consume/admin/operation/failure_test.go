@@ -10,6 +10,7 @@ import (
 
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/failure"
 )
 
@@ -23,8 +24,8 @@ func TestFailureOf(t *testing.T) {
 		{ErrUnauthorized, 401, "unauthorized"},
 		{echo.ErrNotFound, 404, "not_found"},
 		{echo.ErrMethodNotAllowed, 405, "method_not_allowed"},
-		{endpoint.ErrNotFound, 404, "not_found"},
-		{endpoint.ErrUnavailable, 503, "unavailable"},
+		{registry.ErrNotFound, 404, "not_found"},
+		{registry.ErrUnavailable, 503, "unavailable"},
 		{endpoint.Problems{{Field: "url", Message: "has no host"}}, 422, "invalid"},
 		{deliveries.ErrNoDelivery, 404, "not_found"},
 		{deliveries.ErrUnderWay, 409, "under_way"},

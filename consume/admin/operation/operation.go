@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/time/rate"
 
-	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 )
 
@@ -19,7 +19,7 @@ import (
 type API struct {
 	Huma     huma.API
 	Bus      *publish.Bus
-	Registry *endpoint.Registry // nil in a process that keeps none
+	Registry *registry.Registry // nil in a process that keeps none
 	Log      *slog.Logger
 
 	faults rate.Sometimes // logs a store that stays away once in a while
@@ -29,7 +29,7 @@ type API struct {
 const LogPause = 5 * time.Second
 
 // New returns an API without operations.
-func New(h huma.API, bus *publish.Bus, registry *endpoint.Registry, log *slog.Logger) *API {
+func New(h huma.API, bus *publish.Bus, registry *registry.Registry, log *slog.Logger) *API {
 	return &API{Huma: h, Bus: bus, Registry: registry, Log: log, faults: rate.Sometimes{First: 1, Interval: LogPause}}
 }
 

@@ -11,14 +11,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"jethook/consume/admin/operation"
-	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
+	"jethook/consume/registry"
 )
 
 // Operations are the operations on recoveries.
 type Operations struct {
 	api        *operation.API
-	registry   *endpoint.Registry
+	registry   *registry.Registry
 	recoveries *recovery.Recoveries
 	log        *slog.Logger
 }

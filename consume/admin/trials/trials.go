@@ -19,6 +19,7 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/event"
 )
@@ -27,7 +28,7 @@ import (
 type Operations struct {
 	api      *operation.API
 	bus      *publish.Bus
-	registry *endpoint.Registry
+	registry *registry.Registry
 	policy   *endpoint.AddressPolicy
 	archive  *archive.Archive
 	ledger   *deliveries.Store

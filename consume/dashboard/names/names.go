@@ -8,17 +8,18 @@ import (
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 )
 
 // Names are those of the endpoints that a process keeps.
 type Names struct {
-	registry *endpoint.Registry // nil in a process that keeps none
+	registry *registry.Registry // nil in a process that keeps none
 	attempts int
 }
 
 // New returns the names of the endpoints in a registry, which may be nil. attempts is how many an endpoint without a schedule of its
 // own makes.
-func New(registry *endpoint.Registry, attempts int) *Names { return &Names{registry, attempts} }
+func New(registry *registry.Registry, attempts int) *Names { return &Names{registry, attempts} }
 
 // Of is what people call an endpoint; its id when it is gone or nameless.
 func (n *Names) Of(id string) string {

@@ -1,4 +1,4 @@
-package endpoint_test
+package registry_test
 
 import (
 	"bytes"
@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish/seal"
 )
 
@@ -107,7 +109,7 @@ func TestBadRecordsArePassedOver(t *testing.T) {
 	}
 	plant(t, bus, "not.an.endpoint", fixture(t, "clear.json"))
 	var log bytes.Buffer
-	r, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	r, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +203,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			// The API takes it, too.
 			name, url, secret, scheme := e.Name, e.URL, e.Secrets[0].Value.Reveal(), endpoint.SignatureSpec{Scheme: string(e.Signature.Scheme), Header: e.Signature.Header}
-			_, err = e.With(&endpoint.Spec{Name: &name, URL: &url, Events: e.Events, Headers: e.Headers, Signature: &scheme, Secret: &secret}, nil, testNow)
+			_, err = e.With(&endpoint.Spec{Name: &name, URL: &url, Events: e.Events, Headers: e.Headers, Signature: &scheme, Secret: &secret}, nil, time.Now())
 			if err != nil {
 				t.Errorf("the API refuses it: %v", err)
 			}

@@ -1,4 +1,4 @@
-package endpoint_test
+package registry_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/seal"
 )
@@ -38,11 +39,15 @@ func ring(t testing.TB, keys ...string) *config.Keyring {
 // confidentialEndpoint has something in each place that must not be read.
 func confidentialEndpoint(t *testing.T) endpoint.Endpoint {
 	t.Helper()
-	s := validSpec()
-	s.Secret, s.Headers = new("Geheimnis-1"), map[string]string{"Authorization": "Basic R2VoZWltbmlz", "X-Team": "Geheimnis-2"}
-	e := mustNew(t, s)
+	e, err := endpoint.New(&endpoint.Spec{
+		Name: new("Orders"), URL: new("https://example.com/hook?k=v"), Events: []string{"events.order.*", "webhooks.polar.>"},
+		Secret: new("Geheimnis-1"), Headers: map[string]string{"Authorization": "Basic R2VoZWltbmlz", "X-Team": "Geheimnis-2"},
+	}, endpoint.NewAddressPolicy(nil), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	e.Request = "hash-of-Geheimnis-1"
-	rotated, err := e.Rotated(endpoint.Secret{Value: config.NewSecret("Geheimnis-3"), Request: "hash-of-Geheimnis-3"}, time.Hour, testNow)
+	rotated, err := e.Rotated(endpoint.Secret{Value: config.NewSecret("Geheimnis-3"), Request: "hash-of-Geheimnis-3"}, time.Hour, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,9 +160,9 @@ func stored(t *testing.T, bus *publish.Bus, id string) string {
 	return string(entry.Value())
 }
 
-func openWith(t *testing.T, bus *publish.Bus, keys *config.Keyring) (*endpoint.Registry, error) {
+func openWith(t *testing.T, bus *publish.Bus, keys *config.Keyring) (*registry.Registry, error) {
 	t.Helper()
-	return endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, keys, slog.New(slog.DiscardHandler))
+	return registry.Open(t.Context(), bus.Buckets().Endpoints, keys, slog.New(slog.DiscardHandler))
 }
 
 // plant writes a record as somebody does who reaches the bucket.
@@ -173,7 +178,7 @@ func TestRegistrySealsWhatIsStored(t *testing.T) {
 	t.Parallel()
 	bus := openBus(t)
 	e := confidentialEndpoint(t)
-	must := func(keys *config.Keyring) *endpoint.Registry {
+	must := func(keys *config.Keyring) *registry.Registry {
 		t.Helper()
 		r, err := openWith(t, bus, keys)
 		if err != nil {
@@ -318,9 +323,9 @@ func TestRunStopsWhenAnotherProcessSeals(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	changes := make(chan endpoint.Change, 10)
+	changes := make(chan registry.Change, 10)
 	ended := make(chan error, 1)
-	go func() { ended <- behind.Run(ctx, bus.Queues().Restored, func(c endpoint.Change) { changes <- c }) }()
+	go func() { ended <- behind.Run(ctx, bus.Queues().Restored, func(c registry.Change) { changes <- c }) }()
 	planted, err := endpoint.Encode(confidentialEndpoint(t), ring(t, anotherKey))
 	if err != nil {
 		t.Fatal(err)
@@ -355,7 +360,7 @@ func TestCreateOnlyOnce(t *testing.T) {
 	if _, err := r.Create(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Create(t.Context(), e); !errors.Is(err, endpoint.ErrExists) {
+	if _, err := r.Create(t.Context(), e); !errors.Is(err, registry.ErrExists) {
 		t.Errorf("a second time: %v", err)
 	}
 	refuse := errors.New("no")
@@ -365,7 +370,7 @@ func TestCreateOnlyOnce(t *testing.T) {
 	if err := r.Delete(t.Context(), e.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Create(t.Context(), e); !errors.Is(err, endpoint.ErrExists) {
+	if _, err := r.Create(t.Context(), e); !errors.Is(err, registry.ErrExists) {
 		t.Errorf("after it was removed: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package endpoint_test
+package registry_test
 
 import (
 	"log/slog"

@@ -1,4 +1,4 @@
-package endpoint
+package registry
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/consume/endpoint"
 	"jethook/publish/report"
 	"jethook/publish/seal"
 	"jethook/publish/topology"
@@ -23,7 +24,7 @@ func (r *Registry) readAll(ctx context.Context) error {
 				return r.seal(ctx, stale)
 			}
 			_, _, err := r.apply(entry, 0)
-			if err == nil && entry.Operation() == jetstream.KeyValuePut && !isCurrent(r.keys, entry.Value()) {
+			if err == nil && entry.Operation() == jetstream.KeyValuePut && !endpoint.IsCurrent(r.keys, entry.Value()) {
 				stale = append(stale, entry.Key())
 			}
 		case <-ctx.Done():
@@ -35,7 +36,7 @@ func (r *Registry) readAll(ctx context.Context) error {
 // seal stores endpoints as they are, which seals them by the first key. From then on no unsealed record is taken.
 func (r *Registry) seal(ctx context.Context, ids []string) error {
 	for _, id := range ids {
-		_, err := r.replace(ctx, id, func(*Endpoint) error { return nil })
+		_, err := r.replace(ctx, id, func(*endpoint.Endpoint) error { return nil })
 		switch {
 		case err == nil:
 			r.log.Info("endpoint sealed", "endpoint", id)
@@ -145,7 +146,7 @@ const rereadTimeout = 10 * time.Second
 
 // forget removes the endpoints that were known and are not in the bucket any more. A server that lags behind the bucket's
 // leader may yet bring one.
-func (r *Registry) forget(known []*Endpoint, there map[string]bool, changed func(Change)) {
+func (r *Registry) forget(known []*endpoint.Endpoint, there map[string]bool, changed func(Change)) {
 	for _, e := range known {
 		if there[e.ID] {
 			continue
@@ -183,7 +184,7 @@ func (r *Registry) apply(entry jetstream.KeyValueEntry, lost uint64) (c Change, 
 		r.bad.Note(entry.Key(), nil)
 		return Change{Before: before}, before != nil, nil
 	}
-	e, err := Decode(entry.Key(), entry.Value(), r.keys, r.seals.Only())
+	e, err := endpoint.Decode(entry.Key(), entry.Value(), r.keys, r.seals.Only())
 	r.bad.Note(entry.Key(), err)
 	if err != nil {
 		return Change{}, false, err

@@ -1,4 +1,4 @@
-package endpoint_test
+package registry_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/bustest"
 )
@@ -22,16 +23,16 @@ func openBus(t testing.TB) *publish.Bus {
 }
 
 // process opens the registry as one process does and passes on the changes it is told of.
-func process(t testing.TB, bus *publish.Bus) (*endpoint.Registry, <-chan endpoint.Change) {
+func process(t testing.TB, bus *publish.Bus) (*registry.Registry, <-chan registry.Change) {
 	t.Helper()
-	r, err := endpoint.OpenRegistry(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
+	r, err := registry.Open(t.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes := make(chan endpoint.Change, 100)
+	changes := make(chan registry.Change, 100)
 	ended := make(chan error, 1)
 	ctx := t.Context()
-	go func() { ended <- r.Run(ctx, bus.Queues().Restored, func(c endpoint.Change) { changes <- c }) }()
+	go func() { ended <- r.Run(ctx, bus.Queues().Restored, func(c registry.Change) { changes <- c }) }()
 	t.Cleanup(func() {
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -50,18 +51,18 @@ func newEndpoint(t testing.TB, events ...string) endpoint.Endpoint {
 	return e
 }
 
-func told(t *testing.T, changes <-chan endpoint.Change) endpoint.Change {
+func told(t *testing.T, changes <-chan registry.Change) registry.Change {
 	t.Helper()
 	select {
 	case c := <-changes:
 		return c
 	case <-time.After(30 * time.Second):
 		t.Fatal("told of nothing")
-		return endpoint.Change{}
+		return registry.Change{}
 	}
 }
 
-func matches(r *endpoint.Registry, subject string) (ids []string) {
+func matches(r *registry.Registry, subject string) (ids []string) {
 	for _, e := range r.Match(subject) {
 		ids = append(ids, e.ID)
 	}
@@ -82,7 +83,7 @@ func TestChangesReachEveryProcess(t *testing.T) {
 	if got := matches(a, "events.order.created"); len(got) != 1 || got[0] != e.ID {
 		t.Errorf("its own process matches %v", got)
 	}
-	for _, c := range []endpoint.Change{told(t, toldA), told(t, toldB)} {
+	for _, c := range []registry.Change{told(t, toldA), told(t, toldB)} {
 		if c.Before != nil || c.After.ID != e.ID {
 			t.Errorf("told %+v", c)
 		}
@@ -101,7 +102,7 @@ func TestChangesReachEveryProcess(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []endpoint.Change{told(t, toldA), told(t, toldB)} {
+	for _, c := range []registry.Change{told(t, toldA), told(t, toldB)} {
 		if c.Before.Disabled || !c.After.Disabled {
 			t.Errorf("told %+v", c)
 		}
@@ -113,7 +114,7 @@ func TestChangesReachEveryProcess(t *testing.T) {
 	if err := a.Delete(t.Context(), e.ID); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []endpoint.Change{told(t, toldA), told(t, toldB)} {
+	for _, c := range []registry.Change{told(t, toldA), told(t, toldB)} {
 		if c.After != nil || c.Before.ID != e.ID {
 			t.Errorf("told %+v", c)
 		}
@@ -130,7 +131,7 @@ func TestChangesReachEveryProcess(t *testing.T) {
 			return err
 		}(),
 	} {
-		if !errors.Is(err, endpoint.ErrNotFound) {
+		if !errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
@@ -148,7 +149,7 @@ func TestUpdatesAreNotLost(t *testing.T) {
 	}
 	const each = 25
 	done := make(chan error, 2)
-	for _, r := range []*endpoint.Registry{a, b} {
+	for _, r := range []*registry.Registry{a, b} {
 		go func() {
 			var err error
 			for range each {
@@ -194,7 +195,7 @@ func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprint("endpoints=", n), func(b *testing.B) {
 			bus := openBus(b)
-			r, err := endpoint.OpenRegistry(b.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
+			r, err := registry.Open(b.Context(), bus.Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -259,7 +260,7 @@ func TestReconnectedProcessSeesChanges(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	natsServer(t, port, dir)
-	other, err := endpoint.OpenRegistry(t.Context(), openHere().Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
+	other, err := registry.Open(t.Context(), openHere().Buckets().Endpoints, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package endpoint
+package registry
 
 import (
 	"fmt"
@@ -8,25 +8,27 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server/gsl"
+
+	"jethook/consume/endpoint"
 )
 
 // index finds the endpoints that subscribed to a subject without looking at the others.
 type index struct {
 	mu       sync.RWMutex // guards byID, removed and enabled; the sublist locks itself
-	byID     map[string]*Endpoint
+	byID     map[string]*endpoint.Endpoint
 	removed  map[string]uint64 // revisions that removed an endpoint: news of before that come late are none
 	enabled  int
-	patterns *gsl.GenericSublist[*Endpoint]
+	patterns *gsl.GenericSublist[*endpoint.Endpoint]
 }
 
 func newIndex() *index {
-	return &index{byID: make(map[string]*Endpoint), removed: make(map[string]uint64), patterns: gsl.NewSublist[*Endpoint]()}
+	return &index{byID: make(map[string]*endpoint.Endpoint), removed: make(map[string]uint64), patterns: gsl.NewSublist[*endpoint.Endpoint]()}
 }
 
 // put makes e the current state of its endpoint and returns the one before, if any. A state that is not newer
 // than the known one changes nothing, and news is false, unless that is of the revision lost. The new patterns are in force
 // before the old ones go, so that no event falls in between.
-func (x *index) put(e *Endpoint, lost uint64) (before *Endpoint, news bool, err error) {
+func (x *index) put(e *endpoint.Endpoint, lost uint64) (before *endpoint.Endpoint, news bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before = x.byID[e.ID]
@@ -67,7 +69,7 @@ func (x *index) revisions() map[string]uint64 {
 }
 
 // remove forgets an endpoint as of a revision and returns its last state, if any.
-func (x *index) remove(id string, revision uint64) (before *Endpoint, err error) {
+func (x *index) remove(id string, revision uint64) (before *endpoint.Endpoint, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before = x.byID[id]
@@ -76,7 +78,7 @@ func (x *index) remove(id string, revision uint64) (before *Endpoint, err error)
 	return before, x.drop(before)
 }
 
-func (x *index) drop(e *Endpoint) error {
+func (x *index) drop(e *endpoint.Endpoint) error {
 	if e == nil {
 		return nil
 	}
@@ -91,7 +93,7 @@ func (x *index) drop(e *Endpoint) error {
 	return nil
 }
 
-func (x *index) get(id string) (*Endpoint, bool) {
+func (x *index) get(id string) (*endpoint.Endpoint, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	e, ok := x.byID[id]
@@ -105,31 +107,31 @@ func (x *index) enabledCount() int {
 }
 
 // match returns each endpoint once that has a pattern for subject, disabled ones too.
-func (x *index) match(subject string) []*Endpoint {
-	var found []*Endpoint
-	x.patterns.Match(subject, func(e *Endpoint) { found = append(found, e) })
+func (x *index) match(subject string) []*endpoint.Endpoint {
+	var found []*endpoint.Endpoint
+	x.patterns.Match(subject, func(e *endpoint.Endpoint) { found = append(found, e) })
 	if len(found) < 2 {
 		return found
 	}
 	// Several patterns of one endpoint, or its old and its new state during a change, may match.
-	slices.SortFunc(found, func(a, b *Endpoint) int {
+	slices.SortFunc(found, func(a, b *endpoint.Endpoint) int {
 		if a.ID != b.ID {
 			return strings.Compare(a.ID, b.ID)
 		}
 		return b.UpdatedAt.Compare(a.UpdatedAt)
 	})
-	return slices.CompactFunc(found, func(a, b *Endpoint) bool { return a.ID == b.ID })
+	return slices.CompactFunc(found, func(a, b *endpoint.Endpoint) bool { return a.ID == b.ID })
 }
 
 // all returns every endpoint, the oldest first.
-func (x *index) all() []*Endpoint {
+func (x *index) all() []*endpoint.Endpoint {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	out := make([]*Endpoint, 0, len(x.byID))
+	out := make([]*endpoint.Endpoint, 0, len(x.byID))
 	for _, e := range x.byID {
 		out = append(out, e)
 	}
-	slices.SortFunc(out, func(a, b *Endpoint) int {
+	slices.SortFunc(out, func(a, b *endpoint.Endpoint) int {
 		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 			return c
 		}
