@@ -288,7 +288,7 @@ func TestMoveTakenBack(t *testing.T) {
 	p.kill(t)
 	p.start(t, "serve")
 	p.yields(t)
-	if code, answer := p.ask(t, "POST", "/api/v1/events", `{"type":"thing","data":{}}`); code != http.StatusConflict || !strings.Contains(string(answer), `"moving"`) {
+	if code, answer := p.ask(t, "POST", "/api/v1/events", `{"type":"thing","data":{}}`); code != http.StatusServiceUnavailable || !strings.Contains(string(answer), `"moving"`) {
 		t.Errorf("a change is answered %d %s", code, answer)
 	}
 	if out := p.must(t, "status"); !strings.Contains(out, "MOVING      to nats://"+target) {

@@ -113,7 +113,7 @@ var failures = []struct {
 	{deliveries.ErrUnderWay, http.StatusConflict, "under_way", "the delivery is being attempted now"},
 	{deliveries.ErrInOrder, http.StatusConflict, "in_order", "the endpoint is ordered, and earlier events are waiting"},
 	{ErrDisabled, http.StatusConflict, "endpoint_disabled", "the endpoint is disabled; enable it to resume its waiting deliveries"},
-	{failure.ErrMoving, http.StatusConflict, "moving", "the store is being moved to a NATS cluster (see jethook status); do this there once it is"},
+	{failure.ErrMoving, http.StatusServiceUnavailable, "moving", "the store is being moved to a NATS cluster (see jethook status); do this there once it is"},
 	{failure.ErrConflict, http.StatusConflict, "conflict", "the record was changed concurrently; try again"},
 	{ErrBodyTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the body is too large"},
 	{failure.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "the event is too large to store"},
