@@ -17,6 +17,9 @@ import (
 	"jethook/publish/bustest"
 )
 
+// testNow is when the endpoints of these tests are made.
+var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 func openBus(t testing.TB) *publish.Bus {
 	t.Helper()
 	return bustest.Open(t, bustest.Settings(t))

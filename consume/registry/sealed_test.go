@@ -42,12 +42,12 @@ func confidentialEndpoint(t *testing.T) endpoint.Endpoint {
 	e, err := endpoint.New(&endpoint.Spec{
 		Name: new("Orders"), URL: new("https://example.com/hook?k=v"), Events: []string{"events.order.*", "webhooks.polar.>"},
 		Secret: new("Geheimnis-1"), Headers: map[string]string{"Authorization": "Basic R2VoZWltbmlz", "X-Team": "Geheimnis-2"},
-	}, endpoint.NewAddressPolicy(nil), time.Now())
+	}, endpoint.NewAddressPolicy(nil), testNow)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.Request = "hash-of-Geheimnis-1"
-	rotated, err := e.Rotated(endpoint.Secret{Value: config.NewSecret("Geheimnis-3"), Request: "hash-of-Geheimnis-3"}, time.Hour, time.Now())
+	rotated, err := e.Rotated(endpoint.Secret{Value: config.NewSecret("Geheimnis-3"), Request: "hash-of-Geheimnis-3"}, time.Hour, testNow)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"jethook/config"
 	"jethook/consume/endpoint"
@@ -203,7 +202,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			// The API takes it, too.
 			name, url, secret, scheme := e.Name, e.URL, e.Secrets[0].Value.Reveal(), endpoint.SignatureSpec{Scheme: string(e.Signature.Scheme), Header: e.Signature.Header}
-			_, err = e.With(&endpoint.Spec{Name: &name, URL: &url, Events: e.Events, Headers: e.Headers, Signature: &scheme, Secret: &secret}, nil, time.Now())
+			_, err = e.With(&endpoint.Spec{Name: &name, URL: &url, Events: e.Events, Headers: e.Headers, Signature: &scheme, Secret: &secret}, nil, testNow)
 			if err != nil {
 				t.Errorf("the API refuses it: %v", err)
 			}
