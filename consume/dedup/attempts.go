@@ -42,21 +42,43 @@ func (l *lastAttempt) ends(d *delivery.Delivery, inTime bool) bool {
 	return inTime && (l.over || l.number >= d.Attempt)
 }
 
+// progress is what the line says of d.
+func (l *lastAttempt) progress(d *delivery.Delivery, inTime bool) Progress {
+	switch {
+	case !l.ends(d, inTime):
+		return NotAttempted
+	case l.over:
+		return Ended
+	default:
+		return Attempted
+	}
+}
+
 // attemptsMargin is how much earlier than it is asked for reading begins: the next question may be about an earlier time.
 const attemptsMargin = time.Hour
 
-// AttemptedSince reports whether the history has the attempt that d is to be made, or a later one, or the end of d, after a
-// time: the history as it was at asOf, or later. What the history has lost, it can't tell: then d counts as not attempted.
-func (o *Outcomes) AttemptedSince(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (bool, error) {
+// Progress is how far a delivery has come by the history.
+type Progress int
+
+// What the history has lost, it can't tell: then a delivery counts as not attempted.
+const (
+	NotAttempted Progress = iota
+	Attempted             // and is to be attempted again: it waits somewhere, unless the server has lost it
+	Ended                 // it was delivered, or is dead
+)
+
+// ProgressSince tells whether the history has the attempt that d is to be made, or a later one, or the end of d, after a
+// time: the history as it was at asOf, or later.
+func (o *Outcomes) ProgressSince(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (Progress, error) {
 	last, err := o.lastOf(ctx, d, at, asOf)
-	return last.ends(d, last.at.After(at)), err
+	return last.progress(d, last.at.After(at)), err
 }
 
-// BegunSince is [Outcomes.AttemptedSince] for attempts that began after the time: the line about one before may have come
+// BegunSince is [Outcomes.ProgressSince] for attempts that began after the time: the line about one before may have come
 // later.
-func (o *Outcomes) BegunSince(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (bool, error) {
+func (o *Outcomes) BegunSince(ctx context.Context, d *delivery.Delivery, at, asOf time.Time) (Progress, error) {
 	last, err := o.lastOf(ctx, d, at, asOf)
-	return last.ends(d, last.began.After(at)), err
+	return last.progress(d, last.began.After(at)), err
 }
 
 // lastOf returns the last line about a delivery, which is sure of lines after a time alone.

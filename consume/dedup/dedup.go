@@ -84,11 +84,16 @@ func New(lines History, find Finder, store Store, unbroken func() time.Time) *Ou
 // attempting d again would double its chain of attempts. What became of that outcome meanwhile stands for it: it
 // may have come due, and have been delivered. What was stored before the message is none: it belongs to an earlier
 // copy of the event, or is the dead letter that is being replayed. What came due late may have come back with a killed
-// server, and been attempted long ago.
+// server, and been attempted long ago; or a cluster has made it due twice, and has removed with the second one what the
+// outcome of the first one had scheduled on its subject.
 func (o *Outcomes) Has(ctx context.Context, d *delivery.Delivery, m *Message) (bool, error) {
 	if !d.Due.IsZero() && m.Stored.Sub(d.Due) > lateFire {
 		if since := o.unbroken(); d.Due.Before(since) {
-			over, err := o.AttemptedSince(ctx, d, d.Due.Add(-MaxEarly), since)
+			progress, err := o.ProgressSince(ctx, d, d.Due.Add(-MaxEarly), since)
+			over := progress == Ended
+			if err == nil && progress == Attempted {
+				over, err = o.isElsewhere(ctx, d, m)
+			}
 			if over || err != nil {
 				return over, err
 			}
@@ -139,6 +144,15 @@ func (o *Outcomes) IsRecorded(ctx context.Context, d *delivery.Delivery, m *Mess
 		return true, nil
 	}
 	return o.WasDelivered(ctx, d, m, m.Came)
+}
+
+// isElsewhere reports whether the delivery waits, is dead, or came due behind the message.
+func (o *Outcomes) isElsewhere(ctx context.Context, d *delivery.Delivery, m *Message) (bool, error) {
+	trace, err := o.find.Trace(ctx, d.ID())
+	if err != nil {
+		return false, fmt.Errorf("looking for where a delivery has gone: %w", err)
+	}
+	return !trace.Scheduled.IsZero() || trace.Dead.After(d.Due) || trace.DueAfter(m.Place), nil
 }
 
 // isRemoved reports whether d died after its message was stored, and its dead letter was removed or replayed since: that was its

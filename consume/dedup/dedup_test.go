@@ -23,17 +23,20 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 	for name, test := range map[string]struct {
 		lines   []string
 		follows bool // place 7
+		waits   bool // for its next attempt
 		want    bool
 	}{
-		"failed":    {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"failed"`}, want: true},
-		"delivered": {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":3,"outcome":"delivered"`}, want: true},
-		"dead":      {lines: []string{`"attempt":2,"outcome":"dead"`}, want: true},
-		"living":    {lines: []string{`"attempt":1,"outcome":"failed"`}},
-		"deferred":  {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"deferred"`}},
-		"unknown":   {},
+		"failed": {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"failed"`}, waits: true, want: true},
+		// It was made due twice, and what the first one's outcome had scheduled went with the second one's schedule.
+		"failed, and lost": {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"failed"`}},
+		"delivered":        {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":3,"outcome":"delivered"`}, want: true},
+		"dead":             {lines: []string{`"attempt":2,"outcome":"dead"`}, want: true},
+		"living":           {lines: []string{`"attempt":1,"outcome":"failed"`}},
+		"deferred":         {lines: []string{`"attempt":1,"outcome":"failed"`, `"attempt":2,"outcome":"deferred"`}},
+		"unknown":          {},
 		// By the places of what was attempted: the line about the death before a replay is none about what came after it.
 		"replayed": {follows: true, lines: []string{`"attempt":2,"outcome":"dead","place":7`}},
-		"ghost":    {follows: true, lines: []string{`"attempt":1,"outcome":"failed","place":0`, `"attempt":2,"outcome":"failed","place":8`}, want: true},
+		"ghost":    {follows: true, lines: []string{`"attempt":1,"outcome":"failed","place":0`, `"attempt":2,"outcome":"failed","place":8`}, waits: true, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,6 +44,9 @@ func TestWhatCameBackIsNotAttempted(t *testing.T) {
 			d.Attempt, d.Due = 2, time.Now().Add(-time.Hour)
 			if test.follows {
 				d.Follow(7)
+			}
+			if test.waits {
+				r.traces[d.ID()] = delivery.Trace{Scheduled: time.Now()}
 			}
 			for _, l := range test.lines {
 				r.lines = append(r.lines, recorded{Stored: stored(uint64(len(r.lines)+1), `{"delivery":"`+d.ID()+`",`+l+`}`)})

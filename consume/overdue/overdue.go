@@ -112,7 +112,9 @@ func (w *Watch) reclaimOne(ctx context.Context, d *delivery.Delivery) (over bool
 	}
 	over = trace.Scheduled.After(d.Since) || trace.Dead.After(d.Since) || trace.DueAfter(d.Place())
 	if !over {
-		over, err = w.outcomes.BegunSince(ctx, d, d.Since, time.Now().Add(-dedup.RereadAfter))
+		var progress dedup.Progress
+		progress, err = w.outcomes.BegunSince(ctx, d, d.Since, time.Now().Add(-dedup.RereadAfter))
+		over = progress == dedup.Ended // of one that was attempted and waits the trace tells
 	}
 	if err == nil && !over {
 		err = w.bus.Deliveries().Reschedule(ctx, d)
@@ -210,7 +212,8 @@ func (w *Watch) overSince(ctx context.Context, d *delivery.Delivery) (bool, erro
 	case trace.Dead.After(d.Since):
 		return true, nil
 	}
-	return w.outcomes.AttemptedSince(ctx, d, d.Due.Add(-dedup.MaxEarly), time.Now().Add(-dedup.RereadAfter))
+	progress, err := w.outcomes.ProgressSince(ctx, d, d.Due.Add(-dedup.MaxEarly), time.Now().Add(-dedup.RereadAfter))
+	return progress == dedup.Ended || progress == dedup.Attempted && trace.Scheduled.After(d.Since), err
 }
 
 // scheduleAnew replaces a message that the server has in its stream and not in its index.
