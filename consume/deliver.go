@@ -75,7 +75,7 @@ func (e *Engine) isStillOpen(j *job) bool {
 	case err != nil:
 		e.giveBack(j, time.Second)
 	case over:
-		j.h.found.Store(true)
+		j.h.late.Store(true)
 		e.finish(j)
 	default:
 		j.checked = time.Now()
@@ -178,7 +178,7 @@ func (e *Engine) wasDeliveredElsewhere(j *job) bool {
 	if err != nil || !delivered {
 		return false
 	}
-	j.h.found.Store(true)
+	j.h.late.Store(true)
 	return true
 }
 

@@ -116,7 +116,7 @@ func (e *Engine) hasOutcome(ctx context.Context, h *held, d *delivery.Delivery) 
 	message := h.message()
 	has, err := e.dedup.Has(ctx, d, &message)
 	if has {
-		h.found.Store(true)
+		h.late.Store(true)
 	}
 	return has, err
 }

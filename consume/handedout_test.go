@@ -126,3 +126,20 @@ func TestWhatIsFoundRests(t *testing.T) {
 		t.Errorf("the message is still held (%v)", err)
 	}
 }
+
+// Of an event for several endpoints, the server may be killed after the first was delivered to and before the last was: what is
+// recorded of the first may have gone with it, so the event comes again.
+func TestAServerIsKilledBetweenTwoParts(t *testing.T) {
+	t.Parallel()
+	bus, _, _ := idle(t)
+	h := handedOut(t, bus, 1)[0].h
+	h.in.acks = ack.NewQueue(time.Hour)
+	h.split(2)
+	h.late.Store(true) // the first was delivered
+	h.done()
+	h.link++ // the server was killed, and the connection is back
+	h.done()
+	if again := takeOne(t, bus, sharedIntake(bus), false); again.seq != h.seq {
+		t.Errorf("message %d came again, want %d", again.seq, h.seq)
+	}
+}

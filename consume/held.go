@@ -27,8 +27,7 @@ type held struct {
 	parts  atomic.Int32
 	kept   atomic.Int64 // when the bus was last told that it is being worked on, since this process began
 	back   atomic.Int64 // the message is to come again after this time, since a part has no outcome; 0: all have
-	late   atomic.Bool  // what became of a part is told by the history alone
-	found  atomic.Bool  // a part has the outcome of somebody else, which was found
+	late   atomic.Bool  // what became of a part may be told by the history alone
 
 	suspect bool // it may be what earlier processes died of
 }
@@ -109,17 +108,18 @@ func (h *held) done() {
 }
 
 // acknowledge ends a message whose parts all have outcomes. One that the history alone tells of may not be written yet: so the
-// message rests. One that was found may have gone with a server that was killed since: then the message comes again.
+// message rests. If the server may have been killed since the message came, the outcome of any part may have gone with it,
+// however long the last part took: then the message comes again, and what is recorded decides.
 func (h *held) acknowledge() {
-	switch found := h.found.Load(); {
-	case found && h.hasLapsed():
-		h.release()
-	case found && h.isForgotten():
-		h.GiveBack()
-	case found || h.late.Load():
-		h.in.acks.Settle(h)
-	default:
+	switch {
+	case !h.late.Load() || !h.in.acks.Rests():
 		h.Settle()
+	case h.hasLapsed():
+		h.release()
+	case h.isForgotten():
+		h.GiveBack()
+	default:
+		h.in.acks.Settle(h)
 	}
 }
 

@@ -115,7 +115,7 @@ func (e *Engine) sendGoing(ctx context.Context, h *held) error {
 	}
 	ended, err := deliveries.RecentlyEnded(ctx, e.bus, key.Endpoint)
 	if err != nil || ended[d.ID()] {
-		h.found.Store(err == nil)
+		h.late.Store(err == nil)
 		return err
 	}
 	return deliveries.SendAhead(ctx, e.bus, e.cursors, key, &d)

@@ -44,8 +44,6 @@ type soak struct {
 
 // tally is an endpoint that takes everything, and notes what came.
 type tally struct {
-	url string
-
 	mu   sync.Mutex // guards what follows
 	came []bool     // by the number of the event
 }

@@ -47,6 +47,9 @@ func NewQueue(rest time.Duration) *Queue {
 	return &Queue{rest: rest, wake: make(chan struct{}, 1)}
 }
 
+// Rests reports whether messages rest at all: the history is written after it is acknowledged.
+func (q *Queue) Rests() bool { return q.rest > 0 }
+
 // Settle acknowledges a message whose outcome is stored when it has rested.
 func (q *Queue) Settle(m Message) {
 	q.mu.Lock()
