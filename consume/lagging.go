@@ -114,9 +114,12 @@ func (e *Engine) sendGoing(ctx context.Context, h *held) error {
 		return err
 	}
 	ended, err := deliveries.RecentlyEnded(ctx, e.bus, key.Endpoint)
-	if err != nil || ended[d.ID()] {
-		h.late.Store(err == nil)
+	if err != nil {
 		return err
+	}
+	if ended[d.ID()] {
+		h.late.Store(true)
+		return nil
 	}
 	return deliveries.SendAhead(ctx, e.bus, e.cursors, key, &d)
 }

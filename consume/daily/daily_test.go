@@ -21,25 +21,6 @@ func newRig(t testing.TB) *rig {
 	return &rig{bustest.Open(t, bustest.Settings(t))}
 }
 
-// store puts n lines into the history, and returns when they are there.
-func (r *rig) store(t testing.TB, n int, put func(i int, done func(error))) {
-	t.Helper()
-	var stored sync.WaitGroup
-	room := make(chan struct{}, 1000) // stored in a moment, also by a busy machine
-	for i := range n {
-		room <- struct{}{}
-		stored.Add(1)
-		put(i, func(err error) {
-			if err != nil {
-				t.Error(err)
-			}
-			<-room
-			stored.Done()
-		})
-	}
-	stored.Wait()
-}
-
 // days are counted while the test runs.
 func (r *rig) days(t *testing.T, hour, look uint64) *daily.Counter {
 	t.Helper()
@@ -55,7 +36,7 @@ func (r *rig) days(t *testing.T, hour, look uint64) *daily.Counter {
 // record stores lines of the history, one in four a failure, evenly of these endpoints.
 func (r *rig) record(t *testing.T, n int, endpoints ...string) {
 	t.Helper()
-	r.store(t, n, func(i int, done func(error)) {
+	bustest.Fill(t, n, func(i int, done func(error)) {
 		trait := delivery.HistoryKey{Endpoint: endpoints[i%len(endpoints)], Outcome: "delivered", Class: "ok", Status: 200}
 		if i/len(endpoints)%4 == 3 {
 			trait.Outcome, trait.Class, trait.Status = "failed", "status", 503
@@ -84,7 +65,7 @@ func TestDays(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.record(t, 1200, "ep_a", "ep_b", "ep_c")
-	r.store(t, 3, func(i int, done func(error)) {
+	bustest.Fill(t, 3, func(i int, done func(error)) {
 		r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: "ep_a", Outcome: []string{"dead", "circuit_opened", "deferred"}[i]}, []byte(`{}`), done)
 	})
 	d := r.days(t, 20_000, 20_000)
@@ -135,7 +116,7 @@ func BenchmarkDays(b *testing.B) {
 		ids[i] = fmt.Sprintf("ep_%020d", i)
 	}
 	add := func(n int) {
-		r.store(b, n, func(i int, done func(error)) {
+		bustest.Fill(b, n, func(i int, done func(error)) {
 			r.bus.Deliveries().Record(delivery.HistoryKey{Endpoint: ids[i%len(ids)], Outcome: "delivered", Class: "ok", Status: 200}, make([]byte, 500), done)
 		})
 	}

@@ -3,7 +3,6 @@ package status_test
 import (
 	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -67,28 +66,9 @@ func aDelivery(ep string, i int, due time.Time) delivery.Delivery {
 	}
 }
 
-// store waits until all of put's messages are stored.
-func (r *rig) store(t testing.TB, n int, put func(i int, done func(error))) {
-	t.Helper()
-	var stored sync.WaitGroup
-	room := make(chan struct{}, 1000) // stored in a moment, also by a busy machine
-	for i := range n {
-		room <- struct{}{}
-		stored.Add(1)
-		put(i, func(err error) {
-			if err != nil {
-				t.Error(err)
-			}
-			<-room
-			stored.Done()
-		})
-	}
-	stored.Wait()
-}
-
 func (r *rig) schedule(t testing.TB, n int, each func(i int) delivery.Delivery) {
 	t.Helper()
-	r.store(t, n, func(i int, done func(error)) {
+	bustest.Fill(t, n, func(i int, done func(error)) {
 		d := each(i)
 		r.bus.Deliveries().Schedule(&d, done)
 	})

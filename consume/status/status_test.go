@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/endpoint"
 	"jethook/consume/status"
+	"jethook/publish/bustest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 	"jethook/publish/processes"
@@ -29,7 +30,7 @@ func (r *rig) status(t testing.TB) *status.Status {
 
 func (r *rig) bury(t testing.TB, d delivery.Delivery) {
 	t.Helper()
-	r.store(t, 1, func(_ int, done func(error)) { r.bus.Deliveries().DeadLetter(&d, done) })
+	bustest.Fill(t, 1, func(_ int, done func(error)) { r.bus.Deliveries().DeadLetter(&d, done) })
 }
 
 // answer makes a process report what own says, until the test ends.

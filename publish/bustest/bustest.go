@@ -3,6 +3,7 @@ package bustest
 import (
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,3 +93,22 @@ const (
 	OneKey     = "one-key-of-the-tests-0123456789ab"
 	AnotherKey = "another-key-of-the-tests-01234567"
 )
+
+// Fill has put store n messages, and returns when they are there.
+func Fill(t testing.TB, n int, put func(i int, done func(error))) {
+	t.Helper()
+	var stored sync.WaitGroup
+	room := make(chan struct{}, 1000) // stored in a moment, also by a busy machine
+	for i := range n {
+		room <- struct{}{}
+		stored.Add(1)
+		put(i, func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			<-room
+			stored.Done()
+		})
+	}
+	stored.Wait()
+}
