@@ -7,36 +7,40 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/dedup"
 	"jethook/consume/endpoint"
+	"jethook/consume/lane"
 	"jethook/consume/outcome"
 	"jethook/publish/delivery"
 	"jethook/publish/trace"
 )
 
-// deliver makes one attempt and stores what came of it. It returns nil when none was made.
-func (e *Engine) deliver(j *job) *attempt.Result {
+// deliver makes one attempt, of which the lane learns, and stores what came of it.
+func (e *Engine) deliver(l *lane.Lane[*job], j *job) {
 	ep, ok := e.endpoints.Lookup(j.d.Endpoint)
 	switch {
 	case !ok:
 		e.strand(j)
-		return nil
+		return
 	case e.stopping(), j.h.hasLapsed():
 		e.giveBack(j, 0)
-		return nil
+		return
 	case !e.isStillOpen(j):
-		return nil
+		return
 	case ep.Disabled:
 		e.setDown(j)
-		return nil
+		return
 	case !e.awaitDue(j):
 		e.putBack(j)
-		return nil
+		return
 	}
 	if !e.withBody(j) {
-		return nil
+		return
 	}
 	res := e.attempt(j, ep)
+	// The lane learns of results in the order in which they came: failures are stored in batches, and would come in a row.
+	health := l.Learn(j.Facts().Class, &res)
 	e.conclude(j, ep, &res)
-	return &res
+	e.meters.note(j, &res)
+	e.examine(j.d.Endpoint, &res, health)
 }
 
 // attempt makes the attempt as a step of the event's trace.

@@ -275,13 +275,8 @@ func (e *Engine) lane(ep *endpoint.Endpoint) *lane.Lane[*job] {
 // worker makes the attempts that lanes decide on.
 type worker struct{ *Engine }
 
-// Attempt makes one attempt and learns from its result.
-func (e worker) Attempt(l *lane.Lane[*job], j *job) {
-	if res := e.deliver(j); res != nil {
-		e.meters.note(j, res)
-		e.examine(l, j.d.Endpoint, res)
-	}
-}
+// Attempt is of [lane.Worker].
+func (e worker) Attempt(l *lane.Lane[*job], j *job) { e.deliver(l, j) }
 
 // endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
 // endpoint's concurrency, and an endpoint that was enabled gets what waited for that.

@@ -19,14 +19,13 @@ import (
 // it got few requests: what is disabled has been reported as failing before.
 const disableNotice = 4
 
-// examine draws from a request's result what it says about the endpoint: its pace, its circuit, and whether it
-// is to be disabled. An endpoint's failing is noted in the registry, so that every process knows of it, and one
-// that starts tomorrow too.
-func (e *Engine) examine(l *lane.Lane[*job], id string, res *attempt.Result) {
+// examine draws from a request's result whether the endpoint is to be disabled. An endpoint's failing is noted in the
+// registry, so that every process knows of it, and one that starts tomorrow too.
+func (e *Engine) examine(id string, res *attempt.Result, health lane.Health) {
 	if res.Verdict == attempt.Aborted { // says nothing of the endpoint
 		return
 	}
-	open, since := l.Learn(res)
+	open, since := health.Open, health.FailingSince
 	ep, ok := e.endpoints.Lookup(id)
 	if !ok || ep.Disabled {
 		return

@@ -151,6 +151,30 @@ func TestFlakyEndpointKeepsItsCircuit(t *testing.T) {
 	}
 }
 
+// An endpoint that refuses some events for good is well: their retries, which come due one after the other, don't open its
+// circuit.
+func TestRefusedRetriesDoNotOpenTheCircuit(t *testing.T) {
+	t.Parallel()
+	r := start(t, settings(t, time.Second))
+	rc := receive(t, func(_ int, req request, w http.ResponseWriter) {
+		if strings.HasPrefix(req.header.Get("webhook-id"), "bad_") {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	ep := r.add(t, rc.URL, nil, "events.>")
+	const bad = 30
+	for i := range bad {
+		r.publish(t, fmt.Sprint("bad_", i), "a")
+		r.publish(t, fmt.Sprint("good_", i), "a")
+	}
+	eventually(t, "those that it refuses are dead", func() bool {
+		return len(r.list(t, deliveries.Query{Endpoint: ep.ID, Status: deliveries.StatusDead})) == bad
+	})
+	if opened := outcomes(r.history(t, ep.ID), attempt.ClassNone, history.CircuitOpened); opened > 0 {
+		t.Errorf("the circuit opened %d times", opened)
+	}
+}
+
 // An endpoint that has taken nothing for DISABLE_AFTER is disabled. What waits for it stays, and goes on when it
 // is enabled.
 func TestDisabledAfterFailingForLong(t *testing.T) {

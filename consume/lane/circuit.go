@@ -18,6 +18,9 @@ const (
 	probesAtOnce          = 5
 	probeShare            = 60
 	leastProbe, mostProbe = time.Second, time.Minute
+	// aliveFor is how long an endpoint is alive that has taken an event at its first attempt. A retry that it answers and
+	// refuses meanwhile says something of the event, which it may refuse for good, and nothing of the endpoint.
+	aliveFor = time.Minute
 )
 
 // circuit keeps an endpoint that fails and fails from being asked over and over. Closed, it lets everything
@@ -26,8 +29,14 @@ const (
 type circuit struct {
 	failures uint64    // of the last 64 requests, the latest in the lowest bit; 1: it failed
 	since    time.Time // of the first failure after the last success; zero: there is none
+	took     time.Time // when it last took an event at its first attempt
 	open     bool
 	probes   *rate.Limiter // while open
+}
+
+// blames reports whether a request that failed now says something of the endpoint. Of retries, those that got no answer do.
+func (c *circuit) blames(class Class, answered bool, now time.Time) bool {
+	return class == First || !answered || now.Sub(c.took) >= aliveFor
 }
 
 // failed notes a request that has failed now. An endpoint that has failed for patience opens the circuit whatever the
@@ -44,8 +53,11 @@ func (c *circuit) failed(now time.Time, patience time.Duration) {
 	}
 }
 
-// succeeded notes a request that went well. It closes the circuit, which then judges anew.
-func (c *circuit) succeeded() {
+// succeeded notes a request that went well now. It closes the circuit, which then judges anew.
+func (c *circuit) succeeded(class Class, now time.Time) {
+	if class == First {
+		c.took = now
+	}
 	c.since = time.Time{}
 	c.failures <<= 1
 	if c.open {

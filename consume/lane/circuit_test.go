@@ -19,7 +19,7 @@ func TestCircuit(t *testing.T) {
 		if fail(&c, openAfter-1); c.open {
 			t.Error("open too early")
 		}
-		c.succeeded()
+		c.succeeded(First, now)
 		if fail(&c, openAfter-1); c.open {
 			t.Error("a success did not end the row")
 		}
@@ -32,7 +32,7 @@ func TestCircuit(t *testing.T) {
 		var c circuit
 		for i := range 64 { // 7 successes, never 10 failures in a row
 			if i%9 == 8 {
-				c.succeeded()
+				c.succeeded(First, now)
 			} else {
 				fail(&c, 1)
 			}
@@ -41,7 +41,7 @@ func TestCircuit(t *testing.T) {
 			t.Error("open below the share")
 		}
 		c = circuit{failures: 1<<57 - 1} // one success ago
-		c.succeeded()
+		c.succeeded(First, now)
 		if fail(&c, 1); !c.open {
 			t.Error("closed above the share")
 		}
@@ -55,6 +55,25 @@ func TestCircuit(t *testing.T) {
 		}
 		if c.failed(now.Add(time.Hour), time.Hour); !c.open || !c.since.Equal(now) {
 			t.Errorf("open %t since %s", c.open, c.since)
+		}
+	})
+	t.Run("is not opened by retries that a live endpoint refuses", func(t *testing.T) {
+		t.Parallel()
+		var c circuit
+		if !c.blames(Retry, true, now) {
+			t.Error("nothing is known of the endpoint, and its answer counts for nothing")
+		}
+		c.succeeded(Retry, now)
+		if !c.blames(Retry, true, now) {
+			t.Error("a retry that was taken says that all others would be")
+		}
+		c.succeeded(First, now)
+		soon, later := now.Add(aliveFor-1), now.Add(aliveFor)
+		if c.blames(Retry, true, soon) {
+			t.Error("it counts what a live endpoint refuses again")
+		}
+		if !c.blames(First, true, soon) || !c.blames(Retry, false, soon) || !c.blames(Retry, true, later) {
+			t.Error("it does not count a first attempt, a retry without an answer, or one long after the last event was taken")
 		}
 	})
 	t.Run("lets a few through and closes with one success", func(t *testing.T) {
@@ -77,7 +96,7 @@ func TestCircuit(t *testing.T) {
 		if wait := c.wait(later); wait < mostProbe-time.Millisecond || wait > mostProbe {
 			t.Errorf("after hours the next one after %s", wait)
 		}
-		c.succeeded()
+		c.succeeded(First, now)
 		if fail(&c, 1); c.open {
 			t.Error("old failures count after a success")
 		}

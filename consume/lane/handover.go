@@ -122,8 +122,10 @@ func (l *Lane[J]) Relieve() (jobs []J) {
 		q := l.queues[c]
 		keep := max(0, l.capacity(Class(c), now)-l.running)
 		switch {
-		case l.ep.Disabled, Class(c) == First && l.circuit.open && len(l.queues[Retry]) > 0: // retries are the probes
+		case l.ep.Disabled:
 			keep = 0
+		case Class(c) == First && l.circuit.open && len(l.queues[Retry]) > 0: // they take turns as probes
+			keep = min(keep, 1)
 		case !l.rests(now):
 			keep *= 2 // it may be a moment's
 		}

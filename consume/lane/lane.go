@@ -181,13 +181,11 @@ func (l *Lane[J]) next(done J) (j J, ok bool) {
 	return j, false
 }
 
-// pop takes the next job from the queues, if there is one and it may be attempted yet. While the circuit is open, what was
-// attempted before goes first. While the process stops everything goes, to be given back.
+// pop takes the next job from the queues, if there is one and it may be attempted yet. The classes take turns, also as
+// probes of an open circuit: retries alone may be of events that the endpoint refuses for good. While the process stops
+// everything goes, to be given back.
 func (l *Lane[J]) pop(now time.Time) (j J, ok bool) {
 	c := 1 - l.last
-	if l.circuit.open {
-		c = Retry
-	}
 	if len(l.queues[c]) == 0 {
 		c = 1 - c
 	}
@@ -235,31 +233,45 @@ func (l *Lane[J]) mayGrow() bool {
 	return !l.pool.throttle.full.Load() || l.limit < enoughAtOnce/int(l.pool.crowd())
 }
 
-// Learn adapts the lane to a request's result: one more request at once for each one that went well while all
-// places were taken, half as many after a timeout. It returns whether the circuit is open now, and since when
-// the endpoint has failed.
-func (l *Lane[J]) Learn(res *attempt.Result) (open bool, since time.Time) {
+// Health is what a lane thinks of its endpoint.
+type Health struct {
+	Open         bool      // the circuit
+	FailingSince time.Time // of the first failure after the last success; zero: there is none
+}
+
+// Learn adapts the lane to the result of a request of that class: one more request at once for each one that went well
+// while all places were taken, half as many after a timeout.
+func (l *Lane[J]) Learn(c Class, res *attempt.Result) Health {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if res.Verdict == attempt.Aborted { // says nothing of the endpoint
+		return l.health()
+	}
+	now := time.Now()
 	l.latency += (res.Duration - l.latency) / 8
 	l.activity.note(res, res.Started.Add(res.Duration))
-	l.pacer.hear(res.Allowance, time.Now())
+	l.pacer.hear(res.Allowance, now)
 	if res.Class == attempt.ClassTimeout {
 		l.limit, l.proven = max(1, l.limit/2), false
 	}
 	switch {
 	case res.Verdict == attempt.Delivered:
 		l.proven, l.backoff = true, 0
-		l.pacer.took(res.Started, time.Now())
-		l.circuit.succeeded()
+		l.pacer.took(res.Started, now)
+		l.circuit.succeeded(c, now)
 		if l.running >= l.limit && l.limit < l.ceiling && l.mayGrow() {
 			l.limit++
 		}
 	case res.Verdict == attempt.Later: // it is alive, and says when to come again
-	case res.Class != attempt.ClassRequest: // else the endpoint was not asked
-		l.circuit.failed(time.Now(), l.pool.limits.Trip)
+	case res.Class == attempt.ClassRequest: // the endpoint was not asked
+	case l.circuit.blames(c, res.Status != 0, now):
+		l.circuit.failed(now, l.pool.limits.Trip)
 	}
-	return l.circuit.open, l.circuit.since
+	return l.health()
+}
+
+func (l *Lane[J]) health() Health {
+	return Health{Open: l.circuit.open, FailingSince: l.circuit.since}
 }
 
 // leastPause and mostPause bound the pause after an answer that asks for one and does not say how long: it is doubled each

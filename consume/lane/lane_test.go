@@ -199,8 +199,8 @@ func TestFailingEndpointIsProbed(t *testing.T) {
 	})
 }
 
-// A probe is one request at a time, and a retry if there is one: it was asked for first.
-func TestProbesAreRetriesFirst(t *testing.T) {
+// A probe is one request at a time. Retries and first attempts take turns.
+func TestProbesTakeTurns(t *testing.T) {
 	in(t, func(t *testing.T) {
 		r := newRig(t, plenty, always(100*time.Millisecond, refused))
 		l := r.lane(&endpoint.Endpoint{ID: "ep_a", FailingSince: time.Now()})
@@ -211,7 +211,7 @@ func TestProbesAreRetriesFirst(t *testing.T) {
 		for _, req := range r.requests() {
 			classes = append(classes, req.class)
 		}
-		if got, want := fmt.Sprint(classes[:4]), fmt.Sprint([]Class{First, Retry, Retry, Retry}); got != want { // the first came alone
+		if got, want := fmt.Sprint(classes[:4]), fmt.Sprint([]Class{First, Retry, First, Retry}); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		if most := r.mostAtOnce("ep_a"); most != 1 {

@@ -95,7 +95,7 @@ func (r *rig) Attempt(l *Lane[*task], j *task) {
 	r.running[id]--
 	r.mu.Unlock()
 	res.Started, res.Duration = began, takes
-	l.Learn(&res)
+	l.Learn(j.facts.Class, &res)
 }
 
 // requests are those that were made.

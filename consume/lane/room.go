@@ -197,19 +197,20 @@ func (l *Lane[J]) Wants() (n int, more <-chan struct{}) {
 	return l.appetite(now), l.room
 }
 
-// appetite is what the lane attempts within its patience, less what it holds. While the circuit is open, it is one event
-// whenever a probe may be made and no retry is there for it.
+// appetite is what the lane attempts within its patience, less what it holds. While the circuit is open, it is the one event
+// that is to be the next probe: where retries wait too it has to be there in time, else it comes when the probe may be made.
 func (l *Lane[J]) appetite(now time.Time) int {
 	held := len(l.queues[First]) + len(l.handover.aside)
 	switch {
 	case l.ep.Disabled || l.pool.stopping():
 		return 0
 	case l.circuit.open:
-		if wait := max(l.circuit.wait(now), l.pacer.wait(now)); wait > 0 {
-			l.alarm.in(now, wait)
+		retries := len(l.queues[Retry])
+		if held+l.running > 0 || retries > 0 && l.last == First {
 			return 0
 		}
-		if held+len(l.queues[Retry])+l.running > 0 {
+		if wait := max(l.circuit.wait(now), l.pacer.wait(now)); wait > 0 && retries == 0 {
+			l.alarm.in(now, wait)
 			return 0
 		}
 		return 1

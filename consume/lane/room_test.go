@@ -117,7 +117,7 @@ func TestAppetite(t *testing.T) {
 	})
 }
 
-// While its circuit is open a lane wants one event for each probe, and none if it has a retry for it.
+// While its circuit is open a lane wants one event for each probe. Where retries wait too, it wants the one whose turn is next.
 func TestAppetiteOfAFailingEndpoint(t *testing.T) {
 	in(t, func(t *testing.T) {
 		r := newRig(t, plenty, always(0, refused))
@@ -138,11 +138,47 @@ func TestAppetiteOfAFailingEndpoint(t *testing.T) {
 		if took := time.Since(begin); took < leastProbe-time.Millisecond || took > leastProbe+time.Millisecond {
 			t.Errorf("it wants one more after %s", took)
 		}
-		give(l, 2, Facts{Class: Retry}) // one is the probe
+		give(l, 3, Facts{Class: Retry}) // one is the probe
 		synctest.Wait()
-		time.Sleep(0)
+		if n, _ := l.Wants(); n != 1 {
+			t.Errorf("it wants %d though the next turn is an event's", n)
+		}
+		give(l, 1, Facts{Origin: Cursor})
 		if n, _ := l.Wants(); n != 0 {
-			t.Errorf("it wants %d though a retry waits", n)
+			t.Errorf("it wants %d though it has the next probe", n)
+		}
+		time.Sleep(leastProbe + time.Millisecond)
+		if n, _ := l.Wants(); n != 0 {
+			t.Errorf("it wants %d though the next turn is a retry's", n)
+		}
+	})
+}
+
+// An endpoint that refuses some events for good, and has been down for long, has many retries that it will refuse again. They
+// don't keep it from what it would take.
+func TestRefusedRetriesAreNotTheOnlyProbes(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r := newRig(t, plenty, func(_ *Lane[*task], j *task) (time.Duration, attempt.Result) {
+			if j.facts.Class == Retry {
+				return time.Millisecond, refused
+			}
+			return time.Millisecond, delivered
+		})
+		l := r.lane(&endpoint.Endpoint{ID: "ep_a", FailingSince: time.Now().Add(-24 * time.Hour)})
+		give(l, restingRetries, Facts{Class: Retry, Origin: Due})
+		begin := time.Now()
+		for !l.Works() {
+			n, more := l.Wants()
+			if n > 0 {
+				give(l, n, Facts{Origin: Cursor})
+			}
+			synctest.Wait()
+			if n == 0 && !l.Works() {
+				<-more
+			}
+		}
+		if took := time.Since(begin); r.requests()[probesAtOnce].class != First || took > mostProbe+time.Second {
+			t.Errorf("it took %d probes and %s to find that the endpoint is well", r.count(), took)
 		}
 	})
 }
