@@ -14,7 +14,6 @@ import (
 var largePackages = map[string]int{
 	"ingest/provider":   7750,
 	"consume":           2900,
-	"consume/endpoint":  1900,
 	"cmd/jethook/bench": 1950,
 	"config":            1950,
 }

@@ -14,6 +14,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // What is signed as a sender signs is verified by what Jethook knows of that sender from its documentation.
@@ -26,7 +27,7 @@ func TestSignatureLikesVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, like := range endpoint.Likes() {
+	for _, like := range signing.Likes() {
 		e, err := endpoint.New(&endpoint.Spec{
 			Name: new("n"), URL: new(url), Events: []string{"events.>"}, Secret: new(secret), Signature: &endpoint.SignatureSpec{Like: like},
 		}, endpoint.NewAddressPolicy(nil), time.Now())
@@ -58,8 +59,8 @@ func TestREADMESignatures(t *testing.T) {
 	_, rest, found := strings.Cut(text, "`--signature-like` with ")
 	list, _, _ := strings.Cut(rest, " signs as that sender does")
 	named := strings.Fields(strings.NewReplacer("`", "", ",", "", " or ", " ").Replace(list))
-	if !found || !slices.Equal(named, endpoint.Likes()) {
-		t.Errorf("it names %q, want %q", named, endpoint.Likes())
+	if !found || !slices.Equal(named, signing.Likes()) {
+		t.Errorf("it names %q, want %q", named, signing.Likes())
 	}
 	table, _, _ := strings.Cut(rest, "`--signature bearer`")
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)

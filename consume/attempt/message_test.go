@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // wireReceiver answers one request with 200 and keeps its bytes, of which the body is the last so many.
@@ -50,10 +51,10 @@ func TestComposeIsWhatDoSends(t *testing.T) {
 	for name, change := range map[string]func(*Request){
 		"standard": func(*Request) {},
 		"hmac": func(r *Request) {
-			r.Endpoint.Signature = endpoint.Signature{Scheme: endpoint.SchemeHMAC, Header: "X-Sig"}
+			r.Endpoint.Signature = signing.Signature{Scheme: signing.SchemeHMAC, Header: "X-Sig"}
 		},
 		"bearer": func(r *Request) {
-			r.Endpoint.Signature = endpoint.Signature{Scheme: endpoint.SchemeBearer, Header: "X-Time"}
+			r.Endpoint.Signature = signing.Signature{Scheme: signing.SchemeBearer, Header: "X-Time"}
 		},
 		"slack": func(r *Request) { r.Endpoint.Format = endpoint.FormatSlack },
 		"headers": func(r *Request) {

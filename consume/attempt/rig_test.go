@@ -12,6 +12,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 const testSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -34,8 +35,8 @@ func local(t testing.TB) *Client {
 
 func endpointAt(url string) *endpoint.Endpoint {
 	return &endpoint.Endpoint{
-		ID: "ep_test", URL: url, Format: endpoint.FormatRaw, Signature: endpoint.Signature{Scheme: endpoint.SchemeStandard},
-		Secrets: []endpoint.Secret{{Value: config.NewSecret(testSecret)}},
+		ID: "ep_test", URL: url, Format: endpoint.FormatRaw, Signature: signing.Signature{Scheme: signing.SchemeStandard},
+		Secrets: []signing.Secret{{Value: config.NewSecret(testSecret)}},
 	}
 }
 

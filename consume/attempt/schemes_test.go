@@ -18,10 +18,11 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
-// signing returns an endpoint made as the API makes it.
-func signing(t *testing.T, url string, s *endpoint.Spec) *endpoint.Endpoint {
+// receiving returns an endpoint made as the API makes it.
+func receiving(t *testing.T, url string, s *endpoint.Spec) *endpoint.Endpoint {
 	t.Helper()
 	name := "n"
 	s.Name, s.URL, s.Events = &name, &url, []string{"events.>"}
@@ -47,13 +48,13 @@ func composed(t *testing.T, e *endpoint.Endpoint, id, body string, at int64) htt
 func TestSendersOwnVectors(t *testing.T) {
 	t.Parallel()
 	secret := "It's a Secret to Everybody"
-	e := signing(t, "http://1.1.1.1", &endpoint.Spec{Secret: &secret, Signature: &endpoint.SignatureSpec{Like: "github"}})
+	e := receiving(t, "http://1.1.1.1", &endpoint.Spec{Secret: &secret, Signature: &endpoint.SignatureSpec{Like: "github"}})
 	h := composed(t, e, "evt_1", "Hello, World!", 1)
 	if got, want := h.Get("X-Hub-Signature-256"), "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"; got != want {
 		t.Errorf("github: got %s, want %s", got, want)
 	}
 	slack := "8f742231b10e8888abcd99yyyzzz85a5"
-	e = signing(t, "http://1.1.1.1", &endpoint.Spec{Secret: &slack, Signature: &endpoint.SignatureSpec{Like: "slack"}})
+	e = receiving(t, "http://1.1.1.1", &endpoint.Spec{Secret: &slack, Signature: &endpoint.SignatureSpec{Like: "slack"}})
 	body := "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
 	h = composed(t, e, "evt_1", body, 1531420618)
 	if got, want := h.Get("X-Slack-Signature"), "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"; got != want {
@@ -90,14 +91,14 @@ func TestSignatureLike(t *testing.T) {
 		"paystack":    {"X-Paystack-Signature", inHex(sum(sha512.New, body))},
 		"intercom":    {"X-Hub-Signature", "sha1=" + inHex(sum(sha1.New, body))},
 	}
-	for _, like := range endpoint.Likes() {
-		e := signing(t, "http://1.1.1.1/hook?a=b", &endpoint.Spec{Secret: &secret, Signature: &endpoint.SignatureSpec{Like: like}})
+	for _, like := range signing.Likes() {
+		e := receiving(t, "http://1.1.1.1/hook?a=b", &endpoint.Spec{Secret: &secret, Signature: &endpoint.SignatureSpec{Like: like}})
 		h := composed(t, e, id, body, at)
 		if row, ok := want[like]; !ok || h.Get(row[0]) != row[1] {
 			t.Errorf("%s: got %q of %v", like, h.Get(row[0]), h)
 		}
 	}
-	e := signing(t, "http://1.1.1.1", &endpoint.Spec{Secret: &secret, Signature: &endpoint.SignatureSpec{
+	e := receiving(t, "http://1.1.1.1", &endpoint.Spec{Secret: &secret, Signature: &endpoint.SignatureSpec{
 		Scheme: "hmac", Header: "x-own", Algorithm: "sha512", Encoding: "base64url", Template: "{id};{timestamp};{signature}", Signed: "{id}\t{body}",
 	}})
 	own := fmt.Sprintf("%s;%d;%s", id, at, base64.RawURLEncoding.EncodeToString(sum(sha512.New, id, "\t", body)))
@@ -111,7 +112,7 @@ func TestEd25519Vector(t *testing.T) {
 	t.Parallel()
 	secret := "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
 	const public = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
-	e := signing(t, "http://1.1.1.1", &endpoint.Spec{Secret: &secret})
+	e := receiving(t, "http://1.1.1.1", &endpoint.Spec{Secret: &secret})
 	if got := e.Secrets[0].PublicKey(); got != public {
 		t.Errorf("public key %s", got)
 	}
@@ -126,8 +127,8 @@ func TestMovingToEd25519(t *testing.T) {
 	t.Parallel()
 	url, got := recorder(t)
 	as := "ed25519"
-	e := signing(t, url, &endpoint.Spec{SecretType: &as})
-	e.Secrets = append(e.Secrets, endpoint.Secret{Value: config.NewSecret(testSecret), Expires: time.Now().Add(time.Hour)})
+	e := receiving(t, url, &endpoint.Spec{SecretType: &as})
+	e.Secrets = append(e.Secrets, signing.Secret{Value: config.NewSecret(testSecret), Expires: time.Now().Add(time.Hour)})
 	expect(t, local(t).Do(t.Context(), requestTo(e)), Delivered, ClassOK)
 	req := <-got
 	parts := strings.Fields(req.header.Get("webhook-signature"))
@@ -147,7 +148,7 @@ func TestSecondSignature(t *testing.T) {
 	t.Parallel()
 	url, got := recorder(t)
 	secret := "the one secret of both"
-	e := signing(t, url, &endpoint.Spec{
+	e := receiving(t, url, &endpoint.Spec{
 		Secret: &secret, Signature: &endpoint.SignatureSpec{Like: "github"}, Second: &endpoint.SignatureSpec{Scheme: "standard"},
 	})
 	expect(t, local(t).Do(t.Context(), requestTo(e)), Delivered, ClassOK)
@@ -167,7 +168,7 @@ func TestSentOfSignatures(t *testing.T) {
 	t.Parallel()
 	url, got := recorder(t)
 	secret := "the one secret of both"
-	e := signing(t, url, &endpoint.Spec{
+	e := receiving(t, url, &endpoint.Spec{
 		Secret: &secret, Signature: &endpoint.SignatureSpec{Like: "slack"}, Second: &endpoint.SignatureSpec{Scheme: "bearer"},
 	})
 	r := requestTo(e)

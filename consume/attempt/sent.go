@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/attempt/format"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // Sent is what a request held that can't be told from its event and its time, without what is secret. It is kept
@@ -40,10 +41,10 @@ func (c *Client) sent(r *Request, req *http.Request) *Sent {
 		s.Traceparent = trace[0]
 	}
 	switch signature := r.Endpoint.Signature; signature.Scheme {
-	case endpoint.SchemeHMAC:
+	case signing.SchemeHMAC:
 		s.Secret = signature.Header
-	case endpoint.SchemeBearer:
-		s.Secret, s.Stamp = headerAuthorization, signature.Header
+	case signing.SchemeBearer:
+		s.Secret, s.Stamp = signing.HeaderAuthorization, signature.Header
 	}
 	if r.Endpoint.Headers[headerUserAgent] != "" {
 		s.UserAgent = ""
@@ -65,7 +66,7 @@ func (s *Sent) tells(name string) bool {
 	case headerUserAgent:
 		return s.UserAgent != ""
 	default:
-		return name == s.Stamp || name == cmp.Or(s.Secret, headerWebhookSignature)
+		return name == s.Stamp || name == cmp.Or(s.Secret, signing.HeaderStandard)
 	}
 }
 
@@ -78,7 +79,7 @@ func (s *Sent) Headers(eventID, eventType string, attempt int, at time.Time) map
 		headerType:             eventType,
 		headerContentType:      cmp.Or(s.ContentType, format.TypeJSON),
 
-		cmp.Or(s.Secret, headerWebhookSignature): Masked,
+		cmp.Or(s.Secret, signing.HeaderStandard): Masked,
 	}
 	if s.Traceparent != "" {
 		h[headerTraceparent] = s.Traceparent

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // What is kept of a request tells every header that the receiver saw, and no secret.
@@ -15,10 +16,10 @@ func TestSentIsWhatWasSent(t *testing.T) {
 	tests := map[string]func(*endpoint.Endpoint){
 		"standard": func(*endpoint.Endpoint) {},
 		"hmac": func(e *endpoint.Endpoint) {
-			e.Signature = endpoint.Signature{Scheme: endpoint.SchemeHMAC, Header: "X-Notify-Signature"}
+			e.Signature = signing.Signature{Scheme: signing.SchemeHMAC, Header: "X-Notify-Signature"}
 		},
 		"bearer": func(e *endpoint.Endpoint) {
-			e.Signature = endpoint.Signature{Scheme: endpoint.SchemeBearer, Header: "X-Time"}
+			e.Signature = signing.Signature{Scheme: signing.SchemeBearer, Header: "X-Time"}
 		},
 		"own headers": func(e *endpoint.Endpoint) {
 			e.Headers = map[string]string{"X-Team": custom, "Authorization": "Bearer " + custom, "User-Agent": custom}
@@ -46,7 +47,7 @@ func TestSentIsWhatWasSent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			signature := received.header.Get(headerWebhookSignature) + received.header.Get("X-Notify-Signature")
+			signature := received.header.Get(signing.HeaderStandard) + received.header.Get("X-Notify-Signature")
 			for _, secret := range []string{custom, testSecret, signature} {
 				if secret != "" && strings.Contains(string(kept)+string(all), secret) {
 					t.Errorf("%q is in %s %s", secret, kept, all)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 	"jethook/publish/event"
 )
 
@@ -27,13 +28,11 @@ import (
 const (
 	headerWebhookID        = "Webhook-Id"
 	headerWebhookTimestamp = "Webhook-Timestamp"
-	headerWebhookSignature = "Webhook-Signature"
 	headerAttempt          = "Jethook-Attempt"
 	headerType             = "Jethook-Type"
 	headerContentType      = "Content-Type"
 	headerTraceparent      = "Traceparent"
 	headerUserAgent        = "User-Agent"
-	headerAuthorization    = "Authorization"
 	headerIdempotencyKey   = "Idempotency-Key"
 )
 
@@ -91,13 +90,13 @@ func sign(h http.Header, r *Request, timestamp string, body []byte, now time.Tim
 	return signBy(h, r, r.Endpoint.Second, timestamp, body, now)
 }
 
-func signBy(h http.Header, r *Request, signature *endpoint.Signature, timestamp string, body []byte, now time.Time) error {
+func signBy(h http.Header, r *Request, signature *signing.Signature, timestamp string, body []byte, now time.Time) error {
 	secrets := r.Endpoint.Secrets
 	switch signature.Scheme {
-	case endpoint.SchemeStandard, "":
-		h[headerWebhookSignature] = []string{standardSignature(secrets, r.EventID, timestamp, body, now)}
-	case endpoint.SchemeHMAC:
-		value, err := hmacSignature(secrets[0].Key(endpoint.SchemeHMAC), signature, r, timestamp, body)
+	case signing.SchemeStandard, "":
+		h[signing.HeaderStandard] = []string{standardSignature(secrets, r.EventID, timestamp, body, now)}
+	case signing.SchemeHMAC:
+		value, err := hmacSignature(secrets[0].Key(signing.SchemeHMAC), signature, r, timestamp, body)
 		if err != nil {
 			return err
 		}
@@ -105,8 +104,8 @@ func signBy(h http.Header, r *Request, signature *endpoint.Signature, timestamp 
 		if signature.Timestamp != "" {
 			h.Set(signature.Timestamp, timestamp)
 		}
-	case endpoint.SchemeBearer:
-		h[headerAuthorization] = []string{"Bearer " + secrets[0].Value.Reveal()}
+	case signing.SchemeBearer:
+		h[signing.HeaderAuthorization] = []string{"Bearer " + secrets[0].Value.Reveal()}
 		if signature.Header != "" {
 			h.Set(signature.Header, now.UTC().Format(time.RFC3339))
 		}
@@ -120,13 +119,13 @@ func signBy(h http.Header, r *Request, signature *endpoint.Signature, timestamp 
 var hashes = map[string]func() hash.Hash{"": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
 
 // hmacSignature is the value of the header of scheme hmac.
-func hmacSignature(key []byte, s *endpoint.Signature, r *Request, timestamp string, body []byte) (string, error) {
+func hmacSignature(key []byte, s *signing.Signature, r *Request, timestamp string, body []byte) (string, error) {
 	algorithm, ok := hashes[s.Algorithm]
 	if !ok {
 		return "", errBadScheme
 	}
-	places := strings.NewReplacer(endpoint.PlaceTimestamp, timestamp, endpoint.PlaceID, r.EventID, endpoint.PlaceURL, r.Endpoint.URL)
-	before, after, _ := strings.Cut(s.Signed, endpoint.PlaceBody)
+	places := strings.NewReplacer(signing.PlaceTimestamp, timestamp, signing.PlaceID, r.EventID, signing.PlaceURL, r.Endpoint.URL)
+	before, after, _ := strings.Cut(s.Signed, signing.PlaceBody)
 	mac := hmac.New(algorithm, key)
 	mac.Write([]byte(places.Replace(before)))
 	mac.Write(body)
@@ -145,13 +144,13 @@ func hmacSignature(key []byte, s *endpoint.Signature, r *Request, timestamp stri
 	if s.Template == "" {
 		return s.Prefix + text, nil
 	}
-	return strings.NewReplacer(endpoint.PlaceSignature, text, endpoint.PlaceTimestamp, timestamp, endpoint.PlaceID, r.EventID).Replace(s.Template), nil
+	return strings.NewReplacer(signing.PlaceSignature, text, signing.PlaceTimestamp, timestamp, signing.PlaceID, r.EventID).Replace(s.Template), nil
 }
 
 // standardSignature is the value of webhook-signature: for each live secret "v1," and the base64 HMAC-SHA256 of
 // id.timestamp.body, or "v1a," and its base64 Ed25519 signature, with spaces between them.
 // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-func standardSignature(secrets []endpoint.Secret, id, timestamp string, body []byte, now time.Time) string {
+func standardSignature(secrets []signing.Secret, id, timestamp string, body []byte, now time.Time) string {
 	prefix := []byte(id + "." + timestamp + ".")
 	var out, sum []byte
 	for _, secret := range secrets {
@@ -166,7 +165,7 @@ func standardSignature(secrets []endpoint.Secret, id, timestamp string, body []b
 			out = base64.StdEncoding.AppendEncode(out, ed25519.Sign(private, slices.Concat(prefix, body)))
 			continue
 		}
-		mac := hmac.New(sha256.New, secret.Key(endpoint.SchemeStandard))
+		mac := hmac.New(sha256.New, secret.Key(signing.SchemeStandard))
 		mac.Write(prefix)
 		mac.Write(body)
 		sum = mac.Sum(sum[:0])

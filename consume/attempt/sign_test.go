@@ -14,6 +14,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 func TestHeaders(t *testing.T) {
@@ -106,7 +107,7 @@ func TestStandardWebhooks(t *testing.T) {
 	c := local(t)
 	const plain, expired = "a plain secret", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	e := endpointAt(url)
-	e.Secrets = []endpoint.Secret{
+	e.Secrets = []signing.Secret{
 		{Value: config.NewSecret(plain)},
 		{Value: config.NewSecret(testSecret), Expires: time.Now().Add(time.Hour)},
 		{Value: config.NewSecret(expired), Expires: time.Now().Add(-time.Second)},
@@ -140,7 +141,7 @@ func TestStandardWebhooks(t *testing.T) {
 // The vector that the official libraries test themselves with.
 func TestStandardVector(t *testing.T) {
 	t.Parallel()
-	secrets := []endpoint.Secret{{Value: config.NewSecret(testSecret)}}
+	secrets := []signing.Secret{{Value: config.NewSecret(testSecret)}}
 	got := standardSignature(secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", []byte(`{"test": 2432232314}`), time.Now())
 	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -151,8 +152,8 @@ func TestHMACScheme(t *testing.T) {
 	t.Parallel()
 	url, got := recorder(t)
 	e := endpointAt(url)
-	e.Signature = endpoint.Signature{Scheme: endpoint.SchemeHMAC, Header: "X-Notify-Signature"}
-	e.Secrets = []endpoint.Secret{{Value: config.NewSecret(testSecret)}, {Value: config.NewSecret("the older one")}}
+	e.Signature = signing.Signature{Scheme: signing.SchemeHMAC, Header: "X-Notify-Signature"}
+	e.Secrets = []signing.Secret{{Value: config.NewSecret(testSecret)}, {Value: config.NewSecret("the older one")}}
 	r := requestTo(e)
 	local(t).Do(t.Context(), r)
 	mac := hmac.New(sha256.New, []byte(testSecret)) // its text as it is
@@ -170,7 +171,7 @@ func TestBearerScheme(t *testing.T) {
 	t.Parallel()
 	url, got := recorder(t)
 	e := endpointAt(url)
-	e.Signature = endpoint.Signature{Scheme: endpoint.SchemeBearer, Header: "Polytomic-Signature-Timestamp"}
+	e.Signature = signing.Signature{Scheme: signing.SchemeBearer, Header: "Polytomic-Signature-Timestamp"}
 	c := newClient(t, Options{AllowedNetworks: loopback, Now: func() time.Time {
 		return time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
 	}})
@@ -201,7 +202,7 @@ func TestHeaderInjection(t *testing.T) {
 		"no secret":    func(r *Request) { r.Endpoint.Secrets = nil },
 		"url":          func(r *Request) { r.Endpoint.URL = url + "/\r\nX-Evil: 1" },
 		"bearer": func(r *Request) {
-			r.Endpoint.Signature.Scheme = endpoint.SchemeBearer
+			r.Endpoint.Signature.Scheme = signing.SchemeBearer
 			r.Endpoint.Secrets[0].Value = config.NewSecret(evil)
 		},
 	} {

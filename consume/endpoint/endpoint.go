@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/consume/endpoint/signing"
 )
 
 // Endpoint is one receiver of deliveries. It must not be changed once others may see it: take a copy with
@@ -24,11 +25,11 @@ type Endpoint struct {
 	URL    string   `json:"url"`    // absolute, http or https, without credentials
 	Events []string `json:"events"` // subject patterns, each one once
 
-	Secrets   []Secret          `json:"-"` // the newest first; it never expires
-	Format    Format            `json:"format"`
-	Signature Signature         `json:"signature"`
-	Second    *Signature        `json:"second_signature,omitempty"` // beside the first; nil: none
-	Headers   map[string]string `json:"headers,omitempty"`          // canonical names, none of Jethook's own
+	Secrets   []signing.Secret   `json:"-"` // the newest first; it never expires
+	Format    Format             `json:"format"`
+	Signature signing.Signature  `json:"signature"`
+	Second    *signing.Signature `json:"second_signature,omitempty"` // beside the first; nil: none
+	Headers   map[string]string  `json:"headers,omitempty"`          // canonical names, none of Jethook's own
 
 	CA                string        `json:"ca,omitempty"`                 // PEM: authorities that the receiver's certificate is believed by; empty: the system's
 	ClientCertificate string        `json:"client_certificate,omitempty"` // PEM: what Jethook shows the receiver, with its chain; empty: nothing
@@ -89,7 +90,7 @@ type Spec struct {
 	URL        *string        `json:"url,omitempty"`
 	Events     []string       `json:"events,omitempty"`
 	Secret     *string        `json:"secret,omitempty"`      // replaces all secrets at once; empty: a new one is made
-	SecretType *string        `json:"secret_type,omitempty"` // a [SecretType]: of Secret, or of the one that is made for a new endpoint
+	SecretType *string        `json:"secret_type,omitempty"` // a [signing.SecretType]: of Secret, or of the one that is made for a new endpoint
 	Format     *string        `json:"format,omitempty"`      // default: what the URL's service takes
 	Signature  *SignatureSpec `json:"signature,omitempty"`
 	// Second is a signature beside the first, by the same secrets, while receivers move over; empty: none.
@@ -113,8 +114,8 @@ type Spec struct {
 func New(s *Spec, policy *AddressPolicy, now time.Time) (Endpoint, error) {
 	blank := Endpoint{
 		ID:        newID(),
-		Secrets:   []Secret{GenerateSecret()},
-		Signature: Signature{Scheme: SchemeStandard},
+		Secrets:   []signing.Secret{signing.GenerateSecret()},
+		Signature: signing.Signature{Scheme: signing.SchemeStandard},
 		CreatedAt: now.UTC(),
 	}
 	c := checker{policy: policy}

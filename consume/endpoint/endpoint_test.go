@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -48,10 +49,10 @@ func TestNewDefaults(t *testing.T) {
 	if len(e.Secrets) != 1 || !regexp.MustCompile(`^whsec_[A-Za-z0-9+/]{32}$`).MatchString(e.Secrets[0].Value.Reveal()) {
 		t.Error("no secret in the form of Standard Webhooks")
 	}
-	if len(e.Secrets[0].Key(endpoint.SchemeStandard)) != 24 {
-		t.Errorf("key of %d bytes", len(e.Secrets[0].Key(endpoint.SchemeStandard)))
+	if len(e.Secrets[0].Key(signing.SchemeStandard)) != 24 {
+		t.Errorf("key of %d bytes", len(e.Secrets[0].Key(signing.SchemeStandard)))
 	}
-	if e.Format != endpoint.FormatRaw || e.Signature != (endpoint.Signature{Scheme: endpoint.SchemeStandard}) {
+	if e.Format != endpoint.FormatRaw || e.Signature != (signing.Signature{Scheme: signing.SchemeStandard}) {
 		t.Errorf("format %q, signature %+v", e.Format, e.Signature)
 	}
 	if e.RetrySchedule != nil || e.Timeout != 0 || e.RateLimit != nil || e.Concurrency != 0 || e.Disabled {
@@ -77,7 +78,7 @@ func TestNewTakesEveryField(t *testing.T) {
 	want := e
 	want.Name = "Büro 1"
 	want.Events = []string{"events.order.*", "webhooks.polar.>", "jethook.ops.>"}
-	want.Signature = endpoint.Signature{Scheme: endpoint.SchemeHMAC, Header: "X-Notify-Signature"}
+	want.Signature = signing.Signature{Scheme: signing.SchemeHMAC, Header: "X-Notify-Signature"}
 	want.Headers = map[string]string{"X-Team": "päyments", "User-Agent": "own/1", "Authorization": "Basic eA=="}
 	want.RetrySchedule = []endpoint.Duration{endpoint.Duration(time.Second), endpoint.Duration(168 * time.Hour)}
 	want.Timeout, want.RateLimit, want.Concurrency = endpoint.Duration(90*time.Second), &endpoint.Rate{Count: 600, Per: time.Minute}, 8
@@ -85,7 +86,7 @@ func TestNewTakesEveryField(t *testing.T) {
 	if !reflect.DeepEqual(e, want) {
 		t.Errorf("got  %+v\nwant %+v", e, want)
 	}
-	if string(e.Secrets[0].Key(endpoint.SchemeStandard)) != "a plain secret" {
+	if string(e.Secrets[0].Key(signing.SchemeStandard)) != "a plain secret" {
 		t.Error("a plain secret is not its own key")
 	}
 }
@@ -179,7 +180,7 @@ func TestEncodeDecode(t *testing.T) {
 	s := validSpec()
 	s.RetrySchedule, s.RateLimit, s.Headers = []string{}, new("10/s"), map[string]string{"X-A": "b"}
 	e := mustNew(t, s)
-	e, err := e.Rotated(endpoint.GenerateSecret(), time.Hour, testNow)
+	e, err := e.Rotated(signing.GenerateSecret(), time.Hour, testNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func TestRotated(t *testing.T) {
 	t.Parallel()
 	e := mustNew(t, validSpec())
 	first := e.Secrets[0].Value.Reveal()
-	next := endpoint.GenerateSecret()
+	next := signing.GenerateSecret()
 	r, err := e.Rotated(next, 24*time.Hour, testNow)
 	if err != nil {
 		t.Fatal(err)
@@ -256,22 +257,22 @@ func TestRotated(t *testing.T) {
 		t.Errorf("the old secret expires %s", old.Expires)
 	}
 
-	sooner, _ := r.Rotated(endpoint.GenerateSecret(), time.Hour, testNow)
+	sooner, _ := r.Rotated(signing.GenerateSecret(), time.Hour, testNow)
 	if len(sooner.Secrets) != 3 || !sooner.Secrets[2].Expires.Equal(testNow.Add(time.Hour)) {
 		t.Error("an overlap lengthened an older one")
 	}
-	alone, _ := sooner.Rotated(endpoint.GenerateSecret(), 0, testNow)
+	alone, _ := sooner.Rotated(signing.GenerateSecret(), 0, testNow)
 	if len(alone.Secrets) != 1 {
 		t.Errorf("%d secrets after a rotation without overlap", len(alone.Secrets))
 	}
 	for range 20 {
-		e, _ = e.Rotated(endpoint.GenerateSecret(), time.Hour, testNow)
+		e, _ = e.Rotated(signing.GenerateSecret(), time.Hour, testNow)
 	}
 	if len(e.Secrets) != 5 {
 		t.Errorf("%d secrets are live", len(e.Secrets))
 	}
 	var problems endpoint.Problems
-	if _, err = e.Rotated(endpoint.Secret{}, 0, testNow); !errors.As(err, &problems) || problems[0].Field != "secret" {
+	if _, err = e.Rotated(signing.Secret{}, 0, testNow); !errors.As(err, &problems) || problems[0].Field != "secret" {
 		t.Errorf("an empty secret: %v", err)
 	}
 }

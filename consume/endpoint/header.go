@@ -44,13 +44,6 @@ const (
 	jethookPrefix = "Jethook-"
 )
 
-// Headers that a scheme signs with.
-const (
-	headerAuthorization    = "Authorization"
-	headerWebhookSignature = "Webhook-Signature"
-	defaultHMACHeader      = "X-Webhook-Signature"
-)
-
 func (c *checker) headers(raw map[string]string) map[string]string {
 	if len(raw) > maxHeaders {
 		c.add("headers", "must be at most %d", maxHeaders)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/consume/endpoint/signing"
 	"jethook/publish/seal"
 )
 
@@ -31,10 +32,10 @@ type confidential struct {
 }
 
 type storedSecret struct {
-	Value   string     `json:"value"`
-	Type    SecretType `json:"type,omitempty"`
-	Expires time.Time  `json:"expires,omitzero"`
-	Request string     `json:"request,omitempty"`
+	Value   string             `json:"value"`
+	Type    signing.SecretType `json:"type,omitempty"`
+	Expires time.Time          `json:"expires,omitzero"`
+	Request string             `json:"request,omitempty"`
 }
 
 // envelope is an endpoint in the bucket, sealed whole: nobody but who has the key can read any of it, or change where
@@ -112,9 +113,9 @@ func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endp
 	}
 	e := Endpoint(s.record)
 	e.ClientKey = config.NewSecret(s.Key)
-	e.Edition, e.Request, e.Secrets = s.Edition, s.Request, make([]Secret, len(s.Secrets))
+	e.Edition, e.Request, e.Secrets = s.Edition, s.Request, make([]signing.Secret, len(s.Secrets))
 	for i, secret := range s.Secrets {
-		e.Secrets[i] = Secret{config.NewSecret(secret.Value), secret.Type, secret.Expires, secret.Request}
+		e.Secrets[i] = signing.Secret{Value: config.NewSecret(secret.Value), Type: secret.Type, Expires: secret.Expires, Request: secret.Request}
 	}
 	if err := e.check(id); err != nil {
 		return Endpoint{}, err

@@ -1,78 +1,16 @@
 package endpoint_test
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
-
-// A secret means what it means to the receiver that has it: the reference libraries decode base64 with and without
-// whsec_, and a text that is no such key is one as it is.
-func TestSecretNotations(t *testing.T) {
-	t.Parallel()
-	const key = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	decoded, _ := base64.StdEncoding.DecodeString(key)
-	for _, row := range []struct {
-		text   string
-		as     endpoint.SecretType
-		key    string
-		doubt  bool
-		scheme endpoint.Scheme
-	}{
-		{"whsec_" + key, "", string(decoded), false, "standard"},
-		{"v1,whsec_" + key, "", string(decoded), false, "standard"},
-		{key, "", string(decoded), true, "standard"},
-		{key, endpoint.SecretText, key, true, "standard"},
-		{"C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "", "", false, "standard"}, // "+" stands in no text that anybody chose
-		{"a plain secret", "", "a plain secret", false, "standard"},
-		{"0123456789abcdef0123456789abcdef", "", "0123456789abcdef0123456789abcdef", true, "standard"}, // hex
-		{"polar_whs_ovyN6cPrTv56AApvzCaJno08SSmGJmgbWilb33N2JuK", "", "polar_whs_ovyN6cPrTv56AApvzCaJno08SSmGJmgbWilb33N2JuK", false, "standard"},
-		{"whsec_" + key, endpoint.SecretText, "whsec_" + key, false, "standard"},
-		{"whsec_" + key, "", "whsec_" + key, false, "hmac"},
-		{key, "", key, false, "hmac"},
-		{"whsec_" + key, endpoint.SecretBase64, string(decoded), false, "hmac"},
-	} {
-		s, err := endpoint.ReadSecret(row.text, row.as, row.scheme, nil)
-		if err != nil {
-			t.Errorf("%s: %v", row.text, err)
-			continue
-		}
-		if got := string(s.Key(row.scheme)); row.key != "" && got != row.key {
-			t.Errorf("%s as %q: key %q", row.text, row.as, got)
-		}
-		if (s.Doubt(row.scheme) != "") != row.doubt {
-			t.Errorf("%s as %q: doubt %q", row.text, row.as, s.Doubt(row.scheme))
-		}
-		if strings.Contains(s.SignsWith(row.scheme)+s.Doubt(row.scheme), row.text) {
-			t.Errorf("%s is repeated", row.text)
-		}
-		if row.scheme != "standard" || row.as != "" || strings.HasPrefix(row.text, "v1,") || s.Kind(row.scheme) != endpoint.SecretBase64 {
-			continue
-		}
-		library, err := standardwebhooks.NewWebhook(row.text) // reads the same
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, _ := standardwebhooks.NewWebhookRaw(s.Key(row.scheme))
-		one, _ := library.Sign("id", time.Unix(1, 0), nil)
-		if other, _ := raw.Sign("id", time.Unix(1, 0), nil); one != other {
-			t.Errorf("%s: the library reads another key", row.text)
-		}
-	}
-	for text, scheme := range map[string]endpoint.Scheme{"whsk_" + key: "standard", "whsk_x": "hmac", "whsec_x": "standard", "v1,whsec_": "standard"} {
-		if _, err := endpoint.ReadSecret(text, "", scheme, nil); err == nil || strings.Contains(err.Error(), text) {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-}
 
 // What an earlier release stored, without a type, signs as it did.
 func TestStoredSecretsAreNotReadAnew(t *testing.T) {
@@ -87,7 +25,7 @@ func TestStoredSecretsAreNotReadAnew(t *testing.T) {
 		}
 		check := func(e endpoint.Endpoint) {
 			t.Helper()
-			if got := string(e.Secrets[0].Key(endpoint.SchemeStandard)); got != text || e.Secrets[0].PublicKey() != "" {
+			if got := string(e.Secrets[0].Key(signing.SchemeStandard)); got != text || e.Secrets[0].PublicKey() != "" {
 				t.Errorf("%s: key %q", text, got)
 			}
 		}
@@ -106,7 +44,7 @@ func TestStoredSecretsAreNotReadAnew(t *testing.T) {
 		}
 		check(again)
 		// Its receiver reads the next one in the same way.
-		if next, err := again.Successor("C2FVsBQIhrscChlQIMVub5sSYspob7oD", ""); text[0] == 'M' && (err != nil || next.Kind("standard") != endpoint.SecretText) {
+		if next, err := again.Successor("C2FVsBQIhrscChlQIMVub5sSYspob7oD", ""); text[0] == 'M' && (err != nil || next.Kind("standard") != signing.SecretText) {
 			t.Errorf("%s: followed by %s, %v", text, next.Kind("standard"), err)
 		}
 	}
@@ -124,7 +62,7 @@ func TestSecretTypesAreStored(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := endpoint.Decode(e.ID, data, nil, false)
-		if err != nil || got.Secrets[0].Type != endpoint.SecretType(as) || got.Secrets[0].Value.Reveal() != e.Secrets[0].Value.Reveal() {
+		if err != nil || got.Secrets[0].Type != signing.SecretType(as) || got.Secrets[0].Value.Reveal() != e.Secrets[0].Value.Reveal() {
 			t.Errorf("%s: %v, %v", as, got.Secrets, err)
 		}
 	}
@@ -166,7 +104,7 @@ func TestSuccessorKeepsTheKind(t *testing.T) {
 		if _, err := e.Successor("", ""); !errors.As(err, &problems) || problems[0].Field != "secret" || strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)
 		}
-		if next, err := e.Successor("", endpoint.SecretEd25519); err != nil || next.PublicKey() == "" {
+		if next, err := e.Successor("", signing.SecretEd25519); err != nil || next.PublicKey() == "" {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -188,9 +126,9 @@ func TestPrivateKeysAreNotShared(t *testing.T) {
 		}
 	}
 	e := mustNew(t, validSpec())
-	e.Signature = endpoint.Signature{Scheme: endpoint.SchemeHMAC, Header: "X-Sig"}
+	e.Signature = signing.Signature{Scheme: signing.SchemeHMAC, Header: "X-Sig"}
 	key := "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
-	if _, err := e.Rotated(endpoint.Secret{Value: config.NewSecret(key), Type: endpoint.SecretEd25519}, 0, testNow); err == nil {
+	if _, err := e.Rotated(signing.Secret{Value: config.NewSecret(key), Type: signing.SecretEd25519}, 0, testNow); err == nil {
 		t.Error("hmac took a private key")
 	}
 }
@@ -228,8 +166,8 @@ func TestSignaturesAreStoredInFull(t *testing.T) {
 	s := validSpec()
 	s.Signature, s.Second = &endpoint.SignatureSpec{Like: "stripe", Header: "x-sig"}, &endpoint.SignatureSpec{Scheme: "standard"}
 	e := mustNew(t, s)
-	want := endpoint.Signature{Scheme: "hmac", Header: "X-Sig", Template: "t={timestamp},v1={signature}", Signed: "{timestamp}.{body}"}
-	if e.Signature != want || *e.Second != (endpoint.Signature{Scheme: "standard"}) {
+	want := signing.Signature{Scheme: "hmac", Header: "X-Sig", Template: "t={timestamp},v1={signature}", Signed: "{timestamp}.{body}"}
+	if e.Signature != want || *e.Second != (signing.Signature{Scheme: "standard"}) {
 		t.Errorf("got %+v, %+v", e.Signature, e.Second)
 	}
 	data, err := endpoint.Encode(e, nil)

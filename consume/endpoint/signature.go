@@ -3,45 +3,16 @@ package endpoint
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/textproto"
 	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"jethook/consume/endpoint/signing"
 )
 
-// Scheme is how a delivery proves that it comes from this Jethook.
-type Scheme string
-
-// The schemes.
-const (
-	// SchemeStandard is Standard Webhooks: https://www.standardwebhooks.com. Each secret signs in its own way, HMAC-SHA256
-	// as "v1" or Ed25519 as "v1a".
-	SchemeStandard Scheme = "standard"
-	// SchemeHMAC is an HMAC in a header of the endpoint's choice, by default the hexadecimal HMAC-SHA256 of the body. The
-	// key is the secret's text as it is, also if it starts with "whsec_", unless its type says otherwise.
-	SchemeHMAC Scheme = "hmac"
-	// SchemeBearer is the secret as bearer token.
-	SchemeBearer Scheme = "bearer"
-)
-
-// Signature is the scheme that an endpoint expects. All but Scheme and Header is of SchemeHMAC, and empty where it has its
-// default.
-type Signature struct {
-	Scheme Scheme `json:"scheme"`
-	// Header carries the signature of SchemeHMAC. With SchemeBearer it is an additional header for the time of
-	// the attempt in RFC 3339, or empty. With SchemeStandard it is empty.
-	Header    string `json:"header,omitempty"`
-	Algorithm string `json:"algorithm,omitempty"` // sha1 or sha512; empty: sha256
-	Encoding  string `json:"encoding,omitempty"`  // base64 or base64url; empty: hex
-	Prefix    string `json:"prefix,omitempty"`    // what stands before the signature in the header
-	Template  string `json:"template,omitempty"`  // all of the header, with {signature}, {timestamp} and {id}
-	Signed    string `json:"signed,omitempty"`    // what is signed, with {body}, {timestamp}, {id} and {url}; empty: {body}
-	Timestamp string `json:"timestamp,omitempty"` // another header, with the time in Unix seconds
-}
-
-// SignatureSpec is what a caller says of an endpoint's [Signature], unchecked.
+// SignatureSpec is what a caller says of an endpoint's [signing.Signature], unchecked.
 type SignatureSpec struct {
 	Like      string `json:"like,omitempty"` // a sender whose signature this is to be; other fields override it
 	Scheme    string `json:"scheme,omitempty"`
@@ -54,53 +25,14 @@ type SignatureSpec struct {
 	Timestamp string `json:"timestamp,omitempty"`
 }
 
-// likes are senders' signatures, for receivers that were written for them.
-var likes = map[string]Signature{
-	// https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
-	"github": {Header: "X-Hub-Signature-256", Prefix: "sha256="},
-	// https://docs.gitea.com/usage/webhooks
-	"gitea": {Header: "X-Gitea-Signature"},
-	// https://docs.stripe.com/webhooks/signature
-	"stripe": {Header: "Stripe-Signature", Template: "t={timestamp},v1={signature}", Signed: "{timestamp}.{body}"},
-	// https://shopify.dev/docs/apps/build/webhooks/subscribe/https
-	"shopify": {Header: "X-Shopify-Hmac-Sha256", Encoding: "base64"},
-	// https://docs.slack.dev/authentication/verifying-requests-from-slack
-	"slack": {Header: "X-Slack-Signature", Prefix: "v0=", Signed: "v0:{timestamp}:{body}", Timestamp: "X-Slack-Request-Timestamp"},
-	// https://developers.zoom.us/docs/api/webhooks/
-	"zoom": {Header: "X-Zm-Signature", Prefix: "v0=", Signed: "v0:{timestamp}:{body}", Timestamp: "X-Zm-Request-Timestamp"},
-	// https://developer.paddle.com/webhooks/signature-verification
-	"paddle": {Header: "Paddle-Signature", Template: "ts={timestamp};h1={signature}", Signed: "{timestamp}:{body}"},
-	// https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures
-	"calendly": {Header: "Calendly-Webhook-Signature", Template: "t={timestamp},v1={signature}", Signed: "{timestamp}.{body}"},
-	// https://developer.squareup.com/docs/webhooks/step3validate
-	"square": {Header: "X-Square-Hmacsha256-Signature", Encoding: "base64", Signed: "{url}{body}"},
-	// https://www.typeform.com/developers/webhooks/secure-your-webhooks/
-	"typeform": {Header: "Typeform-Signature", Prefix: "sha256=", Encoding: "base64"},
-	// https://woocommerce.github.io/woocommerce-rest-api-docs/#webhooks
-	"woocommerce": {Header: "X-Wc-Webhook-Signature", Encoding: "base64"},
-	// https://paystack.com/docs/payments/webhooks/
-	"paystack": {Header: "X-Paystack-Signature", Algorithm: "sha512"},
-	// https://developers.intercom.com/docs/webhooks/setting-up-webhooks
-	"intercom": {Header: "X-Hub-Signature", Prefix: "sha1=", Algorithm: "sha1"},
-}
-
-// Likes are the names that [SignatureSpec] takes as Like.
-func Likes() []string { return slices.Sorted(maps.Keys(likes)) }
-
-// Placeholders of a signature's texts.
-const (
-	PlaceSignature = "{signature}"
-	PlaceTimestamp = "{timestamp}" // of the attempt, in Unix seconds
-	PlaceID        = "{id}"        // the event's
-	PlaceBody      = "{body}"
-	PlaceURL       = "{url}" // the endpoint's
-)
-
 // maxTemplateBytes bounds a signature's texts.
 const maxTemplateBytes = 256
 
-// spec is the signature as a caller would have given it.
-func (s *Signature) spec() SignatureSpec {
+// defaultHMACHeader carries the signature of SchemeHMAC.
+const defaultHMACHeader = "X-Webhook-Signature"
+
+// specOf is the signature as a caller would have given it.
+func specOf(s *signing.Signature) SignatureSpec {
 	return SignatureSpec{
 		Scheme: string(s.Scheme), Header: s.Header, Algorithm: s.Algorithm, Encoding: s.Encoding,
 		Prefix: s.Prefix, Template: s.Template, Signed: s.Signed, Timestamp: s.Timestamp,
@@ -112,16 +44,16 @@ func (c *checker) filled(field string, raw SignatureSpec) SignatureSpec {
 	if raw.Like == "" {
 		return raw
 	}
-	like, ok := likes[raw.Like]
+	like, ok := signing.Like(raw.Like)
 	if !ok {
-		c.add(field+".like", "must be one of %s", strings.Join(Likes(), ", "))
+		c.add(field+".like", "must be one of %s", strings.Join(signing.Likes(), ", "))
 		return SignatureSpec{}
 	}
-	if raw.Scheme != "" && raw.Scheme != string(SchemeHMAC) {
-		c.add(field+".scheme", "must be %s or omitted with like", SchemeHMAC)
+	if raw.Scheme != "" && raw.Scheme != string(signing.SchemeHMAC) {
+		c.add(field+".scheme", "must be %s or omitted with like", signing.SchemeHMAC)
 	}
 	out := SignatureSpec{
-		Scheme: string(SchemeHMAC), Header: cmp.Or(raw.Header, like.Header), Algorithm: cmp.Or(raw.Algorithm, like.Algorithm),
+		Scheme: string(signing.SchemeHMAC), Header: cmp.Or(raw.Header, like.Header), Algorithm: cmp.Or(raw.Algorithm, like.Algorithm),
 		Encoding: cmp.Or(raw.Encoding, like.Encoding), Signed: cmp.Or(raw.Signed, like.Signed), Timestamp: cmp.Or(raw.Timestamp, like.Timestamp),
 		Prefix: raw.Prefix, Template: raw.Template,
 	}
@@ -131,27 +63,27 @@ func (c *checker) filled(field string, raw SignatureSpec) SignatureSpec {
 	return out
 }
 
-func (c *checker) signature(field string, raw SignatureSpec) Signature {
+func (c *checker) signature(field string, raw SignatureSpec) signing.Signature {
 	raw = c.filled(field, raw)
-	s := Signature{Scheme: cmp.Or(Scheme(raw.Scheme), SchemeStandard), Header: textproto.CanonicalMIMEHeaderKey(raw.Header)}
+	s := signing.Signature{Scheme: cmp.Or(signing.Scheme(raw.Scheme), signing.SchemeStandard), Header: textproto.CanonicalMIMEHeaderKey(raw.Header)}
 	switch s.Scheme {
-	case SchemeStandard:
+	case signing.SchemeStandard:
 		if s.Header != "" {
-			c.add(field+".header", "can't be set with scheme %s", SchemeStandard)
+			c.add(field+".header", "can't be set with scheme %s", signing.SchemeStandard)
 		}
-	case SchemeHMAC:
+	case signing.SchemeHMAC:
 		s.Header = cmp.Or(s.Header, defaultHMACHeader)
-	case SchemeBearer:
+	case signing.SchemeBearer:
 	default:
-		c.add(field+".scheme", "must be %s, %s or %s", SchemeStandard, SchemeHMAC, SchemeBearer)
+		c.add(field+".scheme", "must be %s, %s or %s", signing.SchemeStandard, signing.SchemeHMAC, signing.SchemeBearer)
 		return s
 	}
-	if s.Scheme == SchemeHMAC {
+	if s.Scheme == signing.SchemeHMAC {
 		c.hmac(field, &s, raw)
 	} else if raw != (SignatureSpec{Scheme: raw.Scheme, Header: raw.Header}) {
-		c.add(field, "can have algorithm, encoding, prefix, template, signed and timestamp with scheme %s only", SchemeHMAC)
+		c.add(field, "can have algorithm, encoding, prefix, template, signed and timestamp with scheme %s only", signing.SchemeHMAC)
 	}
-	if s.Scheme == SchemeStandard || s.Header == "" {
+	if s.Scheme == signing.SchemeStandard || s.Header == "" {
 		return s
 	}
 	if c.check(field+".header", checkHeaderName(s.Header)) && !ownSignatureHeader(s) {
@@ -161,14 +93,14 @@ func (c *checker) signature(field string, raw SignatureSpec) Signature {
 }
 
 // hmac takes over what is of SchemeHMAC alone. What is the default is left empty.
-func (c *checker) hmac(field string, s *Signature, raw SignatureSpec) {
+func (c *checker) hmac(field string, s *signing.Signature, raw SignatureSpec) {
 	s.Algorithm = c.oneOf(field+".algorithm", raw.Algorithm, "sha256", "sha1", "sha512")
 	s.Encoding = c.oneOf(field+".encoding", raw.Encoding, "hex", "base64", "base64url")
 	s.Prefix, s.Template, s.Signed = raw.Prefix, raw.Template, raw.Signed
-	if s.Template == PlaceSignature {
+	if s.Template == signing.PlaceSignature {
 		s.Template = ""
 	}
-	if s.Signed == PlaceBody {
+	if s.Signed == signing.PlaceBody {
 		s.Signed = ""
 	}
 	c.check(field+".prefix", checkTemplate(s.Prefix))
@@ -176,10 +108,10 @@ func (c *checker) hmac(field string, s *Signature, raw SignatureSpec) {
 		c.add(field+".prefix", "can't be combined with template; put it into the template")
 	}
 	if s.Template != "" {
-		c.check(field+".template", checkTemplate(s.Template, PlaceSignature, PlaceTimestamp, PlaceID))
+		c.check(field+".template", checkTemplate(s.Template, signing.PlaceSignature, signing.PlaceTimestamp, signing.PlaceID))
 	}
 	if s.Signed != "" {
-		c.check(field+".signed", checkTemplate(s.Signed, PlaceBody, PlaceTimestamp, PlaceID, PlaceURL))
+		c.check(field+".signed", checkTemplate(s.Signed, signing.PlaceBody, signing.PlaceTimestamp, signing.PlaceID, signing.PlaceURL))
 	}
 	if s.Timestamp = textproto.CanonicalMIMEHeaderKey(raw.Timestamp); s.Timestamp == "" {
 		return
@@ -187,7 +119,7 @@ func (c *checker) hmac(field string, s *Signature, raw SignatureSpec) {
 	if c.check(field+".timestamp", checkHeaderName(s.Timestamp)) {
 		c.check(field+".timestamp", notReserved(s.Timestamp))
 	}
-	if s.Timestamp == s.Header || s.Timestamp == headerAuthorization {
+	if s.Timestamp == s.Header || s.Timestamp == signing.HeaderAuthorization {
 		c.add(field+".timestamp", "cannot be %s", s.Timestamp)
 	}
 }
@@ -223,27 +155,14 @@ func checkTemplate(text string, places ...string) error {
 
 // ownSignatureHeader allows the one reserved name that a receiver may be written for: some senders put their
 // HMAC into Webhook-Signature, and Jethook sets it with the standard scheme only.
-func ownSignatureHeader(s Signature) bool {
-	return s.Scheme == SchemeHMAC && s.Header == headerWebhookSignature
-}
-
-// Headers are the names of those that the signature sets.
-func (s *Signature) Headers() (names []string) {
-	switch s.Scheme {
-	case SchemeHMAC:
-		names = []string{s.Header, s.Timestamp}
-	case SchemeBearer:
-		names = []string{headerAuthorization, s.Header}
-	default:
-		names = []string{headerWebhookSignature}
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+func ownSignatureHeader(s signing.Signature) bool {
+	return s.Scheme == signing.SchemeHMAC && s.Header == signing.HeaderStandard
 }
 
 // collision refuses headers that a signature would overwrite.
 func (c *checker) collision(e *Endpoint) {
-	if e.Signature.Scheme == SchemeBearer && e.Signature.Header == headerAuthorization {
-		c.add("signature.header", "cannot be %s: the token goes there", headerAuthorization)
+	if e.Signature.Scheme == signing.SchemeBearer && e.Signature.Header == signing.HeaderAuthorization {
+		c.add("signature.header", "cannot be %s: the token goes there", signing.HeaderAuthorization)
 	}
 	taken := e.Signature.Headers()
 	if e.Second != nil {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"jethook/consume/endpoint/signing"
 )
 
 // A record of the bucket may have been written by anybody who reaches the bucket. It becomes an Endpoint only when
@@ -38,7 +40,7 @@ func (e *Endpoint) check(id string) error {
 	if e.Format == "" || c.format(string(e.Format), e.URL) != e.Format {
 		c.add("format", "is none")
 	}
-	if c.signature("signature", e.Signature.spec()) != e.Signature || e.Second != nil && c.signature("second_signature", e.Second.spec()) != *e.Second {
+	if c.signature("signature", specOf(&e.Signature)) != e.Signature || e.Second != nil && c.signature("second_signature", specOf(e.Second)) != *e.Second {
 		c.add("signature", "is not complete")
 	}
 	if headers := c.headers(e.Headers); len(c.problems) == 0 && !maps.Equal(headers, e.Headers) {
@@ -68,12 +70,12 @@ func (c *checker) storedSecrets(e *Endpoint) {
 		c.add("secret", "expires")
 	}
 	for i, old := range e.Secrets[1:] {
-		if old.check(SchemeHMAC) != nil {
-			c.check(fmt.Sprintf("secrets[%d]", i+1), old.check(SchemeStandard))
+		if old.Check(signing.SchemeHMAC) != nil {
+			c.check(fmt.Sprintf("secrets[%d]", i+1), old.Check(signing.SchemeStandard))
 		}
 	}
 	for _, s := range e.Secrets {
-		c.check("secret_type", s.Type.check())
+		c.check("secret_type", s.Type.Check())
 	}
 }
 

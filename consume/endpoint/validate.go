@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"jethook/consume/endpoint/signing"
 )
 
 // Bounds of an endpoint's fields.
@@ -190,23 +192,23 @@ func (c *checker) signatures(e *Endpoint, s *Spec) {
 
 // secret replaces the secrets by the one that s gives. Those that stay must fit the schemes too.
 func (c *checker) secret(e *Endpoint, s *Spec) {
-	var as SecretType
+	var as signing.SecretType
 	if s.SecretType != nil {
-		as = SecretType(*s.SecretType)
+		as = signing.SecretType(*s.SecretType)
 	}
-	if !c.check("secret_type", as.check()) {
+	if !c.check("secret_type", as.Check()) {
 		return
 	}
 	isNew := e.UpdatedAt.IsZero()
 	switch {
 	case s.Secret != nil && *s.Secret != "":
-		next, err := ReadSecret(*s.Secret, as, e.Signature.Scheme, &e.Secrets[0])
+		next, err := signing.ReadSecret(*s.Secret, as, e.Signature.Scheme, &e.Secrets[0])
 		if c.check("secret", err); err != nil {
 			return
 		}
-		e.Secrets = []Secret{next}
+		e.Secrets = []signing.Secret{next}
 	case s.Secret != nil || isNew && as != "":
-		e.Secrets = []Secret{generate(as)}
+		e.Secrets = []signing.Secret{signing.Generate(as)}
 	case as != "" && as != e.Secrets[0].Kind(e.Signature.Scheme):
 		c.add("secret_type", "can only be set together with secret; set both, or rotate")
 	}

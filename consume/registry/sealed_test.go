@@ -13,6 +13,7 @@ import (
 
 	"jethook/config"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 	"jethook/consume/registry"
 	"jethook/publish"
 	"jethook/publish/seal"
@@ -47,7 +48,7 @@ func confidentialEndpoint(t *testing.T) endpoint.Endpoint {
 		t.Fatal(err)
 	}
 	e.Request = "hash-of-Geheimnis-1"
-	rotated, err := e.Rotated(endpoint.Secret{Value: config.NewSecret("Geheimnis-3"), Request: "hash-of-Geheimnis-3"}, time.Hour, testNow)
+	rotated, err := e.Rotated(signing.Secret{Value: config.NewSecret("Geheimnis-3"), Request: "hash-of-Geheimnis-3"}, time.Hour, testNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestRecordsOfTheReleaseBefore(t *testing.T) {
 
 // same compares two endpoints with their secrets.
 func same(a, b endpoint.Endpoint) bool {
-	equal := slices.EqualFunc(a.Secrets, b.Secrets, func(x, y endpoint.Secret) bool {
+	equal := slices.EqualFunc(a.Secrets, b.Secrets, func(x, y signing.Secret) bool {
 		return x.Value.Reveal() == y.Value.Reveal() && x.Expires.Equal(y.Expires) && x.Request == y.Request
 	})
 	a.Secrets, b.Secrets = nil, nil

@@ -23,6 +23,7 @@ import (
 	"jethook/config"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 	"jethook/publish/crashpoint"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
@@ -99,15 +100,15 @@ func rehearse(client *attempt.Client, m *Message, stage Stage) {
 	if stage == Read {
 		return
 	}
-	for _, signature := range []endpoint.Signature{
-		{Scheme: endpoint.SchemeStandard},
-		{Scheme: endpoint.SchemeHMAC, Header: "X-Rehearsal"},
-		{Scheme: endpoint.SchemeBearer},
+	for _, signature := range []signing.Signature{
+		{Scheme: signing.SchemeStandard},
+		{Scheme: signing.SchemeHMAC, Header: "X-Rehearsal"},
+		{Scheme: signing.SchemeBearer},
 	} {
 		client.Rehearse(&attempt.Request{
 			Endpoint: &endpoint.Endpoint{
 				URL: "https://rehearsal.invalid/", Format: endpoint.Format(stage[len("form "):]), Signature: signature,
-				Secrets: []endpoint.Secret{{Value: config.NewSecret("no secret at all")}},
+				Secrets: []signing.Secret{{Value: config.NewSecret("no secret at all")}},
 			},
 			EventID: event.ID, EventType: event.Type, Subject: event.Subject, ContentType: event.ContentType,
 			Traceparent: event.Traceparent, Source: event.Source, Received: event.Received, Header: event.Forward,

@@ -13,15 +13,16 @@ import (
 	"jethook/consume/admin/trials"
 	"jethook/consume/attempt"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // Signs reports whether a secret, of a type or else of any, is the newest of an endpoint's, by a preview that it signed: so nothing needs to
 // be revealed that the caller does not know already.
-func (c *Client) Signs(ctx context.Context, e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
+func (c *Client) Signs(ctx context.Context, e *endpoint.Endpoint, secret string, as signing.SecretType) (bool, error) {
 	const event = "jethook.test"
 	var p trials.Preview
 	path := EndpointPath(e.ID) + "/preview?data=0&type=" + event
-	if e.Signature.Scheme == endpoint.SchemeBearer { // the secret itself stands in for a signature
+	if e.Signature.Scheme == signing.SchemeBearer { // the secret itself stands in for a signature
 		path += "&reveal=true"
 	}
 	if _, err := c.Ask(ctx, http.MethodGet, path, nil, &p); err != nil {
@@ -35,23 +36,23 @@ func (c *Client) Signs(ctx context.Context, e *endpoint.Endpoint, secret string,
 	if err != nil {
 		return false, fmt.Errorf("comparing the secret of endpoint %s: its preview has no timestamp", e.ID)
 	}
-	name := map[endpoint.Scheme]string{endpoint.SchemeHMAC: e.Signature.Header, endpoint.SchemeBearer: "Authorization"}[e.Signature.Scheme]
+	name := map[signing.Scheme]string{signing.SchemeHMAC: e.Signature.Header, signing.SchemeBearer: "Authorization"}[e.Signature.Scheme]
 	name = cmp.Or(name, "Webhook-Signature")
 	newest := header[name]
-	if e.Signature.Scheme == endpoint.SchemeStandard { // others follow while a secret rotates
+	if e.Signature.Scheme == signing.SchemeStandard { // others follow while a secret rotates
 		newest, _, _ = strings.Cut(newest, " ")
 	}
-	types := []endpoint.SecretType{as}
+	types := []signing.SecretType{as}
 	if as == "" { // however it was read when the endpoint got it
-		types = []endpoint.SecretType{"", endpoint.SecretText, endpoint.SecretBase64}
+		types = []signing.SecretType{"", signing.SecretText, signing.SecretBase64}
 	}
 	for _, as := range types {
-		own, err := endpoint.ReadSecret(secret, as, e.Signature.Scheme, nil)
+		own, err := signing.ReadSecret(secret, as, e.Signature.Scheme, nil)
 		if err != nil {
 			continue
 		}
 		ours := *e
-		ours.Secrets, ours.Second, ours.Format = []endpoint.Secret{own}, nil, endpoint.FormatRaw // the body is composed already
+		ours.Secrets, ours.Second, ours.Format = []signing.Secret{own}, nil, endpoint.FormatRaw // the body is composed already
 		m, err := attempt.NewClient(attempt.Options{}).Compose(&attempt.Request{
 			Endpoint: &ours, EventID: p.EventID, EventType: p.Type, Body: []byte(p.Request.Body), Attempt: p.Attempt,
 		}, time.Unix(seconds, 0))

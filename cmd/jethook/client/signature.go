@@ -5,12 +5,12 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // signatureFlags are the fields of a signature, and what the flags --signature-FIELD mean; its scheme is --signature itself.
 var signatureFlags = [][2]string{
-	{"like", "hmac: sign like this sender: " + strings.Join(endpoint.Likes(), ", ")},
+	{"like", "hmac: sign like this sender: " + strings.Join(signing.Likes(), ", ")},
 	{"header", "hmac: the header that carries the signature; bearer: a header for the timestamp"},
 	{"algorithm", "hmac: sha256, sha1, or sha512 (default sha256)"},
 	{"encoding", "hmac: hex, base64, or base64url (default hex)"},

@@ -18,6 +18,7 @@ import (
 	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/manifest"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 	"jethook/consume/status"
 	"jethook/publish/topology"
 )
@@ -73,7 +74,7 @@ func (a *apply) run(cmd *cobra.Command) error {
 	}
 	steps, err := manifest.Compare(a.name(), entries, manifest.Existing{
 		Endpoints: there,
-		Signs: func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
+		Signs: func(e *endpoint.Endpoint, secret string, as signing.SecretType) (bool, error) {
 			return a.client.Signs(cmd.Context(), e, secret, as)
 		},
 	}, a.prune)

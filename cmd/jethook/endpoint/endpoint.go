@@ -16,6 +16,7 @@ import (
 	"jethook/cmd/jethook/recovery"
 	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // Command returns jethook endpoint with its verbs.
@@ -65,7 +66,7 @@ func showSecret(cmd *cobra.Command) func(io.Writer, *endpoints.EndpointWithSecre
 		cli.Row(w, "id:", e.ID)
 		cli.Row(w, "secret:", e.Secret)
 		cli.Row(w, "signs with:", e.SignsWith)
-		if e.Signature.Scheme != endpoint.SchemeStandard {
+		if e.Signature.Scheme != signing.SchemeStandard {
 			showSignature(line(w), "signature", &e.Signature)
 		}
 		for _, warning := range e.Warnings {
@@ -151,7 +152,7 @@ func line(w io.Writer) func(name string, value any, set bool) {
 	}
 }
 
-func showSignature(line func(name string, value any, set bool), name string, s *endpoint.Signature) {
+func showSignature(line func(name string, value any, set bool), name string, s *signing.Signature) {
 	line(name, s.Scheme, true)
 	for _, field := range [][2]string{
 		{"header", s.Header},

@@ -12,6 +12,7 @@ import (
 
 	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // source is a manifest with an environment and one file.
@@ -184,7 +185,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, content := range []string{string(text), string(asJSON)} {
-			steps, err := Compare("x", read(t, content), Existing{there, func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error) {
+			steps, err := Compare("x", read(t, content), Existing{there, func(e *endpoint.Endpoint, secret string, as signing.SecretType) (bool, error) {
 				if want := secrets[e.ID]; secret != want.Secret || string(as) != want.Type {
 					t.Errorf("secret %q of %s became %q, %q", want, e.Name, secret, as)
 				}
@@ -232,7 +233,7 @@ endpoints:
   retry_schedule: [5m, 30m]
   ordered: true
 - {name: new, url: "https://example.com/n", events: [events.n], headers: {Authorization: geheim-3}}
-`), Existing{there, func(*endpoint.Endpoint, string, endpoint.SecretType) (bool, error) { return false, nil }}, true)
+`), Existing{there, func(*endpoint.Endpoint, string, signing.SecretType) (bool, error) { return false, nil }}, true)
 	if err != nil || len(steps) != 3 {
 		t.Fatalf("%+v %v", steps, err)
 	}

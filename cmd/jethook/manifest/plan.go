@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/admin/endpoints"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // Action is what a step does.
@@ -39,7 +40,7 @@ type Step struct {
 type Existing struct {
 	Endpoints []endpoint.Endpoint // their Secrets are not known
 	// Signs reports whether a secret, of a type or else of any, is the newest of an endpoint's.
-	Signs func(e *endpoint.Endpoint, secret string, as endpoint.SecretType) (bool, error)
+	Signs func(e *endpoint.Endpoint, secret string, as signing.SecretType) (bool, error)
 }
 
 // Compare returns a step for each entry, in their order, and with prune one for each endpoint that no entry names.
@@ -120,8 +121,8 @@ func (c *comparison) step(e *Entry) (Step, error) {
 // change compares an entry with the endpoint of its name. What does not differ is left out of the body.
 func (c *comparison) change(e *Entry, now *endpoint.Endpoint, body map[string]json.RawMessage, spec *endpoint.Spec) (Step, error) {
 	current := *now
-	current.Secrets = []endpoint.Secret{endpoint.GenerateSecret()} // stands for those that the API does not show
-	if spec.Secret == nil {                                        // of which type it is was chosen when it was made
+	current.Secrets = []signing.Secret{signing.GenerateSecret()} // stands for those that the API does not show
+	if spec.Secret == nil {                                      // of which type it is was chosen when it was made
 		spec.SecretType = nil
 	}
 	wanted, err := current.With(spec, anyAddress, c.now)
@@ -133,9 +134,9 @@ func (c *comparison) change(e *Entry, now *endpoint.Endpoint, body map[string]js
 		return step, err
 	}
 	if secret := e.Fields.Secret; secret != nil {
-		var as endpoint.SecretType
+		var as signing.SecretType
 		if spec.SecretType != nil {
-			as = endpoint.SecretType(*spec.SecretType)
+			as = signing.SecretType(*spec.SecretType)
 		}
 		same, err := c.there.Signs(now, *secret, as)
 		if err != nil {

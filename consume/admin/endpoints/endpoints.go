@@ -14,6 +14,7 @@ import (
 	"jethook/consume"
 	"jethook/consume/admin/operation"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 	"jethook/consume/registry"
 	"jethook/publish"
 )
@@ -102,7 +103,7 @@ type EndpointWithSecret struct {
 }
 
 // withSecret shows a secret of an endpoint. given is the type that the request says, if any: then there is no doubt.
-func withSecret(e *endpoint.Endpoint, secret endpoint.Secret, given string) EndpointWithSecret {
+func withSecret(e *endpoint.Endpoint, secret signing.Secret, given string) EndpointWithSecret {
 	scheme := e.Signature.Scheme
 	out := EndpointWithSecret{
 		Endpoint: *e, Secret: secret.Value.Reveal(), SecretType: string(secret.Kind(scheme)), SignsWith: secret.SignsWith(scheme),

@@ -11,6 +11,7 @@ import (
 
 	"jethook/consume/admin/operation"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // secretRoutes add the two ways of seeing a secret of an endpoint, beside the answer that creates it.
@@ -76,7 +77,7 @@ func (o *Operations) rotateEndpoint(ctx context.Context, in *rotateInput) (*rota
 	if err != nil {
 		return nil, err
 	}
-	var next endpoint.Secret
+	var next signing.Secret
 	e, err := o.registry.Update(ctx, in.ID, func(e *endpoint.Endpoint) error {
 		for _, secret := range e.Secrets {
 			if repeat, err := made.IsRepeat(secret.Request); err != nil || repeat {
@@ -87,7 +88,7 @@ func (o *Operations) rotateEndpoint(ctx context.Context, in *rotateInput) (*rota
 		if err := in.check(e); err != nil {
 			return err
 		}
-		if next, err = e.Successor(body.Secret, endpoint.SecretType(body.SecretType)); err != nil {
+		if next, err = e.Successor(body.Secret, signing.SecretType(body.SecretType)); err != nil {
 			return err
 		}
 		next.Request = made.String()

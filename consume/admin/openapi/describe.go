@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // Tags are the kinds of things that the operations are on, in the order in which people come to need them.
@@ -96,7 +96,7 @@ var terms = map[string]term{
 	"Signature.template":      {"hmac: all of the header, with {signature}, {timestamp} and {id}", "t={timestamp},v1={signature}"},
 	"Signature.signed":        {"hmac: what is signed, with {body}, {timestamp}, {id} and {url}; absent: {body}", "{timestamp}.{body}"},
 	"Signature.timestamp":     {"hmac: another header, with the time in Unix seconds", "X-Slack-Request-Timestamp"},
-	"SignatureSpec.like":      {"hmac: sign as this sender does: " + strings.Join(endpoint.Likes(), ", ") + "; other fields override it", "github"},
+	"SignatureSpec.like":      {"hmac: sign as this sender does: " + strings.Join(signing.Likes(), ", ") + "; other fields override it", "github"},
 	"SignatureSpec.algorithm": {"hmac: sha256, sha1 or sha512; default: sha256", "sha512"},
 	"SignatureSpec.encoding":  {"hmac: hex, base64 or base64url; default: hex", "base64"},
 	"SignatureSpec.prefix":    {"hmac: what stands before the signature in the header", "sha256="},

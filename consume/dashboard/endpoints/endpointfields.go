@@ -9,31 +9,32 @@ import (
 	"jethook/consume/attempt"
 	"jethook/consume/dashboard/format"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // signatureForm are the fields of one signature: {{template "signature"}}.
 type signatureForm struct {
 	Name   string // of the API's field, before those of its parts
 	Scheme string // empty: none. A sender's signature is likePrefix and the sender
-	endpoint.Signature
+	signing.Signature
 }
 
 // likePrefix stands before the name of a sender whose signature a receiver expects.
 const likePrefix = "like:"
 
 // Likes are the senders that can be signed like.
-func (f *signatureForm) Likes() []string { return endpoint.Likes() }
+func (f *signatureForm) Likes() []string { return signing.Likes() }
 
 // Optional reports whether it may be none.
 func (f *signatureForm) Optional() bool { return f.Name != "signature" }
 
 // Detailed reports whether something is set that is seldom wanted.
 func (f *signatureForm) Detailed() bool {
-	return f.Signature != endpoint.Signature{Scheme: f.Signature.Scheme, Header: f.Header}
+	return f.Signature != signing.Signature{Scheme: f.Signature.Scheme, Header: f.Header}
 }
 
 // of fills the form with what an endpoint has; nil: no signature.
-func (f *signatureForm) of(have *endpoint.Signature) {
+func (f *signatureForm) of(have *signing.Signature) {
 	if have != nil {
 		f.Scheme, f.Signature = string(have.Scheme), *have
 	}
@@ -44,16 +45,16 @@ func (f *signatureForm) fill(form url.Values) {
 	get := func(name string) string { return strings.TrimSpace(form.Get(f.Name + "." + name)) }
 	scheme := get("scheme")
 	if scheme == "" && !f.Optional() {
-		scheme = string(endpoint.SchemeStandard)
+		scheme = string(signing.SchemeStandard)
 	}
-	f.Scheme, f.Signature = scheme, endpoint.Signature{Scheme: endpoint.Scheme(scheme)}
-	switch endpoint.Scheme(scheme) {
-	case endpoint.SchemeHMAC:
+	f.Scheme, f.Signature = scheme, signing.Signature{Scheme: signing.Scheme(scheme)}
+	switch signing.Scheme(scheme) {
+	case signing.SchemeHMAC:
 		f.Header, f.Prefix, f.Template, f.Timestamp = get("header"), get("prefix"), get("template"), get("timestamp")
 		// What is the default is kept as nothing.
 		f.Algorithm, f.Encoding = unless("sha256", get("algorithm")), unless("hex", get("encoding"))
-		f.Signed = unless(endpoint.PlaceBody, get("signed"))
-	case endpoint.SchemeBearer:
+		f.Signed = unless(signing.PlaceBody, get("signed"))
+	case signing.SchemeBearer:
 		f.Header = get("header")
 	}
 }

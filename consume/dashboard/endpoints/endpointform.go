@@ -22,6 +22,7 @@ import (
 	"jethook/consume/dashboard/frame"
 	"jethook/consume/dashboard/recent"
 	"jethook/consume/endpoint"
+	"jethook/consume/endpoint/signing"
 )
 
 // endpointForm is the form of a new endpoint, or of a change.
@@ -94,7 +95,7 @@ func defaultsOf(schedule []time.Duration, timeout time.Duration) formDefaults {
 func (s *pages) blankForm() endpointForm {
 	return endpointForm{
 		Title: "Add an endpoint", Key: rand.Text(), Wrong: map[string]string{},
-		Signature: &signatureForm{Name: "signature", Scheme: string(endpoint.SchemeStandard)}, Second: &signatureForm{Name: "second_signature"},
+		Signature: &signatureForm{Name: "signature", Scheme: string(signing.SchemeStandard)}, Second: &signatureForm{Name: "second_signature"},
 		Defaults: s.defaults,
 	}
 }

@@ -1,4 +1,4 @@
-package endpoint
+package signing
 
 import (
 	"crypto/ed25519"
@@ -20,8 +20,8 @@ func GenerateSecret() Secret {
 // newTextLength is that of a new secret of letters and digits: 256 bits and more.
 const newTextLength = 43
 
-// generate returns a new secret of a type.
-func generate(as SecretType) Secret {
+// Generate returns a new secret of a type; without one as [GenerateSecret] does.
+func Generate(as SecretType) Secret {
 	switch as {
 	case SecretEd25519:
 		key := make([]byte, ed25519.SeedSize)
@@ -37,32 +37,14 @@ func generate(as SecretType) Secret {
 	}
 }
 
-// Successor returns the secret that is to follow the endpoint's newest: the one in text, or a new one if text is empty. A
-// receiver takes the kind that it has: so without a type a new one is written as the newest is, with its prefix, alphabet
-// and length. Where that can't be told the secret must be given. The error is a [Problems].
-func (e *Endpoint) Successor(text string, as SecretType) (Secret, error) {
-	newest := e.Secrets[0]
-	if err := as.check(); err != nil {
-		return Secret{}, Problems{{Field: "secret_type", Message: err.Error()}}
+// Successor returns a new secret that is written as s is, with its prefix, alphabet and length, since a receiver takes the
+// kind that it has; false where that can't be told.
+func (s Secret) Successor() (Secret, bool) {
+	if s.Type == SecretEd25519 {
+		return Generate(SecretEd25519), true
 	}
-	if text != "" {
-		next, err := ReadSecret(text, as, e.Signature.Scheme, &newest)
-		if err != nil {
-			return Secret{}, Problems{{Field: "secret", Message: err.Error()}}
-		}
-		return next, nil
-	}
-	switch {
-	case as != "":
-		return generate(as), nil
-	case newest.Type == SecretEd25519:
-		return generate(SecretEd25519), nil
-	}
-	like, ok := another(newest.Value.Reveal(), newest.Type == SecretBase64)
-	if !ok {
-		return Secret{}, Problems{{Field: "secret", Message: "is required: the current secret is a text of your own, and the receiver may reject another form"}}
-	}
-	return Secret{Value: config.NewSecret(like), Type: newest.Type}, nil
+	text, ok := another(s.Value.Reveal(), s.Type == SecretBase64)
+	return Secret{Value: config.NewSecret(text), Type: s.Type}, ok
 }
 
 // ownPrefix is what senders put before what is random: polar_whs_, sk_live_.
