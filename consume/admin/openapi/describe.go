@@ -4,6 +4,7 @@ package openapi
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -48,6 +49,8 @@ var terms = map[string]term{
 	"Attempt.error":      {"why the attempt failed, or why the circuit opened; human-readable", "answered 500 Internal Server Error"},
 	"Attempt.status":     {"the response's HTTP status", 500},
 
+	"AuditItem.changes":      {"", map[string]any{"url": map[string]any{"before": "https://example.com/old", "after": "https://example.com/hook"}}},
+	"EventDetail.headers":    {"", map[string]any{"Content-Type": []any{"application/json"}}},
 	"EventDetail.incomplete": {"some may be missing", false},
 	"EventDetail.received":   {"when Jethook took it", exampleTime},
 	"StoredEvent.received":   {"when Jethook took it", exampleTime},
@@ -80,7 +83,8 @@ var terms = map[string]term{
 	"NewEvent.data": {"any JSON", map[string]any{"order": 7}},
 	"SentEvent.id":  {"the event's id", exampleEvent},
 
-	"RejectedChoice": {"", map[string]any{"since": "24h", "reason": "bad_signature"}},
+	"RejectedDetail.headers": {"", map[string]any{"Content-Type": []any{"application/json"}}},
+	"RejectedChoice":         {"", map[string]any{"since": "24h", "reason": "bad_signature"}},
 
 	"name":                    {"for people", "billing"},
 	"url":                     {"where deliveries are sent", "https://example.com/hook"},
@@ -106,7 +110,7 @@ var terms = map[string]term{
 	"signature":               {"how deliveries are signed", nil},
 	"scheme":                  {"standard (Standard Webhooks), hmac or bearer", "hmac"},
 	"header":                  {"hmac: carries the signature; bearer: one for the time", "X-Notify-Signature"},
-	"headers":                 {"sent with every delivery", nil},
+	"headers":                 {"sent with every delivery", map[string]any{"X-Team": "shop"}},
 	"retry_schedule":          {"pauses between attempts; absent: the default", []any{"5m", "30m"}},
 	"timeout":                 {"of one attempt; absent: the default", "20s"},
 	"ca":                      {"certificates in PEM of the authorities that may vouch for the receiver; absent: the system's", "-----BEGIN CERTIFICATE-----\nMIIB...\n-----END CERTIFICATE-----\n"},
@@ -201,6 +205,8 @@ var terms = map[string]term{
 	"success_hour":   {"share that went well", 0.983},
 	"p50_ms":         {"median duration", 41.2},
 	"p99_ms":         {"99th percentile of the duration", 2100},
+	"refused":        {"", map[string]any{"bad_signature": 3}},
+	"waiting_why":    {"", map[string]any{"retry": 12}},
 	"messages":       {"how many it holds", 1200},
 	"bytes":          {"how much it holds, in bytes", 4194304},
 	"bytes_limit":    {"the most it may hold", 33554432},
@@ -294,20 +300,8 @@ func resourceOf(path string, p *huma.Param) string {
 	return before[strings.LastIndex(before, "/")+1:]
 }
 
-// methodOperation is an operation with its method in upper case.
-type methodOperation struct {
-	Method string
-	*huma.Operation
-}
-
 // operationsOf lists the operations of one path.
-func operationsOf(item *huma.PathItem) (all []methodOperation) {
-	for _, op := range []methodOperation{
-		{"GET", item.Get}, {"POST", item.Post}, {"PUT", item.Put}, {"PATCH", item.Patch}, {"DELETE", item.Delete},
-	} {
-		if op.Operation != nil {
-			all = append(all, op)
-		}
-	}
-	return all
+func operationsOf(item *huma.PathItem) []*huma.Operation {
+	all := []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete}
+	return slices.DeleteFunc(all, func(op *huma.Operation) bool { return op == nil })
 }
