@@ -37,6 +37,7 @@ type soak struct {
 	steady          [2]*tally
 
 	down     sync.Map // processes that may not answer
+	kills    atomic.Int64
 	sent     atomic.Int64
 	mu       sync.Mutex // guards what follows
 	accepted []bool     // by the number of the event
@@ -161,6 +162,7 @@ func (s *soak) load(ctx context.Context) {
 }
 
 func (s *soak) send(ctx context.Context, client *http.Client, n int) {
+	kills := s.kills.Load()
 	p := s.ingest[n%2]
 	if _, down := s.down.Load(p); down { // as a load balancer would
 		p = s.ingest[(n+1)%2]
@@ -168,6 +170,7 @@ func (s *soak) send(ctx context.Context, client *http.Client, n int) {
 	s.sent.Add(1)
 	status, _ := p.post(ctx, client, fmt.Sprint("evt_", n), secret)
 	_, down := s.down.Load(p)
+	down = down || s.kills.Load() != kills // it may be up again by now
 	switch {
 	case status == http.StatusAccepted:
 		s.mu.Lock()
@@ -188,6 +191,7 @@ func (s *soak) kill(turn int) {
 		p, command = s.ingest[0], "ingest"
 	}
 	s.down.Store(p, true)
+	s.kills.Add(1)
 	p.kill(s.t)
 	p.start(s.t, command)
 	s.down.Delete(p)
@@ -274,14 +278,12 @@ func TestSoak(t *testing.T) {
 	sampling, killing := time.NewTicker(min(2*time.Second, s.duration/30)), time.NewTicker(every)
 	defer sampling.Stop()
 	defer killing.Stop()
-	kills := 0
 	for ctx.Err() == nil {
 		select {
 		case <-sampling.C:
 			s.sample()
 		case <-killing.C:
-			s.kill(kills)
-			kills++
+			s.kill(int(s.kills.Load()))
 		case <-ctx.Done():
 		}
 	}
@@ -290,7 +292,7 @@ func TestSoak(t *testing.T) {
 		eventually(t, fmt.Sprintf("all has come to steady-%d", i), func() bool { return y.lacks(s.accepted) == 0 })
 	}
 	table, grow := s.measures.report()
-	t.Logf("%d webhooks in %s, %d kills\n%s", s.sent.Load(), s.duration, kills, table)
+	t.Logf("%d webhooks in %s, %d kills\n%s", s.sent.Load(), s.duration, s.kills.Load(), table)
 	if *soakDuration > 0 && len(grow) > 0 {
 		t.Errorf("these grow: %s", strings.Join(grow, ", "))
 	}
