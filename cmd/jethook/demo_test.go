@@ -119,8 +119,9 @@ func TestDemoGoesOn(t *testing.T) {
 	s.until(t, "All 5 events are delivered")
 	s.until(t, "Send more")
 	from := len(s.said)
+	s.until(t, "openssl dgst")
+	send := strings.Join(s.said[from:], "\n")
 	deliveries := s.until(t, "/api/v1/deliveries")
-	send := strings.TrimSuffix(strings.Join(s.said[from:], "\n"), deliveries)
 	export := s.until(t, "export JETHOOK_ADMIN_LISTEN=")
 	s.until(t, "The admin API is at http://")
 	if answer := bash(t, export+"; "+binary+" delivery ls"); !strings.Contains(answer, "delivered") {

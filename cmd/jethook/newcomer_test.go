@@ -89,7 +89,8 @@ func TestREADMEWorks(t *testing.T) {
 	n.launch(t, n.command(strings.Replace(n.block(t, "Your first webhook", 0), "jethook serve", "exec jethook serve", 1)))
 
 	heard := n.run(t, strings.Replace(n.block(t, "Your first webhook", 1), "--since 1h", "--since 1h --limit 1", 1))
-	if !strings.Contains(heard, "202 Accepted") || strings.Count(heard, "webhooks.acme.order.created") != 2 {
+	if !strings.Contains(heard, "202 Accepted") || strings.Count(heard, "webhooks.acme.order.created") != 3 ||
+		!strings.Contains(heard, `body:      {"type":"order.created","order":7}`) {
 		t.Errorf("the webhook: %s", heard)
 	}
 

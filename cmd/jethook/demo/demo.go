@@ -85,7 +85,7 @@ func (d *demo) run(ctx context.Context, stderr io.Writer, once bool) (err error)
 		return fmt.Errorf("creating a temporary directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	d.out.title("Jethook %s demo", d.version)
+	d.out.title("The demo of Jethook, version %s", d.version)
 	if err := d.start(ctx, dir, stderr); err != nil {
 		return err
 	}
@@ -236,19 +236,19 @@ func (d *demo) send(ctx context.Context, s sender) error {
 func (d *demo) printMore() {
 	admin := "http://" + d.jethook.Admin
 	notify := d.senders[2]
-	d.out.title("Send more (any body; the signature is made by openssl)")
+	d.out.title("Send more: any body will do, since openssl signs it")
 	d.out.say(`  BODY='{"event":"connection.updated","event_id":"evt_'$RANDOM'","data":{}}'`)
 	d.out.say(`  curl -i http://%s/webhooks/notify -H 'Content-Type: application/json' -d "$BODY" \`, d.jethook.Public)
 	d.out.say(`    -H "x-notify-signature: $(printf %%s "$BODY" | openssl dgst -sha256 -hmac %s -r | cut -d' ' -f1)"`, notify.secret)
-	d.out.say("")
+	d.out.title("Ask the admin API what became of the events")
 	d.out.say("  curl %s/api/v1/deliveries -H 'Authorization: Bearer %s'", admin, d.jethook.Token.Reveal())
-	d.out.title("See what happened to the events, in another terminal")
+	d.out.title("Or ask with the commands, in another terminal")
 	d.out.say("  export JETHOOK_ADMIN_LISTEN=%s JETHOOK_ADMIN_TOKEN=%s", d.jethook.Admin, d.jethook.Token.Reveal())
 	d.out.say("  jethook status")
 	d.out.say("  jethook delivery ls")
-	d.out.title("Or look at it in a browser; this link signs in, once, in the next ten minutes")
+	d.out.title("Or open the dashboard; this link signs you in, once, within ten minutes")
 	d.out.say("  %s", d.jethook.Dashboard+session.LoginPath(d.jethook.Token, time.Now()))
-	d.out.title("The admin API is at %s, its description at %s/openapi.json. Press Ctrl-C to stop the demo.", admin, admin)
+	d.out.title("The admin API is at %s, and %s/docs describes it. Press Ctrl-C to stop the demo.", admin, admin)
 }
 
 // printer prints whole lines from many goroutines.
