@@ -21,9 +21,9 @@ import (
 func backupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "backup FILE", Short: "Copy everything that is stored into one file, while Jethook runs",
-		Long: "Copy everything that is stored into one file, while Jethook runs: events, waiting deliveries, dead letters, the history, endpoints and " +
-			"consumers. With - it goes to stdout. The file appears under its name when it is whole, readable by its owner only. Bodies are in clear in it " +
-			"even if JETHOOK_ENCRYPTION_KEY is set; endpoints are sealed by that key then. Settings and admin tokens are not in it.",
+		Long: "Copy everything that is stored into one file, while Jethook runs or is stopped: events, waiting deliveries, dead letters, the history, endpoints, and " +
+			"consumers. - means standard output. The file gets its name once it is complete, and only its owner can read it. It contains bodies in plain text " +
+			"even if JETHOOK_ENCRYPTION_KEY is set, but then endpoints stay encrypted with that key. It contains neither settings nor admin tokens.",
 		Example: `  jethook backup jethook.backup
   jethook backup - | age -r age1... > jethook.backup.age`,
 		Args: cli.ExactArgs("FILE"),
@@ -114,10 +114,10 @@ func summary(m *backup.Manifest) string {
 func restoreCommand() *cobra.Command {
 	var check, yes bool
 	cmd := &cobra.Command{
-		Use: "restore FILE", Short: "Put a backup back, while Jethook is stopped",
-		Long: "Put a backup back, while all Jethook processes are stopped: into JETHOOK_DATA_DIR, or into the cluster of JETHOOK_NATS_URL with " +
-			"JETHOOK_REPLICAS. With - it is read from stdin. JETHOOK_ENCRYPTION_KEY must hold the key that the backup was made with, if there was one. If streams " +
-			"exist already, the command asks before it replaces them. If it is killed, Jethook does not start until it was run again.",
+		Use: "restore FILE", Short: "Restore a backup, while Jethook is stopped",
+		Long: "Restore a backup to JETHOOK_DATA_DIR, or to the cluster at JETHOOK_NATS_URL with JETHOOK_REPLICAS. Stop all Jethook processes first. - means " +
+			"standard input. JETHOOK_ENCRYPTION_KEY must contain the key that the backup was made with, if there was one. If streams already exist, " +
+			"the command asks before it replaces them. If it is killed, Jethook does not start until you have run it again.",
 		Example: `  jethook restore --check jethook.backup
   jethook restore jethook.backup
   JETHOOK_NATS_URL=nats://nats:4222 JETHOOK_REPLICAS=3 jethook restore jethook.backup`,
@@ -129,8 +129,8 @@ func restoreCommand() *cobra.Command {
 			return restoreBackup(cmd, args[0], yes)
 		},
 	}
-	cmd.Flags().BoolVar(&check, "check", false, "only read the backup through, and say whether it is whole")
-	cmd.Flags().BoolVar(&yes, "yes", false, "replace streams that exist, without asking")
+	cmd.Flags().BoolVar(&check, "check", false, "only read the backup, and say whether it is complete")
+	cmd.Flags().BoolVar(&yes, "yes", false, "replace existing streams without asking")
 	return cmd
 }
 

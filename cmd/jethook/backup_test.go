@@ -397,7 +397,7 @@ func TestDamagedBackup(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := p.anew(t)
-		if _, stderr, err := again.command(t, "restore", file); err == nil || !strings.Contains(stderr, "not a whole backup") {
+		if _, stderr, err := again.command(t, "restore", file); err == nil || !strings.Contains(stderr, "not a complete backup") {
 			t.Errorf("%s: %v\n%s", name, err, stderr)
 		}
 		if _, err := os.Stat(again.settings(t, "JETHOOK_DATA_DIR")); err == nil {

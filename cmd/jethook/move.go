@@ -19,12 +19,12 @@ func moveCommand() *cobra.Command {
 	var to string
 	var cancel, yes bool
 	cmd := &cobra.Command{
-		Use: "move --to URL", Short: "Move everything from the embedded server to a NATS cluster, while senders go on sending",
-		Long: "Move everything from the embedded server to a NATS cluster, while senders go on sending. Run it with the settings of jethook serve, which may " +
-			"run, and those of the cluster: JETHOOK_NATS_CREDS and the like, and JETHOOK_REPLICAS. jethook serve finishes the deliveries in flight " +
-			"and goes on receiving. Once everything is copied, deliveries go on at the cluster; what still comes here is forwarded. The command ends " +
-			"when jethook serve was stopped and everything is across. If it is killed, run it again: it goes on, or begins anew. What fails before " +
-			"the cluster has everything is taken back.",
+		Use: "move --to URL", Short: "Move everything from the embedded server to a NATS cluster without stopping senders",
+		Long: "Move everything from the embedded server to a NATS cluster without stopping senders. Run it with the settings of 'jethook serve', which may be " +
+			"running, and those of the cluster, such as JETHOOK_NATS_CREDS and JETHOOK_REPLICAS. 'jethook serve' finishes the deliveries in flight " +
+			"and keeps receiving. Once everything is copied, the cluster resumes deliveries, and the command forwards whatever still arrives here. It ends " +
+			"when 'jethook serve' has stopped and everything is on the cluster. If it is killed, run it again: it continues or starts over. If it fails before " +
+			"the cluster has everything, it undoes the move.",
 		Example: `  JETHOOK_REPLICAS=3 jethook move --to nats://nats-1:4222,nats://nats-2:4222
   # deliver here again, if the cluster does not have everything yet
   jethook move --cancel`,
@@ -50,8 +50,8 @@ func moveCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "addresses of the NATS cluster, comma-separated, as in JETHOOK_NATS_URL")
-	cmd.Flags().BoolVar(&cancel, "cancel", false, "take a move back that was killed before the cluster had everything")
-	cmd.Flags().BoolVar(&yes, "yes", false, "replace streams that exist on the cluster, without asking")
+	cmd.Flags().BoolVar(&cancel, "cancel", false, "undo a move that was killed before the cluster had everything")
+	cmd.Flags().BoolVar(&yes, "yes", false, "replace existing streams on the cluster without asking")
 	return cmd
 }
 

@@ -56,8 +56,8 @@ var errBroken = errors.New("the audit trail is broken")
 func verifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "verify", Short: "Verify that nobody changed the audit trail",
-		Long: "Walk along the chain of hashes from the oldest entry that is kept, and name the first break: an entry that was changed, removed, or put in. " +
-			"The exit code is 1 if there is one. Keep the hash that it prints elsewhere to notice later that the end of the trail was replaced.",
+		Long: "Walk the chain of hashes from the oldest entry that is kept, and name the first break: an entry that was changed, removed, or inserted. " +
+			"The exit code is 1 if there is one. Keep the hash that it prints somewhere else, to notice later if the end of the trail was replaced.",
 		Example: "  jethook audit verify",
 		Args:    cli.ExactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -24,8 +24,8 @@ func Command() *cobra.Command {
 	var stay bool
 	cmd := &cobra.Command{
 		Use: "dashboard", Short: "Open the dashboard, signed in",
-		Long: "Print the dashboard's address with a link that signs in, and open it where there is a browser. The link is good for ten minutes and " +
-			"one use; until then it is as secret as the admin token." + client.Help,
+		Long: "Print a link that signs you in to the dashboard, and open it if there is a browser. The link works once, within ten minutes; " +
+			"until then, keep it as secret as the admin token." + client.Help,
 		Example: `  jethook dashboard
   jethook dashboard --no-open
   jethook dashboard --admin https://jethook.internal`,

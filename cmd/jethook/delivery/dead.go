@@ -28,7 +28,7 @@ func deadListCommand() *cobra.Command {
 		},
 	}
 	client.AddFilters(cmd, "endpoint", "since", "until", "limit", "cursor")
-	cmd.Flags().String("reason", "", "only with this in their reason, in any case")
+	cmd.Flags().String("reason", "", "only those whose reason contains this text, ignoring case")
 	return cmd
 }
 

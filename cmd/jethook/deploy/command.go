@@ -12,7 +12,7 @@ import (
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "deploy", Short: "Print a deployment for Kubernetes, Docker Compose or systemd",
-		Long: "Print a deployment to read, change and apply. It says at its top which secrets it needs and how to make them; it holds none.",
+		Long: "Print a deployment to read, change, and apply. It contains no secrets; comments at its top say which ones it needs and how to create them.",
 		Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
 	}
 	cmd.AddCommand(kubernetesCommand(), composeClusterCommand(), systemdCommand())
@@ -21,7 +21,7 @@ func Command() *cobra.Command {
 
 // addFlags adds the flags that each deployment has.
 func addFlags(cmd *cobra.Command, o *Options) {
-	cmd.Flags().StringVar(&o.Name, "name", "jethook", "name of what is made")
+	cmd.Flags().StringVar(&o.Name, "name", "jethook", "name of the deployment")
 	cmd.Flags().StringSliceVar(&o.Sources, "source", nil, "source to receive from; may be repeated, or a comma-separated list")
 }
 
@@ -53,22 +53,22 @@ func kubernetesCommand() *cobra.Command {
 	addFlags(cmd, &o.Options)
 	addImageFlag(cmd, &o.Options)
 	flags := cmd.Flags()
-	flags.StringVar(&mode, "mode", "serve", "serve: one process with a NATS server of its own; cluster: many on a NATS cluster")
+	flags.StringVar(&mode, "mode", "serve", "serve: one process with its own NATS server; cluster: many processes on a NATS cluster")
 	flags.StringVar(&o.Namespace, "namespace", "jethook", "namespace")
 	flags.StringVar(&o.NATSURL, "nats-url", "", "with --mode cluster: addresses of the NATS cluster, without a login")
 	flags.BoolVar(&o.NATSCreds, "nats-creds", false, "with --mode cluster: the Secret holds a credentials file, nats.creds")
-	flags.IntVar(&o.Replicas, "replicas", 1, "least number of processes of each kind; with --mode cluster 2 by default")
+	flags.IntVar(&o.Replicas, "replicas", 1, "minimum number of processes of each kind; with --mode cluster the default is 2")
 	flags.StringVar(&o.Storage, "storage", "20Gi", "size of the volume, without --mode cluster")
 	flags.BoolVar(&o.ServiceMonitor, "service-monitor", false, "add a ServiceMonitor for the Prometheus operator")
 	flags.BoolVar(&o.NetworkPolicy, "network-policy", false, "add network policies")
-	flags.BoolVar(&o.MetricsAdapter, "metrics-adapter", false, "scale consume also by what is past due: needs an adapter for external metrics")
+	flags.BoolVar(&o.MetricsAdapter, "metrics-adapter", false, "also scale consume by overdue deliveries; needs an adapter for external metrics")
 	return cmd
 }
 
 func composeClusterCommand() *cobra.Command {
 	var o Options
 	cmd := &cobra.Command{
-		Use: "compose-cluster", Short: "Print a compose file with a NATS cluster of three",
+		Use: "compose-cluster", Short: "Print a compose file with a cluster of three NATS servers",
 		Long:    "Print a compose file with three NATS servers, two 'jethook ingest' and two 'jethook consume'.",
 		Example: "  jethook deploy compose-cluster --source polar > compose.yaml",
 		Args:    cli.ExactArgs(),

@@ -124,7 +124,7 @@ var (
 // Check finds what no deployment can have.
 func (o Options) Check() error {
 	if !label.MatchString(o.Name) {
-		return fmt.Errorf("--name: %q is no name; write at most 42 lower-case letters, digits and -, first a letter", o.Name)
+		return fmt.Errorf("--name: %q is not a name; use at most 42 lower-case letters, digits and -, starting with a letter", o.Name)
 	}
 	if !image.MatchString(o.Image) {
 		return fmt.Errorf("--image: %q is not an image", o.Image)
@@ -144,9 +144,9 @@ func (o Kubernetes) Check() error {
 	}
 	switch {
 	case !label.MatchString(o.Namespace):
-		return fmt.Errorf("--namespace: %q is no namespace", o.Namespace)
+		return fmt.Errorf("--namespace: %q is not a namespace", o.Namespace)
 	case !quantity.MatchString(o.Storage):
-		return fmt.Errorf("--storage: %q is no size; write one such as 20Gi", o.Storage)
+		return fmt.Errorf("--storage: %q is not a size; write one such as 20Gi", o.Storage)
 	case o.Replicas < 1:
 		return fmt.Errorf("--replicas: %d is too few", o.Replicas)
 	case !o.Cluster && o.Replicas > 1:
@@ -154,7 +154,7 @@ func (o Kubernetes) Check() error {
 	case o.Cluster && o.NATSURL == "":
 		return fmt.Errorf("--nats-url: --mode cluster needs the address of the NATS cluster")
 	case !o.Cluster && (o.NATSURL != "" || o.NATSCreds):
-		return fmt.Errorf("--nats-url, --nats-creds: add --mode cluster; serve has a NATS server of its own")
+		return fmt.Errorf("--nats-url, --nats-creds: add --mode cluster; serve has its own NATS server")
 	}
 	return checkNATSURL(o.NATSURL)
 }

@@ -12,7 +12,7 @@ import (
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "monitoring", Short: "Print a Grafana dashboard and alert rules for the metrics",
-		Long: "Print a Grafana dashboard and Prometheus alert rules for what Jethook serves at /metrics. They need no server that runs.",
+		Long: "Print a Grafana dashboard and Prometheus alert rules for what Jethook serves at /metrics. These commands need no running server.",
 		Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
 	}
 	for _, part := range []struct{ use, short, example, text string }{

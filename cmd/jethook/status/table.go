@@ -18,9 +18,9 @@ import (
 // writeStatus writes what somebody needs to see first, first: what the status lacks, the endpoints in trouble, and then
 // the rest.
 func writeStatus(w io.Writer, s *status.Status, all bool) {
-	cli.Row(w, "At "+cli.Stamp(&s.At)+", last hour counted since "+cli.Stamp(&s.HourSince))
+	cli.Row(w, "As of "+cli.Stamp(&s.At)+"; the last hour is counted from "+cli.Stamp(&s.HourSince))
 	if m := s.Moving; m != nil {
-		cli.Row(w, "MOVING      to "+m.To+" since "+cli.Stamp(&m.Began)+" ("+m.Phase+"): webhooks are received, deliveries and changes wait for the cluster")
+		cli.Row(w, "MOVING      to "+m.To+" since "+cli.Stamp(&m.Began)+" ("+m.Phase+"): webhooks are still received; deliveries and changes wait for the cluster")
 	}
 	if s.Behind > 0 {
 		cli.Row(w, "BEHIND      "+countDeliveries(s.Behind)+" waiting in the event streams for endpoints that lag behind")
@@ -34,7 +34,7 @@ func writeStatus(w io.Writer, s *status.Status, all bool) {
 	}
 	for _, p := range s.Processes {
 		for _, stream := range slices.Sorted(maps.Keys(p.Stalled)) {
-			cli.Row(w, fmt.Sprintf("STALLED     %s on %s (pid %d) has got nothing from stream %s for %s: NATS does not answer its requests",
+			cli.Row(w, fmt.Sprintf("STALLED     %s on %s (pid %d) has received nothing from stream %s for %s: NATS does not answer its requests",
 				p.Role, p.Host, p.PID, stream, notice.Span(time.Duration(p.Stalled[stream]*float64(time.Second)))))
 		}
 	}

@@ -42,12 +42,12 @@ func TestStatusTable(t *testing.T) {
 		Missing:   []processes.Missing{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Heard: at.Add(-time.Minute)}},
 	}
 	want := `
-At 2026-11-22T03:00:00Z, last hour counted since 2026-11-22T02:40:00Z
+As of 2026-11-22T03:00:00Z; the last hour is counted from 2026-11-22T02:40:00Z
 BEHIND      1180 deliveries waiting in the event streams for endpoints that lag behind
 INCOMPLETE  processes: no response from consume on b (pid 7), last heard at 02:59:00
 UNREADABLE  jethook_endpoints: the wrong key (consume on b (pid 7))
 UNREADABLE  jethook_endpoints/ep_x?[31m: it is not sealed (serve on a (pid 6), consume on b (pid 7))
-STALLED     serve on a (pid 6) has got nothing from stream WEBHOOKS for 42s: NATS does not answer its requests
+STALLED     serve on a (pid 6) has received nothing from stream WEBHOOKS for 42s: NATS does not answer its requests
 CLOCK       polar: most requests are refused for their timestamp: the sender's clock is about 6m 20s behind ours, or requests are delayed
 UNKNOWN     3 requests for sources that are not in JETHOOK_SOURCES; the log names them
 MISSED      off: retention removed 7 waiting events (ep_2)

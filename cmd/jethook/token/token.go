@@ -16,7 +16,7 @@ import (
 // Command returns jethook token with its verb.
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "token", Short: "Make tokens for the admin API", Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
+		Use: "token", Short: "Create tokens for the admin API", Args: cobra.ArbitraryArgs, RunE: cli.NeedsCommand,
 	}
 	cmd.AddCommand(newCommand())
 	return cmd
@@ -26,10 +26,10 @@ func newCommand() *cobra.Command {
 	var role string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "new NAME", Short: "Make a token, and print it once",
-		Long: "Make a token for the admin API and the dashboard, and print it with the line to add to the file of JETHOOK_ADMIN_TOKENS_FILE, which holds only its hash. " +
-			"The audit trail tells what was done by the token's name. Roles: read sees everything but secrets; operate also retries, replays, " +
-			"resends, tests, enables, disables and recovers; admin does everything.",
+		Use: "new NAME", Short: "Create a token and print it once",
+		Long: "Create a token for the admin API and the dashboard, and print it with the line to add to the file of JETHOOK_ADMIN_TOKENS_FILE, which contains only its hash. " +
+			"The audit trail lists actions by the token's name. Roles: read sees everything but secrets; operate can also retry, replay, " +
+			"resend, test, enable, disable, and recover; admin can do everything.",
 		Example: "  jethook token new ci --role operate",
 		Args:    cli.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {

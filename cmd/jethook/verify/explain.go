@@ -171,7 +171,7 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 	scheme := s.Scheme.String()
 	switch reason {
 	case "missing_header":
-		return "Pass it with --header exactly as it arrived. If it never arrived, a proxy removes it, or the request is from another sender."
+		return "Pass it with --header exactly as it arrived. If it never arrived, either a proxy removes it, or the request is from another sender."
 	case "malformed_header":
 		return "The sender's format is: " + scheme + ". Compare prefix and encoding, and check that the header is not repeated."
 	case "missing_field":
@@ -181,7 +181,7 @@ func remedy(a *sample, s provider.Sender, reason string) string {
 	case "bad_signature":
 		return badSignature(s, secret)
 	case "bad_claim":
-		return "The signature is valid, but was made for somebody else. Compare the secret (" + secret + "), --audience, and --email with the sender's settings."
+		return "The signature is valid, but for a different recipient. Compare the secret (" + secret + "), --audience, and --email with the sender's settings."
 	case "too_old":
 		return "For an earlier request, pass the time of its arrival with --now. If it arrived just now, one of the clocks is wrong, or the request was delayed."
 	case "too_new":
