@@ -17,8 +17,8 @@ func (s *Server) statusRoutes() {
 	operation.Register(s.operations, huma.Operation{
 		OperationID: "get-status", Method: http.MethodGet, Path: "/api/v1/status", Tags: []string{"status"},
 		Summary: "Show what is stuck",
-		Description: "The state of each endpoint, worst first; how full the streams are; how far the processes are; what each " +
-			"source sends. It is made anew at most once a second. What can't be had is left out and named in incomplete.",
+		Description: "The state of each endpoint, worst first; how full the streams are; how far the processes have got; what each " +
+			"source sends. It is computed at most once a second. What can't be read is left out and named in incomplete.",
 	}, status.BuildTime+operation.Timeout, s.getStatus)
 }
 

@@ -35,7 +35,7 @@ type Delivery struct {
 	Attempts int        `json:"attempts" doc:"attempts made so far"`
 	At       time.Time  `json:"at" doc:"when it entered this state"`
 	Next     *time.Time `json:"next_attempt,omitempty" doc:"when a waiting delivery is attempted next"`
-	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for. One that was attempted, or asked for: retry, asked (the end of a pause that its endpoint asked for), disabled, or unreadable (the record of its endpoint). An event that its endpoint has not come to: behind (the endpoint is slower than its events), rate_limit, paused (it asked for a pause), circuit_open (it keeps failing), disabled, order (an ordered endpoint gets one event after the other), or first (its first attempt is about to begin). turn is of an earlier release"`
+	Waits    string     `json:"waits_for,omitempty" doc:"what a waiting delivery waits for. After its first attempt, or a manual retry: retry (its schedule), asked (the endpoint asked for a pause), disabled (the endpoint is disabled), or unreadable (the endpoint's record can't be read). Before its first attempt: behind (the endpoint is slower than its events), rate_limit, paused (the endpoint asked for a pause), circuit_open (the endpoint keeps failing), disabled, order (an ordered endpoint gets one event after the other), or first (the attempt is about to begin). turn appears only in deliveries of earlier releases"`
 	Reason   string     `json:"reason,omitempty" doc:"why the last attempt failed"`
 	Class    string     `json:"class,omitempty" doc:"class of failure of the last attempt, from a closed set; ok for success"`
 	HTTP     int        `json:"response_status,omitempty" doc:"status of the response to the last attempt"`

@@ -31,7 +31,7 @@ type Status struct {
 	Incomplete []string            `json:"incomplete,omitempty" doc:"what is missing, and why; absent if the status is complete"`
 	HourSince  time.Time           `json:"hour_since" doc:"start of the last hour's figures: an hour ago, or when the newest process started"`
 	Unreadable []Unreadable        `json:"unreadable,omitempty" doc:"stored records that a process can't read and ignores; up to 20 per bucket and process"`
-	Moving     *Moving             `json:"moving,omitempty" doc:"set while the store is being moved to a cluster: webhooks are received, deliveries and changes wait for the cluster"`
+	Moving     *Moving             `json:"moving,omitempty" doc:"set while the store is being moved to a cluster: webhooks are still received; deliveries and changes wait for the cluster"`
 	Endpoints  []Endpoint          `json:"endpoints" doc:"worst first"`
 	Behind     uint64              `json:"behind" doc:"deliveries waiting in the event streams for all endpoints"`
 	Store      Store               `json:"store"`
@@ -74,14 +74,14 @@ type Endpoint struct {
 	LastClass    string     `json:"last_class,omitempty" doc:"class of the last failure, from a closed set"`
 
 	Waiting     uint64            `json:"waiting" doc:"deliveries that are scheduled or due"`
-	WaitingWhy  map[string]uint64 `json:"waiting_why,omitempty" doc:"how many of them wait for what: retry, turn, asked, disabled, unreadable; due: they are due; unread: too many wait to examine each"`
+	WaitingWhy  map[string]uint64 `json:"waiting_why,omitempty" doc:"number of waiting deliveries by what they wait for: retry, turn, asked, disabled or unreadable; due: their time has come; unread: there were too many to examine"`
 	Oldest      *time.Time        `json:"oldest_waiting,omitempty" doc:"when the oldest of their events was received"`
 	NextDue     *time.Time        `json:"next_due,omitempty" doc:"when the next of them is attempted"`
 	Approximate bool              `json:"approximate,omitempty" doc:"only some of the waiting deliveries were examined, or none could be counted in time: others may be older or due earlier"`
 	Behind      uint64            `json:"behind,omitempty" doc:"events waiting in their streams because the endpoint lags behind"`
-	BehindWhy   string            `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"what those wait for: the endpoint is slower than its events, its rate limit, the end of a pause that it asked for, an endpoint that keeps failing, one that is disabled, or their turn in an ordered endpoint"`
+	BehindWhy   string            `json:"behind_why,omitempty" enum:"behind,rate_limit,paused,circuit_open,disabled,order" doc:"why they wait. behind: the endpoint is slower than its events; rate_limit: its rate limit; paused: it asked for a pause; circuit_open: it keeps failing; disabled: it is disabled; order: an ordered endpoint gets one event after the other"`
 	BehindSince *time.Time        `json:"behind_since,omitempty" doc:"since when it has lagged behind; absent for ordered endpoints"`
-	InFlight    int               `json:"in_flight" doc:"first attempts that processes hold; none of them is among the waiting, and those of an endpoint that lags are among behind"`
+	InFlight    int               `json:"in_flight" doc:"first attempts that a process has begun or queued. They do not count as waiting; those of a lagging endpoint count as behind"`
 	Running     int               `json:"running" doc:"requests in progress, first attempts and retries"`
 	Dead        uint64            `json:"dead" doc:"dead letters"`
 	Missed      uint64            `json:"missed,omitempty" doc:"waiting events that retention removed, until the endpoint has caught up; the history keeps the count" example:"12"`

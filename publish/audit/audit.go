@@ -49,8 +49,8 @@ type Entry struct {
 
 // Change is what a field was and became.
 type Change struct {
-	Before any `json:"before" doc:"what it was; null: it was not there, or it only says what was asked" example:"\"billing\""`
-	After  any `json:"after" doc:"what it became; null: it is no more" example:"\"payments\""`
+	Before any `json:"before" doc:"the value before; null: there was none, or the field is only a parameter of the request" example:"\"billing\""`
+	After  any `json:"after" doc:"the value after; null: it was removed" example:"\"payments\""`
 }
 
 // chain is where the audit trail ended when this process last looked.

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrDamaged means that a file is no backup, or not a whole one.
-var ErrDamaged = errors.New("not a whole backup")
+var ErrDamaged = errors.New("not a complete backup")
 
 // format is the version of the file's layout.
 const format = 1

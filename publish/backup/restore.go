@@ -20,7 +20,7 @@ import (
 )
 
 // Verify reads a backup through, and returns what it holds. It changes nothing. An error wraps [ErrDamaged] when the file
-// is not a whole backup.
+// is not a complete backup.
 func Verify(r io.Reader) (*Manifest, error) {
 	return each(r, func(p *partReader) error {
 		if !strings.HasSuffix(p.part.Name, snapshotPart) {
@@ -193,7 +193,7 @@ func sendOne(ctx context.Context, nc *nats.Conn, subject string, data []byte, li
 }
 
 // ErrOtherKey means that what is sealed in a backup can't be opened by the keys of JETHOOK_ENCRYPTION_KEY.
-var ErrOtherKey = errors.New("the backup's endpoints are sealed by another key; set JETHOOK_ENCRYPTION_KEY to the one it was made with")
+var ErrOtherKey = errors.New("the backup's endpoints are encrypted with another key; set JETHOOK_ENCRYPTION_KEY to the key that it was made with")
 
 // config is the configuration with which the stream is restored: as it was, but for what depends on the servers.
 func (t *restore) config() (map[string]any, error) {

@@ -30,7 +30,7 @@ type Event struct {
 	Type        string    // as the sender wrote it; never empty
 	Source      string    // the sender's name; empty for an internal event
 	Subject     string    // where it is stored
-	Received    time.Time // when Jethook took it
+	Received    time.Time // when Jethook received it
 	ContentType string
 	Traceparent string
 	Query       string      // of the address that a webhook came to, without credentials

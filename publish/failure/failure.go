@@ -35,9 +35,9 @@ var ErrNotFound = errors.New("not found")
 // Errors of restores. Test with errors.Is.
 var (
 	// ErrOccupied means that there are streams already, which a restore would replace.
-	ErrOccupied = errors.New("there are streams already, and a restore replaces them")
+	ErrOccupied = errors.New("streams already exist, and a restore replaces them")
 	// ErrUnfinished means that a restore was begun and has not ended.
-	ErrUnfinished = errors.New("a restore was begun and did not finish: run jethook restore again, or the jethook move that it is a part of")
+	ErrUnfinished = errors.New("a restore did not finish; run 'jethook restore' again, or the 'jethook move' that it is part of")
 	// ErrInUse means that another process has the data directory.
 	ErrInUse = errors.New("is another jethook using it?")
 	// ErrRunning means that processes work on the streams that are to be restored.

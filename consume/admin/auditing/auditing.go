@@ -39,7 +39,7 @@ func (o *Operations) Routes() {
 	operation.Register(o.api, huma.Operation{
 		OperationID: "verify-audit", Method: http.MethodGet, Path: "/api/v1/audit/verify", Tags: []string{"audit"},
 		Summary:     "Verify the audit trail",
-		Description: "Walks along the chain of hashes from the oldest entry that is kept, and names the first break.",
+		Description: "Walks the chain of hashes from the oldest entry that is kept, and names the first break.",
 	}, operation.BulkTimeout, o.verifyAudit)
 }
 

@@ -29,7 +29,7 @@ func (o *Operations) List(ctx context.Context, f *DeliveryFilter) (*DeliveryPage
 		fields = append(fields, operation.FailureField{Field: "status", Message: "must be delivered, waiting or dead"})
 	}
 	if f.Class != "" && !slices.Contains(attempt.Classes, attempt.Class(f.Class)) {
-		fields = append(fields, operation.FailureField{Field: "class", Message: "is no kind of fault: " + joinClasses()})
+		fields = append(fields, operation.FailureField{Field: "class", Message: "is not a class of failure:" + joinClasses()})
 	}
 	if f.Code != 0 && (f.Code < 100 || f.Code > 999) {
 		fields = append(fields, operation.FailureField{Field: "code", Message: "must be 100 to 999"})

@@ -45,7 +45,7 @@ var errNotDead = operation.NewFailure(http.StatusNotFound, "not_found", "no such
 type listDeadInput struct {
 	operation.PageParams
 	FilterParams
-	Reason string `query:"reason" maxLength:"512" doc:"a part of the reason, in any case" example:"answered 503"`
+	Reason string `query:"reason" maxLength:"512" doc:"text that the reason contains, ignoring case" example:"answered 503"`
 }
 
 func (o *Operations) listDead(ctx context.Context, in *listDeadInput) (*operation.Answer[DeliveryPage], error) {

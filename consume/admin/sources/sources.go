@@ -63,7 +63,7 @@ func (o *Operations) Routes() {
 
 // Faults of a request for a source.
 var (
-	errNoSource     = operation.NewFailure(http.StatusNotFound, "not_found", "no such source; add it to JETHOOK_SOURCES of this process")
+	errNoSource     = operation.NewFailure(http.StatusNotFound, "not_found", "no such source; to add it, set JETHOOK_SOURCES of this process")
 	errNotReceiving = operation.NewFailure(http.StatusConflict, "not_receiving", "this process receives no webhooks; call one that runs jethook serve or jethook ingest")
 	errNoHandshake  = operation.NewFailure(http.StatusConflict, "no_handshake", "the sender does not hand over a secret; set JETHOOK_SOURCE_<NAME>_SECRET")
 	errNoSample     = operation.NewFailure(http.StatusConflict, "no_sample", "requests of this sender can't be made here: it signs with a key of its own")

@@ -54,7 +54,7 @@ func (f *Finder) Of(st *status.Status, recent *status.Recent) (notes []Note) {
 	if m := st.Moving; m != nil {
 		notes = append(notes, Note{
 			Level: "warn", Since: &m.Began,
-			Text: fmt.Sprintf("The store is being moved to %s (%s): webhooks are received, deliveries and changes wait for the cluster.", m.To, m.Phase),
+			Text: fmt.Sprintf("The store is being moved to %s (%s): webhooks are still received; deliveries and changes wait for the cluster.", m.To, m.Phase),
 		})
 	}
 	for i := range st.Endpoints {
