@@ -46,6 +46,11 @@ func nodes(t *testing.T) []*server.Options {
 
 func startNode(t *testing.T, opts *server.Options) (url string) {
 	t.Helper()
+	return startServer(t, opts).ClientURL()
+}
+
+func startServer(t *testing.T, opts *server.Options) *server.Server {
+	t.Helper()
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +60,7 @@ func startNode(t *testing.T, opts *server.Options) (url string) {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 	})
-	return srv.ClientURL()
+	return srv
 }
 
 func onCluster(url string) *config.Config {

@@ -176,17 +176,27 @@ func restoreBackup(cmd *cobra.Command, path string, force bool) error {
 	if err != nil {
 		return err
 	}
-	in, err := openBackup(cmd, path)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
 	target, err := beginRestore(ctx, cmd, cfg, path, force)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	m, err := backup.Restore(ctx, target, keys, bufio.NewReaderSize(in, 1<<20), backupOptions(cmd))
+	var m *backup.Manifest
+	o := backupOptions(cmd)
+	restore := func() error {
+		in, err := openBackup(cmd, path)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		m, err = backup.Restore(ctx, target, keys, bufio.NewReaderSize(in, 1<<20), o)
+		return err
+	}
+	if path == "-" { // it can be read once
+		err = restore()
+	} else {
+		err = target.Attempt(ctx, o.Progress, restore)
+	}
 	if err == nil {
 		err = target.Finish(ctx)
 	}

@@ -45,6 +45,12 @@
 // Places in the streams of events are names: receivers remember ids that are made of them. So a restored EVENTS goes on at the
 // present microsecond, as a new one begins, and the other streams leave a gap.
 //
+// # Clusters
+//
+// A restore waits for a cluster as a start does, but not for ever ([connection.Patience]): until its servers have formed, and until each
+// stream has a place and a leader. One server takes a stream's snapshot, and what it was told is nowhere else until it has all of
+// it. If it goes away before, [Restoring.Attempt] begins anew.
+//
 // # The file
 //
 // A tar archive. Each part is cut into entries of at most 4 MiB, since a part's size is not known when it begins; put

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"jethook/publish/connection"
 	"jethook/publish/failure"
 )
 
@@ -67,7 +69,7 @@ func (b *backup) after(ctx context.Context, stream string, seq uint64) (*message
 		Message *message `json:"message"`
 	}
 	err := ask(ctx, b.nc, b.api("STREAM.MSG.GET."+stream), map[string]any{"seq": seq, "next_by_subj": ">"}, &answer)
-	if refusal, ok := errors.AsType[*apiError](err); ok && refusal.Code == codeNoMessage {
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && refusal.ErrorCode == codeNoMessage {
 		return nil, nil
 	}
 	if err == nil && answer.Message == nil {
@@ -85,7 +87,7 @@ func IsPassing(header string) bool {
 	return header == nats.MsgIdHdr || strings.HasPrefix(header, "Nats-Expected-") || strings.HasPrefix(header, "Nats-Batch-")
 }
 
-// again stores a message once more, behind what the snapshot of its stream had.
+// again stores a message once more, behind what the snapshot of its stream had. To do so twice does no harm.
 func (m *message) again(ctx context.Context, nc *nats.Conn) error {
 	out := nats.NewMsg(m.Subject)
 	out.Data = m.Data
@@ -104,10 +106,13 @@ func (m *message) again(ctx context.Context, nc *nats.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, chunkTime)
 	defer cancel()
 	got, err := nc.RequestMsgWithContext(ctx, out)
+	if errors.Is(err, nats.ErrNoResponders) {
+		err = fmt.Errorf("%w: %w", connection.ErrNotYet, err)
+	}
 	if err != nil {
 		return fmt.Errorf("storing in %s: %w", m.Stream, err)
 	}
-	var ack struct{ Error *apiError }
+	var ack struct{ Error *jetstream.APIError }
 	if err := json.Unmarshal(got.Data, &ack); err != nil {
 		return fmt.Errorf("storing in %s: %w", m.Stream, err)
 	}

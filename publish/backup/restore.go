@@ -13,8 +13,10 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats-server/v2/server/archive"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/publish/connection"
 	"jethook/publish/seal"
 	"jethook/publish/topology"
 )
@@ -69,6 +71,7 @@ type restore struct {
 	Options
 	nc        *nats.Conn
 	api       func(request string) string
+	patience  *connection.Patience
 	replicas  int
 	keys      *config.Keyring
 	consumers map[string][]consumer
@@ -78,7 +81,7 @@ type restore struct {
 // Restore puts what a backup holds on a store that [BeginRestore] has prepared. The caller finishes it, if there is no
 // error.
 func Restore(ctx context.Context, s *Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
-	t := &restore{Options: o, nc: s.Conn, api: s.api, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
+	t := &restore{Options: o, nc: s.Conn, api: s.api, patience: s.patience, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
 	return each(r, func(p *partReader) error { return t.part(ctx, p) })
 }
 
@@ -109,7 +112,7 @@ func (t *restore) part(ctx context.Context, p *partReader) error {
 			return err
 		}
 		for i := range later {
-			if err := later[i].again(ctx, t.nc); err != nil {
+			if err := t.patience.Await(ctx, "stream "+later[i].Stream, func(ctx context.Context) error { return later[i].again(ctx, t.nc) }); err != nil {
 				return err
 			}
 		}
@@ -125,11 +128,8 @@ func (t *restore) stream(ctx context.Context, p io.Reader) error {
 	if err != nil {
 		return err
 	}
-	var to struct {
-		Subject string `json:"deliver_subject"`
-	}
-	request := map[string]any{"config": cfg, "state": t.of.State}
-	if err := ask(ctx, t.nc, t.api("STREAM.RESTORE."+t.of.Name), request, &to); err != nil {
+	subject, err := t.open(ctx, cfg)
+	if err != nil {
 		return err
 	}
 	piped, pipe := io.Pipe()
@@ -139,57 +139,31 @@ func (t *restore) stream(ctx context.Context, p io.Reader) error {
 		pipe.CloseWithError(err)
 		rewritten <- err
 	}()
-	err = send(ctx, t.nc, to.Subject, piped)
+	err = send(ctx, t.nc, subject, piped)
 	piped.CloseWithError(err)
-	return errors.Join(err, <-rewritten)
+	if cause := <-rewritten; cause != nil && !errors.Is(cause, err) {
+		err = errors.Join(err, cause)
+	}
+	return err
 }
 
-// restoreBytes is how much is sent at once, and restoreTime how long the server may take when it has all.
-const (
-	restoreBytes = 256 << 10
-	restoreTime  = 10 * time.Minute
-	// heardTime is how long the servers of a cluster may take to hear where one of them takes a snapshot.
-	heardTime, heardPause = 5 * time.Second, 20 * time.Millisecond
-)
-
-// send sends a snapshot to where the server takes it.
-func send(ctx context.Context, nc *nats.Conn, subject string, r io.Reader) error {
-	chunk := make([]byte, min(restoreBytes, nc.MaxPayload()/2))
-	for ended := false; !ended; {
-		n, err := io.ReadFull(r, chunk)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return err
+// open has the server take a snapshot, and returns where.
+func (t *restore) open(ctx context.Context, cfg map[string]any) (subject string, err error) {
+	var to struct {
+		Subject string `json:"deliver_subject"`
+	}
+	request, tried := map[string]any{"config": cfg, "state": t.of.State}, false
+	err = t.patience.Await(ctx, "the cluster to place stream "+t.of.Name, func(ctx context.Context) error {
+		if tried { // an answer that was lost leaves a stream which takes nothing
+			var removed struct{}
+			if err := ask(ctx, t.nc, t.api("STREAM.DELETE."+t.of.Name), struct{}{}, &removed); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+				return err
+			}
 		}
-		limit := chunkTime
-		if ended = n == 0; ended {
-			limit = restoreTime
-		}
-		if err := sendOne(ctx, nc, subject, chunk[:n], limit); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func sendOne(ctx context.Context, nc *nats.Conn, subject string, data []byte, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	m, err := nc.RequestWithContext(ctx, subject, data)
-	for until := time.Now().Add(heardTime); errors.Is(err, nats.ErrNoResponders) && time.Now().Before(until); {
-		time.Sleep(heardPause)
-		m, err = nc.RequestWithContext(ctx, subject, data)
-	}
-	if err != nil || len(m.Data) == 0 {
-		return err
-	}
-	var answer struct{ Error *apiError }
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return err
-	}
-	if answer.Error != nil {
-		return answer.Error
-	}
-	return nil
+		tried = true
+		return ask(ctx, t.nc, t.api("STREAM.RESTORE."+t.of.Name), request, &to)
+	})
+	return to.Subject, err
 }
 
 // ErrOtherKey means that what is sealed in a backup can't be opened by the keys of JETHOOK_ENCRYPTION_KEY.

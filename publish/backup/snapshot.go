@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats-server/v2/server/archive"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // ErrOldServer means that the server takes snapshots of an older kind, which need not agree with what its consumers have.
@@ -18,14 +19,6 @@ var ErrOldServer = errors.New("nats-server 2.15 or newer is required for backups
 
 // chunkTime bounds the wait for the next piece of a snapshot, and for its acknowledgement.
 const chunkTime = 30 * time.Second
-
-// apiError is the error part of an answer of JetStream.
-type apiError struct {
-	Code        int    `json:"err_code"`
-	Description string `json:"description"`
-}
-
-func (e *apiError) Error() string { return fmt.Sprintf("%s (%d)", e.Description, e.Code) }
 
 // ask makes one request of the JetStream API.
 func ask(ctx context.Context, nc *nats.Conn, subject string, request, answer any) error {
@@ -39,7 +32,7 @@ func ask(ctx context.Context, nc *nats.Conn, subject string, request, answer any
 	if err != nil {
 		return err
 	}
-	var failed struct{ Error *apiError }
+	var failed struct{ Error *jetstream.APIError }
 	if err := json.Unmarshal(m.Data, &failed); err != nil {
 		return err
 	}
@@ -98,7 +91,7 @@ func (s *snapshot) receive() error {
 		return err
 	}
 	if status := m.Header.Get("Status"); status != "" && status != "204" {
-		return fmt.Errorf("the server ended it: %s %s", status, m.Header.Get("Description"))
+		return &interruption{fmt.Errorf("the server ended it: %s %s", status, m.Header.Get("Description"))}
 	}
 	s.rest, s.done = m.Data, len(m.Data) == 0
 	if m.Reply == "" {

@@ -69,7 +69,11 @@ func dialStore(cfg *config.Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, Domain: c.Domain, close: func() { c.End(log) }}, nil
+	return clusterStore(c, cfg, log), nil
+}
+
+func clusterStore(c *connection.Conn, cfg *config.Config, log *slog.Logger) *Store {
+	return &Store{Conn: c.Conn, Replicas: cfg.Replicas, Domain: c.Domain, close: func() { c.End(log) }}
 }
 
 // pin trusts the embedded server of this machine by the certificate that it has, whatever name that is for; and shows it,
@@ -125,33 +129,4 @@ func OpenRunning(cfg *config.Config) (*Store, error) {
 // IsNotFound reports whether an error says that there is no such stream or consumer.
 func IsNotFound(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
-}
-
-// Restoring is a store that takes the streams of a backup. Until [Restoring.Finish] nothing starts from it.
-type Restoring struct {
-	Store
-	finish func(context.Context) error
-}
-
-// Finish puts what was restored in its place. Close must be called too.
-func (r *Restoring) Finish(ctx context.Context) error { return r.finish(ctx) }
-
-// BeginRestore prepares a restore: of the embedded store in a new one beside the old one, which Finish replaces; of a cluster
-// by removing streams. What is there already it replaces only with force, or if an earlier restore has left it.
-func BeginRestore(ctx context.Context, cfg *config.Config, streams []string, force bool, log *slog.Logger) (*Restoring, error) {
-	if cfg.NATSURL != "" {
-		return restoreCluster(ctx, cfg, streams, force, log)
-	}
-	return restoreEmbedded(ctx, cfg, force, log)
-}
-
-func restoreEmbedded(ctx context.Context, cfg *config.Config, force bool, log *slog.Logger) (*Restoring, error) {
-	r, err := embedded.BeginRestore(ctx, cfg, force, log)
-	if err != nil {
-		return nil, err
-	}
-	return &Restoring{
-		Store:  Store{Conn: r.Conn, Replicas: 1, close: r.Close},
-		finish: func(context.Context) error { return r.Finish() },
-	}, nil
 }

@@ -30,19 +30,35 @@ const attemptTime = 5 * time.Second
 
 const leastPause, mostPause = 250 * time.Millisecond, 5 * time.Second
 
-// Patience opens a bus on a store that can't serve it yet: a cluster that is forming, that elects a leader, or that many
+// Patience opens a store that can't serve it yet: a cluster that is forming, that elects a leader, or that many
 // processes ask at once.
 type Patience struct {
-	log  *slog.Logger
-	said string // what was logged last
+	log   *slog.Logger
+	limit time.Duration // of each wait; 0: there is none
+	said  string        // what was logged last
 }
 
-// NewPatience returns one that says in a log what it waits for.
+// NewPatience returns one without an end that says in a log what it waits for.
 func NewPatience(log *slog.Logger) *Patience { return &Patience{log: log} }
 
-// Await calls do until it succeeds, and returns its error when ctx ends or when waiting does not mend it. Each call has
-// five seconds. It logs what it waits for, once for each cause.
+// NewBoundedPatience returns one for commands, whose operator waits too: each wait ends after a time.
+func NewBoundedPatience(log *slog.Logger, limit time.Duration) *Patience {
+	return &Patience{log: log, limit: limit}
+}
+
+// ErrNotYet means that waiting may mend it.
+var ErrNotYet = errors.New("not there yet")
+
+// ErrNoPatience means that what was waited for has not come in time.
+var ErrNoPatience = errors.New("gave up")
+
+// Await calls do until it succeeds, and returns its error when ctx ends, when patience does, or when waiting does not mend it. Each
+// call has five seconds. It logs what it waits for, once for each cause.
 func (p *Patience) Await(ctx context.Context, what string, do func(context.Context) error) error {
+	var over <-chan time.Time
+	if p.limit > 0 {
+		over = time.After(p.limit)
+	}
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
 		err := p.attempt(ctx, do)
 		if err == nil {
@@ -56,6 +72,8 @@ func (p *Patience) Await(ctx context.Context, what string, do func(context.Conte
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-over:
+			return fmt.Errorf("waiting for %s: %w after %s: %w", what, ErrNoPatience, p.limit, err)
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w: %w", what, ctx.Err(), err)
 		}
@@ -86,7 +104,7 @@ func Passes(err error) bool {
 	}
 	for _, passes := range []error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
-		nats.ErrReconnectBufExceeded, jetstream.ErrBucketNotFound,
+		nats.ErrReconnectBufExceeded, jetstream.ErrBucketNotFound, ErrNotYet,
 	} {
 		if errors.Is(err, passes) {
 			return true

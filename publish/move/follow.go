@@ -36,7 +36,7 @@ const (
 // follow forwards what comes until nobody serves the store and all is across. Then the store is marked as moved. It returns the
 // store that was open last, which the caller closes.
 func (m *mover) follow(ctx context.Context, store *backup.Store) (*backup.Store, error) {
-	target, err := backup.OpenStore(ctx, m.to, m.Log)
+	target, err := backup.OpenCluster(ctx, m.to, m.Log)
 	if err != nil {
 		return store, err
 	}

@@ -18,7 +18,6 @@ import (
 	"jethook/publish/moving"
 	"jethook/publish/processes"
 	"jethook/publish/report"
-	"jethook/publish/topology"
 )
 
 // Errors of moves. Test with errors.Is.
@@ -126,8 +125,11 @@ func (m *mover) copy(ctx context.Context, store *backup.Store, js jetstream.JetS
 	if err := m.awaitStill(ctx, store); err != nil {
 		return err
 	}
-	copied, err := m.transfer(ctx, store, target)
-	if err != nil {
+	var copied *backup.Manifest
+	if err := target.Attempt(ctx, m.Progress, func() (err error) {
+		copied, err = m.transfer(ctx, store, target)
+		return err
+	}); err != nil {
 		return err
 	}
 	next := *m.mark
@@ -229,26 +231,15 @@ func (m *mover) transfer(ctx context.Context, store *backup.Store, target *backu
 
 // resume finishes a cluster that has all, and that a kill may have left unfinished.
 func (m *mover) resume(ctx context.Context) error {
-	target, err := backup.OpenStore(ctx, m.to, m.Log)
+	target, of, err := backup.OpenRestored(ctx, m.to, m.Log)
 	if err != nil {
 		return err
 	}
 	defer target.Close()
-	js, err := connection.JetStream(target.Conn, target.Domain)
-	if err != nil {
-		return err
-	}
-	s, err := js.Stream(ctx, topology.StreamWebhooks)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound) || err == nil && s.CachedInfo().Config.Metadata[backup.MoveKey] != m.mark.ID:
+	if of != m.mark.ID {
 		return fmt.Errorf("%w: it is %s that has it; run the move with that", ErrOther, m.mark.To)
-	case err != nil:
-		return fmt.Errorf("looking at the cluster: %w", err)
 	}
-	if err := js.DeleteStream(ctx, topology.StreamRestoring); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("finishing the cluster: %w", err)
-	}
-	return nil
+	return target.Finish(ctx)
 }
 
 // Cancel takes a move back whose cluster does not have all yet: deliveries go on here. What is on the cluster stays, and nothing
