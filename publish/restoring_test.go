@@ -15,6 +15,7 @@ import (
 	"jethook/publish/backup"
 	"jethook/publish/bustest"
 	"jethook/publish/event"
+	"jethook/publish/stores"
 	"jethook/publish/topology"
 )
 
@@ -36,7 +37,7 @@ func backedUp(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	b.Close()
-	store, err := backup.OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	store, err := stores.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestRestoreWaitsForTheCluster(t *testing.T) {
 	restored := make(chan error, 1)
 	go func() {
 		restored <- func() error {
-			target, err := backup.BeginRestore(t.Context(), cfg, backup.Streams(), false, slog.New(log))
+			target, err := stores.BeginRestore(t.Context(), cfg, backup.Streams(), false, slog.New(log))
 			if err != nil {
 				return err
 			}
@@ -127,7 +128,7 @@ func TestRestoreOutlivesALeader(t *testing.T) {
 		urls = append(urls, servers[len(servers)-1].ClientURL())
 	}
 	cfg := onCluster(strings.Join(urls, ","))
-	target, err := backup.BeginRestore(t.Context(), cfg, backup.Streams(), false, slog.New(slog.DiscardHandler))
+	target, err := stores.BeginRestore(t.Context(), cfg, backup.Streams(), false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

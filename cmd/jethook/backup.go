@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +15,7 @@ import (
 	"jethook/config"
 	"jethook/publish/backup"
 	"jethook/publish/failure"
+	"jethook/publish/stores"
 )
 
 func backupCommand() *cobra.Command {
@@ -32,7 +32,7 @@ func backupCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := backup.OpenStore(cmd.Context(), cfg, quietLogger(cmd))
+			store, err := stores.Open(cmd.Context(), cfg, quietLogger(cmd))
 			if err != nil {
 				return err
 			}
@@ -54,38 +54,14 @@ func backupOptions(cmd *cobra.Command) backup.Options {
 }
 
 // writeBackup writes a backup to a file, which has its name once it is whole and on the disk.
-func writeBackup(cmd *cobra.Command, store *backup.Store, path string) (err error) {
+func writeBackup(cmd *cobra.Command, store *stores.Store, path string) (err error) {
 	if path == "-" {
 		return writeBackupTo(cmd, store, cmd.OutOrStdout())
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
-	if err != nil {
-		return fmt.Errorf("creating the backup: %w", err)
-	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if err := writeBackupTo(cmd, store, f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("writing the backup: %w", err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("writing the backup: %w", err)
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("writing the backup: %w", err)
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return backup.ToFile(path, func(f io.Writer) error { return writeBackupTo(cmd, store, f) })
 }
 
-func writeBackupTo(cmd *cobra.Command, store *backup.Store, w io.Writer) error {
+func writeBackupTo(cmd *cobra.Command, store *stores.Store, w io.Writer) error {
 	buffered := bufio.NewWriterSize(w, 1<<20)
 	m, err := backup.Write(cmd.Context(), store, buffered, backupOptions(cmd))
 	if err == nil {
@@ -207,9 +183,9 @@ func restoreBackup(cmd *cobra.Command, path string, force bool) error {
 	return nil
 }
 
-func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, path string, force bool) (*backup.Restoring, error) {
+func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, path string, force bool) (*stores.Restoring, error) {
 	log := quietLogger(cmd)
-	target, err := backup.BeginRestore(ctx, cfg, backup.Streams(), force, log)
+	target, err := stores.BeginRestore(ctx, cfg, backup.Streams(), force, log)
 	if !errors.Is(err, failure.ErrOccupied) {
 		return target, err
 	}
@@ -219,5 +195,5 @@ func beginRestore(ctx context.Context, cmd *cobra.Command, cfg *config.Config, p
 	if err := cli.Confirm(cmd, err.Error()+". Replace them?"); err != nil {
 		return nil, err
 	}
-	return backup.BeginRestore(ctx, cfg, backup.Streams(), true, log)
+	return stores.BeginRestore(ctx, cfg, backup.Streams(), true, log)
 }

@@ -21,6 +21,7 @@ import (
 
 	"jethook/config"
 	"jethook/publish/backup"
+	"jethook/publish/stores"
 )
 
 // allPermissions are those that the manual gives to Jethook.
@@ -164,7 +165,7 @@ func doEverything(ctx context.Context, cfg *config.Config, p *process, log *slog
 			res.Body.Close()
 		}
 	}
-	store, err := backup.OpenStore(ctx, cfg, log)
+	store, err := stores.Open(ctx, cfg, log)
 	if err == nil {
 		defer store.Close()
 		_, err = backup.Write(ctx, store, io.Discard, backup.Options{Version: version(), Progress: func(string, ...any) {}})

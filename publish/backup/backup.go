@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"jethook/publish/connection"
 	"jethook/publish/failure"
+	"jethook/publish/stores"
 	"jethook/publish/topology"
 )
 
@@ -25,9 +27,6 @@ type Options struct {
 	// backup goes through a pipe without a buffer.
 	Move string
 }
-
-// MoveKey is the key of the move's id in the metadata of WEBHOOKS.
-const MoveKey = "jethook-move"
 
 const (
 	bucketPrefix  = "KV_"
@@ -70,12 +69,12 @@ type backup struct {
 }
 
 // Write writes a backup of all that lies on a store to w.
-func Write(ctx context.Context, s *Store, w io.Writer, o Options) (*Manifest, error) {
+func Write(ctx context.Context, s *stores.Store, w io.Writer, o Options) (*Manifest, error) {
 	js, err := connection.JetStream(s.Conn, s.Domain)
 	if err != nil {
 		return nil, err
 	}
-	b := &backup{Options: o, nc: s.Conn, api: s.api, js: js, out: newWriter(w), have: make(map[string]bool), ends: make(map[string]uint64)}
+	b := &backup{Options: o, nc: s.Conn, api: s.API, js: js, out: newWriter(w), have: make(map[string]bool), ends: make(map[string]uint64)}
 	b.m = Manifest{Format: format, Jethook: o.Version, Server: s.Conn.ConnectedServerVersion(), Began: time.Now().UTC()}
 	names := js.StreamNames(ctx)
 	for name := range names.Name() {
@@ -85,7 +84,7 @@ func Write(ctx context.Context, s *Store, w io.Writer, o Options) (*Manifest, er
 		return nil, fmt.Errorf("listing the streams: %w", err)
 	}
 	if !b.have[topology.StreamWebhooks] {
-		return nil, fmt.Errorf("there is nothing to back up: %w", ErrNoStore)
+		return nil, fmt.Errorf("there is nothing to back up: %w", stores.ErrNoStore)
 	}
 	if err := b.out.put(infoPart, b.m); err != nil {
 		return nil, err
@@ -165,6 +164,11 @@ func (b *backup) followed(ctx context.Context, names []string) error {
 	return b.rounds(ctx, names)
 }
 
+// isNotFound reports whether an error says that there is no such stream or consumer.
+func isNotFound(err error) bool {
+	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
+}
+
 // pauseTime is for how long the consumer of due deliveries is paused at a time.
 const pauseTime = 20 * time.Second
 
@@ -190,7 +194,7 @@ func (b *backup) pause(ctx context.Context, q topology.Queue) (resume func(), er
 		_, err := b.js.PauseConsumer(ctx, q.Stream, name, time.Now().Add(pauseTime))
 		return err
 	}
-	if err := hold(); IsNotFound(err) {
+	if err := hold(); isNotFound(err) {
 		return func() {}, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("pausing consumer %s of %s: %w", name, q.Stream, err)

@@ -49,7 +49,7 @@
 //
 // A restore waits for a cluster as a start does, but not for ever ([connection.Patience]): until its servers have formed, and until each
 // stream has a place and a leader. One server takes a stream's snapshot, and what it was told is nowhere else until it has all of
-// it. If it goes away before, [Restoring.Attempt] begins anew.
+// it. If it goes away before, [stores.Restoring.Attempt] begins anew.
 //
 // # The file
 //

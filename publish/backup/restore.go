@@ -18,6 +18,7 @@ import (
 	"jethook/config"
 	"jethook/publish/connection"
 	"jethook/publish/seal"
+	"jethook/publish/stores"
 	"jethook/publish/topology"
 )
 
@@ -78,10 +79,10 @@ type restore struct {
 	of        Stream // whose snapshot comes next
 }
 
-// Restore puts what a backup holds on a store that [BeginRestore] has prepared. The caller finishes it, if there is no
+// Restore puts what a backup holds on a store that [stores.BeginRestore] has prepared. The caller finishes it, if there is no
 // error.
-func Restore(ctx context.Context, s *Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
-	t := &restore{Options: o, nc: s.Conn, api: s.api, patience: s.patience, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
+func Restore(ctx context.Context, s *stores.Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
+	t := &restore{Options: o, nc: s.Conn, api: s.API, patience: s.Patience, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
 	return each(r, func(p *partReader) error { return t.part(ctx, p) })
 }
 
@@ -191,7 +192,7 @@ func (t *restore) config() (map[string]any, error) {
 			metadata = make(map[string]any)
 			cfg["metadata"] = metadata
 		}
-		metadata[MoveKey] = t.Move
+		metadata[stores.MoveKey] = t.Move
 	}
 	if mark, _ := metadata[seal.Mark].(string); mark != "" {
 		if _, err := t.keys.Open(mark, seal.Place(strings.TrimPrefix(t.of.Name, bucketPrefix))); err != nil {

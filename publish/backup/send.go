@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/publish/connection"
+	"jethook/publish/stores"
 )
 
 // restoreBytes is how much is sent at once, and restoreTime how long the server may take when it has all.
@@ -56,7 +57,7 @@ func send(ctx context.Context, nc *nats.Conn, subject string, r io.Reader) error
 }
 
 // take sends one piece, the last of which is empty, and waits until the server has dealt with it. A server that is gone is an
-// [interruption].
+// [stores.Interruption].
 func (t *taker) take(ctx context.Context, data []byte, limit time.Duration) error {
 	if err := t.publish(data); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (t *taker) take(ctx context.Context, data []byte, limit time.Duration) erro
 				unheard = time.Now()
 			}
 			if time.Since(unheard) > heardTime {
-				return &interruption{err}
+				return &stores.Interruption{Err: err}
 			}
 			time.Sleep(heardPause)
 			err = t.publish(data)
@@ -79,7 +80,7 @@ func (t *taker) take(ctx context.Context, data []byte, limit time.Duration) erro
 		case err == nil:
 			return refusal(m)
 		case !connection.Passes(err) || time.Now().After(until):
-			return &interruption{err}
+			return &stores.Interruption{Err: err}
 		case len(data) == 0: // a second end is no more than a question whether anybody is there
 			err = t.publish(nil)
 		default:
@@ -93,7 +94,7 @@ func (t *taker) take(ctx context.Context, data []byte, limit time.Duration) erro
 
 func (t *taker) publish(data []byte) error {
 	if err := t.nc.PublishRequest(t.subject, t.answers.Subject, data); err != nil {
-		return &interruption{err}
+		return &stores.Interruption{Err: err}
 	}
 	return nil
 }

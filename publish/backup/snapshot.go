@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server/archive"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"jethook/publish/stores"
 )
 
 // ErrOldServer means that the server takes snapshots of an older kind, which need not agree with what its consumers have.
@@ -91,7 +93,7 @@ func (s *snapshot) receive() error {
 		return err
 	}
 	if status := m.Header.Get("Status"); status != "" && status != "204" {
-		return &interruption{fmt.Errorf("the server ended it: %s %s", status, m.Header.Get("Description"))}
+		return &stores.Interruption{Err: fmt.Errorf("the server ended it: %s %s", status, m.Header.Get("Description"))}
 	}
 	s.rest, s.done = m.Data, len(m.Data) == 0
 	if m.Reply == "" {

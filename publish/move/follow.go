@@ -10,12 +10,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"jethook/publish/backup"
 	"jethook/publish/connection"
 	"jethook/publish/failure"
 	"jethook/publish/moving"
 	"jethook/publish/outage"
 	"jethook/publish/processes"
+	"jethook/publish/stores"
 	"jethook/publish/topology"
 )
 
@@ -35,8 +35,8 @@ const (
 
 // follow forwards what comes until nobody serves the store and all is across. Then the store is marked as moved. It returns the
 // store that was open last, which the caller closes.
-func (m *mover) follow(ctx context.Context, store *backup.Store) (*backup.Store, error) {
-	target, err := backup.OpenCluster(ctx, m.to, m.Log)
+func (m *mover) follow(ctx context.Context, store *stores.Store) (*stores.Store, error) {
+	target, err := stores.OpenCluster(ctx, m.to, m.Log)
 	if err != nil {
 		return store, err
 	}
@@ -84,7 +84,7 @@ func (m *mover) follow(ctx context.Context, store *backup.Store) (*backup.Store,
 	}
 }
 
-func asyncJetStream(s *backup.Store) (jetstream.JetStream, error) {
+func asyncJetStream(s *stores.Store) (jetstream.JetStream, error) {
 	if s.Domain == "" {
 		return jetstream.New(s.Conn, jetstream.WithPublishAsyncTimeout(publishTime))
 	}
@@ -95,7 +95,7 @@ func asyncJetStream(s *backup.Store) (jetstream.JetStream, error) {
 var errLost = errors.New("the connection to jethook serve is lost")
 
 // forward forwards until the connection is lost; or, if nobody else can write to the store, until all is across.
-func (m *mover) forward(ctx context.Context, f *forwarder, js jetstream.JetStream, store *backup.Store) error {
+func (m *mover) forward(ctx context.Context, f *forwarder, js jetstream.JetStream, store *stores.Store) error {
 	g, ctx := errgroup.WithContext(ctx)
 	f.source = js
 	for _, name := range forwarded {
@@ -130,12 +130,12 @@ func (m *mover) forward(ctx context.Context, f *forwarder, js jetstream.JetStrea
 
 // reopen opens a store whose process is gone. That may have crashed and come back: until somebody receives on the cluster, its
 // place is kept free.
-func (m *mover) reopen(ctx context.Context, target *backup.Store) (*backup.Store, error) {
+func (m *mover) reopen(ctx context.Context, target *stores.Store) (*stores.Store, error) {
 	group := processes.NewGroup(&connection.Conn{Conn: target.Conn}, m.Log)
 	for said := false; ; {
-		store, err := backup.OpenRunning(m.from)
+		store, err := stores.OpenRunning(m.from)
 		if err != nil && receives(ctx, group) {
-			store, err = backup.OpenStore(ctx, m.from, m.Log)
+			store, err = stores.Open(ctx, m.from, m.Log)
 		} else if err != nil && !said {
 			said = true
 			m.Progress("jethook serve is gone, and nobody receives on the cluster: start jethook ingest there, or jethook serve here again")
@@ -161,7 +161,7 @@ func receives(ctx context.Context, group *processes.Group) bool {
 }
 
 // check makes sure that the store is still the one that is being moved.
-func (m *mover) check(ctx context.Context, store *backup.Store) error {
+func (m *mover) check(ctx context.Context, store *stores.Store) error {
 	js, err := connection.JetStream(store.Conn, store.Domain)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"jethook/publish/moving"
 	"jethook/publish/processes"
 	"jethook/publish/report"
+	"jethook/publish/stores"
 )
 
 // Errors of moves. Test with errors.Is.
@@ -47,7 +48,7 @@ type mover struct {
 
 // Run moves the store of from.DataDir, of a process that runs or of none, to the cluster of to. It returns when nothing can come
 // any more: when nobody serves from.DataDir, and all is across. An error before the cluster has all leaves the store as it was, and
-// one later what the next Run goes on with. Those of [backup.BeginRestore] come before anything is changed.
+// one later what the next Run goes on with. Those of [stores.BeginRestore] come before anything is changed.
 func Run(ctx context.Context, from, to *config.Config, o Options) error {
 	m := &mover{Options: o, from: from, to: to}
 	store, js, err := m.open(ctx)
@@ -78,8 +79,8 @@ func Run(ctx context.Context, from, to *config.Config, o Options) error {
 }
 
 // open opens the store, and reads its mark.
-func (m *mover) open(ctx context.Context) (*backup.Store, jetstream.JetStream, error) {
-	store, err := backup.OpenStore(ctx, m.from, m.Log)
+func (m *mover) open(ctx context.Context) (*stores.Store, jetstream.JetStream, error) {
+	store, err := stores.Open(ctx, m.from, m.Log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,8 +105,8 @@ func (m *mover) write(ctx context.Context, js jetstream.JetStream, next moving.M
 }
 
 // copy copies what is stored, while it does not change.
-func (m *mover) copy(ctx context.Context, store *backup.Store, js jetstream.JetStream) (err error) {
-	target, err := backup.BeginRestore(ctx, m.to, backup.Streams(), m.Force, m.Log)
+func (m *mover) copy(ctx context.Context, store *stores.Store, js jetstream.JetStream) (err error) {
+	target, err := stores.BeginRestore(ctx, m.to, backup.Streams(), m.Force, m.Log)
 	if err != nil {
 		return fmt.Errorf("preparing the cluster: %w", err)
 	}
@@ -159,7 +160,7 @@ func (m *mover) takeBack(ctx context.Context, js jetstream.JetStream, cause erro
 const askPause = 200 * time.Millisecond
 
 // awaitStill returns when each process on the store says that it changes nothing any more.
-func (m *mover) awaitStill(ctx context.Context, store *backup.Store) error {
+func (m *mover) awaitStill(ctx context.Context, store *stores.Store) error {
 	if store.Alone {
 		return nil
 	}
@@ -205,7 +206,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // transfer writes a backup straight into a restore.
-func (m *mover) transfer(ctx context.Context, store *backup.Store, target *backup.Restoring) (*backup.Manifest, error) {
+func (m *mover) transfer(ctx context.Context, store *stores.Store, target *stores.Restoring) (*backup.Manifest, error) {
 	keys, err := m.from.Keyring()
 	if err != nil {
 		return nil, err
@@ -231,7 +232,7 @@ func (m *mover) transfer(ctx context.Context, store *backup.Store, target *backu
 
 // resume finishes a cluster that has all, and that a kill may have left unfinished.
 func (m *mover) resume(ctx context.Context) error {
-	target, of, err := backup.OpenRestored(ctx, m.to, m.Log)
+	target, of, err := stores.OpenRestored(ctx, m.to, m.Log)
 	if err != nil {
 		return err
 	}

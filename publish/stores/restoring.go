@@ -1,4 +1,4 @@
-package backup
+package stores
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // Restoring is a store that takes the streams of a backup. Until [Restoring.Finish] nothing starts from it.
 type Restoring struct {
 	Store
-	patience *connection.Patience
+	Patience *connection.Patience        // for what is done with it
 	clear    func(context.Context) error // removes what an attempt has left; nil: there is one attempt
 	finish   func(context.Context) error
 }
@@ -43,7 +43,7 @@ func restoreEmbedded(ctx context.Context, cfg *config.Config, force bool, log *s
 	}
 	return &Restoring{
 		Store:    Store{Conn: r.Conn, Replicas: 1, close: r.Close},
-		patience: connection.NewBoundedPatience(log, formTime),
+		Patience: connection.NewBoundedPatience(log, formTime),
 		finish:   func(context.Context) error { return r.Finish() },
 	}, nil
 }
@@ -56,7 +56,7 @@ const mostAttempts = 5
 func (r *Restoring) Attempt(ctx context.Context, say func(format string, values ...any), do func() error) error {
 	for n := 1; ; n++ {
 		err := do()
-		if _, interrupted := errors.AsType[*interruption](err); !interrupted || r.clear == nil || ctx.Err() != nil {
+		if _, interrupted := errors.AsType[*Interruption](err); !interrupted || r.clear == nil || ctx.Err() != nil {
 			return err
 		}
 		if n == mostAttempts {
@@ -69,7 +69,10 @@ func (r *Restoring) Attempt(ctx context.Context, say func(format string, values 
 	}
 }
 
-// interruption is an error of a cluster in the middle of a stream. Nothing but another attempt mends it.
-type interruption struct{ error }
+// Interruption is an error of a store in the middle of a stream. Nothing but another attempt mends it.
+type Interruption struct{ Err error }
 
-func (i *interruption) Unwrap() error { return i.error }
+func (i *Interruption) Error() string { return i.Err.Error() }
+
+// Unwrap returns the cause.
+func (i *Interruption) Unwrap() error { return i.Err }

@@ -1,4 +1,4 @@
-package backup
+package stores
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"jethook/publish/topology"
 )
 
-// OpenCluster is OpenStore for a cluster that may not be there yet: it waits for two minutes.
+// OpenCluster is Open for a cluster that may not be there yet: it waits for two minutes.
 func OpenCluster(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Store, error) {
 	within, cancel := context.WithTimeout(ctx, formTime)
 	defer cancel()
@@ -29,6 +29,9 @@ func OpenCluster(ctx context.Context, cfg *config.Config, log *slog.Logger) (*St
 	}
 	return clusterStore(c, cfg, log), nil
 }
+
+// MoveKey is the key of the move's id in the metadata of WEBHOOKS.
+const MoveKey = "jethook-move"
 
 // clusterRestore prepares a cluster for a restore.
 type clusterRestore struct {
@@ -60,7 +63,7 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
-	return &Restoring{Store: *s, patience: c.patience, clear: c.clear, finish: c.finish}, nil
+	return &Restoring{Store: *s, Patience: c.patience, clear: c.clear, finish: c.finish}, nil
 }
 
 // mayReplace is an error if the cluster holds what nobody has given up.
@@ -145,7 +148,7 @@ func OpenRestored(ctx context.Context, cfg *config.Config, log *slog.Logger) (r 
 		s.Close()
 		return nil, "", fmt.Errorf("looking at the cluster: %w", err)
 	}
-	return &Restoring{Store: *s, patience: c.patience, finish: c.finish}, move, nil
+	return &Restoring{Store: *s, Patience: c.patience, finish: c.finish}, move, nil
 }
 
 func openClusterRestore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*clusterRestore, *Store, error) {

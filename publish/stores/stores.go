@@ -1,4 +1,6 @@
-package backup
+// Package stores opens Jethook's stores for work on their streams as wholes: an embedded one, of a process that runs or of none, and
+// one on a cluster; and prepares them for a restore, during which nothing starts from them. What is written there is not its business.
+package stores
 
 import (
 	"bytes"
@@ -10,7 +12,6 @@ import (
 	"net"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
 	"jethook/publish/connection"
@@ -32,15 +33,15 @@ type Store struct {
 	close func()
 }
 
-// api is the subject of a request to JetStream.
-func (s *Store) api(request string) string { return connection.API(s.Domain, request) }
+// API is the subject of a request to JetStream.
+func (s *Store) API(request string) string { return connection.API(s.Domain, request) }
 
 // Close ends the connection, and the embedded server if it runs for the store alone.
 func (s *Store) Close() { s.close() }
 
-// OpenStore connects to the cluster of NATS_URL; or else to the embedded server, be it that of a process that runs or, if
+// Open connects to the cluster of NATS_URL; or else to the embedded server, be it that of a process that runs or, if
 // none does, one that it starts on DATA_DIR.
-func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Store, error) {
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Store, error) {
 	if cfg.NATSURL != "" {
 		return dialStore(cfg, log)
 	}
@@ -124,9 +125,4 @@ func OpenRunning(cfg *config.Config) (*Store, error) {
 		return nil, fmt.Errorf("connecting to the running jethook at JETHOOK_NATS_LISTEN: %w", err)
 	}
 	return &Store{Conn: nc, Replicas: cfg.Replicas, close: nc.Close}, nil
-}
-
-// IsNotFound reports whether an error says that there is no such stream or consumer.
-func IsNotFound(err error) bool {
-	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound)
 }
