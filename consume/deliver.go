@@ -9,6 +9,7 @@ import (
 	"jethook/consume/endpoint"
 	"jethook/consume/lane"
 	"jethook/consume/outcome"
+	"jethook/consume/parked"
 	"jethook/publish/delivery"
 	"jethook/publish/trace"
 )
@@ -20,7 +21,7 @@ func (e *Engine) deliver(l *lane.Lane[*job], j *job) {
 	case !ok:
 		e.strand(j)
 		return
-	case e.stopping(), j.h.hasLapsed():
+	case e.flight.IsStopping(), j.h.hasLapsed():
 		e.giveBack(j, 0)
 		return
 	case !e.isStillOpen(j):
@@ -39,7 +40,11 @@ func (e *Engine) deliver(l *lane.Lane[*job], j *job) {
 	// The lane learns of results in the order in which they came: failures are stored in batches, and would come in a row.
 	health := l.Learn(j.Facts().Class, &res)
 	e.conclude(j, ep, &res)
-	e.meters.note(j, &res)
+	var stored time.Time // of an event that has not waited
+	if j.isFirst() && j.d.Attempt == 1 {
+		stored = j.h.stored
+	}
+	e.meters.Note(j.d.Endpoint, &res, stored)
 	e.examine(j.d.Endpoint, &res, health)
 }
 
@@ -47,7 +52,7 @@ func (e *Engine) deliver(l *lane.Lane[*job], j *job) {
 func (e *Engine) attempt(j *job, ep *endpoint.Endpoint) attempt.Result {
 	span := e.tracer.Attempt(&j.d)
 	j.d.First = cmp.Or(j.d.First, span.Reference())
-	res := e.client.Do(e.flight, attempt.Request{
+	res := e.client.Do(e.flight.Context(), attempt.Request{
 		Endpoint: ep, EventID: j.d.Event.ID, EventType: j.d.Event.Type, Subject: j.d.Event.Subject,
 		ContentType: j.d.Event.ContentType, Traceparent: cmp.Or(span.Traceparent(), j.d.Event.Traceparent), Source: j.d.Event.Source,
 		Received: j.d.Event.Received, Header: j.d.Event.Forward, Body: j.d.Event.Body, Attempt: j.d.Attempt,
@@ -74,7 +79,7 @@ func (e *Engine) isStillOpen(j *job) bool {
 		return true
 	}
 	message := j.h.message()
-	over, err := e.dedup.IsRecorded(e.flight, &j.d, &message)
+	over, err := e.dedup.IsRecorded(e.flight.Context(), &j.d, &message)
 	switch {
 	case err != nil:
 		e.giveBack(j, time.Second)
@@ -100,7 +105,7 @@ func (e *Engine) awaitDue(j *job) bool {
 	select {
 	case <-time.After(early):
 		return true
-	case <-e.stop:
+	case <-e.flight.Stopped():
 		return false
 	}
 }
@@ -156,7 +161,7 @@ func (p part) Carry(d *delivery.Delivery) bool { return p.e.carry(p.j, d) }
 // have been released before, so this goes on at once.
 func (p part) Stored(dec *outcome.Decision) {
 	if dec.Action == outcome.Bury {
-		p.e.countDead(p.j.d.Endpoint)
+		p.e.meters.Died(p.j.d.Endpoint)
 		p.e.announceDeath(dec.Next, dec.Result)
 		return
 	}
@@ -164,7 +169,7 @@ func (p part) Stored(dec *outcome.Decision) {
 		return
 	}
 	if ep, ok := p.e.endpoints.Lookup(p.j.d.Endpoint); ok && !ep.Disabled {
-		p.e.releaseSoon(p.j.d.ID())
+		p.e.parked.Soon(p.j.d.ID())
 	}
 }
 
@@ -178,7 +183,7 @@ func (e *Engine) wasDeliveredElsewhere(j *job) bool {
 		return false
 	}
 	message := j.h.message()
-	delivered, err := e.dedup.WasDelivered(e.flight, &j.d, &message, time.Now())
+	delivered, err := e.dedup.WasDelivered(e.flight.Context(), &j.d, &message, time.Now())
 	if err != nil || !delivered {
 		return false
 	}
@@ -202,7 +207,7 @@ func (e *Engine) putBack(j *job) { e.write(j, outcome.Wait(&j.d, j.d.Due, j.d.Wh
 
 // park puts a delivery of a disabled endpoint back on the bus.
 func (e *Engine) park(j *job) {
-	e.write(j, outcome.Wait(&j.d, time.Now().Add(parkedFor), delivery.WhyDisabled))
+	e.write(j, outcome.Wait(&j.d, time.Now().Add(parked.For), delivery.WhyDisabled))
 }
 
 // strand ends a delivery without an endpoint: it is dropped when that is removed. When only its record can't be read,
@@ -224,9 +229,9 @@ func (e *Engine) finish(j *job) {
 	if j.window != nil {
 		j.window.release()
 	}
-	if j.h.isElsewhere() && !e.stopping() {
+	if j.h.isElsewhere() && !e.flight.IsStopping() {
 		j.h.late.Store(true) // what is united may be known by the history alone
-		e.uniter.Unite(e.flight, united{e, j})
+		e.uniter.Unite(e.flight.Context(), united{e, j})
 		return
 	}
 	e.end(j)

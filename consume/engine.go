@@ -10,7 +10,6 @@ package consume
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -22,25 +21,24 @@ import (
 	"jethook/config"
 	"jethook/consume/ack"
 	"jethook/consume/attempt"
+	"jethook/consume/bodies"
 	"jethook/consume/cursor"
 	"jethook/consume/dedup"
-	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/flight"
 	"jethook/consume/follow"
 	"jethook/consume/lane"
+	"jethook/consume/metrics"
 	"jethook/consume/missed"
 	"jethook/consume/order"
 	"jethook/consume/outcome"
 	"jethook/consume/overdue"
-	"jethook/consume/paging"
+	"jethook/consume/parked"
 	"jethook/consume/recovery"
 	"jethook/consume/registry"
 	"jethook/consume/rehearsal"
 	"jethook/publish"
 	"jethook/publish/delivery"
-	"jethook/publish/failure"
-	"jethook/publish/outage"
-	"jethook/publish/query"
 	"jethook/publish/topology"
 	"jethook/publish/trace"
 )
@@ -50,6 +48,10 @@ const (
 	// bytes of events.
 	window      = 4096
 	windowBytes = 256 << 20
+	// fetchedBytes is how many bytes of bodies it holds that were fetched for attempts, and fetchedShare what part of it an
+	// endpoint may have beyond its first.
+	fetchedBytes = windowBytes / 2
+	fetchedShare = 4
 	// dueWindow is how many deliveries that came due it holds beside them, and dueBytes how many of the bytes are theirs.
 	dueWindow = 8192
 	dueBytes  = windowBytes / 4
@@ -63,9 +65,6 @@ const (
 	// ackRest is how long a message rests before it is acknowledged. nats-server writes what it holds back after 8 ms, or later
 	// when the processors are busy. orderedRest is for ordered endpoints, whose next event waits for it.
 	ackRest, orderedRest = 250 * time.Millisecond, 25 * time.Millisecond
-	// parkedFor is how long a delivery of a disabled endpoint rests before it is looked at again. Enabling
-	// the endpoint releases it at once; this is for what slips through.
-	parkedFor = time.Hour
 	// unreadFor is how long a delivery of an endpoint whose record can't be read rests before it is looked at again.
 	unreadFor = 5 * time.Minute
 )
@@ -84,7 +83,7 @@ type Engine struct {
 	dues     *places             // of deliveries that came due
 	bytes    *semaphore.Weighted // bytes of events, in the window and on their way into it
 	dueBytes *semaphore.Weighted // bytes of deliveries that came due
-	bodies   *bodies             // that were fetched for attempts
+	bodies   *bodies.Bodies      // that were fetched for attempts
 	copies   *semaphore.Weighted // bytes of large copies that are being stored
 
 	cursors   *cursor.Table
@@ -106,15 +105,14 @@ type Engine struct {
 	intakes   []*intake        // of what all processes share
 	sequences *order.Sequences // of ordered endpoints
 
-	stop     chan struct{}   // closed when no attempt may begin any more
-	flight   context.Context // of the attempts; outlives Run's by drainTimeout
+	flight   *flight.Flight // outlives Run's context by drainTimeout
 	outcomes *outcome.Writer
+	parked   *parked.Releaser
 	faults   faults
-	unsaved  sync.WaitGroup // outcomes that are being stored, and what else must end before the process does
 
 	recoveries *recovery.Worker
 
-	meters *meters
+	meters *metrics.Meters
 	tracer *trace.Tracer // nil: attempts are not traced
 }
 
@@ -126,26 +124,27 @@ func New(bus *publish.Bus, endpoints *registry.Registry, cfg *config.Config, ver
 		events: newPlaces(window), dues: newPlaces(dueWindow),
 		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues().All())*pullBytes(bus))),
 		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
-		bodies:   newBodies(bus), copies: semaphore.NewWeighted(copyBytes),
+		bodies:   bodies.New(bus, fetchedBytes), copies: semaphore.NewWeighted(copyBytes),
 		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus),
 		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
 		throttle: lane.NewThrottle(),
 		acks:     newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
-		stop: make(chan struct{}), faults: newFaults(),
-		meters: newMeters(cfg.MetricsSeries),
+		flight: flight.New(), faults: newFaults(),
+		meters: metrics.New(cfg.MetricsSeries),
 	}
+	e.parked = parked.NewReleaser(bus, e.flight, log)
 	e.dedup = dedup.New(bus.Query(), bus.Find(), struct {
 		*delivery.Finder
 		*delivery.Store
 	}{bus.Find(), bus.Deliveries()}, func() time.Time { return e.unbroken.now(topology.StreamDeliveries).since })
-	e.uniter = dedup.NewUniter(e.dedup, e.stop, &e.unsaved, log)
+	e.uniter = dedup.NewUniter(e.dedup, e.flight.Stopped(), e.flight.Pending(), log)
 	e.overdue = overdue.New(bus, e.dedup, log)
 	e.missed = missed.NewCounter(bus, e.cursors, endpoints, log)
 	e.sequences, e.followers = e.newSequences(), e.newFollowers()
-	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.stop, &e.unsaved, log)
+	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.flight.Stopped(), e.flight.Pending(), log)
 	e.lanes = lane.NewPool(worker{e}, lane.Limits{
 		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
-	}, e.throttle, e.stop)
+	}, e.throttle, e.flight.Stopped())
 	e.recoveries = recovery.NewWorker(bus, endpoints, e.cursors, circuits{e}, log)
 	return e
 }
@@ -176,10 +175,7 @@ func NewClient(cfg *config.Config, version string) *attempt.Client {
 // Run delivers until ctx ends. Then it finishes the attempts in flight, puts what is queued back on the bus,
 // and returns nil.
 func (e *Engine) Run(ctx context.Context) error {
-	flight, land := context.WithCancel(context.WithoutCancel(ctx))
-	defer land()
-	e.flight = flight
-
+	defer e.flight.CutOff()
 	// What is held is kept until its outcomes are stored, which is after ctx ended.
 	kept, unkeep := context.WithCancel(context.WithoutCancel(ctx))
 	defer unkeep()
@@ -216,7 +212,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if ctx.Err() != nil { // stopped on purpose; what that interrupted is no fault
 		err = nil
 	}
-	e.drain(land)
+	e.drain()
 	if e.rehearser != nil {
 		e.rehearser.Close()
 	}
@@ -226,24 +222,15 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // drain ends what is in flight without losing any of it: running attempts finish, or are cut off after
 // drainTimeout and made again later; queued ones go back to the bus.
-func (e *Engine) drain(cutOff func()) {
-	close(e.stop)
+func (e *Engine) drain() {
+	e.flight.Stop()
 	for _, j := range e.lanes.Drain() {
 		e.giveBack(j, 0)
 	}
-	timer := time.AfterFunc(drainTimeout, cutOff)
+	timer := time.AfterFunc(drainTimeout, e.flight.CutOff)
 	defer timer.Stop()
 	e.lanes.Wait()
-	e.unsaved.Wait()
-}
-
-func (e *Engine) stopping() bool {
-	select {
-	case <-e.stop:
-		return true
-	default:
-		return false
-	}
+	e.flight.Wait()
 }
 
 // tend lets lanes that rest give back what they hold, until ctx ends.
@@ -264,7 +251,7 @@ func (e *Engine) tend(ctx context.Context) error {
 
 func (e *Engine) lane(ep *endpoint.Endpoint) *lane.Lane[*job] {
 	return e.lanes.Open(ep.ID, func() *endpoint.Endpoint {
-		e.meters.open(ep.ID)
+		e.meters.Open(ep.ID)
 		if now, ok := e.endpoints.Lookup(ep.ID); ok { // its last change may just have been told
 			return now
 		}
@@ -288,7 +275,7 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c regis
 	e.followers.Wake(c.Before.ID)
 	if c.After == nil {
 		e.lanes.Remove(c.Before.ID)
-		e.meters.forget(c.Before.ID)
+		e.meters.Forget(c.Before.ID)
 		return
 	}
 	if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order
@@ -298,18 +285,8 @@ func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c regis
 	}
 	e.announceSwitch(c.Before, c.After)
 	if c.Before.Disabled && !c.After.Disabled {
-		g.Go(func() error {
-			e.releaseParked(ctx, c.After.ID)
-			return nil
-		})
+		g.Go(func() error { e.parked.Release(ctx, c.After.ID); return nil })
 	}
-}
-
-// releaseParked releases what waits for an endpoint to be enabled, however often that takes.
-func (e *Engine) releaseParked(ctx context.Context, id string) {
-	outage.Insist(ctx, func() error { return e.release(ctx, id) }, func(err error) {
-		e.log.Warn("cannot release deliveries of an enabled endpoint; retrying", "endpoint", id, "error", err)
-	})
 }
 
 // releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
@@ -317,50 +294,8 @@ func (e *Engine) releaseParked(ctx context.Context, id string) {
 func (e *Engine) releaseCutOff(ctx context.Context) {
 	turns := slices.Contains(e.bus.Queues().All(), topology.QueueTurns)
 	for _, ep := range e.endpoints.All() {
-		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parkedFor) {
-			e.releaseParked(ctx, ep.ID)
+		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parked.For) {
+			e.parked.Release(ctx, ep.ID)
 		}
-	}
-}
-
-// releaseOne makes a single parked delivery due, unless another process has done so.
-func (e *Engine) releaseOne(ctx context.Context, id string) error {
-	err := deliveries.RetryNow(ctx, e.bus, id)
-	if errors.Is(err, deliveries.ErrUnderWay) || errors.Is(err, failure.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// releaseSoon is releaseOne for who can't wait. If it fails, the delivery is looked at again after parkedFor.
-func (e *Engine) releaseSoon(id string) {
-	e.unsaved.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-		defer cancel()
-		e.faults.releasing.Tell(e.log, e.releaseOne(ctx, id), "delivery", id)
-	})
-}
-
-// release makes due what waits for its endpoint to be enabled, and what an earlier release let wait for its turn, however
-// far ahead that lay.
-func (e *Engine) release(ctx context.Context, id string) error {
-	for before := uint64(0); ; {
-		page, next, err := e.bus.Query().Reverse(ctx, query.Waiting(id), before, paging.Max)
-		if err != nil {
-			return fmt.Errorf("listing what waits: %w", err)
-		}
-		for i := range page {
-			d, err := delivery.Of(&page[i])
-			if err != nil || d.Why != delivery.WhyDisabled && (d.Why != delivery.WhyTurn || time.Until(d.Due) < lane.RestPause) {
-				continue
-			}
-			if err := e.releaseOne(ctx, d.ID()); err != nil {
-				return err
-			}
-		}
-		if next == 0 {
-			return nil
-		}
-		before = next
 	}
 }

@@ -1,7 +1,6 @@
 package consume
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"jethook/consume/lane"
 	"jethook/consume/notice"
 	"jethook/consume/registry"
+	"jethook/consume/toggle"
 )
 
 // disableNotice is which part of DISABLE_AFTER an endpoint must have failed for its circuit to open even if
@@ -93,8 +93,8 @@ func (e *Engine) recovered(id string) {
 // follows from the change itself.
 func (e *Engine) disable(id, reason string) {
 	if ep, ok := e.endpoints.Lookup(id); ok && !ep.Disabled {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
-		err := (&Switch{e.bus, e.cursors}).leaveAll(ctx, ep)
+		ctx, cancel := e.flight.Briefly()
+		err := toggle.New(e.bus, e.cursors).Leave(ctx, ep)
 		cancel()
 		e.faults.noting.Tell(e.log, err, "endpoint", id, "what", "noting where the endpoint stands")
 		if err != nil { // its next result disables it
@@ -116,7 +116,7 @@ func (e *Engine) disable(id, reason string) {
 // change updates an endpoint and reports whether that changed anything. What fails is logged, and tried again
 // with the next result that asks for it.
 func (e *Engine) change(id, what string, update func(*endpoint.Endpoint) error) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), 5*time.Second)
+	ctx, cancel := e.flight.Briefly()
 	defer cancel()
 	_, err := e.endpoints.Update(ctx, id, update)
 	fails := err

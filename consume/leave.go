@@ -22,13 +22,13 @@ func (e *Engine) leave(l *lane.Lane[*job], key cursor.Key) {
 		l.EndLeaving(key.Stream)
 		return
 	}
-	e.unsaved.Go(func() {
+	e.flight.Go(func() {
 		defer l.EndLeaving(key.Stream)
-		outage.Insist(e.flight, func() error {
-			if e.stopping() {
+		outage.Insist(e.flight.Context(), func() error {
+			if e.flight.IsStopping() {
 				return nil
 			}
-			_, err := e.cursors.Leave(e.flight, key, why)
+			_, err := e.cursors.Leave(e.flight.Context(), key, why)
 			return err
 		}, func(err error) {
 			e.log.Warn("cannot store a cursor record; retrying", "endpoint", key.Endpoint, "error", err)
@@ -102,7 +102,7 @@ func (e *Engine) setDown(j *job) {
 // that come too late are written into the schedule, and those that pass the endpoint by end here.
 func (e *Engine) handOver(l *lane.Lane[*job], key cursor.Key, jobs []*job) {
 	why := l.Why()
-	e.unsaved.Go(func() {
+	e.flight.Go(func() {
 		r, err := e.leaveTo(l, key, why, jobs)
 		for _, j := range jobs {
 			switch {
@@ -127,8 +127,8 @@ func (e *Engine) handOver(l *lane.Lane[*job], key cursor.Key, jobs []*job) {
 // leaveTo leaves events to their endpoint's cursor, but for those that pass it by, and returns its record. It insists, but on
 // [cursor.ErrOpened] and errStopped.
 func (e *Engine) leaveTo(l *lane.Lane[*job], key cursor.Key, why cursor.Why, jobs []*job) (r *cursor.Record, err error) {
-	outage.Insist(e.flight, func() error {
-		if err = errStopped; e.stopping() {
+	outage.Insist(e.flight.Context(), func() error {
+		if err = errStopped; e.flight.IsStopping() {
 			return nil
 		}
 		var fails error
@@ -141,7 +141,7 @@ func (e *Engine) leaveTo(l *lane.Lane[*job], key cursor.Key, why cursor.Why, job
 				places = append(places, j.h.seq)
 			}
 		}
-		fails = e.cursors.LeaveTo(e.flight, key, places)
+		fails = e.cursors.LeaveTo(e.flight.Context(), key, places)
 		if fails == nil || errors.Is(fails, cursor.ErrOpened) {
 			err = fails
 			return nil
@@ -157,11 +157,11 @@ func (e *Engine) leaveTo(l *lane.Lane[*job], key cursor.Key, why cursor.Why, job
 // saying it.
 func (e *Engine) leaveUnlessPassing(l *lane.Lane[*job], key cursor.Key, why cursor.Why) (*cursor.Record, error) {
 	if l.Endpoint().PassesBy() {
-		if r, err := e.cursors.Settle(e.flight, key); err != nil || r != nil {
+		if r, err := e.cursors.Settle(e.flight.Context(), key); err != nil || r != nil {
 			return r, err
 		}
 	}
-	return e.cursors.Leave(e.flight, key, why)
+	return e.cursors.Leave(e.flight.Context(), key, why)
 }
 
 // errStopped means that the process stops.

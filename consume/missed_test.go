@@ -9,10 +9,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume"
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
 	"jethook/consume/status"
+	"jethook/consume/toggle"
 	"jethook/publish/topology"
 )
 
@@ -138,7 +138,7 @@ func TestWhatPassedByIsNotMissed(t *testing.T) {
 	if n := r.missed(t, &ep); n != 0 {
 		t.Errorf("%d are missed", n)
 	}
-	r.set(t, ep.ID, false, consume.FromDisabled)
+	r.set(t, ep.ID, false, toggle.FromDisabled)
 	for i := 50; i < 100; i++ {
 		if got := rc.next(t).header.Get("webhook-id"); got != fmt.Sprint("meanwhile_", i) {
 			t.Fatalf("got %s, want meanwhile_%d", got, i)

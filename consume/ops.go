@@ -25,7 +25,7 @@ func (e *Engine) announceDeath(d *delivery.Delivery, res *attempt.Result) {
 		about = notice.About(ep)
 	}
 	log := e.log.Debug
-	if ok && e.meters.open(ep.ID).firstDeath() {
+	if ok && e.meters.FirstDeath(ep.ID) {
 		log = e.log.Warn
 	}
 	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason,
@@ -65,15 +65,12 @@ func (e *Engine) addFailures(about *notice.Data) {
 	}
 }
 
-// announceTime bounds an announcement.
-const announceTime = 5 * time.Second
-
 // announce publishes an operational event, with what waits for the endpoint if that is asked for. It does not wait:
 // an announcement that can't be stored is logged, and what it is about is not held up.
 func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
 	now := time.Now()
-	e.unsaved.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(e.flight), announceTime)
+	e.flight.Go(func() {
+		ctx, cancel := e.flight.Briefly()
 		defer cancel()
 		if counted {
 			about.Waiting = e.total(ctx, query.Waiting(about.Endpoint))

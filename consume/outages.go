@@ -8,7 +8,6 @@ import (
 type faults struct {
 	announcing outage.Outage // operational events
 	noting     outage.Outage // in the registry that an endpoint fails, is well, or is disabled
-	releasing  outage.Outage // what waited for an endpoint to be enabled
 	reading    outage.Outage // what came due
 	places     outage.Outage // of lagging endpoints, asking for them
 	rehearsing outage.Outage // messages that earlier processes may have died of
@@ -18,7 +17,6 @@ func newFaults() faults {
 	return faults{
 		announcing: outage.Outage{Fails: "cannot publish operational events", Works: "publishing operational events again"},
 		noting:     outage.Outage{Fails: "cannot store the state of an endpoint; retrying with its next result", Works: "storing the state of endpoints again"},
-		releasing:  outage.Outage{Fails: "cannot release a delivery of an enabled endpoint; it waits for up to an hour", Works: "releasing deliveries of enabled endpoints again"},
 		places: outage.Outage{
 			Fails: "cannot read cursor records; events wait",
 			Works: "reading cursor records again",

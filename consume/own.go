@@ -71,7 +71,7 @@ func (e *Engine) wanted(ctx context.Context, h *held, id string) (d delivery.Del
 // newSequences returns those of the ordered endpoints.
 func (e *Engine) newSequences() *order.Sequences {
 	return order.New(order.Settings{
-		Endpoints: e.endpoints, Consumers: order.On(e.bus.Consumers(), &e.unsaved), Idle: e.bus.Find().Idle, Log: e.log,
+		Endpoints: e.endpoints, Consumers: order.On(e.bus.Consumers(), e.flight.Pending()), Idle: e.bus.Find().Idle, Log: e.log,
 		Intake: func(stream, id string) order.Intake {
 			in := e.ownIntake(stream, id)
 			in.bytes, in.acks, in.ended = e.bytes, e.orderedAcks, func() { e.sequences.Ended(id) }

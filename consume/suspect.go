@@ -65,7 +65,7 @@ func (e *Engine) rehearseForms(ctx context.Context, h *held, jobs []*job) (deadl
 	}
 	body := h.msg.Data()
 	if d := jobs[0].d; d.Detached() {
-		release, err := e.bodies.hold(ctx, &d)
+		release, err := e.bodies.Hold(ctx, &d)
 		switch {
 		case err == nil:
 			defer release()

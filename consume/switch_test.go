@@ -12,10 +12,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/consume"
 	"jethook/consume/cursor"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
+	"jethook/consume/toggle"
 	"jethook/publish/query"
 	"jethook/publish/topology"
 )
@@ -28,7 +28,7 @@ func (r *rig) set(t testing.TB, id string, disabled bool, from time.Time) {
 
 func (r *rig) change(t testing.TB, id string, spec *endpoint.Spec, from time.Time) {
 	t.Helper()
-	s := consume.NewSwitch(r.bus, slog.New(slog.DiscardHandler))
+	s := toggle.New(r.bus, cursor.NewTable(r.bus, slog.New(slog.DiscardHandler)))
 	e, err := r.registry.Update(t.Context(), id, func(e *endpoint.Endpoint) error {
 		next, err := e.With(spec, endpoint.NewAddressPolicy(r.cfg.AllowedNetworks), time.Now())
 		if err == nil {
@@ -171,7 +171,7 @@ func TestDisabledOnRequest(t *testing.T) {
 			}
 			var from time.Time
 			if test.asked {
-				from = consume.FromDisabled
+				from = toggle.FromDisabled
 			}
 			r.set(t, ep.ID, false, from)
 			if test.asked {
@@ -200,7 +200,7 @@ func TestWhatWaitedBeforeItWasDisabledOnRequest(t *testing.T) {
 	}{
 		"not asked":     {func(time.Time) time.Time { return time.Time{} }, 100},
 		"from half":     {func(half time.Time) time.Time { return half }, 50},
-		"from disabled": {func(time.Time) time.Time { return consume.FromDisabled }, 0},
+		"from disabled": {func(time.Time) time.Time { return toggle.FromDisabled }, 0},
 		"from long ago": {func(half time.Time) time.Time { return half.Add(-time.Hour) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestSwitchedWhileEventsCome(t *testing.T) {
 	rounds := 0
 	for done := false; !done; rounds++ {
 		for _, disabled := range []bool{true, false} {
-			r.set(t, ep.ID, disabled, consume.FromDisabled)
+			r.set(t, ep.ID, disabled, toggle.FromDisabled)
 			eventually(t, "the other engine sees it", func() bool {
 				seen, ok := other.Lookup(ep.ID)
 				return ok && seen.Disabled == disabled
@@ -316,7 +316,7 @@ func (r *rig) phase(t testing.TB, id string) cursor.Phase {
 // A process that is killed between the steps of disabling or enabling leaves nothing undone and nothing lost.
 func TestSwitchCutOff(t *testing.T) {
 	t.Parallel()
-	begin := func(t *testing.T) (r *rig, rc *receiver, ep, off endpoint.Endpoint, s *consume.Switch) {
+	begin := func(t *testing.T) (r *rig, rc *receiver, ep, off endpoint.Endpoint, s *toggle.Switch) {
 		t.Parallel()
 		r = start(t, settings(t, time.Hour))
 		rc = receive(t, always(http.StatusOK))
@@ -325,7 +325,7 @@ func TestSwitchCutOff(t *testing.T) {
 		rc.gets(t, "before_", 3)
 		off = ep
 		off.Switch(true, "disabled on request", time.Now())
-		return r, rc, ep, off, consume.NewSwitch(r.bus, slog.New(slog.DiscardHandler))
+		return r, rc, ep, off, toggle.New(r.bus, cursor.NewTable(r.bus, slog.New(slog.DiscardHandler)))
 	}
 	t.Run("before it is disabled", func(t *testing.T) {
 		r, rc, ep, off, s := begin(t)
@@ -369,7 +369,7 @@ func TestSwitchCutOff(t *testing.T) {
 		if err == nil {
 			on := off
 			on.Switch(false, "", time.Now())
-			err = s.Prepare(t.Context(), &off, &on, consume.FromDisabled)
+			err = s.Prepare(t.Context(), &off, &on, toggle.FromDisabled)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -377,7 +377,7 @@ func TestSwitchCutOff(t *testing.T) {
 		cfg := r.cfg
 		r.stop()
 		r = start(t, cfg)
-		r.set(t, ep.ID, false, consume.FromDisabled) // again
+		r.set(t, ep.ID, false, toggle.FromDisabled) // again
 		rc.gets(t, "meanwhile_", 20)
 		r.last(t, rc, "end")
 	})

@@ -73,7 +73,6 @@ func TestTwoOutcomes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bus, _, e := idle(t)
-			e.flight = t.Context()
 			j := elsewhere(t, bus, e)
 			if test.delivered {
 				noteDelivered(t, bus, j)
@@ -85,7 +84,7 @@ func TestTwoOutcomes(t *testing.T) {
 				must(t, func(done func(error)) { bus.Deliveries().Schedule(waitingOf(j), done) })
 			}
 			e.finish(j)
-			e.unsaved.Wait()
+			e.flight.Wait()
 			stopped, stop := context.WithCancel(t.Context())
 			stop()
 			if err := e.acks.Run(stopped); err != nil { // what is united rests first
@@ -106,7 +105,6 @@ func TestTwoOutcomes(t *testing.T) {
 func TestOutcomeStoredElsewhere(t *testing.T) {
 	t.Parallel()
 	bus, _, e := idle(t)
-	e.flight = t.Context()
 	j := elsewhere(t, bus, e)
 	if !e.isStillOpen(j) {
 		t.Fatal("nobody has stored anything")
@@ -115,7 +113,7 @@ func TestOutcomeStoredElsewhere(t *testing.T) {
 	if e.isStillOpen(j) {
 		t.Error("it is dead, and would be attempted")
 	}
-	e.unsaved.Wait()
+	e.flight.Wait()
 }
 
 // A process that lost a message to another one does not replace what that has stored.
@@ -123,7 +121,6 @@ func TestScheduleUnlessMoved(t *testing.T) {
 	t.Parallel()
 	bus, _, e := idle(t)
 	j := elsewhere(t, bus, e)
-	e.flight = t.Context()
 	first, second := waitingOf(j), waitingOf(j)
 	must(t, func(done func(error)) { bus.Deliveries().ScheduleUnlessMoved(first, 0, done) })
 	second.Attempt = 3
@@ -132,7 +129,7 @@ func TestScheduleUnlessMoved(t *testing.T) {
 		t.Errorf("it was replaced: %v", err)
 	}
 	e.write(j, outcome.Decision{Action: outcome.Schedule, Next: second})
-	e.unsaved.Wait()
+	e.flight.Wait()
 	if now, _, err := bus.Find().OnItsWay(t.Context(), j.d.ID()); err != nil || now.Attempt != 2 {
 		t.Errorf("it was replaced: %+v %v", now, err)
 	}

@@ -13,7 +13,7 @@ import (
 // largePackages are larger than one reader takes in: how many lines each may have until it is divided.
 var largePackages = map[string]int{
 	"ingest/provider":   7750,
-	"consume":           2900,
+	"consume":           2550,
 	"cmd/jethook/bench": 1950,
 	"config":            1950,
 }

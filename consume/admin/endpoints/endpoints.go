@@ -11,11 +11,12 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"jethook/consume"
 	"jethook/consume/admin/operation"
+	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/consume/endpoint/signing"
 	"jethook/consume/registry"
+	"jethook/consume/toggle"
 	"jethook/publish"
 )
 
@@ -25,14 +26,14 @@ type Operations struct {
 	bus      *publish.Bus
 	registry *registry.Registry
 	policy   *endpoint.AddressPolicy
-	switches *consume.Switch
+	switches *toggle.Switch
 	log      *slog.Logger
 }
 
 // New returns the operations on endpoints, without routes.
 func New(api *operation.API, policy *endpoint.AddressPolicy) *Operations {
 	return &Operations{
-		api: api, bus: api.Bus, registry: api.Registry, policy: policy, switches: consume.NewSwitch(api.Bus, api.Log), log: api.Log,
+		api: api, bus: api.Bus, registry: api.Registry, policy: policy, switches: toggle.New(api.Bus, cursor.NewTable(api.Bus, api.Log)), log: api.Log,
 	}
 }
 
@@ -241,7 +242,7 @@ type enableEndpointInput struct {
 func (o *Operations) enableEndpoint(ctx context.Context, in *enableEndpointInput) (*endpointOutput, error) {
 	var from time.Time
 	if in.Body != nil && in.Body.From == "disabled" {
-		from = consume.FromDisabled
+		from = toggle.FromDisabled
 	} else if in.Body != nil {
 		var ok bool
 		if from, ok = operation.ParseTime(in.Body.From, time.Now()); !ok {

@@ -1,8 +1,12 @@
-package consume
+// Package toggle disables and enables endpoints so that no event falls in between.
+//
+// What came until an endpoint was disabled is delivered or waits, and what comes from then on waits or passes by, as whoever
+// disabled it wants; a process may be killed after each step. The package stores where the endpoint's cursors stand, and not
+// the endpoint itself: that does its caller.
+package toggle
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"jethook/consume/cursor"
@@ -25,9 +29,9 @@ type Switch struct {
 	cursors *cursor.Table
 }
 
-// NewSwitch returns a switch of the endpoints on bus.
-func NewSwitch(bus *publish.Bus, log *slog.Logger) *Switch {
-	return &Switch{bus, cursor.NewTable(bus, log)}
+// New returns a switch of the endpoints on bus.
+func New(bus *publish.Bus, cursors *cursor.Table) *Switch {
+	return &Switch{bus, cursors}
 }
 
 // FromDisabled asks for all that passed by since an endpoint was disabled.
@@ -41,7 +45,7 @@ func (s *Switch) Prepare(ctx context.Context, before, after *endpoint.Endpoint, 
 	case before.Disabled == after.Disabled || before.Ordered:
 		return nil
 	case after.Disabled:
-		return s.leaveAll(ctx, before)
+		return s.Leave(ctx, before)
 	case !before.PassesBy(): // all waits for it already
 		return nil
 	case from.IsZero():
@@ -69,8 +73,8 @@ func (s *Switch) Settle(ctx context.Context, ep *endpoint.Endpoint) error {
 	})
 }
 
-// leaveAll lets an endpoint leave the shared intake of every stream that it listens to.
-func (s *Switch) leaveAll(ctx context.Context, ep *endpoint.Endpoint) error {
+// Leave lets an endpoint leave the shared intake of every stream that it listens to.
+func (s *Switch) Leave(ctx context.Context, ep *endpoint.Endpoint) error {
 	if ep.Ordered {
 		return nil
 	}
