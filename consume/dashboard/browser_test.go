@@ -393,10 +393,10 @@ func (b *bridge) addByHand(_ *testing.T, page *tab) {
 	page.shows("Matches 2 of the last 3 events")
 	page.shows("Webhook-Signature")
 	page.press("Add the endpoint")
-	page.shows("It is added")
+	page.shows("The endpoint is added")
 	page.press("Test")
 	page.press("Send the test")
-	page.shows("It was taken")
+	page.shows("Accepted")
 }
 
 // watchDelivery sends an event, and sees it fail, wait and then succeed, live; a pause holds the page as it is.
@@ -494,7 +494,7 @@ func (b *bridge) replayDead(_ *testing.T, page *tab) {
 	page.press("Replay selected")
 	page.press("Replay 1 dead letter")
 	page.shows("Finished.")
-	page.shows("There is no dead letter")
+	page.shows("There are no dead letters")
 }
 
 // withoutScript reads every page, adds an endpoint and retries, with JavaScript turned off.
@@ -516,7 +516,7 @@ func (b *bridge) withoutScript(t *testing.T, page *tab) {
 	page.check(`#more-fields summary`)
 	page.write(`input[name=retry_schedule]`, "1h")
 	page.press("Add the endpoint")
-	page.shows("It is added")
+	page.shows("The endpoint is added")
 	b.answering.Store(http.StatusServiceUnavailable)
 	b.sendEvent("plain.one", `{}`)
 	for range 100 {

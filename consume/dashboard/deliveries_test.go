@@ -128,7 +128,7 @@ func TestEmptyLists(t *testing.T) {
 	r := start(t)
 	b := r.signedIn(adminToken)
 	for path, want := range map[string]string{
-		"/deliveries": "Nothing was delivered yet", "/deliveries?status=dead": "No delivery matches this filter", "/": "There is no endpoint yet",
+		"/deliveries": "Nothing has been delivered yet", "/deliveries?status=dead": "No delivery matches this filter", "/": "There is no endpoint yet",
 	} {
 		if page := b.page(path); !strings.Contains(page, want) {
 			t.Errorf("%s does not say %q", path, want)

@@ -65,7 +65,7 @@ func TestEndpointsLife(t *testing.T) {
 		t.Errorf("the form sent twice made two endpoints")
 	}
 	page := b.page(path)
-	holds(t, page, "billing", "events.order.&gt;", "events.invoice.*", "again after 1m, 5m", "3s each", "X-Api-Key: ***", "It got nothing yet")
+	holds(t, page, "billing", "events.order.&gt;", "events.invoice.*", "again after 1m, 5m", "3s each", "X-Api-Key: ***", "It has not received anything yet")
 	for _, secret := range []string{"url-secret", "header-secret"} {
 		if strings.Contains(page+preview.body+b.page(path+"/edit"), "="+secret) && secret == "header-secret" || strings.Contains(page+b.page(path+"/edit"), secret) {
 			t.Errorf("a page shows %s", secret)
@@ -90,18 +90,18 @@ func TestEndpointsLife(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		fmt.Fprint(w, "short and stout")
 	})
-	holds(t, b.page(path+"/test"), "What goes out", "jethook.test")
-	holds(t, b.send(path+"/test", path+"/test", url.Values{"type": {"order.created"}, "data": {`{"n":4}`}}).body, "It was not taken", "HTTP 418", "short and stout", "Webhook-Id")
+	holds(t, b.page(path+"/test"), "The request</h2>", "jethook.test")
+	holds(t, b.send(path+"/test", path+"/test", url.Values{"type": {"order.created"}, "data": {`{"n":4}`}}).body, "Not accepted", "HTTP 418", "short and stout", "Webhook-Id")
 	holds(t, b.send(path+"/test", path+"/test", url.Values{"data": {"{\n\"n\": }"}}).body, "Line 2, column 6")
 
 	holds(t, b.confirmed(b.send(path, path+"/disable", nil)).header.Get("Location"), path)
-	holds(t, b.page(path), "disabled on request", "all that passed it by")
+	holds(t, b.page(path), "disabled on request", "everything that has passed it by")
 	if got := b.send(path, path+"/enable", url.Values{"from": {"disabled"}}); got.status != http.StatusSeeOther {
 		t.Errorf("enable: %d %s", got.status, got.body)
 	}
 	asked := b.send(path, path+"/remove", nil)
-	holds(t, asked.body, "Type <b>billing 2</b> to go on")
-	if got := b.send(path, path+"/remove", url.Values{"confirmed": {"yes"}, "typed": {"billing"}}); got.status != http.StatusOK || !strings.Contains(got.body, "not what stands above") {
+	holds(t, asked.body, "Type <b>billing 2</b> to continue")
+	if got := b.send(path, path+"/remove", url.Values{"confirmed": {"yes"}, "typed": {"billing"}}); got.status != http.StatusOK || !strings.Contains(got.body, "does not match the text above") {
 		t.Errorf("removed by another name: %d", got.status)
 	}
 	if got := b.send(path, path+"/remove", url.Values{"confirmed": {"yes"}, "typed": {"billing 2"}}); got.status != http.StatusSeeOther {
@@ -247,7 +247,7 @@ func TestSend(t *testing.T) {
 	r.endpoint("billing", "/hook", "events.order.*")
 	b := r.signedIn(adminToken)
 	holds(t, b.send("/send", "/send/check", url.Values{"type": {"order.created"}, "data": {"{\n \"a\": tru\n}"}}).body, "billing", "Line 2, column 10", `<mark>`)
-	holds(t, b.send("/send", "/send", url.Values{"type": {"user.added"}, "data": {"{}"}, "do": {"check"}}).body, "<b>Nobody.</b>")
+	holds(t, b.send("/send", "/send", url.Values{"type": {"user.added"}, "data": {"{}"}, "do": {"check"}}).body, "<b>None.</b>")
 	holds(t, b.send("/send", "/send", url.Values{"type": {"a b"}, "data": {"{"}, "do": {"send"}}).body, `id="type-wrong"`, `id="data-wrong"`, "too early")
 	form := url.Values{"type": {"order.created"}, "data": {"{\"amount\": 1.10}"}, "do": {"send"}, "key": {"k"}}
 	sent := b.send("/send", "/send", form)
@@ -325,7 +325,7 @@ func TestDead(t *testing.T) {
 	b.until("/dead?reason=404", func(page string) bool { return len(rowsOf(page)) == 0 })
 	b.confirmed(b.send("/dead", "/dead", url.Values{"what": {"replay filter"}}))
 	b.until("/dead", func(page string) bool {
-		return strings.Contains(page, "There is no dead letter") && strings.Contains(page, "Replaying 4 dead letters")
+		return strings.Contains(page, "There are no dead letters") && strings.Contains(page, "Replaying 4 dead letters")
 	})
 	b.until("/deliveries?status=delivered", func(page string) bool { return len(rowsOf(page)) == 5 })
 	if got := b.send("/", "/dead", url.Values{"what": {"remove filter"}, "filter": {"nonsense=1"}, "confirmed": {"yes"}}); got.status != http.StatusForbidden {
@@ -405,7 +405,7 @@ func TestEndpointSignaturesAndCertificates(t *testing.T) {
 		t.Fatalf("made: %+v", made)
 	}
 	page := b.page(path + "/edit")
-	holds(t, page, "sha256=", "X-Second", "BEGIN CERTIFICATE", "it stays")
+	holds(t, page, "sha256=", "X-Second", "BEGIN CERTIFICATE", "leave empty to keep it")
 	again := fields(page)
 	again.Del("csrf")
 	again.Set("name", "billing 2")

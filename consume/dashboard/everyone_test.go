@@ -47,7 +47,7 @@ func (b *bridge) forEveryone(t *testing.T, tab *tab) {
 	}
 	// Pages that come of a form.
 	id := strings.TrimPrefix(paths[7], "/endpoints/")
-	for button, text := range map[string]string{"Disable": "Disable it", "Reveal": "The secret", "Remove": "to go on"} {
+	for button, text := range map[string]string{"Disable": "Disable it", "Reveal": "The secret", "Remove": "to continue"} {
 		tab.open("/endpoints/" + id)
 		tab.press(button)
 		tab.shows(text)
@@ -206,7 +206,7 @@ func (b *bridge) largeBody(t *testing.T, tab *tab) {
 	if !strings.Contains(text, `"n": 9007199254740993.10`) || !strings.HasSuffix(strings.TrimSpace(text), "12345678901234567890.10\n    }\n  ]\n}") {
 		t.Errorf("%d bytes, ending in %q", len(text), text[max(0, len(text)-100):])
 	}
-	tab.press("As it came")
+	tab.press("As received")
 	tab.wait(`location.search == "?as=raw" && document.querySelectorAll("#whole pre").length > 50`)
 	var paper []byte
 	tab.do(chromedp.Navigate(b.admin+"/deliveries"), chromedp.ActionFunc(func(ctx context.Context) (err error) {

@@ -84,7 +84,7 @@ func TestSignInByToken(t *testing.T) {
 	r := start(t)
 	b := r.browser()
 	got := b.post("/login", url.Values{"token": {"wrong"}, "next": {"/sources"}})
-	if got.status != http.StatusUnauthorized || len(b.cookies) != 0 || !strings.Contains(got.body, "not right") {
+	if got.status != http.StatusUnauthorized || len(b.cookies) != 0 || !strings.Contains(got.body, "not valid") {
 		t.Fatalf("a wrong token: %d %s", got.status, got.body)
 	}
 	got = b.post("/login", url.Values{"token": {adminToken}, "next": {"/deliveries?status=dead"}})
@@ -265,7 +265,7 @@ func TestReadLoginChangesNothing(t *testing.T) {
 		t.Error("the list offers changes")
 	}
 	for _, path := range []string{"/deliveries/retry", "/jobs/1/stop"} {
-		if got := b.send("/", path, nil); got.status != http.StatusForbidden || !strings.Contains(got.body, "only reads") {
+		if got := b.send("/", path, nil); got.status != http.StatusForbidden || !strings.Contains(got.body, "read-only") {
 			t.Errorf("POST %s: %d", path, got.status)
 		}
 	}

@@ -47,10 +47,10 @@ func TestOverviewSaysWhatIsWrong(t *testing.T) {
 		r.reject("bad_signature", "wrong")
 	}
 	page := b.until("/", func(page string) bool {
-		return strings.Contains(page, "warehouse takes nothing") && strings.Contains(page, "dead letter") && strings.Contains(page, "6 requests of shop refused")
+		return strings.Contains(page, "warehouse accepts nothing") && strings.Contains(page, "dead letter") && strings.Contains(page, "6 requests of shop refused")
 	})
 	for _, want := range []string{
-		"the last answered 503; it is only probed", `href="/endpoints/` + bad, `href="/dead?endpoint=` + bad, "usually none; most because the signature does not match",
+		"the last answered 503, so it is only probed", `href="/endpoints/` + bad, `href="/dead?endpoint=` + bad, "usually none; most because the signature does not match",
 		`href="/sources/shop"`, `href="/endpoints/` + good,
 	} {
 		if !strings.Contains(page, want) {

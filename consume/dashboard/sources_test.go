@@ -39,7 +39,7 @@ func TestSources(t *testing.T) {
 	}
 	r.reject("bad_signature", `{"n":1}`)
 	page = b.page("/sources/shop")
-	for _, want := range []string{"the signature does not match the secret", "192.0.2.1", "HMAC", "Nothing came yet", "Verify all"} {
+	for _, want := range []string{"the signature does not match the secret", "192.0.2.1", "HMAC", "Nothing received yet", "Verify all"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the source does not show %q", want)
 		}
@@ -134,7 +134,7 @@ func TestPairing(t *testing.T) {
 	if strings.Contains(r.log.String(), nonce[:26]) {
 		t.Error("the log holds the nonce")
 	}
-	if page := b.page("/sources/asana"); !strings.Contains(page, "Awaited") || strings.Contains(page, nonce[:26]) {
+	if page := b.page("/sources/asana"); !strings.Contains(page, "Expected: create the webhook") || strings.Contains(page, nonce[:26]) {
 		t.Error("the pairing is not shown as open, or its address is")
 	}
 	if got := b.send("/sources/shop", "/sources/shop/pair", nil); got.status != http.StatusConflict {

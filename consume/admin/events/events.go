@@ -86,7 +86,7 @@ func (o *Operations) Send(ctx context.Context, e *NewEvent, key string) (*SentEv
 // Resend is POST /api/v1/events/{id}/resend; without endpoints, to all whose patterns match.
 func (o *Operations) Resend(ctx context.Context, id string, endpoints []string) (*Resent, error) {
 	if o.registry == nil {
-		return nil, operation.NewFailure(http.StatusConflict, "no_endpoints", "this process keeps no endpoints: ask a jethook serve or jethook consume")
+		return nil, operation.NewFailure(http.StatusConflict, "no_endpoints", "this process has no endpoints; call one that runs jethook serve or jethook consume")
 	}
 	in := &resendInput{EventParams: EventParams{ID: id}, Body: &ResendRequest{Endpoints: endpoints}}
 	return operation.Call(ctx, o.api, "resend-event", operation.BulkTimeout, in, o.resendEvent)

@@ -175,7 +175,7 @@ func (s *pages) deadAction(word string) (a deadAction, ok bool) {
 	switch word {
 	case "replay":
 		return deadAction{
-			verb: "Replay", doing: "Replaying", text: "Each begins a new schedule, with its first attempt now.",
+			verb: "Replay", doing: "Replaying", text: "Each starts a new retry schedule, with its first attempt now.",
 			do: func(ctx context.Context, c admindeliveries.DeadChoice) (int, string, error) {
 				out, err := s.api.Deliveries.Replay(ctx, c)
 				if err != nil {
@@ -186,7 +186,7 @@ func (s *pages) deadAction(word string) (a deadAction, ok bool) {
 		}, true
 	case "remove":
 		return deadAction{
-			verb: "Remove", doing: "Removing", danger: true, text: "They can’t be had back. Their events stay in the streams until the retention ends.",
+			verb: "Remove", doing: "Removing", danger: true, text: "You can’t undo this. Their events stay in the streams until retention removes them.",
 			do: func(ctx context.Context, c admindeliveries.DeadChoice) (int, string, error) {
 				out, err := s.api.Deliveries.RemoveDead(ctx, c)
 				if err != nil {
@@ -221,7 +221,7 @@ func (s *pages) changeDead(w http.ResponseWriter, r *http.Request) error {
 		}
 		words = choice.Words()
 		if !choice.Filter.Given {
-			words = "No filter is set: it is every dead letter."
+			words = "No filter is set: this includes every dead letter."
 		}
 	} else {
 		chosen.IDs = r.PostForm["id"]
@@ -242,7 +242,7 @@ func (s *pages) changeDead(w http.ResponseWriter, r *http.Request) error {
 		defer s.grouped.forget()
 		return doDead(ctx, j, action, chosen)
 	}) {
-		return s.SeeOther(w, r, choice.Back, "Too much is under way; try again when it is done.")
+		return s.SeeOther(w, r, choice.Back, "Too many jobs are running; try again when one is finished.")
 	}
 	return s.SeeOther(w, r, choice.Back, "")
 }

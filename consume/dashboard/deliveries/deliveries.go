@@ -125,19 +125,19 @@ func (s *pages) retryDeliveries(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(found) == 0 {
-		return s.SeeOther(w, r, choice.Back, "Nothing that this filter chooses waits or is dead.")
+		return s.SeeOther(w, r, choice.Back, "Nothing that matches this filter is waiting or dead.")
 	}
 	about := format.AtLeast(len(found), more, "delivery", "deliveries")
 	yes, err := s.Confirm(w, r, &frame.Question{
 		Title: "Retry " + about + "?", Nav: "/deliveries", Back: choice.Back, Button: "Retry " + about,
-		Text: []string{"What waits is attempted now and keeps its place in the schedule; what is dead begins a new schedule.", choice.Words()},
+		Text: []string{"Waiting deliveries are attempted now and keep their place in the schedule; dead ones start a new schedule.", choice.Words()},
 	})
 	if !yes {
 		return err
 	}
 	work := func(ctx context.Context, j *frame.Job) error { return s.retryAll(ctx, *q, j) }
 	if !s.Start(r, "Retrying "+about, len(found), more, work) {
-		return s.SeeOther(w, r, choice.Back, "Too much is under way; try again when it is done.")
+		return s.SeeOther(w, r, choice.Back, "Too many jobs are running; try again when one is finished.")
 	}
 	return s.SeeOther(w, r, choice.Back, "")
 }
@@ -147,7 +147,7 @@ func (s *pages) retryThese(w http.ResponseWriter, r *http.Request, ids []string,
 	about := format.Plural(len(ids), "delivery", "deliveries")
 	yes, err := s.Confirm(w, r, &frame.Question{
 		Title: "Retry " + about + "?", Nav: "/deliveries", Back: back, Button: "Retry " + about,
-		Text: []string{"What waits is attempted now and keeps its place in the schedule; what is dead begins a new schedule."},
+		Text: []string{"Waiting deliveries are attempted now and keep their place in the schedule; dead ones start a new schedule."},
 	})
 	if !yes {
 		return err
@@ -161,7 +161,7 @@ func (s *pages) retryThese(w http.ResponseWriter, r *http.Request, ids []string,
 		return nil
 	}
 	if !s.Start(r, "Retrying "+about, len(ids), false, work) {
-		return s.SeeOther(w, r, back, "Too much is under way; try again when it is done.")
+		return s.SeeOther(w, r, back, "Too many jobs are running; try again when one is finished.")
 	}
 	return s.SeeOther(w, r, back, "")
 }

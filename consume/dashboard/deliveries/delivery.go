@@ -79,7 +79,7 @@ func (s *pages) delivery(w http.ResponseWriter, r *http.Request) error {
 // formatNote says that an endpoint gets something made of the event, and not its body.
 func (s *pages) formatNote(id string) string {
 	if e, ok := s.names.Lookup(id); ok && e.Format != endpoint.FormatRaw && e.Format != "" {
-		return fmt.Sprintf("This endpoint gets a %s message that is made of the event. The body below is the event's.", e.Format)
+		return fmt.Sprintf("This endpoint gets a %s message made from the event. The body below is the event's.", e.Format)
 	}
 	return ""
 }
@@ -101,9 +101,9 @@ func (s *pages) eventBody(r *http.Request, d *deliveries.Delivery, place string)
 		return event.Body, cmp.Or(event.ContentType, "Body"), "", true, nil
 	case err == nil, errors.Is(err, archive.ErrNoEvent), errors.Is(err, archive.ErrSearchTime), errors.Is(err, failure.ErrBodyGone):
 		if d.Body == "" {
-			return nil, "", "The event is not stored any more: its retention has ended.", false, nil
+			return nil, "", "The event is no longer stored: retention has removed it.", false, nil
 		}
-		about := "Body, as the dead letter has it"
+		about := "Body, from the dead letter"
 		if d.Cut {
 			about += ": the beginning"
 		}

@@ -142,9 +142,9 @@ func (s *pages) disableEndpoint(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	back := format.Path("/endpoints", e.ID)
-	text := "What waits for it stays until it is enabled. Events that come meanwhile pass it by; enabling it can ask for them."
+	text := "Its waiting deliveries are kept until you enable it. New events pass it by; when you enable it, you can have them delivered too."
 	if e.Ordered {
-		text = "What waits for it stays until it is enabled, and so does what comes meanwhile: it is ordered."
+		text = "Its waiting deliveries are kept until you enable it, and so are new events, because it is ordered."
 	}
 	yes, err := s.Confirm(w, r, &frame.Question{
 		Title: "Disable " + e.Name + "?", Nav: "/endpoints", Back: back, Button: "Disable it", Danger: true, Text: []string{text},
@@ -158,7 +158,7 @@ func (s *pages) disableEndpoint(w http.ResponseWriter, r *http.Request) error {
 	return s.SeeOther(w, r, back, "It is disabled and gets nothing.")
 }
 
-// enableEndpoint enables an endpoint, with what passed it by since a time if that is asked for.
+// enableEndpoint enables an endpoint, with what has passed it by since a time if that is asked for.
 func (s *pages) enableEndpoint(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	from := strings.TrimSpace(r.PostForm.Get("from"))
@@ -168,9 +168,9 @@ func (s *pages) enableEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err := s.api.Endpoints.Enable(r.Context(), id, from); err != nil {
 		return err
 	}
-	text := "It is enabled. What waits for it is delivered now, the oldest first."
+	text := "It is enabled. What is waiting for it is delivered now, oldest first."
 	if from != "" {
-		text += " What passed it by is delivered too."
+		text += " Events that passed it by are delivered too."
 	}
 	return s.SeeOther(w, r, format.Path("/endpoints", id), text)
 }
@@ -182,7 +182,7 @@ func (s *pages) removeEndpoint(w http.ResponseWriter, r *http.Request) error {
 	}
 	yes, err := s.Confirm(w, r, &frame.Question{
 		Title: "Remove " + e.Name + " for good?", Nav: "/endpoints", Back: format.Path("/endpoints", e.ID), Button: "Remove it", Danger: true, Type: e.Name,
-		Text: []string{"Its secrets, what waits for it and its dead letters go too, and can't be had back. The events and the history of its deliveries stay."},
+		Text: []string{"This also removes its secrets, its waiting deliveries and its dead letters, and can't be undone. The events and the history of its deliveries stay."},
 	})
 	if !yes {
 		return err

@@ -32,7 +32,7 @@ func (d *endpointDay) Requests() uint64 { return d.Delivered + d.Failed }
 func (d *endpointDay) About() string {
 	about := fmt.Sprintf("The last 24 hours: %s delivered, %s failed", format.Count(d.Delivered), format.Count(d.Failed))
 	if d.Sampled {
-		about += ", by a sample"
+		about += ", estimated from a sample"
 	}
 	return about
 }

@@ -74,7 +74,7 @@ type draft struct {
 
 // formats are those that can be chosen.
 var formats = []frame.Option{
-	{Value: "", Label: "as the URL’s service takes it"},
+	{Value: "", Label: "depends on the URL’s service"},
 	{Value: "raw", Label: "raw: the event’s body, unchanged"},
 	{Value: "slack", Label: "slack: a Slack message"},
 	{Value: "discord", Label: "discord: a Discord message"},
@@ -180,7 +180,7 @@ func (f *endpointForm) spec(old *endpoint.Endpoint) *endpoint.Spec {
 		if f.Own {
 			spec.Secret = &f.secret
 			if f.secret == "" {
-				f.Wrong["secret"] = "type or paste it: it is not kept in the form"
+				f.Wrong["secret"] = "type or paste it; the form does not keep it"
 			}
 			if f.SecretType != "" {
 				spec.SecretType = &f.SecretType
@@ -324,10 +324,10 @@ func (s *pages) refused(w http.ResponseWriter, r *http.Request, f *endpointForm,
 	}
 	f.blame(failed.Detail.Fields)
 	if f.Own {
-		f.Wrong["secret"] = cmp.Or(f.Wrong["secret"], "type or paste it again: it is not kept in the form")
+		f.Wrong["secret"] = cmp.Or(f.Wrong["secret"], "type or paste it again; the form does not keep it")
 	}
 	if f.clientKey != "" {
-		f.Wrong["client_key"] = cmp.Or(f.Wrong["client_key"], "paste it again: it is not kept in the form")
+		f.Wrong["client_key"] = cmp.Or(f.Wrong["client_key"], "paste it again; the form does not keep it")
 	}
 	return s.showForm(w, r, f, old, http.StatusUnprocessableEntity)
 }
@@ -348,7 +348,7 @@ func (s *pages) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.refused(w, r, &f, nil, err)
 	}
-	return s.SeeOther(w, r, format.Path("/endpoints", made.ID), "It is added, and gets every event from now on. Give its secret to the receiver: reveal it below. Then send it a test.")
+	return s.SeeOther(w, r, format.Path("/endpoints", made.ID), "The endpoint is added, and gets matching events from now on. Reveal its secret below, configure it at the receiver, and send a test.")
 }
 
 func (s *pages) editEndpoint(w http.ResponseWriter, r *http.Request) error {
@@ -375,5 +375,5 @@ func (s *pages) changeEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err := s.api.Endpoints.Change(r.Context(), old.ID, f.Tag, spec); err != nil {
 		return s.refused(w, r, &f, old, err)
 	}
-	return s.SeeOther(w, r, format.Path("/endpoints", old.ID), "Saved. It holds for every attempt from now on.")
+	return s.SeeOther(w, r, format.Path("/endpoints", old.ID), "Saved. The change applies to every attempt from now on.")
 }

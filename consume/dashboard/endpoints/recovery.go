@@ -80,5 +80,5 @@ func (s *pages) cancelRecovery(w http.ResponseWriter, r *http.Request) error {
 	if err := s.api.Recoveries.Cancel(r.Context(), r.PostForm.Get("recovery")); err != nil {
 		return err
 	}
-	return s.SeeOther(w, r, format.Path("/endpoints", r.PathValue("id"), "recover"), "It is cancelled. What it made due is still delivered.")
+	return s.SeeOther(w, r, format.Path("/endpoints", r.PathValue("id"), "recover"), "It is canceled. Deliveries that it already scheduled continue.")
 }

@@ -38,7 +38,7 @@ func (s *pages) wholeBody(w http.ResponseWriter, r *http.Request) error {
 		pretty, whole = exchange.Raw(event.Body, maxWhole)
 	}
 	if !whole {
-		shown.About += ", of which this is the beginning; download it to have it all"
+		shown.About += ", of which this is the beginning; download it to see all of it"
 	}
 	shown.Parts = exchange.Parts(format.Visible(pretty))
 	return s.Render(w, r, "wholebody", frame.View{Title: "Body of " + event.Type, Nav: "/events", Data: &shown})

@@ -133,7 +133,7 @@ func (s *pages) event(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown.Body = exchange.BodyOf("event-body", cmp.Or(event.ContentType, "Body"), body)
 	if shown.Large = shown.Body.Cut; len(body) == 0 && event.Size > 0 {
-		shown.Body = exchange.Body{Empty: "The body is not stored any more."}
+		shown.Body = exchange.Body{Empty: "The body is no longer stored."}
 	}
 	for _, name := range slices.Sorted(maps.Keys(event.Headers)) {
 		for _, value := range event.Headers[name] {
@@ -187,7 +187,7 @@ func (s *pages) resendEvent(w http.ResponseWriter, r *http.Request) error {
 	}
 	yes, err := s.Confirm(w, r, &frame.Question{
 		Title: "Send it again " + about + "?", Nav: "/events", Back: back, Button: "Send it again",
-		Text: []string{"What waits is attempted now, what is dead begins a new schedule, and what was delivered is delivered once more, under the same id. A disabled endpoint gets nothing."},
+		Text: []string{"Waiting deliveries are attempted now, dead ones start a new schedule, and delivered ones are delivered once more, under the same id. A disabled endpoint gets nothing."},
 	})
 	if !yes {
 		return err
@@ -212,7 +212,7 @@ func resentText(sent *events.Resent) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "No endpoint’s patterns match it: it is sent to nobody."
+		return "No endpoint’s patterns match it: it is not sent."
 	}
 	return "It " + strings.Join(parts, ", ") + "."
 }

@@ -95,7 +95,7 @@ func (s *pages) sendEvent(w http.ResponseWriter, r *http.Request) error {
 	if fault := exchange.JSONFault(p.Data); fault != nil {
 		p.Wrong["data"] = fault.Text
 		if len(data) == 0 {
-			p.Wrong["data"] = "must be given: {} if there is nothing to say"
+			p.Wrong["data"] = "must be given; use {} for an empty body"
 		}
 	}
 	if len(p.Wrong) > 0 {
@@ -111,9 +111,9 @@ func (s *pages) sendEvent(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	text := "It is stored, and on its way to whoever wants it."
+	text := "It is stored, and on its way to the endpoints that subscribe to it."
 	if sent.Duplicate {
-		text = "An event with this id was stored before, and nothing was added: this is that one."
+		text = "An event with this id was already stored, and nothing was added: this is that event."
 	}
 	return s.SeeOther(w, r, format.Path("/events", sent.ID), text)
 }

@@ -33,7 +33,7 @@ func (x *Exchange) Answered(status int, header []message.Header, body []byte, cu
 	x.Status, x.Meaning, x.AnswerHeaders = status, http.StatusText(status), header
 	x.Answer = BodyOf("answer", "Body", body)
 	if cut {
-		x.Answer.About += ", the beginning; no more was kept"
+		x.Answer.About += ", only the beginning was kept"
 	}
 }
 

@@ -36,7 +36,7 @@ func JSONFault(text string) *Fault {
 			return nil
 		}
 		offset = d.InputOffset() + int64(len(rest)-len(strings.TrimLeft(rest, " \t\r\n")))
-		why = "something follows after the JSON has ended"
+		why = "there is text after the end of the JSON"
 	}
 	offset = min(max(0, offset), int64(len(text)))
 	start := strings.LastIndexByte(text[:offset], '\n') + 1

@@ -43,7 +43,7 @@ func (c *Choice) Words() string {
 		}
 	}
 	if text == "" {
-		return "No filter is set: it is everything that waits or is dead."
+		return "No filter is set: this includes everything that is waiting or dead."
 	}
 	return "Chosen by " + text[2:] + "."
 }

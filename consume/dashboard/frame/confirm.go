@@ -27,7 +27,7 @@ func (f *Frame) Confirm(w http.ResponseWriter, r *http.Request, q *Question) (bo
 		if q.Type == "" || r.PostForm.Get("typed") == q.Type {
 			return true, nil
 		}
-		q.Wrong = "That is not what stands above."
+		q.Wrong = "That does not match the text above."
 	}
 	q.Path = r.URL.Path
 	q.Fields = make(url.Values)

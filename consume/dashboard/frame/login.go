@@ -66,12 +66,12 @@ func (f *Frame) enter(w http.ResponseWriter, r *http.Request, who access.Actor, 
 // refuseLogin tells that a try was wrong, or came too soon after wrong ones.
 func (f *Frame) refuseLogin(w http.ResponseWriter, r *http.Request, next string, wait time.Duration) error {
 	f.Log.Warn("sign-in to the dashboard refused", "remote", r.RemoteAddr, "wait", wait)
-	shown := loginPage{Next: next, Wrong: "That token is not right."}
+	shown := loginPage{Next: next, Wrong: "That token is not valid."}
 	status := http.StatusUnauthorized
 	if wait > 0 {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		shown.Wrong = fmt.Sprintf("That did not work. Try again in %d s.", seconds)
+		shown.Wrong = fmt.Sprintf("Too many attempts. Try again in %d s.", seconds)
 		status = http.StatusTooManyRequests
 	}
 	return f.Render(w, r, "login", View{Title: "Sign in", Status: status, Data: shown})
@@ -123,7 +123,7 @@ func (f *Frame) loginByLink(w http.ResponseWriter, r *http.Request, link string)
 	if !fresh {
 		f.slow.Failed(r.RemoteAddr, now)
 		return f.Render(w, r, "login", View{Title: "Sign in", Status: http.StatusUnauthorized, Data: loginPage{
-			Next: "/", Wrong: "This link was used, or is too old. Make a new one with “jethook dashboard”, or use the admin token.",
+			Next: "/", Wrong: "This link was already used, or has expired. Get a new one with “jethook dashboard”, or use the admin token.",
 		}})
 	}
 	return f.enter(w, r, session.Admin, "/")

@@ -28,7 +28,7 @@ func (f *Frame) Around(api http.Handler) http.Handler {
 		if !f.knowsHost(r.Host) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.WriteHeader(http.StatusMisdirectedRequest)
-			fmt.Fprintln(w, "This dashboard is not reached by that host name. Use its address, or add the name to JETHOOK_ADMIN_HOSTS.")
+			fmt.Fprintln(w, "This dashboard does not accept that host name. Use its address, or add the name to JETHOOK_ADMIN_HOSTS.")
 			return
 		}
 		zip := zipped(w, r)
@@ -141,7 +141,7 @@ func (f *Frame) catch(w http.ResponseWriter) {
 			panic(fault)
 		}
 		f.Log.Error("page panicked", "error", fmt.Sprint(fault), "stack", string(debug.Stack()))
-		http.Error(w, "Something went wrong here; the log says what.", http.StatusInternalServerError)
+		http.Error(w, "Something went wrong; see the log.", http.StatusInternalServerError)
 	}
 }
 

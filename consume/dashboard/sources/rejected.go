@@ -90,21 +90,21 @@ func (s *pages) retryOneRejected(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if done.Verified > 0 {
-		return s.SeeOther(w, r, format.Path("/sources", name), "It verifies now: it is stored, and on its way to its endpoints.")
+		return s.SeeOther(w, r, format.Path("/sources", name), "It verifies now, so it is stored, and on its way to its endpoints.")
 	}
 	back := format.Path("/sources", name, "rejected", id)
 	for reason := range done.Refused {
 		return s.SeeOther(w, r, back, "Still refused: "+format.Reason(reason)+".")
 	}
-	return s.SeeOther(w, r, format.Path("/sources", name), "It is not there any more.")
+	return s.SeeOther(w, r, format.Path("/sources", name), "It no longer exists.")
 }
 
 // removeRejected removes one request after it has asked.
 func (s *pages) removeRejected(w http.ResponseWriter, r *http.Request) error {
 	name, id := r.PathValue("name"), r.PathValue("id")
 	yes, err := s.Confirm(w, r, &frame.Question{
-		Title: "Remove this request for good?", Nav: "/sources", Back: format.Path("/sources", name, "rejected", id), Button: "Remove it", Danger: true,
-		Text: []string{"It can't be verified again then. If it was a webhook of the sender's, it is lost here."},
+		Title: "Remove this request permanently?", Nav: "/sources", Back: format.Path("/sources", name, "rejected", id), Button: "Remove it", Danger: true,
+		Text: []string{"It can no longer be verified again. If it was a genuine webhook, it is lost."},
 	})
 	if !yes {
 		return err

@@ -132,7 +132,7 @@ func (s *pages) retryRejected(w http.ResponseWriter, r *http.Request) error {
 	if r.PostForm.Get("what") == "filter" {
 		f := choice.Filter
 		c = sources.RejectedChoice{Reason: f.Get("reason"), Since: f.Get("since"), Until: f.Get("until")}
-		about = "all that this filter chooses"
+		about = "everything that matches this filter"
 		if len(f.Values()) == 0 {
 			about = "all rejected requests of " + name
 		}
@@ -141,7 +141,7 @@ func (s *pages) retryRejected(w http.ResponseWriter, r *http.Request) error {
 	}
 	yes, err := s.Confirm(w, r, &frame.Question{
 		Title: "Verify again: " + about + "?", Nav: "/sources", Back: choice.Back, Button: "Verify again",
-		Text: []string{"They are verified with the secrets of now and the clock of when each came. What verifies is stored as if it came now, and delivered."},
+		Text: []string{"They are verified with the current secrets, as of the time each one arrived. Those that pass are stored as if they had arrived now, and delivered."},
 	})
 	if !yes {
 		return err
@@ -164,7 +164,7 @@ func (s *pages) retryRejected(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if !s.Start(r, "Verifying again: "+about, 0, false, work) {
-		return s.SeeOther(w, r, choice.Back, "Too much is under way; try again when it is done.")
+		return s.SeeOther(w, r, choice.Back, "Too many jobs are running; try again when one is finished.")
 	}
 	return s.SeeOther(w, r, choice.Back, "")
 }

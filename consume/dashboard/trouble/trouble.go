@@ -75,7 +75,7 @@ func (f *Finder) Of(st *status.Status, recent *status.Recent) (notes []Note) {
 		if u.Key != "" {
 			what += ", " + u.Key + ","
 		}
-		notes = append(notes, Note{Level: "bad", Text: what + " can't be read: " + u.Why + ". " + strings.Join(u.Processes, ", ") + " passes it over."})
+		notes = append(notes, Note{Level: "bad", Text: what + " can't be read: " + u.Why + ". " + strings.Join(u.Processes, ", ") + " ignores it."})
 	}
 	for i := range st.Sources {
 		notes = append(notes, f.clockNotes(&st.Sources[i])...)
@@ -97,7 +97,7 @@ func (f *Finder) OfEndpoint(e *status.Endpoint, died uint64, now time.Time) (not
 	}
 	switch e.State {
 	case status.Open:
-		add(Note{Level: "bad", Since: e.FailingSince, Text: fmt.Sprintf("%s takes nothing%s; it is only probed.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
+		add(Note{Level: "bad", Since: e.FailingSince, Text: fmt.Sprintf("%s accepts nothing%s, so it is only probed.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
 	case status.Failing:
 		add(Note{Level: "warn", Text: fmt.Sprintf("%s fails%s.%s", name, lastFailure(e), stuck), Link: link, To: "See the endpoint"})
 	case status.Disabled:
@@ -110,10 +110,10 @@ func (f *Finder) OfEndpoint(e *status.Endpoint, died uint64, now time.Time) (not
 		add(Note{Level: "bad", Since: e.NextDue, Text: name + " has a delivery past its due time.", Link: f.links.ListPath("/deliveries", "status", "waiting", "endpoint", e.ID), To: "See what waits"})
 	}
 	if e.Missed > 0 {
-		add(Note{Level: "bad", Text: fmt.Sprintf("%s missed %s: they grew older than the retention while they waited.", name, format.Plural(e.Missed, "event", "events")), Link: link, To: "See the endpoint"})
+		add(Note{Level: "bad", Text: fmt.Sprintf("%s missed %s: retention removed them while they waited.", name, format.Plural(e.Missed, "event", "events")), Link: link, To: "See the endpoint"})
 	}
 	if died > 0 {
-		add(Note{Level: "warn", Text: fmt.Sprintf("%s got %s in the last day.", name, format.Plural(died, "dead letter", "dead letters")), Link: f.links.ListPath("/dead", "endpoint", e.ID), To: "Replay or remove"})
+		add(Note{Level: "warn", Text: fmt.Sprintf("%s has %s from the last day.", name, format.Plural(died, "dead letter", "dead letters")), Link: f.links.ListPath("/dead", "endpoint", e.ID), To: "Replay or remove"})
 	}
 	return notes
 }
@@ -152,7 +152,7 @@ func whenFull(stream string) string {
 	case "WEBHOOKS", "EVENTS", "DELIVERIES", "DEAD":
 		return "nothing more is stored"
 	default:
-		return "the oldest records go"
+		return "the oldest records are removed"
 	}
 }
 
@@ -161,7 +161,7 @@ func stalledNotes(p *status.Process, now time.Time) (notes []Note) {
 	for _, stream := range slices.Sorted(maps.Keys(p.Stalled)) {
 		since := now.Add(-time.Duration(p.Stalled[stream] * float64(time.Second)))
 		notes = append(notes, Note{Level: "bad", Since: &since, Text: fmt.Sprintf(
-			"The %s process on %s (pid %d) gets nothing from the stream %s: NATS does not answer its requests, and what waits there is not delivered by it.",
+			"The %s process on %s (pid %d) gets nothing from the stream %s: NATS does not answer its requests, so it delivers nothing of what waits there.",
 			p.Role, p.Host, p.PID, stream)})
 	}
 	return notes

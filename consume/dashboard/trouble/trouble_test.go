@@ -68,11 +68,11 @@ func TestSentences(t *testing.T) {
 		},
 		"open": {
 			status: crm(status.Endpoint{State: status.Open, Failures: 12, LastClass: "dial_refused", FailingSince: ago(time.Hour), Waiting: 1, Behind: 1499}),
-			want:   []string{"bad: CRM takes nothing: 12 failures in a row, the last by dial refused; it is only probed. 1,500 deliveries wait. Since 02:04:05. See the endpoint: /endpoints/ep_1"},
+			want:   []string{"bad: CRM accepts nothing: 12 failures in a row, the last by dial refused, so it is only probed. 1,500 deliveries wait. Since 02:04:05. See the endpoint: /endpoints/ep_1"},
 		},
 		"open, whose deliveries are late for that": {
 			status: crm(status.Endpoint{State: status.Open, Failures: 1, LastStatus: 500, NextDue: ago(time.Hour)}),
-			want:   []string{"bad: CRM takes nothing: 1 failure in a row, the last answered 500; it is only probed. See the endpoint: /endpoints/ep_1"},
+			want:   []string{"bad: CRM accepts nothing: 1 failure in a row, the last answered 500, so it is only probed. See the endpoint: /endpoints/ep_1"},
 		},
 		"disabled by Jethook": {
 			status: crm(status.Endpoint{State: status.Disabled, DisabledReason: "answered 410 Gone"}),
@@ -90,12 +90,12 @@ func TestSentences(t *testing.T) {
 		"a little late": {status: crm(status.Endpoint{State: status.Healthy, NextDue: ago(10 * time.Second)})},
 		"dead letters of the last day": {
 			status: crm(status.Endpoint{State: status.Healthy, Dead: 9}), recent: status.Recent{Dead: map[string]uint64{"ep_1": 2}},
-			want: []string{"warn: CRM got 2 dead letters in the last day. Replay or remove: /dead?endpoint=ep_1"},
+			want: []string{"warn: CRM has 2 dead letters from the last day. Replay or remove: /dead?endpoint=ep_1"},
 		},
 		"older dead letters": {status: crm(status.Endpoint{State: status.Healthy, Dead: 9})},
 		"missed": {
 			status: crm(status.Endpoint{State: status.Healthy, Missed: 1}),
-			want:   []string{"bad: CRM missed 1 event: they grew older than the retention while they waited. See the endpoint: /endpoints/ep_1"},
+			want:   []string{"bad: CRM missed 1 event: retention removed them while they waited. See the endpoint: /endpoints/ep_1"},
 		},
 		"refused, a spike": {
 			recent: refused(40, 1.5),
@@ -109,7 +109,7 @@ func TestSentences(t *testing.T) {
 		"streams near their limit": {
 			status: status.Status{Streams: []status.Stream{{Name: "HISTORY", Percent: new(81.0)}, {Name: "EVENTS", Percent: new(99.4)}, {Name: "DEAD", Percent: new(79.0)}}},
 			want: []string{
-				"warn: The stream HISTORY is at 81 % of its limit; beyond it, the oldest records go.",
+				"warn: The stream HISTORY is at 81 % of its limit; beyond it, the oldest records are removed.",
 				"warn: The stream EVENTS is at 99 % of its limit; beyond it, nothing more is stored.",
 			},
 		},
@@ -123,12 +123,12 @@ func TestSentences(t *testing.T) {
 		},
 		"a stream that brings nothing": {
 			status: status.Status{Processes: []status.Process{{Peer: report.Peer{Role: "consume", Host: "b", PID: 7}, Stalled: map[string]float64{"WEBHOOKS": 42}}}},
-			want: []string{"bad: The consume process on b (pid 7) gets nothing from the stream WEBHOOKS: NATS does not answer its requests, and what waits there is not " +
-				"delivered by it. Since 03:03:23."},
+			want: []string{"bad: The consume process on b (pid 7) gets nothing from the stream WEBHOOKS: NATS does not answer its requests, so it delivers nothing of what " +
+				"waits there. Since 03:03:23."},
 		},
 		"a record that can't be read": {
 			status: status.Status{Unreadable: []status.Unreadable{{Unreadable: report.Unreadable{Bucket: "endpoints", Key: "ep_9", Why: "sealed by another key"}, Processes: []string{"a"}}}},
-			want:   []string{"bad: A record of endpoints, ep_9, can't be read: sealed by another key. a passes it over."},
+			want:   []string{"bad: A record of endpoints, ep_9, can't be read: sealed by another key. a ignores it."},
 		},
 	} {
 		test.status.At = at
