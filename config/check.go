@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"jethook/config/quantity"
+	"jethook/config/token"
 )
 
 // Problem is one thing wrong with one variable.
@@ -47,17 +50,15 @@ func (p *Problems) has(variable string) bool {
 
 // Bounds of what can be set.
 const (
-	minBody            = Bytes(1 << 10)
-	maxBody            = Bytes(BodyLimit)
-	minDedupWindow     = 100 * time.Millisecond // of nats-server
+	minBody            = quantity.Bytes(1 << 10)
+	maxBody            = quantity.Bytes(BodyLimit)
 	maxDeliveryTimeout = 5 * time.Minute
 	maxShutdownDelay   = 5 * time.Minute
 	maxReplicas        = 5 // of nats-server
-	minTokenLength     = 16
 	minKeyLength       = 32
 	minHistory         = time.Minute
 	minAudit           = time.Hour
-	minHistoryBytes    = Bytes(1 << 20)
+	minHistoryBytes    = quantity.Bytes(1 << 20)
 	maxMetricsSeries   = 10_000
 )
 
@@ -73,7 +74,7 @@ func check(p *Problems, c *Config) {
 	checkToken(p, "JETHOOK_ADMIN_TOKEN", c.AdminToken, "choose a longer one, or unset it to generate one")
 	checkDashboard(p, c)
 	if c.AdminTokensFile != "" {
-		_, err := ReadNamedTokens(c.AdminTokensFile)
+		_, err := token.ReadNamed(c.AdminTokensFile)
 		p.require(err == nil, "JETHOOK_ADMIN_TOKENS_FILE", "cannot be used: %v", err)
 	}
 	checkToken(p, "JETHOOK_NATS_ADMIN_TOKEN", c.NATSAdminToken, "choose a longer one, or unset it to generate one")
@@ -94,30 +95,30 @@ func check(p *Problems, c *Config) {
 		p.require(s.MaxBody == 0 || minBody <= s.MaxBody && s.MaxBody <= maxBody, variablesOf(s.Name)+"MAX_BODY",
 			"%s is out of range: choose %s to %s", s.MaxBody, minBody, maxBody)
 	}
-	p.require(c.DedupWindow >= minDedupWindow, "JETHOOK_DEDUP_WINDOW",
-		"%s is too short: choose %s or more", shortDuration(c.DedupWindow), minDedupWindow)
+	p.require(c.DedupWindow >= quantity.MinDedup, "JETHOOK_DEDUP_WINDOW",
+		"%s is too short: choose %s or more", quantity.Short(c.DedupWindow), quantity.MinDedup)
 	p.require(c.Retention >= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), "JETHOOK_RETENTION",
 		"%s is shorter than JETHOOK_DEDUP_WINDOW, %s; NATS remembers an event's id no longer than the event; change one of them",
-		shortDuration(c.Retention), shortDuration(c.DedupWindow))
+		quantity.Short(c.Retention), quantity.Short(c.DedupWindow))
 	for _, s := range c.Sources {
 		p.require(time.Duration(s.Dedup) <= c.DedupWindow || p.has("JETHOOK_DEDUP_WINDOW"), variablesOf(s.Name)+"DEDUP",
-			"%s is longer than JETHOOK_DEDUP_WINDOW, %s, for which the store remembers ids: change either", s.Dedup, shortDuration(c.DedupWindow))
+			"%s is longer than JETHOOK_DEDUP_WINDOW, %s, for which the store remembers ids: change either", s.Dedup, quantity.Short(c.DedupWindow))
 	}
 	p.require(c.HistoryAge >= minHistory, "JETHOOK_HISTORY_RETENTION",
-		"%s is too short: choose %s or more", shortDuration(c.HistoryAge), shortDuration(minHistory))
+		"%s is too short: choose %s or more", quantity.Short(c.HistoryAge), quantity.Short(minHistory))
 	p.require(c.AuditRetention >= minAudit, "JETHOOK_AUDIT_RETENTION",
-		"%s is too short: choose %s or more", shortDuration(c.AuditRetention), shortDuration(minAudit))
+		"%s is too short: choose %s or more", quantity.Short(c.AuditRetention), quantity.Short(minAudit))
 	p.require(c.HistoryMaxBytes >= minHistoryBytes, "JETHOOK_HISTORY_MAX_BYTES",
 		"%s is too little: choose %s or more", c.HistoryMaxBytes, minHistoryBytes)
 	p.require(0 < c.DeliveryTimeout && c.DeliveryTimeout <= maxDeliveryTimeout, "JETHOOK_DELIVERY_TIMEOUT",
 		"%s is out of range: choose more than 0 and at most %s",
-		shortDuration(c.DeliveryTimeout), shortDuration(maxDeliveryTimeout))
+		quantity.Short(c.DeliveryTimeout), quantity.Short(maxDeliveryTimeout))
 	p.require(c.RejectedRetention >= time.Minute, "JETHOOK_REJECTED_RETENTION",
-		"%s is too short: choose 1m or more; JETHOOK_REJECTED_MAX_BYTES=0 keeps nothing", shortDuration(c.RejectedRetention))
+		"%s is too short: choose 1m or more; JETHOOK_REJECTED_MAX_BYTES=0 keeps nothing", quantity.Short(c.RejectedRetention))
 	p.require(0 <= c.ShutdownDelay && c.ShutdownDelay <= maxShutdownDelay, "JETHOOK_SHUTDOWN_DELAY",
-		"%s is out of range: choose 0s to %s", shortDuration(c.ShutdownDelay), shortDuration(maxShutdownDelay))
+		"%s is out of range: choose 0s to %s", quantity.Short(c.ShutdownDelay), quantity.Short(maxShutdownDelay))
 	p.require(c.DisableAfter >= 0, "JETHOOK_DISABLE_AFTER",
-		"%s is negative: choose a duration such as 120h, or 0 for never", shortDuration(c.DisableAfter))
+		"%s is negative: choose a duration such as 120h, or 0 for never", quantity.Short(c.DisableAfter))
 }
 
 // checkPair makes sure that a certificate comes with its key.
@@ -149,10 +150,10 @@ func checkAddress(p *Problems, variable, address string) {
 
 // checkToken finds a token that lets its bearer in and could be guessed. Quotes are what a file of variables that is
 // read without a shell leaves there.
-func checkToken(p *Problems, variable string, token Secret, remedy string) {
-	text := token.Reveal()
-	p.require(token.IsZero() || !Quoted(text), variable, "begins and ends with a quote; remove the quotes")
-	p.require(token.IsZero() || len(text) >= minTokenLength, variable, "is shorter than %d characters; %s", minTokenLength, remedy)
+func checkToken(p *Problems, variable string, given Secret, remedy string) {
+	text := given.Reveal()
+	p.require(given.IsZero() || !Quoted(text), variable, "begins and ends with a quote; remove the quotes")
+	p.require(given.IsZero() || len(text) >= token.MinLength, variable, "is shorter than %d characters; %s", token.MinLength, remedy)
 }
 
 // encryptionKey is the variable of the keys.
@@ -170,7 +171,7 @@ func readKeys(p *Problems, values []Secret) []Secret {
 	keys := []Secret{}
 	for i, value := range values {
 		text := strings.TrimSpace(value.Reveal())
-		parts := splitList(text)
+		parts := quantity.Split(text)
 		if len(parts) > 1 && slices.ContainsFunc(parts, func(part string) bool { return !encoded.MatchString(part) }) {
 			p.add(secretVariable(encryptionKey, i), "contains a comma, but not only hex or base64 keys; set each key in its own variable, "+
 				"the next one in %s. Earlier releases split the value at commas", secretVariable(encryptionKey, i+1))
@@ -231,7 +232,7 @@ func isLoopback(host string) bool {
 // checkNATSURL names a bad URL by its place only, since any part of a malformed one may be a password.
 func checkNATSURL(p *Problems, urls string) {
 	const variable = "JETHOOK_NATS_URL"
-	list := splitList(urls)
+	list := quantity.Split(urls)
 	p.require(urls == "" || len(list) > 0, variable, "holds no URL: write one such as nats://host:4222")
 	for i, text := range list {
 		if !strings.Contains(text, "://") {

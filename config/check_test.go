@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"jethook/config/quantity"
 )
 
 func TestNATSURL(t *testing.T) {
@@ -39,7 +41,7 @@ func TestNATSURL(t *testing.T) {
 
 func TestMaxBodyOfASource(t *testing.T) {
 	for text, want := range map[string]struct {
-		largest Bytes
+		largest quantity.Bytes
 		reason  string
 	}{
 		"":      {8 << 20, ""},

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"jethook/config/quantity"
 )
 
 // prefix begins the name of every variable, sourcePrefix that of every variable of a source.
@@ -57,7 +59,7 @@ func (l *loader) load(natsURL string) (*Config, error) {
 		l.read(settings(variablesOf(name), &source))
 		checkSourceURL(&l.problems, &source)
 		l.problems.require(source.Tolerance == 0 || minTolerance <= source.Tolerance && source.Tolerance <= maxTolerance, variablesOf(name)+"TOLERANCE",
-			"%s is out of range: choose 1s to 1h", shortDuration(source.Tolerance))
+			"%s is out of range: choose 1s to 1h", quantity.Short(source.Tolerance))
 		c.Sources = append(c.Sources, source)
 	}
 	readNATSURL(&l.problems, c)
@@ -165,7 +167,7 @@ func (s setting) Decode(text string) error {
 	case *string:
 		*field = text
 	case *[]string:
-		*field = splitList(text)
+		*field = quantity.Split(text)
 	case *Secret:
 		*field = NewSecret(strings.TrimSpace(text))
 	case secretAt:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"jethook/config/quantity"
 )
 
 // setenv makes env all that the environment holds of ours: an empty variable counts as unset.
@@ -29,7 +31,7 @@ func TestDefault(t *testing.T) {
 		Listen: ":8080", AdminListen: "127.0.0.1:8081", MetricsSeries: 100, DataDir: "jethook-data", NATSListen: "127.0.0.1:4222",
 		Replicas: 1, MaxBody: 8 << 20, DedupWindow: time.Hour, Retention: 7 * 24 * time.Hour,
 		HistoryAge: 30 * 24 * time.Hour, HistoryMaxBytes: 1 << 30, DeadMaxBytes: 1 << 30,
-		RetrySchedule:   Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
+		RetrySchedule:   quantity.Schedule{5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour},
 		DeliveryTimeout: 20 * time.Second, DisableAfter: 120 * time.Hour,
 		RejectedMaxBytes: 256 << 20, RejectedRetention: 72 * time.Hour, AuditRetention: 2160 * time.Hour, LogFormat: LogAuto,
 	}
@@ -84,12 +86,12 @@ func TestLoad(t *testing.T) {
 	}
 	want := &Config{
 		Listen: "0.0.0.0:80", AdminListen: "[::1]:81", MetricsListen: ":82", NATSListen: "off",
-		AdminToken: NewSecret("0123456789abcdef"), DataDir: "/data", Sync: Sync(2 * time.Minute),
+		AdminToken: NewSecret("0123456789abcdef"), DataDir: "/data", Sync: quantity.Sync(2 * time.Minute),
 		NATSURL: "nats://me:pass@one:4222, two", NATSToken: NewSecret("nats-token"),
 		NATSCreds: "creds", NATSTLSCA: "ca", NATSTLSCert: "cert", NATSTLSKey: "key",
 		Replicas: 3, MaxBody: 1 << 20, DedupWindow: 2 * time.Hour, Retention: 2 * time.Hour,
 		HistoryAge: 48 * time.Hour, HistoryMaxBytes: 64 << 20, DeadMaxBytes: 1 << 30,
-		RetrySchedule: Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4, LogFormat: LogText,
+		RetrySchedule: quantity.Schedule{}, DeliveryTimeout: 5 * time.Minute, DisableAfter: 0, LogLevel: -4, LogFormat: LogText,
 		AllowedNetworks: []netip.Prefix{
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.5/32"),
 			netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
@@ -99,12 +101,12 @@ func TestLoad(t *testing.T) {
 		Sources: []Source{
 			{
 				Name: "a", Provider: "a", Secrets: []Secret{NewSecret(" v1,whsec_new , "), {}, NewSecret("old")},
-				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Tolerance: time.Hour, RateLimit: Rate{Count: 600, Per: time.Minute},
-				URL: "https://hooks.example.com/webhooks/a?k=1", Audience: "aud", Email: "a@example.com", Dedup: NoDedup,
+				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Tolerance: time.Hour, RateLimit: quantity.Rate{Count: 600, Per: time.Minute},
+				URL: "https://hooks.example.com/webhooks/a?k=1", Audience: "aud", Email: "a@example.com", Dedup: quantity.NoDedup,
 			},
 			{
 				Name: "a-b", Provider: "hmac", Secrets: []Secret{NewSecret("a-b's")}, Header: "X-Sig", Prefix: "sha256= ",
-				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id", Split: true, Dedup: Dedup(2 * time.Hour),
+				Algorithm: "sha1", Encoding: "base64", Type: "json:type", ID: "header:X-Id", Split: true, Dedup: quantity.Dedup(2 * time.Hour),
 			},
 			{Name: "shop_2", Provider: "shop_2", Split: true},
 		},

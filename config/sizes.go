@@ -1,11 +1,13 @@
 package config
 
+import "jethook/config/quantity"
+
 // minStreamBytes is the least that a stream is worth.
-const minStreamBytes = Bytes(1 << 20)
+const minStreamBytes = quantity.Bytes(1 << 20)
 
 // checkSizes refuses streams in which hardly anything fits.
 func checkSizes(p *Problems, c *Config) {
-	for variable, size := range map[string]Bytes{
+	for variable, size := range map[string]quantity.Bytes{
 		"JETHOOK_WEBHOOKS_MAX_BYTES": c.WebhooksMaxBytes, "JETHOOK_EVENTS_MAX_BYTES": c.EventsMaxBytes,
 		"JETHOOK_DELIVERIES_MAX_BYTES": c.DeliveriesMaxBytes, "JETHOOK_AUDIT_MAX_BYTES": c.AuditMaxBytes,
 		"JETHOOK_BUCKETS_MAX_BYTES": c.BucketsMaxBytes, "JETHOOK_BODIES_MAX_BYTES": c.BodiesMaxBytes,

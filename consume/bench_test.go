@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish/topology"
 )
 
@@ -33,7 +33,7 @@ func BenchmarkDeliver(b *testing.B) {
 
 // eachSync runs a benchmark with fsync and without.
 func eachSync(b *testing.B, schedule time.Duration, run func(*testing.B, *rig)) {
-	for name, sync := range map[string]config.Sync{"sync=always": 0, "sync=2m": config.Sync(2 * time.Minute)} {
+	for name, sync := range map[string]quantity.Sync{"sync=always": 0, "sync=2m": quantity.Sync(2 * time.Minute)} {
 		b.Run(name, func(b *testing.B) {
 			cfg := settings(b, schedule)
 			cfg.Sync = sync

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume/attempt"
 	"jethook/consume/deliveries"
 	"jethook/consume/history"
@@ -24,7 +24,7 @@ func BenchmarkHistory(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000, 3_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			cfg := settings(b)
-			cfg.HistoryMaxBytes = config.Bytes(4 << 30)
+			cfg.HistoryMaxBytes = quantity.Bytes(4 << 30)
 			r := start(b, cfg)
 			began := time.Now()
 			fillHistory(b, r, n)

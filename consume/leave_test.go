@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume/cursor"
 	"jethook/consume/endpoint"
 	"jethook/publish"
@@ -24,7 +25,7 @@ import (
 func idle(t *testing.T) (*publish.Bus, jetstream.JetStream, *Engine) {
 	t.Helper()
 	cfg := config.Default()
-	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", config.Sync(time.Minute)
+	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", quantity.Sync(time.Minute)
 	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
 	log := slog.New(slog.DiscardHandler)
 	bus, err := publish.Open(t.Context(), cfg, log)

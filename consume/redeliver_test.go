@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume/archive"
 	"jethook/consume/deliveries"
 	"jethook/consume/paging"
@@ -118,7 +118,7 @@ func redeliver(t testing.TB, r *rig, endpoint string, e *event.Event, key string
 
 func TestRedeliverWhateverTheState(t *testing.T) {
 	t.Parallel()
-	for name, sync := range map[string]config.Sync{"batches": 0, "one by one": config.Sync(2 * time.Minute)} {
+	for name, sync := range map[string]quantity.Sync{"batches": 0, "one by one": quantity.Sync(2 * time.Minute)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := settings(t, time.Hour)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
@@ -52,7 +53,7 @@ func settings(t testing.TB, schedule ...time.Duration) *config.Config {
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "127.0.0.1:0"
 	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
-	cfg.Sync = config.Sync(2 * time.Minute)
+	cfg.Sync = quantity.Sync(2 * time.Minute)
 	cfg.RetrySchedule = schedule
 	cfg.DeliveryTimeout = 5 * time.Second
 	cfg.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

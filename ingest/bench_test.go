@@ -19,6 +19,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish"
 	"jethook/publish/bustest"
 )
@@ -28,7 +29,7 @@ import (
 func BenchmarkIngest(b *testing.B) {
 	for _, connections := range []int{64, 256} {
 		b.Run(fmt.Sprintf("bare/%d", connections), func(b *testing.B) { load(b, connections, bare()) })
-		for _, sync := range []config.Sync{config.Sync(2 * time.Minute), 0} {
+		for _, sync := range []quantity.Sync{quantity.Sync(2 * time.Minute), 0} {
 			b.Run(fmt.Sprintf("sync=%s/%d", sync, connections), func(b *testing.B) {
 				s, err := New(Options{
 					Publisher: openBus(b, sync), Sources: []config.Source{plain("plain")},
@@ -43,7 +44,7 @@ func BenchmarkIngest(b *testing.B) {
 	}
 }
 
-func openBus(b *testing.B, sync config.Sync) *publish.Bus {
+func openBus(b *testing.B, sync quantity.Sync) *publish.Bus {
 	cfg := config.Default()
 	cfg.DataDir, cfg.NATSListen, cfg.Sync = b.TempDir(), "off", sync
 	bus := bustest.Open(b, cfg)

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish/event"
 )
 
 // tokenSource takes what has the token, and has no ids.
-func tokenSource(name string, dedup config.Dedup) config.Source {
+func tokenSource(name string, dedup quantity.Dedup) config.Source {
 	return config.Source{
 		Name: name, Provider: "token", Header: "X-Token", Dedup: dedup,
 		Secrets: []config.Secret{config.NewSecret("a-token-of-the-tests")},
@@ -59,15 +60,15 @@ func sendToken(t testing.TB, url, source, body string) {
 func TestDownUpDown(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		dedup config.Dedup
+		dedup quantity.Dedup
 		pause time.Duration
 		want  int
 	}{
 		{0, 4 * time.Second, 2}, // the third down is a redelivery
 		{0, 11 * time.Second, 6},
-		{config.Dedup(time.Minute), 11 * time.Second, 2},
-		{config.Dedup(time.Second), 999 * time.Millisecond, 4},
-		{config.NoDedup, 0, 6},
+		{quantity.Dedup(time.Minute), 11 * time.Second, 2},
+		{quantity.Dedup(time.Second), 999 * time.Millisecond, 4},
+		{quantity.NoDedup, 0, 6},
 	} {
 		t.Run(fmt.Sprintf("%s every %s", test.dedup, test.pause), func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +90,7 @@ func TestDedupOfIDs(t *testing.T) {
 	t.Parallel()
 	r, c := newRig(t), &testClock{at: beforeTurn}
 	short, off := plain("short"), plain("off")
-	short.Dedup, off.Dedup = config.Dedup(time.Minute), config.NoDedup
+	short.Dedup, off.Dedup = quantity.Dedup(time.Minute), quantity.NoDedup
 	url := serve(t, Options{Publisher: r.bus, Now: c.now, Sources: []config.Source{short, off, plain("default")}})
 	for range 2 {
 		for _, source := range []string{"short", "off", "default"} {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/ingest/source"
 )
 
@@ -15,7 +16,7 @@ import (
 const leastBurst = 10
 
 // newLimiter returns a limiter for r, or nil for none. At once it lets a second's worth pass, or leastBurst.
-func newLimiter(r config.Rate) *rate.Limiter {
+func newLimiter(r quantity.Rate) *rate.Limiter {
 	if r.Count == 0 {
 		return nil
 	}
@@ -34,7 +35,7 @@ func limitBodies(sources map[string]*reception, common, room int64) error {
 		case room > 0 && src.MaxBody > room:
 			problems = append(problems, config.Problem{Variable: source.Variable(name, "MAX_BODY"), Reason: fmt.Sprintf(
 				"%s exceeds the NATS cluster's limit; choose at most %s, raise the cluster's max_payload to this plus 64KiB for headers, or set JETHOOK_LARGE_BODIES=true",
-				config.Bytes(src.MaxBody), config.Bytes(room))})
+				quantity.Bytes(src.MaxBody), quantity.Bytes(room))})
 		}
 	}
 	if len(problems) > 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 )
@@ -173,7 +174,7 @@ func TestUnreadableAddressIsLogged(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	src := plain("plain")
-	src.RateLimit = config.Rate{Count: 20, Per: time.Minute}
+	src.RateLimit = quantity.Rate{Count: 20, Per: time.Minute}
 	now := time.Now()
 	url := serve(t, Options{Sources: []config.Source{src}, Publisher: accepting, Now: func() time.Time { return now }})
 	for range 50 { // strangers use nothing up
@@ -204,7 +205,7 @@ func TestRateLimit(t *testing.T) {
 func TestRateLimitHoldsItsRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		src := &reception{limiter: newLimiter(config.Rate{Count: 100, Per: time.Second})}
+		src := &reception{limiter: newLimiter(quantity.Rate{Count: 100, Per: time.Second})}
 		taken := 0
 		for range 10_000 {
 			if src.admit(time.Now()) == nil {

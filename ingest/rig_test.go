@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/ingest/provider"
 	"jethook/publish"
 	"jethook/publish/bustest"
@@ -41,7 +42,7 @@ func newRig(t testing.TB, changes ...func(*config.Config)) *rig {
 	cfg.DataDir = t.TempDir()
 	cfg.NATSListen = "127.0.0.1:0"
 	cfg.NATSAdminToken = config.NewSecret("an-operator-of-the-tests")
-	cfg.Sync = config.Sync(2 * time.Minute) // how the store syncs is tested where the store is
+	cfg.Sync = quantity.Sync(2 * time.Minute) // how the store syncs is tested where the store is
 	for _, change := range changes {
 		change(cfg)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/ingest/provider"
 	"jethook/publish/bustest"
 )
@@ -94,7 +95,7 @@ func TestLargeSendersAreTold(t *testing.T) {
 			t.Errorf("%s sends up to %d bytes", name, row.LargestBody)
 		}
 	}
-	for size, want := range map[config.Bytes]bool{0: true, 16 << 20: true, 25 << 20: false} {
+	for size, want := range map[quantity.Bytes]bool{0: true, 16 << 20: true, 25 << 20: false} {
 		var log lockedBuffer
 		src := config.Source{Name: "hub", Provider: "github", Secrets: secrets("a-secret-of-the-tests"), MaxBody: size}
 		if _, err := New(Options{

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish/bustest"
 )
 
@@ -14,13 +14,13 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	for _, c := range []struct {
 		name string
-		sync config.Sync
+		sync quantity.Sync
 		keys []string
 	}{
 		{"sync=always", 0, nil},
 		{"sync=always/encrypted", 0, []string{bustest.OneKey}},
-		{"sync=2m", config.Sync(2 * time.Minute), nil},
-		{"sync=2m/encrypted", config.Sync(2 * time.Minute), []string{bustest.OneKey}},
+		{"sync=2m", quantity.Sync(2 * time.Minute), nil},
+		{"sync=2m/encrypted", quantity.Sync(2 * time.Minute), []string{bustest.OneKey}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			cfg := withKeys(bustest.Settings(b), c.keys...)

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish"
 	"jethook/publish/bustest"
 	"jethook/publish/delivery"
@@ -96,7 +97,7 @@ func TestGroupCommitResolvesDuplicates(t *testing.T) {
 // eachSync runs a test with what waits stored as one atomic batch, which is the default, and message by message.
 func eachSync(t *testing.T, test func(t *testing.T, cfg *config.Config)) {
 	t.Helper()
-	for name, sync := range map[string]config.Sync{"always": 0, "2m": config.Sync(2 * time.Minute)} {
+	for name, sync := range map[string]quantity.Sync{"always": 0, "2m": quantity.Sync(2 * time.Minute)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := bustest.Settings(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish"
 	"jethook/publish/bustest"
 	"jethook/publish/delivery"
@@ -41,7 +41,7 @@ func TestRemovedStaysRemoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := bustest.Settings(t)
-			cfg.Sync = config.Sync(50 * time.Millisecond)
+			cfg.Sync = quantity.Sync(50 * time.Millisecond)
 			b := bustest.Open(t, cfg)
 			g := &grave{t: t, dir: cfg.DataDir, name: c.stream, root: c.root}
 			_, g.js = bustest.Client(t, b)

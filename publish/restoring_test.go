@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/backup"
 	"jethook/publish/bustest"
 	"jethook/publish/event"
@@ -82,7 +83,7 @@ func TestRestoreWaitsForTheCluster(t *testing.T) {
 				return err
 			}
 			defer target.Close()
-			if _, err := backup.Restore(t.Context(), target, &config.Keyring{}, bytes.NewReader(whole), backup.Options{Progress: t.Logf}); err != nil {
+			if _, err := backup.Restore(t.Context(), target, &keyring.Keyring{}, bytes.NewReader(whole), backup.Options{Progress: t.Logf}); err != nil {
 				return err
 			}
 			return target.Finish(t.Context())
@@ -151,7 +152,7 @@ func TestRestoreOutlivesALeader(t *testing.T) {
 		if attempts == 1 {
 			from.left = len(whole) / 2
 		}
-		_, err := backup.Restore(t.Context(), target, &config.Keyring{}, from, backup.Options{Progress: t.Logf})
+		_, err := backup.Restore(t.Context(), target, &keyring.Keyring{}, from, backup.Options{Progress: t.Logf})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/backup"
 	"jethook/publish/failure"
 	"jethook/publish/stores"
@@ -148,7 +149,7 @@ func restoreBackup(cmd *cobra.Command, path string, force bool) error {
 	if err != nil {
 		return err
 	}
-	keys, err := cfg.Keyring()
+	keys, err := keyring.New(cfg.EncryptionKeys)
 	if err != nil {
 		return err
 	}

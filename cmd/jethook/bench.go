@@ -13,6 +13,7 @@ import (
 	"jethook/cmd/jethook/cli"
 	"jethook/cmd/jethook/client"
 	"jethook/config"
+	"jethook/config/quantity"
 )
 
 func benchCommand() *cobra.Command {
@@ -109,7 +110,7 @@ func deliverFlags(cmd *cobra.Command, o *bench.DeliverOptions) {
 }
 
 // loadFlags adds what every bench is asked for.
-func loadFlags(cmd *cobra.Command, body *config.Bytes, sync *config.Sync) {
+func loadFlags(cmd *cobra.Command, body *quantity.Bytes, sync *quantity.Sync) {
 	f := cmd.Flags()
 	f.Var(textFlag{body, "size"}, "body", "the size of a body, such as 500 or 64KiB")
 	f.Var(textFlag{sync, "sync"}, "sync", "JETHOOK_SYNC of the Jethook to measure: always, or an interval such as 2m")

@@ -18,6 +18,7 @@ import (
 	"jethook/cmd/jethook/client"
 	"jethook/cmd/jethook/demo"
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/consume"
 	"jethook/consume/admin"
 	"jethook/consume/dashboard"
@@ -190,7 +191,7 @@ func (b *bridge) openEngine(ctx context.Context, cfg *config.Config) (err error)
 	if err = b.bus.MayDeliver(ctx); err != nil {
 		return err
 	}
-	keys, err := cfg.Keyring()
+	keys, err := keyring.New(cfg.EncryptionKeys)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume/admin"
 	"jethook/consume/admin/operation"
 	"jethook/consume/admin/sources"
@@ -47,7 +48,7 @@ func startRunning(t testing.TB, run func(context.Context, *api, *config.Config),
 	cfg := config.Default()
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "off"
-	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg.Sync = quantity.Sync(2 * time.Minute) // tests are not after power cuts
 	cfg.Sources = []config.Source{{Name: "shop", Provider: "standard-webhooks"}, {Name: "quiet", Provider: "token"}, {Name: "asana", Provider: "asana"}}
 	for _, change := range changes {
 		change(cfg)

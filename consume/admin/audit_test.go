@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	tokens "jethook/config/token"
 	"jethook/consume/admin/auditing"
 	"jethook/publish/audit"
 	"jethook/publish/topology"
@@ -44,7 +45,7 @@ func writeTokens(t *testing.T, path string, roles ...string) {
 	t.Helper()
 	lines := []string{"# who may do what", ""}
 	for _, role := range roles {
-		entry, err := config.NewNamedToken("by-"+role, role, "by-"+role+"-token-of-the-tests")
+		entry, err := tokens.NewNamed("by-"+role, role, "by-"+role+"-token-of-the-tests")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/token"
 )
 
 const operatorToken = "the-operator-token-of-the-tests"
@@ -17,7 +18,7 @@ const operatorToken = "the-operator-token-of-the-tests"
 // An operator signs in by a token of the file, does what an operator may and nothing else, and the page says who did it.
 func TestOperatorsOperate(t *testing.T) {
 	t.Parallel()
-	entry, err := config.NewNamedToken("night-shift", config.RoleOperate, operatorToken)
+	entry, err := token.NewNamed("night-shift", token.RoleOperate, operatorToken)
 	if err != nil {
 		t.Fatal(err)
 	}

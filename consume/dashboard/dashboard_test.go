@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume"
 	"jethook/consume/admin"
 	adminsources "jethook/consume/admin/sources"
@@ -79,10 +80,10 @@ func start(t testing.TB, changes ...func(*config.Config)) *rig {
 	cfg := config.Default()
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "off"
-	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg.Sync = quantity.Sync(2 * time.Minute) // tests are not after power cuts
 	cfg.AllowedNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	cfg.AdminReadToken = config.NewSecret(readToken)
-	cfg.RetrySchedule = config.Schedule{time.Hour}
+	cfg.RetrySchedule = quantity.Schedule{time.Hour}
 	cfg.Sources = []config.Source{
 		{Name: "shop", Provider: "standard-webhooks", Secrets: []config.Secret{config.NewSecret("whsec_c291cmNlLXNlY3JldC1vZi10aGUtdGVzdHM=")}},
 		{Name: "asana", Provider: "asana"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/quantity"
 )
 
 // A process that gets no events is named, with the stream and since when, until it gets some again.
@@ -29,7 +30,7 @@ func TestOverviewSaysWhatIsStalled(t *testing.T) {
 // What is wrong is said in sentences, with the way to where it is mended, and is gone when it is mended.
 func TestOverviewSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(c *config.Config) { c.RetrySchedule = config.Schedule{time.Second} })
+	r := start(t, func(c *config.Config) { c.RetrySchedule = quantity.Schedule{time.Second} })
 	b := r.signedIn(adminToken)
 	if page := b.page("/"); !strings.Contains(page, "All is well.") || !strings.Contains(page, "There is no endpoint yet") {
 		t.Error("an empty Jethook is not well")

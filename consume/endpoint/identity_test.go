@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/keyring"
 )
 
 // pairPEM returns a certificate with its key, in PEM.
@@ -97,7 +98,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 
 	for _, keys := range [][]config.Secret{nil, {config.NewSecret("a-key-of-the-tests-0123456789abcd")}} {
-		ring, err := config.NewKeyring(keys)
+		ring, err := keyring.New(keys)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/consume/endpoint/signing"
 	"jethook/publish/seal"
 )
@@ -55,7 +56,7 @@ const maxRecordBytes = 2 << 20
 
 // Encode returns e as the bucket stores it, sealed whole by keys. Without a key it is in clear: nothing else may
 // show it.
-func Encode(e Endpoint, keys *config.Keyring) ([]byte, error) {
+func Encode(e Endpoint, keys *keyring.Keyring) ([]byte, error) {
 	s := stored{record: record(e), Edition: e.Edition, Request: e.Request, Key: e.ClientKey.Reveal(), Secrets: make([]storedSecret, len(e.Secrets))}
 	for i, secret := range e.Secrets {
 		s.Secrets[i] = storedSecret{secret.Value.Reveal(), secret.Type, secret.Expires, secret.Request}
@@ -75,7 +76,7 @@ func Encode(e Endpoint, keys *config.Keyring) ([]byte, error) {
 // the URL's host is not held against the address policy, which every delivery is. Fields that only a newer version
 // knows are ignored, so that processes of two versions can share a bucket. The error wraps
 // [publish.ErrUnreadable] and holds no secret.
-func Decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endpoint, error) {
+func Decode(id string, data []byte, keys *keyring.Keyring, sealedOnly bool) (Endpoint, error) {
 	e, err := decode(id, data, keys, sealedOnly)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("endpoint %s: %w: %w", id, seal.ErrUnreadable, err)
@@ -85,7 +86,7 @@ func Decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endp
 
 var errForm = errors.New("it is not JSON of the right form")
 
-func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endpoint, error) {
+func decode(id string, data []byte, keys *keyring.Keyring, sealedOnly bool) (Endpoint, error) {
 	if len(data) > maxRecordBytes {
 		return Endpoint{}, fmt.Errorf("it is larger than %d bytes", maxRecordBytes)
 	}
@@ -124,7 +125,7 @@ func decode(id string, data []byte, keys *config.Keyring, sealedOnly bool) (Endp
 }
 
 // unseal opens what an earlier release sealed.
-func (s *stored) unseal(id string, keys *config.Keyring) error {
+func (s *stored) unseal(id string, keys *keyring.Keyring) error {
 	plain, err := keys.Open(s.Sealed, partPlace(id))
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (s *stored) unseal(id string, keys *config.Keyring) error {
 }
 
 // IsCurrent reports whether data is as Encode would write it with these keys today.
-func IsCurrent(keys *config.Keyring, data []byte) bool {
+func IsCurrent(keys *keyring.Keyring, data []byte) bool {
 	var outer envelope
 	return keys.IsEmpty() || json.Unmarshal(data, &outer) == nil && outer.Whole && keys.IsCurrent(outer.Sealed)
 }

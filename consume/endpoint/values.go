@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"jethook/config"
+	"jethook/config/quantity"
 )
 
 // Format is the form in which an endpoint gets the event's body.
@@ -24,16 +24,7 @@ const (
 type Duration time.Duration
 
 // String returns the duration without its zero parts: 5m, where time.Duration gives 5m0s.
-func (d Duration) String() string {
-	s := time.Duration(d).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
+func (d Duration) String() string { return quantity.Short(time.Duration(d)) }
 
 // MarshalText returns what String does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
@@ -49,7 +40,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // Rate is how many deliveries an endpoint takes in a time.
-type Rate = config.Rate
+type Rate = quantity.Rate
 
 // serviceRates are what chat services take for one webhook.
 var serviceRates = map[Format]Rate{

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/consume/endpoint"
 	"jethook/publish/report"
 	"jethook/publish/seal"
@@ -165,7 +165,7 @@ func (r *Registry) take(ctx context.Context, entry jetstream.KeyValueEntry, lost
 	if news {
 		changed(c)
 	}
-	if !errors.Is(err, config.ErrNoKey) {
+	if !errors.Is(err, keyring.ErrNoKey) {
 		return nil
 	}
 	err = r.seals.Look(ctx) // anybody could write such a record; only the mark tells that the key is the wrong one

@@ -12,7 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/consume/endpoint"
 	"jethook/publish/seal"
 	"jethook/publish/topology"
@@ -36,7 +36,7 @@ type Change struct{ Before, After *endpoint.Endpoint }
 // Endpoints it returns are shared and must not be modified.
 type Registry struct {
 	kv      jetstream.KeyValue
-	keys    *config.Keyring
+	keys    *keyring.Keyring
 	seals   *seal.Seals
 	bad     *seal.BadRecords
 	watch   jetstream.KeyWatcher
@@ -51,7 +51,7 @@ const maxChanges = 1024
 // Open reads the bucket whole and returns. Run keeps it current. Records are sealed by keys; those that an
 // older key sealed, or none, are sealed anew, the latter only at the first start with a key. A record that can't be
 // read is passed over; see [Registry.Unreadable], and [Registry.Locked] for keys that don't fit the bucket.
-func Open(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyring, log *slog.Logger) (*Registry, error) {
+func Open(ctx context.Context, kv jetstream.KeyValue, keys *keyring.Keyring, log *slog.Logger) (*Registry, error) {
 	seals, err := seal.Open(ctx, kv, keys, log)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/consume/endpoint"
 	"jethook/consume/endpoint/signing"
 	"jethook/consume/registry"
@@ -24,13 +25,13 @@ const (
 	anotherKey = "another-key-of-the-tests-01234567"
 )
 
-func ring(t testing.TB, keys ...string) *config.Keyring {
+func ring(t testing.TB, keys ...string) *keyring.Keyring {
 	t.Helper()
 	var secrets []config.Secret
 	for _, key := range keys {
 		secrets = append(secrets, config.NewSecret(key))
 	}
-	k, err := config.NewKeyring(secrets)
+	k, err := keyring.New(secrets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,19 +91,19 @@ func TestEncodeSealsTheWholeRecord(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		id, data string
-		keys     *config.Keyring
+		keys     *keyring.Keyring
 		want     error
 	}{
-		"another key":             {e.ID, string(data), ring(t, anotherKey), config.ErrNoKey},
-		"no key":                  {e.ID, string(data), nil, config.ErrNoKey},
-		"of another's endpoint":   {otherID, other, ring(t, oneKey), config.ErrTampered},
-		"under another's key":     {otherID, string(data), ring(t, oneKey), config.ErrTampered},
+		"another key":             {e.ID, string(data), ring(t, anotherKey), keyring.ErrNoKey},
+		"no key":                  {e.ID, string(data), nil, keyring.ErrNoKey},
+		"of another's endpoint":   {otherID, other, ring(t, oneKey), keyring.ErrTampered},
+		"under another's key":     {otherID, string(data), ring(t, oneKey), keyring.ErrTampered},
 		"as if of before":         {e.ID, strings.Replace(string(data), `"whole":true`, `"whole":false`, 1), ring(t, oneKey), seal.ErrUnsealed},
-		"changed":                 {e.ID, string(data[:len(data)-6]) + "AAAA\"}", ring(t, oneKey), config.ErrTampered},
+		"changed":                 {e.ID, string(data[:len(data)-6]) + "AAAA\"}", ring(t, oneKey), keyring.ErrTampered},
 		"in clear, with a key":    {e.ID, string(clear), ring(t, oneKey), seal.ErrUnsealed},
-		"something else's seal":   {e.ID, `{"id":"` + e.ID + `","whole":true,"sealed":"` + ring(t, oneKey).Seal(clear, "endpoint "+e.ID) + `"}`, ring(t, oneKey), config.ErrTampered},
-		"a seal that is none":     {e.ID, `{"id":"` + e.ID + `","whole":true,"sealed":"x"}`, nil, config.ErrNotSealed},
-		"a part that is not one":  {e.ID, `{"id":"` + e.ID + `","sealed":"x"}`, nil, config.ErrNotSealed},
+		"something else's seal":   {e.ID, `{"id":"` + e.ID + `","whole":true,"sealed":"` + ring(t, oneKey).Seal(clear, "endpoint "+e.ID) + `"}`, ring(t, oneKey), keyring.ErrTampered},
+		"a seal that is none":     {e.ID, `{"id":"` + e.ID + `","whole":true,"sealed":"x"}`, nil, keyring.ErrNotSealed},
+		"a part that is not one":  {e.ID, `{"id":"` + e.ID + `","sealed":"x"}`, nil, keyring.ErrNotSealed},
 		"sealed, and another's":   {e.ID, `{"whole":true,"sealed":"` + ring(t, oneKey).Seal([]byte(strings.ReplaceAll(string(clear), e.ID, otherID)), "endpoint record "+e.ID) + `"}`, ring(t, oneKey), seal.ErrUnreadable},
 		"in clear, under another": {otherID, string(clear), nil, seal.ErrUnreadable},
 	} {
@@ -130,7 +131,7 @@ func TestRecordsOfTheReleaseBefore(t *testing.T) {
 	t.Parallel()
 	want := confidentialEndpoint(t)
 	want.ID = fixtureID
-	for name, keys := range map[string]*config.Keyring{"sealed-v1.json": ring(t, oneKey), "clear.json": nil} {
+	for name, keys := range map[string]*keyring.Keyring{"sealed-v1.json": ring(t, oneKey), "clear.json": nil} {
 		data := fixture(t, name)
 		if got, err := endpoint.Decode(fixtureID, []byte(data), keys, false); err != nil || !same(got, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -161,7 +162,7 @@ func stored(t *testing.T, bus *publish.Bus, id string) string {
 	return string(entry.Value())
 }
 
-func openWith(t *testing.T, bus *publish.Bus, keys *config.Keyring) (*registry.Registry, error) {
+func openWith(t *testing.T, bus *publish.Bus, keys *keyring.Keyring) (*registry.Registry, error) {
 	t.Helper()
 	return registry.Open(t.Context(), bus.Buckets().Endpoints, keys, slog.New(slog.DiscardHandler))
 }
@@ -179,7 +180,7 @@ func TestRegistrySealsWhatIsStored(t *testing.T) {
 	t.Parallel()
 	bus := openBus(t)
 	e := confidentialEndpoint(t)
-	must := func(keys *config.Keyring) *registry.Registry {
+	must := func(keys *keyring.Keyring) *registry.Registry {
 		t.Helper()
 		r, err := openWith(t, bus, keys)
 		if err != nil {
@@ -289,7 +290,7 @@ func TestWrongKeyLocksTheRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := stored(t, bus, e.ID)
-	for name, keys := range map[string]*config.Keyring{"removed": nil, "wrong": ring(t, anotherKey)} {
+	for name, keys := range map[string]*keyring.Keyring{"removed": nil, "wrong": ring(t, anotherKey)} {
 		r, err := openWith(t, bus, keys)
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/consume/endpoint"
 	"jethook/consume/registry"
 	"jethook/publish/seal"
@@ -185,7 +185,7 @@ func FuzzDecode(f *testing.F) {
 		if sealed { // by who has the key
 			data = []byte(`{"whole":true,"sealed":"` + keys.Seal(data, "endpoint record "+fixtureID) + `"}`)
 		}
-		for _, ring := range []*config.Keyring{nil, keys} {
+		for _, ring := range []*keyring.Keyring{nil, keys} {
 			e, err := endpoint.Decode(fixtureID, data, ring, sealed)
 			if err != nil {
 				if !errors.Is(err, seal.ErrUnreadable) || len(err.Error()) > 1<<20 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume/paging"
 	"jethook/consume/rejected"
 	"jethook/publish/bustest"
@@ -21,7 +22,7 @@ func TestReverifyInParts(t *testing.T) {
 	t.Parallel()
 	const n = 2300
 	cfg := config.Default()
-	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", config.Sync(2*time.Minute)
+	cfg.DataDir, cfg.NATSListen, cfg.Sync = filepath.Join(t.TempDir(), "data"), "off", quantity.Sync(2*time.Minute)
 	bus := bustest.Open(t, cfg)
 	kept := make(chan error, n+1)
 	reject := func(id int) {

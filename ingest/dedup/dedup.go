@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/ingest/provider"
 	"jethook/publish/event"
 )
@@ -39,10 +39,10 @@ type sighting struct {
 const maxRemembered = 50_000
 
 // New returns what names the events of a sender, with the setting of a source.
-func New(set config.Dedup, sender *provider.Sender) *Dedup {
+func New(set quantity.Dedup, sender *provider.Sender) *Dedup {
 	d := &Dedup{seen: map[int64]map[string]sighting{}}
 	switch {
-	case set == config.NoDedup:
+	case set == quantity.NoDedup:
 		d.off = true
 	case set > 0:
 		d.all, d.hashes = time.Duration(set), time.Duration(set)

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/connection"
 	"jethook/publish/seal"
 	"jethook/publish/stores"
@@ -74,14 +74,14 @@ type restore struct {
 	api       func(request string) string
 	patience  *connection.Patience
 	replicas  int
-	keys      *config.Keyring
+	keys      *keyring.Keyring
 	consumers map[string][]consumer
 	of        Stream // whose snapshot comes next
 }
 
 // Restore puts what a backup holds on a store that [stores.BeginRestore] has prepared. The caller finishes it, if there is no
 // error.
-func Restore(ctx context.Context, s *stores.Restoring, keys *config.Keyring, r io.Reader, o Options) (*Manifest, error) {
+func Restore(ctx context.Context, s *stores.Restoring, keys *keyring.Keyring, r io.Reader, o Options) (*Manifest, error) {
 	t := &restore{Options: o, nc: s.Conn, api: s.API, patience: s.Patience, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
 	return each(r, func(p *partReader) error { return t.part(ctx, p) })
 }

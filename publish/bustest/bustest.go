@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish"
 	"jethook/publish/event"
 )
@@ -23,7 +24,7 @@ func Settings(t testing.TB) *config.Config {
 	cfg.DataDir = filepath.Join(t.TempDir(), "data")
 	cfg.NATSListen = "127.0.0.1:0"
 	cfg.NATSAdminToken = config.NewSecret(AdminToken)
-	cfg.Sync = config.Sync(2 * time.Minute) // tests are not after power cuts
+	cfg.Sync = quantity.Sync(2 * time.Minute) // tests are not after power cuts
 	return cfg
 }
 

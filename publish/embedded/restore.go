@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/failure"
 )
 
@@ -47,7 +48,7 @@ func BeginRestore(ctx context.Context, cfg *config.Config, force bool, log *slog
 			lock.Close()
 		}
 	}()
-	keys, err := cfg.Keyring()
+	keys, err := keyring.New(cfg.EncryptionKeys)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"jethook/config"
 	"jethook/config/certificate"
+	"jethook/config/keyring"
 	"jethook/publish/failure"
 	"jethook/publish/gate"
 )
@@ -119,7 +120,7 @@ const storeCipher = server.AES
 
 // encrypt gives the server the key of its store, if that is encrypted or is to be.
 func (e *Server) encrypt(ctx context.Context, cfg *config.Config) error {
-	keys, err := cfg.Keyring()
+	keys, err := keyring.New(cfg.EncryptionKeys)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jethook/config"
+	"jethook/config/keyring"
 )
 
 // The embedded server encrypts its store under a random key of its own, which lies beside the store, sealed by
@@ -31,7 +31,7 @@ const storeKeyPlace = "embedded store"
 // vault is a DATA_DIR whose store may be encrypted.
 type vault struct {
 	dir  string
-	keys *config.Keyring
+	keys *keyring.Keyring
 	log  *slog.Logger
 }
 
@@ -91,7 +91,7 @@ func (v *vault) unseal(sealed string) (string, error) {
 	switch {
 	case err != nil && v.keys.IsEmpty():
 		return "", fmt.Errorf("%w: set JETHOOK_ENCRYPTION_KEY to the key that %s was encrypted with", ErrStoreKey, v.dir)
-	case errors.Is(err, config.ErrNoKey):
+	case errors.Is(err, keyring.ErrNoKey):
 		return "", fmt.Errorf("%w: %w; add the key that %s was encrypted with", ErrStoreKey, err, v.dir)
 	case err != nil:
 		return "", fmt.Errorf("%w: %s is damaged; restore it from a copy: %w", ErrStoreKey, v.keyFile(), err)

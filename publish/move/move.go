@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/backup"
 	"jethook/publish/connection"
 	"jethook/publish/moving"
@@ -207,7 +208,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // transfer writes a backup straight into a restore.
 func (m *mover) transfer(ctx context.Context, store *stores.Store, target *stores.Restoring) (*backup.Manifest, error) {
-	keys, err := m.from.Keyring()
+	keys, err := keyring.New(m.from.EncryptionKeys)
 	if err != nil {
 		return nil, err
 	}

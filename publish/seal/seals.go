@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/failure"
 )
 
@@ -72,7 +72,7 @@ func Sealable(kv jetstream.KeyValue, js jetstream.JetStream) jetstream.KeyValue 
 
 // Seals is how the records of one bucket are sealed.
 type Seals struct {
-	keys   *config.Keyring
+	keys   *keyring.Keyring
 	bucket markable
 	log    *slog.Logger
 	only   atomic.Bool // unsealed records are refused
@@ -80,14 +80,14 @@ type Seals struct {
 }
 
 // New returns seals with these keys of a bucket that nobody has looked into.
-func New(keys *config.Keyring) *Seals { return &Seals{keys: keys} }
+func New(keys *keyring.Keyring) *Seals { return &Seals{keys: keys} }
 
 // Require refuses unsealed records from here on, in this process.
 func (s *Seals) Require() { s.only.Store(true) }
 
 // Open looks whether a bucket of the bus is marked. A bucket whose mark the keys don't open is no error here:
 // see [Seals.Wrong].
-func Open(ctx context.Context, kv jetstream.KeyValue, keys *config.Keyring, log *slog.Logger) (*Seals, error) {
+func Open(ctx context.Context, kv jetstream.KeyValue, keys *keyring.Keyring, log *slog.Logger) (*Seals, error) {
 	bucket, ok := kv.(markable)
 	if !ok {
 		return nil, fmt.Errorf("bucket %s can't be marked", kv.Bucket())

@@ -3,7 +3,7 @@ package sources
 import (
 	"context"
 
-	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/seal"
 )
 
@@ -24,7 +24,7 @@ func (s *Sources) EncodeSource(source string, state State) ([]byte, error) {
 }
 
 // NewSources returns sources without a bucket.
-func NewSources(keys *config.Keyring, sealedOnly bool) *Sources {
+func NewSources(keys *keyring.Keyring, sealedOnly bool) *Sources {
 	s := &Sources{ring: keys, seals: seal.New(keys)}
 	if sealedOnly {
 		s.seals.Require()

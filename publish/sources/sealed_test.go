@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish"
 	"jethook/publish/bustest"
 	"jethook/publish/seal"
@@ -222,7 +223,7 @@ func TestLearnRefusesASeal(t *testing.T) {
 
 // FuzzDecodeSource shows that no record of a source panics, and that what is read is the same when it is stored again.
 func FuzzDecodeSource(f *testing.F) {
-	keys, err := config.NewKeyring([]config.Secret{config.NewSecret(bustest.OneKey)})
+	keys, err := keyring.New([]config.Secret{config.NewSecret(bustest.OneKey)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/keyring"
 	"jethook/publish/failure"
 	"jethook/publish/seal"
 	"jethook/publish/topology"
@@ -53,7 +54,7 @@ const maxLearned = 50
 // Sources is a bucket with the state of each source that has one, sealed if there is a key. All processes share it.
 type Sources struct {
 	kv    jetstream.KeyValue
-	ring  *config.Keyring
+	ring  *keyring.Keyring
 	seals *seal.Seals
 	bad   *seal.BadRecords
 	log   *slog.Logger
@@ -63,7 +64,7 @@ type Sources struct {
 
 // Open opens the bucket, and makes it if it is missing.
 func Open(ctx context.Context, js jetstream.JetStream, cfg *config.Config, room topology.Room, log *slog.Logger) (*Sources, error) {
-	ring, err := cfg.Keyring()
+	ring, err := keyring.New(cfg.EncryptionKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ var ErrNotPairing = errors.New("the source takes no other secret")
 // error wraps [ErrNotPairing] and comes with the state. A secret that is known needs no nonce. That is decided here since
 // the caller may not know yet what other processes, or an earlier one, have learned.
 func (s *Sources) Learn(ctx context.Context, source string, secret config.Secret, nonce string, now time.Time) (State, error) {
-	if _, err := s.ring.Open(secret.Reveal(), place(source)); !errors.Is(err, config.ErrNotSealed) {
+	if _, err := s.ring.Open(secret.Reveal(), place(source)); !errors.Is(err, keyring.ErrNotSealed) {
 		return State{}, fmt.Errorf("source %s: the secret has the form of a sealed one", source)
 	}
 	return s.update(ctx, source, func(state *State) error {
@@ -276,7 +277,7 @@ func (s *Sources) decode(source string, data []byte) (State, error) {
 	}
 	for _, secret := range st.Secrets {
 		plain := []byte(secret.Value)
-		if opened, err := s.ring.Open(secret.Value, place(source)); !whole && !errors.Is(err, config.ErrNotSealed) {
+		if opened, err := s.ring.Open(secret.Value, place(source)); !whole && !errors.Is(err, keyring.ErrNotSealed) {
 			if err != nil {
 				return State{}, fmt.Errorf("opening a secret: %w", err)
 			}

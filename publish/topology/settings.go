@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish/connection"
 )
 
@@ -41,7 +42,7 @@ var settings = []setting{
 
 // noteSettings marks what of a stream follows a setting.
 func noteSettings(s *jetstream.StreamConfig, cfg *config.Config) {
-	sizes := map[string]config.Bytes{
+	sizes := map[string]quantity.Bytes{
 		StreamHistory: cfg.HistoryMaxBytes, StreamRejected: cfg.RejectedMaxBytes, StreamDead: cfg.DeadMaxBytes,
 		StreamWebhooks: cfg.WebhooksMaxBytes, StreamEvents: cfg.EventsMaxBytes, StreamDeliveries: cfg.DeliveriesMaxBytes, StreamAudit: cfg.AuditMaxBytes,
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/publish/connection"
 	"jethook/publish/embedded"
 	"jethook/publish/failure"
@@ -63,7 +64,7 @@ func shareOf(storage, most, share int64, replicas int) int64 {
 // one without a limit.
 func StreamConfigs(cfg *config.Config, maxBody int64, room Room) []jetstream.StreamConfig {
 	bound := func(most, share int64) int64 { return shareOf(room.Bytes, most, share, cfg.Replicas) }
-	events := func(name, subjects, description string, size config.Bytes) jetstream.StreamConfig {
+	events := func(name, subjects, description string, size quantity.Bytes) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
 			Name: name, Description: description, Subjects: []string{subjects}, MaxBytes: room.Of(int64(size), eventsShare, cfg.Replicas),
 			Discard: jetstream.DiscardNew, MaxAge: cfg.Retention, Duplicates: cfg.DedupWindow,

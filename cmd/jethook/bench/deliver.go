@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"jethook/cmd/jethook/cli"
-	"jethook/config"
+	"jethook/config/quantity"
 )
 
 // DeliverOptions say what to publish for which endpoints of which Jethook.
@@ -21,14 +21,14 @@ type DeliverOptions struct {
 	ReceiverListen string // where this process takes deliveries
 	ReceiverURL    string // where the Jethook reaches that; empty: as this process would
 
-	Sync      config.Sync
+	Sync      quantity.Sync
 	Events    int
 	Endpoints int
 	Slow      float64 // share of the endpoints that answer after SlowFor
 	SlowFor   time.Duration
 	Failing   float64 // share of the endpoints that answer 500
 	Refusing  float64 // share of the endpoints that take no connection
-	Body      config.Bytes
+	Body      quantity.Bytes
 	Rate      float64       // events a second; 0: as fast as they go
 	Batch     int           // events in one atomic publish; 0: as many as pay, 1: each for itself
 	Timeout   time.Duration // without a further arrival, after which the run is over

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"jethook/config"
+	"jethook/config/quantity"
 )
 
 // IngestOptions say what to send to which Jethook.
@@ -24,11 +24,11 @@ type IngestOptions struct {
 	IDHeader string // carries the event's id
 
 	Mode        string // serve or ingest: the command that one of our own runs
-	Sync        config.Sync
+	Sync        quantity.Sync
 	CompareSync bool // also measure with the other setting of Sync
 	Sources     int
 	Connections int
-	Body        config.Bytes
+	Body        quantity.Bytes
 	Duration    time.Duration
 }
 
@@ -148,14 +148,14 @@ func (r *ingestRun) remote(ctx context.Context) error {
 }
 
 // defaultInterval is what fsync before each answer is compared with.
-const defaultInterval = config.Sync(2 * time.Minute)
+const defaultInterval = quantity.Sync(2 * time.Minute)
 
 // own measures a Jethook of our own, and with the other setting of Sync another one.
 func (r *ingestRun) own(ctx context.Context) (err error) {
 	if r.report.Jethook, err = r.ownWith(ctx, r.Sync); err != nil || !r.CompareSync {
 		return err
 	}
-	other := config.Sync(0)
+	other := quantity.Sync(0)
 	if r.Sync == 0 {
 		other = defaultInterval
 	}
@@ -171,7 +171,7 @@ func (r *ingestRun) own(ctx context.Context) (err error) {
 	return nil
 }
 
-func (r *ingestRun) ownWith(ctx context.Context, sync config.Sync) (IngestFigures, error) {
+func (r *ingestRun) ownWith(ctx context.Context, sync quantity.Sync) (IngestFigures, error) {
 	secret := token()
 	env := []string{"JETHOOK_SYNC=" + sync.String()}
 	var names, paths []string

@@ -22,13 +22,14 @@ import (
 
 	"jethook/cmd/jethook/cli"
 	"jethook/config"
+	"jethook/config/quantity"
 	"jethook/consume/dashboard/session"
 	"jethook/consume/endpoint"
 	"jethook/consume/registry"
 )
 
 // schedule replaces the default schedule, which nobody wants to watch.
-var schedule = config.Schedule{2 * time.Second, 3 * time.Second, 5 * time.Second}
+var schedule = quantity.Schedule{2 * time.Second, 3 * time.Second, 5 * time.Second}
 
 // timeout is how long --once waits for everything to be delivered.
 const timeout = time.Minute

@@ -2,15 +2,13 @@
 package token
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"jethook/cmd/jethook/cli"
-	"jethook/config"
+	"jethook/config/token"
 )
 
 // Command returns jethook token with its verb.
@@ -33,21 +31,19 @@ func newCommand() *cobra.Command {
 		Example: "  jethook token new ci --role operate",
 		Args:    cli.ExactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var random [32]byte
-			_, _ = rand.Read(random[:]) // never fails
-			token := base64.RawURLEncoding.EncodeToString(random[:])
-			entry, err := config.NewNamedToken(args[0], role, token)
+			secret := token.New()
+			entry, err := token.NewNamed(args[0], role, secret)
 			if err != nil {
 				return cli.Usage(err)
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"name": entry.Name, "role": entry.Role, "token": token, "line": entry.String()})
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"name": entry.Name, "role": entry.Role, "token": secret, "line": entry.String()})
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "token: %s\nline:  %s\n", token, entry)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "token: %s\nline:  %s\n", secret, entry)
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", config.RoleOperate, "read, operate, or admin")
+	cmd.Flags().StringVar(&role, "role", token.RoleOperate, "read, operate, or admin")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/token"
 )
 
 // Names of the tokens that variables set.
@@ -21,7 +22,7 @@ const (
 
 // roleAccess is what the roles of named tokens allow.
 var roleAccess = map[string]Level{
-	config.RoleRead: Read, config.RoleOperate: Operate, config.RoleAdmin: Write,
+	token.RoleRead: Read, token.RoleOperate: Operate, token.RoleAdmin: Write,
 }
 
 // Tokens are all that let somebody in. Named ones come from a file, which is looked at once a second while somebody asks.
@@ -31,7 +32,7 @@ type Tokens struct {
 
 	mu          sync.Mutex // guards what follows
 	write, read config.Secret
-	named       []config.NamedToken
+	named       []token.Named
 	looked      time.Time
 	seen        fs.FileInfo
 }
@@ -59,7 +60,7 @@ const lookPause = time.Second
 
 // current returns the named tokens. Where the file has become unreadable or wrong, those that were read last stay, and the log
 // says so once: half a file must lock nobody out, and let nobody in.
-func (t *Tokens) current(now time.Time) []config.NamedToken {
+func (t *Tokens) current(now time.Time) []token.Named {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.file == "" || now.Sub(t.looked) < lookPause {
@@ -70,10 +71,10 @@ func (t *Tokens) current(now time.Time) []config.NamedToken {
 	if err == nil && t.seen != nil && info.ModTime().Equal(t.seen.ModTime()) && info.Size() == t.seen.Size() && os.SameFile(info, t.seen) {
 		return t.named
 	}
-	var named []config.NamedToken
+	var named []token.Named
 	if err == nil {
 		t.seen = info
-		named, err = config.ReadNamedTokens(t.file)
+		named, err = token.ReadNamed(t.file)
 	}
 	if err != nil {
 		t.log.Error("cannot read JETHOOK_ADMIN_TOKENS_FILE; the tokens that were read before stay", "error", err)

@@ -1,4 +1,7 @@
-package config
+// Package keyring seals secrets that have to be stored, and opens them again, by the keys of JETHOOK_ENCRYPTION_KEY.
+//
+// Both halves of the bridge may import it: sealing needs neither a bus nor anything that knows of one.
+package keyring
 
 import (
 	"crypto/aes"
@@ -11,6 +14,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"jethook/config"
 )
 
 // Errors of [Keyring.Open]. Test with errors.Is.
@@ -25,9 +30,7 @@ var (
 
 // Keyring seals secrets that have to be stored, and opens them again: AES-256-GCM under keys that are derived
 // from JETHOOK_ENCRYPTION_KEY. The first key seals and every key opens, so that a key can be changed.
-//
-// It is in this package since its keys are settings: both halves of the bridge may import it, and sealing
-// needs neither a bus nor anything that knows of one. A nil Keyring holds no key.
+// A nil Keyring holds no key.
 type Keyring struct{ keys []sealingKey }
 
 // sealingKey is one key, ready to seal. Its id says of what is sealed which key opens it.
@@ -47,9 +50,9 @@ const (
 	sealMark   = "jethook-sealed-v1"
 )
 
-// NewKeyring returns a ring of keys in the order of secrets. Each should have 256 bits of randomness: nothing
+// New returns a ring of keys in the order of secrets. Each should have 256 bits of randomness: nothing
 // here makes a weak one slow to guess.
-func NewKeyring(secrets []Secret) (*Keyring, error) {
+func New(secrets []config.Secret) (*Keyring, error) {
 	ring := &Keyring{}
 	for _, secret := range secrets {
 		key, err := newSealingKey([]byte(secret.Reveal()))
@@ -60,9 +63,6 @@ func NewKeyring(secrets []Secret) (*Keyring, error) {
 	}
 	return ring, nil
 }
-
-// Keyring returns the keys of JETHOOK_ENCRYPTION_KEY.
-func (c *Config) Keyring() (*Keyring, error) { return NewKeyring(c.EncryptionKeys) }
 
 func newSealingKey(secret []byte) (k sealingKey, err error) {
 	id, err := hkdf.Key(sha256.New, secret, nil, keyIDInfo, keyIDBytes)
@@ -139,4 +139,4 @@ func parseSealed(sealed string) (id string, content []byte, err error) {
 }
 
 // Format writes "<secret>" whatever the verb: what AES works with is as good as the key.
-func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, config.Secret{}.String()) }
