@@ -10,9 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"jethook/cmd/jethook/bench"
+	"jethook/cmd/jethook/bench/server"
 	"jethook/cmd/jethook/cli"
-	"jethook/cmd/jethook/client"
-	"jethook/config"
 	"jethook/config/quantity"
 )
 
@@ -118,15 +117,15 @@ func loadFlags(cmd *cobra.Command, body *quantity.Bytes, sync *quantity.Sync) {
 
 // benchBareCommand runs the bare handler, which bench starts as a process of its own.
 func benchBareCommand() *cobra.Command {
-	var o bench.BareOptions
+	var o server.BareOptions
 	cmd := &cobra.Command{
-		Use: bench.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: cli.ExactArgs(),
+		Use: server.BareCommand, Short: "Run the handler that verifies and stores nothing", Hidden: true, Args: cli.ExactArgs(),
 		Example: "  jethook bench bare --listen 127.0.0.1:9000 --secret-file secret",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Secret, _, err = cli.SecretFlags(cmd, "secret"); err != nil {
 				return err
 			}
-			return bench.ServeBare(cmd.Context(), o)
+			return server.ServeBare(cmd.Context(), o)
 		},
 	}
 	cli.AddSecretFlags(cmd.Flags(), "secret", "the key of the signature")
@@ -171,10 +170,7 @@ func runBench(cmd *cobra.Command, load bench.Load, secret *string, flags benchFl
 	if err != nil {
 		return err
 	}
-	t := bench.Tools{Version: version(), Progress: cmd.ErrOrStderr(), API: func(url, token string) bench.API {
-		c := client.At(url, config.NewSecret(token))
-		return c.Do
-	}}
+	t := bench.Tools{Version: version(), Progress: cmd.ErrOrStderr()}
 	// A script that reads JSON wants no lines beside it; a person who looks on does.
 	if asJSON && !cli.IsTerminal(t.Progress) {
 		t.Progress = nil

@@ -15,7 +15,6 @@ import (
 	"io"
 	"runtime"
 	"strings"
-	"time"
 )
 
 // ErrInterrupted means that the run was ended before its end.
@@ -39,12 +38,7 @@ type Report interface {
 type Tools struct {
 	Version  string
 	Progress io.Writer // one line that is rewritten if it is a terminal; nil: none
-	// API returns a client of the admin API at a URL.
-	API func(url, token string) API
 }
-
-// API makes a request of an admin API and returns the answer's body; what is not a success is an error.
-type API func(ctx context.Context, method, path string, body any) ([]byte, error)
 
 // Machine says what a figure was measured on.
 type Machine struct {
@@ -57,17 +51,6 @@ type Machine struct {
 
 func (t *Tools) machine() Machine {
 	return Machine{t.Version, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.GOMAXPROCS(0)}
-}
-
-// perSecond is 0 when nothing was done, also in no time.
-func perSecond(n int64, in time.Duration) float64 { return ratio(float64(n), in.Seconds()) }
-
-// ratio is 0 when there is nothing to compare with: JSON knows no infinity.
-func ratio(a, b float64) float64 {
-	if b <= 0 {
-		return 0
-	}
-	return a / b
 }
 
 // token returns a word that no other run has.

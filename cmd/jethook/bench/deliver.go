@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"jethook/cmd/jethook/bench/load"
 	"jethook/cmd/jethook/cli"
 	"jethook/config/quantity"
 )
@@ -143,7 +144,7 @@ type DeliverFigures struct {
 	Duplicated          int64   `json:"duplicated"` // arrived again
 	DeliveriesPerSecond float64 `json:"deliveries_per_second"`
 	PublishedPerSecond  float64 `json:"published_per_second"`
-	Latency                     // from publication to arrival
+	load.Latency                // from publication to arrival
 	BadRequests         int64   `json:"bad_endpoint_requests"`
 
 	Tail           *float64 `json:"tail"`  // slowest second before the last arrival / median second
@@ -173,12 +174,11 @@ func (r *DeliverReport) bad() int { return r.Slow + r.Failing + r.Refusing }
 // compare fills in the ratios.
 func (r *DeliverReport) compare() {
 	f, b := &r.Jethook, r.Baseline
-	r.RatioToBarePosts = ratio(f.DeliveriesPerSecond, r.BarePostsPerSec)
+	r.RatioToBarePosts = load.Ratio(f.DeliveriesPerSecond, r.BarePostsPerSec)
 	if b == nil {
 		return
 	}
-	deliveries, p99 := ratio(f.DeliveriesPerSecond, b.DeliveriesPerSecond), ratio(f.P99, b.P99)
-	r.RatioWithBad, r.RatioP99WithBad = &deliveries, &p99
+	r.RatioWithBad, r.RatioP99WithBad = new(load.Ratio(f.DeliveriesPerSecond, b.DeliveriesPerSecond)), new(load.Ratio(f.P99, b.P99))
 	r.RatioMemory, r.RatioDisk = ratioOf(f.PeakMemory, b.PeakMemory), ratioOf(f.PeakDisk, b.PeakDisk)
 }
 
@@ -187,6 +187,5 @@ func ratioOf(a, b *int64) *float64 {
 	if a == nil || b == nil {
 		return nil
 	}
-	r := ratio(float64(*a), float64(*b))
-	return &r
+	return new(load.Ratio(float64(*a), float64(*b)))
 }

@@ -7,10 +7,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"jethook/cmd/jethook/bench/load"
+	"jethook/cmd/jethook/bench/server"
+	"jethook/cmd/jethook/client"
+	"jethook/config"
 )
 
 const (
@@ -36,7 +42,7 @@ func (o *DeliverOptions) Run(ctx context.Context, t Tools) (Report, error) {
 	r := &deliverRun{DeliverOptions: o, tools: t, body: payload(int(o.Body)), report: &DeliverReport{
 		Bench: "deliver", Machine: t.machine(), Mode: "serve", Sync: o.Sync.String(), Events: o.Events, Slow: o.number(o.Slow),
 		SlowFor: o.SlowFor.Seconds(), Failing: o.number(o.Failing), Refusing: o.number(o.Refusing), BodyBytes: int64(o.Body), Rate: o.Rate, Batch: o.batch(),
-		InMemory: o.Admin == "" && inMemory(os.TempDir()),
+		InMemory: o.Admin == "" && server.InMemory(os.TempDir()),
 	}}
 	if o.Admin != "" {
 		r.report.Mode, r.report.Sync = "remote", ""
@@ -47,32 +53,32 @@ func (o *DeliverOptions) Run(ctx context.Context, t Tools) (Report, error) {
 	}
 	r.receiver = "http://" + l.Addr().String()
 	r.tally.Store(newTally(0, nil, 0)) // it takes and forgets everything
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	receiver := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.tally.Load().ServeHTTP(w, req)
 	})}
-	defer server.Close()
-	go server.Serve(l) // until it is closed
-	posts, err := beside(func() (*result, error) { return r.posts(ctx) }, func() error { return r.deliveries(ctx) })
+	defer receiver.Close()
+	go receiver.Serve(l) // until it is closed
+	posts, err := load.Beside(func() (*load.Result, error) { return r.posts(ctx) }, func() error { return r.deliveries(ctx) })
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
-	r.report.BarePostsPerSec = posts.rate()
+	r.report.BarePostsPerSec = posts.Rate()
 	r.report.compare()
 	return r.report, r.report.lost()
 }
 
 // posts measures what the machine can post at the most, with net/http and nothing else.
-func (r *deliverRun) posts(ctx context.Context) (*result, error) {
+func (r *deliverRun) posts(ctx context.Context) (*load.Result, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: postConnections}}
 	defer client.CloseIdleConnections()
-	p := phase{name: "bare posts", workers: postConnections, limit: postTime, most: max(fewestPosts, int64(r.Events)*int64(r.Endpoints))}
+	p := load.Phase{Name: "bare posts", Workers: postConnections, Limit: postTime, Most: max(fewestPosts, int64(r.Events)*int64(r.Endpoints))}
 	body := string(r.body)
-	p.worker = func(ctx context.Context, _ int) (func() error, func()) {
-		return func() error { return post(ctx, client, r.receiver, body) }, func() {}
+	p.Worker = func(ctx context.Context, _ int) func() error {
+		return func() error { return post(ctx, client, r.receiver, body) }
 	}
-	result, err := p.run(ctx, r.tools.Progress)
-	if err == nil && result.errors > 0 {
-		err = fmt.Errorf("posting to the receiver: %w", result.firstError)
+	result, err := p.Run(ctx, r.tools.Progress)
+	if err == nil && result.Errors > 0 {
+		err = fmt.Errorf("posting to the receiver: %w", result.FirstError)
 	}
 	return result, err
 }
@@ -113,39 +119,36 @@ func (r *deliverRun) deliveries(ctx context.Context) (err error) {
 func (r *deliverRun) run(ctx context.Context, name string, kinds []kind) (f *DeliverFigures, err error) {
 	t := newTally(r.Events, kinds, r.SlowFor)
 	r.tally.Store(t)
-	var c *child // nil: a Jethook that runs already
-	admin, token, nats := r.Admin, r.Token, r.NATS
+	s := &server.Server{Admin: r.Admin, Token: r.Token, NATS: r.NATS}
 	if r.Admin == "" {
-		if c, err = startJethook(ctx, "serve", "JETHOOK_SYNC="+r.Sync.String(), "JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8"); err != nil {
+		if s, err = server.Start(ctx, "serve", "JETHOOK_SYNC="+r.Sync.String(), "JETHOOK_ALLOWED_NETWORKS=127.0.0.0/8"); err != nil {
 			return nil, err
 		}
-		defer c.close()
-		admin, token, nats = c.admin, c.token, "nats://"+c.nats
 	}
+	defer s.Close()
 	defer t.release() // before the Jethook is stopped, which waits for what is in flight
-	api := r.tools.API(admin, token)
+	api := client.At(s.Admin, config.NewSecret(s.Token))
 	ids, err := r.createEndpoints(ctx, api, t)
-	if c == nil {
+	if !s.IsChild() {
 		defer func() { err = errors.Join(ended(ctx, err), removeEndpoints(ctx, api, ids)) }()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if f, err = r.deliver(ctx, name, t, nats, c); err != nil {
-		return nil, c.failure(err)
+	if f, err = r.deliver(ctx, name, t, s); err != nil {
+		return nil, s.Failure(err)
 	}
-	if c != nil {
+	if s.IsChild() {
 		t.release()
-		c.stop() // what is still in memory is written now
-		perEvent := ratio(float64(c.stored()-c.empty), float64(r.Events))
-		f.BytesPerEvent = &perEvent
+		s.Stop() // what is still in memory is written now
+		f.BytesPerEvent = new(load.Ratio(float64(s.Grown()), float64(r.Events)))
 	}
 	return f, nil
 }
 
-// deliver publishes the events and waits for their arrival.
-func (r *deliverRun) deliver(ctx context.Context, name string, t *tally, nats string, c *child) (*DeliverFigures, error) {
-	p, err := newPublisher(nats, c, r.body)
+// deliver publishes the events, waits for their arrival, and returns what that took.
+func (r *deliverRun) deliver(ctx context.Context, name string, t *tally, s *server.Server) (*DeliverFigures, error) {
+	p, err := newPublisher(s, r.body)
 	if err != nil {
 		return nil, err
 	}
@@ -153,33 +156,21 @@ func (r *deliverRun) deliver(ctx context.Context, name string, t *tally, nats st
 	if err := p.probe(ctx, t); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	start, before := time.Now(), cpuTime(c.pid())
-	var publishing error
-	var took time.Duration
-	published := make(chan struct{})
-	go func() {
-		defer close(published)
-		publishing = p.run(ctx, t, r.Rate, r.batch())
-		took = time.Since(start)
-	}()
-	defer func() { cancel(); <-published }()
-	defer watch(r.tools.Progress, func() string {
+	start, before := time.Now(), s.Usage()
+	defer load.Watch(r.tools.Progress, func() string {
 		n := t.count()
-		return fmt.Sprintf("%s: %d of %d, %.0f/s", name, n, t.want, perSecond(n, time.Since(start)))
+		return fmt.Sprintf("%s: %d of %d, %.0f/s", name, n, t.want, load.PerSecond(n, time.Since(start)))
 	})()
-	disk, err := r.await(ctx, c, t, published, &publishing)
+	took, disk, err := r.await(ctx, p, t, s)
 	if err != nil {
 		return nil, err
 	}
-	after := cpuTime(c.pid())
-	f := t.figures()
-	f.PublishedPerSecond, f.PeakMemory = perSecond(int64(r.Events), took), peakMemory(c.pid())
-	if before != nil && after != nil {
-		perDelivery := ratio(ms(*after-*before), float64(f.Arrived))
-		f.CPUPerDelivery = &perDelivery
+	f, after := t.figures(), s.Usage()
+	f.PublishedPerSecond, f.PeakMemory = load.PerSecond(int64(r.Events), took), after.PeakMemory
+	if before.CPU != nil && after.CPU != nil {
+		f.CPUPerDelivery = new(load.Ratio(load.Milliseconds(*after.CPU-*before.CPU), float64(f.Arrived)))
 	}
-	if c != nil {
+	if s.IsChild() {
 		f.PeakDisk = &disk
 		f.Waits, err = p.waits(ctx)
 	}
@@ -189,47 +180,89 @@ func (r *deliverRun) deliver(ctx context.Context, name string, t *tally, nats st
 // errEnded means that the Jethook ended although it was not told to.
 var errEnded = errors.New("the Jethook that is measured has ended")
 
-// diskEvery is how often the store is looked at: it is made of few files.
-const diskEvery = 500 * time.Millisecond
-
-// await returns when everything has arrived at the healthy endpoints, or nothing has for too long. It looks how large the
-// store of a Jethook of our own becomes.
-func (r *deliverRun) await(ctx context.Context, c *child, t *tally, published <-chan struct{}, publishing *error) (disk int64, err error) {
-	var ended <-chan struct{}
-	if c != nil {
-		ended = c.ended
-		defer func() { disk = max(disk, c.stored()) }()
-	}
-	tick, look := time.NewTicker(100*time.Millisecond), time.NewTicker(diskEvery)
+// await publishes the events and returns when everything has arrived at the healthy endpoints, or nothing has for too long. It
+// tells how long publishing took, and how large the store of a Jethook of our own became.
+func (r *deliverRun) await(ctx context.Context, p *publisher, t *tally, s *server.Server) (took time.Duration, disk int64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	start, publishing := time.Now(), make(chan error, 1)
+	go func() { publishing <- p.run(ctx, t, r.Rate, r.batch()) }()
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	defer look.Stop()
-	complete := t.complete
-	arrived, moved := int64(0), time.Now()
-	for published != nil || complete != nil {
+	complete, arrived, moved := t.complete, int64(0), time.Now()
+	for n := 0; publishing != nil || complete != nil; n++ {
 		select {
-		case <-published:
-			if *publishing != nil {
-				return disk, *publishing
+		case err := <-publishing:
+			if err != nil {
+				return 0, 0, err
 			}
-			published, moved = nil, time.Now()
+			publishing, moved, took = nil, time.Now(), time.Since(start)
 		case <-complete:
 			complete = nil
 		case <-tick.C:
-			if n := t.count(); n != arrived {
-				arrived, moved = n, time.Now()
+			if now := t.count(); now != arrived {
+				arrived, moved = now, time.Now()
 			}
-			if published == nil && time.Since(moved) > r.Timeout {
-				return disk, nil
+			if publishing == nil && time.Since(moved) > r.Timeout {
+				return took, max(disk, s.Stored()), nil
 			}
-		case <-look.C:
-			if c != nil {
-				disk = max(disk, c.stored())
+			if n%5 == 0 { // the store is made of few files
+				disk = max(disk, s.Stored())
 			}
-		case <-ended:
-			return disk, errEnded
+		case <-s.Ended():
+			return 0, 0, errEnded
 		case <-ctx.Done():
-			return disk, ctx.Err()
+			return 0, 0, ctx.Err()
 		}
 	}
-	return disk, nil
+	return took, max(disk, s.Stored()), nil
+}
+
+// createEndpoints makes an endpoint for each that is counted. On an error too it returns those that it made.
+func (r *deliverRun) createEndpoints(ctx context.Context, api *client.Client, t *tally) (ids []string, err error) {
+	defer load.Watch(r.tools.Progress, func() string { return "making endpoints" })()
+	base := r.receiver
+	if r.ReceiverURL != "" {
+		base = strings.TrimRight(r.ReceiverURL, "/")
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("reading the receiver's address: %w", err)
+	}
+	for i, k := range t.kinds {
+		to := base
+		if k == refusing { // nobody listens on the first port of the receiver's machine
+			to = "http://" + net.JoinHostPort(u.Hostname(), "1")
+		}
+		var made struct {
+			ID string `json:"id"`
+		}
+		_, err := api.Ask(ctx, http.MethodPost, client.EndpointsPath, map[string]any{
+			"name": fmt.Sprintf("bench %s %d", t.run, i), "url": fmt.Sprintf("%s/%s/%d", to, t.run, i), "events": []string{pattern},
+		}, &made)
+		if err != nil {
+			return ids, fmt.Errorf("making endpoint %d of %d: %w", i+1, len(t.kinds), err)
+		}
+		ids = append(ids, made.ID)
+	}
+	return ids, nil
+}
+
+const removeTimeout = time.Minute
+
+// removeEndpoints leaves a running Jethook as it was, also when the run was interrupted.
+func removeEndpoints(ctx context.Context, api *client.Client, ids []string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	defer cancel()
+	var left []string
+	var cause error
+	for _, id := range ids {
+		if _, err := api.Do(ctx, http.MethodDelete, client.EndpointPath(id), nil); err != nil {
+			left, cause = append(left, id), err
+		}
+	}
+	if left == nil {
+		return nil
+	}
+	return fmt.Errorf("removing what the run made: %w; left are %s", cause, strings.Join(left, " "))
 }

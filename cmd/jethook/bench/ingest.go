@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -13,6 +17,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"jethook/cmd/jethook/bench/load"
+	"jethook/cmd/jethook/bench/server"
 	"jethook/config/quantity"
 )
 
@@ -75,15 +81,15 @@ type IngestFigures struct {
 	Sync              string  `json:"sync,omitempty"`
 	Requests          int64   `json:"requests"` // answered with 2xx
 	RequestsPerSecond float64 `json:"requests_per_second"`
-	Latency
+	load.Latency
 	Errors     int64  `json:"errors"`
 	FirstError string `json:"first_error,omitempty"`
 }
 
-func (r *result) figures(sync string) IngestFigures {
-	f := IngestFigures{Sync: sync, Requests: r.latency.n, RequestsPerSecond: r.rate(), Latency: r.latency.latency(), Errors: r.errors}
-	if r.firstError != nil {
-		f.FirstError = r.firstError.Error()
+func ingestFigures(sync string, r *load.Result) IngestFigures {
+	f := IngestFigures{Sync: sync, Requests: r.Latency.Count(), RequestsPerSecond: r.Rate(), Latency: r.Latency.Summary(), Errors: r.Errors}
+	if r.FirstError != nil {
+		f.FirstError = r.FirstError.Error()
 	}
 	return f
 }
@@ -100,33 +106,48 @@ type ingestRun struct {
 func (o *IngestOptions) Run(ctx context.Context, t Tools) (Report, error) {
 	r := &ingestRun{IngestOptions: o, tools: t, body: payload(int(o.Body)), report: &IngestReport{
 		Bench: "ingest", Machine: t.machine(), Mode: o.Mode, Sources: o.Sources, Connections: o.Connections,
-		BodyBytes: int64(o.Body), Duration: o.Duration.Seconds(), InMemory: o.URL == "" && inMemory(os.TempDir()),
+		BodyBytes: int64(o.Body), Duration: o.Duration.Seconds(), InMemory: o.URL == "" && server.InMemory(os.TempDir()),
 	}}
 	jethook := r.own
 	if o.URL != "" {
 		r.report.Mode, jethook = "remote", r.remote
 	}
-	bare, err := beside(func() (*result, error) { return r.bare(ctx) }, func() error { return jethook(ctx) })
+	bare, err := load.Beside(func() (*load.Result, error) { return r.bare(ctx) }, func() error { return jethook(ctx) })
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
-	r.report.Bare = bare.figures("")
-	r.report.RatioToBare = ratio(r.report.Jethook.RequestsPerSecond, r.report.Bare.RequestsPerSecond)
+	r.report.Bare = ingestFigures("", bare)
+	r.report.RatioToBare = load.Ratio(r.report.Jethook.RequestsPerSecond, r.report.Bare.RequestsPerSecond)
 	return r.report, nil
 }
 
+// target is where webhooks go, and how they are signed.
+type target struct {
+	address string   // host:port
+	paths   []string // the connections share them evenly
+	secret  string
+}
+
+// connection returns one that sends webhooks, each with an id of its own.
+func (r *ingestRun) connection(to target, i int, limit time.Duration) *load.Connection {
+	mac := hmac.New(sha256.New, []byte(to.secret))
+	mac.Write(r.body)
+	id, digits := token()+"-", strings.Repeat("0", 12) // more requests than a run of a month makes
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: jethook-bench\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\n%s: %s\r\n%s: %s%s\r\n\r\n",
+		to.paths[i%len(to.paths)], to.address, len(r.body), r.Header, hex.EncodeToString(mac.Sum(nil)), r.IDHeader, id, digits)
+	request := append([]byte(head), r.body...)
+	serial := request[bytes.Index(request, []byte(id))+len(id):][:len(digits)]
+	return load.NewConnection(to.address, limit, request, serial)
+}
+
 // bare measures the bare handler, half as long as Jethook: it is measured twice.
-func (r *ingestRun) bare(ctx context.Context) (*result, error) {
-	c, err := startBare(ctx, r.Header)
+func (r *ingestRun) bare(ctx context.Context) (*load.Result, error) {
+	s, err := server.StartBare(ctx, r.Header)
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
-	result, err := r.measure(ctx, "bare handler", target{c.public, []string{barePath}, c.token}, r.Duration/2)
-	if err != nil {
-		return nil, c.failure(err)
-	}
-	return result, nil
+	return r.measure(ctx, "bare handler", s, target{s.Public, []string{server.BarePath}, s.Token}, r.Duration/2)
 }
 
 // remote measures a Jethook that runs already.
@@ -139,12 +160,11 @@ func (r *ingestRun) remote(ctx context.Context) error {
 	if u.Port() == "" {
 		address = net.JoinHostPort(u.Hostname(), "80")
 	}
-	result, err := r.measure(ctx, "jethook at "+r.URL, target{address, []string{u.RequestURI()}, r.Secret}, r.Duration)
-	if err != nil {
-		return err
+	result, err := r.measure(ctx, "jethook at "+r.URL, &server.Server{}, target{address, []string{u.RequestURI()}, r.Secret}, r.Duration)
+	if err == nil {
+		r.report.Jethook = ingestFigures("", result)
 	}
-	r.report.Jethook = result.figures("")
-	return nil
+	return err
 }
 
 // defaultInterval is what fsync before each answer is compared with.
@@ -163,53 +183,54 @@ func (r *ingestRun) own(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	of := ratio(r.report.Jethook.RequestsPerSecond, compared.RequestsPerSecond)
+	always, interval := &r.report.Jethook, &compared
 	if r.Sync != 0 {
-		of = ratio(compared.RequestsPerSecond, r.report.Jethook.RequestsPerSecond)
+		always, interval = interval, always
 	}
-	r.report.Compared, r.report.RatioAlwaysInterval = &compared, &of
+	r.report.Compared, r.report.RatioAlwaysInterval = &compared, new(load.Ratio(always.RequestsPerSecond, interval.RequestsPerSecond))
 	return nil
 }
 
 func (r *ingestRun) ownWith(ctx context.Context, sync quantity.Sync) (IngestFigures, error) {
-	secret := token()
-	env := []string{"JETHOOK_SYNC=" + sync.String()}
-	var names, paths []string
-	for i := range r.Sources {
-		name := fmt.Sprint("bench", i)
-		names, paths = append(names, name), append(paths, "/webhooks/"+name)
-		prefix := "JETHOOK_SOURCE_" + strings.ToUpper(name)
-		env = append(env, prefix+"_PROVIDER=hmac", prefix+"_SECRET="+secret, prefix+"_HEADER="+r.Header, prefix+"_ID=header:"+r.IDHeader)
+	to := target{secret: token()}
+	env, names := []string{"JETHOOK_SYNC=" + sync.String()}, make([]string, r.Sources)
+	for i := range names {
+		names[i] = fmt.Sprint("bench", i)
+		to.paths = append(to.paths, "/webhooks/"+names[i])
+		prefix := "JETHOOK_SOURCE_" + strings.ToUpper(names[i])
+		env = append(env, prefix+"_PROVIDER=hmac", prefix+"_SECRET="+to.secret, prefix+"_HEADER="+r.Header, prefix+"_ID=header:"+r.IDHeader)
 	}
-	c, err := startJethook(ctx, r.Mode, append(env, "JETHOOK_SOURCES="+strings.Join(names, ","))...)
+	s, err := server.Start(ctx, r.Mode, append(env, "JETHOOK_SOURCES="+strings.Join(names, ","))...)
 	if err != nil {
 		return IngestFigures{}, err
 	}
-	defer c.close()
-	result, err := r.measure(ctx, fmt.Sprintf("jethook %s, sync %s", r.Mode, sync), target{c.public, paths, secret}, r.Duration)
+	to.address = s.Public
+	result, err := r.measure(ctx, fmt.Sprintf("jethook %s, sync %s", r.Mode, sync), s, to, r.Duration)
 	if err != nil {
-		return IngestFigures{}, c.failure(err)
+		return IngestFigures{}, err
 	}
-	return result.figures(sync.String()), nil
+	return ingestFigures(sync.String(), result), nil
 }
 
 // errNothingTaken means that there is nothing to measure.
 var errNothingTaken = errors.New("no request succeeded")
 
-// measure sends webhooks for that long, after a short warm-up.
-func (r *ingestRun) measure(ctx context.Context, name string, to target, duration time.Duration) (*result, error) {
-	p := phase{name: name, workers: r.Connections, limit: min(time.Second, duration/5), most: math.MaxInt64}
-	p.worker = func(ctx context.Context, i int) (func() error, func()) {
-		c := r.connection(to, i, p.limit)
-		return func() error { return c.send(ctx) }, c.close
+// measure sends webhooks for that long, after a short warm-up, and closes the server.
+func (r *ingestRun) measure(ctx context.Context, name string, s *server.Server, to target, duration time.Duration) (*load.Result, error) {
+	defer s.Close()
+	p := load.Phase{Name: name, Workers: r.Connections, Limit: min(time.Second, duration/5), Most: math.MaxInt64}
+	p.Worker = func(ctx context.Context, i int) func() error {
+		c := r.connection(to, i, p.Limit)
+		return func() error { return c.Send(ctx) }
 	}
-	warm, err := p.run(ctx, nil)
-	if err == nil && warm.latency.n == 0 {
-		err = fmt.Errorf("measuring %s: %w: %w", name, errNothingTaken, warm.firstError)
+	warm, err := p.Run(ctx, nil)
+	if err == nil && warm.Latency.Count() == 0 {
+		err = fmt.Errorf("measuring %s: %w: %w", name, errNothingTaken, warm.FirstError)
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.Failure(err)
 	}
-	p.limit = duration
-	return p.run(ctx, r.tools.Progress)
+	p.Limit = duration
+	result, err := p.Run(ctx, r.tools.Progress)
+	return result, s.Failure(err)
 }

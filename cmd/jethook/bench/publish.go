@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"golang.org/x/sync/errgroup"
+
+	"jethook/cmd/jethook/bench/server"
 )
 
 const (
@@ -40,12 +42,12 @@ type publisher struct {
 }
 
 // newPublisher connects to NATS, to a Jethook of our own as its administrator.
-func newPublisher(url string, own *child, body []byte) (*publisher, error) {
+func newPublisher(s *server.Server, body []byte) (*publisher, error) {
 	options := []nats.Option{nats.Name("jethook bench")}
-	if own != nil {
-		options = append(options, nats.Token(own.token))
+	if s.IsChild() {
+		options = append(options, nats.Token(s.Token))
 	}
-	conn, err := nats.Connect(url, options...)
+	conn, err := nats.Connect(s.NATS, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to NATS: %w", err)
 	}
@@ -152,16 +154,12 @@ func (p *publisher) probe(ctx context.Context, t *tally) error {
 	return fmt.Errorf("%w: %d of %d endpoints got an event within %s", errUnreached, len(t.probed), t.healthy, probeTimeout)
 }
 
-// waiting is the stream of the deliveries that wait for their time.
-const waiting = "DELIVERIES"
-
 // waits is how many messages were written so that deliveries wait for their time: for a delivery that is made at the first
 // attempt it is none. It takes an administrator's token.
 func (p *publisher) waits(ctx context.Context) (*int64, error) {
-	stream, err := p.js.Stream(ctx, waiting)
+	stream, err := p.js.Stream(ctx, "DELIVERIES")
 	if err != nil {
 		return nil, fmt.Errorf("counting what waits: %w", err)
 	}
-	n := int64(stream.CachedInfo().State.LastSeq)
-	return &n, nil
+	return new(int64(stream.CachedInfo().State.LastSeq)), nil
 }

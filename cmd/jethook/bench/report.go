@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"jethook/cmd/jethook/bench/load"
 	"jethook/cmd/jethook/cli"
 )
 
@@ -61,7 +62,7 @@ func (r *DeliverReport) Write(w io.Writer) {
 }
 
 func (f *DeliverFigures) write(w io.Writer, name string) {
-	fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%d\t%d\t%.0f\n", name, f.DeliveriesPerSecond, f.cells(),
+	fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%d\t%d\t%.0f\n", name, f.DeliveriesPerSecond, cells(&f.Latency),
 		f.Expected, f.Lost, f.Duplicated, f.PublishedPerSecond)
 }
 
@@ -96,10 +97,10 @@ func (f *IngestFigures) write(w io.Writer, name string) {
 	if f.Sync != "" {
 		name += ", sync " + f.Sync
 	}
-	fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%d\n", name, f.RequestsPerSecond, f.cells(), f.Requests, f.Errors)
+	fmt.Fprintf(w, "%s\t%.0f\t%s\t%d\t%d\n", name, f.RequestsPerSecond, cells(&f.Latency), f.Requests, f.Errors)
 }
 
-func (l *Latency) cells() string {
+func cells(l *load.Latency) string {
 	return fmt.Sprintf("%.2f\t%.2f\t%.2f\t%.2f", l.P50, l.P90, l.P99, l.Max)
 }
 

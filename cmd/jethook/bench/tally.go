@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"jethook/cmd/jethook/bench/load"
 )
 
 // kind is how an endpoint behaves.
@@ -37,7 +39,7 @@ type tally struct {
 	published []time.Duration // by event: when, since begun
 	probed    map[int]bool    // by endpoint
 	seen      [][]uint64      // by endpoint: a bit for each event
-	latency   histogram
+	latency   load.Histogram
 	slots     []int64       // what arrived in each slot since begun
 	arrived   int64         // events at healthy endpoints, each once
 	repeated  int64         // and those that came again
@@ -122,7 +124,7 @@ func (t *tally) arrive(endpoint int, id string) {
 }
 
 func (t *tally) add(took time.Duration, at int) {
-	t.latency.add(took)
+	t.latency.Add(took)
 	t.slots = append(t.slots, make([]int64, max(0, at+1-len(t.slots)))...)
 	t.slots[at]++
 }
@@ -147,8 +149,7 @@ func (t *tally) tail() *float64 {
 		return nil
 	}
 	slices.Sort(seconds)
-	tail := ratio(float64(seconds[0]), float64(seconds[len(seconds)/2]))
-	return &tail
+	return new(load.Ratio(float64(seconds[0]), float64(seconds[len(seconds)/2])))
 }
 
 // figures are what was counted.
@@ -157,7 +158,7 @@ func (t *tally) figures() *DeliverFigures {
 	defer t.mu.Unlock()
 	return &DeliverFigures{
 		Healthy: t.healthy, Expected: t.want, Arrived: t.arrived, Lost: t.want - t.arrived, Duplicated: t.repeated, BadRequests: t.bad,
-		DeliveriesPerSecond: perSecond(t.arrived, t.last-t.published[0]), Latency: t.latency.latency(), Tail: t.tail(),
+		DeliveriesPerSecond: load.PerSecond(t.arrived, t.last-t.published[0]), Latency: t.latency.Summary(), Tail: t.tail(),
 	}
 }
 

@@ -1,4 +1,4 @@
-package bench
+package server
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 // BareCommand is the name of the command that runs [ServeBare].
 const BareCommand = "bare"
 
-const (
-	barePath  = "/webhooks/bare"
-	readyPath = "/readyz" // as Jethook has it
-)
+// BarePath is where the bare handler takes webhooks.
+const BarePath = "/webhooks/bare"
+
+const readyPath = "/readyz" // as Jethook has it
 
 // BareOptions are where the bare handler listens and what it verifies with.
 type BareOptions struct {
@@ -34,7 +34,7 @@ type BareOptions struct {
 func ServeBare(ctx context.Context, o BareOptions) error {
 	e := echo.New()
 	e.GET(readyPath, func(c echo.Context) error { return c.NoContent(http.StatusOK) })
-	e.POST(barePath, func(c echo.Context) error {
+	e.POST(BarePath, func(c echo.Context) error {
 		body, err := io.ReadAll(c.Request().Body)
 		if err != nil {
 			return err

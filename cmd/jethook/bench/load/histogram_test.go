@@ -1,4 +1,4 @@
-package bench
+package load
 
 import (
 	"math"
@@ -11,21 +11,21 @@ import (
 func TestHistogramQuantiles(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	var parts [3]histogram
+	var parts [3]Histogram
 	var values []time.Duration
 	for i := range 30_000 {
 		d := time.Duration(math.Exp(random.Float64()*24) * 1000) // 1 µs to 7 h
 		values = append(values, d)
-		parts[i%3].add(d)
+		parts[i%3].Add(d)
 	}
-	var h histogram
+	var h Histogram
 	for i := range parts {
 		h.merge(&parts[i])
 	}
 	slices.Sort(values)
-	got := h.latency()
+	got := h.Summary()
 	for q, figure := range map[float64]float64{0.5: got.P50, 0.9: got.P90, 0.99: got.P99} {
-		want := ms(values[int(q*float64(len(values))+0.5)-1])
+		want := Milliseconds(values[int(q*float64(len(values))+0.5)-1])
 		if math.Abs(figure-want) > 0.006*want+0.001 {
 			t.Errorf("quantile %v is %v, want %v", q, figure, want)
 		}
@@ -37,14 +37,14 @@ func TestHistogramQuantiles(t *testing.T) {
 
 func TestHistogramEdges(t *testing.T) {
 	t.Parallel()
-	var h histogram
-	if got := h.latency(); got != (Latency{}) {
+	var h Histogram
+	if got := h.Summary(); got != (Latency{}) {
 		t.Errorf("an empty one has %+v", got)
 	}
 	for _, d := range []time.Duration{-1, 0, 1, math.MaxInt64} {
-		h.add(d)
+		h.Add(d)
 	}
-	if got := h.latency(); got.P50 != 0 || got.Max != ms(math.MaxInt64) {
+	if got := h.Summary(); got.P50 != 0 || got.Max != Milliseconds(math.MaxInt64) {
 		t.Errorf("-1, 0, 1 and the longest give %+v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package bench
+package server
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ func TestStartShowsWhatTheChildSaidLast(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("JETHOOK_SECRET_OF_USER", "not for the child")
-	_, err := startJethook(t.Context(), "serve", "JETHOOK_SYNC=2m")
-	if !errors.Is(err, errNotStarted) {
+	_, err := Start(t.Context(), "serve", "JETHOOK_SYNC=2m")
+	if !errors.Is(err, ErrNotStarted) {
 		t.Fatalf("got %v", err)
 	}
 	for text, want := range map[string]bool{
