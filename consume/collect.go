@@ -1,8 +1,6 @@
 package consume
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"jethook/publish/report"
@@ -61,24 +59,4 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 // Unreadable names the recoveries that can't be read, and tells how many there are.
 func (e *Engine) Unreadable() ([]report.Unreadable, int) {
 	return e.recoveries.Unreadable()
-}
-
-// Report returns what this process does for each endpoint that it has had something for.
-func (e *Engine) Report() []report.Endpoint {
-	now := time.Now()
-	lanes := e.lanes.All()
-	out := make([]report.Endpoint, len(lanes))
-	for i, l := range lanes {
-		out[i] = l.Report(now)
-	}
-	return out
-}
-
-// circuits tells a recovery of the lanes' circuits.
-type circuits struct{ engine *Engine }
-
-// IsOpen reports whether an endpoint's circuit is open in this process.
-func (c circuits) IsOpen(id string) bool {
-	l := c.engine.lanes.Find(id)
-	return l != nil && !l.Works()
 }

@@ -5,13 +5,15 @@
 // only after each of its deliveries has an outcome that is stored, so a process can be killed at any moment:
 // another one takes over what it held. Deliveries are therefore made at least once; a receiver tells copies
 // by their webhook-id. It does not receive webhooks; ingest does.
+//
+// The package itself is the engine, which puts its rooms together, tells them of changes, and starts and stops them. What
+// happens to a message happens in the rooms below: intake, dispatch, lane, worker, conclusion.
 package consume
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -22,11 +24,16 @@ import (
 	"jethook/consume/ack"
 	"jethook/consume/attempt"
 	"jethook/consume/bodies"
+	"jethook/consume/conclusion"
 	"jethook/consume/cursor"
 	"jethook/consume/dedup"
-	"jethook/consume/endpoint"
+	"jethook/consume/dispatch"
 	"jethook/consume/flight"
 	"jethook/consume/follow"
+	"jethook/consume/handover"
+	"jethook/consume/health"
+	"jethook/consume/held"
+	"jethook/consume/intake"
 	"jethook/consume/lane"
 	"jethook/consume/metrics"
 	"jethook/consume/missed"
@@ -37,6 +44,8 @@ import (
 	"jethook/consume/recovery"
 	"jethook/consume/registry"
 	"jethook/consume/rehearsal"
+	"jethook/consume/toggle"
+	"jethook/consume/worker"
 	"jethook/publish"
 	"jethook/publish/delivery"
 	"jethook/publish/topology"
@@ -52,9 +61,8 @@ const (
 	// endpoint may have beyond its first.
 	fetchedBytes = windowBytes / 2
 	fetchedShare = 4
-	// dueWindow is how many deliveries that came due it holds beside them, and dueBytes how many of the bytes are theirs.
-	dueWindow = 8192
-	dueBytes  = windowBytes / 4
+	// dueBytes is how many of the bytes are of deliveries that came due.
+	dueBytes = windowBytes / 4
 	// aheadBytes is how many bytes of events cursors may hold.
 	aheadBytes = 64 << 20
 	// tendEvery is how often lanes that have come to rest give back what they hold.
@@ -65,88 +73,103 @@ const (
 	// ackRest is how long a message rests before it is acknowledged. nats-server writes what it holds back after 8 ms, or later
 	// when the processors are busy. orderedRest is for ordered endpoints, whose next event waits for it.
 	ackRest, orderedRest = 250 * time.Millisecond, 25 * time.Millisecond
-	// unreadFor is how long a delivery of an endpoint whose record can't be read rests before it is looked at again.
-	unreadFor = 5 * time.Minute
 )
 
 // Engine delivers events. Make it with New, then call Run once.
 type Engine struct {
 	bus       *publish.Bus
 	endpoints *registry.Registry
-	client    *attempt.Client
-	schedule  []time.Duration
 	log       *slog.Logger
 
-	disableAfter time.Duration // how long an endpoint may fail before it is disabled; 0: for ever
-
-	events   *places             // of events that are attempted for the first time
-	dues     *places             // of deliveries that came due
 	bytes    *semaphore.Weighted // bytes of events, in the window and on their way into it
 	dueBytes *semaphore.Weighted // bytes of deliveries that came due
-	bodies   *bodies.Bodies      // that were fetched for attempts
-	copies   *semaphore.Weighted // bytes of large copies that are being stored
-
-	cursors   *cursor.Table
-	followers *follow.Followers // of cursors
-	unbroken  *unbroken
-	ahead     *semaphore.Weighted // bytes of events that cursors bring
-
-	acks, orderedAcks *ack.Queue
-	dedup             *dedup.Outcomes // of what comes again after a kill
-	uniter            *dedup.Uniter
-	overdue           *overdue.Watch
-	missed            *missed.Counter
-
-	rehearser *rehearsal.Rehearser // nil: what may end the process is not rehearsed
-
-	lanes     *lane.Pool[*job]
-	throttle  *lane.Throttle   // of retries
-	mu        sync.Mutex       // guards intakes
-	intakes   []*intake        // of what all processes share
-	sequences *order.Sequences // of ordered endpoints
+	ahead    *semaphore.Weighted // bytes of events that cursors bring
+	throttle *lane.Throttle      // of retries
 
 	flight   *flight.Flight // outlives Run's context by drainTimeout
+	meters   *metrics.Meters
+	bodies   *bodies.Bodies // that were fetched for attempts
 	outcomes *outcome.Writer
+	dedup    *dedup.Outcomes // of what comes again after a kill
 	parked   *parked.Releaser
-	faults   faults
 
+	// What a message goes through, and below it what tends to that.
+	records           *intake.Records
+	dispatcher        *dispatch.Dispatcher
+	lanes             *lane.Pool[*held.Job]
+	worker            *worker.Worker
+	health            *health.Health
+	ends              *conclusion.Concluder
+	handover          *handover.Handover
+	acks, orderedAcks *ack.Queue
+
+	cursors    *cursor.Table
+	unbroken   *unbroken
+	followers  *follow.Followers // of cursors
+	sequences  *order.Sequences  // of ordered endpoints
+	overdue    *overdue.Watch
+	missed     *missed.Counter
 	recoveries *recovery.Worker
+	rehearser  *rehearsal.Rehearser // nil: what may end the process is not rehearsed
 
-	meters *metrics.Meters
-	tracer *trace.Tracer // nil: attempts are not traced
+	mu      sync.Mutex       // guards intakes
+	intakes []*intake.Intake // of what all processes share
 }
 
 // New returns an engine that delivers from bus to the endpoints of the registry.
 func New(bus *publish.Bus, endpoints *registry.Registry, cfg *config.Config, version string, log *slog.Logger) *Engine {
+	request := intake.Bytes(bus)
 	e := &Engine{
-		bus: bus, endpoints: endpoints, schedule: cfg.RetrySchedule, log: log, disableAfter: cfg.DisableAfter,
-		client: NewClient(cfg, version),
-		events: newPlaces(window), dues: newPlaces(dueWindow),
-		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues().All())*pullBytes(bus))),
-		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*pullBytes(bus))),
-		bodies:   bodies.New(bus, fetchedBytes), copies: semaphore.NewWeighted(copyBytes),
-		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus),
-		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(pullBytes(bus)))),
+		bus: bus, endpoints: endpoints, log: log,
+		bytes:    semaphore.NewWeighted(windowBytes - fetchedBytes - dueBytes + int64(len(bus.Queues().All())*request)),
+		dueBytes: semaphore.NewWeighted(dueBytes + int64(2*request)),
+		ahead:    semaphore.NewWeighted(max(aheadBytes, 2*int64(request))),
 		throttle: lane.NewThrottle(),
-		acks:     newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
-		flight: flight.New(), faults: newFaults(),
-		meters: metrics.New(cfg.MetricsSeries),
+		flight:   flight.New(), meters: metrics.New(cfg.MetricsSeries), bodies: bodies.New(bus, fetchedBytes),
+		cursors: cursor.NewTable(bus, log), unbroken: newUnbroken(bus),
+		acks: newAcks(bus, ackRest), orderedAcks: newAcks(bus, orderedRest),
 	}
+	e.records = intake.NewRecords(e.cursors.Sync)
+	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.flight.Stopped(), e.flight.Pending(), log)
 	e.parked = parked.NewReleaser(bus, e.flight, log)
 	e.dedup = dedup.New(bus.Query(), bus.Find(), struct {
 		*delivery.Finder
 		*delivery.Store
 	}{bus.Find(), bus.Deliveries()}, func() time.Time { return e.unbroken.now(topology.StreamDeliveries).since })
-	e.uniter = dedup.NewUniter(e.dedup, e.flight.Stopped(), e.flight.Pending(), log)
+	e.openRooms(cfg, NewClient(cfg, version))
 	e.overdue = overdue.New(bus, e.dedup, log)
 	e.missed = missed.NewCounter(bus, e.cursors, endpoints, log)
 	e.sequences, e.followers = e.newSequences(), e.newFollowers()
-	e.outcomes = outcome.NewWriter(bus.Deliveries(), e.flight.Stopped(), e.flight.Pending(), log)
-	e.lanes = lane.NewPool(worker{e}, lane.Limits{
-		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: e.disableAfter / disableNotice,
-	}, e.throttle, e.flight.Stopped())
-	e.recoveries = recovery.NewWorker(bus, endpoints, e.cursors, circuits{e}, log)
+	e.recoveries = recovery.NewWorker(bus, endpoints, e.cursors, circuits{e.lanes}, log)
 	return e
+}
+
+// openRooms makes what a message goes through. Each room knows those that come after it.
+func (e *Engine) openRooms(cfg *config.Config, client *attempt.Client) {
+	e.health = health.New(health.Settings{
+		Bus: e.bus, Endpoints: e.endpoints, Switch: toggle.New(e.bus, e.cursors), History: e.outcomes, Deaths: e.meters,
+		Report: e.reportOn, DisableAfter: cfg.DisableAfter, Flight: e.flight, Log: e.log,
+	})
+	e.ends = conclusion.New(conclusion.Settings{
+		Endpoints: e.endpoints, Schedule: cfg.RetrySchedule, Health: e.health, Dedup: e.dedup,
+		Uniter:   dedup.NewUniter(e.dedup, e.flight.Stopped(), e.flight.Pending(), e.log),
+		Outcomes: e.outcomes, Bodies: e.bodies, Parked: e.parked, Ended: func(id string) { e.sequences.Ended(id) },
+		Flight: e.flight, Log: e.log,
+	})
+	e.handover = handover.New(handover.Settings{
+		Endpoints: e.endpoints, Cursors: e.cursors, Lane: e.lane, Ends: e.ends, Flight: e.flight, Log: e.log,
+	})
+	e.worker = worker.New(worker.Settings{
+		Endpoints: e.endpoints, Client: client, Outcomes: e.dedup, Bodies: e.bodies, Ends: e.ends, Handover: e.handover,
+		Health: e.health, Meters: e.meters, Flight: e.flight,
+	})
+	e.lanes = lane.NewPool(e.worker, lane.Limits{
+		Deliveries: window, Bytes: windowBytes / 2, DetachedBytes: fetchedBytes / fetchedShare, Trip: health.Trip(cfg.DisableAfter),
+	}, e.throttle, e.flight.Stopped())
+	e.dispatcher = dispatch.New(dispatch.Settings{
+		Bus: e.bus, Endpoints: e.endpoints, Cursors: e.cursors, Dedup: e.dedup, Outcomes: e.outcomes, Lane: e.lane,
+		Throttle: e.throttle, Bodies: e.bodies, Ends: e.ends, Handover: e.handover, Window: window, Log: e.log,
+	})
 }
 
 // newAcks returns a queue for messages that rest so long, if their history is written late.
@@ -159,10 +182,13 @@ func newAcks(bus *publish.Bus, rest time.Duration) *ack.Queue {
 
 // Rehearse lets the engine have what may end the process rehearsed by children that the command runs, which must call
 // [rehearsal.Serve]. It is called before Run.
-func (e *Engine) Rehearse(command ...string) { e.rehearser = rehearsal.New(command...) }
+func (e *Engine) Rehearse(command ...string) {
+	e.rehearser = rehearsal.New(command...)
+	e.dispatcher.Rehearse(e.rehearser)
+}
 
 // Trace lets the engine trace its attempts. It is called before Run.
-func (e *Engine) Trace(t *trace.Tracer) { e.tracer = t }
+func (e *Engine) Trace(t *trace.Tracer) { e.worker.Trace(t) }
 
 // NewClient returns the client that makes attempts by these settings: who shows what it sends needs the same.
 func NewClient(cfg *config.Config, version string) *attempt.Client {
@@ -197,16 +223,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { e.overdue.Run(gctx); return nil })
 	g.Go(func() error { e.missed.Run(gctx); return nil })
 	for _, queue := range e.bus.Queues().All() {
-		in := newIntake(e, queue, e.submitDue)
-		if queue.Stream != topology.StreamDeliveries {
-			in.submit, in.sync = e.submitEvent, e.cursors.Sync
-		}
+		in := e.newIntake(queue)
 		e.mu.Lock()
 		e.intakes = append(e.intakes, in)
 		e.mu.Unlock()
-		g.Go(func() error { return in.fetch(gctx) })
-		g.Go(func() error { return in.dispatch(gctx) })
-		keepers.Go(func() error { return in.keep(kept) })
+		g.Go(func() error { return in.Run(gctx) })
+		keepers.Go(func() error { return in.Keep(kept) })
 	}
 	err := g.Wait()
 	if ctx.Err() != nil { // stopped on purpose; what that interrupted is no fault
@@ -225,7 +247,7 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) drain() {
 	e.flight.Stop()
 	for _, j := range e.lanes.Drain() {
-		e.giveBack(j, 0)
+		e.ends.GiveBack(j, 0)
 	}
 	timer := time.AfterFunc(drainTimeout, e.flight.CutOff)
 	defer timer.Stop()
@@ -244,58 +266,7 @@ func (e *Engine) tend(ctx context.Context) error {
 			return nil
 		}
 		for _, l := range e.lanes.All() {
-			e.relieve(l)
-		}
-	}
-}
-
-func (e *Engine) lane(ep *endpoint.Endpoint) *lane.Lane[*job] {
-	return e.lanes.Open(ep.ID, func() *endpoint.Endpoint {
-		e.meters.Open(ep.ID)
-		if now, ok := e.endpoints.Lookup(ep.ID); ok { // its last change may just have been told
-			return now
-		}
-		return ep
-	})
-}
-
-// worker makes the attempts that lanes decide on.
-type worker struct{ *Engine }
-
-// Attempt is of [lane.Worker].
-func (e worker) Attempt(l *lane.Lane[*job], j *job) { e.deliver(l, j) }
-
-// endpointChanged follows a change of the registry: a removed endpoint loses its lane, a lane follows its
-// endpoint's concurrency, and an endpoint that was enabled gets what waited for that.
-func (e *Engine) endpointChanged(ctx context.Context, g *errgroup.Group, c registry.Change) {
-	e.sequences.Change(ctx, g, c)
-	if c.Before == nil { // new: nothing waits for it
-		return
-	}
-	e.followers.Wake(c.Before.ID)
-	if c.After == nil {
-		e.lanes.Remove(c.Before.ID)
-		e.meters.Forget(c.Before.ID)
-		return
-	}
-	if now, ok := e.endpoints.Lookup(c.After.ID); ok { // changes may be told out of order
-		if l := e.lanes.Follow(now); l != nil {
-			e.relieve(l)
-		}
-	}
-	e.announceSwitch(c.Before, c.After)
-	if c.Before.Disabled && !c.After.Disabled {
-		g.Go(func() error { e.parked.Release(ctx, c.After.ID); return nil })
-	}
-}
-
-// releaseCutOff does again the releases that an earlier process may have been killed in. Those of endpoints that have
-// not changed for long have come due by themselves.
-func (e *Engine) releaseCutOff(ctx context.Context) {
-	turns := slices.Contains(e.bus.Queues().All(), topology.QueueTurns)
-	for _, ep := range e.endpoints.All() {
-		if !ep.Disabled && (turns || time.Since(ep.UpdatedAt) < 2*parked.For) {
-			e.parked.Release(ctx, ep.ID)
+			e.handover.Relieve(l)
 		}
 	}
 }

@@ -40,24 +40,7 @@ func (e *Engine) Stalled() map[string]time.Duration {
 	defer e.mu.Unlock()
 	all := make(map[string]time.Duration)
 	for _, in := range e.intakes {
-		all[in.queue.Stream] = max(all[in.queue.Stream], in.stalledFor())
+		all[in.Stream()] = max(all[in.Stream()], in.StalledFor())
 	}
 	return all
-}
-
-// note remembers since when the bus brings nothing.
-func (in *intake) note(err error) {
-	if err == nil {
-		in.stalled.Store(0)
-	} else {
-		in.stalled.CompareAndSwap(0, time.Now().UnixNano())
-	}
-}
-
-// stalledFor is for how long the bus has brought nothing although it should; 0: it is well.
-func (in *intake) stalledFor() time.Duration {
-	if since := in.stalled.Load(); since > 0 {
-		return time.Since(time.Unix(0, since))
-	}
-	return 0
 }

@@ -13,7 +13,6 @@ import (
 // largePackages are larger than one reader takes in: how many lines each may have until it is divided.
 var largePackages = map[string]int{
 	"ingest/provider": 7750,
-	"consume":         2550,
 }
 
 // Every package is in the table of the architecture, says what it is for, and has one reader's size.

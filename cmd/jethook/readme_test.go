@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -199,7 +200,8 @@ func TestNamedVariables(t *testing.T) {
 	}
 }
 
-// Every hop of the four walks exists, and no walk is longer than a reader can keep in mind.
+// Every hop of the four walks exists, no walk is longer than a reader can keep in mind, and none comes back to a package that it
+// has left.
 func TestWalks(t *testing.T) {
 	t.Parallel()
 	const most = 12
@@ -216,7 +218,14 @@ func TestWalks(t *testing.T) {
 		if len(hops) < 5 || len(hops) > most {
 			t.Errorf("%s: %d hops", name, len(hops))
 		}
+		left, in := map[string]bool{}, ""
 		for _, m := range hops {
+			if room := path.Dir(m[1]); room != in {
+				if left[room] {
+					t.Errorf("%s: comes back to %s", name, room)
+				}
+				left[in], in = true, room
+			}
 			if !slices.Contains(functions(t, filepath.Join(top, m[1])), m[2]) {
 				t.Errorf("%s: there is no %s in %s", name, m[2], m[1])
 			}

@@ -1,4 +1,4 @@
-package consume
+package health
 
 import (
 	"context"
@@ -16,17 +16,18 @@ import (
 	"jethook/publish/topology"
 )
 
-// announceDeath tells that a delivery is dead, unless it was itself an operational event: an endpoint that can't
+// Died counts a dead letter, and tells that a delivery is dead, unless it was itself an operational event: an endpoint that can't
 // take those must not cause more of them. The log has a line for the first one of an endpoint since it was well.
-func (e *Engine) announceDeath(d *delivery.Delivery, res *attempt.Result) {
+func (h *Health) Died(d *delivery.Delivery, res *attempt.Result) {
+	h.Deaths.Died(d.Endpoint)
 	about := notice.Data{Endpoint: d.Endpoint}
-	ep, ok := e.endpoints.Lookup(d.Endpoint)
+	ep, ok := h.Endpoints.Lookup(d.Endpoint)
 	if ok {
 		about = notice.About(ep)
 	}
-	log := e.log.Debug
-	if ok && e.meters.FirstDeath(ep.ID) {
-		log = e.log.Warn
+	log := h.Log.Debug
+	if ok && h.Deaths.FirstDeath(ep.ID) {
+		log = h.Log.Warn
 	}
 	log("delivery is dead", "delivery", d.ID(), "endpoint", d.Endpoint, "name", about.Name, "attempts", d.Attempt, "reason", d.Reason,
 		"trace_id", d.Event.TraceID())
@@ -38,12 +39,12 @@ func (e *Engine) announceDeath(d *delivery.Delivery, res *attempt.Result) {
 	if res != nil {
 		about.LastStatus, about.LastClass = res.Status, string(res.Class)
 	}
-	e.announce(notice.Dead, nuid.Next(), about, false)
+	h.announce(notice.Dead, nuid.Next(), about, false)
 }
 
-// announceSwitch tells that an endpoint was disabled or enabled, whoever did it. Every process sees that and tells
+// Switched tells that an endpoint was disabled or enabled, whoever did it. Every process sees that and tells
 // it, under one id, so that it is told once, and also when the one that did it was killed.
-func (e *Engine) announceSwitch(before, after *endpoint.Endpoint) {
+func (h *Health) Switched(before, after *endpoint.Endpoint) {
 	if before.Disabled == after.Disabled {
 		return
 	}
@@ -52,43 +53,42 @@ func (e *Engine) announceSwitch(before, after *endpoint.Endpoint) {
 	if after.Disabled {
 		kind = notice.Disabled
 		about.Reason, about.FailingSince = after.DisabledReason, before.FailingSince
-		e.addFailures(&about)
+		h.addFailures(&about)
 	}
-	e.announce(kind, fmt.Sprintf("%s.%s.%d", after.ID, kind, after.Revision), about, true)
+	h.announce(kind, fmt.Sprintf("%s.%s.%d", after.ID, kind, after.Revision), about, true)
 }
 
 // addFailures adds what this process knows of the endpoint's failures.
-func (e *Engine) addFailures(about *notice.Data) {
-	if l := e.lanes.Find(about.Endpoint); l != nil {
-		seen := l.Report(time.Now())
+func (h *Health) addFailures(about *notice.Data) {
+	if seen, ok := h.Report(about.Endpoint); ok {
 		about.Failures, about.LastStatus, about.LastClass = seen.Streak, seen.Status, seen.Class
 	}
 }
 
 // announce publishes an operational event, with what waits for the endpoint if that is asked for. It does not wait:
 // an announcement that can't be stored is logged, and what it is about is not held up.
-func (e *Engine) announce(kind, id string, about notice.Data, counted bool) {
+func (h *Health) announce(kind, id string, about notice.Data, counted bool) {
 	now := time.Now()
-	e.flight.Go(func() {
-		ctx, cancel := e.flight.Briefly()
+	h.Flight.Go(func() {
+		ctx, cancel := h.Flight.Briefly()
 		defer cancel()
 		if counted {
-			about.Waiting = e.total(ctx, query.Waiting(about.Endpoint))
-			about.Dead = e.total(ctx, query.Dead(about.Endpoint))
+			about.Waiting = h.total(ctx, query.Waiting(about.Endpoint))
+			about.Dead = h.total(ctx, query.Dead(about.Endpoint))
 		}
 		event, err := about.Event(kind, id, now)
 		if err == nil {
-			_, err = e.bus.Publish(ctx, event)
+			_, err = h.Bus.Publish(ctx, event)
 		}
-		e.faults.announcing.Tell(e.log, err)
+		h.announcing.Tell(h.Log, err)
 	})
 }
 
 // total counts a selection; nil when that can't be told.
-func (e *Engine) total(ctx context.Context, sel query.Selection) *uint64 {
-	pile, err := e.bus.Query().Peek(ctx, sel)
+func (h *Health) total(ctx context.Context, sel query.Selection) *uint64 {
+	pile, err := h.Bus.Query().Peek(ctx, sel)
 	if err != nil {
-		e.log.Debug("cannot count deliveries for an operational event", "error", err)
+		h.Log.Debug("cannot count deliveries for an operational event", "error", err)
 		return nil
 	}
 	return &pile.Total

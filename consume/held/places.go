@@ -1,4 +1,4 @@
-package consume
+package held
 
 import (
 	"context"
@@ -12,21 +12,23 @@ import (
 // who hold them do not move. A disk may be busy for as long.
 const stuck = 500 * time.Millisecond
 
-// places are a number of deliveries that one process holds at once, of one kind.
-type places struct {
+// Places are a number of deliveries that one process holds at once, of one kind. They are safe for
+// concurrent use.
+type Places struct {
 	free  *semaphore.Weighted
 	moved atomic.Int64 // unix nanoseconds of when a place last became free
 	full  atomic.Int64 // and of when none was first found free since there was one; 0: there is
 }
 
-func newPlaces(n int64) *places { return &places{free: semaphore.NewWeighted(n)} }
+// NewPlaces returns so many places, all free.
+func NewPlaces(n int64) *Places { return &Places{free: semaphore.NewWeighted(n)} }
 
-// take gets the job a place. It waits for one only while places become free: when those who hold them do not move,
+// Take gets the job a place. It waits for one only while places become free: when those who hold them do not move,
 // nobody must wait behind them.
-func (p *places) take(ctx context.Context, j *job) bool {
+func (p *Places) Take(ctx context.Context, j *Job) bool {
 	if p.free.TryAcquire(1) {
 		p.full.Store(0)
-		j.window = p
+		j.place = p
 		return true
 	}
 	now := time.Now().UnixNano()
@@ -39,11 +41,11 @@ func (p *places) take(ctx context.Context, j *job) bool {
 	if p.free.Acquire(ctx, 1) != nil {
 		return false
 	}
-	j.window = p
+	j.place = p
 	return true
 }
 
-func (p *places) release() {
+func (p *Places) release() {
 	p.free.Release(1)
 	p.moved.Store(time.Now().UnixNano())
 }
