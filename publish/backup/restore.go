@@ -17,6 +17,7 @@ import (
 
 	"jethook/config/keyring"
 	"jethook/publish/connection"
+	"jethook/publish/failure"
 	"jethook/publish/seal"
 	"jethook/publish/stores"
 	"jethook/publish/topology"
@@ -75,6 +76,7 @@ type restore struct {
 	patience  *connection.Patience
 	replicas  int
 	keys      *keyring.Keyring
+	limits    map[string]topology.Limit
 	consumers map[string][]consumer
 	of        Stream // whose snapshot comes next
 }
@@ -82,7 +84,7 @@ type restore struct {
 // Restore puts what a backup holds on a store that [stores.BeginRestore] has prepared. The caller finishes it, if there is no
 // error.
 func Restore(ctx context.Context, s *stores.Restoring, keys *keyring.Keyring, r io.Reader, o Options) (*Manifest, error) {
-	t := &restore{Options: o, nc: s.Conn, api: s.API, patience: s.Patience, replicas: s.Replicas, keys: keys, consumers: make(map[string][]consumer)}
+	t := &restore{Options: o, nc: s.Conn, api: s.API, patience: s.Patience, replicas: s.Replicas, keys: keys, limits: s.Limits, consumers: make(map[string][]consumer)}
 	return each(r, func(p *partReader) error { return t.part(ctx, p) })
 }
 
@@ -101,7 +103,7 @@ func (t *restore) part(ctx context.Context, p *partReader) error {
 		return nil
 	case name == t.of.Name+snapshotPart:
 		if err := t.stream(ctx, p); err != nil {
-			return fmt.Errorf("restoring %s: %w", t.of.Name, err)
+			return fmt.Errorf("restoring %s: %w", t.of.Name, t.wantOfRoom(err))
 		}
 		t.Progress("%s: restored", strings.TrimPrefix(t.of.Name, bucketPrefix))
 		return p.end()
@@ -193,6 +195,15 @@ func (t *restore) config() (map[string]any, error) {
 			cfg["metadata"] = metadata
 		}
 		metadata[stores.MoveKey] = t.Move
+	}
+	if limit, ok := t.limits[t.of.Name]; ok {
+		holds, err := t.of.bytes()
+		if err != nil {
+			return nil, err
+		}
+		if err := limit.Apply(t.of.Name, holds, cfg, metadata); err != nil {
+			return nil, fmt.Errorf("%w: %w", failure.ErrFull, err)
+		}
 	}
 	if mark, _ := metadata[seal.Mark].(string); mark != "" {
 		if _, err := t.keys.Open(mark, seal.Place(strings.TrimPrefix(t.of.Name, bucketPrefix))); err != nil {

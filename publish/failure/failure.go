@@ -78,22 +78,29 @@ type Refusal struct {
 	Description string `json:"description"`
 }
 
+// IsFull reports whether an error code of JetStream means that there is no room.
+func IsFull(code int) bool {
+	switch code {
+	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, CodeStoreFailed:
+		return true
+	}
+	return false
+}
+
 // Err is the refusal as an error of one of the classes.
 func (r *Refusal) Err() error {
 	class := ErrRefused
-	switch r.ErrCode {
-	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, CodeStoreFailed:
+	switch code := r.ErrCode; {
+	case IsFull(code):
 		class = ErrFull
-	case codeMessageTooLarge:
+	case code == codeMessageTooLarge:
 		class = ErrTooLarge
-	case codeWrongLastSequence, codeWrongLastConstant:
+	case code == codeWrongLastSequence, code == codeWrongLastConstant:
 		class = ErrConflict
-	case codeBatchIncomplete, codeBatchesInFlight:
+	case code == codeBatchIncomplete, code == codeBatchesInFlight:
 		class = ErrBusy
-	default:
-		if r.Code >= 500 {
-			class = ErrUnavailable
-		}
+	case r.Code >= 500:
+		class = ErrUnavailable
 	}
 	return fmt.Errorf("%w: %s (%d)", class, r.Description, r.ErrCode)
 }

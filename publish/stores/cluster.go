@@ -39,7 +39,12 @@ type clusterRestore struct {
 	patience *connection.Patience
 	streams  []string
 	replicas int
+	// markBytes is what the mark of a restore may take; -1: it has no limit.
+	markBytes int64
 }
+
+// markBytes is the limit of the mark in an account that requires one. Nothing is stored in it.
+const markBytes = 1 << 10
 
 func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, force bool, log *slog.Logger) (_ *Restoring, err error) {
 	c, s, err := openClusterRestore(ctx, cfg, log)
@@ -60,10 +65,21 @@ func restoreCluster(ctx context.Context, cfg *config.Config, streams []string, f
 	if err := c.patience.Await(ctx, "JetStream", func(ctx context.Context) error { return c.mayReplace(ctx, force) }); err != nil {
 		return nil, err
 	}
+	var room topology.Room
+	if err := c.patience.Await(ctx, "JetStream", func(ctx context.Context) (err error) {
+		room, err = topology.AskRoom(ctx, c.js, cfg.Replicas)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	c.markBytes = -1
+	if room.Required {
+		c.markBytes = markBytes
+	}
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
-	return &Restoring{Store: *s, Patience: c.patience, clear: c.clear, finish: c.finish}, nil
+	return &Restoring{Store: *s, Patience: c.patience, Limits: topology.Limits(cfg, room), clear: c.clear, finish: c.finish}, nil
 }
 
 // mayReplace is an error if the cluster holds what nobody has given up.
@@ -90,7 +106,7 @@ func (c *clusterRestore) begin(ctx context.Context) error {
 	if err := c.patience.Await(ctx, "the cluster to place a stream", func(ctx context.Context) error {
 		_, err := c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 			Name: topology.StreamRestoring, Description: "a restore of Jethook that has not ended",
-			Subjects: []string{"jethook.restoring"}, Storage: jetstream.FileStorage, Replicas: c.replicas,
+			Subjects: []string{"jethook.restoring"}, Storage: jetstream.FileStorage, Replicas: c.replicas, MaxBytes: c.markBytes,
 		})
 		return err
 	}); err != nil {

@@ -10,12 +10,14 @@ import (
 	"jethook/config"
 	"jethook/publish/connection"
 	"jethook/publish/embedded"
+	"jethook/publish/topology"
 )
 
 // Restoring is a store that takes the streams of a backup. Until [Restoring.Finish] nothing starts from it.
 type Restoring struct {
 	Store
 	Patience *connection.Patience        // for what is done with it
+	Limits   map[string]topology.Limit   // of the streams there, by stream; nil: as they were
 	clear    func(context.Context) error // removes what an attempt has left; nil: there is one attempt
 	finish   func(context.Context) error
 }
