@@ -213,7 +213,7 @@ func cutOff(t *testing.T, p *process, begun func() bool, args ...string) bool {
 // refusesToStart checks that nothing starts from what a killed restore left.
 func (p *process) refusesToStart(t *testing.T) {
 	t.Helper()
-	if _, stderr, err := p.command(t, "serve"); err == nil || !strings.Contains(stderr, "run jethook restore again") {
+	if _, stderr, err := p.command(t, "serve"); err == nil || !strings.Contains(stderr, "run 'jethook restore' again") {
 		t.Fatalf("it started from a half restore: %v\n%s", err, stderr)
 	}
 }
