@@ -107,9 +107,30 @@ func (r *reader) endpoint(variable, value string) string {
 	return u.String()
 }
 
+// secret returns a variable of the exporter that may hold a secret, or what is in the file that the variable with _FILE names.
+func (r *reader) secret(name string) (variable, value string) {
+	for _, variable := range []string{prefix + "TRACES_" + name, prefix + name} {
+		value, file := r.value(variable), r.value(variable+"_FILE")
+		switch {
+		case value != "" && file != "":
+			r.add(variable+"_FILE", "conflicts with "+variable+", which is also set; unset one of them")
+			return variable, ""
+		case value != "":
+			return variable, value
+		case file != "":
+			content, err := config.ReadSecretFile(file, nil)
+			if err != nil {
+				r.add(variable+"_FILE", "reading the secret: "+err.Error())
+			}
+			return variable + "_FILE", content.Reveal()
+		}
+	}
+	return prefix + name, ""
+}
+
 // headers reads name=value pairs with commas between, whose values are percent-encoded.
 func (r *reader) headers(h http.Header) {
-	name, value := r.export("HEADERS")
+	name, value := r.secret("HEADERS")
 	for pair := range strings.SplitSeq(value, ",") {
 		if strings.TrimSpace(pair) == "" {
 			continue

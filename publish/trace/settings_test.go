@@ -2,6 +2,8 @@ package trace
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,10 +30,15 @@ func TestSettings(t *testing.T) {
 		"compression":      {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, wrong: "OTEL_EXPORTER_OTLP_COMPRESSION"},
 		"timeout":          {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "10s"}, wrong: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"},
 		"headers":          {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_HEADERS": "sesame"}, wrong: "OTEL_EXPORTER_OTLP_HEADERS"},
-		"certificate":      {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/none"}, wrong: "OTEL_EXPORTER_OTLP_CERTIFICATE"},
-		"client's":         {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/none"}, wrong: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
-		"sampler":          {env: map[string]string{base: "http://otel", "OTEL_TRACES_SAMPLER": "jaeger_remote"}, wrong: "OTEL_TRACES_SAMPLER"},
-		"ratio":            {env: map[string]string{base: "http://otel", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "10%"}, wrong: "OTEL_TRACES_SAMPLER_ARG"},
+		"headers' file":    {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_HEADERS_FILE": "/none"}, wrong: "OTEL_EXPORTER_OTLP_HEADERS_FILE"},
+		"headers twice": {
+			env:   map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_HEADERS": "a=sesame", "OTEL_EXPORTER_OTLP_HEADERS_FILE": "/none"},
+			wrong: "OTEL_EXPORTER_OTLP_HEADERS_FILE",
+		},
+		"certificate": {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/none"}, wrong: "OTEL_EXPORTER_OTLP_CERTIFICATE"},
+		"client's":    {env: map[string]string{base: "http://otel", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/none"}, wrong: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
+		"sampler":     {env: map[string]string{base: "http://otel", "OTEL_TRACES_SAMPLER": "jaeger_remote"}, wrong: "OTEL_TRACES_SAMPLER"},
+		"ratio":       {env: map[string]string{base: "http://otel", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "10%"}, wrong: "OTEL_TRACES_SAMPLER_ARG"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,5 +77,29 @@ func TestSettingsOfARequest(t *testing.T) {
 	}
 	if s.timeout != 1500*time.Millisecond || !s.gzip {
 		t.Errorf("got %v %v", s.timeout, s.gzip)
+	}
+}
+
+// Headers, which may hold a token, come from a file too. Those for traces alone go before those for all.
+func TestHeadersOfAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "headers")
+	if err := os.WriteFile(file, []byte("authorization=Bearer%20sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for variable, want := range map[string]string{"OTEL_EXPORTER_OTLP_HEADERS_FILE": "other", "OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE": "Bearer sesame"} {
+		env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel", variable: file}
+		if want == "other" {
+			env["OTEL_EXPORTER_OTLP_TRACES_HEADERS"] = "authorization=other"
+		} else {
+			env["OTEL_EXPORTER_OTLP_HEADERS"] = "authorization=other"
+		}
+		s, problems := read(func(name string) string { return env[name] })
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		if got := s.header.Get("Authorization"); got != want {
+			t.Errorf("%s: got %q, want %q", variable, got, want)
+		}
 	}
 }
