@@ -128,7 +128,7 @@ func (b *backup) stream(ctx context.Context, name string, out *writer) error {
 		return err
 	}
 	part := out.begin(name + snapshotPart)
-	through := io.TeeReader(s, part)
+	through := io.TeeReader(newTelling(s, func(bytes int64) { b.Progress("%s: %d bytes so far", strings.TrimPrefix(name, bucketPrefix), bytes) }), part)
 	if s.Messages, err = count(through); err != nil {
 		return fmt.Errorf("reading stream %s: %w", name, err)
 	}
