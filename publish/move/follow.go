@@ -21,8 +21,11 @@ import (
 
 // forwarded are the streams that senders and services write to. The bodies that are stored aside go with their events.
 var forwarded = []string{
-	topology.StreamWebhooks, topology.StreamEvents, topology.StreamOps, topology.StreamRejected, "KV_" + topology.BucketSources,
+	topology.StreamWebhooks, topology.StreamEvents, topology.StreamOps, topology.StreamRejected, bucketPrefix + topology.BucketSources,
 }
+
+// bucketPrefix begins the names of the streams that are buckets.
+const bucketPrefix = "KV_"
 
 const (
 	// publishTime is how long the cluster may take to store an event.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +100,8 @@ type onItsWay struct {
 	ack  jetstream.PubAckFuture // nil: it was not sent
 }
 
-// batch forwards what there is, in its order, and returns how much that was.
+// batch forwards what there is, in its order, and returns how much that was. Of a bucket it forwards one value after the other: one
+// that was refused at first must not replace a later one of its key.
 func (f *forwarder) batch(ctx context.Context, stream string, c jetstream.Consumer) (n int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -109,10 +111,19 @@ func (f *forwarder) batch(ctx context.Context, stream string, c jetstream.Consum
 		return 0, err
 	}
 	var all []onItsWay
+	single := strings.HasPrefix(stream, bucketPrefix)
 	for m := range got.Messages() {
 		one := onItsWay{from: m}
 		if one.to, err = f.prepare(ctx, stream, m); err != nil {
 			return 0, err
+		}
+		if single {
+			if err := f.settle(ctx, &one); err != nil {
+				return 0, err
+			}
+			f.count.Add(1)
+			n++
+			continue
 		}
 		if one.ack, err = f.target.PublishMsgAsync(one.to); err != nil {
 			one.ack = nil
@@ -128,7 +139,7 @@ func (f *forwarder) batch(ctx context.Context, stream string, c jetstream.Consum
 		}
 	}
 	f.count.Add(int64(len(all)))
-	return len(all), nil
+	return n + len(all), nil
 }
 
 // prepare makes the message for the target: as it is, with the id that its place gave it, and with its body.
