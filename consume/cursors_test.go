@@ -130,7 +130,7 @@ func TestEachEventOnceWhileEndpointsComeAndGo(t *testing.T) {
 	for p := range 3 {
 		publishers.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(p), 0))
-			for i := range 1000 {
+			for i := range 500 {
 				id, kind := fmt.Sprintf("evt_%d_%d", p, i), []string{"a", "b"}[rng.IntN(2)]
 				if _, err := r.bus.Publish(t.Context(), internal(id, kind)); err != nil {
 					t.Error(err)

@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"jethook/config/logtest"
 	"jethook/consume"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
@@ -27,24 +27,6 @@ func (r *rig) total(t testing.TB, id string) uint64 {
 		t.Fatal(err)
 	}
 	return pile.Total
-}
-
-// journal is a log in memory.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(p)
-}
-
-func (j *journal) count(text string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Count(j.buf.String(), text)
 }
 
 // notices subscribes a receiver to all operational events.
@@ -138,7 +120,7 @@ func TestSwitchingIsAnnouncedOnce(t *testing.T) {
 // Each dead letter is an event; the log has a line for the first of an endpoint, until it was well again.
 func TestDeadLettersAreLoggedOnce(t *testing.T) {
 	t.Parallel()
-	var log journal
+	var log logtest.Buffer
 	r := startLogging(t, settings(t), slog.New(slog.NewTextHandler(&log, nil)))
 	next := notices(t, r)
 	rc, status := switchable(t, http.StatusBadGateway)
@@ -157,7 +139,7 @@ func TestDeadLettersAreLoggedOnce(t *testing.T) {
 		}
 	}
 	die(0, 5)
-	if n := log.count("delivery is dead"); n != 1 {
+	if n := log.Count("delivery is dead"); n != 1 {
 		t.Errorf("%d lines for 5 dead letters in a row", n)
 	}
 	status.Store(http.StatusOK)
@@ -167,7 +149,7 @@ func TestDeadLettersAreLoggedOnce(t *testing.T) {
 	})
 	status.Store(http.StatusBadGateway)
 	die(5, 2)
-	if n := log.count("delivery is dead"); n != 2 {
+	if n := log.Count("delivery is dead"); n != 2 {
 		t.Errorf("%d lines after it was well in between", n)
 	}
 }

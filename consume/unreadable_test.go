@@ -1,40 +1,21 @@
 package consume_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"jethook/config/logtest"
 	"jethook/consume/deliveries"
 	"jethook/consume/endpoint"
 	"jethook/consume/recovery"
 	"jethook/publish/report"
 	"jethook/publish/topology"
 )
-
-// safeBuffer is a log that may be read while it is written.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 // An ordered endpoint whose record is spoilt loses nothing: its events wait in the stream, and go on in their order.
 func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
@@ -56,7 +37,7 @@ func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
 	}
 	r.stop()
 
-	var log safeBuffer
+	var log logtest.Buffer
 	r = startLogging(t, cfg, slog.New(slog.NewTextHandler(&log, nil)))
 	other := receive(t, always(http.StatusOK))
 	r.add(t, other.URL, nil, "events.>")
@@ -84,7 +65,7 @@ func TestOrderedEndpointWithASpoiltRecord(t *testing.T) {
 // Records of recoveries that can't be read stop no other, and not the next one of their endpoint.
 func TestBadRecoveriesStopNoOther(t *testing.T) {
 	t.Parallel()
-	var log safeBuffer
+	var log logtest.Buffer
 	r := startLogging(t, settings(t), slog.New(slog.NewTextHandler(&log, nil)))
 	m := newMoody(t)
 	ep := r.add(t, m.URL, nil, "events.>")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/publish/event"
 	"jethook/publish/failure"
 	"jethook/publish/groupcommit"
@@ -53,7 +54,7 @@ func TestStoreFailures(t *testing.T) {
 	} {
 		t.Run(test.err.Error(), func(t *testing.T) {
 			t.Parallel()
-			var log lockedBuffer
+			var log logtest.Buffer
 			url := serve(t, Options{
 				Sources: []config.Source{plain("plain")},
 				Log:     newTestLog(&log),
@@ -82,7 +83,7 @@ func TestStoreFailures(t *testing.T) {
 
 func TestPanic(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	url := serve(t, Options{
 		Sources: []config.Source{plain("plain")},
 		Log:     newTestLog(&log),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/ingest/clock"
 	"jethook/publish/report"
 )
@@ -79,7 +80,7 @@ func TestClockWarning(t *testing.T) {
 			t.Parallel()
 			rig := newRig(t)
 			now := &testClock{at: time.Unix(1_790_000_000, 0)}
-			var log lockedBuffer
+			var log logtest.Buffer
 			s, err := New(Options{
 				Sources: []config.Source{sourceOf("slack", slackSecret), plain("shop")}, Publisher: rig.bus, MaxBody: 1 << 20,
 				Now: now.now, Log: newTestLog(&log),

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/ingest/body"
 )
 
@@ -193,7 +194,7 @@ func TestSharesOfTheBudget(t *testing.T) {
 // Anyone can send most handshakes: they are a line in the log, and the next ones are not.
 func TestHandshakesAreLoggedOnce(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	url := serve(t, Options{
 		Sources: []config.Source{{Name: "drop", Provider: "dropbox", Secrets: secrets("key")}}, Publisher: accepting,
 		Log: slog.New(slog.NewTextHandler(&log, nil)),

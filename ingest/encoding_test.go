@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/publish/event"
 	"jethook/publish/groupcommit"
 	"jethook/publish/quarantine"
@@ -152,7 +153,7 @@ func TestRefusedBodiesComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kept, stored := &drawer{}, &pile{}
-			var log lockedBuffer
+			var log logtest.Buffer
 			url := serve(t, Options{
 				Sources: []config.Source{plain("s")}, Publisher: stored, Rejecter: kept, MaxBody: 1 << 20, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			})

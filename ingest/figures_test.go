@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/ingest/streak"
 )
 
@@ -51,7 +52,7 @@ func TestFiguresOfASource(t *testing.T) {
 // A source that is refused again and again is one line in the log, until it has been well for a while.
 func TestRefusalsAreLoggedOnce(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	now := &testClock{at: time.Now()}
 	s, err := New(Options{
 		Sources: []config.Source{plain("shop")}, Publisher: newRig(t).bus, MaxBody: 1 << 10,
@@ -99,7 +100,7 @@ func (c *testClock) advance(d time.Duration) {
 func TestDuplicateIsLogged(t *testing.T) {
 	t.Parallel()
 	rig := newRig(t)
-	var log lockedBuffer
+	var log logtest.Buffer
 	url := serve(t, Options{Sources: []config.Source{plain("my-shop")}, Publisher: rig.bus, Log: newTestLog(&log)}) + "/webhooks/my-shop"
 	for i := range 100 {
 		if resp, _ := do(t, signed(t, url, `{"id":"evt_1"}`)); resp.StatusCode != http.StatusAccepted {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/config/quantity"
 	"jethook/publish/event"
 	"jethook/publish/groupcommit"
@@ -155,7 +156,7 @@ func TestUnreadableAddressIsLogged(t *testing.T) {
 	t.Parallel()
 	src := plain("plain")
 	src.AllowedIPs = networks("192.0.2.0/24")
-	var log lockedBuffer
+	var log logtest.Buffer
 	url := serve(t, Options{
 		Sources: []config.Source{src}, Proxies: networks("127.0.0.1/32"), Publisher: accepting, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})

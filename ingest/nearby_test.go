@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/ingest/streak"
 )
 
 // TestPaths: a slash at the end is taken, and what is nearly a source's path is told so; no other name is.
 func TestPaths(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	url := serve(t, Options{
 		Sources: []config.Source{plain("stripe"), plain("my-shop")}, Publisher: accepting, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
@@ -75,7 +76,7 @@ func TestPaths(t *testing.T) {
 // TestStraysAreCountedAndLogged: a sender with a wrong path or address is seen, however many requests it makes.
 func TestStraysAreCountedAndLogged(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	now := &testClock{at: time.Now()}
 	closed := plain("closed")
 	closed.AllowedIPs = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}

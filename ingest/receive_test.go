@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/publish/event"
 )
 
@@ -108,7 +109,7 @@ func TestRefused(t *testing.T) {
 		t.Run(test.vector+" "+test.reason, func(t *testing.T) {
 			v := readVector(t, test.vector)
 			o := v.options(rig.bus)
-			var log lockedBuffer
+			var log logtest.Buffer
 			o.Log = newTestLog(&log)
 			url := serve(t, o) + "/webhooks/" + v.Preset
 			h, body := v.header(), v.Body

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"jethook/config"
+	"jethook/config/logtest"
 )
 
 // seed is the documented sample of one of the senders that this project began with.
@@ -60,7 +61,7 @@ func TestSamplesSpoiled(t *testing.T) {
 		}
 		for name, c := range cases {
 			t.Run(v.Preset+" "+name, func(t *testing.T) {
-				var log lockedBuffer
+				var log logtest.Buffer
 				o := v.options(rig.bus)
 				o.Log = newTestLog(&log)
 				if c.setting != nil {

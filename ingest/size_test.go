@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/config/quantity"
 	"jethook/ingest/provider"
 	"jethook/publish/bustest"
@@ -96,7 +97,7 @@ func TestLargeSendersAreTold(t *testing.T) {
 		}
 	}
 	for size, want := range map[quantity.Bytes]bool{0: true, 16 << 20: true, 25 << 20: false} {
-		var log lockedBuffer
+		var log logtest.Buffer
 		src := config.Source{Name: "hub", Provider: "github", Secrets: secrets("a-secret-of-the-tests"), MaxBody: size}
 		if _, err := New(Options{
 			Sources: []config.Source{src, plain("plain")}, MaxBody: 8 << 20, Log: slog.New(slog.NewTextHandler(&log, nil)),

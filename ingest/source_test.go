@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jethook/config"
+	"jethook/config/logtest"
 )
 
 // TestMisconfiguredSources shows that all faults of all sources are told at once, by their variables and
@@ -55,7 +56,7 @@ func TestMisconfiguredSources(t *testing.T) {
 func TestSourceWithoutASecretSaysSo(t *testing.T) {
 	t.Parallel()
 	for provider, want := range map[string]bool{"trello": true, "asana": false, "polaris": false} {
-		var log lockedBuffer
+		var log logtest.Buffer
 		src := config.Source{Name: "a-b", Provider: provider, URL: "https://hooks.example.com/webhooks/a-b"}
 		if provider == "polaris" {
 			src.Secrets = []config.Secret{config.NewSecret("key")}

@@ -40,6 +40,7 @@ func startLoad(p *process, connections int) *load {
 				} else {
 					l.send(p, client, fmt.Sprint("evt_", n), secret)
 				}
+				time.Sleep(5 * time.Millisecond) // the load
 			}
 		})
 	}

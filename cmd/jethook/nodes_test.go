@@ -17,7 +17,7 @@ import (
 
 var (
 	nodesDuration = flag.Duration("nodes.duration", 0, "how long TestThreeNodes goes on with its faults, the longer ones among them; 0: each of the shorter ones once")
-	nodesRate     = flag.Int("nodes.rate", 100, "how many webhooks a second TestThreeNodes sends")
+	nodesRate     = flag.Int("nodes.rate", 50, "how many webhooks a second TestThreeNodes sends")
 )
 
 // sent is one webhook of the load, and what its sender was told.

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jethook/config/logtest"
 )
 
 // binary is the real jethook, built once for the tests that kill it or run it from scripts.
@@ -95,22 +97,7 @@ type process struct {
 }
 
 // processLog is what a process has said so far. It may be read while the process goes on.
-type processLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *processLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *processLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+type processLog struct{ logtest.Buffer }
 
 // newProcess prepares a jethook with one source, acme, and no login but the token.
 func newProcess(t testing.TB, env ...string) *process {

@@ -97,13 +97,6 @@ func TestWaysToNATS(t *testing.T) {
 			s := natsWith(t, func(o *server.Options) { o.Nkeys = []*server.NkeyUser{{Nkey: public}} })
 			return []string{"JETHOOK_NATS_URL=" + s.ClientURL(), "JETHOOK_NATS_NKEY=" + secretFile(t, string(seed))}
 		},
-		"a web socket": func(t *testing.T) []string {
-			address := freePort(t)
-			natsWith(t, func(o *server.Options) {
-				o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: portOf(t, address), NoTLS: true}
-			})
-			return []string{"JETHOOK_NATS_URL=ws://" + address}
-		},
 		"a leaf node of the domain that holds the streams": func(t *testing.T) []string {
 			address := freePort(t)
 			natsWith(t, func(o *server.Options) {

@@ -104,6 +104,7 @@ func (f *fleet) send(ctx context.Context, sender int) {
 		}
 		f.sent.Add(1)
 		n++
+		time.Sleep(10 * time.Millisecond) // the load
 	}
 }
 

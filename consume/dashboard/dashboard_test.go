@@ -1,7 +1,6 @@
 package dashboard_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jethook/config"
+	"jethook/config/logtest"
 	"jethook/config/quantity"
 	"jethook/consume"
 	"jethook/consume/admin"
@@ -48,30 +48,12 @@ type rig struct {
 	cfg      *config.Config
 	bus      *publish.Bus
 	registry *registry.Registry
-	log      *syncBuffer
+	log      *logtest.Buffer
 
 	receiver *httptest.Server
 	mu       sync.Mutex
 	answer   http.HandlerFunc // of the receiver; nil: 200
 	stalled  map[string]float64
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // start runs everything, with settings that the changes are made to.
@@ -91,7 +73,7 @@ func start(t testing.TB, changes ...func(*config.Config)) *rig {
 	for _, change := range changes {
 		change(cfg)
 	}
-	r := &rig{t: t, cfg: cfg, log: &syncBuffer{}}
+	r := &rig{t: t, cfg: cfg, log: &logtest.Buffer{}}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if r.bus, err = publish.Open(t.Context(), cfg, log); err != nil {

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,10 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"jethook/config/logtest"
 	"jethook/ingest/address"
 )
 
@@ -104,7 +103,7 @@ func (v *visitor) awaitClosed(t *testing.T, who string) {
 // At the limit a new connection takes the place of the one that has waited longest; never of one that has a request.
 func TestGateDisplacesTheIdlest(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	g, to := gated(t, 4, &log)
 	busy := visit(t, to, "127.0.0.1")
 	busy.begin(t)
@@ -219,7 +218,7 @@ func (f *failingOnce) Accept() (net.Conn, error) {
 // What keeps connections out is a warning, and no end.
 func TestAcceptErrorsAreWarnings(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -250,22 +249,4 @@ func until(t *testing.T, what string, ok func() bool) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// lockedBuffer is a log that a test reads while a server writes.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

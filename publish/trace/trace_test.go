@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
@@ -16,6 +15,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"jethook/config/logtest"
 	"jethook/publish/delivery"
 	"jethook/publish/event"
 )
@@ -75,7 +75,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // newTracer returns a tracer of a collector, and what it logs.
-func newTracer(t *testing.T, url string, more map[string]string) (*Tracer, *lines) {
+func newTracer(t *testing.T, url string, more map[string]string) (*Tracer, *logtest.Buffer) {
 	t.Helper()
 	s, problems := read(func(name string) string {
 		if name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
@@ -86,30 +86,13 @@ func newTracer(t *testing.T, url string, more map[string]string) (*Tracer, *line
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	log := &lines{}
+	log := &logtest.Buffer{}
 	tracer, err := open(s, "test", slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(tracer.Close)
 	return tracer, log
-}
-
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) count(message string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), message)
 }
 
 // once records one attempt and exports it.
@@ -135,8 +118,8 @@ func TestCollectorAway(t *testing.T) {
 		tracer.once(t)
 	}
 	const fails, works = "cannot export spans", "exporting spans again"
-	if log.count(fails) != 1 || log.count(works) != 0 {
-		t.Errorf("the log says %s", log.text.String())
+	if log.Count(fails) != 1 || log.Count(works) != 0 {
+		t.Errorf("the log says %s", log)
 	}
 	mu.Lock()
 	status = http.StatusOK
@@ -144,8 +127,8 @@ func TestCollectorAway(t *testing.T) {
 	for range 2 {
 		tracer.once(t)
 	}
-	if log.count(fails) != 1 || log.count(works) != 1 || len(c.spans) != 2 {
-		t.Errorf("%d spans; the log says %s", len(c.spans), log.text.String())
+	if log.Count(fails) != 1 || log.Count(works) != 1 || len(c.spans) != 2 {
+		t.Errorf("%d spans; the log says %s", len(c.spans), log)
 	}
 }
 
@@ -193,8 +176,8 @@ func TestExport(t *testing.T) {
 			if len(c.spans) != test.spans || c.n != test.tries || c.first.Get("Authorization") != "sesame" {
 				t.Errorf("%d spans after %d tries, with %v", len(c.spans), c.n, c.first)
 			}
-			if log.count("cannot export") != 1-test.spans || log.count("sesame") > 0 {
-				t.Errorf("the log says %s", log.text.String())
+			if log.Count("cannot export") != 1-test.spans || log.Count("sesame") > 0 {
+				t.Errorf("the log says %s", log)
 			}
 		})
 	}
