@@ -1,4 +1,4 @@
-// package consume delivers events to the HTTP endpoints that subscribed to them.
+// Package consume delivers events to the HTTP endpoints that subscribed to them.
 //
 // It takes events off the bus, matches them to endpoints, and makes one attempt each; what fails is scheduled
 // on the bus for its next attempt, and what has none left becomes a dead letter. A message is acknowledged
