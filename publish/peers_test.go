@@ -129,8 +129,9 @@ func TestNobodyAnswers(t *testing.T) {
 func TestAnswersGoToInboxesOnly(t *testing.T) {
 	t.Parallel()
 	url := cluster(t)
-	_, stop := join(t, url, 1)
+	a, stop := join(t, url, 1)
 	defer stop()
+	a.awaitPeers(t, 1)
 	nc, js := bustest.ClientOf(t, url)
 	inbox, err := nc.SubscribeSync(nc.NewInbox())
 	if err != nil {
